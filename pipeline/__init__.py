@@ -1,0 +1,1 @@
+"""Videos in, training-ready shards of RGB, optical flow and motion vectors out."""

@@ -1,0 +1,1 @@
+"""A folder as users have it -> labelled videos with splits and groups."""

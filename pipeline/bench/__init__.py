@@ -1,0 +1,1 @@
+"""Benchmarks: the same answer first, then the time."""

@@ -1,0 +1,1 @@
+"""One video file -> RGB, flow and motion vectors, frame for frame."""

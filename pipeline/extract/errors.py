@@ -1,0 +1,18 @@
+"""What can be wrong with one video.
+
+VideoError               also a ValueError; the video is quarantined with this reason
+├── NotAVideo            no decodable video stream in the file
+└── DecodeError          the decoder gave up, or no frame came out
+"""
+
+
+class VideoError(ValueError):
+    """This video cannot be used. Never raised for a full disk or a bug."""
+
+
+class NotAVideo(VideoError):
+    """The file holds no video stream that can be decoded."""
+
+
+class DecodeError(VideoError):
+    """The stream is there, but it does not decode to frames."""

@@ -1,0 +1,1 @@
+"""Grey frame pairs -> TV-L1 optical flow."""

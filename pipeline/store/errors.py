@@ -1,0 +1,31 @@
+"""What can go wrong with a store.
+
+StoreError
+├── StoreNotFound    also a FileNotFoundError
+├── VideoNotFound    also a KeyError
+├── RangeError       also an IndexError
+└── LayoutError      the files are not what storage_layout.md promises; also a ValueError
+"""
+
+
+class StoreError(Exception):
+    """Base of everything this package raises on purpose."""
+
+    def __str__(self) -> str:  # KeyError would print its message in quotes
+        return " ".join(str(part) for part in self.args)
+
+
+class StoreNotFound(StoreError, FileNotFoundError):
+    """No finished store in this folder."""
+
+
+class VideoNotFound(StoreError, KeyError):
+    """The store does not hold this video, or not in this modality."""
+
+
+class RangeError(StoreError, IndexError):
+    """A read beyond the end of a video."""
+
+
+class LayoutError(StoreError, ValueError):
+    """An array or a file has a shape, type or version the layout does not allow."""

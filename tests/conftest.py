@@ -1,0 +1,67 @@
+"""Data whose answer we know, and the folder of real clips."""
+
+import os
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+MOVES = (2, 1)  # pixels per frame: right, down
+
+
+@pytest.fixture(scope="session")
+def moving_frames() -> np.ndarray:
+    """(12, 64, 64, 3) uint8: a texture that moves by `MOVES`. We know its flow exactly."""
+    noise = np.random.default_rng(0).uniform(0, 255, (64, 64, 3)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2)
+    texture = cv2.normalize(
+        smooth, np.empty_like(smooth), 0, 255, cv2.NORM_MINMAX
+    ).astype(np.uint8)
+    dx, dy = MOVES
+    return np.stack(
+        [np.roll(texture, (t * dy, t * dx), axis=(0, 1)) for t in range(12)]
+    )
+
+
+def write_video(path: Path, frames: np.ndarray, *, rate: int = 25, **options) -> Path:
+    """Encode (T, H, W, 3) RGB frames with x264; every frame refers to the one before."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {
+            "crf": "10",
+            "bf": "0",
+            "refs": "1",
+            "g": "100",
+            "sc_threshold": "0",
+            "threads": "1",
+        } | {key: str(value) for key, value in options.items()}
+        for frame in frames:
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24"))
+            )
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def moving_video(
+    moving_frames: np.ndarray, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The same as an H.264 file. Every frame but the first refers to the one before it."""
+    return write_video(tmp_path_factory.mktemp("videos") / "moving.mp4", moving_frames)
+
+
+@pytest.fixture(scope="session")
+def clips_folder() -> Path:
+    """The folder of real clips: skipped where unset, an error where it is not there."""
+    name = os.environ.get("VIDEO_TEST_DATA")
+    if not name:
+        pytest.skip("VIDEO_TEST_DATA is not set: no real clips")
+    folder = Path(name)
+    if not (folder / "ucf101").is_dir():
+        pytest.fail(f"VIDEO_TEST_DATA: expected a folder with ucf101/, got {folder}")
+    return folder

@@ -1,0 +1,1 @@
+"""Shards in, action-recognition models and reports out."""
