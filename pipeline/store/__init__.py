@@ -1,0 +1,50 @@
+"""The store: a folder of shards that can be shared. The public contract.
+
+Importing it loads numpy and h5py; a JPEG decoder comes with the first read that needs
+one. `storage_layout.md` says the same for readers in other languages.
+"""
+
+from .errors import (
+    LayoutError,
+    RangeError,
+    StoreError,
+    StoreNotFound,
+    VideoNotFound,
+)
+from .places import (
+    data_folder,
+    only_store,
+    runs_folder,
+    splits_folder,
+    store_folder,
+    stores_folder,
+    videos_folder,
+)
+from .reader import Store, StoredBlock, StoredVideo
+from .schema import CELL_PX, LAYOUT, LAYOUT_VERSION, MODALITIES, ArraySpec
+from .verify import Damage, verify
+
+__all__ = [
+    "CELL_PX",
+    "LAYOUT",
+    "LAYOUT_VERSION",
+    "MODALITIES",
+    "ArraySpec",
+    "Damage",
+    "LayoutError",
+    "RangeError",
+    "Store",
+    "StoreError",
+    "StoreNotFound",
+    "StoredBlock",
+    "StoredVideo",
+    "VideoNotFound",
+    "data_folder",
+    "only_store",
+    "runs_folder",
+    "splits_folder",
+    "store_folder",
+    "stores_folder",
+    "verify",
+    "videos_folder",
+]

@@ -1,0 +1,326 @@
+"""Entries in physical units <-> stored rows: one flat array per frame or interval.
+
+A field of zeros decodes to exactly zeros in every codec, and the same values always
+give the same bytes (with the same OpenCV). `storage_layout.md` has the formulas for
+readers in other languages. OpenCV is imported by the first JPEG row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+
+from .errors import LayoutError
+from .schema import cells
+
+Window = tuple[slice, slice]
+"""Rows and columns of one entry's grid."""
+WHOLE: Window = (slice(None), slice(None))
+ZERO_LEVEL = 128
+LEVELS_PER_SIDE = 127
+PEL_PARTS = 4
+JPEG_BLOCK_PX = 8
+
+
+class Codec(Protocol):
+    """How the entries of one modality become flat rows and entries again."""
+
+    name: ClassVar[str]
+    modality: ClassVar[str]
+    dtype: ClassVar[str]
+    """Of a stored row."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and parameters, as the manifest and each file record them."""
+
+    def encode(self, block: np.ndarray) -> list[np.ndarray]:
+        """(F, ...) entries -> F flat rows.
+
+        Raises:
+            LayoutError: the entries are not what the layout says, or not finite.
+        """
+
+    def decode(
+        self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
+    ) -> np.ndarray:
+        """One row of a video of this size in px -> its entry, or a window of it.
+
+        Raises:
+            LayoutError: the row is damaged, or of another size.
+        """
+
+    def clipped(self, block: np.ndarray) -> int:
+        """How many values of these entries lie beyond what can be stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JpegRgb:
+    """A frame as one baseline JPEG, 4:2:0. Colours in the file are in the usual order."""
+
+    quality: int = 95
+
+    name: ClassVar[str] = "jpeg_rgb"
+    modality: ClassVar[str] = "rgb"
+    dtype: ClassVar[str] = "uint8"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "quality": self.quality}
+
+    def encode(self, block: np.ndarray) -> list[np.ndarray]:
+        if block.ndim != 4 or block.shape[3] != 3 or block.dtype != np.uint8:
+            raise LayoutError(
+                f"rgb: expected (F, H, W, 3) uint8, got {block.shape} {block.dtype}"
+            )
+        import cv2  # on first use: the store itself needs numpy and h5py only
+
+        options = _jpeg_options(self.quality)
+        return [
+            cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)[1]
+            for frame in np.ascontiguousarray(block)
+        ]
+
+    def decode(
+        self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
+    ) -> np.ndarray:
+        import cv2
+
+        image = cv2.imdecode(row, cv2.IMREAD_COLOR_RGB)
+        return _expected("rgb", image, height, width)[window]
+
+    def clipped(self, block: np.ndarray) -> int:
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class JpegFlow:
+    """A flow field as one grey JPEG: u above v, each padded to whole 8x8 blocks.
+
+    A JPEG block never holds both components, so neither leaks into the other.
+    Level 128 is zero, whose blocks have no coefficients: zero survives the JPEG.
+
+    sqrt:   level = 128 + round(127 sign(v) sqrt(min(|v| / bound, 1))), fine near zero.
+    linear: level = 128 + round(127 max(-1, min(v / bound, 1))), the field's habit; like
+            round(255 (v + bound) / (2 bound)) to within a level, but zero stays zero.
+
+    Source:
+        8-bit flow with a bound of 20 px: Wang et al., "Temporal Segment Networks",
+        ECCV 2016, arXiv:1608.00859, and its extraction tool. The square root is ours:
+        at the same size it loses a third.
+    """
+
+    curve: Literal["sqrt", "linear"] = "sqrt"
+    bound_px: float = 20.0
+    """Values beyond +-bound are clipped."""
+    quality: int = 85
+
+    name: ClassVar[str] = "jpeg_flow"
+    modality: ClassVar[str] = "flow"
+    dtype: ClassVar[str] = "uint8"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "curve": self.curve,
+            "bound_px": self.bound_px,
+            "quality": self.quality,
+        }
+
+    def encode(self, block: np.ndarray) -> list[np.ndarray]:
+        _expect_vectors("flow", block)
+        import cv2
+
+        options = _jpeg_options(self.quality)
+        return [
+            cv2.imencode(".jpg", self._planes(field), options)[1]
+            for field in self.levels(block)
+        ]
+
+    def decode(
+        self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
+    ) -> np.ndarray:
+        import cv2
+
+        tall, image = _padded(height), cv2.imdecode(row, cv2.IMREAD_GRAYSCALE)
+        planes = _expected("flow", image, 2 * tall, _padded(width))
+        u, v = planes[:height, :width], planes[tall : tall + height, :width]
+        return cv2.LUT(cv2.merge([u[window], v[window]]), self._table)
+
+    def levels(self, values: np.ndarray) -> np.ndarray:
+        """Values in px, any shape -> uint8 levels, before JPEG."""
+        share = np.minimum(np.abs(values, dtype=np.float32) / self.bound_px, 1)
+        if self.curve == "sqrt":
+            np.sqrt(share, out=share)
+        steps = np.rint(np.copysign(share, values) * LEVELS_PER_SIDE)
+        return (ZERO_LEVEL + steps).astype(np.uint8)
+
+    def values(self, levels: np.ndarray) -> np.ndarray:
+        """uint8 levels, any shape -> float32 px."""
+        return self._table[levels]
+
+    def max_error(self, values: np.ndarray) -> np.ndarray:
+        """Largest error at these values in px, if within the bound. JPEG adds its own."""
+        half_step = 1 / (2 * LEVELS_PER_SIDE)
+        if self.curve == "linear":
+            return np.full(np.shape(values), self.bound_px * half_step)
+        root = np.sqrt(self.bound_px * np.abs(values))
+        return 2 * root * half_step + self.bound_px * half_step**2
+
+    def clipped(self, block: np.ndarray) -> int:
+        return int(np.count_nonzero(np.abs(block) > self.bound_px))
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """(256,) float32: the value of each level."""
+        share = (np.arange(256) - ZERO_LEVEL) / LEVELS_PER_SIDE
+        share = np.clip(share, -1, 1)
+        if self.curve == "sqrt":
+            share *= np.abs(share)
+        return (self.bound_px * share).astype(np.float32)
+
+    @staticmethod
+    def _planes(field: np.ndarray) -> np.ndarray:
+        """(H, W, 2) levels -> (2 H', W'), the last row and column repeated up to 8."""
+        height, width = field.shape[:2]
+        beyond = ((0, 0), (0, _padded(height) - height), (0, _padded(width) - width))
+        planes = np.pad(np.moveaxis(field, 2, 0), beyond, mode="edge")
+        return planes.reshape(-1, planes.shape[2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarterPel:
+    """Motion vectors as int16 quarters of a pixel: exact for what the streams carry."""
+
+    name: ClassVar[str] = "quarter_pel"
+    modality: ClassVar[str] = "mv"
+    dtype: ClassVar[str] = "int16"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def encode(self, block: np.ndarray) -> list[np.ndarray]:
+        _expect_vectors("mv", block)
+        quarters = np.rint(block * PEL_PARTS)
+        limits = np.iinfo(np.int16)
+        if quarters.size and not (
+            limits.min <= quarters.min() and quarters.max() <= limits.max
+        ):
+            raise LayoutError(
+                f"mv: expected vectors within {limits.min / PEL_PARTS} to "
+                f"{limits.max / PEL_PARTS} px, got {block.min()} to {block.max()}"
+            )
+        planes = np.moveaxis(quarters.astype(np.int16), 3, 1)
+        return [plane.reshape(-1) for plane in planes]
+
+    def decode(
+        self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
+    ) -> np.ndarray:
+        shape = (2, cells(height), cells(width))
+        if row.size != np.prod(shape):
+            raise LayoutError(f"mv: expected a row of {shape}, got {row.size} values")
+        grid = np.moveaxis(row.reshape(shape), 0, 2)[window]
+        return grid.astype(np.float32) / PEL_PARTS
+
+    def clipped(self, block: np.ndarray) -> int:
+        return 0
+
+
+def default_codec(
+    modality: str, *, flow_codec: Literal["companded", "tsn"] | str = "companded"
+) -> Codec:
+    """The codec a modality is stored with, unless a store says otherwise.
+
+    Args:
+        flow_codec: "companded" (square root, quality 85) or "tsn" (linear, quality 95).
+
+    Raises:
+        LayoutError: no such modality or flow codec.
+    """
+    flows = {
+        "companded": JpegFlow(),
+        "tsn": JpegFlow(curve="linear", quality=95),
+    }
+    if flow_codec not in flows:
+        raise LayoutError(
+            f"flow codec: expected {' or '.join(flows)}, got {flow_codec!r}"
+        )
+    codecs: dict[str, Codec] = {
+        "rgb": JpegRgb(),
+        "flow": flows[flow_codec],
+        "mv": QuarterPel(),
+    }
+    if modality not in codecs:
+        raise LayoutError(f"expected a modality among {list(codecs)}, got {modality!r}")
+    return codecs[modality]
+
+
+def from_dict(value: Mapping[str, Any]) -> Codec:
+    """The codec that `to_dict` described.
+
+    Raises:
+        LayoutError: unknown name, or parameters that make no sense.
+    """
+    kinds: dict[Any, Any] = {
+        kind.name: kind for kind in (JpegRgb, JpegFlow, QuarterPel)
+    }
+    settings = dict(value)
+    kind = kinds.get(settings.pop("name", None), dict)
+    quality, bound = settings.get("quality", 1), settings.get("bound_px", 1.0)
+    sound = (
+        kind is not dict
+        and settings.keys() == kind().to_dict().keys() - {"name"}
+        and type(quality) is int
+        and 1 <= quality <= 100
+        and type(bound) in (int, float)
+        and 0 < bound < np.inf
+        and settings.get("curve", "sqrt") in ("sqrt", "linear")
+    )
+    if not sound:
+        raise LayoutError(f"expected a codec among {sorted(kinds)}, got {dict(value)}")
+    return kind(**settings)
+
+
+@lru_cache
+def _jpeg_options(quality: int) -> list[int]:
+    """Everything that decides about the bytes, so that a new default changes nothing."""
+    import cv2
+
+    return [
+        cv2.IMWRITE_JPEG_QUALITY,
+        quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+        cv2.IMWRITE_JPEG_PROGRESSIVE,
+        0,
+        cv2.IMWRITE_JPEG_OPTIMIZE,
+        0,
+        cv2.IMWRITE_JPEG_RST_INTERVAL,
+        0,
+    ]
+
+
+def _padded(pixels: int) -> int:
+    """Up to whole JPEG blocks."""
+    return -(-pixels // JPEG_BLOCK_PX) * JPEG_BLOCK_PX
+
+
+def _expected(
+    modality: str, image: np.ndarray | None, height: int, width: int
+) -> np.ndarray:
+    if image is None or image.shape[:2] != (height, width):
+        got = "none" if image is None else f"one of {image.shape[:2]}"
+        raise LayoutError(
+            f"{modality}: expected a JPEG of {(height, width)}, got {got}"
+        )
+    return image
+
+
+def _expect_vectors(modality: str, block: np.ndarray) -> None:
+    if block.ndim != 4 or block.shape[3] != 2 or block.dtype != np.float32:
+        axes = "(F, M, N, 2)" if modality == "mv" else "(F, H, W, 2)"
+        raise LayoutError(
+            f"{modality}: expected {axes} float32, got {block.shape} {block.dtype}"
+        )
+    if not np.isfinite(block).all():
+        raise LayoutError(f"{modality}: expected finite values, got NaN or infinity")

@@ -1,0 +1,386 @@
+"""Store: random access to the videos of a finished store, in physical units."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import LayoutError, RangeError, VideoNotFound
+from .files import IndexRecord, Rows, read_index, read_manifest, shard_file
+from .schema import LAYOUT, MODALITIES, entry_shape
+from .shard_reader import ShardReader
+
+MAX_OPEN_FILES = 64
+DECODE_ROWS = 64
+"""Rows fetched at once: a long range needs no second copy of all its stored bytes."""
+
+Crop = tuple[int, int, int, int]
+"""Top, left, height, width, on the array's own grid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVideo:
+    """A video of a store, with everything its lists said."""
+
+    id: str
+    path: str
+    """Of the source, relative to its folder of videos."""
+    xxh3: str
+    """Of the source."""
+    labels: tuple[int, ...]
+    """Positions in `Store.classes`."""
+    class_names: tuple[str, ...]
+    """Of these labels."""
+    splits: Mapping[str, str]
+    """Split name -> "train" or "test". Absent: not used in that split."""
+    group: str
+    segments: tuple[tuple[int, float, float], ...]
+    """(label, start, stop) in seconds."""
+    frames: int
+    height: int
+    width: int
+    """Of the stored grid, in pixels."""
+    fps: float
+    codec: str
+    """Of the source."""
+    clipped_share: float | None
+    """Of flow values beyond what the codec stores; None without flow."""
+    rows: Mapping[str, Rows]
+    """Modality -> where it lies."""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return tuple(name for name in MODALITIES if name in self.rows)
+
+
+class StoredBlock(NamedTuple):
+    """Consecutive entries of one video, as `Store.iterate` gives them."""
+
+    video: StoredVideo
+    start: int
+    arrays: dict[str, np.ndarray]
+    """Array -> entries start, start + 1, ...; the last block of flow and mv is shorter."""
+
+
+class Store:
+    """Random access to the videos of a store.
+
+    Opens a shard on first use, once per process, and at most `max_open_files` of them,
+    so a store can be pickled to a DataLoader worker or survive a fork, and hundreds of
+    shards do not exhaust file handles. Threads may share it.
+
+    Args:
+        folder: of a finished store.
+
+    Raises:
+        StoreNotFound: no such folder, or something else, or not finished.
+        LayoutError: a store of another layout, or a damaged one.
+    """
+
+    def __init__(
+        self, folder: Path | str, *, max_open_files: int = MAX_OPEN_FILES
+    ) -> None:
+        self.folder = Path(folder)
+        self.manifest = read_manifest(self.folder)
+        self._max_open_files = max_open_files
+        self._videos = self._read_videos()
+        self._listed = tuple(self._videos.values())
+        self._forget_files()
+
+    @property
+    def dataset(self) -> str:
+        """The adapter it came from: hmdb51, ucf101, ..."""
+        return self.manifest.dataset
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """In official order; labels are positions in it."""
+        return self.manifest.classes
+
+    @property
+    def splits(self) -> Mapping[str, str]:
+        """Split name -> "official", "lists" or "seeded"."""
+        return self.manifest.splits
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that altered a stored number: common, and per modality."""
+        return self.manifest.settings
+
+    @property
+    def fingerprint(self) -> str:
+        """Of videos and settings."""
+        return self.manifest.fingerprint
+
+    @property
+    def mirror_safe(self) -> bool:
+        """False where a mirrored video belongs to another class (left, right)."""
+        return self.manifest.mirror_safe
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What the store has, in the order rgb, flow, mv."""
+        return tuple(self.manifest.modalities)
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.folder)!r}): {len(self._videos)} videos, {', '.join(self.modalities)}"
+
+    def videos(self) -> Sequence[StoredVideo]:
+        """All videos, by id."""
+        return self._listed
+
+    def video(self, video_id: str) -> StoredVideo:
+        """
+        Raises:
+            VideoNotFound: the store does not hold this video.
+        """
+        try:
+            return self._videos[video_id]
+        except KeyError:
+            raise VideoNotFound(
+                f"{self.folder}: expected one of its {len(self._videos)} videos, "
+                f"got {video_id!r}"
+            ) from None
+
+    def read(
+        self,
+        video_id: str,
+        modality: str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        step: int = 1,
+        crop: Crop | None = None,
+    ) -> np.ndarray:
+        """Read entries of one array of a video.
+
+        Args:
+            video_id: as in `videos()`.
+            modality: rgb, flow, mv or mv_valid.
+            start, stop: frames for rgb, intervals for the others; stop is exclusive,
+                and the end if left out.
+            step: only every so many-th entry from `start`; the others are not decoded.
+            crop: (top, left, height, width) in pixels for rgb and flow, in cells for mv.
+
+        Returns:
+            (entries, ...) with type and unit of the layout, whatever is on disk. No
+            entries only where all of none were asked for: the intervals of one frame.
+
+        Raises:
+            VideoNotFound: no such video, or not in this modality.
+            RangeError: the range is empty or reaches beyond the end, or the crop does.
+            LayoutError: the shard is damaged.
+        """
+        video = self.video(video_id)
+        if modality not in LAYOUT:
+            raise VideoNotFound(
+                f"{self.folder}: expected a modality among "
+                f"{', '.join(self._arrays())}, got {modality!r}"
+            )
+        rows = self._rows(video, LAYOUT[modality].modality)
+        stop = rows.num_rows if stop is None else stop
+        all_of_none = rows.num_rows == start == stop == 0
+        if not (0 <= start < stop <= rows.num_rows or all_of_none) or step < 1:
+            every = f" every {step}" if step != 1 else ""
+            raise RangeError(
+                f"{video_id}: {modality}: expected a range within 0:{rows.num_rows}, "
+                f"got {start}:{stop}{every}"
+            )
+        shard = self._shard(LAYOUT[modality].modality, rows.shard)
+        first, end = rows.first + start, rows.first + stop
+        if modality == "mv_valid":
+            return shard.valid(first, end)[::step]
+        return _decoded(shard, video, modality, first, end, step, crop)
+
+    def seconds(self, video_id: str) -> np.ndarray:
+        """(T,) float64: when each frame is shown."""
+        return self._frames_of(video_id, ShardReader.seconds)
+
+    def picture_types(self, video_id: str) -> np.ndarray:
+        """(T,) uint8: ASCII of I, P, B, or ? where the source has none."""
+        return self._frames_of(video_id, ShardReader.picture_types)
+
+    def iterate(
+        self, modalities: Sequence[str] | None = None, *, block: int = 64
+    ) -> Iterator[StoredBlock]:
+        """All videos that have these modalities, in blocks, in the order they lie on disk.
+
+        Args:
+            modalities: of rgb, flow, mv, mv_valid; all of the store's if left out.
+            block: entries at most.
+        """
+        names = self._arrays() if modalities is None else list(modalities)
+        if not names or block < 1:
+            raise RangeError(f"expected modalities and a block, got {names}, {block}")
+        for name in names:
+            if name not in self._arrays():
+                raise VideoNotFound(
+                    f"{self.folder}: expected modalities among "
+                    f"{', '.join(self._arrays())}, got {name!r}"
+                )
+        needed = {LAYOUT[name].modality for name in names}
+        having = [video for video in self._listed if needed <= video.rows.keys()]
+        leading = min(needed, key=MODALITIES.index)
+        having.sort(key=lambda video: (video.rows[leading], video.id))
+        for video in having:
+            longest = max(video.rows[modality].num_rows for modality in needed)
+            for start in range(0, max(longest, 1), block):
+                arrays = {
+                    name: self._entries(video, name, start, start + block)
+                    for name in names
+                }
+                yield StoredBlock(video, start, arrays)
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = self.__dict__.copy()
+        del kept["_open"]
+        return kept
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget_files()
+
+    def _entries(
+        self, video: StoredVideo, name: str, start: int, stop: int
+    ) -> np.ndarray:
+        count = video.rows[LAYOUT[name].modality].num_rows
+        if start < count or count == 0:
+            return self.read(video.id, name, start=start, stop=min(stop, count))
+        shape = entry_shape(name, height=video.height, width=video.width)
+        return np.empty((0, *shape), LAYOUT[name].dtype)
+
+    def _arrays(self) -> list[str]:
+        """Names that can be read."""
+        return [name for name in LAYOUT if LAYOUT[name].modality in self.modalities]
+
+    def _rows(self, video: StoredVideo, modality: str) -> Rows:
+        if modality not in video.rows:
+            having = ", ".join(video.modalities)
+            raise VideoNotFound(
+                f"{self.folder}: {video.id}: expected a modality among {having}, "
+                f"got {modality!r}"
+            )
+        return video.rows[modality]
+
+    def _frames_of(
+        self, video_id: str, column: Callable[[ShardReader, int, int], np.ndarray]
+    ) -> np.ndarray:
+        video = self.video(video_id)
+        modality = video.modalities[0]
+        shard = self._shard(modality, video.rows[modality].shard)
+        first = shard.frames_first(video_id, video.frames)
+        return column(shard, first, first + video.frames)
+
+    def _shard(self, modality: str, shard: int) -> ShardReader:
+        if self._pid != os.getpid():  # handles do not survive a fork
+            self._forget_files()
+        return self._open(modality, shard)
+
+    def _forget_files(self) -> None:
+        # What falls out of the cache is closed by its last user, in whatever thread.
+        opening = partial(_open_shard, self.folder, self.manifest.shards)
+        self._open = lru_cache(self._max_open_files)(opening)
+        self._pid = os.getpid()
+
+    def _read_videos(self) -> dict[str, StoredVideo]:
+        names: dict[tuple[int, ...], tuple[str, ...]] = {}
+        videos: dict[str, StoredVideo] = {}
+        for record in read_index(self.folder):
+            if record.labels not in names:
+                names[record.labels] = self._class_names(record)
+            for modality, rows in record.rows.items():
+                if (
+                    modality not in self.modalities
+                    or rows.shard >= self.manifest.shards
+                ):
+                    raise LayoutError(
+                        f"{self.folder}: {record.id}: expected rows in a shard of the "
+                        f"manifest, got {modality} {tuple(rows)}"
+                    )
+            if record.id in videos or not record.rows:
+                raise LayoutError(
+                    f"{self.folder}: expected {record.id!r} once, with rows"
+                )
+            videos[record.id] = _stored_video(record, names[record.labels])
+        if len(videos) != self.manifest.videos:
+            raise LayoutError(
+                f"{self.folder}: expected {self.manifest.videos} videos in the index, "
+                f"got {len(videos)}"
+            )
+        return videos
+
+    def _class_names(self, record: IndexRecord) -> tuple[str, ...]:
+        for label in record.labels:
+            if type(label) is not int or not 0 <= label < len(self.classes):
+                raise LayoutError(
+                    f"{self.folder}: {record.id}: expected labels below "
+                    f"{len(self.classes)}, got {label!r}"
+                )
+        return tuple(self.classes[label] for label in record.labels)
+
+
+def _open_shard(folder: Path, shards: int, modality: str, shard: int) -> ShardReader:
+    return ShardReader(folder / shard_file(modality, shard, shards), modality=modality)
+
+
+def _stored_video(record: IndexRecord, class_names: tuple[str, ...]) -> StoredVideo:
+    return StoredVideo(
+        id=record.id,
+        path=record.path,
+        xxh3=record.xxh3,
+        labels=record.labels,
+        class_names=class_names,
+        splits=record.splits,
+        group=record.group,
+        segments=record.segments,
+        frames=record.frames,
+        height=record.height,
+        width=record.width,
+        fps=record.fps,
+        codec=record.codec,
+        clipped_share=record.clipped_share,
+        rows=record.rows,
+    )
+
+
+def _decoded(
+    shard: ShardReader,
+    video: StoredVideo,
+    modality: str,
+    first: int,
+    end: int,
+    step: int,
+    crop: Crop | None,
+) -> np.ndarray:
+    shape = entry_shape(modality, height=video.height, width=video.width)
+    window = (slice(None), slice(None))
+    if crop is not None:
+        top, left, height, width = crop
+        if not (
+            0 <= top < top + height <= shape[0] and 0 <= left < left + width <= shape[1]
+        ):
+            raise RangeError(
+                f"{video.id}: {modality}: expected a crop (top, left, height, width) "
+                f"within {shape[0]}x{shape[1]}, got {crop}"
+            )
+        window = (slice(top, top + height), slice(left, left + width))
+        shape = (height, width, *shape[2:])
+    entries = np.empty(
+        (len(range(first, end, step)), *shape), dtype=LAYOUT[modality].dtype
+    )
+    rows_at_once = DECODE_ROWS * step
+    decode, filled = shard.codec.decode, 0
+    for begin in range(first, end, rows_at_once):
+        flat, bounds = shard.stored(begin, min(begin + rows_at_once, end))
+        for row in range(0, len(bounds) - 1, step):
+            stored = flat[bounds[row] : bounds[row + 1]]
+            try:
+                entries[filled] = decode(stored, video.height, video.width, window)
+            except LayoutError as error:
+                raise LayoutError(f"{shard.path}: row {begin + row}: {error}") from None
+            filled += 1
+    return entries

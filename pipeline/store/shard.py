@@ -1,0 +1,303 @@
+"""ShardWriter: the entries of many videos -> one file of one modality of one shard.
+
+Bytes depend on the videos that were finished and on nothing else: not on the size of
+the blocks they came in, not on videos that failed half-way, not on the time.
+"""
+
+import errno
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import h5py
+import numpy as np
+
+from .codecs import Codec
+from .errors import LayoutError
+from .schema import INDEX_FIELDS, LAYOUT_VERSION, entry_shape, num_entries
+
+SPARE_BYTES = 32 << 20
+"""What must stay free on the disk: HDF5 2.0 crashes the process where it finds none."""
+JPEG_CHUNK_BYTES = 1 << 20
+MV_CHUNK_VALUES = 1 << 16
+SPOOL_BYTES = 16 << 20
+"""A video's rows wait for its end in memory up to here, beyond on disk."""
+
+
+class Entry:
+    """The video being written. Counts are of this video alone."""
+
+    def __init__(self, shard: "ShardWriter", height: int, width: int) -> None:
+        self.height, self.width = height, width
+        self.values = 0
+        """Numbers given to the codec."""
+        self.clipped = 0
+        """How many of them lay beyond what the codec can store."""
+        self.bytes = 0
+        """Of the encoded rows, before any filter of HDF5."""
+        self._shard = shard
+        self._sizes: list[int] = []
+        self._valid: list[np.ndarray] = []
+        self._seconds: list[np.ndarray] = []
+        self._picture_types: list[np.ndarray] = []
+
+    @property
+    def rows(self) -> int:
+        """Entries so far."""
+        return len(self._sizes)
+
+    @property
+    def frames(self) -> int:
+        """Frames so far, of any modality."""
+        return sum(map(len, self._seconds))
+
+    def append(self, values: np.ndarray, valid: np.ndarray | None = None) -> None:
+        """Add entries in order, in the units of the layout.
+
+        Args:
+            values: rgb (F, H, W, 3) uint8; flow (F, H, W, 2) or mv (F, M, N, 2)
+                float32, px. F may be 0.
+            valid: (F,) bool, for mv and for nothing else.
+
+        Raises:
+            LayoutError: another shape or type, NaN, infinity, or vectors out of range.
+            OSError: the disk has no room. HDF5 2.0 would crash on it instead.
+        """
+        modality, codec = self._shard.modality, self._shard.codec
+        shape = entry_shape(modality, height=self.height, width=self.width)
+        if values.shape[1:] != shape:
+            raise LayoutError(
+                f"{modality}: expected entries of {shape} for {self.height}x{self.width} "
+                f"px, got {values.shape}"
+            )
+        if (valid is not None) != (modality == "mv"):
+            raise LayoutError(f"{modality}: expected valid with mv and only there")
+        if valid is not None and (
+            valid.shape != values.shape[:1] or valid.dtype != bool
+        ):
+            raise LayoutError(
+                f"mv_valid: expected {values.shape[:1]} bool, "
+                f"got {valid.shape} {valid.dtype}"
+            )
+        rows = codec.encode(values)
+        self._shard._spool_rows(rows)
+        self._sizes.extend(row.size for row in rows)
+        self.bytes += sum(row.nbytes for row in rows)
+        self.values += values.size
+        self.clipped += codec.clipped(values)
+        if valid is not None:
+            self._valid.append(valid.astype(np.uint8))
+
+    def append_frames(self, seconds: np.ndarray, picture_types: np.ndarray) -> None:
+        """Add frames in order, whatever the modality: once per stored frame.
+
+        Args:
+            seconds: (F,) when each frame is shown.
+            picture_types: (F,) uint8, ASCII of I, P, B, or ? where the source has none.
+
+        Raises:
+            LayoutError: the two are not of one length, or not one-dimensional.
+        """
+        if np.ndim(seconds) != 1 or np.shape(seconds) != np.shape(picture_types):
+            raise LayoutError(
+                "frames: expected seconds and picture types of one length, got "
+                f"{np.shape(seconds)} and {np.shape(picture_types)}"
+            )
+        self._seconds.append(np.asarray(seconds, np.float64))
+        self._picture_types.append(np.asarray(picture_types, np.uint8))
+
+
+class ShardWriter:
+    """Writes one modality of one shard: rows of all videos end to end, and an index.
+
+    The file lies on scratch. It becomes part of a store only when it is published,
+    so a half-written one is nobody's problem; after an error it is removed.
+
+    >>> with ShardWriter(path, modality="mv", codec=QuarterPel()) as shard:
+    ...     with shard.video("v_0001", height=256, width=340) as entry:
+    ...         entry.append(vectors, valid)
+    ...         entry.append_frames(seconds, picture_types)
+    """
+
+    def __init__(self, path: Path, *, modality: str, codec: Codec) -> None:
+        if codec.modality != modality:
+            raise LayoutError(f"{modality}: expected its codec, got {codec.to_dict()}")
+        self.path, self.modality, self.codec = Path(path), modality, codec
+
+    def __enter__(self) -> Self:
+        self._require_space(0)
+        # One libver and no time stamps: the same input gives the same bytes.
+        self._file = h5py.File(
+            self.path, "w", libver=("v110", "v110"), track_order=False
+        )
+        self._file.attrs["layout_version"] = np.int64(LAYOUT_VERSION)
+        _set_text(self._file, "modality", self.modality)
+        codec = json.dumps(self.codec.to_dict(), sort_keys=True)
+        _set_text(self._file, "codec", codec)
+        self._data = _WholeChunks(self._file, self.codec.dtype)
+        self._spool: IO[bytes] | None = None
+        self._index: list[tuple[bytes | int, ...]] = []
+        self._rows = self._frames = 0
+        self._sizes: list[np.ndarray] = [np.zeros(1, np.int64)]
+        self._valid: list[np.ndarray] = []
+        self._seconds: list[np.ndarray] = []
+        self._picture_types: list[np.ndarray] = []
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if exc_type is None:
+                self._finish()
+        except BaseException:
+            exc_type = BaseException
+            raise
+        finally:
+            self._file.close()
+            if exc_type is not None:
+                self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def video(self, video_id: str, *, height: int, width: int) -> Iterator[Entry]:
+        """Everything appended inside belongs to this video. If it fails, all of it goes.
+
+        Args:
+            height, width: of the stored frames, in pixels.
+
+        Raises:
+            LayoutError: rows and frames do not belong together, the id was there
+                before, or the grid is empty.
+        """
+        if self._spool is not None:
+            raise LayoutError(f"{video_id}: expected one video at a time")
+        name = video_id.encode(errors="surrogateescape")  # names need not be UTF-8
+        if not name or b"\0" in name or any(name == row[0] for row in self._index):
+            raise LayoutError(f"expected a new, plain video id, got {video_id!r}")
+        if height < 1 or width < 1:
+            raise LayoutError(f"{video_id}: expected a grid, got {height}x{width}")
+        with tempfile.SpooledTemporaryFile(
+            SPOOL_BYTES, dir=str(self.path.parent)
+        ) as spool:
+            self._spool = spool
+            try:
+                entry = Entry(self, height, width)
+                yield entry
+                self._keep(video_id, name, entry)
+            finally:
+                self._spool = None
+
+    def _spool_rows(self, rows: list[np.ndarray]) -> None:
+        if self._spool is None:
+            raise LayoutError("expected append inside `with writer.video(...)`")
+        self._require_space(self._spool.tell() + sum(row.nbytes for row in rows))
+        for row in rows:
+            self._spool.write(row.data)
+
+    def _keep(self, video_id: str, name: bytes, entry: Entry) -> None:
+        """Move a finished video from the spool to the file."""
+        frames, rows = entry.frames, entry.rows
+        if frames < 1 or rows != num_entries(self.modality, frames):
+            raise LayoutError(
+                f"{video_id}: expected {self.modality} for every frame or interval, "
+                f"got {rows} entries and {frames} frames"
+            )
+        assert self._spool is not None
+        self._require_space(self._spool.tell() + self._metadata_bytes())
+        self._spool.seek(0)
+        while piece := self._spool.read(JPEG_CHUNK_BYTES):
+            self._data.extend(np.frombuffer(piece, self.codec.dtype))
+        position = (self._rows, rows, self._frames, frames)
+        self._index.append((name, *position, entry.height, entry.width))
+        self._rows, self._frames = self._rows + rows, self._frames + frames
+        self._sizes.append(np.array(entry._sizes, np.int64))
+        self._valid.extend(entry._valid)
+        self._seconds.extend(entry._seconds)
+        self._picture_types.extend(entry._picture_types)
+
+    def _finish(self) -> None:
+        self._require_space(self._data.pending_bytes + self._metadata_bytes())
+        self._data.close()
+        columns = {
+            "offsets": np.cumsum(np.concatenate(self._sizes), dtype=np.int64),
+            "seconds": np.concatenate([np.zeros(0), *self._seconds]),
+            "picture_types": _bytes(self._picture_types),
+            "index": np.array(self._index, index_dtype(self._index)),
+        }
+        if self.modality == "mv":
+            columns["valid"] = _bytes(self._valid)
+        for name, column in columns.items():
+            self._file.create_dataset(name, data=column, track_times=False)
+
+    def _metadata_bytes(self) -> int:
+        names = index_dtype(self._index).itemsize * (len(self._index) + 1)
+        return 9 * (self._rows + self._frames) + names
+
+    def _require_space(self, num_bytes: int) -> None:
+        free = shutil.disk_usage(self.path.parent).free
+        if free < num_bytes + SPARE_BYTES:
+            raise OSError(
+                errno.ENOSPC,
+                f"expected {num_bytes + SPARE_BYTES:,} bytes free, got {free:,}",
+                str(self.path.parent),
+            )
+
+
+class _WholeChunks:
+    """The data set `data`, written in whole chunks, so that appending leaves no holes."""
+
+    def __init__(self, file: h5py.File, dtype: str) -> None:
+        packed = {} if dtype == "uint8" else {"compression": "gzip", "shuffle": True}
+        self._chunk = JPEG_CHUNK_BYTES if dtype == "uint8" else MV_CHUNK_VALUES
+        self._pending = np.zeros(0, dtype)
+        self._dataset = file.create_dataset(
+            "data",
+            shape=(0,),
+            dtype=dtype,
+            maxshape=(None,),
+            chunks=(self._chunk,),
+            track_times=False,
+            **packed,
+        )
+
+    @property
+    def pending_bytes(self) -> int:
+        return self._pending.nbytes
+
+    def extend(self, values: np.ndarray) -> None:
+        self._pending = np.concatenate([self._pending, values])
+        self._write(self._pending.size // self._chunk * self._chunk)
+
+    def close(self) -> None:
+        self._write(self._pending.size)
+
+    def _write(self, count: int) -> None:
+        if count:
+            start = self._dataset.size
+            self._dataset.resize((start + count,))
+            self._dataset[start:] = self._pending[:count]
+            self._pending = self._pending[count:]
+
+
+def index_dtype(rows: list[tuple[bytes | int, ...]]) -> np.dtype:
+    """Type of `index` for these rows: as wide as the longest id."""
+    width = max((len(row[0]) for row in rows if isinstance(row[0], bytes)), default=1)
+    text = h5py.string_dtype("utf-8", width)
+    return np.dtype([("id", text), *((field, "<i8") for field in INDEX_FIELDS)])
+
+
+def _bytes(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.uint8), *parts])
+
+
+def _set_text(file: h5py.File, name: str, text: str) -> None:
+    stored = text.encode()
+    file.attrs.create(name, stored, dtype=h5py.string_dtype("utf-8", len(stored)))

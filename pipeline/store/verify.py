@@ -1,0 +1,232 @@
+"""A store -> what is wrong with it: bytes, hashes, counts and shapes against its commits.
+
+A verified file is, byte for byte, the one that was published. Nothing is repaired
+here: `pipeline extract` builds again what is damaged.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from .errors import LayoutError, StoreError, StoreNotFound
+from .files import (
+    INDEX,
+    MANIFEST,
+    Commit,
+    Manifest,
+    Rows,
+    commit_file,
+    committed,
+    read_commit,
+    read_index,
+    read_manifest,
+)
+from .schema import LAYOUT
+from .shard_reader import ShardReader
+
+HASH_BLOCK_BYTES = 1 << 22
+DECODE_ROWS = 64
+
+
+class Damage(NamedTuple):
+    """One thing that is not as it was published."""
+
+    file: str
+    """Relative to the store."""
+    modality: str | None
+    """None where it concerns the whole store."""
+    shard: int | None
+    reason: str
+    """One line: what was expected, what came."""
+
+
+def verify(
+    folder: Path | str,
+    *,
+    decode: bool = False,
+    on_file: Callable[[str, int], None] | None = None,
+) -> list[Damage]:
+    """Read every file of a store and compare it with what was published.
+
+    Args:
+        decode: decode every row as well. Slow, and needed only to find a fault that
+            was there before the file was hashed.
+        on_file: called with name and bytes of each shard file once it was looked at.
+
+    Returns:
+        What is damaged, in the order of modalities and shards; empty if all is well.
+
+    Raises:
+        StoreNotFound: the folder is no store, not even an unfinished one.
+    """
+    folder = Path(folder)
+    damages: list[Damage] = []
+    manifest = None
+    try:
+        manifest = read_manifest(folder)
+    except StoreNotFound as error:
+        if not committed(folder):
+            raise
+        damages.append(Damage(MANIFEST, None, None, str(error)))
+    except LayoutError as error:
+        damages.append(Damage(MANIFEST, None, None, str(error)))
+    commits: dict[tuple[str, int], Commit] = {}
+    for modality, shard in _expected(folder, manifest):
+        try:
+            commit = read_commit(folder, modality, shard)
+        except LayoutError as error:
+            reason = str(error)
+        else:
+            if commit is not None:
+                commits[modality, shard] = commit
+                continue
+            reason = "expected the commit of a file in the manifest, got nothing"
+        damages.append(Damage(commit_file(modality, shard), modality, shard, reason))
+    for (modality, shard), commit in commits.items():
+        for reason in _faults(folder, commit, manifest, decode=decode):
+            damages.append(Damage(commit.file, modality, shard, reason))
+        if on_file is not None:
+            on_file(commit.file, commit.bytes)
+    if manifest is not None:
+        damages.extend(_index_damages(folder, manifest, commits))
+    return damages
+
+
+def content_hash(path: Path) -> str:
+    """xxh3-128 of a file's content: 32 hexadecimal digits."""
+    import xxhash  # here alone: reading a store needs numpy and h5py only
+
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _expected(folder: Path, manifest: Manifest | None) -> list[tuple[str, int]]:
+    if manifest is None:
+        return committed(folder)
+    return [
+        (modality, shard)
+        for modality in manifest.modalities
+        for shard in range(manifest.shards)
+    ]
+
+
+def _faults(
+    folder: Path, commit: Commit, manifest: Manifest | None, *, decode: bool
+) -> Iterator[str]:
+    """What is wrong with one shard file. Only the first fault of the bytes is named."""
+    if manifest is not None:
+        if commit.fingerprint != manifest.fingerprint:
+            yield (
+                f"expected a commit of the store {manifest.fingerprint}, "
+                f"got one of {commit.fingerprint}"
+            )
+        listed = manifest.modalities[commit.modality].files[commit.shard]
+        if (commit.bytes, commit.xxh3) != (listed.bytes, listed.xxh3):
+            yield (
+                f"expected {listed.bytes} bytes {listed.xxh3} as in the manifest, "
+                f"got a commit of {commit.bytes} bytes {commit.xxh3}"
+            )
+    path = folder / commit.file
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError:
+        yield f"missing: expected a file of {commit.bytes} bytes"
+        return
+    if found != commit.bytes:
+        what = "truncated" if found < commit.bytes else "too long"
+        yield f"{what}: expected {commit.bytes} bytes, got {found}"
+        return
+    if (digest := content_hash(path)) != commit.xxh3:
+        yield f"changed: expected xxh3 {commit.xxh3}, got {digest}"
+        return
+    try:
+        with ShardReader(path, modality=commit.modality) as shard:
+            yield from _disagreements(shard, commit)
+            if decode:
+                yield from _undecodable(shard, commit)
+    except StoreError as error:
+        yield str(error)
+
+
+def _disagreements(shard: ShardReader, commit: Commit) -> Iterator[str]:
+    if shard.codec.to_dict() != dict(commit.codec):
+        codecs = json.dumps(dict(commit.codec)), json.dumps(shard.codec.to_dict())
+        yield f"expected codec {codecs[0]} as in the commit, got {codecs[1]}"
+    index = shard.index()
+    names = [video.id for video in commit.videos]
+    if list(index) != names:
+        odd = sorted(set(index) ^ set(names)) or ["another order"]
+        yield f"index: expected the {len(names)} videos of the commit, not so: {odd[0]}"
+        return
+    frames_first = first = 0
+    for video in commit.videos:
+        expected = {
+            "first": video.first,
+            "rows": video.rows,
+            "frames_first": frames_first,
+            "frames": video.frames,
+            "height": video.height,
+            "width": video.width,
+        }
+        if index[video.id] != expected or video.first != first:
+            yield f"index: {video.id}: expected {expected}, got {index[video.id]}"
+        frames_first, first = frames_first + video.frames, first + video.rows
+    if shard.num_rows != first:
+        yield f"expected {first} rows, got {shard.num_rows}"
+    shard.seconds(0, frames_first)
+    shard.picture_types(0, frames_first)
+    if any(LAYOUT[name].modality == shard.modality for name in ("mv_valid",)):
+        shard.valid(0, first)
+
+
+def _undecodable(shard: ShardReader, commit: Commit) -> Iterator[str]:
+    """The first row of each video that does not decode."""
+    for video in commit.videos:
+        try:
+            for begin in range(video.first, video.first + video.rows, DECODE_ROWS):
+                end = min(begin + DECODE_ROWS, video.first + video.rows)
+                flat, bounds = shard.stored(begin, end)
+                for row in range(end - begin):
+                    stored = flat[bounds[row] : bounds[row + 1]]
+                    shard.codec.decode(stored, video.height, video.width)
+        except LayoutError as error:
+            yield f"{video.id}: {error}"
+
+
+def _index_damages(
+    folder: Path, manifest: Manifest, commits: dict[tuple[str, int], Commit]
+) -> Iterator[Damage]:
+    """Where `index.jsonl` and the commits do not say the same."""
+    expected = {
+        (video.id, modality): (video, Rows(shard, video.first, video.rows))
+        for (modality, shard), commit in commits.items()
+        for video in commit.videos
+    }
+    count = 0
+    try:
+        for record in read_index(folder):
+            count += 1
+            for modality, rows in record.rows.items():
+                video, place = expected.pop((record.id, modality), (None, None))
+                if video is None or (
+                    (rows, record.frames, record.height, record.width, record.xxh3)
+                    != (place, video.frames, video.height, video.width, video.xxh3)
+                ):
+                    shard = rows.shard
+                    if video is None and (modality, shard) not in commits:
+                        continue  # its commit was named already
+                    reason = f"{record.id}: {modality}: expected what its commit says"
+                    yield Damage(INDEX, modality, shard, reason)
+    except LayoutError as error:
+        yield Damage(INDEX, None, None, str(error))
+        return
+    for (video_id, modality), (_, place) in expected.items():
+        reason = f"{video_id}: {modality}: expected a line, as there is a commit"
+        yield Damage(INDEX, modality, place.shard, reason)
+    if count != manifest.videos:
+        reason = f"expected {manifest.videos} videos, got {count}"
+        yield Damage(INDEX, None, None, reason)
