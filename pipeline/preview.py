@@ -262,7 +262,8 @@ def _write_movie(
         stream.options = {"crf": "18", "preset": "veryfast"}
         for moment in moments:
             picture = draw(moment, bound_px=bound_px)
-            stream.height, stream.width = picture.shape[:2]
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = picture.shape[:2]
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
