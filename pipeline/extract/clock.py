@@ -1,0 +1,101 @@
+"""Time stamps -> seconds of each frame -> which frame is shown at a tick.
+
+The order of frames is the order in which the decoder gives them and nothing here can
+change it: time stamps only say *when*.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
+
+from .errors import DecodeError
+
+MOST_TICKS_OF_A_FRAME = 1_000_000
+"""A damaged time stamp may ask to show one frame for a century."""
+
+
+class Clock:
+    """Seconds of consecutive frames, counted from the first one, never falling.
+
+    A frame's own time stamp is used where the container has presentation times. Where
+    it has none (AVI, raw streams), it is number / average rate. Where a single one is
+    missing or would not advance, it is one average interval after the frame before.
+    """
+
+    def __init__(self, *, rate: float, stamped: bool) -> None:
+        """
+        Args:
+            rate: average frames per second, above 0.
+            stamped: the container has presentation times.
+        """
+        self._rate, self._stamped = rate, stamped
+        self._number = -1
+        self._first: float | None = None
+        self._last = 0.0
+
+    def seconds(self, stamp: float | None) -> float:
+        """Seconds of the next frame, from its presentation time if it has one."""
+        self._number += 1
+        if not self._stamped:
+            return self._number / self._rate
+        if self._number == 0:
+            self._first = stamp
+            return 0.0
+        following = self._last + 1 / self._rate
+        if stamp is not None and self._first is None:
+            self._first = stamp - following
+        if stamp is not None and self._first is not None:
+            stated = stamp - self._first
+            following = stated if stated > self._last else following
+        self._last = following
+        return following
+
+
+class Timed(Protocol):
+    """Something shown from `seconds` on."""
+
+    @property
+    def seconds(self) -> float: ...
+
+
+TimedT = TypeVar("TimedT", bound=Timed)
+
+
+class Ticks:
+    """Picks the frame that is shown at each tick, 1 / `frames_per_second` apart.
+
+    The first tick is the first frame, and a frame is shown until the next one comes;
+    the last one for one interval of the average rate. So a frame may be taken several
+    times, or never.
+    """
+
+    def __init__(self, *, frames_per_second: float, rate: float) -> None:
+        self._frames_per_second, self._rate = frames_per_second, rate
+
+    def shown(self, frames: Iterable[TimedT]) -> Iterator[TimedT]:
+        """The frame of each tick.
+
+        Raises:
+            DecodeError: the time stamps ask to show one frame absurdly long.
+        """
+        tick = 0
+        current: TimedT | None = None
+        for following in frames:
+            if current is not None:
+                count = self._count(tick, until=following.seconds)
+                for _ in range(count):
+                    yield current
+                tick += count
+            current = following
+        if current is not None:
+            for _ in range(self._count(tick, until=current.seconds + 1 / self._rate)):
+                yield current
+
+    def _count(self, tick: int, *, until: float) -> int:
+        """Ticks from `tick` on that lie before `until`. A hair's breadth counts as on it."""
+        end = -int(-(until * self._frames_per_second - 1e-6) // 1)
+        count = max(end - tick, 0)
+        if count > MOST_TICKS_OF_A_FRAME:
+            raise DecodeError(
+                f"time stamps: expected a frame every few seconds, got one shown until {until:.0f} s"
+            )
+        return count

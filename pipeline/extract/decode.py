@@ -1,0 +1,246 @@
+"""Video file -> frames, in the order in which the decoder gives them."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+from av.codec.context import Flags2
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from .clock import Clock
+from .errors import DecodeError, NotAVideo
+from .references import references
+
+CONTAINERS = (
+    "3dostr,4xm,aiff,alp,amv,asf,av1,avi,avs,avs2,avs3,bink,c93,cavsvideo,cdxl,cine,dfa,dirac,dnxhd,"
+    "dsicin,dv,dxa,ea,evc,ffm,filmstrip,film_cpk,flic,flv,gif,gxf,h261,h263,h264,hevc,"
+    "idcin,iff,ingenient,ipmovie,ivf,ivr,jv,kux,live_flv,lmlm4,lvf,m4v,matroska,mjpeg,mjpeg_2000,"
+    "mlv,mov,mp4,mpeg,mpegts,mpegvideo,mpjpeg,msnwctcp,mtv,mv,mxf,mxg,nsv,nut,nuv,obu,"
+    "ogg,paf,pmp,pva,r3d,rl2,rm,roq,rpl,smk,smush,swf,thp,tiertexseq,tmv,ty,vc1,"
+    "vc1test,vividas,vivo,vmd,vqf,vvc,wc3movie,webm,wsvqa,wtv,xmv,yop,yuv4mpegpipe"
+)
+"""Kinds of file that hold their video themselves. Playlists (HLS, DASH, concat), which name
+other files or addresses, and still images are not among them."""
+
+GENERATE_PTS = 1
+"""AVFMT_FLAG_GENPTS, which PyAV sets."""
+
+UNKNOWN_RATE = 25.0
+"""Where neither header nor stream says how many frames a second has."""
+
+TYPES = {1: ord("I"), 2: ord("P"), 3: ord("B"), 4: ord("S")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a file says about itself. Headers lie: the decoded frames are the truth."""
+
+    frames_estimate: int
+    seconds: float
+    width: int
+    """As coded, before any rotation."""
+    height: int
+    fps: float
+    codec: str
+
+
+class Picture(NamedTuple):
+    """One decoded frame."""
+
+    frame: av.VideoFrame
+    seconds: float
+    """Since the first frame."""
+    picture_type: int
+    """ASCII: I, P, B, S or ?"""
+    known: bool
+    """Its vectors are known to point to the frame before. False if none were asked for."""
+
+
+class VideoFile:
+    """An open video. Made by `open_video`."""
+
+    def __init__(self, path: Path, container: InputContainer, stream: VideoStream):
+        self._path, self._container, self._stream = path, container, stream
+        self.codec: str = stream.codec_context.name
+        self.rate = _rate(stream)
+        self.damaged = 0
+        """Packets that did not decode, so far."""
+
+    @property
+    def profile(self) -> str:
+        """Of the codec, in FFmpeg's words; some codecs tell with the first frame only."""
+        return self._stream.codec_context.profile or ""
+
+    def header(self) -> Header:
+        """What the header says, with an estimate where it is silent."""
+        stream, fps = self._stream, self.rate
+        if stream.duration is not None and stream.time_base is not None:
+            seconds = float(stream.duration * stream.time_base)
+        else:
+            seconds = (self._container.duration or 0) / av.time_base
+        frames = stream.frames or round(seconds * fps)
+        return Header(
+            frames_estimate=max(frames, 0),
+            seconds=max(seconds, 0.0),
+            width=stream.codec_context.width,
+            height=stream.codec_context.height,
+            fps=fps,
+            codec=self.codec,
+        )
+
+    def pictures(self) -> Iterator[Picture]:
+        """Every frame that decodes, in decoder output order.
+
+        A packet that does not decode is skipped, as `ffmpeg` does, and the file ends
+        where it can no longer be read: frames are kept, none is made up.
+
+        Raises:
+            DecodeError: no frame came out.
+            OSError: the file could not be read; not the video's fault.
+        """
+        stream, reason = self._stream, "nothing in the stream"
+        stamped = self._container.format.name != "avi"
+        clock = Clock(rate=self.rate, stamped=stamped)
+        known = references(self.codec, stream.codec_context.extradata or b"")
+        count = 0
+        for packet in self._packets():
+            if packet.has_sidedata("encryption_info"):
+                raise DecodeError(f"{self.codec}: expected frames, got encrypted ones")
+            known.packet(packet)
+            try:
+                frames = stream.decode(packet)
+            except FFmpegError as error:
+                _raise_if_environment(error, self._path)
+                self.damaged += 1
+                known.lost()
+                reason = error.strerror or str(error)
+                continue
+            for frame in frames:
+                count += 1
+                yield Picture(
+                    frame,
+                    clock.seconds(frame.time if stamped else None),
+                    TYPES.get(frame.pict_type, ord("?")),
+                    known.frame(
+                        frame, reordered=bool(stream.codec_context.has_b_frames)
+                    ),
+                )
+        if count == 0:
+            raise DecodeError(f"{self.codec}: expected frames, got none: {reason}")
+
+    def _packets(self) -> Iterator[Packet]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except FFmpegError as error:
+                _raise_if_environment(error, self._path)
+                self.damaged += 1
+                yield Packet()  # tell the decoder that this was all
+                return
+            yield packet
+
+
+@contextmanager
+def open_video(
+    path: Path | str, *, vectors: bool = False, pixels: bool = True
+) -> Iterator[VideoFile]:
+    """Open the best video stream of a file: no attached picture, most frames.
+
+    One thread: with frame threads exported vectors differ between runs.
+
+    Args:
+        path: a local file, whatever characters its name has.
+        vectors: also export motion vectors.
+        pixels: False lets the decoder skip what only matters to pixels.
+
+    Raises:
+        NotAVideo: no video stream that can be decoded.
+        OSError: the file cannot be read; not the video's fault.
+    """
+    path = Path(path)
+    _check_readable(path)
+    try:
+        container = av.open(
+            "file:" + os.path.abspath(path),  # never a protocol, whatever the name
+            metadata_errors="ignore",
+            container_options={
+                "protocol_whitelist": "file",
+                "format_whitelist": CONTAINERS,
+            },
+        )
+    except FFmpegError as error:
+        _raise_if_environment(error, path)
+        raise NotAVideo(f"expected a video, got: {error.strerror}") from error
+    with container:
+        # Would read on until it can guess missing time stamps: memory without a bound.
+        container.flags &= ~GENERATE_PTS
+        stream = _best_stream(container)
+        context = stream.codec_context
+        context.thread_type = "NONE"
+        context.thread_count = 1
+        if vectors:
+            context.flags2 |= Flags2.export_mvs.value
+        if not pixels:
+            context.options = {"skip_loop_filter": "all"}
+        yield VideoFile(path, container, stream)
+
+
+def probe(path: Path | str) -> Header:
+    """What the header of a video says, without decoding it.
+
+    Raises:
+        NotAVideo: no video stream that can be decoded.
+        OSError: the file cannot be read.
+    """
+    with open_video(path) as video:
+        return video.header()
+
+
+def _best_stream(container: InputContainer) -> VideoStream:
+    streams = container.streams.video
+    if not streams:
+        raise NotAVideo("expected a video stream, got none")
+    moving = [s for s in streams if not s.disposition & Disposition.attached_pic.value]
+    if not moving:
+        raise NotAVideo("expected a video stream, got a cover picture only")
+    able = [s for s in moving if s.codec_context is not None]
+    if not able:
+        raise NotAVideo("expected a video codec with a decoder, got an unknown one")
+    best = container.streams.best("video")
+    return best if best in able else able[0]
+
+
+def _rate(stream: VideoStream) -> float:
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and rate > 0:
+            return float(rate)
+    return UNKNOWN_RATE
+
+
+def _check_readable(path: Path) -> None:
+    """Raise OSError if the system cannot read the file, NotAVideo if there is nothing."""
+    with open(path, "rb") as file:
+        if not file.read(1):
+            raise NotAVideo("expected a video, got an empty file")
+
+
+def _raise_if_environment(error: FFmpegError, path: Path) -> None:
+    """Blame the system, not the video, where reading the bytes fails as well."""
+    if error.errno == errno.ENOMEM:
+        raise MemoryError(f"{path}: {error.strerror}") from error
+    if isinstance(error, OSError):
+        with open(path, "rb") as file:
+            while file.read(1 << 20):
+                pass

@@ -1,0 +1,52 @@
+"""Vectors of the file as it is -> `mv` of the stored grid."""
+
+import av
+import numpy as np
+
+from .orientation import Orientation
+from .vectors import Geometry, Grids
+
+
+class OriginalVectors:
+    """Collects the vectors of a video's own stream, frame by frame."""
+
+    def __init__(self, *, height: int, width: int, turned: Orientation) -> None:
+        """
+        Args:
+            height, width: of the stored grid, upright.
+            turned: how frames are turned upright.
+        """
+        self._stored, self._turned = (height, width), turned
+        self._source: tuple[int, int] | None = None
+        self._grids: Grids
+        self._first = True
+        self._finished: list[np.ndarray] = []
+        self._valid: list[bool] = []
+
+    def send(self, frame: av.VideoFrame, *, known: bool) -> None:
+        """Note the next frame; `known` if its vectors surely point to the one before."""
+        if self._first:  # no interval leads to the first frame
+            self._first = False
+            return
+        if self._source != (frame.height, frame.width):
+            self._renew(frame.height, frame.width)
+        self._grids.add(frame)
+        self._valid.append(known)
+
+    def take(self) -> tuple[np.ndarray, np.ndarray]:
+        """`mv` (F, M, N, 2) and `mv_valid` (F,) of the intervals since the last call."""
+        if self._source is None:
+            self._renew(*self._turned.size(*self._stored))
+        grids = np.concatenate([*self._finished, self._grids.take()])
+        valid = np.array(self._valid, bool)
+        self._finished.clear()
+        self._valid.clear()
+        return grids, valid
+
+    def _renew(self, height: int, width: int) -> None:
+        if self._source is not None:
+            self._finished.append(self._grids.take())
+        self._source = (height, width)
+        self._grids = Grids(
+            Geometry.of(self._source, self._stored, turned=self._turned)
+        )

@@ -1,0 +1,199 @@
+"""Motion vectors of frames -> grids of 8 px cells."""
+
+from typing import NamedTuple, Self
+
+import av
+import numpy as np
+
+from .orientation import UPRIGHT, Orientation
+
+CELL_PX = 8
+
+VECTOR = np.dtype(
+    {
+        "names": ["source", "w", "h", "dst_x", "dst_y", "motion", "motion_scale"],
+        "formats": ["<i4", "u1", "u1", "<i2", "<i2", ("<i4", 2), "<u2"],
+        "offsets": [0, 4, 5, 10, 12, 24, 32],
+        "itemsize": 40,
+    }
+)
+"""The fields of AVMotionVector (libavutil/motion_vector.h) that a grid needs."""
+
+
+class Geometry(NamedTuple):
+    """How the grid of a source frame lies on the stored grid."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    """(M, N) cell of the source under the centre of each stored cell."""
+    source_cells: tuple[int, int]
+    scale: tuple[float, float]
+    """Stored px per source px, right and down, before turning."""
+    turned: Orientation
+
+    @classmethod
+    def of(
+        cls,
+        source: tuple[int, int],
+        stored: tuple[int, int],
+        *,
+        turned: Orientation = UPRIGHT,
+        cropped: tuple[int, int] = (0, 0),
+    ) -> Self:
+        """
+        Args:
+            source: height and width of the decoded frame, as coded.
+            stored: height and width of the stored grid, upright.
+            turned: how the frame is turned upright.
+            cropped: rows and columns that were cut off at the top and left of what the
+                vectors refer to.
+        """
+        height, width = stored
+        down, right = _centres(height), _centres(width)  # in half px
+        if turned.flip_y:
+            down = 2 * height - down
+        if turned.flip_x:
+            right = 2 * width - right
+        y, x = np.meshgrid(down, right, indexing="ij")
+        if turned.transpose:
+            y, x = x, y
+        flat_height, flat_width = turned.size(height, width)
+        rows = (y * source[0] // (2 * flat_height) + cropped[0]) // CELL_PX
+        columns = (x * source[1] // (2 * flat_width) + cropped[1]) // CELL_PX
+        return cls(
+            rows=rows,
+            columns=columns,
+            source_cells=(
+                -(-(source[0] + cropped[0]) // CELL_PX),
+                -(-(source[1] + cropped[1]) // CELL_PX),
+            ),
+            scale=(flat_width / source[1], flat_height / source[0]),
+            turned=turned,
+        )
+
+    @property
+    def same(self) -> bool:
+        """The source's cells are the stored ones."""
+        return (
+            self.turned.upright
+            and self.scale == (1, 1)
+            and self.rows.shape == self.source_cells
+            and not self.rows[0].any()
+            and not self.columns[:, 0].any()
+        )
+
+
+class Grids:
+    """Collects the vectors of consecutive frames, and paints them all at once."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        self._bytes = bytearray()
+        self._counts: list[int] = []
+
+    def add(self, frame: av.VideoFrame) -> None:
+        """Note the vectors of the next frame. Intra-coded frames have none."""
+        vectors = frame.side_data.get("MOTION_VECTORS")
+        if vectors is None:
+            self._counts.append(0)
+            return
+        self._bytes += vectors
+        self._counts.append(len(vectors))
+
+    def take(self) -> np.ndarray:
+        """(F, M, N, 2) float32 of the frames noted since the last call."""
+        vectors = np.frombuffer(bytes(self._bytes), VECTOR)
+        quarters = quarter_grids(
+            vectors, self._counts, cells=self._geometry.source_cells
+        )
+        self._bytes.clear()
+        self._counts.clear()
+        return stored_grids(quarters, self._geometry)
+
+
+def vector_grid(vectors: np.ndarray, *, height: int, width: int) -> np.ndarray:
+    """Paint the motion vectors of one frame on a grid of 8 px cells.
+
+    FFmpeg's vectors point from a block to where the encoder copied it from. We
+    turn them around, so that like optical flow they say where content went:
+    x grows to the right, y grows downward.
+
+    Args:
+        vectors: structured array of `av.sidedata.MotionVectors.to_ndarray`, of
+            frame k+1. May be empty: intra-coded frames have none.
+        height, width: of the frame, in pixels.
+
+    Returns:
+        (ceil(height / 8), ceil(width / 8), 2) float32, (dx, dy) in pixels from the
+        reference frame to this one, entry k of `mv`. A cell has the vector of its
+        block; zero where the block is intra-coded or predicted only from the future.
+
+    Note:
+        The reference frame is frame k only if the stream was made with `bf=0, refs=1`.
+        FFmpeg says that the reference is in the past, not how far. `references.py`
+        decides whether the grid may be called valid.
+
+    Source:
+        Motion vectors as a network's input: Zhang et al., "Real-time Action Recognition
+        with Enhanced Motion Vector CNNs", CVPR 2016, arXiv:1604.07669. Meaning of the
+        fields: AVMotionVector in libavutil/motion_vector.h.
+    """
+    records = np.frombuffer(np.ascontiguousarray(vectors).tobytes(), VECTOR)
+    cells = (-(-height // CELL_PX), -(-width // CELL_PX))
+    return quarter_grids(records, [len(records)], cells=cells)[0] / np.float32(4)
+
+
+def quarter_grids(
+    vectors: np.ndarray, counts: list[int], *, cells: tuple[int, int]
+) -> np.ndarray:
+    """Paint the vectors of F frames at once: numpy's calls cost more than its work.
+
+    Args:
+        vectors: (V,) `VECTOR` records of all frames, in order.
+        counts: how many of them each frame has.
+        cells: rows and columns of the grid.
+
+    Returns:
+        (F, rows, columns, 2) int32, in quarters of a pixel, flow sign. Of several
+        vectors on one cell the last one counts.
+    """
+    rows, columns = cells
+    grids = np.zeros((len(counts), rows, columns, 2), np.int32)
+    number = np.repeat(np.arange(len(counts)), counts)
+    past = vectors["source"] < 0
+    vectors, number = vectors[past], number[past]
+    quarters = (
+        -4 * vectors["motion"] // vectors["motion_scale"][:, None].astype(np.int32)
+    )
+    wide, high = vectors["w"].astype(np.int32), vectors["h"].astype(np.int32)
+    left, top = vectors["dst_x"] - wide // 2, vectors["dst_y"] - high // 2
+    for down in (0, CELL_PX):  # a block is at most 16 px: two cells by two
+        for right in (0, CELL_PX):
+            row, column = (top + down) // CELL_PX, (left + right) // CELL_PX
+            ours = (down < high) & (right < wide)
+            ours &= (0 <= row) & (row < rows) & (0 <= column) & (column < columns)
+            grids[number[ours], row[ours], column[ours]] = quarters[ours]
+    return grids
+
+
+def stored_grids(quarters: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Bring grids of the source's cells to the stored grid.
+
+    Args:
+        quarters: (F, rows, columns, 2) int32 of the source.
+
+    Returns:
+        (F, M, N, 2) float32 px of the stored grid: the block under each cell's centre,
+        scaled, rounded to a quarter pixel, turned upright.
+    """
+    if geometry.same:
+        return quarters.astype(np.float32) / 4
+    under = quarters[:, geometry.rows, geometry.columns]
+    scaled = np.rint(under * np.array(geometry.scale)).astype(np.float32) / 4
+    return geometry.turned.vectors(scaled)
+
+
+def _centres(size: int) -> np.ndarray:
+    """Twice the middle of each cell's part inside `size` pixels."""
+    first = np.arange(0, size, CELL_PX)
+    return first + np.minimum(first + CELL_PX, size)

@@ -1,0 +1,292 @@
+"""One sequential pass over a video: every modality, in blocks of frames."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import av
+import numpy as np
+
+from .canonical import CanonicalVectors
+from .clock import Ticks
+from .colour import Painter, grey
+from .decode import Picture, VideoFile, open_video
+from .errors import DecodeError
+from .orientation import UPRIGHT, Orientation, orientation
+from .original import OriginalVectors
+
+BLOCK = 16
+"""Frames in memory at once, and in one block at most."""
+
+MODALITIES = ("rgb", "flow", "mv")
+LONGEST_SIDE = 16_384
+PRESETS = [
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractSettings:
+    """Everything that decides the numbers of a store, apart from the videos."""
+
+    modalities: tuple[str, ...] = MODALITIES
+    short_side: int = 256
+    """Of the stored grid, px, even. Smaller frames are enlarged."""
+    frames_per_second: float | None = None
+    """None: every frame."""
+    mv_source: str = "canonical"
+    """canonical: of our own H.264 of the stored frames. original: of the file as it is."""
+    mv_crf: int = 18
+    mv_preset: str = "veryfast"
+    mv_keyint: int = 12
+    flow_profile: str = "default"
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.modalities if name not in MODALITIES]
+        if unknown or not self.modalities:
+            got = ", ".join(map(repr, self.modalities)) or "none"
+            raise ValueError(f"modalities: expected some of {MODALITIES}, got {got}")
+        if self.short_side < 16 or self.short_side % 2:
+            raise ValueError(
+                f"short side: expected an even number from 16, got {self.short_side}"
+            )
+        rate = self.frames_per_second
+        if rate is not None and not 0 < rate <= 1000:
+            raise ValueError(f"frames per second: expected up to 1000, got {rate}")
+        if self.mv_source not in ("canonical", "original"):
+            raise ValueError(
+                f"vector source: expected canonical or original, got {self.mv_source!r}"
+            )
+        if "mv" in self.modalities and self.mv_source == "original" and rate:
+            raise ValueError(
+                "vector source: expected canonical with a frame rate, got original, "
+                "whose intervals are those of the file"
+            )
+        if not 0 <= self.mv_crf <= 51:
+            raise ValueError(f"crf: expected 0 to 51, got {self.mv_crf}")
+        if self.mv_preset not in PRESETS:
+            raise ValueError(f"preset: expected one of x264's, got {self.mv_preset!r}")
+        if self.mv_keyint < 1:
+            raise ValueError(f"keyint: expected at least 1, got {self.mv_keyint}")
+
+    @property
+    def original_vectors(self) -> bool:
+        return "mv" in self.modalities and self.mv_source == "original"
+
+    @property
+    def pixels(self) -> bool:
+        """Whether any modality needs the pixels of the decoded frames."""
+        return not (self.modalities == ("mv",) and self.mv_source == "original")
+
+
+class Solver(Protocol):
+    """What computes flow; see pipeline.flow.solver."""
+
+    def flow(self, frames: np.ndarray) -> np.ndarray:
+        """(F+1, H, W) uint8 grey -> (F, H, W, 2) float32 px."""
+
+
+class Block(NamedTuple):
+    """Consecutive frames of a video, and the intervals that were finished meanwhile."""
+
+    seconds: np.ndarray
+    """(F,) float64, since the first frame, never falling."""
+    picture_types: np.ndarray
+    """(F,) uint8, ASCII: of the source's coding."""
+    arrays: dict[str, np.ndarray]
+    """`rgb` (F, H, W, 3) uint8, `flow` (F', H, W, 2) float32, `mv` (F'', M, N, 2) float32 and
+    `mv_valid` (F'',) bool. Over all blocks F' and F'' sum up to T-1; in one block they may
+    differ, as the encoder of `mv` looks ahead. The last block may have no frame."""
+
+
+class Extraction:
+    """A video being extracted. Made by `open_extraction`; iterate once."""
+
+    def __init__(
+        self, video: VideoFile, settings: ExtractSettings, solver: Solver | None
+    ) -> None:
+        self._video, self._settings, self._solver = video, settings, solver
+        pictures = video.pictures()
+        first = next(pictures)  # no frame at all: DecodeError
+        self._turned = _turned(first)
+        self.height, self.width = stored_size(
+            *self._turned.size(first.frame.height, first.frame.width),
+            short_side=settings.short_side,
+        )
+        """The stored grid, px. The first frame decides; frames of another size are
+        scaled to it."""
+        self.codec = video.codec
+        self.fps = settings.frames_per_second or video.rate
+        self._pictures: Iterator[Picture] = chain([first], pictures)
+        if settings.frames_per_second:
+            ticks = Ticks(frames_per_second=self.fps, rate=video.rate)
+            self._pictures = ticks.shown(self._pictures)
+
+    @property
+    def damaged(self) -> int:
+        """Packets of the file that did not decode, so far."""
+        return self._video.damaged
+
+    def __iter__(self) -> Iterator[Block]:
+        wanted = self._settings.modalities
+        frames = _Frames(self.height, self.width, self._turned)
+        flow = None
+        if "flow" in wanted and self._solver is not None:
+            flow = _Flow(self._solver, self.height, self.width)
+        mv = self._vectors() if "mv" in wanted else None
+        seconds: list[float] = []
+        types: list[int] = []
+
+        def block() -> Block:
+            arrays = {}
+            rgb = frames.take()
+            if "rgb" in wanted:
+                arrays["rgb"] = rgb
+            if flow is not None:
+                arrays["flow"] = flow.take()
+            if mv is not None:
+                arrays["mv"], arrays["mv_valid"] = mv.take()
+            times, kinds = np.array(seconds, np.float64), np.array(types, np.uint8)
+            seconds.clear()
+            types.clear()
+            return Block(times, kinds, arrays)
+
+        for picture in self._pictures:
+            seconds.append(picture.seconds)
+            types.append(picture.picture_type)
+            if self._settings.pixels:
+                pixels = frames.send(picture.frame)
+                if flow is not None:
+                    flow.send(pixels)
+                if isinstance(mv, CanonicalVectors):
+                    mv.send(pixels)
+            if isinstance(mv, OriginalVectors):
+                mv.send(picture.frame, known=picture.known)
+            if len(seconds) == BLOCK:
+                yield block()
+        if isinstance(mv, CanonicalVectors):
+            mv.finish()
+        last = block()
+        if any(map(len, last.arrays.values())):
+            yield last
+
+    def _vectors(self) -> CanonicalVectors | OriginalVectors:
+        settings = self._settings
+        if settings.mv_source == "original":
+            return OriginalVectors(
+                height=self.height, width=self.width, turned=self._turned
+            )
+        return CanonicalVectors(
+            height=self.height,
+            width=self.width,
+            crf=settings.mv_crf,
+            preset=settings.mv_preset,
+            keyint=settings.mv_keyint,
+        )
+
+
+@contextmanager
+def open_extraction(
+    path: Path | str, settings: ExtractSettings, solver: Solver | None = None
+) -> Iterator[Extraction]:
+    """Open a video for one pass.
+
+    >>> with open_extraction(path, ExtractSettings(modalities=("rgb",))) as extraction:
+    ...     for block in extraction:
+    ...         block.arrays["rgb"]
+
+    Args:
+        path: a local file.
+        settings: what is wanted.
+        solver: for flow; needed if that is among the modalities.
+
+    Raises:
+        VideoError: the video cannot be used; also while iterating.
+        OSError: the file cannot be read; not the video's fault.
+    """
+    if "flow" in settings.modalities and solver is None:
+        raise ValueError("flow: expected a solver, got none")
+    with open_video(
+        path, vectors=settings.original_vectors, pixels=settings.pixels
+    ) as video:
+        yield Extraction(video, settings, solver)
+
+
+def stored_size(height: int, width: int, *, short_side: int) -> tuple[int, int]:
+    """Height and width of the stored grid of an upright frame.
+
+    The short side becomes `short_side`; the other keeps the aspect, rounded down to even.
+
+    Raises:
+        DecodeError: the long side would be beyond every format.
+    """
+    short, long = sorted((height, width))
+    longer = max(long * short_side // short // 2 * 2, short_side)
+    if longer > LONGEST_SIDE:
+        raise DecodeError(
+            f"expected at most {LONGEST_SIDE} px for the long side at {short_side} px for "
+            f"the short one, got {longer}: the frames are {width}x{height}"
+        )
+    return (short_side, longer) if height <= width else (longer, short_side)
+
+
+class _Frames:
+    """The frames of a block, at the stored size."""
+
+    def __init__(self, height: int, width: int, turned: Orientation) -> None:
+        self._painter = Painter(height=height, width=width, turned=turned)
+        self._shape = (BLOCK, height, width, 3)
+        self._frames = np.empty(self._shape, np.uint8)
+        self._count = 0
+
+    def send(self, frame: av.VideoFrame) -> np.ndarray:
+        pixels = self._frames[self._count]
+        self._painter.rgb(frame, pixels)
+        self._count += 1
+        return pixels
+
+    def take(self) -> np.ndarray:
+        taken = self._frames[: self._count]
+        self._frames = np.empty(self._shape, np.uint8)  # the caller may keep the last
+        self._count = 0
+        return taken
+
+
+class _Flow:
+    """Grey frames of a block and the last one before it, and the flow between them."""
+
+    def __init__(self, solver: Solver, height: int, width: int) -> None:
+        self._solver = solver
+        self._grey = np.empty((BLOCK + 1, height, width), np.uint8)
+        self._count = 0
+
+    def send(self, rgb: np.ndarray) -> None:
+        grey(rgb, self._grey[self._count])
+        self._count += 1
+
+    def take(self) -> np.ndarray:
+        frames = self._grey[: self._count]
+        if len(frames) < 2:
+            return np.empty((0, *frames.shape[1:], 2), np.float32)
+        flow = self._solver.flow(frames)
+        self._grey[0] = frames[-1]
+        self._count = 1
+        return flow
+
+
+def _turned(first: Picture) -> Orientation:
+    side_data = first.frame.side_data
+    if "DISPLAYMATRIX" not in side_data:
+        return UPRIGHT
+    return orientation(bytes(side_data["DISPLAYMATRIX"]))
