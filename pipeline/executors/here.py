@@ -1,0 +1,27 @@
+"""Shards one after the other, in this process: for small jobs and for debugging."""
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.build import Task
+from pipeline.executors.attempt import Outcome, attempt
+from pipeline.progress import Watcher
+
+
+def run_here(
+    queue: deque[Task], *, store: Path, scratch: Path | None, watch: Watcher
+) -> Iterator[Outcome]:
+    """Build the queued shards and yield what became of each.
+
+    Whether a failed one is tried again is the caller's decision: it appends to `queue`.
+    """
+    while queue:
+        task = queue.popleft()
+        yield attempt(
+            task,
+            store=store,
+            scratch=scratch,
+            on_progress=lambda progress: watch.running([progress]),
+        )
+        watch.running([])

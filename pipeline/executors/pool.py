@@ -1,0 +1,148 @@
+"""Shards over a few worker processes of this machine.
+
+Workers stay alive from shard to shard (starting one costs about two seconds). One that
+dies or stalls costs its shard's attempt, and is replaced.
+"""
+
+import multiprocessing
+import os
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from pipeline.build import Task
+from pipeline.executors.attempt import Failure, Outcome, attempt
+from pipeline.isolate import follow_parent
+from pipeline.progress import ShardProgress, Watcher
+
+POLL_SECONDS = 0.5
+
+
+def run_in_pool(
+    queue: deque[Task],
+    *,
+    store: Path,
+    scratch: Path | None,
+    workers: int,
+    stall_seconds: float,
+    watch: Watcher,
+) -> Iterator[Outcome]:
+    """Build the queued shards in parallel and yield what became of each, as it comes.
+
+    Whether a failed one is tried again is the caller's decision: it appends to `queue`.
+
+    Args:
+        stall_seconds: a worker that says nothing for so long is killed.
+    """
+    pool: list[_Worker] = []
+    try:
+        while queue or any(worker.task for worker in pool):
+            pool = [worker for worker in pool if worker.alive]
+            while queue and len(pool) < workers:
+                pool.append(_Worker(store, scratch))
+            for worker in pool:
+                if queue and worker.task is None:
+                    worker.give(queue.popleft())
+            busy = {worker.pipe: worker for worker in pool if worker.task}
+            for pipe in wait(list(busy), POLL_SECONDS):
+                assert isinstance(pipe, Connection)
+                outcome = busy[pipe].listen()
+                if outcome is not None:
+                    yield outcome
+            for worker in pool:
+                if worker.task and worker.silent_seconds() > stall_seconds:
+                    yield worker.kill_stalled()
+            watch.running([w.progress for w in pool if w.task and w.progress])
+    finally:
+        for worker in pool:
+            worker.end()
+
+
+class _Worker:
+    """One process, and what it is doing."""
+
+    def __init__(self, store: Path, scratch: Path | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, store, scratch))
+        self._process.start()
+        theirs.close()
+        self.alive = True
+        self.task: Task | None = None
+        self.progress: ShardProgress | None = None
+        self._heard = time.monotonic()
+
+    def give(self, task: Task) -> None:
+        """Start an attempt."""
+        self.task, self.progress, self._heard = task, None, time.monotonic()
+        try:
+            self.pipe.send(task)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it died idle: listen() says so
+
+    def silent_seconds(self) -> float:
+        """Since the worker was last heard of."""
+        return time.monotonic() - self._heard
+
+    def listen(self) -> Outcome | None:
+        """Take one message: progress, or the outcome of the attempt."""
+        assert self.task is not None
+        try:
+            message: Any = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self._process.join(1)  # else it would look killed by us
+            task, code = self.task, self.end()
+            died = f"signal {-code}" if code < 0 else f"exit code {code}"
+            return Failure(task, "lost", f"its worker died ({died})")
+        self._heard = time.monotonic()
+        if isinstance(message, ShardProgress):
+            self.progress = message
+            return None
+        self.task = None
+        if isinstance(message, Failure) and message.kind == "error":
+            self.end()
+        return message
+
+    def kill_stalled(self) -> Failure:
+        """End a worker that says nothing any more."""
+        assert self.task is not None
+        task, silent = self.task, self.silent_seconds()
+        self.end()
+        return Failure(task, "stalled", f"no progress for {silent:.0f} s")
+
+    def end(self) -> int:
+        """End the process; its exit code."""
+        self.alive, self.task = False, None
+        self.pipe.close()
+        if self._process.exitcode is None:
+            self._process.kill()
+        self._process.join()
+        return self._process.exitcode or 0
+
+
+def _work(pipe: Connection, store: Path, scratch: Path | None) -> None:
+    """The worker: receives tasks, sends progress and outcomes, until the pipe closes."""
+    follow_parent()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        while True:
+            task = pipe.recv()
+            pipe.send(_outcome(task, pipe, store, scratch))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the driver is gone
+
+
+def _outcome(
+    task: Task, pipe: Connection, store: Path, scratch: Path | None
+) -> Outcome:
+    try:
+        return attempt(task, store=store, scratch=scratch, on_progress=pipe.send)
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except BaseException:
+        pipe.send(Failure(task, "error", traceback.format_exc()))
+        raise

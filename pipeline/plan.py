@@ -1,0 +1,261 @@
+"""Videos + settings -> shard plans and their fingerprint. Pure and deterministic.
+
+A store is planned once. Its videos (names and sizes), its cuts and its settings lie in
+`_plan.json`; a later run must ask for the same, and may only add modalities.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from pipeline.store.codecs import Codec, default_codec, from_dict
+from pipeline.store.files import PLAN
+from pipeline.store.schema import LAYOUT_VERSION, MODALITIES
+
+SHARD_FRAMES = 18_000
+"""About 450 MB of RGB at 340x256, or ten minutes of TV-L1 on one core."""
+SPREAD_SHARDS, SPREAD_VIDEOS = 8, 4
+"""A small data set still gets up to 8 shards (of 4 videos and more), so that it spreads."""
+
+
+class PlanError(ValueError):
+    """The run asks for something else than the store in this folder was planned for."""
+
+
+class PlannedVideo(NamedTuple):
+    """What a plan knows of a video: nothing is read or hashed to plan it."""
+
+    id: str
+    path: str
+    """Relative to the folder of videos, with forward slashes."""
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Every setting that alters a stored number."""
+
+    short_side: int = 256
+    frames_per_second: float | None = None
+    flow_profile: str = "default"
+    flow_codec: str = "companded"
+    mv_source: str = "canonical"
+    mv_crf: int = 18
+    mv_preset: str = "veryfast"
+    mv_keyint: int = 12
+
+    def codec(self, modality: str) -> Codec:
+        """The codec that this store uses for a modality."""
+        return default_codec(modality, flow_codec=self.flow_codec)
+
+    def record(self, modalities: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The settings as they stand in plan and manifest: common, and per modality."""
+        own: dict[str, dict[str, Any]] = {
+            "rgb": {},
+            "flow": {"profile": self.flow_profile},
+            "mv": {"source": self.mv_source},
+        }
+        if self.mv_source == "canonical":
+            own["mv"] |= {
+                "crf": self.mv_crf,
+                "preset": self.mv_preset,
+                "keyint": self.mv_keyint,
+            }
+        common = {
+            "short_side": self.short_side,
+            "frames_per_second": self.frames_per_second,
+        }
+        return {"common": common} | {
+            modality: own[modality] | {"codec": self.codec(modality).to_dict()}
+            for modality in MODALITIES
+            if modality in modalities
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardPlan:
+    """The work of one shard: which videos, which modalities, with which settings."""
+
+    shard: int
+    shards: int
+    folder: str
+    """The folder of videos."""
+    videos: tuple[PlannedVideo, ...]
+    modalities: tuple[str, ...]
+    settings: Mapping[str, Mapping[str, Any]]
+    fingerprint: str
+
+    def codec(self, modality: str) -> Codec:
+        """How rows of a modality are stored."""
+        return from_dict(self.settings[modality]["codec"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorePlan:
+    """What a store will hold, and in which shards."""
+
+    dataset: str
+    videos: tuple[PlannedVideo, ...]
+    """Sorted by id. Shard k holds videos[ends[k-1]:ends[k]]."""
+    ends: tuple[int, ...]
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def shards(self) -> int:
+        return len(self.ends)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return tuple(name for name in MODALITIES if name in self.settings)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of videos, cuts and common settings: equal for all modalities of a store."""
+        from xxhash import xxh3_128
+
+        state = xxh3_128()
+        for video in self.videos:
+            state.update(f"{video.id}\0{video.path}\0{video.size_bytes}\n".encode())
+        state.update(repr((self.dataset, self.ends)).encode())
+        state.update(repr(sorted(self.settings["common"].items())).encode())
+        return state.hexdigest()
+
+    def shard_plan(
+        self, shard: int, modalities: Sequence[str], *, folder: Path
+    ) -> ShardPlan:
+        """The work on one shard, as a worker gets it."""
+        first = self.ends[shard - 1] if shard else 0
+        return ShardPlan(
+            shard=shard,
+            shards=self.shards,
+            folder=str(folder),
+            videos=self.videos[first : self.ends[shard]],
+            modalities=tuple(modalities),
+            settings=self.settings,
+            fingerprint=self.fingerprint,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `_plan.json` has it."""
+        return {
+            "layout_version": LAYOUT_VERSION,
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "settings": self.settings,
+            "ends": list(self.ends),
+            "videos": [list(video) for video in self.videos],
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` wrote.
+
+        Raises:
+            PlanError: another layout version, or not a plan.
+        """
+        version = value.get("layout_version")
+        if version != LAYOUT_VERSION:
+            raise PlanError(
+                f"{PLAN}: expected layout version {LAYOUT_VERSION}, got {version}"
+            )
+        try:
+            return cls(
+                dataset=value["dataset"],
+                videos=tuple(PlannedVideo(*video) for video in value["videos"]),
+                ends=tuple(value["ends"]),
+                settings=value["settings"],
+            )
+        except (KeyError, TypeError) as error:
+            raise PlanError(
+                f"{PLAN}: expected a plan, got {error!r} while reading it"
+            ) from error
+
+
+def new_plan(
+    dataset: str,
+    videos: Sequence[PlannedVideo],
+    settings: Mapping[str, Mapping[str, Any]],
+    *,
+    bytes_per_frame: float,
+) -> StorePlan:
+    """Cut the videos, in the order of their ids, into shards of about equal work.
+
+    Args:
+        videos: at least one.
+        bytes_per_frame: of the source files; it turns sizes into estimated frames.
+    """
+    ordered = sorted(videos)
+    frames = [max(video.size_bytes / bytes_per_frame, 1.0) for video in ordered]
+    return StorePlan(
+        dataset=dataset,
+        videos=tuple(ordered),
+        ends=tuple(shard_ends(frames)),
+        settings=settings,
+    )
+
+
+def shard_ends(frames: Sequence[float]) -> list[int]:
+    """Where shards end: between videos only, so a long video may have one to itself.
+
+    Returns:
+        Increasing positions; the last one is len(frames).
+    """
+    total = sum(frames)
+    spread = min(SPREAD_SHARDS, max(len(frames) // SPREAD_VIDEOS, 1))
+    shards = max(round(total / SHARD_FRAMES + 0.5), spread)
+    upto = list(accumulate(frames))
+    ends: list[int] = []
+    for shard in range(1, shards):
+        end = bisect_left(upto, total * shard / shards) + 1
+        if end < len(frames) and end > (ends[-1] if ends else 0):
+            ends.append(end)
+    return [*ends, len(frames)]
+
+
+def extended(old: StorePlan, new: StorePlan) -> StorePlan:
+    """The plan of a store that a run wants to continue, with its modalities added.
+
+    Raises:
+        PlanError: the videos or a setting differ; the line names the difference.
+    """
+    if old.dataset != new.dataset:
+        raise PlanError(
+            f"the store was planned for dataset {old.dataset!r}, got {new.dataset!r}"
+        )
+    if old.videos != new.videos:
+        raise PlanError(_video_difference(old.videos, new.videos))
+    for part, wanted in new.settings.items():
+        for name, value in wanted.items():
+            stored = old.settings.get(part, wanted).get(name)
+            if stored != value:
+                raise PlanError(
+                    f"the store has {part} {name} = {stored}, this run asks for {value}"
+                    ": settings of a store never change (use another --out)"
+                )
+    settings = {**new.settings, **old.settings}
+    return StorePlan(
+        dataset=old.dataset, videos=old.videos, ends=old.ends, settings=settings
+    )
+
+
+def _video_difference(old: Sequence[PlannedVideo], new: Sequence[PlannedVideo]) -> str:
+    before = {video.id: video for video in old}
+    after = {video.id: video for video in new}
+    kinds = {
+        "gained": [name for name in after if name not in before],
+        "lost": [name for name in before if name not in after],
+        "changed": [n for n in after if n in before and after[n] != before[n]],
+    }
+    said = [
+        f"{kind} {len(names)} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
+        for kind, names in kinds.items()
+        if names
+    ]
+    return (
+        f"the videos are not those the store was planned for: {'; '.join(said)}"
+        " (use another --out, or restore the folder)"
+    )

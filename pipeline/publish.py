@@ -1,0 +1,289 @@
+"""Finished files become part of a store: copy + hash, rename, commit; then the manifest.
+
+A file without its commit does not exist for readers, so a crash between any two lines
+here leaves nothing half-visible, and costs at most this one shard.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from uuid import uuid4
+
+from pipeline.adapters.videos import DataSet, Video
+from pipeline.build import ShardReport
+from pipeline.plan import StorePlan
+from pipeline.store.files import (
+    COMMITS,
+    INDEX,
+    MANIFEST,
+    Commit,
+    FileRecord,
+    IndexRecord,
+    Manifest,
+    ModalityRecord,
+    Rows,
+    VideoRecord,
+    commit_file,
+    read_commit,
+    read_index,
+    read_manifest,
+    sync_folder,
+    write_index,
+    write_json,
+)
+
+ARRIVING = "_tmp"
+COPY_BLOCK = 4 << 20
+LIBRARIES = ("av", "h5py", "numba", "numpy", "opencv-contrib-python")
+
+
+class SourceChanged(ValueError):
+    """A video is not the same as when its other modalities were extracted."""
+
+
+def deliver(report: ShardReport, store: Path) -> ShardReport:
+    """Copy the finished files into the store's `_tmp`. Runs where they were built.
+
+    Raises:
+        OSError: the store has no room, or cannot be written.
+    """
+    folder = store / ARRIVING
+    folder.mkdir(exist_ok=True)
+    for modality, built in report.files.items():
+        size = built.stat().st_size
+        free = shutil.disk_usage(folder).free
+        if free < size:
+            raise OSError(
+                errno.ENOSPC, f"expected {size:,} bytes free, got {free:,}", str(store)
+            )
+        arriving = folder / f"{uuid4().hex}.h5"
+        try:
+            xxh3 = _copy_and_hash(built, arriving)
+        except BaseException:
+            arriving.unlink(missing_ok=True)
+            raise
+        report.files[modality] = arriving
+        report.delivered[modality] = FileRecord(built.name, size, xxh3)
+    return report
+
+
+def _copy_and_hash(source: Path, target: Path) -> str:
+    from xxhash import xxh3_128
+
+    state = xxh3_128()
+    with source.open("rb") as reading, target.open("wb") as writing:
+        while block := reading.read(COPY_BLOCK):
+            state.update(block)
+            writing.write(block)
+        writing.flush()
+        os.fsync(writing.fileno())
+    return state.hexdigest()
+
+
+def publish(report: ShardReport, store: Path) -> None:
+    """Make the files of a delivered shard part of the store. Only the driver does this.
+
+    Raises:
+        SourceChanged: a video has another content than in a modality published before.
+    """
+    plan = report.plan
+    _require_same_sources(report, store)
+    for modality, arrived in report.files.items():
+        file = report.delivered[modality]
+        commit = Commit(
+            fingerprint=plan.fingerprint,
+            modality=modality,
+            shard=plan.shard,
+            shards=plan.shards,
+            file=file.file,
+            bytes=file.bytes,
+            xxh3=file.xxh3,
+            codec=plan.codec(modality).to_dict(),
+            videos=tuple(report.records[modality]),
+            bad=report.bad,
+            versions=_versions(),
+            made_with=report.flow_made_with if modality == "flow" else {},
+        )
+        path = store / commit_file(modality, plan.shard)
+        path.unlink(missing_ok=True)  # of a damaged file: it goes before its file does
+        os.replace(arrived, store / file.file)
+        sync_folder(store)
+        write_json(path, commit.to_dict())
+
+
+def _require_same_sources(report: ShardReport, store: Path) -> None:
+    plan = report.plan
+    for other in read_commits(store, plan.shard, plan.fingerprint).values():
+        before = {video.id: video for video in other.videos}
+        for modality, records in report.records.items():
+            for video in records:
+                known = before.get(video.id, video)
+                if (known.xxh3, known.frames) != (video.xxh3, video.frames):
+                    raise SourceChanged(
+                        f"{video.id}: expected the content of its {other.modality} "
+                        f"({known.frames} frames, {known.xxh3}), got {video.frames} "
+                        f"frames, {video.xxh3} for {modality}: the file has changed"
+                    )
+
+
+def read_commits(store: Path, shard: int, fingerprint: str) -> dict[str, Commit]:
+    """The commits of a shard by modality, if they are of this plan.
+
+    Raises:
+        LayoutError: a commit is damaged.
+    """
+    found = {}
+    for modality in ("rgb", "flow", "mv"):
+        commit = read_commit(store, modality, shard)
+        if commit is not None and commit.fingerprint == fingerprint:
+            found[modality] = commit
+    return found
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}
+
+
+def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
+    """Write index and manifest from the commits: from here on the store can be read.
+
+    Splits that an earlier run wrote are kept where this one brings none of their name.
+
+    Returns:
+        The manifest; its `videos` is what could be stored.
+    """
+    videos = {video.id: video for video in dataset.videos}
+    kept_kinds, kept = _earlier_splits(store, set(dataset.splits))
+    complete = [m for m in plan.modalities if _complete(plan, m, store)]
+    bad: dict[str, str] = {}
+    files: dict[str, list[FileRecord]] = {modality: [] for modality in complete}
+
+    def records() -> Iterator[IndexRecord]:
+        for shard in range(plan.shards):
+            commits = read_commits(store, shard, plan.fingerprint)
+            for modality in complete:
+                commit = commits[modality]
+                files[modality].append(
+                    FileRecord(commit.file, commit.bytes, commit.xxh3)
+                )
+            wanted = [commits[modality] for modality in complete]
+            reasons = {
+                name: why for commit in wanted for name, why in commit.bad.items()
+            }
+            stored = {video.id for commit in wanted for video in commit.videos}
+            bad.update({n: why for n, why in reasons.items() if n not in stored})
+            yield from _index_records(wanted, videos, kept)
+
+    index = list(records())
+    manifest = Manifest(
+        dataset=plan.dataset,
+        classes=dataset.classes,
+        splits={**kept_kinds, **dataset.splits},
+        mirror_safe=dataset.mirror_safe,
+        settings={
+            part: dict(value)
+            for part, value in plan.settings.items()
+            if part == "common" or part in complete
+        },
+        fingerprint=plan.fingerprint,
+        shards=plan.shards,
+        modalities={
+            modality: ModalityRecord(
+                codec=plan.settings[modality]["codec"], files=tuple(files[modality])
+            )
+            for modality in complete
+        },
+        videos=len(index),
+        bad=dict(sorted(bad.items())),
+    )
+    if index:
+        write_index(store, index)
+        write_json(store / MANIFEST, manifest.to_dict())
+    return manifest
+
+
+def _complete(plan: StorePlan, modality: str, store: Path) -> bool:
+    return all(
+        (store / commit_file(modality, shard)).exists() for shard in range(plan.shards)
+    )
+
+
+def _earlier_splits(
+    store: Path, fresh: set[str]
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Kinds and members of splits that are in the store and not among the fresh ones."""
+    if not (store / MANIFEST).exists() or not (store / INDEX).exists():
+        return {}, {}
+    kinds = read_manifest(store).splits
+    kinds = {name: kind for name, kind in kinds.items() if name not in fresh}
+    if not kinds:
+        return {}, {}
+    members = {
+        record.id: {name: part for name, part in record.splits.items() if name in kinds}
+        for record in read_index(store)
+    }
+    return kinds, members
+
+
+def _index_records(
+    commits: Sequence[Commit],
+    videos: Mapping[str, Video],
+    kept: Mapping[str, Mapping[str, str]],
+) -> Iterator[IndexRecord]:
+    found: dict[str, dict[str, VideoRecord]] = {}
+    for commit in commits:
+        for record in commit.videos:
+            found.setdefault(record.id, {})[commit.modality] = record
+    for name, by_modality in sorted(found.items()):
+        video, first = videos[name], next(iter(by_modality.values()))
+        flow = by_modality.get("flow")
+        yield IndexRecord(
+            id=name,
+            path=first.path,
+            size_bytes=first.size_bytes,
+            xxh3=first.xxh3,
+            labels=video.labels,
+            splits={**kept.get(name, {}), **video.splits},
+            group=video.group,
+            segments=tuple(tuple(segment) for segment in video.segments),
+            frames=first.frames,
+            height=first.height,
+            width=first.width,
+            fps=first.fps,
+            codec=first.codec,
+            clipped_share=flow.clipped / max(flow.values, 1) if flow else None,
+            rows={
+                modality: Rows(commits[0].shard, record.first, record.rows)
+                for modality, record in by_modality.items()
+            },
+        )
+
+
+def intact(file: FileRecord, store: Path, *, hashed: bool) -> bool:
+    """Whether a committed file is there with its size, and with its content if asked."""
+    from xxhash import xxh3_128
+
+    path = store / file.file
+    if not path.is_file() or path.stat().st_size != file.bytes:
+        return False
+    if not hashed:
+        return True
+    state = xxh3_128()
+    with path.open("rb") as reading:
+        while block := reading.read(COPY_BLOCK):
+            state.update(block)
+    return state.hexdigest() == file.xxh3
+
+
+def clear_arriving(store: Path) -> None:
+    """Remove what attempts that died left in `_tmp`."""
+    shutil.rmtree(store / ARRIVING, ignore_errors=True)
+
+
+def prepare(store: Path, names: Iterable[str] = (COMMITS, ARRIVING, "_logs")) -> None:
+    """Make the folders of a store."""
+    for name in names:
+        (store / name).mkdir(parents=True, exist_ok=True)

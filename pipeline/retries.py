@@ -1,0 +1,76 @@
+"""What a failed attempt at a shard costs: another one, or the run."""
+
+from collections import Counter
+
+from pipeline.build import ShardReport, Task
+from pipeline.executors.attempt import Failure
+
+ATTEMPTS = 3
+"""Per shard and run; from this attempt on each video has a child process of its own."""
+SUSPICIOUS_VIDEOS = 32
+
+
+class ExtractionError(RuntimeError):
+    """The run cannot go on. What is published stays, and the next run goes on from it."""
+
+
+class Patience:
+    """Decides about failures, and stops a run in which they look systemic."""
+
+    def __init__(self) -> None:
+        self._errors: Counter[str] = Counter()
+        self._attempts: Counter[int] = Counter()
+        self._stored = self._bad = 0
+
+    def again(self, failure: Failure) -> Task:
+        """The next attempt at a shard.
+
+        Raises:
+            ExtractionError: the environment failed, the same error came three times,
+                or the shard failed in each of its attempts.
+        """
+        task, shard = failure.task, failure.task.plan.shard
+        if failure.kind == "environment":
+            raise ExtractionError(f"shard {shard}: {failure.text}")
+        self._attempts[shard] += 1
+        if failure.kind == "error":
+            last_line = failure.text.strip().splitlines()[-1]
+            self._errors[last_line] += 1
+            if self._errors[last_line] >= ATTEMPTS:
+                raise ExtractionError(
+                    f"the same error came {ATTEMPTS} times, last in shard {shard}:\n"
+                    f"{failure.text}"
+                )
+        if self._attempts[shard] >= ATTEMPTS:
+            raise ExtractionError(
+                f"shard {shard} failed {ATTEMPTS} times, at last: {failure.text}"
+            )
+        return retried(task)
+
+    def finished(self, report: ShardReport) -> None:
+        """Count the videos of a shard.
+
+        Raises:
+            ExtractionError: every video so far was bad, and there were many.
+        """
+        self._bad += len(report.bad)
+        self._stored += len(report.plan.videos) - len(report.bad)
+        if not self._stored and self._bad >= SUSPICIOUS_VIDEOS:
+            name, reason = next(iter(report.bad.items()))
+            raise ExtractionError(
+                f"every one of the first {self._bad} videos failed, so it is hardly the "
+                f"videos; {name}: {reason}"
+            )
+
+
+def retried(task: Task, *, failures: int = 1) -> Task:
+    """The attempt after so many that failed; the last one isolates every video."""
+    attempt = task.attempt + failures
+    return Task(
+        plan=task.plan,
+        attempt=attempt,
+        isolated=attempt >= ATTEMPTS,
+        backend=task.backend,
+        hang_seconds=task.hang_seconds,
+        open_video=task.open_video,
+    )

@@ -1,0 +1,180 @@
+"""Looking after a store: verify, status, info."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.extraction import DAMAGED, is_locked, read_plan
+from pipeline.store import Store
+from pipeline.store.files import MANIFEST, read_commit, write_json
+from pipeline.store.verify import Damage
+from pipeline.store.verify import verify as damage_of
+
+
+def verify(store: Path, *, decode: bool = False) -> list[Damage]:
+    """Find damaged files, and note them in the store for the next run.
+
+    Raises:
+        StoreError: no store, or one whose manifest cannot be read.
+    """
+    damage = damage_of(store, decode=decode)
+    note = store / DAMAGED
+    if damage and os.access(store, os.W_OK):
+        note.parent.mkdir(exist_ok=True)
+        write_json(note, sorted({entry.file for entry in damage}))
+    return damage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How far a store is."""
+
+    store: Path
+    videos: int
+    shards: int
+    done: Mapping[str, int]
+    """Modality -> published shards."""
+    bytes: Mapping[str, int]
+    bad: Mapping[str, str]
+    finished: bool
+    running: bool
+    """A run is writing it now."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "store": str(self.store),
+            "videos": self.videos,
+            "shards": self.shards,
+            "done": dict(self.done),
+            "bytes": dict(self.bytes),
+            "bad": dict(self.bad),
+            "finished": self.finished,
+            "running": self.running,
+        }
+
+    def text(self) -> str:
+        finished = "finished" if self.finished else "not finished"
+        running = "being written" if self.running else "not being written"
+        lines = [f"{self.store}: {self.videos:,} videos planned, {finished}, {running}"]
+        lines += [
+            f"  {name}: {self.done[name]}/{self.shards} shards, {size / 1e6:,.1f} MB"
+            for name, size in self.bytes.items()
+        ]
+        lines += [f"  quarantined {name}: {why}" for name, why in self.bad.items()]
+        return "\n".join(lines)
+
+
+def status(store: Path) -> Status:
+    """Read plan and commits of a store, finished or not.
+
+    Raises:
+        PlanError: not a store, or one that came without its plan.
+    """
+    plan = read_plan(store)
+    done = dict.fromkeys(plan.modalities, 0)
+    sizes = dict.fromkeys(plan.modalities, 0)
+    bad: dict[str, str] = {}
+    for shard in range(plan.shards):
+        for modality in plan.modalities:
+            commit = read_commit(store, modality, shard)
+            if commit is not None and commit.fingerprint == plan.fingerprint:
+                done[modality] += 1
+                sizes[modality] += commit.bytes
+                bad |= commit.bad
+    return Status(
+        store=store,
+        videos=len(plan.videos),
+        shards=plan.shards,
+        done=done,
+        bytes=sizes,
+        bad=bad,
+        finished=(store / MANIFEST).exists()
+        and all(count == plan.shards for count in done.values()),
+        running=is_locked(store),
+    )
+
+
+def info(folder: Path, video_id: str | None = None) -> dict[str, Any]:
+    """Facts of a store, or of one video (by its id, or the end of it if that is enough).
+
+    Raises:
+        StoreError: no store, no such video, or several that end so.
+    """
+    store = Store(folder)
+    if video_id is None:
+        videos = store.videos()
+        return {
+            "store": str(folder),
+            "dataset": store.dataset,
+            "videos": len(videos),
+            "quarantined": len(store.manifest.bad),
+            "frames": sum(video.frames for video in videos),
+            "hours": round(sum(v.frames / v.fps for v in videos if v.fps) / 3600, 3),
+            "classes": list(store.classes),
+            "splits": dict(store.splits),
+            "modalities": {
+                name: {
+                    "bytes": sum(file.bytes for file in record.files),
+                    "codec": dict(record.codec),
+                }
+                for name, record in store.manifest.modalities.items()
+            },
+            "settings": dict(store.settings),
+            "shards": store.manifest.shards,
+            "fingerprint": store.fingerprint,
+        }
+    video = store.video(full_id(store, video_id))
+    seconds = store.seconds(video.id)
+    facts = {
+        name: getattr(video, name)
+        for name in (
+            *("id", "path", "labels", "class_names", "splits", "group", "segments"),
+            *(
+                "frames",
+                "height",
+                "width",
+                "fps",
+                "modalities",
+                "clipped_share",
+                "xxh3",
+            ),
+        )
+    }
+    pictures = bytes(store.picture_types(video.id)).decode("ascii")
+    facts["first_and_last_second"] = [float(seconds[0]), float(seconds[-1])]
+    facts["pictures"] = {kind: pictures.count(kind) for kind in sorted(set(pictures))}
+    if "mv" in video.modalities:
+        valid = store.read(video.id, "mv_valid")
+        facts["mv_valid"] = f"{int(valid.sum())} of {len(valid)} intervals"
+    return facts
+
+
+def full_id(store: Store, wanted: str) -> str:
+    """The id of a video that was named by its id, or by the end of it."""
+    from pipeline.store import VideoNotFound
+
+    ids = [video.id for video in store.videos()]
+    if wanted in ids:
+        return wanted
+    ends = [name for name in ids if name.endswith(f"/{wanted}")]
+    if len(ends) != 1:
+        found = f"{len(ends)} of that end" if ends else "none"
+        raise VideoNotFound(
+            f"{store.folder}: expected one video {wanted!r}, got {found}"
+        )
+    return ends[0]
+
+
+def lines(facts: Mapping[str, Any], indent: str = "") -> str:
+    """Facts as `name: value` lines, nested ones indented."""
+    text = []
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            text += [f"{indent}{name}:", lines(value, indent + "  ")]
+        elif isinstance(value, (list, tuple)):
+            text.append(f"{indent}{name}: {', '.join(map(str, value))}")
+        else:
+            text.append(f"{indent}{name}: {value}")
+    return "\n".join(line for line in text if line)
