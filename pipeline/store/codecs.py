@@ -131,10 +131,10 @@ class JpegFlow:
         _expect_vectors("flow", block)
         import cv2
 
-        options = _jpeg_options(self.quality)
+        options = _jpeg_options(self.quality, own_tables=True)
         return [
-            cv2.imencode(".jpg", self._planes(field), options)[1]
-            for field in self.levels(block)
+            cv2.imencode(".jpg", self._planes(self.levels(field)), options)[1]
+            for field in block  # one at a time: it fits the processor's cache
         ]
 
     def decode(
@@ -145,15 +145,22 @@ class JpegFlow:
         tall, image = _padded(height), cv2.imdecode(row, cv2.IMREAD_GRAYSCALE)
         planes = _expected("flow", image, 2 * tall, _padded(width))
         u, v = planes[:height, :width], planes[tall : tall + height, :width]
-        return cv2.LUT(cv2.merge([u[window], v[window]]), self._table)
+        return cv2.merge(
+            [cv2.LUT(u[window], self._table), cv2.LUT(v[window], self._table)]
+        )
 
     def levels(self, values: np.ndarray) -> np.ndarray:
         """Values in px, any shape -> uint8 levels, before JPEG."""
-        share = np.minimum(np.abs(values, dtype=np.float32) / self.bound_px, 1)
+        share = np.abs(values, dtype=np.float32)
+        share /= np.float32(self.bound_px)
+        np.minimum(share, 1, out=share)
         if self.curve == "sqrt":
             np.sqrt(share, out=share)
-        steps = np.rint(np.copysign(share, values) * LEVELS_PER_SIDE)
-        return (ZERO_LEVEL + steps).astype(np.uint8)
+        np.copysign(share, values, out=share)
+        share *= LEVELS_PER_SIDE
+        np.rint(share, out=share)  # half to even
+        share += ZERO_LEVEL
+        return share.astype(np.uint8)
 
     def values(self, levels: np.ndarray) -> np.ndarray:
         """uint8 levels, any shape -> float32 px."""
@@ -210,17 +217,15 @@ class QuarterPel:
                 f"mv: expected vectors within {limits.min / PEL_PARTS} to "
                 f"{limits.max / PEL_PARTS} px, got {block.min()} to {block.max()}"
             )
-        planes = np.moveaxis(quarters.astype(np.int16), 3, 1)
-        return [plane.reshape(-1) for plane in planes]
+        return [grid.reshape(-1) for grid in quarters.astype(np.int16)]
 
     def decode(
         self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
     ) -> np.ndarray:
-        shape = (2, cells(height), cells(width))
+        shape = (cells(height), cells(width), 2)
         if row.size != np.prod(shape):
             raise LayoutError(f"mv: expected a row of {shape}, got {row.size} values")
-        grid = np.moveaxis(row.reshape(shape), 0, 2)[window]
-        return grid.astype(np.float32) / PEL_PARTS
+        return row.reshape(shape)[window].astype(np.float32) / PEL_PARTS
 
     def clipped(self, block: np.ndarray) -> int:
         return 0
@@ -282,8 +287,12 @@ def from_dict(value: Mapping[str, Any]) -> Codec:
 
 
 @lru_cache
-def _jpeg_options(quality: int) -> list[int]:
-    """Everything that decides about the bytes, so that a new default changes nothing."""
+def _jpeg_options(quality: int, *, own_tables: bool = False) -> list[int]:
+    """Everything that decides about the bytes, so that a new default changes nothing.
+
+    Own Huffman tables make flow a sixth smaller for .2 ms a field, but frames only a
+    twentieth for twice the time.
+    """
     import cv2
 
     return [
@@ -294,7 +303,7 @@ def _jpeg_options(quality: int) -> list[int]:
         cv2.IMWRITE_JPEG_PROGRESSIVE,
         0,
         cv2.IMWRITE_JPEG_OPTIMIZE,
-        0,
+        int(own_tables),
         cv2.IMWRITE_JPEG_RST_INTERVAL,
         0,
     ]

@@ -23,7 +23,7 @@ from .schema import INDEX_FIELDS, LAYOUT_VERSION, entry_shape, num_entries
 
 SPARE_BYTES = 32 << 20
 """What must stay free on the disk: HDF5 2.0 crashes the process where it finds none."""
-JPEG_CHUNK_BYTES = 1 << 20
+JPEG_CHUNK_BYTES = 1 << 18
 MV_CHUNK_VALUES = 1 << 16
 SPOOL_BYTES = 16 << 20
 """A video's rows wait for its end in memory up to here, beyond on disk."""

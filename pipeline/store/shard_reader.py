@@ -19,7 +19,7 @@ from .files import require_version
 from .schema import INDEX_FIELDS
 
 ADVICE = "`pipeline verify` says what is damaged"
-CHUNK_CACHE_BYTES = 1 << 18
+CHUNK_CACHE_BYTES = 1 << 17
 """Holds a chunk of vectors; a chunk of JPEGs is larger and is read in part instead."""
 
 
