@@ -13,13 +13,15 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.adapters.demo_drawing import encoded, frames
-from pipeline.adapters.demo_motion import CLASSES, FRAMES, HEIGHT, WIDTH, Clip
-from pipeline.adapters.errors import DatasetError
-from pipeline.adapters.videos import DataSet, Video
+from . import narrow
+from .demo_drawing import encoded, frames
+from .demo_motion import CLASSES, FRAMES, HEIGHT, WIDTH, Clip
+from .errors import DatasetError
+from .videos import DataSet, Video
 
 DRAWING = 1
 """Grows when the same seed begins to give other clips."""
@@ -42,6 +44,7 @@ class Size(NamedTuple):
 SIZES = {"tour": Size(24, 12), "full": Size(24, 30)}
 """`tour` for a look in a few minutes, `full` for numbers to quote."""
 SPLITS = ("1", "2", "3")
+REACH = "within reach: 0.833 from motion alone, 0.417 from one frame, 1 from both"
 
 Progress = Callable[[int, int], None]
 """Called with clips done and clips to do."""
@@ -62,36 +65,29 @@ def load(
 
     Args:
         folder: of its own; made where it is missing.
-        seed: of all clips. Default: what lies in the folder, else `SEED`.
-        size: one of `SIZES`. Default: what lies in the folder, else "tour".
-        limit: so many clips, from groups spread evenly over the splits.
+        seed: of all clips. Default: that of the folder, else `SEED`.
+        size: one of `SIZES`. Default: that of the folder, else "tour".
+        limit: at most so many clips; only these are drawn.
         classes: only these.
 
     Raises:
         DatasetError: unknown size or class, or the folder holds something else.
+        OSError: the folder cannot be written, or the disk is full.
     """
     card = _card(folder, seed, size)
-    seed, size = card["seed"], card["size"]
-    unknown = sorted(set(classes) - set(CLASSES))
-    if unknown:
-        raise DatasetError(
-            f"classes: expected some of {', '.join(CLASSES)}, got {', '.join(unknown)}"
-        )
-    kinds = tuple(kind for kind in CLASSES if not classes or kind in classes)
-    clips = _chosen(seed, SIZES[size], kinds, limit)
-    _write_lists(folder, size)
-    _draw(folder, clips, on_progress)
-    kept = tuple(kind for kind in CLASSES if any(clip.kind == kind for clip in clips))
-    videos = [_video(folder, clip, kept, SIZES[size]) for clip in clips]
-    return DataSet(
-        name="demo",
-        folder=folder,
-        classes=kept,
-        videos=tuple(sorted(videos, key=lambda video: video.id)),
-        splits={name: "official" for name in SPLITS},
-        mirror_safe=False,
-        facts=_facts(seed, size, len(videos)),
-    )
+    dataset = _planned(folder, card)
+    if classes:
+        dataset = narrow.kept_classes(dataset, classes)
+    if limit is not None:
+        dataset = narrow.limited(dataset, limit)
+    _write(folder / "demo.json", card.text())
+    _write_lists(folder, card.size)
+    _draw(folder, [clip_of(v.id, seed=card.seed) for v in dataset.videos], on_progress)
+    videos = [
+        replace(video, size_bytes=(folder / video.path).stat().st_size)
+        for video in dataset.videos
+    ]
+    return replace(dataset, videos=tuple(videos))
 
 
 def clip_path(clip: Clip) -> str:
@@ -112,9 +108,20 @@ def role(group: int, size: Size, split: str) -> str:
     return "test" if (group - first) % groups < size.test else "train"
 
 
-def _card(folder: Path, seed: int | None, size: str | None) -> dict:
-    """What the folder is or becomes; written before the first clip."""
-    if size is not None and size not in SIZES:
+class _Card(NamedTuple):
+    """`demo.json`: what was asked for last."""
+
+    drawing: int
+    seed: int
+    size: str
+
+    def text(self) -> str:
+        return json.dumps(self._asdict(), indent=1, sort_keys=True) + "\n"
+
+
+def _card(folder: Path, seed: int | None, size: str | None) -> _Card:
+    """What is asked for, if the folder may hold it."""
+    if size not in (None, *SIZES):
         raise DatasetError(f"size: expected one of {', '.join(SIZES)}, got {size}")
     path = folder / "demo.json"
     if not path.exists():
@@ -122,32 +129,51 @@ def _card(folder: Path, seed: int | None, size: str | None) -> dict:
             raise DatasetError(
                 f"{folder}: expected an empty folder or a demo data set, got other files"
             )
-        seed = SEED if seed is None else seed
-        card = {"drawing": DRAWING, "seed": seed, "size": size or "tour"}
-        _write(path, _text(card))
-        return card
-    there = json.loads(path.read_text())
-    wanted = {"drawing": DRAWING, "seed": there["seed"] if seed is None else seed}
-    for name, value in wanted.items():
-        if there[name] != value:
-            raise DatasetError(
-                f"{folder}: expected demo clips of {name} {value}, got {name} "
-                f"{there[name]}; give another folder, or remove this one"
-            )
-    size = size or there["size"]
-    if sum(SIZES[size]) > sum(SIZES[there["size"]]):
-        _write(path, _text(there | {"size": size}))
-    return there | {"size": size}
+        return _Card(DRAWING, SEED if seed is None else seed, size or "tour")
+    there = _Card(**json.loads(path.read_text()))
+    card = _Card(
+        DRAWING,
+        there.seed if seed is None else seed,
+        there.size if size is None else size,
+    )
+    if there[:2] != card[:2]:
+        raise DatasetError(
+            f"{folder}: expected demo clips of drawing {card.drawing}, seed {card.seed}; "
+            f"got drawing {there.drawing}, seed {there.seed}; remove it, or give another"
+        )
+    return card
 
 
-def _chosen(
-    seed: int, size: Size, kinds: Sequence[str], limit: int | None
-) -> list[Clip]:
-    groups = list(range(size.train + size.test))
-    if limit is not None:
-        num = min(-(-limit // len(kinds)), len(groups))
-        groups = [i * len(groups) // num for i in range(num)]
-    return [Clip(seed, group, kind) for group in groups for kind in kinds][:limit]
+def _planned(folder: Path, card: _Card) -> DataSet:
+    """The whole data set, before anything is drawn."""
+    size = SIZES[card.size]
+    groups = range(size.train + size.test)
+    clips = [Clip(card.seed, group, kind) for kind in CLASSES for group in groups]
+    videos = [
+        Video(
+            id=clip_path(clip).removesuffix(".mp4"),
+            path=clip_path(clip),
+            size_bytes=0,
+            labels=(CLASSES.index(clip.kind),),
+            splits={name: role(clip.group, size, name) for name in SPLITS},
+            group=f"g{clip.group:02d}",
+        )
+        for clip in clips
+    ]
+    drawn = f"drawn with seed {card.seed}, size {card.size}"
+    return DataSet(
+        name="demo",
+        folder=folder,
+        classes=CLASSES,
+        videos=tuple(sorted(videos, key=lambda video: video.id)),
+        splits={name: "official" for name in SPLITS},
+        mirror_safe=False,
+        expected={kind: len(groups) for kind in CLASSES},
+        facts=(
+            f"{drawn}: {len(videos)} clips of {FRAMES} frames, {WIDTH}x{HEIGHT}",
+            REACH,
+        ),
+    )
 
 
 def _draw(folder: Path, clips: Sequence[Clip], on_progress: Progress | None) -> None:
@@ -159,22 +185,13 @@ def _draw(folder: Path, clips: Sequence[Clip], on_progress: Progress | None) -> 
         _write(folder / clip_path(clip), encoded(frames(clip)))
 
     # Threads: nearly all time is spent in numpy, OpenCV and x264, outside Python's lock.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+    threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    try:
         for done, _ in enumerate(threads.map(draw, missing), start=1):
             if on_progress:
                 on_progress(done, len(missing))
-
-
-def _video(folder: Path, clip: Clip, classes: Sequence[str], size: Size) -> Video:
-    path = clip_path(clip)
-    return Video(
-        id=path.removesuffix(".mp4"),
-        path=path,
-        size_bytes=(folder / path).stat().st_size,
-        labels=(classes.index(clip.kind),),
-        splits={name: role(clip.group, size, name) for name in SPLITS},
-        group=f"g{clip.group:02d}",
-    )
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _write_lists(folder: Path, name: str) -> None:
@@ -192,19 +209,6 @@ def _write_lists(folder: Path, name: str) -> None:
                 rows[part].append(clip_path(Clip(0, group, kind)) + number + "\n")
         for part, lines in rows.items():
             _write(lists / f"{part}list0{split}.txt", "".join(lines))
-
-
-def _facts(seed: int, size: str, videos: int) -> tuple[str, ...]:
-    drawn = f"drawn with seed {seed}, size {size}"
-    what = f"{videos} clips of {FRAMES} frames, {WIDTH}x{HEIGHT}"
-    return (
-        f"{drawn}: {what}",
-        "within reach: 0.833 from motion alone, 0.417 from a single frame, 1 from both",
-    )
-
-
-def _text(card: dict) -> str:
-    return json.dumps(card, indent=1, sort_keys=True) + "\n"
 
 
 def _write(path: Path, content: str | bytes) -> None:

@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from pipeline.adapters.demo_motion import (
+from .demo_motion import (
     FRAMES,
     HEIGHT,
     RATE,
@@ -40,22 +40,21 @@ def frames(clip: Clip) -> np.ndarray:
     """(T, H, W, 3) uint8 RGB."""
     view, rng = scene(clip), stream(clip, 1)
     base = np.float32(rng.uniform(118, 138))
-    fine = rng.uniform(2.5, 4.5)  # px
+    fine = rng.uniform(2, 4)  # px
     luma = 26 * rng.uniform(0.7, 1.3)
-    noise = np.float32(rng.uniform(3, 8))
+    noise = np.float32(rng.uniform(1, 3))
     world = _texture(rng, (HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN), fine, luma)
     side = int(2 * 1.5 * view.radius) + 1
     skin = _texture(rng, (side, side), fine, luma)
     if clip.kind in SPOTS:
         skin = _spotted(rng, clip.kind, skin)
-    gains = rng.uniform(0.96, 1.04, FRAMES).astype(np.float32)
     shown = np.empty((FRAMES, HEIGHT, WIDTH, 3), np.uint8)
     for k in range(FRAMES):
         behind = _sampled(world, screen() + (view.camera[k] + MARGIN))
         at = on_object(view, k).astype(np.float32)
         front = _sampled(skin, at + (side - 1) / 2)
         cover = opacity(view, at)[..., None]
-        scenery = gains[k] * (base + behind + cover * (front - behind))
+        scenery = base + behind + cover * (front - behind)
         grain = rng.standard_normal((HEIGHT, WIDTH, 4), np.float32)
         scenery += noise * (grain[..., :1] + grain[..., 1:] / 2)
         shown[k] = np.clip(np.rint(scenery), 0, 255)
