@@ -86,6 +86,7 @@ class JpegRgb:
     ) -> np.ndarray:
         import cv2
 
+        _expect_whole("rgb", row)
         image = cv2.imdecode(row, cv2.IMREAD_COLOR_RGB)
         return _expected("rgb", image, height, width)[window]
 
@@ -142,6 +143,7 @@ class JpegFlow:
     ) -> np.ndarray:
         import cv2
 
+        _expect_whole("flow", row)
         tall, image = _padded(height), cv2.imdecode(row, cv2.IMREAD_GRAYSCALE)
         planes = _expected("flow", image, 2 * tall, _padded(width))
         u, v = planes[:height, :width], planes[tall : tall + height, :width]
@@ -312,6 +314,12 @@ def _jpeg_options(quality: int, *, own_tables: bool = False) -> list[int]:
 def _padded(pixels: int) -> int:
     """Up to whole JPEG blocks."""
     return -(-pixels // JPEG_BLOCK_PX) * JPEG_BLOCK_PX
+
+
+def _expect_whole(modality: str, row: np.ndarray) -> None:
+    """The decoder takes a JPEG that was cut short for a picture with a grey rest."""
+    if row[:2].tobytes() != b"\xff\xd8" or row[-2:].tobytes() != b"\xff\xd9":
+        raise LayoutError(f"{modality}: expected a whole JPEG, got {row.size} bytes")
 
 
 def _expected(

@@ -26,6 +26,9 @@ PLAN, MANIFEST, INDEX, COMMITS = (
     "_commits",
 )
 
+NOT_AS_EXPECTED = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading a text of another shape raises."""
+
 
 def shard_file(modality: str, shard: int, shards: int) -> str:
     """`flow-00003-of-00064.h5`: shards count from 0."""
@@ -246,20 +249,36 @@ class IndexRecord:
             LayoutError: not a line of the index, or a path that leads elsewhere.
         """
         with _complaints(where, "a video"):
-            record = cls(**{**value, **_compact(value)})
-            for modality, rows in record.rows.items():
-                if rows.num_rows != num_entries(modality, record.frames) or (
-                    min(rows) < 0 or not all(type(number) is int for number in rows)
-                ):
-                    raise LayoutError(
-                        f"{where}: {modality}: expected rows of {record.frames} frames, "
-                        f"got {tuple(rows)}"
-                    )
-            path = record.path
-            if path.startswith("/") or (".." in path and ".." in path.split("/")):
-                raise LayoutError(
-                    f"{where}: expected a path inside the folder of videos, got {path!r}"
-                )
+            return cls._checked(value, {})
+
+    @classmethod
+    def _checked(cls, value: Mapping[str, Any], shared: dict[Any, Any]) -> Self:
+        """`shared`: what repeats from line to line, so that it is kept once."""
+        splits = tuple(value["splits"].items())
+        labels = tuple(value["labels"])
+        known = {
+            **value,
+            "labels": shared.setdefault(labels, labels),
+            "splits": shared.setdefault(("splits", *splits), value["splits"]),
+            "group": sys.intern(value["group"]),
+            "codec": sys.intern(value["codec"]),
+            "segments": tuple([tuple(segment) for segment in value["segments"]]),
+            "rows": {
+                sys.intern(modality): Rows(*rows)
+                for modality, rows in value["rows"].items()
+            },
+        }
+        record = cls(**known)
+        for modality, (shard, first, num_rows) in record.rows.items():
+            if not (
+                type(shard) is type(first) is type(num_rows) is int
+                and min(shard, first) >= 0
+                and num_rows == num_entries(modality, record.frames)
+                and record.frames > 0
+            ):
+                raise ValueError(f"{modality} {(shard, first, num_rows)}")
+        if record.path.startswith("/") or ".." in record.path.split("/"):
+            raise ValueError(f"{record.path!r} leads out of the folder of videos")
         return record
 
 
@@ -289,12 +308,14 @@ def read_index(folder: Path) -> Iterator[IndexRecord]:
         file = (folder / INDEX).open("rb")
     except FileNotFoundError:
         raise LayoutError(f"{folder}: expected {INDEX} beside the manifest") from None
+    shared: dict[Any, Any] = {}
+    number = 0
     with file:
-        for number, line in enumerate(file, 1):
-            where = f"{folder / INDEX}:{number}"
-            with _complaints(where, "a video"):
-                value = json.loads(line)
-            yield IndexRecord.from_dict(value, where=where)
+        try:
+            for number, line in enumerate(file, 1):
+                yield IndexRecord._checked(json.loads(line), shared)
+        except NOT_AS_EXPECTED as error:
+            raise _complaint(f"{folder / INDEX}:{number}", "a video", error) from None
 
 
 def write_index(folder: Path, records: Iterable[IndexRecord]) -> None:
@@ -394,21 +415,6 @@ def _what_is_missing(folder: Path) -> str:
     return f"{folder}: expected a store ({MANIFEST}), got a folder of something else"
 
 
-def _compact(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a video that need another type; strings that repeat are shared."""
-    intern = sys.intern
-    return {
-        "labels": tuple(value["labels"]),
-        "splits": {
-            intern(name): intern(part) for name, part in value["splits"].items()
-        },
-        "group": intern(value["group"]),
-        "codec": intern(value["codec"]),
-        "segments": tuple(tuple(segment) for segment in value["segments"]),
-        "rows": {intern(name): Rows(*rows) for name, rows in value["rows"].items()},
-    }
-
-
 def _check_hash(text: str) -> None:
     if not re.fullmatch("[0-9a-f]{32}", text):
         raise ValueError(f"expected 32 hexadecimal digits, got {text!r}")
@@ -421,7 +427,9 @@ def _complaints(where: str, what: str) -> Iterator[None]:
         yield
     except LayoutError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LayoutError(
-            f"{where}: expected {what}, got text that is not: {error!r}"
-        ) from None
+    except NOT_AS_EXPECTED as error:
+        raise _complaint(where, what, error) from None
+
+
+def _complaint(where: str, what: str, error: Exception) -> LayoutError:
+    return LayoutError(f"{where}: expected {what}, got text that is not: {error!r}")
