@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
-from av.codec.context import Flags2
+from av.codec.context import Flags, Flags2
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from .clock import Clock
 from .errors import DecodeError, NotAVideo
-from .references import references
+from .references import NoReferences, References, Told, references
 
 CONTAINERS = (
     "3dostr,4xm,aiff,alp,amv,asf,av1,avi,avs,avs2,avs3,bink,c93,cavsvideo,cdxl,cine,dfa,dirac,dnxhd,"
@@ -61,8 +61,8 @@ class Picture(NamedTuple):
     """Since the first frame."""
     picture_type: int
     """ASCII: I, P, B, S or ?"""
-    known: bool
-    """Its vectors are known to point to the frame before. False if none were asked for."""
+    told: Told
+    """What is known of its vectors; nothing if none were asked for."""
 
 
 class VideoFile:
@@ -110,7 +110,7 @@ class VideoFile:
         stream, reason = self._stream, "nothing in the stream"
         stamped = self._container.format.name != "avi"
         clock = Clock(rate=self.rate, stamped=stamped)
-        known = references(self.codec, stream.codec_context.extradata or b"")
+        known = self._references()
         count = 0
         for packet in self._packets():
             if packet.has_sidedata("encryption_info"):
@@ -130,12 +130,16 @@ class VideoFile:
                     frame,
                     clock.seconds(frame.time if stamped else None),
                     TYPES.get(frame.pict_type, ord("?")),
-                    known.frame(
-                        frame, reordered=bool(stream.codec_context.has_b_frames)
-                    ),
+                    known.frame(frame),
                 )
         if count == 0:
             raise DecodeError(f"{self.codec}: expected frames, got none: {reason}")
+
+    def _references(self) -> References:
+        context = self._stream.codec_context
+        if not context.copy_opaque:
+            return NoReferences()
+        return references(self.codec, context.extradata or b"")
 
     def _packets(self) -> Iterator[Packet]:
         packets = self._container.demux(self._stream)
@@ -190,8 +194,10 @@ def open_video(
         context = stream.codec_context
         context.thread_type = "NONE"
         context.thread_count = 1
+        context.flags |= Flags.unaligned.value  # else cropping is rounded
         if vectors:
             context.flags2 |= Flags2.export_mvs.value
+            context.copy_opaque = True  # tells which packet a frame is of
         if not pixels:
             context.options = {"skip_loop_filter": "all"}
         yield VideoFile(path, container, stream)

@@ -4,6 +4,7 @@ import av
 import numpy as np
 
 from .orientation import Orientation
+from .references import Told
 from .vectors import Geometry, Grids
 
 
@@ -17,36 +18,37 @@ class OriginalVectors:
             turned: how frames are turned upright.
         """
         self._stored, self._turned = (height, width), turned
-        self._source: tuple[int, int] | None = None
+        self._source: tuple[tuple[int, int], tuple[int, int]] | None = None
         self._grids: Grids
         self._first = True
         self._finished: list[np.ndarray] = []
         self._valid: list[bool] = []
 
-    def send(self, frame: av.VideoFrame, *, known: bool) -> None:
-        """Note the next frame; `known` if its vectors surely point to the one before."""
+    def send(self, frame: av.VideoFrame, told: Told) -> None:
+        """Note the vectors of the next frame, and what is known of them."""
         if self._first:  # no interval leads to the first frame
             self._first = False
             return
-        if self._source != (frame.height, frame.width):
-            self._renew(frame.height, frame.width)
+        source = ((frame.height, frame.width), told.cropped)
+        if self._source != source:
+            self._renew(*source)
         self._grids.add(frame)
-        self._valid.append(known)
+        self._valid.append(told.known)
 
     def take(self) -> tuple[np.ndarray, np.ndarray]:
         """`mv` (F, M, N, 2) and `mv_valid` (F,) of the intervals since the last call."""
         if self._source is None:
-            self._renew(*self._turned.size(*self._stored))
+            self._renew(self._turned.size(*self._stored), (0, 0))
         grids = np.concatenate([*self._finished, self._grids.take()])
         valid = np.array(self._valid, bool)
         self._finished.clear()
         self._valid.clear()
         return grids, valid
 
-    def _renew(self, height: int, width: int) -> None:
+    def _renew(self, size: tuple[int, int], cropped: tuple[int, int]) -> None:
         if self._source is not None:
             self._finished.append(self._grids.take())
-        self._source = (height, width)
+        self._source = (size, cropped)
         self._grids = Grids(
-            Geometry.of(self._source, self._stored, turned=self._turned)
+            Geometry.of(size, self._stored, turned=self._turned, cropped=cropped)
         )

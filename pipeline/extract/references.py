@@ -1,32 +1,48 @@
 """Which motion vectors are known to point to the frame before.
 
-FFmpeg says that a vector points to the past, not how far. What a decoder's rules leave no
-doubt about is called known; everything else is not, and nobody guesses.
+FFmpeg says that a vector points to the past, not how far. What the rules of a codec leave
+no doubt about is called known; everything else is not, and nobody guesses.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import av
 from av.packet import Packet
+from av.video.frame import PictureType
 
-ANCHORS = ("I", "P", "S")
+from . import h264
+
+ANCHORS = (PictureType.I, PictureType.P, PictureType.S)
+"""In MPEG, what a P frame may refer to: the last one of these, in any order of frames."""
+
+
+class Told(NamedTuple):
+    """What the stream tells about the vectors of one frame."""
+
+    known: bool
+    """They are known to point to the frame before, in the order of output."""
+    cropped: tuple[int, int] = (0, 0)
+    """Rows and columns cut off at the top and left of what they refer to."""
+
+
+UNKNOWN = Told(False)
 
 
 class References(Protocol):
-    """Follows a stream and says of each frame whether its reference is known."""
+    """Follows a stream, and tells about the vectors of each frame."""
 
     def packet(self, packet: Packet) -> None:
         """The next packet, before it is decoded."""
 
     def lost(self) -> None:
-        """The last packet did not decode."""
+        """A packet did not decode."""
 
-    def frame(self, frame: av.VideoFrame, *, reordered: bool) -> bool:
-        """The next frame that came out. Are its vectors known to point to the last?"""
+    def frame(self, frame: av.VideoFrame) -> Told:
+        """The next frame that came out, in the order of output."""
 
 
-class Unknown:
-    """Codecs whose rules we do not use: nothing is known."""
+class NoReferences:
+    """A codec whose rules we do not know. Nothing is known."""
 
     def packet(self, packet: Packet) -> None:
         pass
@@ -34,10 +50,135 @@ class Unknown:
     def lost(self) -> None:
         pass
 
-    def frame(self, frame: av.VideoFrame, *, reordered: bool) -> bool:
-        return False
+    def frame(self, frame: av.VideoFrame) -> Told:
+        return UNKNOWN
+
+
+class MpegReferences:
+    """MPEG-1, MPEG-2 and MPEG-4 Part 2: a P frame refers to the last frame that is not B.
+
+    If that is also the last frame of the output, the reference is known. Where a packet
+    was lost or a frame is damaged, nothing is known until the next intra-coded frame;
+    nor of interlaced MPEG-1 and MPEG-2, where a field may refer to its own frame.
+    """
+
+    def __init__(self, *, fields: bool) -> None:
+        """`fields`: interlaced frames may be coded as two pictures."""
+        self._fields = fields
+        self._sound = True
+        self._last: int | None = None
+
+    def packet(self, packet: Packet) -> None:
+        pass
+
+    def lost(self) -> None:
+        self._sound = False
+
+    def frame(self, frame: av.VideoFrame) -> Told:
+        kind, last = frame.pict_type, self._last
+        self._last = kind
+        if frame.is_corrupt:
+            self._sound = False
+        elif kind == PictureType.I:
+            self._sound = True
+        whole = not (self._fields and frame.interlaced_frame)
+        return Told(kind == PictureType.P and last in ANCHORS and self._sound and whole)
+
+
+class _Coded(NamedTuple):
+    """A coded picture of H.264."""
+
+    number: int
+    """In the order of coding."""
+    cropped: tuple[int, int]
+    follows: bool
+    """The only frame it may refer to is the picture coded before it."""
+
+
+class H264References:
+    """H.264: a stream whose sequence parameter set says one reference frame.
+
+    Then a P frame can refer to one frame only: to the picture coded before it, if that
+    was a reference and no number is missing between the two. If that is also the last
+    frame of the output, the reference is known. Not for streams with fields, nor from
+    the first B frame on.
+    """
+
+    def __init__(self, extradata: bytes) -> None:
+        self._length_bytes, outside = h264.configuration(extradata)
+        self._sequences: dict[int, h264.Sequence] = {}
+        self._sets: dict[int, int] = {}
+        self._count = 0
+        self._last_reference: int | None = None
+        self._last_output: int | None = None
+        self._bidirectional = False
+        for unit in outside:
+            self._note(unit)
+
+    def packet(self, packet: Packet) -> None:
+        packet.opaque = None
+        for unit in h264.units(bytes(packet), length_bytes=self._length_bytes):
+            if unit.kind in (h264.SLICE, h264.IDR_SLICE):
+                packet.opaque = self._coded(unit)
+                return  # the other slices are of the same picture
+            self._note(unit)
+
+    def lost(self) -> None:
+        pass  # its number is missing
+
+    def frame(self, frame: av.VideoFrame) -> Told:
+        coded, last = frame.opaque, self._last_output
+        self._bidirectional |= frame.pict_type == PictureType.B
+        if not isinstance(coded, _Coded):
+            self._last_output = None
+            return UNKNOWN
+        self._last_output = None if frame.is_corrupt else coded.number
+        return Told(
+            frame.pict_type == PictureType.P
+            and not self._bidirectional
+            and coded.follows
+            and coded.number - 1 == last,
+            coded.cropped,
+        )
+
+    def _note(self, unit: h264.Unit) -> None:
+        try:
+            if unit.kind == h264.SEQUENCE:
+                sequence = h264.sequence(unit.payload)
+                self._sequences[sequence.number] = sequence
+            elif unit.kind == h264.PICTURE:
+                number, sequence_number = h264.picture_set(unit.payload)
+                self._sets[number] = sequence_number
+        except ValueError:  # damaged: what refers to it stays unknown
+            self._sequences.clear()
+
+    def _coded(self, unit: h264.Unit) -> _Coded | None:
+        last, self._last_reference = self._last_reference, None
+        self._count += 1
+        try:
+            sequence = self._sequences.get(
+                self._sets.get(h264.slice_set(unit.payload), -1)
+            )
+            if sequence is None:
+                return None
+            number = h264.frame_number(unit.payload, sequence)
+        except ValueError:
+            return None
+        if unit.reference:
+            self._last_reference = number
+        expected = (
+            None if last is None else (last + 1) % (1 << sequence.frame_number_bits)
+        )
+        single = sequence.references == 1 and sequence.progressive
+        return _Coded(self._count, sequence.cropped, single and number == expected)
 
 
 def references(codec: str, extradata: bytes) -> References:
     """The rules of a codec, by its name in FFmpeg."""
-    return Unknown()
+    if codec == "h264":
+        return H264References(extradata)
+    if codec in ("mpeg1video", "mpeg2video"):
+        return MpegReferences(fields=True)
+    if codec == "mpeg4":
+        return MpegReferences(fields=False)
+    return NoReferences()

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import av
 import numpy as np
+from av.buffer import Buffer
 
 from .canonical import CanonicalVectors
 from .clock import Ticks
@@ -172,7 +173,7 @@ class Extraction:
                 if isinstance(mv, CanonicalVectors):
                     mv.send(pixels)
             if isinstance(mv, OriginalVectors):
-                mv.send(picture.frame, known=picture.known)
+                mv.send(picture.frame, picture.told)
             if len(seconds) == BLOCK:
                 yield block()
         if isinstance(mv, CanonicalVectors):
@@ -286,7 +287,5 @@ class _Flow:
 
 
 def _turned(first: Picture) -> Orientation:
-    side_data = first.frame.side_data
-    if "DISPLAYMATRIX" not in side_data:
-        return UPRIGHT
-    return orientation(bytes(side_data["DISPLAYMATRIX"]))
+    matrix = first.frame.side_data.get("DISPLAYMATRIX")
+    return orientation(bytes(matrix)) if isinstance(matrix, Buffer) else UPRIGHT

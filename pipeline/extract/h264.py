@@ -1,0 +1,191 @@
+"""What the bytes of an H.264 stream say about its references.
+
+FFmpeg reads all this too, but does not tell. Section numbers are of ITU-T H.264 (08/2021).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+SLICE, IDR_SLICE, SEQUENCE, PICTURE = 1, 5, 7, 8
+"""nal_unit_type, table 7-1."""
+
+WITH_CHROMA_FORMAT = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
+"""profile_idc of which a sequence parameter set says more, 7.3.2.1.1."""
+
+
+class Unit(NamedTuple):
+    """A NAL unit, without the bytes that only keep start codes unique."""
+
+    kind: int
+    reference: bool
+    """Later pictures may refer to this one."""
+    payload: bytes
+
+
+class Sequence(NamedTuple):
+    """What we need of a sequence parameter set."""
+
+    number: int
+    references: int
+    """Reference frames kept, at most."""
+    progressive: bool
+    """Whole frames only, no fields."""
+    frame_number_bits: int
+    separate_planes: bool
+    cropped: tuple[int, int]
+    """Luma rows and columns cut off at the top and left."""
+
+
+class Bits:
+    """Reads bits from the first one on. Past the end: ValueError."""
+
+    def __init__(self, data: bytes) -> None:
+        self._value = int.from_bytes(data)
+        self._left = 8 * len(data)
+
+    def read(self, count: int) -> int:
+        """An unsigned number of `count` bits, u(n)."""
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("expected more bits")
+        return (self._value >> self._left) & ((1 << count) - 1)
+
+    def golomb(self) -> int:
+        """An unsigned Exp-Golomb number, ue(v), 9.1."""
+        zeros = 0
+        while not self.read(1):
+            zeros += 1
+        return (1 << zeros) - 1 + self.read(zeros)
+
+    def signed(self) -> int:
+        """A signed Exp-Golomb number, se(v), 9.1.1."""
+        code = self.golomb()
+        return (code + 1) // 2 if code % 2 else -(code // 2)
+
+
+def units(data: bytes, *, length_bytes: int) -> Iterator[Unit]:
+    """NAL units of a packet.
+
+    Args:
+        length_bytes: of the number before each unit, in MP4 and Matroska; 0 where start
+            codes stand between them (annex B).
+    """
+    for raw in _split(data, length_bytes):
+        if raw:
+            # A slice header never needs more than the first bytes.
+            kind = raw[0] & 31
+            payload = raw[1:64] if kind in (SLICE, IDR_SLICE) else raw[1:]
+            yield Unit(kind, bool(raw[0] >> 5 & 3), payload.replace(b"\0\0\3", b"\0\0"))
+
+
+def configuration(extradata: bytes) -> tuple[int, list[Unit]]:
+    """Length of the number before each unit, and the units outside of the packets.
+
+    Args:
+        extradata: an AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1), or
+            annex B, or nothing.
+    """
+    if not extradata or extradata[0] != 1 or len(extradata) < 7:
+        return 0, list(units(extradata, length_bytes=0))
+    found: list[Unit] = []
+    position = 5
+    for mask in (31, 255):  # sequence, then picture parameter sets
+        if position >= len(extradata):
+            break
+        count = extradata[position] & mask
+        position += 1
+        for _ in range(count):
+            size = 2 + int.from_bytes(extradata[position : position + 2])
+            found += units(extradata[position : position + size], length_bytes=2)
+            position += size
+    return (extradata[4] & 3) + 1, found
+
+
+def sequence(payload: bytes) -> Sequence:
+    """Read a sequence parameter set, 7.3.2.1.1.
+
+    Raises:
+        ValueError: it is cut short.
+    """
+    bits = Bits(payload)
+    profile = bits.read(8)
+    bits.read(16)
+    number = bits.golomb()
+    chroma, separate = 1, False
+    if profile in WITH_CHROMA_FORMAT:
+        chroma = bits.golomb()
+        if chroma == 3:
+            separate = bool(bits.read(1))
+        bits.golomb(), bits.golomb(), bits.read(1)
+        if bits.read(1):
+            for index in range(12 if chroma == 3 else 8):
+                if bits.read(1):
+                    _skip_scaling_list(bits, 16 if index < 6 else 64)
+    frame_number_bits = 4 + bits.golomb()
+    order = bits.golomb()
+    if order == 0:
+        bits.golomb()
+    elif order == 1:
+        bits.read(1), bits.signed(), bits.signed()
+        for _ in range(bits.golomb()):
+            bits.signed()
+    references = bits.golomb()
+    bits.read(1), bits.golomb(), bits.golomb()
+    progressive = bool(bits.read(1))
+    if not progressive:
+        bits.read(1)
+    bits.read(1)
+    cropped = (0, 0)
+    if bits.read(1):
+        left, _, top, _ = (bits.golomb() for _ in range(4))
+        across = 2 if chroma in (1, 2) and not separate else 1
+        down = (2 if chroma == 1 and not separate else 1) * (2 - progressive)
+        cropped = (top * down, left * across)
+    return Sequence(
+        number, references, progressive, frame_number_bits, separate, cropped
+    )
+
+
+def picture_set(payload: bytes) -> tuple[int, int]:
+    """Numbers of a picture parameter set and of its sequence parameter set, 7.3.2.2."""
+    bits = Bits(payload)
+    return bits.golomb(), bits.golomb()
+
+
+def slice_set(payload: bytes) -> int:
+    """Number of the picture parameter set of a slice, 7.3.3."""
+    bits = Bits(payload)
+    bits.golomb(), bits.golomb()
+    return bits.golomb()
+
+
+def frame_number(payload: bytes, of: Sequence) -> int:
+    """frame_num of a slice, 7.3.3: counts reference frames."""
+    bits = Bits(payload)
+    bits.golomb(), bits.golomb(), bits.golomb()
+    if of.separate_planes:
+        bits.read(2)
+    return bits.read(of.frame_number_bits)
+
+
+def _skip_scaling_list(bits: Bits, size: int) -> None:
+    last = following = 8
+    for _ in range(size):
+        if following:
+            following = (last + bits.signed()) % 256
+        last = following or last
+
+
+def _split(data: bytes, length_bytes: int) -> Iterator[bytes]:
+    if length_bytes:
+        position = 0
+        while position + length_bytes < len(data):
+            start = position + length_bytes
+            position = start + int.from_bytes(data[position:start])
+            yield data[start:position]
+        return
+    start = data.find(b"\0\0\1") + 3
+    while start > 2:
+        end = data.find(b"\0\0\1", start)
+        yield data[start : end if end >= 0 else None].rstrip(b"\0")
+        start = end + 3
