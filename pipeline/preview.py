@@ -233,7 +233,7 @@ def _legend(moment: Moment, bound_px: float, width: int) -> np.ndarray:
     legend[GAP_PX : GAP_PX + size, GAP_PX : GAP_PX + size] = wheel(
         size, background=PAPER
     )
-    lines = [f"rim: {bound_px:g} px per frame"]
+    lines = [f"rim: {bound_px:g} px per frame; medians are (right, down)"]
     for name, field in (("flow", moment.flow), ("mv", moment.mv)):
         if field is None:
             continue
