@@ -1,0 +1,83 @@
+"""The one way in: `flow_solver(backend, profile=...)` -> something with `flow(frames)`."""
+
+from typing import Protocol
+
+import numpy as np
+
+from .errors import FlowError
+from .profiles import profile_named
+
+BACKENDS = ("auto", "cpu", "opencv", "cuda")
+
+
+class FlowSolver(Protocol):
+    """Dense optical flow between consecutive frames, by one back end.
+
+    A solver may be given frames of different sizes in turn. A pair's flow depends on its
+    two frames and on nothing else: not on the block it came in, nor on what came before.
+    One solver serves one thread.
+    """
+
+    backend: str
+    """What computes: "cpu", "opencv" or "cuda"; never "auto"."""
+    device: str
+    """Where, in words for a report."""
+    profile: str
+
+    def flow(self, frames: np.ndarray) -> np.ndarray:
+        """Forward flow from each frame to the next.
+
+        Args:
+            frames: (F+1, H, W) uint8 grey, 0.299 R + 0.587 G + 0.114 B in full range;
+                at least 2 x 2 px.
+
+        Returns:
+            (F, H, W, 2) float32 in px per frame, (right, down): the point at (x, y) of
+            frame k is at (x + flow[k, y, x, 0], y + flow[k, y, x, 1]) of frame k + 1.
+            Equal frames give exactly 0.
+
+        Raises:
+            FlowError: frames of another type or shape.
+        """
+        ...
+
+
+def flow_solver(backend: str = "auto", *, profile: str = "default") -> FlowSolver:
+    """A solver for a back end and a profile; both by name.
+
+    Args:
+        backend: "cpu" (numba), "opencv" (the reference, 15 to 50 times slower), "cuda",
+            or "auto": the fastest there is.
+        profile: a key of `pipeline.flow.profiles.PROFILES`.
+
+    Raises:
+        FlowError: no such name, or the back end is not available here.
+    """
+    settings = profile_named(profile)
+    if backend in ("auto", "cpu"):
+        from .cpu import CpuSolver  # numba takes half a second to import
+
+        return CpuSolver(profile, settings)
+    if backend == "opencv":
+        from .opencv import OpenCvSolver
+
+        return OpenCvSolver(profile, settings)
+    if backend == "cuda":
+        raise FlowError("flow back end cuda: not available in this version, use cpu")
+    raise FlowError(f"flow back end: expected one of {list(BACKENDS)}, got {backend!r}")
+
+
+def check_frames(frames: np.ndarray) -> None:
+    """Check what is given to `FlowSolver.flow`; for the back ends.
+
+    Raises:
+        FlowError: not (F+1, H, W) uint8 with at least one frame of at least 2 x 2 px.
+    """
+    if frames.dtype != np.uint8 or frames.ndim != 3:
+        raise FlowError(
+            f"flow: expected frames (F+1, H, W) uint8, got {frames.shape} {frames.dtype}"
+        )
+    if frames.shape[0] < 1 or min(frames.shape[1:]) < 2:
+        raise FlowError(
+            f"flow: expected at least one frame of 2x2 px, got {frames.shape}"
+        )

@@ -1,0 +1,79 @@
+"""How an image lies in memory while the solver works on it.
+
+The solver keeps ten values per pixel (`PLANES`). They are cut into vertical strips of
+`STRIP` columns; a strip is a run of rows; a row of a strip holds its ten planes one after
+the other, each with 16 floats of margin before it:
+
+    strip 0: row -1 | row 0 | ... | row H        strip 1: row -1 | row 0 | ... | row H
+                     \\__ |margin|ix 0..63|margin|iy 0..63| ... |margin|p22 0..63|
+
+So whatever the size of the image, the distance from one value to another of the same
+pixel, or of the pixel above, is a number known when the kernels are compiled. The
+compiler can then see that stores do not touch later loads and makes vector code, and one
+compilation serves all sizes. The margins hold the neighbours from the strips to the left
+(p11, p21) and right (u1, u2); the last strip is padded to whole vectors of `LANES`.
+Rows -1 and H stand for the border rules above and below.
+"""
+
+import numpy as np
+
+from .cache import compiled
+
+STRIP = 512
+LANES = 16
+MARGIN = 16
+PLANE = STRIP + MARGIN
+IX, IY, INVERSE, RHO, U1, U2, P11, P12, P21, P22 = (
+    MARGIN + PLANE * plane for plane in range(10)
+)
+"""Where the planes of a row begin: gradient of the warped image, one over its square (0
+where flat), constant part of the residual, flow, and the two dual vectors."""
+ROW = 10 * PLANE
+
+
+def empty_state(height: int, width: int) -> np.ndarray:
+    """Flat float32 memory for an image of this size, all 0, aligned to 64 bytes."""
+    strips = -(-width // STRIP)
+    size = strips * (height + 2) * ROW + MARGIN
+    raw = np.zeros(size + 15, np.float32)
+    start = -(raw.ctypes.data // 4) % 16
+    return raw[start : start + size]
+
+
+@compiled("void(float32[:, :, ::1], float32[::1])")
+def put_flow(flow, state):
+    """Write a flow (2, H, W) with its margins and padding; the dual vectors are kept."""
+    height, width = flow.shape[1:]
+    for strip in range((width + STRIP - 1) // STRIP):
+        left = strip * STRIP
+        for y in range(height):
+            start = (strip * (height + 2) + y + 1) * ROW
+            row = state[start : start + ROW + MARGIN]
+            for x in range(min(STRIP, width - left)):
+                row[U1 + x] = flow[0, y, left + x]
+                row[U2 + x] = flow[1, y, left + x]
+            for x in range(min(STRIP, width - left), STRIP + 1):
+                row[U1 + x] = flow[0, y, min(left + x, width - 1)]
+                row[U2 + x] = flow[1, y, min(left + x, width - 1)]
+
+
+@compiled("void(float32[::1], float32[:, :, ::1])")
+def take_flow(state, flow):
+    """Read the flow into (2, H, W)."""
+    height, width = flow.shape[1:]
+    for strip in range((width + STRIP - 1) // STRIP):
+        left = strip * STRIP
+        for y in range(height):
+            start = (strip * (height + 2) + y + 1) * ROW
+            row = state[start : start + ROW]
+            for x in range(min(STRIP, width - left)):
+                flow[0, y, left + x] = row[U1 + x]
+                flow[1, y, left + x] = row[U2 + x]
+
+
+@compiled("void(float32[::1])")
+def clear_dual(state):
+    """Set the dual vectors to 0 everywhere."""
+    for start in range(0, len(state) - MARGIN, ROW):
+        row = state[start : start + ROW]
+        row[P11 - MARGIN :] = 0

@@ -1,0 +1,162 @@
+"""Kernel: iterations of TV-L1 on one level, several on their way down the image at once.
+
+An iteration needs of the one before it only the rows up to its own: row y of iteration k
+can follow as soon as row y + 1 of iteration k - 1 is done. So up to `len(errors)`
+iterations sweep down together, one row apart, and the rows they work on stay in the
+processor's cache.
+"""
+
+import numpy as np
+
+from .cache import compiled
+from .strips import (
+    INVERSE,
+    IX,
+    IY,
+    LANES,
+    P11,
+    P12,
+    P21,
+    P22,
+    RHO,
+    ROW,
+    STRIP,
+    U1,
+    U2,
+)
+
+
+@compiled(cache=False)
+def update_flow(rows, columns, limit, theta):
+    """Flow of one row of a strip from its dual vectors; the sum of squared updates.
+
+    `rows` begins with the row above: that one is at 0, this one at ROW.
+    """
+    error = np.float32(0)
+    for x in range(columns):
+        u1 = rows[ROW + U1 + x]
+        u2 = rows[ROW + U2 + x]
+        ix = rows[ROW + IX + x]
+        iy = rows[ROW + IY + x]
+        rho = rows[ROW + RHO + x] + ix * u1 + iy * u2
+        pull = -rho * rows[ROW + INVERSE + x]
+        pull = limit if pull > limit else pull
+        pull = -limit if pull < -limit else pull
+        divergence1 = (rows[ROW + P11 + x] - rows[ROW + P11 - 1 + x]) + (
+            rows[ROW + P12 + x] - rows[P12 + x]
+        )
+        divergence2 = (rows[ROW + P21 + x] - rows[ROW + P21 - 1 + x]) + (
+            rows[ROW + P22 + x] - rows[P22 + x]
+        )
+        change1 = pull * ix + theta * divergence1
+        change2 = pull * iy + theta * divergence2
+        rows[ROW + U1 + x] = u1 + change1
+        rows[ROW + U2 + x] = u2 + change2
+        error += change1 * change1 + change2 * change2
+    return error
+
+
+@compiled(cache=False)
+def update_dual(rows, columns, slope):
+    """Dual vectors of one row of a strip from its flow and that of the row below.
+
+    `rows` begins with this row; the one below is at ROW.
+    """
+    one = np.float32(1)
+    for x in range(columns):
+        u1 = rows[U1 + x]
+        u2 = rows[U2 + x]
+        right1 = slope * (rows[U1 + 1 + x] - u1)
+        down1 = slope * (rows[ROW + U1 + x] - u1)
+        right2 = slope * (rows[U2 + 1 + x] - u2)
+        down2 = slope * (rows[ROW + U2 + x] - u2)
+        size1 = one + np.sqrt(right1 * right1 + down1 * down1)
+        size2 = one + np.sqrt(right2 * right2 + down2 * down2)
+        both = one / (size1 * size2)
+        shrink1 = both * size2
+        shrink2 = both * size1
+        rows[P11 + x] = (rows[P11 + x] + right1) * shrink1
+        rows[P12 + x] = (rows[P12 + x] + down1) * shrink1
+        rows[P21 + x] = (rows[P21 + x] + right2) * shrink2
+        rows[P22 + x] = (rows[P22 + x] + down2) * shrink2
+
+
+@compiled(cache=False)
+def flow_row(state, strips, height, width, y, limit, theta):
+    """`update_flow` along a whole row, with the margins that neighbours look into."""
+    error = np.float32(0)
+    for strip in range(strips):
+        start = (strip * (height + 2) + y) * ROW
+        used = min(STRIP, width - strip * STRIP)
+        padded = (used + LANES - 1) // LANES * LANES
+        rows = state[start : start + 2 * ROW + 1]
+        error += update_flow(rows, padded, limit, theta)
+        if strip > 0:
+            left = state[start - height * ROW - ROW : start - height * ROW + 1]
+            left[U1 + STRIP] = rows[ROW + U1]
+            left[U2 + STRIP] = rows[ROW + U2]
+        if strip == strips - 1:  # the gradient of the flow is 0 at the right border
+            for x in range(used, padded + 1):
+                rows[ROW + U1 + x] = rows[ROW + U1 + used - 1]
+                rows[ROW + U2 + x] = rows[ROW + U2 + used - 1]
+    return error
+
+
+@compiled(cache=False)
+def dual_row(state, strips, height, width, y, slope):
+    """`update_dual` along a whole row, with the margins that neighbours look into."""
+    for strip in range(strips):
+        start = (strip * (height + 2) + y + 1) * ROW
+        used = min(STRIP, width - strip * STRIP)
+        padded = (used + LANES - 1) // LANES * LANES
+        rows = state[start : start + 2 * ROW]
+        update_dual(rows, padded, slope)
+        if strip == strips - 1:  # else the padding would count as change
+            for x in range(used, padded):
+                rows[P11 + x] = 0
+                rows[P12 + x] = 0
+                rows[P21 + x] = 0
+                rows[P22 + x] = 0
+        else:
+            right = state[start + (height + 2) * ROW : start + (height + 3) * ROW]
+            right[P11 - 1] = rows[P11 + STRIP - 1]
+            right[P21 - 1] = rows[P21 + STRIP - 1]
+
+
+@compiled(cache=False)
+def copy_last_row(state, strips, height):
+    """Row H takes the flow of row H - 1: its gradient is 0 at the lower border."""
+    for strip in range(strips):
+        start = (strip * (height + 2) + height) * ROW
+        rows = state[start : start + 2 * ROW]
+        for x in range(STRIP):
+            rows[ROW + U1 + x] = rows[U1 + x]
+            rows[ROW + U2 + x] = rows[U2 + x]
+
+
+@compiled("void(float32[::1], int64, int64, float32, float32, float32, float64[::1])")
+def sweep(state, height, width, limit, theta, slope, errors):
+    """Iterate `len(errors)` times.
+
+    Args:
+        state: an image as in `strips`; planes ix, iy, inverse, rho are read, the flow and
+            the dual vectors updated.
+        limit: lam * theta.
+        theta: as in `Profile`.
+        slope: tau / theta.
+        errors: (iterations,) filled with the sum of squared updates of each, in px**2.
+    """
+    iterations = len(errors)
+    strips = (width + STRIP - 1) // STRIP
+    errors[:] = 0
+    for step in range(height + iterations - 1):
+        first = max(0, step - height + 1)
+        for k in range(first, min(iterations - 1, step) + 1):
+            y = step - k
+            errors[k] += flow_row(state, strips, height, width, y, limit, theta)
+            if y == height - 1:
+                copy_last_row(state, strips, height)
+            if y > 0:
+                dual_row(state, strips, height, width, y - 1, slope)
+            if y == height - 1:
+                dual_row(state, strips, height, width, y, slope)
