@@ -1,0 +1,248 @@
+"""What the doctor finds on machines that lack something."""
+
+import importlib
+import importlib.metadata
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline import doctor, machine
+from pipeline.machine import Check
+
+
+def named(checks, name: str) -> Check:
+    return next(check for check in checks if check.name == name)
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Make modules fail to load, as they do where they or their system libraries lack."""
+
+    def hide(name: str, reason: str) -> None:
+        load = importlib.import_module
+
+        def refuse(wanted: str, package: str | None = None):
+            if wanted == name:
+                raise ImportError(reason)
+            return load(wanted, package)
+
+        monkeypatch.setattr(importlib, "import_module", refuse)
+
+    return hide
+
+
+def test_machine_that_runs_the_tests_is_healthy(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("VIDEO_DATA", str(tmp_path))
+    report = doctor.doctor()
+    assert report.healthy, report.text()
+    assert "optflow" in named(report.checks, "opencv").found
+    assert "libx264" in named(report.checks, "pyav").found
+    assert str(tmp_path) in named(report.checks, "data folder").found
+    libraries = named(report.checks, "libraries").found
+    assert "numpy 2" in libraries
+    assert "pytest" not in libraries  # of an extra
+    json.dumps(report.to_dict())
+
+
+def test_text_has_the_remedy_under_the_problem() -> None:
+    report = doctor.Report(
+        (
+            Check("gpu", "ok", "none"),
+            Check("opencv", "problem", "no optflow", "do this"),
+        )
+    )
+    assert report.text().splitlines() == [
+        "ok       gpu    none",
+        "problem  opencv no optflow",
+        "                -> do this",
+        "1 problems, 0 warnings",
+    ]
+    assert not report.healthy
+
+
+def test_missing_system_library_is_named_with_its_package(without) -> None:
+    without("cv2", "libGL.so.1: cannot open shared object file: No such file")
+    (check,) = doctor._opencv()
+    assert check.state == "problem"
+    assert "libGL.so.1" in check.found
+    assert check.remedy == "apt-get install libgl1 libglib2.0-0"
+
+
+@pytest.mark.parametrize(
+    ("module", "look"),
+    [("av", doctor._pyav), ("h5py", doctor._hdf5), ("numba", doctor._numba)],
+)
+def test_library_that_does_not_load_is_a_problem(module, look, without) -> None:
+    without(module, "no such module")
+    (check,) = look()
+    assert (check.state, check.found) == ("problem", "no such module")
+    assert check.remedy == f"pip install {module}"
+
+
+def test_plain_opencv_over_contrib_is_found_out(monkeypatch) -> None:
+    import cv2
+
+    version = importlib.metadata.version
+    monkeypatch.setattr(
+        importlib.metadata,
+        "version",
+        lambda name: "5.0" if name == "opencv-python" else version(name),
+    )
+    (check,) = doctor._opencv()
+    assert check.state == "warning"
+    monkeypatch.delattr(cv2, "optflow")
+    (check,) = doctor._opencv()
+    assert check.state == "problem"
+    assert "opencv-python lies over opencv-contrib-python" in check.found
+    assert check.remedy.startswith(
+        "pip uninstall -y opencv-python opencv-contrib-python && pip install"
+    )
+
+
+def test_old_and_missing_requirements_are_named(monkeypatch) -> None:
+    monkeypatch.setattr(
+        importlib.metadata,
+        "requires",
+        lambda _: [
+            "numpy>=99",
+            "no-such-library>=1",
+            "click>=8",
+            'pytest>=99; extra == "test"',
+        ],
+    )
+    old, missing, rest = doctor._libraries()
+    assert old.name == "numpy"
+    assert old.found.endswith("expected 99 or newer")
+    assert missing == Check(
+        "no-such-library",
+        "problem",
+        "not installed",
+        'pip install "no-such-library>=1"',
+    )
+    assert rest.found.startswith("click ")
+
+
+@pytest.mark.parametrize(
+    ("newer", "older"), [("2.15.0", "2.14"), ("2.10", "2.9"), ("18.1.0+cpu", "18")]
+)
+def test_versions_compare_as_numbers(newer, older) -> None:
+    assert doctor._numbers(newer) > doctor._numbers(older)
+
+
+def fake_smi(monkeypatch, *, code: int, out: str) -> None:
+    done = subprocess.CompletedProcess([], code, stdout=out, stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+
+
+def test_gpu_that_torch_cannot_use_is_a_problem(monkeypatch) -> None:
+    fake_smi(monkeypatch, code=0, out="NVIDIA X, 100 MiB, 1.0\n")
+    able = False
+    torch = SimpleNamespace(
+        __version__="2.15",
+        version=SimpleNamespace(cuda="13.0"),
+        cuda=SimpleNamespace(is_available=lambda: able),
+    )
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    (check,) = doctor._gpu()
+    assert check.state == "problem"
+    assert "NVIDIA X" in check.found
+    assert check.remedy == "update the driver"
+    able = True
+    (check,) = doctor._gpu()
+    assert check.state == "ok"
+
+
+def test_driver_that_answers_with_an_error_is_a_warning(monkeypatch) -> None:
+    fake_smi(monkeypatch, code=9, out="couldn't communicate with the driver\n")
+    (check,) = doctor._gpu()
+    assert check.state == "warning"
+    assert "couldn't communicate" in check.found
+
+
+def test_cluster_that_does_not_answer_is_a_warning(monkeypatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    check = machine.ray_cluster("2.60")
+    assert check.state == "warning"
+    assert "127.0.0.1:9" in check.found
+
+
+def test_no_cluster_is_fine(monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert machine.ray_cluster("2.60") == Check(
+        "ray", "ok", "2.60, no cluster running here"
+    )
+
+
+def test_folder_that_is_to_be_made_is_judged_by_its_parent(tmp_path) -> None:
+    check = machine.folder("data folder", tmp_path / "a" / "b", hint="")
+    assert check.state in (
+        "ok",
+        "warning",
+    )  # a warning where /tmp is small or in memory
+    assert "(to be made)" in check.found
+    assert "writable" in check.found
+    assert not list(tmp_path.iterdir()), "something was left behind"
+
+
+def test_folder_that_cannot_be_written_is_a_problem(monkeypatch, tmp_path) -> None:
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(machine.tempfile, "mkdtemp", refuse)
+    check = machine.folder("data folder", tmp_path, hint="VIDEO_DATA=/elsewhere")
+    assert check.state == "problem"
+    assert check.found.endswith("Permission denied")
+    assert check.remedy == "VIDEO_DATA=/elsewhere"
+
+
+def test_file_in_place_of_a_folder_is_a_problem(tmp_path) -> None:
+    (tmp_path / "data").write_text("")
+    check = machine.folder("data folder", tmp_path / "data", hint="")
+    assert check.found.endswith("data is not a folder")
+
+
+def test_data_in_memory_gets_a_warning(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(machine, "file_system", lambda path: "tmpfs")
+    monkeypatch.setattr(machine, "FEW_GB", 0)
+    assert machine.folder("data folder", tmp_path, hint="").state == "warning"
+    assert machine.folder("scratch", tmp_path, hint="").state == "ok"
+
+
+def test_file_system_is_that_of_the_longest_mount(monkeypatch, tmp_path) -> None:
+    name = str(tmp_path).replace(" ", "\\040")
+    mounts = f"disk / ext4 rw 0 0\nserver {name} nfs4 rw 0 0\nproc /proc proc rw 0 0"
+    monkeypatch.setattr(machine, "_read", lambda path: mounts)
+    assert machine.file_system(tmp_path) == "nfs4"
+    assert machine.file_system(Path("/")) == "ext4"
+
+
+def test_cache_that_cannot_be_written_is_a_warning(monkeypatch, tmp_path) -> None:
+    (tmp_path / "cache").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    assert machine.compile_cache().state == "warning"
+
+
+def test_doctor_starts_without_any_library() -> None:
+    """Its own imports are the standard library's; so it can say what is missing."""
+    hidden = ["numpy", "h5py", "av", "cv2", "numba", "torch", "ray"]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({hidden}))\n"
+        "from pipeline.doctor import doctor\n"
+        "print(doctor().text())\n"
+    )
+    root = Path(doctor.__file__).parents[1]
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    for name in ("opencv", "pyav", "hdf5", "numba", "ray"):
+        assert f"problem  {name}" in answer.stdout
