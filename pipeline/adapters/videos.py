@@ -29,7 +29,7 @@ class Video:
     splits: Mapping[str, str] = field(default_factory=dict)
     """Split name -> "train" or "test". Absent: not used in that split."""
     group: str
-    """Videos that must not be torn apart (UCF101's g07, HMDB51's source film)."""
+    """Videos that must not be torn apart (UCF101's g07 of a class, HMDB51's film)."""
     segments: tuple[Segment, ...] = ()
 
 
@@ -57,6 +57,8 @@ class DataSet:
     """Sorted by id."""
     splits: Mapping[str, str]
     """Split name -> where it comes from: "official", "lists" or "seeded"."""
+    expected: Mapping[str, int] = field(default_factory=dict)
+    """Class -> videos that the lists name, absent classes included; empty: not known."""
     mirror_safe: bool = True
     """False where a mirrored video belongs to another class (left, right)."""
     findings: tuple[Finding, ...] = ()

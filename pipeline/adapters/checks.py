@@ -1,0 +1,153 @@
+"""What every adapter asks of the files it found: their ids, doubles, and what is missing."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import xxhash
+
+from .scan import File, without_suffix
+from .videos import Finding, Video
+
+PROBE_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 20
+
+
+def video_ids(files: Iterable[File]) -> dict[str, str]:
+    """Path -> id: the path without its suffix, with it where two would be the same.
+
+    >>> video_ids([File("a/b.avi", 1), File("a/c.avi", 1), File("a/c.mp4", 1)])
+    {'a/b.avi': 'a/b', 'a/c.avi': 'a/c.avi', 'a/c.mp4': 'a/c.mp4'}
+    """
+    ids = {file.path: without_suffix(file.path) for file in files}
+    while True:
+        counts = Counter(ids.values())
+        clashing = [path for path, name in ids.items() if counts[name] > 1]
+        if not clashing:
+            return ids
+        ids.update({path: path for path in clashing})
+
+
+def duplicates(folder: Path, videos: Sequence[Video]) -> list[Finding]:
+    """Videos of equal content. Only files of equal size are read, in full only where
+    64 KB of their middle agree too.
+
+    Says in how many cases equal videos are train and test videos of one split, or have
+    different labels.
+    """
+    alike: list[list[Video]] = []
+    by_size: dict[int, list[Video]] = defaultdict(list)
+    for video in videos:
+        if video.size_bytes:
+            by_size[video.size_bytes].append(video)
+    unreadable: list[str] = []
+    for same_size in by_size.values():
+        for same_middle in _grouped(folder, same_size, _middle, unreadable):
+            small = same_middle[0].size_bytes <= PROBE_BYTES
+            alike += (
+                [same_middle]
+                if small
+                else _grouped(folder, same_middle, _content, unreadable)
+            )
+    findings = []
+    if unreadable:
+        text = f"{len(unreadable):,} could not be read to compare their content"
+        findings.append(Finding("unreadable", text, tuple(sorted(set(unreadable)))))
+    if alike:
+        alike.sort(key=lambda same: same[0].path)
+        count = sum(len(same) - 1 for same in alike)
+        torn = sum(_torn(same) for same in alike)
+        labels = sum(len({video.labels for video in same}) > 1 for same in alike)
+        text = f"{count:,} videos have the content of another one"
+        if torn:
+            text += f"; {torn:,} times on both sides of a split"
+        if labels:
+            text += f"; {labels:,} times with other labels"
+        names = tuple(" = ".join(video.path for video in same) for same in alike)
+        findings.append(Finding("duplicate", text, names))
+    return findings
+
+
+def completeness(
+    expected: Mapping[str, int],
+    missing: Collection[str],
+    present: Mapping[str, int],
+    *,
+    whole: str,
+) -> list[Finding]:
+    """How partial the copy is: nothing where all that the lists name is there.
+
+    Args:
+        expected: class -> videos in the lists.
+        missing: names in the lists without a file.
+        present: class -> videos found.
+        whole: what the lists are of: "UCF101".
+    """
+    if not missing:
+        return []
+    total, found = sum(expected.values()), sum(present.values())
+    classes = sum(count > 0 for count in present.values())
+    return [
+        Finding(
+            "partial",
+            f"partial copy: {found:,} of the {total:,} videos of {whole}"
+            f" ({100 * found / total:.3g} %), {classes:,} of {len(expected):,} classes",
+        ),
+        Finding(
+            "missing",
+            f"{len(missing):,} videos that the lists name are not in the folder",
+            tuple(sorted(missing)),
+        ),
+    ]
+
+
+def unexpected(names: Collection[str], reason: str) -> list[Finding]:
+    """Video files that the lists do not name."""
+    if not names:
+        return []
+    text = f"{len(names):,} video files {reason}"
+    return [Finding("unexpected", text, tuple(sorted(names)))]
+
+
+def not_videos(others: Iterable[str], used: Collection[str] = ()) -> list[Finding]:
+    """Files that are no videos; the lists among them that were read do not count."""
+    names = [name for name in others if name not in used]
+    if not names:
+        return []
+    text = f"{len(names):,} left out: not videos by name or content"
+    return [Finding("not a video", text, tuple(names))]
+
+
+def _grouped(folder, videos, content_hash, unreadable) -> list[list[Video]]:
+    """Videos of equal hash, where there are two or more."""
+    if len(videos) < 2:
+        return []
+    groups: dict[int, list[Video]] = defaultdict(list)
+    for video in videos:
+        try:
+            groups[content_hash(folder / video.path, video.size_bytes)].append(video)
+        except OSError:
+            unreadable.append(video.path)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _middle(path: Path, size_bytes: int) -> int:
+    with open(path, "rb") as file:
+        file.seek(max(0, (size_bytes - PROBE_BYTES) // 2))
+        return xxhash.xxh3_64_intdigest(file.read(PROBE_BYTES))
+
+
+def _content(path: Path, size_bytes: int) -> int:
+    digest = xxhash.xxh3_64()
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.intdigest()
+
+
+def _torn(videos: Sequence[Video]) -> bool:
+    parts: dict[str, set[str]] = defaultdict(set)
+    for video in videos:
+        for split, part in video.splits.items():
+            parts[split].add(part)
+    return any(len(part) > 1 for part in parts.values())

@@ -1,0 +1,80 @@
+"""A list of videos -> exactly those, with labels, splits and groups of the list.
+
+The list is a CSV with a header (`table.py` has an example), a list like TSN's
+(`name [frames] label`), or pairs of train and test lists.
+"""
+
+from pathlib import Path
+
+from . import checks, lists
+from .errors import DatasetError, DatasetNotFound
+from .folder import inside, missing_from_lists
+from .listing import read_listing
+from .matching import Match, Matcher, match_findings
+from .rows import Row, videos_of
+from .scan import scan
+from .videos import DataSet
+
+
+def read(folder: Path, splits: Path | None = None) -> DataSet:
+    """The videos that a list names, relative to a folder.
+
+    Labels are class names, or numbers: those of a `classInd.txt` beside the list;
+    without one, the folders of the videos name the classes where numbers and folders
+    pair up, and the numbers themselves where not.
+
+    Args:
+        splits: the list, or a folder with one. Default: the one that lies in `folder`.
+
+    Raises:
+        DatasetNotFound: no folder, no video in it, no list.
+        DatasetError: contradictory or doubled rows, names that lead outside, a list
+            that names none of the videos.
+    """
+    found = scan(folder)
+    if not found.files:
+        raise DatasetNotFound(f"expected videos in {folder}, found none")
+    source = splits or folder
+    if not source.exists():
+        raise DatasetNotFound(f"expected a list of videos: {source}: no such file")
+    listing = read_listing(source, Matcher(found.files), _folder_class)
+    if not listing.videos:
+        raise DatasetError(
+            f"{source}: none of the {len(listing.missing):,} videos listed is in"
+            f" {folder}: expected {listing.missing[0]}, found {found.files[0].path}"
+        )
+    rows = [
+        Row(
+            file=said.match.file,
+            class_names=(said.class_name,) if said.class_name else (),
+            splits=said.splits,
+            group=said.group,
+        )
+        for said in listing.videos.values()
+    ]
+    classes, videos = videos_of(rows, listing.classes)
+    unlisted = [file.path for file in found.files if file.path not in listing.videos]
+    said = {each.name: each.match for each in listing.videos.values()}
+    return DataSet(
+        name="list",
+        folder=folder,
+        classes=classes,
+        videos=videos,
+        splits=dict.fromkeys(listing.splits, "lists"),
+        findings=(
+            *missing_from_lists(listing),
+            *checks.unexpected(unlisted, "that the list does not name: left out"),
+            *match_findings(said.items()),
+            *found.findings,
+            *checks.not_videos(found.others, inside(folder, listing.used)),
+        ),
+    )
+
+
+def _folder_class(entry: lists.Entry, match: Match | None) -> str | None:
+    """The folder a video lies in: by the list, else on disk."""
+    for path in (entry.name, match.file.path if match else ""):
+        parts = path.split("/")
+        if len(parts) > 1:
+            return parts[-2]
+    return None

@@ -1,0 +1,97 @@
+"""Name of a data set, folders and wishes -> the data set, checked. The one way in."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.store import places
+
+from . import checks, folder, hmdb51, listed, thumos14, ucf101
+from .errors import DatasetError, DatasetNotFound
+from .holdout import with_holdout
+from .narrow import kept_classes, limited
+from .videos import DataSet
+
+DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
+
+
+def load(
+    name: str,
+    *,
+    videos: Path | None = None,
+    splits: Path | None = None,
+    holdout: float | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    classes: Sequence[str] = (),
+) -> DataSet:
+    """A data set as its adapter finds it, narrowed to what was asked for.
+
+    Reads lists and file names, and of files of equal size the content; decodes nothing.
+
+    Args:
+        name: one of `DATASETS`.
+        videos: folder of the videos. Default: `videos/NAME` of the data folder.
+        splits: folder of the lists, or one list. Default: `splits/NAME` of the data
+            folder where the videos are looked for there, too; else lists that lie with
+            the videos; else `splits/NAME` again.
+        holdout: share of the groups to be test videos in a seeded split of its own.
+        seed: of that split. The demo's clips have their own.
+        limit: at most so many videos, spread evenly over the classes.
+        classes: only these.
+
+    Raises:
+        DatasetError: as one line; see the adapters.
+    """
+    if name not in DATASETS:
+        raise DatasetError(
+            f"expected a data set among {', '.join(DATASETS)}, got {name!r}"
+        )
+    place = videos if videos is not None else places.videos_folder(name)
+    if name == "demo":
+        from . import demo  # draws clips: needs numpy, OpenCV and PyAV
+
+        dataset = demo.load(place, limit=limit, classes=classes)
+    else:
+        dataset = _read(name, place, splits, by_default=videos is None)
+        if classes:
+            dataset = kept_classes(dataset, classes)
+        if limit is not None:
+            dataset = limited(dataset, limit)
+    if holdout is not None:
+        dataset = with_holdout(dataset, holdout, seed=seed)
+    doubles = checks.duplicates(dataset.folder, dataset.videos)
+    return replace(dataset, findings=(*dataset.findings, *doubles))
+
+
+def _read(name: str, place: Path, splits: Path | None, *, by_default: bool) -> DataSet:
+    if splits is not None and not splits.exists():
+        raise DatasetNotFound(f"expected lists of {name}, found nothing: {splits}")
+    usual = places.splits_folder(name)
+    usual_lists = usual if usual.is_dir() else None
+    if name in ("folder", "list"):
+        if splits is None and by_default:
+            splits = usual_lists
+        return (folder if name == "folder" else listed).read(place, splits)
+    if not place.is_dir():
+        came = "a file" if place.exists() else "nothing"
+        raise DatasetNotFound(
+            f"expected the folder of {name}'s videos, found {came}: {place}"
+        )
+    adapter = {"hmdb51": hmdb51, "ucf101": ucf101, "thumos14": thumos14}[name]
+    if splits is not None and not splits.is_dir():
+        raise DatasetNotFound(
+            f"expected the folder of {name}'s lists, found a file: {splits}"
+        )
+    if splits is None:
+        with_videos = adapter.find_lists(place)
+        choices = (
+            (usual_lists, with_videos) if by_default else (with_videos, usual_lists)
+        )
+        splits = next((choice for choice in choices if choice), None)
+    if splits is None:
+        raise DatasetNotFound(
+            f"expected the lists of {name} in {place} or {usual}, found none;"
+            f" get them from {adapter.SOURCE}"
+        )
+    return adapter.read(place, splits)

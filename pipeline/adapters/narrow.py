@@ -1,0 +1,119 @@
+"""A data set -> a part of it: some classes, or so many videos."""
+
+import difflib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from .errors import DatasetError
+from .videos import DataSet, Video
+
+
+def kept_classes(dataset: DataSet, names: Sequence[str]) -> DataSet:
+    """Only the videos of some classes; labels count from 0 over those that are left.
+
+    Upper and lower case may differ. A video of several classes keeps the chosen ones.
+
+    Raises:
+        DatasetError: a class that the data set does not have, or has no video of.
+    """
+    chosen = {_class_name(dataset, name) for name in names}
+    return with_classes(dataset, [name for name in dataset.classes if name in chosen])
+
+
+def limited(dataset: DataSet, limit: int) -> DataSet:
+    """At most `limit` videos, as even over the classes as can be; always the same ones.
+
+    Classes take turns in their order. Within a class, videos that the splits treat
+    alike take turns (those of the commonest treatment first), in order of their ids: a
+    few videos of UCF101 are train and test videos of every split.
+
+    Raises:
+        DatasetError: a limit below 1.
+    """
+    if limit < 1:
+        raise DatasetError(f"limit: expected at least 1 video, got {limit}")
+    if limit >= len(dataset.videos):
+        return dataset
+    by_class: dict[int, list[Video]] = defaultdict(list)
+    for video in dataset.videos:
+        by_class[video.labels[0] if video.labels else -1].append(video)
+    queues = [_by_treatment(by_class[label]) for label in sorted(by_class)]
+    chosen = {video.id for video in _in_turn(queues)[:limit]}
+    fact = (
+        f"limited to {limit:,} of {len(dataset.videos):,} videos, spread over classes"
+    )
+    part = replace(
+        dataset,
+        videos=tuple(video for video in dataset.videos if video.id in chosen),
+        facts=(*dataset.facts, fact),
+    )
+    used = {label for video in part.videos for label in video.labels}
+    names = [name for label, name in enumerate(dataset.classes) if label in used]
+    return with_classes(part, names, unlabelled=True)
+
+
+def with_classes(
+    dataset: DataSet, names: Sequence[str], *, unlabelled: bool = False
+) -> DataSet:
+    """Labels counted anew over `names`; videos of no such class are left out.
+
+    Args:
+        names: some of the classes, in their order.
+        unlabelled: keep videos that have no label at all.
+    """
+    number = {name: label for label, name in enumerate(names)}
+    new = {
+        label: number[name]
+        for label, name in enumerate(dataset.classes)
+        if name in number
+    }
+    videos = []
+    for video in dataset.videos:
+        labels = tuple(new[label] for label in video.labels if label in new)
+        if labels or (unlabelled and not video.labels):
+            segments = tuple(
+                segment._replace(label=new[segment.label])
+                for segment in video.segments
+                if segment.label in new
+            )
+            videos.append(replace(video, labels=labels, segments=segments))
+    return replace(dataset, classes=tuple(names), videos=tuple(videos))
+
+
+def _class_name(dataset: DataSet, name: str) -> str:
+    known = {known.casefold(): known for known in dataset.classes}
+    if name in dataset.classes:
+        return name
+    if name.casefold() in known:
+        return known[name.casefold()]
+    absent = {known.casefold(): known for known in dataset.expected}
+    if name.casefold() in absent:
+        raise DatasetError(
+            f"classes: {absent[name.casefold()]!r} has no video in {dataset.folder}"
+        )
+    close = difflib.get_close_matches(name.casefold(), {**absent, **known}, n=3)
+    names = [{**absent, **known}[match] for match in close]
+    hint = f"did you mean {' or '.join(names)}?" if names else _some(dataset.classes)
+    raise DatasetError(f"classes: {dataset.name} has no class {name!r}; {hint}")
+
+
+def _some(names: Collection[str]) -> str:
+    shown = ", ".join(list(names)[:10])
+    return f"it has {shown}" + (" ..." if len(names) > 10 else "")
+
+
+def _by_treatment(videos: Iterable[Video]) -> list[Video]:
+    alike: dict[tuple, list[Video]] = defaultdict(list)
+    for video in videos:
+        alike[tuple(sorted(video.splits.items()))].append(video)
+    return _in_turn(
+        [alike[key] for key in sorted(alike, key=lambda key: (-len(alike[key]), key))]
+    )
+
+
+def _in_turn(queues: Sequence[Sequence[Video]]) -> list[Video]:
+    longest = max((len(queue) for queue in queues), default=0)
+    return [
+        queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)
+    ]

@@ -1,0 +1,147 @@
+"""Official lists + the files found -> a data set that says how they agree.
+
+What UCF101 and HMDB51 have in common: lists name every video by a unique file name.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from . import checks
+from .errors import DatasetError, DatasetNotFound
+from .matching import Match, Matcher, match_findings
+from .rows import Row, videos_of
+from .scan import scan, unwrapped
+from .videos import DataSet, Finding, Video
+
+
+class Listed(NamedTuple):
+    """What the lists say of one video."""
+
+    class_name: str
+    splits: Mapping[str, str]
+    """Split -> "train" or "test"."""
+
+
+class Lists(NamedTuple):
+    """The lists of a data set, read."""
+
+    folder: Path
+    classes: Sequence[str]
+    """In official order."""
+    videos: Mapping[str, Listed]
+    """By name in the lists."""
+    splits: Mapping[str, str]
+    """Split -> "official" or "lists"."""
+    facts: Sequence[str]
+
+
+def dataset(
+    adapter: str,
+    *,
+    title: str,
+    source: str,
+    folder: Path,
+    lists: Lists,
+    group: Callable[[str, str], str],
+) -> DataSet:
+    """The videos of a folder that the lists name.
+
+    Args:
+        adapter: its name.
+        title: of the data set, for messages.
+        source: where to get it, for messages.
+        folder: of the videos, wrapped in other folders or not.
+        group: (file name without suffix, class) -> group.
+
+    Raises:
+        DatasetNotFound: no folder, or no video in it.
+        DatasetError: videos, but none that the lists name.
+    """
+    folder, found = unwrapped(folder, scan(folder), classes=lists.classes)
+    if not found.files:
+        raise DatasetNotFound(
+            f"expected the videos of {title} in {folder}, found none; get them from {source}"
+        )
+    matches = _matches(lists.videos, Matcher(found.files))
+    if not matches:
+        raise DatasetError(
+            f"{lists.folder}: none of the {len(lists.videos):,} videos that these lists"
+            f" name is among the {len(found.files):,} in {folder}:"
+            f" expected {next(iter(lists.videos))}, found {found.files[0].path}"
+        )
+    rows = []
+    for name, match in matches.items():
+        class_name, splits = lists.videos[name]
+        row_group = group(match.file.stem, class_name)
+        rows.append(Row(match.file, (class_name,), splits, row_group))
+    classes, videos = videos_of(rows, lists.classes)
+    present = Counter(row.class_names[0] for row in rows)
+    counts = Counter(entry.class_name for entry in lists.videos.values())
+    expected = {class_name: counts[class_name] for class_name in lists.classes}
+    taken = {match.file.path for match in matches.values()}
+    findings: list[Finding] = [
+        *checks.completeness(
+            expected, lists.videos.keys() - matches.keys(), present, whole=title
+        ),
+        *checks.unexpected(
+            [file.path for file in found.files if file.path not in taken],
+            "that the lists do not name: left out",
+        ),
+        *match_findings(matches.items()),
+        *_misplaced(videos, classes, set(lists.classes)),
+        *found.findings,
+        *checks.not_videos(found.others, _inside(lists.folder, folder, found.others)),
+    ]
+    return DataSet(
+        name=adapter,
+        folder=folder,
+        classes=classes,
+        videos=videos,
+        splits=lists.splits,
+        expected=expected,
+        findings=tuple(findings),
+        facts=tuple(lists.facts),
+    )
+
+
+def _matches(names: Collection[str], matcher: Matcher) -> dict[str, Match]:
+    """Name in the lists -> its file; a file goes to the name that fits it best."""
+    found = {name: matcher.find(name, anywhere=True) for name in names}
+    best = ("exact", "extension", "case", "place")
+    taken: set[str] = set()
+    matches: dict[str, Match] = {}
+    for how in best:
+        for name, match in found.items():
+            if match and match.how == how and match.file.path not in taken:
+                taken.add(match.file.path)
+                matches[name] = match
+    return matches
+
+
+def _misplaced(
+    videos: Sequence[Video], classes: Sequence[str], folders: set[str]
+) -> list[Finding]:
+    """Videos that lie in the folder of another class than the lists say."""
+    names = []
+    for video in videos:
+        parts = video.path.split("/")[:-1]
+        if folders.intersection(parts) and classes[video.labels[0]] not in parts:
+            names.append(f"{video.path} ({classes[video.labels[0]]})")
+    if not names:
+        return []
+    text = (
+        f"{len(names):,} videos lie in the folder of another class than the lists say"
+    )
+    return [Finding("misplaced", text, tuple(sorted(names)))]
+
+
+def _inside(lists: Path, folder: Path, others: Collection[str]) -> set[str]:
+    """The lists among the files that are no videos, where they lie with the videos."""
+    try:
+        prefix = lists.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return set()
+    start = "" if prefix == "." else prefix + "/"
+    return {name for name in others if name.startswith(start) and name.endswith(".txt")}

@@ -1,0 +1,121 @@
+"""A data set -> what its owner should know about it, as text and for machines."""
+
+from collections import Counter
+from typing import Any
+
+from .videos import DataSet, Finding
+
+NAMES_SHOWN = 3
+
+
+def text(dataset: DataSet) -> str:
+    """A readable report: counts, splits, classes, and everything odd with examples."""
+    groups = len({video.group for video in dataset.videos})
+    headline = (
+        f"{dataset.name}: {len(dataset.videos):,} videos of {len(dataset.classes):,}"
+        f" classes in {groups:,} groups, {_size(dataset)}, in {dataset.folder}"
+    )
+    lines = [headline]
+    lines += [f"  {fact}" for fact in dataset.facts]
+    for split, parts in _split_counts(dataset).items():
+        unused = len(dataset.videos) - parts["train"] - parts["test"]
+        lines.append(
+            f"  split {split} ({dataset.splits[split]}): {parts['train']:,} train,"
+            f" {parts['test']:,} test" + (f", {unused:,} unused" if unused else "")
+        )
+    if not dataset.splits:
+        lines.append(
+            "  no split: training needs lists (--splits) or a share held out (--holdout)"
+        )
+    lines += _class_lines(dataset)
+    lines += [f"  {_finding(finding)}" for finding in dataset.findings]
+    if not dataset.findings:
+        lines.append("  nothing missing, nothing unexpected, no duplicates")
+    return "\n".join(lines)
+
+
+def to_dict(dataset: DataSet) -> dict[str, Any]:
+    """The same for `--json`, with all names."""
+    present = _present(dataset)
+    return {
+        "name": dataset.name,
+        "folder": str(dataset.folder),
+        "videos": len(dataset.videos),
+        "size_bytes": sum(video.size_bytes for video in dataset.videos),
+        "groups": len({video.group for video in dataset.videos}),
+        "classes": {
+            name: {"videos": present[name], "expected": dataset.expected.get(name)}
+            for name in dataset.classes
+        },
+        "absent_classes": [
+            name for name in dataset.expected if name not in dataset.classes
+        ],
+        "splits": {
+            split: {"kind": dataset.splits[split], **parts}
+            for split, parts in _split_counts(dataset).items()
+        },
+        "mirror_safe": dataset.mirror_safe,
+        "facts": list(dataset.facts),
+        "findings": [
+            {"kind": kind, "text": sentence, "names": list(names)}
+            for kind, sentence, names in dataset.findings
+        ],
+    }
+
+
+def _present(dataset: DataSet) -> Counter[str]:
+    return Counter(
+        dataset.classes[label] for video in dataset.videos for label in video.labels
+    )
+
+
+def _split_counts(dataset: DataSet) -> dict[str, dict[str, int]]:
+    counts = {split: {"train": 0, "test": 0} for split in dataset.splits}
+    for video in dataset.videos:
+        for split, part in video.splits.items():
+            counts[split][part] += 1
+    return counts
+
+
+def _class_lines(dataset: DataSet) -> list[str]:
+    """Counts per class; complete classes are only counted."""
+    present = _present(dataset)
+    complete = [
+        name for name in dataset.classes if present[name] == dataset.expected.get(name)
+    ]
+    lines = []
+    if complete:
+        counts = [present[name] for name in complete]
+        span = f"{min(counts):,}" + (
+            f" to {max(counts):,}" if max(counts) > min(counts) else ""
+        )
+        lines.append(f"  {len(complete):,} classes complete, of {span} videos")
+    others = [name for name in dataset.classes if name not in set(complete)]
+    width = max((len(name) for name in others), default=0)
+    for name in others:
+        line = f"  {name:<{width}}  {present[name]:>6,}"
+        if name in dataset.expected:
+            line += f" of {dataset.expected[name]:,}"
+        lines.append(line)
+    absent = len(dataset.expected.keys() - set(dataset.classes))
+    if absent:
+        lines.append(f"  {absent:,} classes of the lists have no video here")
+    return lines
+
+
+def _finding(finding: Finding) -> str:
+    line = f"{finding.kind}: {finding.text}"
+    if finding.names:
+        line += ": " + ", ".join(finding.names[:NAMES_SHOWN])
+        if len(finding.names) > NAMES_SHOWN:
+            line += f" and {len(finding.names) - NAMES_SHOWN:,} more"
+    return line
+
+
+def _size(dataset: DataSet) -> str:
+    size = float(sum(video.size_bytes for video in dataset.videos))
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
