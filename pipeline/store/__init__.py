@@ -20,9 +20,10 @@ from .places import (
     stores_folder,
     videos_folder,
 )
-from .reader import Store, StoredBlock, StoredVideo
+from .reader import Store, StoredBlock
 from .schema import CELL_PX, LAYOUT, LAYOUT_VERSION, MODALITIES, ArraySpec
 from .verify import Damage, verify
+from .videos import StoredVideo
 
 __all__ = [
     "CELL_PX",

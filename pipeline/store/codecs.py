@@ -7,11 +7,12 @@ readers in other languages. OpenCV is imported by the first JPEG row.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from . import jpeg
 from .errors import LayoutError
 from .schema import cells
 
@@ -73,22 +74,12 @@ class JpegRgb:
             raise LayoutError(
                 f"rgb: expected (F, H, W, 3) uint8, got {block.shape} {block.dtype}"
             )
-        import cv2  # on first use: the store itself needs numpy and h5py only
-
-        options = _jpeg_options(self.quality)
-        return [
-            cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)[1]
-            for frame in np.ascontiguousarray(block)
-        ]
+        return [jpeg.encoded(frame, quality=self.quality) for frame in block]
 
     def decode(
         self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
     ) -> np.ndarray:
-        import cv2
-
-        _expect_whole("rgb", row)
-        image = cv2.imdecode(row, cv2.IMREAD_COLOR_RGB)
-        return _expected("rgb", image, height, width)[window]
+        return jpeg.decoded(row, (height, width, 3))[window]
 
     def clipped(self, block: np.ndarray) -> int:
         return 0
@@ -130,22 +121,18 @@ class JpegFlow:
 
     def encode(self, block: np.ndarray) -> list[np.ndarray]:
         _expect_vectors("flow", block)
-        import cv2
-
-        options = _jpeg_options(self.quality, own_tables=True)
         return [
-            cv2.imencode(".jpg", self._planes(self.levels(field)), options)[1]
+            jpeg.encoded(self._planes(self.levels(field)), quality=self.quality)
             for field in block  # one at a time: it fits the processor's cache
         ]
 
     def decode(
         self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
     ) -> np.ndarray:
-        import cv2
+        import cv2  # on first use: the store itself needs numpy and h5py only
 
-        _expect_whole("flow", row)
-        tall, image = _padded(height), cv2.imdecode(row, cv2.IMREAD_GRAYSCALE)
-        planes = _expected("flow", image, 2 * tall, _padded(width))
+        tall = _padded(height)
+        planes = jpeg.decoded(row, (2 * tall, _padded(width)))
         u, v = planes[:height, :width], planes[tall : tall + height, :width]
         return cv2.merge(
             [cv2.LUT(u[window], self._table), cv2.LUT(v[window], self._table)]
@@ -268,11 +255,11 @@ def from_dict(value: Mapping[str, Any]) -> Codec:
     Raises:
         LayoutError: unknown name, or parameters that make no sense.
     """
-    kinds: dict[Any, Any] = {
+    kinds: dict[str, Any] = {
         kind.name: kind for kind in (JpegRgb, JpegFlow, QuarterPel)
     }
     settings = dict(value)
-    kind = kinds.get(settings.pop("name", None), dict)
+    kind = kinds.get(str(settings.pop("name", "")), dict)
     quality, bound = settings.get("quality", 1), settings.get("bound_px", 1.0)
     sound = (
         kind is not dict
@@ -288,49 +275,9 @@ def from_dict(value: Mapping[str, Any]) -> Codec:
     return kind(**settings)
 
 
-@lru_cache
-def _jpeg_options(quality: int, *, own_tables: bool = False) -> list[int]:
-    """Everything that decides about the bytes, so that a new default changes nothing.
-
-    Own Huffman tables make flow a sixth smaller for .2 ms a field, but frames only a
-    twentieth for twice the time.
-    """
-    import cv2
-
-    return [
-        cv2.IMWRITE_JPEG_QUALITY,
-        quality,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-        cv2.IMWRITE_JPEG_PROGRESSIVE,
-        0,
-        cv2.IMWRITE_JPEG_OPTIMIZE,
-        int(own_tables),
-        cv2.IMWRITE_JPEG_RST_INTERVAL,
-        0,
-    ]
-
-
 def _padded(pixels: int) -> int:
     """Up to whole JPEG blocks."""
     return -(-pixels // JPEG_BLOCK_PX) * JPEG_BLOCK_PX
-
-
-def _expect_whole(modality: str, row: np.ndarray) -> None:
-    """The decoder takes a JPEG that was cut short for a picture with a grey rest."""
-    if row[:2].tobytes() != b"\xff\xd8" or row[-2:].tobytes() != b"\xff\xd9":
-        raise LayoutError(f"{modality}: expected a whole JPEG, got {row.size} bytes")
-
-
-def _expected(
-    modality: str, image: np.ndarray | None, height: int, width: int
-) -> np.ndarray:
-    if image is None or image.shape[:2] != (height, width):
-        got = "none" if image is None else f"one of {image.shape[:2]}"
-        raise LayoutError(
-            f"{modality}: expected a JPEG of {(height, width)}, got {got}"
-        )
-    return image
 
 
 def _expect_vectors(modality: str, block: np.ndarray) -> None:

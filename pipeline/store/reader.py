@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import LayoutError, RangeError, VideoNotFound
-from .files import IndexRecord, Rows, read_index, read_manifest, shard_file
+from .files import read_manifest
+from .records import Rows, shard_file
 from .schema import LAYOUT, MODALITIES, entry_shape
 from .shard_reader import ShardReader
+from .videos import StoredVideo, read_videos
 
 MAX_OPEN_FILES = 64
 DECODE_ROWS = 64
@@ -20,41 +21,6 @@ DECODE_ROWS = 64
 
 Crop = tuple[int, int, int, int]
 """Top, left, height, width, on the array's own grid."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredVideo:
-    """A video of a store, with everything its lists said."""
-
-    id: str
-    path: str
-    """Of the source, relative to its folder of videos."""
-    xxh3: str
-    """Of the source."""
-    labels: tuple[int, ...]
-    """Positions in `Store.classes`."""
-    class_names: tuple[str, ...]
-    """Of these labels."""
-    splits: Mapping[str, str]
-    """Split name -> "train" or "test". Absent: not used in that split."""
-    group: str
-    segments: tuple[tuple[int, float, float], ...]
-    """(label, start, stop) in seconds."""
-    frames: int
-    height: int
-    width: int
-    """Of the stored grid, in pixels."""
-    fps: float
-    codec: str
-    """Of the source."""
-    clipped_share: float | None
-    """Of flow values beyond what the codec stores; None without flow."""
-    rows: Mapping[str, Rows]
-    """Modality -> where it lies."""
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        return tuple(name for name in MODALITIES if name in self.rows)
 
 
 class StoredBlock(NamedTuple):
@@ -87,7 +53,7 @@ class Store:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
         self._max_open_files = max_open_files
-        self._videos = self._read_videos()
+        self._videos = read_videos(self.folder, self.manifest)
         self._listed = tuple(self._videos.values())
         self._forget_files()
 
@@ -286,65 +252,9 @@ class Store:
         self._open = lru_cache(self._max_open_files)(opening)
         self._pid = os.getpid()
 
-    def _read_videos(self) -> dict[str, StoredVideo]:
-        names: dict[tuple[int, ...], tuple[str, ...]] = {}
-        videos: dict[str, StoredVideo] = {}
-        for record in read_index(self.folder):
-            if record.labels not in names:
-                names[record.labels] = self._class_names(record)
-            for modality, rows in record.rows.items():
-                if (
-                    modality not in self.modalities
-                    or rows.shard >= self.manifest.shards
-                ):
-                    raise LayoutError(
-                        f"{self.folder}: {record.id}: expected rows in a shard of the "
-                        f"manifest, got {modality} {tuple(rows)}"
-                    )
-            if record.id in videos or not record.rows:
-                raise LayoutError(
-                    f"{self.folder}: expected {record.id!r} once, with rows"
-                )
-            videos[record.id] = _stored_video(record, names[record.labels])
-        if len(videos) != self.manifest.videos:
-            raise LayoutError(
-                f"{self.folder}: expected {self.manifest.videos} videos in the index, "
-                f"got {len(videos)}"
-            )
-        return videos
-
-    def _class_names(self, record: IndexRecord) -> tuple[str, ...]:
-        for label in record.labels:
-            if type(label) is not int or not 0 <= label < len(self.classes):
-                raise LayoutError(
-                    f"{self.folder}: {record.id}: expected labels below "
-                    f"{len(self.classes)}, got {label!r}"
-                )
-        return tuple(self.classes[label] for label in record.labels)
-
 
 def _open_shard(folder: Path, shards: int, modality: str, shard: int) -> ShardReader:
     return ShardReader(folder / shard_file(modality, shard, shards), modality=modality)
-
-
-def _stored_video(record: IndexRecord, class_names: tuple[str, ...]) -> StoredVideo:
-    return StoredVideo(
-        id=record.id,
-        path=record.path,
-        xxh3=record.xxh3,
-        labels=record.labels,
-        class_names=class_names,
-        splits=record.splits,
-        group=record.group,
-        segments=record.segments,
-        frames=record.frames,
-        height=record.height,
-        width=record.width,
-        fps=record.fps,
-        codec=record.codec,
-        clipped_share=record.clipped_share,
-        rows=record.rows,
-    )
 
 
 def _decoded(

@@ -142,6 +142,7 @@ class ShardWriter:
         self._data = _WholeChunks(self._file, self.codec.dtype)
         self._spool: IO[bytes] | None = None
         self._index: list[tuple[bytes | int, ...]] = []
+        self._names: set[bytes] = set()
         self._rows = self._frames = 0
         self._sizes: list[np.ndarray] = [np.zeros(1, np.int64)]
         self._valid: list[np.ndarray] = []
@@ -180,7 +181,7 @@ class ShardWriter:
         if self._spool is not None:
             raise LayoutError(f"{video_id}: expected one video at a time")
         name = video_id.encode(errors="surrogateescape")  # names need not be UTF-8
-        if not name or b"\0" in name or any(name == row[0] for row in self._index):
+        if not name or b"\0" in name or name in self._names:
             raise LayoutError(f"expected a new, plain video id, got {video_id!r}")
         if height < 1 or width < 1:
             raise LayoutError(f"{video_id}: expected a grid, got {height}x{width}")
@@ -217,6 +218,7 @@ class ShardWriter:
             self._data.extend(np.frombuffer(piece, self.codec.dtype))
         position = (self._rows, rows, self._frames, frames)
         self._index.append((name, *position, entry.height, entry.width))
+        self._names.add(name)
         self._rows, self._frames = self._rows + rows, self._frames + frames
         self._sizes.append(np.array(entry._sizes, np.int64))
         self._valid.extend(entry._valid)

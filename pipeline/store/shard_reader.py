@@ -15,7 +15,7 @@ import numpy as np
 from . import codecs
 from .codecs import Codec
 from .errors import LayoutError, StoreNotFound
-from .files import require_version
+from .records import require_version
 from .schema import INDEX_FIELDS
 
 ADVICE = "`pipeline verify` says what is damaged"

@@ -1,0 +1,302 @@
+"""What the small files of a store say: names, commits, manifest, index. No files here.
+
+None of it holds a clock, a host name or an absolute path.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, NamedTuple, Self
+
+from .errors import LayoutError
+from .schema import LAYOUT_VERSION, MODALITIES, num_entries
+
+PLAN = "_plan.json"
+MANIFEST = "manifest.json"
+INDEX = "index.jsonl"
+COMMITS = "_commits"
+NOT_AS_EXPECTED = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading a text of another shape raises."""
+
+
+def shard_file(modality: str, shard: int, shards: int) -> str:
+    """`flow-00003-of-00064.h5`: shards count from 0."""
+    return f"{modality}-{shard:05d}-of-{shards:05d}.h5"
+
+
+def commit_file(modality: str, shard: int) -> str:
+    """`_commits/flow-00003.json`."""
+    return f"{COMMITS}/{modality}-{shard:05d}.json"
+
+
+class Rows(NamedTuple):
+    """Where a modality of a video lies: `num_rows` of a shard's file from `first` on."""
+
+    shard: int
+    first: int
+    num_rows: int
+
+
+class FileRecord(NamedTuple):
+    """A shard file as it must be."""
+
+    file: str
+    """Plain name, beside the manifest."""
+    bytes: int
+    xxh3: str
+    """xxh3-128 of the content, 32 hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRecord:
+    """One video in a commit: what was found out while its shard was built."""
+
+    id: str
+    path: str
+    """Relative to the folder of videos, with forward slashes."""
+    size_bytes: int
+    xxh3: str
+    """Of the source file."""
+    frames: int
+    height: int
+    width: int
+    """Of the stored grid, in pixels."""
+    fps: float
+    """Of the stored frames."""
+    codec: str
+    """Of the source: h264, mpeg4, ..."""
+    first: int
+    rows: int
+    clipped: int = 0
+    """Values beyond the bound of the flow codec, of all `values`."""
+    values: int = 0
+    bytes: int = 0
+    """Of the encoded rows."""
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        return cls(**value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One published file: `_commits/<modality>-<shard>.json`."""
+
+    layout_version: int = LAYOUT_VERSION
+    fingerprint: str
+    """Of the plan: inputs and settings."""
+    modality: str
+    shard: int
+    shards: int
+    file: str
+    bytes: int
+    xxh3: str
+    codec: Mapping[str, Any]
+    """As in the file."""
+    videos: tuple[VideoRecord, ...]
+    """In the order of their rows."""
+    bad: Mapping[str, str] = field(default_factory=dict)
+    """Quarantined video -> reason."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Library -> version."""
+    made_with: Mapping[str, str] = field(default_factory=dict)
+    """Back end, device and profile, where numbers depend on them (flow)."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], *, where: str = "commit") -> Self:
+        """
+        Raises:
+            LayoutError: not a commit of this layout, or its file has a strange name.
+        """
+        with complaints(where, "a commit"):
+            require_version(value["layout_version"], where)
+            videos = tuple(VideoRecord.from_dict(video) for video in value["videos"])
+            commit = cls(**{**value, "videos": videos})
+            name = shard_file(commit.modality, commit.shard, commit.shards)
+            if commit.modality not in MODALITIES or commit.file != name:
+                raise LayoutError(f"{where}: expected file {name}, got {commit.file!r}")
+            _check_hash(commit.xxh3)
+        return commit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModalityRecord:
+    """A modality in the manifest: its codec and its files, one per shard."""
+
+    codec: Mapping[str, Any]
+    files: tuple[FileRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """`manifest.json`: what the store is. Written last; without it there is no store."""
+
+    layout_version: int = LAYOUT_VERSION
+    dataset: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, str]
+    """Split name -> "official", "lists" or "seeded"."""
+    mirror_safe: bool
+    """False where a mirrored video belongs to another class (left, right)."""
+    settings: Mapping[str, Any]
+    """Everything that alters a stored number: common, and per modality."""
+    fingerprint: str
+    shards: int
+    modalities: Mapping[str, ModalityRecord]
+    videos: int
+    """Lines of the index."""
+    bad: Mapping[str, str] = field(default_factory=dict)
+    """Quarantined video -> reason."""
+
+    def to_dict(self) -> dict[str, Any]:
+        value = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        value["modalities"] = {
+            name: {
+                "codec": dict(record.codec),
+                "files": [file._asdict() for file in record.files],
+            }
+            for name, record in self.modalities.items()
+        }
+        return value
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], *, where: str = MANIFEST) -> Self:
+        """
+        Raises:
+            LayoutError: not a manifest of this layout, or a file with a strange name.
+        """
+        with complaints(where, "a manifest"):
+            require_version(value["layout_version"], where)
+            modalities = {
+                name: ModalityRecord(
+                    codec=record["codec"],
+                    files=tuple(FileRecord(**file) for file in record["files"]),
+                )
+                for name, record in value["modalities"].items()
+            }
+            known = {
+                **value,
+                "classes": tuple(value["classes"]),
+                "modalities": {
+                    name: modalities[name] for name in MODALITIES if name in modalities
+                },
+            }
+            manifest = cls(**known)
+            if unknown := modalities.keys() - set(MODALITIES):
+                raise LayoutError(
+                    f"{where}: expected modalities among {MODALITIES}, got {sorted(unknown)}"
+                )
+            for modality, record in manifest.modalities.items():
+                expected = [
+                    shard_file(modality, shard, manifest.shards)
+                    for shard in range(manifest.shards)
+                ]
+                for name, file in zip(expected, record.files, strict=True):
+                    if file.file != name:
+                        raise LayoutError(
+                            f"{where}: expected file {name}, got {file.file!r}"
+                        )
+                    _check_hash(file.xxh3)
+        return manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexRecord:
+    """One line of `index.jsonl`: all a colleague needs to know about a video."""
+
+    id: str
+    path: str
+    size_bytes: int
+    xxh3: str
+    labels: tuple[int, ...]
+    """Positions in the manifest's classes."""
+    splits: Mapping[str, str]
+    """Split name -> "train" or "test". Absent: not used in that split."""
+    group: str
+    segments: tuple[tuple[int, float, float], ...]
+    """(label, start, stop) in seconds."""
+    frames: int
+    height: int
+    width: int
+    fps: float
+    codec: str
+    """Of the source."""
+    clipped_share: float | None
+    """Of flow values beyond the codec's bound; None without flow."""
+    rows: Mapping[str, Rows]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], *, where: str = INDEX) -> Self:
+        """
+        Raises:
+            LayoutError: not a line of the index, or a path that leads elsewhere.
+        """
+        with complaints(where, "a video"):
+            return cls.checked(value, {})
+
+    @classmethod
+    def checked(cls, value: Mapping[str, Any], shared: dict[Any, Any]) -> Self:
+        """`shared`: what repeats from line to line, so that it is kept once."""
+        splits = tuple(value["splits"].items())
+        labels = tuple(value["labels"])
+        known = {
+            **value,
+            "labels": shared.setdefault(labels, labels),
+            "splits": shared.setdefault(("splits", *splits), value["splits"]),
+            "group": sys.intern(value["group"]),
+            "codec": sys.intern(value["codec"]),
+            "segments": tuple([tuple(segment) for segment in value["segments"]]),
+            "rows": {
+                sys.intern(modality): Rows(*rows)
+                for modality, rows in value["rows"].items()
+            },
+        }
+        record = cls(**known)
+        for modality, (shard, first, num_rows) in record.rows.items():
+            if not (
+                type(shard) is type(first) is type(num_rows) is int
+                and min(shard, first) >= 0
+                and num_rows == num_entries(modality, record.frames)
+                and record.frames > 0
+            ):
+                raise ValueError(f"{modality} {(shard, first, num_rows)}")
+        if record.path.startswith("/") or ".." in record.path.split("/"):
+            raise ValueError(f"{record.path!r} leads out of the folder of videos")
+        return record
+
+
+def require_version(version: Any, where: str) -> None:
+    """
+    Raises:
+        LayoutError: this is not the layout that the code reads and writes.
+    """
+    if version != LAYOUT_VERSION:
+        raise LayoutError(f"{where}: expected layout {LAYOUT_VERSION}, got {version!r}")
+
+
+def _check_hash(text: str) -> None:
+    if not re.fullmatch("[0-9a-f]{32}", text):
+        raise ValueError(f"expected 32 hexadecimal digits, got {text!r}")
+
+
+@contextmanager
+def complaints(where: str, what: str) -> Iterator[None]:
+    """Whatever is wrong with the text of a file, said in one line."""
+    try:
+        yield
+    except LayoutError:
+        raise
+    except NOT_AS_EXPECTED as error:
+        raise complaint(where, what, error) from None
+
+
+def complaint(where: str, what: str, error: Exception) -> LayoutError:
+    return LayoutError(f"{where}: expected {what}, got text that is not: {error!r}")
