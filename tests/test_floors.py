@@ -1,0 +1,211 @@
+"""Imports point downward: the floors of the two packages, and what only some may load."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# From the ground up. A file imports from lower lines; of its own line, files of the same
+# folder that stand to its left. Inside a folder all may be imported, but not in circles.
+FLOORS = """
+pipeline.store
+pipeline.adapters pipeline.flow
+pipeline.extract
+pipeline.progress pipeline.plan pipeline.isolate pipeline.build pipeline.estimate pipeline.publish
+pipeline.executors
+pipeline.cluster
+pipeline.retries pipeline.summary pipeline.extraction pipeline.upkeep
+pipeline.machine pipeline.doctor pipeline.audit pipeline.colour_wheel pipeline.preview pipeline.bench
+pipeline.cli
+training.errors training.metrics training.progress
+training.report training.data training.models training.losses training.engine
+training.steps training.protocols
+training.jobs
+training.recipes
+training.bench
+training.commands
+training.cli
+"""
+LINES = [line.split() for line in FLOORS.strip().splitlines()]
+PLACE = {
+    unit: (floor, place)
+    for floor, line in enumerate(LINES)
+    for place, unit in enumerate(line)
+}
+
+
+class Import(NamedTuple):
+    """One import statement's target, seen from the file that has it."""
+
+    file: str
+    """Dotted name."""
+    target: str
+    line: int
+    at_top: bool
+    """Not inside a function: it runs when the file is imported."""
+
+
+def modules() -> list[str]:
+    paths = [p for top in ("pipeline", "training") for p in (ROOT / top).rglob("*.py")]
+    return sorted(".".join(p.relative_to(ROOT).with_suffix("").parts) for p in paths)
+
+
+def imports(module: str) -> Iterator[Import]:
+    """Every import of a module, relative ones spelled out, names included."""
+    path = (ROOT / module.replace(".", "/")).with_suffix(".py")
+    tree = ast.parse(path.read_text())
+    inside = {
+        child
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for child in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        at_top = node not in inside
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, alias.name, node.lineno, at_top)
+        elif isinstance(node, ast.ImportFrom):
+            base = module.split(".")[: -node.level] if node.level else []
+            parts = [*base, *([node.module] if node.module else [])]
+            for alias in node.names:
+                yield Import(
+                    module, ".".join([*parts, alias.name]), node.lineno, at_top
+                )
+
+
+def unit_of(dotted: str) -> str:
+    """The entry of FLOORS a module belongs to: its first two names."""
+    return ".".join(dotted.split(".")[:2])
+
+
+def module_of(dotted: str) -> str:
+    """The module in which an imported name lies."""
+    known = MODULES
+    while dotted and dotted not in known and f"{dotted}.__init__" not in known:
+        dotted = dotted.rpartition(".")[0]
+    return dotted if dotted in known else f"{dotted}.__init__"
+
+
+MODULES = frozenset(modules())
+IMPORTS = [each for module in sorted(MODULES) for each in imports(module)]
+OURS = [
+    each for each in IMPORTS if each.target.split(".")[0] in ("pipeline", "training")
+]
+
+
+def test_every_file_has_its_floor() -> None:
+    tops = {"pipeline.__init__", "training.__init__"}
+    homeless = {unit_of(module) for module in MODULES} - tops - set(PLACE)
+    assert not homeless, "put these on a line of FLOORS"
+
+
+def test_the_top_packages_import_nothing() -> None:
+    for top in ("pipeline.__init__", "training.__init__"):
+        assert not list(imports(top))
+
+
+@pytest.mark.parametrize("top", ["pipeline", "training"])
+def test_imports_point_downward(top: str) -> None:
+    upward = []
+    for each in OURS:
+        here, there = unit_of(each.file), unit_of(module_of(each.target))
+        if not here.startswith(top) or here == there or there.endswith("__init__"):
+            continue
+        (floor, place), (low, left) = PLACE[here], PLACE[there]
+        files = all(
+            (ROOT / unit.replace(".", "/")).is_dir() is False for unit in (here, there)
+        )
+        if not (low < floor or (low == floor and left < place and files)):
+            upward.append(f"{each.file}:{each.line} imports {each.target}")
+    assert not upward
+
+
+def test_no_folder_imports_in_circles() -> None:
+    graph: dict[str, set[str]] = {}
+    for each in OURS:
+        target = module_of(each.target)
+        if target != each.file and not target.endswith("__init__") and each.at_top:
+            graph.setdefault(each.file, set()).add(target)
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {error.args[1]}")
+
+
+def test_pipeline_never_imports_training() -> None:
+    assert not [e for e in OURS if e.file[0] == "p" and e.target.startswith("training")]
+
+
+def test_training_knows_of_pipeline_the_store_only() -> None:
+    strange = [
+        f"{each.file}:{each.line} imports {each.target}"
+        for each in OURS
+        if each.file.startswith("training")
+        and each.target.startswith("pipeline")
+        and (module_of(each.target) != "pipeline.store.__init__")
+    ]
+    assert not strange, "training reads `from pipeline.store import ...`"
+
+
+def third_party(prefix: str) -> set[str]:
+    """Libraries that files of a unit import, wherever in the file."""
+    return {
+        each.target.split(".")[0]
+        for each in IMPORTS
+        if each.file.startswith(prefix)
+        and each.target.split(".")[0]
+        not in (*sys.stdlib_module_names, "pipeline", "training", "")
+    }
+
+
+def test_only_the_cluster_folder_imports_ray() -> None:
+    users = {each.file for each in IMPORTS if each.target.split(".")[0] == "ray"}
+    assert {unit_of(user) for user in users} <= {"pipeline.cluster"}
+
+
+def test_each_floor_has_its_libraries() -> None:
+    assert third_party("pipeline.store") <= {"numpy", "h5py", "cv2", "xxhash"}
+    assert not third_party("pipeline.extract") & {"h5py", "ray", "torch"}
+    assert not third_party("pipeline.flow") & {"h5py", "ray", "av"}
+    assert not third_party("pipeline.plan") - {"xxhash"}
+    assert not third_party("training.models") & {"h5py", "ray", "av", "cv2"}
+    assert not third_party("training.report") & {"torch", "h5py", "ray", "cv2"}
+
+
+HEAVY = {"numpy", "h5py", "ray", "torch", "av", "cv2", "numba", "rich", "scipy"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Names of all modules that a fresh interpreter has after running this."""
+    code = f"import sys\n{code}\nprint('loaded', *sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    return set(answer.stdout.splitlines()[-1].split()[1:])
+
+
+def test_reading_a_store_needs_neither_ray_nor_ffmpeg() -> None:
+    loaded = loaded_by("import pipeline.store")
+    assert "h5py" in loaded
+    assert not {"ray", "av", "cv2", "torch", "numba"} & loaded
+
+
+@pytest.mark.parametrize("command", ["pipeline", "training"])
+def test_help_loads_nothing_heavy(command: str) -> None:
+    loaded = loaded_by(
+        f"from {command}.cli import main\nmain(['--help'], standalone_mode=False)"
+    )
+    assert f"{command}.cli" in loaded
+    assert not HEAVY & loaded
