@@ -1,0 +1,1 @@
+"""A store -> clips as tensors."""

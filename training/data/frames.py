@@ -1,0 +1,103 @@
+"""Entries of a video, reduced to the net's grid, read from the store or remembered."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.store import Store, StoredVideo
+
+from .motion_input import Fill, filled_from
+from .transforms import grid_size, painted, resized
+
+
+class Frames:
+    """Reads entries of a video, and keeps what fits into its memory.
+
+    Small data sets are read from the store once and then come from memory, with the
+    same values. A copy in another process starts empty: what was read does not travel.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        short_px: int | None,
+        fill: Fill,
+        memory_bytes: int = 0,
+    ) -> None:
+        self.store, self.short_px, self.fill = store, short_px, fill
+        self.memory_bytes = memory_bytes
+        self._kept: dict[tuple[str, str], np.ndarray] = {}
+        self._free = memory_bytes
+        self._sources: dict[str, np.ndarray] = {}
+
+    def __getstate__(self) -> dict:
+        fresh = {"_kept": {}, "_free": self.memory_bytes, "_sources": {}}
+        return self.__dict__ | fresh
+
+    def read(
+        self, video: StoredVideo, modality: str, entries: Sequence[int] | np.ndarray
+    ) -> np.ndarray:
+        """Entries of one modality in any order.
+
+        Returns:
+            (F, h, w, 3) uint8 for rgb, (F, h, w, 2) float32 px of the stored grid for
+            flow and mv, at the size of the net's grid. Cells of mv are painted, and
+            invalid intervals filled.
+        """
+        entries = np.asarray(entries)
+        first, last = int(entries.min()), int(entries.max())
+        whole = self._whole(video, modality)
+        if whole is not None:
+            return whole[entries]
+        return self._stored(video, modality, first, last + 1)[entries - first]
+
+    def size(self, video: StoredVideo) -> tuple[int, int]:
+        """Of the net's grid for this video."""
+        return grid_size(video.height, video.width, self.short_px)
+
+    def _whole(self, video: StoredVideo, modality: str) -> np.ndarray | None:
+        """All of a video, if it is in memory or there is room for it."""
+        kept = self._kept.get((video.id, modality))
+        if kept is not None:
+            return kept
+        height, width = self.size(video)
+        count = video.frames if modality == "rgb" else video.frames - 1
+        needed = count * height * width * (3 if modality == "rgb" else 8)
+        if needed > self._free:
+            return None
+        kept = self._stored(video, modality, 0, count)
+        self._free -= needed
+        self._kept[video.id, modality] = kept
+        return kept
+
+    def _stored(
+        self, video: StoredVideo, modality: str, start: int, stop: int
+    ) -> np.ndarray:
+        if modality == "mv":
+            cells = self._cells(video, start, stop)
+            fields = painted(cells, video.height, video.width)
+        else:
+            fields = self.store.read(video.id, modality, start=start, stop=stop)
+        return resized(fields, self.size(video))
+
+    def _cells(self, video: StoredVideo, start: int, stop: int) -> np.ndarray:
+        """Motion vectors of intervals, (F, M, N, 2) px, invalid ones filled."""
+        if video.id not in self._sources:
+            valid = self.store.read(video.id, "mv_valid")
+            self._sources[video.id] = filled_from(valid, self.fill)
+        source = self._sources[video.id][start:stop]
+        cells = self.store.read(video.id, "mv", start=start, stop=stop)
+        filled = cells.copy()
+        for place, entry in enumerate(source):
+            if entry < 0:
+                filled[place] = 0
+            elif entry >= start:
+                filled[place] = cells[entry - start]
+            else:  # before this range: one and the same field for all of these
+                if place == 0:
+                    earlier = self.store.read(
+                        video.id, "mv", start=int(entry), stop=int(entry) + 1
+                    )[0]
+                filled[place] = earlier
+        return filled

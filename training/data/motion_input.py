@@ -1,0 +1,35 @@
+"""Motion in px -> what a network sees. The store keeps it in px and keeps what is invalid."""
+
+from typing import Literal
+
+import numpy as np
+
+BOUND_PX = 20.0
+
+Fill = Literal["previous", "zero"]
+
+
+def filled_from(valid: np.ndarray, fill: Fill) -> np.ndarray:
+    """Which entry stands in for each entry of a video's motion vectors.
+
+    An interval is invalid where the later frame is intra-coded, or where its vectors
+    may not point to the frame before.
+
+    Args:
+        valid: (T-1,) bool, the store's `mv_valid`.
+        fill: "previous" repeats the last valid field, "zero" says nothing moves.
+
+    Returns:
+        (T-1,) int64: k itself where valid, -1 where zero stands in.
+
+    Source:
+        Zhang et al., "Real-Time Action Recognition With Deeply Transferred Motion
+        Vector CNNs", IEEE TIP 2018: intra-coded frames have the previous field.
+    """
+    entries = np.where(valid, np.arange(len(valid)), -1)
+    return np.maximum.accumulate(entries) if fill == "previous" else entries
+
+
+def motion_input(fields: np.ndarray, *, gain: float) -> np.ndarray:
+    """(F, H, W, 2) px -> float32 from -gain to gain; beyond 20 px is 20 px."""
+    return np.clip(fields, -BOUND_PX, BOUND_PX) * np.float32(gain / BOUND_PX)

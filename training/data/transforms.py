@@ -1,0 +1,179 @@
+"""One view of a clip for all modalities: where to cut, how large, mirrored or not.
+
+Axes: F entries, H W pixels of the net's grid (the whole frame, reduced), C channels.
+The view is drawn once per clip, and every modality is cut with it, so that what
+student and teacher see at (y, x) is the same place. Motion keeps its values, in px of
+the stored grid, when a frame is reduced: teacher and student see it alike.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor, from_numpy
+
+CELL_PX = 8
+
+
+class View(NamedTuple):
+    """A part of the frame, in px of the net's grid, and whether it is mirrored."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    flip: bool = False
+
+
+def grid_size(height: int, width: int, short_px: int | None) -> tuple[int, int]:
+    """Size of the net's grid for a stored frame: the short side given, aspect kept."""
+    if short_px is None:
+        return height, width
+    scale = short_px / min(height, width)
+    return max(round(height * scale), 1), max(round(width * scale), 1)
+
+
+def cut_size(
+    size: tuple[int, int], crop_px: tuple[int, int], scale: float | None
+) -> tuple[int, int]:
+    """Height and width of the part that becomes the network's input.
+
+    Args:
+        size: of the net's grid.
+        crop_px: height and width of the network's input.
+        scale: None cuts `crop_px` as it is; a number cuts a part with the shape of
+            `crop_px` whose short side is that share of the grid's. What is larger
+            than the grid shrinks until it fits, and is enlarged afterwards.
+    """
+    height, width = crop_px
+    if scale is None:
+        factor = 1.0
+    else:
+        factor = scale * min(size) / min(crop_px)
+    factor = min(factor, size[0] / height, size[1] / width)
+    return max(int(height * factor), 1), max(int(width * factor), 1)
+
+
+def centre_view(
+    size: tuple[int, int], crop_px: tuple[int, int], *, scaled: bool
+) -> View:
+    """The middle of the frame, as large as a training crop can be: for evaluation."""
+    height, width = cut_size(size, crop_px, 1.0 if scaled else None)
+    return View((size[0] - height) // 2, (size[1] - width) // 2, height, width)
+
+
+def random_view(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    crop_px: tuple[int, int],
+    *,
+    scales: Sequence[float],
+    corners: bool,
+    flip: bool,
+) -> View:
+    """A view for training.
+
+    Args:
+        scales: one is chosen for `cut_size`; empty cuts `crop_px` as it is.
+        corners: cut at the centre or a corner only, instead of anywhere.
+        flip: mirror half of the clips.
+    """
+    scale = scales[int(rng.integers(len(scales)))] if scales else None
+    height, width = cut_size(size, crop_px, scale)
+    down, right = size[0] - height, size[1] - width
+    if corners:
+        places = (
+            (down // 2, right // 2),
+            (0, 0),
+            (0, right),
+            (down, 0),
+            (down, right),
+        )
+        top, left = places[rng.integers(len(places))]
+    else:
+        top, left = int(rng.integers(down + 1)), int(rng.integers(right + 1))
+    return View(top, left, height, width, bool(flip and rng.integers(2)))
+
+
+def cut(
+    frames: np.ndarray, view: View, crop_px: tuple[int, int], *, motion: bool
+) -> np.ndarray:
+    """The view of every frame, at the size of the network's input.
+
+    Args:
+        frames: (F, H, W, C) uint8 or float32.
+        motion: the channels are (u, v): a mirrored scene moves the other way, so a
+            flip negates u.
+
+    Returns:
+        (F, *crop_px, C), of the same type.
+    """
+    top, left, height, width, flip = view
+    part = resized(frames[:, top : top + height, left : left + width], crop_px)
+    if flip:
+        part = part[:, :, ::-1]
+        if motion:
+            part = part * np.array([-1, 1], part.dtype)
+    return part
+
+
+def resized(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Frames at another size; values stay what they are.
+
+    Smaller is the mean over the area of a pixel, larger is bilinear (a bilinear
+    sample of a much larger image would skip pixels).
+
+    Args:
+        frames: (F, H, W, C) uint8 or float32.
+
+    Returns:
+        (F, *size, C).
+    """
+    if frames.shape[1:3] == size:
+        return frames
+    import cv2  # here, because training from memory or of another size needs none
+
+    smaller = size[0] <= frames.shape[1] and size[1] <= frames.shape[2]
+    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    out = np.empty((len(frames), *size, frames.shape[3]), frames.dtype)
+    for frame, place in zip(frames, out, strict=True):
+        cv2.resize(frame, size[::-1], dst=place, interpolation=way)
+    return out
+
+
+def painted(cells: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Motion of cells of 8 px -> of pixels: a pixel has the vector of its cell.
+
+    Args:
+        cells: (F, M, N, 2).
+
+    Returns:
+        (F, height, width, 2).
+    """
+    rows, columns = np.arange(height) // CELL_PX, np.arange(width) // CELL_PX
+    return cells[:, rows[:, None], columns]
+
+
+def rgb_input(
+    frames: np.ndarray,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    contrast: float = 1.0,
+    brightness: float = 0.0,
+) -> np.ndarray:
+    """(F, H, W, 3) uint8 -> float32, as the network wants it.
+
+    Args:
+        mean, std: per channel, of values from 0 to 1.
+        contrast: factor around mid grey.
+        brightness: added, where 1 is from black to white.
+    """
+    gain = np.float32(contrast) / (255 * np.asarray(std, np.float32))
+    shift = (0.5 + brightness - 0.5 * contrast - np.asarray(mean)) / np.asarray(std)
+    return frames * gain + shift.astype(np.float32)
+
+
+def to_tensor(frames: np.ndarray) -> Tensor:
+    """(F, H, W, C) -> (C, F, H, W) float32: from numpy's order to torch's."""
+    return from_numpy(np.ascontiguousarray(frames.transpose(3, 0, 1, 2), np.float32))

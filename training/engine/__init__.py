@@ -1,0 +1,1 @@
+"""One loop and what surrounds it. Knows neither networks nor losses."""

@@ -1,0 +1,66 @@
+"""The state of a run in one file: complete or absent, and read without executing it."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import CheckpointError
+
+VERSION = 1
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors, numbers, strings and dictionaries of them, or nothing at all.
+
+    The file gets its name after it is complete and on disk, so a killed process
+    leaves the one before.
+    """
+    arriving = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(arriving, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(arriving, path)
+    finally:
+        arriving.unlink(missing_ok=True)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What `save` wrote.
+
+    Raises:
+        CheckpointError: the file is damaged, or something else.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as e:
+        told = str(e).strip().splitlines()
+        raise CheckpointError(
+            f"{path}: expected a checkpoint of a training, got something else"
+            f" ({told[0][:80] if told else type(e).__name__})"
+        ) from None
+    if not isinstance(state, dict) or state.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path}: expected a checkpoint of version {VERSION}, got"
+            f" {state.get('version') if isinstance(state, dict) else type(state).__name__}"
+        )
+    return state
+
+
+def random_state() -> dict[str, Any]:
+    """The generators that networks draw from (dropout); clips have their own."""
+    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Go on drawing where a checkpoint stopped."""
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])

@@ -1,0 +1,74 @@
+"""One training in several processes, as torchrun and Ray Train start them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+class Processes(NamedTuple):
+    """Which of how many this process is."""
+
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+    """Among those of this machine: its GPU."""
+
+    @property
+    def first(self) -> bool:
+        """The one that writes, prints and evaluates."""
+        return self.rank == 0
+
+
+ALONE = Processes()
+
+
+def from_environment() -> Processes:
+    """What RANK, WORLD_SIZE and LOCAL_RANK say; alone without them."""
+    return Processes(
+        int(os.environ.get("RANK", "0")),
+        int(os.environ.get("WORLD_SIZE", "1")),
+        int(os.environ.get("LOCAL_RANK", "0")),
+    )
+
+
+@contextmanager
+def joined(processes: Processes, device: torch.device) -> Iterator[None]:
+    """Processes that can talk to each other, inside. Nothing to do for one alone."""
+    if processes.world_size == 1 or dist.is_initialized():
+        yield
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def shared(step: nn.Module, processes: Processes, device: torch.device) -> nn.Module:
+    """A step whose gradients are the mean over all processes."""
+    if processes.world_size == 1:
+        return step
+    devices = [device.index] if device.type == "cuda" else None
+    return DistributedDataParallel(step, device_ids=devices)
+
+
+def agreed(value: bool, processes: Processes) -> bool:
+    """Whether any process says so: then all do."""
+    if processes.world_size == 1:
+        return value
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    votes = torch.tensor([int(value)], device=device)
+    dist.all_reduce(votes, dist.ReduceOp.MAX)
+    return bool(votes.item())
+
+
+def wait(processes: Processes) -> None:
+    """Until all processes are here."""
+    if processes.world_size > 1:
+        dist.barrier()

@@ -1,0 +1,41 @@
+"""SIGINT and SIGTERM -> a question the loop can ask between two steps."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Stop:
+    """Whether a signal asked to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[Stop]:
+    """Inside, the first signal is remembered instead of ending the process.
+
+    The second one ends it as usual. Threads other than the main one can't have
+    handlers: there, nothing is remembered.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
+    def remember(number: int, frame: object) -> None:
+        stop.asked = True
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, remember)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,43 @@
+"""What can go wrong with training, on purpose.
+
+TrainingError
+├── DataError         a store lacks what a run needs; also a ValueError
+├── RecipeError       settings that do not fit each other or the networks; also a ValueError
+├── RunError          a run folder is something else; also a ValueError
+├── CheckpointError   a file is not the checkpoint or the weights it should be; also a ValueError
+├── MachineError      the machine lacks what was asked for; also a RuntimeError
+├── Diverged          the loss is no longer a number; also an ArithmeticError
+└── Interrupted       a signal came: the run is saved and can go on
+"""
+
+
+class TrainingError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class DataError(TrainingError, ValueError):
+    """The store lacks a modality, split or class the run needs."""
+
+
+class RecipeError(TrainingError, ValueError):
+    """Settings that do not fit each other, the networks or the data."""
+
+
+class RunError(TrainingError, ValueError):
+    """A run folder holds another run, or none."""
+
+
+class CheckpointError(TrainingError, ValueError):
+    """A file is not the checkpoint or the weights it should be."""
+
+
+class MachineError(TrainingError, RuntimeError):
+    """The machine lacks what was asked for."""
+
+
+class Diverged(TrainingError, ArithmeticError):
+    """The loss is no longer a number."""
+
+
+class Interrupted(TrainingError):
+    """A signal came. Everything is saved, and the same command goes on."""

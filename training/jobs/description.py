@@ -1,0 +1,103 @@
+"""What decides a run's result, as it stands in recipe.json under "run"."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.store import Store
+
+from ..engine.record import RESULTS, Run, as_json
+from ..errors import RunError
+from ..models.backbones import BackboneConfig
+from .course import Course
+
+
+def store_facts(store: Store, modalities: Sequence[str]) -> dict[str, Any]:
+    """The store as far as it decides a result. No folder: stores may move."""
+    settings = {"common": store.settings.get("common", {})}
+    for modality in modalities:
+        codec = dict(store.manifest.modalities[modality].codec)
+        settings[modality] = {**store.settings.get(modality, {}), "codec": codec}
+    return as_json(
+        {
+            "dataset": store.dataset,
+            "fingerprint": store.fingerprint,
+            "classes": store.classes,
+            "settings": settings,
+        }
+    )
+
+
+def decided(
+    kind: str,
+    *,
+    recipe: Course,
+    recipe_name: str,
+    model: BackboneConfig,
+    modalities: Sequence[str],
+    store: Store,
+    split: str,
+    seed: int,
+    precision: str,
+) -> dict[str, Any]:
+    """Everything that decides the result, as JSON."""
+    return {
+        "kind": kind,
+        "recipe": {"name": recipe_name, "settings": as_json(recipe)},
+        "model": {"net": model.net, "sees": model.sees},
+        "modalities": list(modalities),
+        "store": store_facts(store, modalities),
+        "split": {
+            "name": split,
+            "kind": store.splits[split],
+            "videos": _membership(store, split),
+        },
+        "seed": seed,
+        "precision": precision,
+    }
+
+
+def run_of(runs: Path, base: str, wanted: dict[str, Any]) -> Path:
+    """Where a run without a folder of its own belongs.
+
+    The newest complete run that is equal; else one that was begun; else a new folder
+    named `base`, or `base-2` and so on where other runs have the name.
+    """
+    equal = [run for run in runs_in(runs) if _same(run, wanted)]
+    complete = [run for run in equal if run.results() is not None]
+    if complete:
+        newest = max(complete, key=lambda run: run.path(RESULTS).stat().st_mtime_ns)
+        return newest.folder
+    if equal:
+        return equal[0].folder
+    folder, count = runs / base, 1
+    while folder.exists():
+        count += 1
+        folder = runs / f"{base}-{count}"
+    return folder
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """The runs that lie directly in a folder, by name."""
+    if not folder.is_dir():
+        return []
+    found = [Run(path) for path in sorted(folder.iterdir()) if path.is_dir()]
+    return [run for run in found if run.is_run]
+
+
+def _membership(store: Store, split: str) -> str:
+    """Fingerprint of who is in which part, with which labels and group."""
+    state = hashlib.sha256()
+    for video in store.videos():
+        if split in video.splits:
+            line = (video.id, video.splits[split], video.labels, video.group)
+            state.update(repr(line).encode("utf-8", "surrogateescape"))
+    return state.hexdigest()
+
+
+def _same(run: Run, wanted: dict[str, Any]) -> bool:
+    try:
+        return run.decided() == wanted
+    except RunError:  # somebody else's folder: none of ours
+        return False

@@ -1,0 +1,179 @@
+"""A trained network -> how often it is right, and how sure that is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from pipeline.store import Store
+
+from .. import metrics
+from ..data.dataset import ClipConfig, Clips, frames_of
+from ..data.splits import Parts, parts
+from ..engine.record import RECIPE, SCORES, WEIGHTS, Run, write_json
+from ..errors import DataError, RunError
+from ..models.backbones import BackboneConfig, build_backbone
+from ..models.weights import load_exactly, read_weights
+from ..progress import Watch
+from ..protocols import ClipProtocol, Scorer, Scores
+from .description import store_facts
+from .machine import Machine
+
+
+def assessment(scores: Scores, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Everything results.json says of one network on one part."""
+    labels = scores.labels
+    hits = metrics.top_k(scores.scores, labels)
+    num_videos = np.bincount(labels, minlength=len(classes))
+    by_class = metrics.per_class(hits, labels, len(classes))
+    told: dict[str, Any] = {
+        "videos": len(labels),
+        "top1": metrics.bootstrap(hits)._asdict(),
+        "mean_class": metrics.mean_class(hits, labels, len(classes)),
+        "per_class": {
+            name: {"accuracy": float(by_class[i]), "videos": int(num_videos[i])}
+            for i, name in enumerate(classes)
+            if num_videos[i]
+        },
+        "loss": scores.loss,
+        "confusion": metrics.confusion(scores.scores, labels).tolist(),
+    }
+    if len(classes) > 5:
+        hits5 = metrics.top_k(scores.scores, labels, 5)
+        told["top5"] = metrics.bootstrap(hits5)._asdict()
+    return told
+
+
+def judged(
+    model: nn.Module,
+    clips: Mapping[str, Clips],
+    *,
+    sees: str,
+    protocol: ClipProtocol,
+    run: Run,
+    classes: tuple[str, ...],
+    machine: Machine,
+    watch: Watch,
+) -> dict[str, Any]:
+    """Score the held-out and the test part, and keep the scores beside the results."""
+    told: dict[str, Any] = {}
+    for part in ("held_out", "test"):
+        if not len(clips[part]):
+            continue
+        watch.say(f"{run.folder.name}: scores {len(clips[part])} videos ({part})")
+        scorer = Scorer(
+            clips[part],
+            sees=sees,
+            protocol=protocol,
+            device=machine.device,
+            precision=machine.precision,
+            workers=machine.workers,
+        )
+        scores = scorer(model)
+        scores.save(run.path(SCORES.format(part=part)))
+        told[part] = assessment(scores, classes)
+    return told
+
+
+def told_videos(found: Parts) -> dict[str, Any]:
+    """Who was used and who was not, for results.json."""
+    return {
+        "train": len(found.train),
+        "held_out": len(found.held_out),
+        "test": len(found.test),
+        "left_out": found.left_out,
+        "held_out_by_video": list(found.held_out_by_video),
+    }
+
+
+def trained_model(run: Run) -> tuple[nn.Module, BackboneConfig]:
+    """The network of a complete run, with its weights, ready to judge.
+
+    Raises:
+        RunError: the run is not complete.
+        CheckpointError: its weights are something else.
+    """
+    decided = run.decided()
+    if run.results() is None:
+        raise RunError(f"{run.folder}: expected a complete run, but it has no results")
+    config = BackboneConfig(net=decided["model"]["net"], sees=decided["model"]["sees"])
+    model = build_backbone(config, len(decided["store"]["classes"]))
+    path = run.path(WEIGHTS)
+    load_exactly(model, read_weights(path), what=str(path))
+    return model.eval(), config
+
+
+def evaluate(
+    run: Run,
+    *,
+    store: Store,
+    part: str = "test",
+    machine: Machine,
+    watch: Watch,
+) -> dict[str, Any]:
+    """Judge a complete run again, as its recipe says; also leave evaluation_<part>.json.
+
+    Args:
+        part: "test" or "held_out".
+
+    Raises:
+        RunError: the run is not complete, or was trained on another store.
+    """
+    decided = run.decided()
+    model, config = trained_model(run)
+    here = store_facts(store, [config.sees])
+    if here["fingerprint"] != decided["store"]["fingerprint"]:
+        raise RunError(
+            f"{run.path(RECIPE)}: expected the store the run was trained on"
+            f" ({decided['store']['fingerprint'][:12]}), got {store.folder}"
+            f" ({here['fingerprint'][:12]})"
+        )
+    settings = decided["recipe"]["settings"]
+    clip = clip_config(settings["clip"])
+    protocol = ClipProtocol(
+        clips=settings["protocol"]["clips"],
+        aggregate=settings["protocol"]["aggregate"],
+    )
+    modalities = decided["modalities"]
+    found = parts(
+        store,
+        split=decided["split"]["name"],
+        modalities=modalities,
+        held_out=settings["held_out"],
+        seed=decided["seed"],
+    )
+    videos = {"held_out": found.held_out, "test": found.test}[part]
+    if not videos:
+        raise DataError(f"{run.folder}: no video was held out")
+    frames = frames_of(store, clip)
+    clips = Clips(frames, videos, modalities, clip)
+    watch.say(f"{run.folder.name}: scores {len(clips)} videos ({part})")
+    scorer = Scorer(
+        clips,
+        sees=config.sees,
+        protocol=protocol,
+        device=machine.device,
+        precision=machine.precision,
+        workers=machine.workers,
+    )
+    scores = scorer(model.to(machine.device))
+    told = {
+        "part": part,
+        "split": decided["split"],
+        "result": assessment(scores, store.classes),
+        "videos": told_videos(found),
+    }
+    scores.save(run.path(SCORES.format(part=part)))
+    write_json(run.path(f"evaluation_{part}.json"), told)
+    return told
+
+
+def clip_config(settings: Mapping[str, Any]) -> ClipConfig:
+    """A `ClipConfig` from a recipe.json."""
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in settings.items()
+        if name != "is"
+    }
+    return ClipConfig(**values)

@@ -1,0 +1,103 @@
+"""What a run is done with: everything that should not decide its result."""
+
+import os
+import platform
+from dataclasses import dataclass
+
+import torch
+
+from ..engine.loop import Precision
+from ..engine.processes import ALONE, Processes
+from ..errors import MachineError
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Device and helpers of a run."""
+
+    device: torch.device = CPU
+    precision: Precision = "float32"
+    workers: int = 0
+    """Processes that read clips; 0 reads between the steps."""
+    memory_bytes: int = 1 << 30
+    """Clips are remembered up to here, over all workers."""
+    checkpoint_seconds: float = 180.0
+    processes: Processes = ALONE
+
+    @property
+    def worker_bytes(self) -> int:
+        """What one process may remember."""
+        return self.memory_bytes // max(self.workers, 1)
+
+    def told(self) -> dict:
+        """For recipe.json: where a run was begun."""
+        device = self.device.type
+        if device == "cuda":
+            device = torch.cuda.get_device_name(self.device)
+        return {
+            "device": device,
+            "machine": platform.machine(),
+            "threads": torch.get_num_threads(),
+            "workers": self.workers,
+            "torch": str(torch.__version__),
+        }
+
+
+def chosen_machine(
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    workers: int | None = None,
+    memory_gb: float = 1.0,
+    checkpoint_minutes: float = 3.0,
+    deterministic: bool = False,
+    processes: Processes = ALONE,
+) -> Machine:
+    """The machine as it is, and as it was asked for.
+
+    Args:
+        device: auto, cpu or cuda; auto is a GPU where there is one.
+        precision: auto, float32, bfloat16 or float16; auto is bfloat16 on a GPU.
+        workers: None is none on a CPU, whose cores the network needs itself, and one
+            per core up to 8 beside a GPU.
+        deterministic: only algorithms that give the same twice on a GPU; slower.
+
+    Raises:
+        MachineError: there is no GPU, but one was asked for.
+    """
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise MachineError(
+            "expected a GPU for --device cuda, but torch finds none here"
+        )
+    if device == "auto":
+        device = "cuda" if there else "cpu"
+    where = torch.device("cpu")
+    if device == "cuda":
+        where = torch.device("cuda", processes.local_rank)
+        torch.cuda.set_device(where)
+    if precision == "auto":
+        precision = "bfloat16" if device == "cuda" else "float32"
+    if precision not in ("float32", "bfloat16", "float16"):
+        raise MachineError(
+            f"expected the precision float32, bfloat16 or float16, got {precision}"
+        )
+    if precision == "float16" and device == "cpu":
+        raise MachineError("expected float32 or bfloat16 on a CPU, got float16")
+    if workers is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        workers = min(cores, 8) if device == "cuda" else 0
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    return Machine(
+        device=where,
+        precision=precision,  # type: ignore[arg-type]
+        workers=workers,
+        memory_bytes=int(memory_gb * (1 << 30)),
+        checkpoint_seconds=checkpoint_minutes * 60,
+        processes=processes,
+    )

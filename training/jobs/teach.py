@@ -1,0 +1,120 @@
+"""Train one network on the labels of one modality: a teacher, or a baseline."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.store import Store
+
+from ..engine import processes
+from ..engine.record import Run
+from ..models.backbones import BackboneConfig, build_backbone
+from ..progress import Watch
+from ..steps import Supervised
+from .course import Course, follow, open_data
+from .description import decided, run_of
+from .evaluate import judged, told_videos
+from .machine import Machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeachRecipe(Course):
+    """Everything that decides the result of a training on labels, apart from the data."""
+
+    model: BackboneConfig = field(default=BackboneConfig(sees="flow"))
+
+
+def teach(
+    recipe: TeachRecipe,
+    *,
+    recipe_name: str,
+    store: Store,
+    split: str,
+    seed: int,
+    runs: Path,
+    out: Path | None = None,
+    base: str,
+    machine: Machine,
+    watch: Watch,
+    if_none: str = "",
+) -> Run:
+    """Train, evaluate, and leave a complete run. What is done already is not redone.
+
+    Args:
+        runs: where runs lie; one that is equal is used, or goes on.
+        out: the run's folder; None finds or makes one in `runs`.
+        base: name of a new folder there.
+        if_none: said where there is no such run yet.
+
+    Raises:
+        TrainingError: see `follow` and `open_data`.
+    """
+    sees = recipe.model.sees
+    data = open_data(
+        store, recipe, split=split, modalities=[sees], seed=seed, machine=machine
+    )
+    what = decided(
+        "teach",
+        recipe=recipe,
+        recipe_name=recipe_name,
+        model=recipe.model,
+        modalities=[sees],
+        store=store,
+        split=split,
+        seed=seed,
+        precision=machine.precision,
+    )
+    folder = out or run_of(runs, base, what)
+    about = machine.told() | {"store": str(store.folder.resolve())}
+    run = Run.open(folder, what, machine=about, first=machine.processes.first)
+    if run.results() is not None:
+        watch.say(f"{run.folder}: complete, nothing to do")
+        return run
+    if if_none:
+        watch.say(if_none)
+    watch.say(
+        f"{run.folder}: {sees} {recipe.model.net} learns from {len(data.parts.train)}"
+        f" videos, {len(data.parts.held_out)} held out, {len(data.parts.test)} to test"
+    )
+    started = time.perf_counter()
+    with processes.joined(machine.processes, machine.device):
+        torch.manual_seed(seed)  # for the first weights
+        model = build_backbone(recipe.model, len(store.classes))
+        told: dict[str, Any] = follow(
+            recipe,
+            Supervised(model, sees=sees),
+            model,
+            sees=sees,
+            data=data,
+            run=run,
+            seed=seed,
+            machine=machine,
+            watch=watch,
+            title=sees,
+        )
+        if machine.processes.first:
+            results = judged(
+                model,
+                data.clips,
+                sees=sees,
+                protocol=recipe.protocol,
+                run=run,
+                classes=store.classes,
+                machine=machine,
+                watch=watch,
+            )
+            told["wall_seconds"] = round(time.perf_counter() - started, 1)
+            run.finish(
+                {
+                    "what": f"{sees} from labels",
+                    "split": what["split"],
+                    "videos": told_videos(data.parts),
+                    "training": told,
+                }
+                | results
+            )
+        processes.wait(machine.processes)
+    return run

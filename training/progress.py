@@ -1,0 +1,111 @@
+"""How a training tells where it is: a bar on a terminal, lines in a log."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+LINE_SECONDS = 15.0
+
+
+class Watch(Protocol):
+    """Whoever looks on."""
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+
+    def begin(self, title: str, total: int, done: int = 0) -> None:
+        """A stretch of work of `total` steps, of which `done` were done before."""
+
+    def step(self, done: int, text: str) -> None:
+        """So many steps are done, and this is how it looks."""
+
+    def end(self) -> None:
+        """The stretch is over, finished or not."""
+
+
+class Silent:
+    """Says nothing: for tests and for code that calls the jobs."""
+
+    def say(self, text: str) -> None: ...
+
+    def begin(self, title: str, total: int, done: int = 0) -> None: ...
+
+    def step(self, done: int, text: str) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Lines:
+    """Plain lines, one every so many seconds."""
+
+    def __init__(self, stream: TextIO, *, seconds: float = LINE_SECONDS) -> None:
+        self._stream, self._seconds = stream, seconds
+        self._title, self._total, self._told = "", 0, 0.0
+
+    def say(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def begin(self, title: str, total: int, done: int = 0) -> None:
+        self._title, self._total, self._told = title, total, time.monotonic()
+
+    def step(self, done: int, text: str) -> None:
+        now = time.monotonic()
+        if done == self._total or now - self._told >= self._seconds:
+            self._told = now
+            self.say(f"{self._title}: step {done} of {self._total}  {text}")
+
+    def end(self) -> None: ...
+
+
+class Bars:
+    """A bar of rich, which goes when the stretch is over."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console  # here: a log needs no terminal library
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._console = Console(file=stream, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def begin(self, title: str, total: int, done: int = 0) -> None:
+        self._progress.start()
+        self._task = self._progress.add_task(
+            title, total=total, completed=done, text=""
+        )
+
+    def step(self, done: int, text: str) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, completed=done, text=text)
+
+    def end(self) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+        self._progress.stop()
+
+
+def watch() -> Watch:
+    """Bars where standard error is a terminal, lines otherwise."""
+    return Bars(sys.stderr) if sys.stderr.isatty() else Lines(sys.stderr)

@@ -1,0 +1,1 @@
+"""Run folders -> text. Reads their files and nothing else; needs no torch."""

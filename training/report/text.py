@@ -1,0 +1,103 @@
+"""The results of a run as text."""
+
+from typing import Any
+
+KINDS = {
+    "official": "official split",
+    "lists": "split from the given lists",
+    "seeded": "seeded split, not an official one",
+}
+
+
+def results_text(results: dict[str, Any], *, title: str) -> str:
+    """A page for people: accuracies with intervals, per class, who was left out.
+
+    Args:
+        results: a results.json.
+    """
+    videos, training = results["videos"], results["training"]
+    used = (
+        f"  videos: {videos['train']} to learn, {videos['held_out']} held out,"
+        f" {videos['test']} to test"
+    )
+    trained = (
+        f"  training: {training['epochs']} epochs of {training['seconds_per_epoch']} s,"
+        f" {training['share_of_waiting']:.0%} of it waiting for data;"
+        f" {training['parameters']:,} parameters"
+    )
+    what = f"  {results['what']}, {split_text(results['split'])}"
+    lines = [title, what, used, trained, ""]
+    rows = [("test", results["test"])]
+    if "held_out" in results:
+        rows.insert(0, ("held out", results["held_out"]))
+    lines += [accuracy_line(name, result) for name, result in rows]
+    for name in ("teacher", "scratch"):
+        if name in results:
+            told = results[name]
+            lines.append(f"{accuracy_line(name, told['test'])}  {told['run']}")
+    if "scratch" in results:
+        difference = results["scratch"]["difference"]
+        lines.append(
+            f"  with teacher - without: {100 * difference['mean']:+.1f}"
+            f" ({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}) points,"
+            f" {results['scratch']['videos_compared']} videos, one seed"
+        )
+    lines += ["", "  test, per class:", *class_lines(results["test"])]
+    lines += left_out_lines(videos)
+    return "\n".join(lines)
+
+
+def evaluation_text(told: dict[str, Any], *, title: str) -> str:
+    """A page for one evaluation."""
+    lines = [
+        f"{title}: {told['part'].replace('_', ' ')} part, {split_text(told['split'])}",
+        accuracy_line(told["part"].replace("_", " "), told["result"]),
+        *class_lines(told["result"]),
+        *left_out_lines(told["videos"]),
+    ]
+    return "\n".join(lines)
+
+
+def split_text(split: dict[str, str]) -> str:
+    """A split by name, and where it comes from."""
+    return f"{KINDS.get(split['kind'], split['kind'])} {split['name']}"
+
+
+def accuracy_line(name: str, result: dict[str, Any]) -> str:
+    """Top-1 in percent with its 95 % interval, and what else there is."""
+    top1 = result["top1"]
+    line = (
+        f"  {name:<9} top-1 {100 * top1['mean']:5.1f} %"
+        f" ({100 * top1['low']:.1f} to {100 * top1['high']:.1f})"
+        f"  mean class {100 * result['mean_class']:5.1f} %"
+    )
+    if "top5" in result:
+        line += f"  top-5 {100 * result['top5']['mean']:5.1f} %"
+    return f"{line}  of {result['videos']} videos"
+
+
+def class_lines(result: dict[str, Any]) -> list[str]:
+    """One line a class."""
+    per_class = result["per_class"]
+    wide = max(map(len, per_class), default=0)
+    return [
+        f"    {name:<{wide}}  {100 * one['accuracy']:5.1f} %  of {one['videos']}"
+        for name, one in per_class.items()
+    ]
+
+
+def left_out_lines(videos: dict[str, Any]) -> list[str]:
+    """Videos that could not be used, and classes that were cut within a group."""
+    lines = []
+    left_out = videos["left_out"]
+    if left_out:
+        lines.append(f"  left out: {len(left_out)} videos")
+        lines += [f"    {name}: {why}" for name, why in list(left_out.items())[:20]]
+        if len(left_out) > 20:
+            lines.append(f"    and {len(left_out) - 20} more, see results.json")
+    if videos["held_out_by_video"]:
+        lines.append(
+            "  held out by video, not by group (one group only):"
+            f" {', '.join(videos['held_out_by_video'])}"
+        )
+    return lines
