@@ -113,13 +113,15 @@ class VideoFile:
         known = self._references()
         count = 0
         for packet in self._packets():
-            if packet.has_sidedata("encryption_info"):
-                raise DecodeError(f"{self.codec}: expected frames, got encrypted ones")
             known.packet(packet)
             try:
                 frames = stream.decode(packet)
             except FFmpegError as error:
                 _raise_if_environment(error, self._path)
+                if packet.has_sidedata("encryption_info"):
+                    raise DecodeError(
+                        f"{self.codec}: expected frames, got encrypted ones"
+                    ) from error
                 self.damaged += 1
                 known.lost()
                 reason = error.strerror or str(error)

@@ -3,7 +3,7 @@
 FFmpeg reads all this too, but does not tell. Section numbers are of ITU-T H.264 (08/2021).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 SLICE, IDR_SLICE, SEQUENCE, PICTURE = 1, 5, 7, 8
@@ -52,10 +52,8 @@ class Bits:
 
     def golomb(self) -> int:
         """An unsigned Exp-Golomb number, ue(v), 9.1."""
-        zeros = 0
-        while not self.read(1):
-            zeros += 1
-        return (1 << zeros) - 1 + self.read(zeros)
+        rest = self._value & ((1 << self._left) - 1)
+        return self.read(2 * (self._left - rest.bit_length()) + 1) - 1
 
     def signed(self) -> int:
         """A signed Exp-Golomb number, se(v), 9.1.1."""
@@ -74,7 +72,7 @@ def units(data: bytes, *, length_bytes: int) -> Iterator[Unit]:
         if raw:
             # A slice header never needs more than the first bytes.
             kind = raw[0] & 31
-            payload = raw[1:64] if kind in (SLICE, IDR_SLICE) else raw[1:]
+            payload = raw[1:24] if kind in (SLICE, IDR_SLICE) else raw[1:]
             yield Unit(kind, bool(raw[0] >> 5 & 3), payload.replace(b"\0\0\3", b"\0\0"))
 
 
@@ -152,20 +150,25 @@ def picture_set(payload: bytes) -> tuple[int, int]:
     return bits.golomb(), bits.golomb()
 
 
-def slice_set(payload: bytes) -> int:
-    """Number of the picture parameter set of a slice, 7.3.3."""
+def slice_numbers(
+    payload: bytes, sequences: Mapping[int, Sequence]
+) -> tuple[Sequence, int]:
+    """Sequence and frame_num (which counts reference frames) of a slice, 7.3.3.
+
+    Args:
+        sequences: by the number of the picture parameter set.
+
+    Raises:
+        ValueError: the slice is cut short, or of an unknown set.
+    """
     bits = Bits(payload)
     bits.golomb(), bits.golomb()
-    return bits.golomb()
-
-
-def frame_number(payload: bytes, of: Sequence) -> int:
-    """frame_num of a slice, 7.3.3: counts reference frames."""
-    bits = Bits(payload)
-    bits.golomb(), bits.golomb(), bits.golomb()
+    of = sequences.get(bits.golomb())
+    if of is None:
+        raise ValueError("expected a slice of a known picture parameter set")
     if of.separate_planes:
         bits.read(2)
-    return bits.read(of.frame_number_bits)
+    return of, bits.read(of.frame_number_bits)
 
 
 def _skip_scaling_list(bits: Bits, size: int) -> None:

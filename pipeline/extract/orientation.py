@@ -43,7 +43,7 @@ class Orientation(NamedTuple):
 UPRIGHT = Orientation()
 
 
-def orientation(matrix: bytes) -> Orientation:
+def orientation(matrix: bytes | memoryview) -> Orientation:
     """What a display matrix asks for; upright where it is no multiple of 90 degrees.
 
     Args:

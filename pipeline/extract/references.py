@@ -108,6 +108,7 @@ class H264References:
         self._length_bytes, outside = h264.configuration(extradata)
         self._sequences: dict[int, h264.Sequence] = {}
         self._sets: dict[int, int] = {}
+        self._by_set: dict[int, h264.Sequence] = {}
         self._count = 0
         self._last_reference: int | None = None
         self._last_output: int | None = None
@@ -151,17 +152,17 @@ class H264References:
                 self._sets[number] = sequence_number
         except ValueError:  # damaged: what refers to it stays unknown
             self._sequences.clear()
+        self._by_set = {
+            number: self._sequences[of]
+            for number, of in self._sets.items()
+            if of in self._sequences
+        }
 
     def _coded(self, unit: h264.Unit) -> _Coded | None:
         last, self._last_reference = self._last_reference, None
         self._count += 1
         try:
-            sequence = self._sequences.get(
-                self._sets.get(h264.slice_set(unit.payload), -1)
-            )
-            if sequence is None:
-                return None
-            number = h264.frame_number(unit.payload, sequence)
+            sequence, number = h264.slice_numbers(unit.payload, self._by_set)
         except ValueError:
             return None
         if unit.reference:

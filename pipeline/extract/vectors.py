@@ -5,9 +5,9 @@ from typing import NamedTuple, Self
 import av
 import numpy as np
 
+from .cells import CELL_PX, paint
 from .orientation import UPRIGHT, Orientation
-
-CELL_PX = 8
+from .side_data import side_data
 
 VECTOR = np.dtype(
     {
@@ -17,7 +17,7 @@ VECTOR = np.dtype(
         "itemsize": 40,
     }
 )
-"""The fields of AVMotionVector (libavutil/motion_vector.h) that a grid needs."""
+"""What we use of AVMotionVector (libavutil/motion_vector.h)."""
 
 
 class Geometry(NamedTuple):
@@ -93,20 +93,16 @@ class Grids:
 
     def add(self, frame: av.VideoFrame) -> None:
         """Note the vectors of the next frame. Intra-coded frames have none."""
-        vectors = frame.side_data.get("MOTION_VECTORS")
-        if vectors is None:
-            self._counts.append(0)
-            return
-        self._bytes += vectors
-        self._counts.append(len(vectors))
+        before = len(self._bytes)
+        self._bytes += side_data(frame, "MOTION_VECTORS")
+        self._counts.append((len(self._bytes) - before) // VECTOR.itemsize)
 
     def take(self) -> np.ndarray:
         """(F, M, N, 2) float32 of the frames noted since the last call."""
-        vectors = np.frombuffer(bytes(self._bytes), VECTOR)
         quarters = quarter_grids(
-            vectors, self._counts, cells=self._geometry.source_cells
+            self._bytes, self._counts, cells=self._geometry.source_cells
         )
-        self._bytes.clear()
+        self._bytes = bytearray()
         self._counts.clear()
         return stored_grids(quarters, self._geometry)
 
@@ -138,41 +134,28 @@ def vector_grid(vectors: np.ndarray, *, height: int, width: int) -> np.ndarray:
         with Enhanced Motion Vector CNNs", CVPR 2016, arXiv:1604.07669. Meaning of the
         fields: AVMotionVector in libavutil/motion_vector.h.
     """
-    records = np.frombuffer(np.ascontiguousarray(vectors).tobytes(), VECTOR)
     cells = (-(-height // CELL_PX), -(-width // CELL_PX))
-    return quarter_grids(records, [len(records)], cells=cells)[0] / np.float32(4)
+    quarters = quarter_grids(vectors.tobytes(), [len(vectors)], cells=cells)
+    return quarters[0].astype(np.float32) / 4
 
 
 def quarter_grids(
-    vectors: np.ndarray, counts: list[int], *, cells: tuple[int, int]
+    records: bytes | bytearray, counts: list[int], *, cells: tuple[int, int]
 ) -> np.ndarray:
-    """Paint the vectors of F frames at once: numpy's calls cost more than its work.
+    """Paint the vectors of F frames at once.
 
     Args:
-        vectors: (V,) `VECTOR` records of all frames, in order.
+        records: AVMotionVector of all frames, in order.
         counts: how many of them each frame has.
         cells: rows and columns of the grid.
 
     Returns:
-        (F, rows, columns, 2) int32, in quarters of a pixel, flow sign. Of several
-        vectors on one cell the last one counts.
+        (F, rows, columns, 2) int32, in quarters of a pixel, flow sign.
     """
-    rows, columns = cells
-    grids = np.zeros((len(counts), rows, columns, 2), np.int32)
-    number = np.repeat(np.arange(len(counts)), counts)
-    past = vectors["source"] < 0
-    vectors, number = vectors[past], number[past]
-    quarters = (
-        -4 * vectors["motion"] // vectors["motion_scale"][:, None].astype(np.int32)
-    )
-    wide, high = vectors["w"].astype(np.int32), vectors["h"].astype(np.int32)
-    left, top = vectors["dst_x"] - wide // 2, vectors["dst_y"] - high // 2
-    for down in (0, CELL_PX):  # a block is at most 16 px: two cells by two
-        for right in (0, CELL_PX):
-            row, column = (top + down) // CELL_PX, (left + right) // CELL_PX
-            ours = (down < high) & (right < wide)
-            ours &= (0 <= row) & (row < rows) & (0 <= column) & (column < columns)
-            grids[number[ours], row[ours], column[ours]] = quarters[ours]
+    grids = np.zeros((len(counts), *cells, 2), np.int32)
+    if records:
+        vectors = np.frombuffer(records, np.uint8).reshape(-1, VECTOR.itemsize)
+        paint(vectors, np.array(counts, np.int64), grids)
     return grids
 
 
@@ -190,7 +173,7 @@ def stored_grids(quarters: np.ndarray, geometry: Geometry) -> np.ndarray:
         return quarters.astype(np.float32) / 4
     under = quarters[:, geometry.rows, geometry.columns]
     scaled = np.rint(under * np.array(geometry.scale)).astype(np.float32) / 4
-    return geometry.turned.vectors(scaled)
+    return geometry.turned.vectors(scaled) + 0  # no negative zero
 
 
 def _centres(size: int) -> np.ndarray:

@@ -9,15 +9,15 @@ from typing import NamedTuple, Protocol
 
 import av
 import numpy as np
-from av.buffer import Buffer
 
 from .canonical import CanonicalVectors
 from .clock import Ticks
 from .colour import Painter, grey
 from .decode import Picture, VideoFile, open_video
 from .errors import DecodeError
-from .orientation import UPRIGHT, Orientation, orientation
+from .orientation import Orientation, orientation
 from .original import OriginalVectors
+from .side_data import side_data
 
 BLOCK = 16
 """Frames in memory at once, and in one block at most."""
@@ -151,9 +151,10 @@ class Extraction:
 
         def block() -> Block:
             arrays = {}
-            rgb = frames.take()
-            if "rgb" in wanted:
-                arrays["rgb"] = rgb
+            if self._settings.pixels:
+                rgb = frames.take()
+                if "rgb" in wanted:
+                    arrays["rgb"] = rgb
             if flow is not None:
                 arrays["flow"] = flow.take()
             if mv is not None:
@@ -287,5 +288,4 @@ class _Flow:
 
 
 def _turned(first: Picture) -> Orientation:
-    matrix = first.frame.side_data.get("DISPLAYMATRIX")
-    return orientation(bytes(matrix)) if isinstance(matrix, Buffer) else UPRIGHT
+    return orientation(side_data(first.frame, "DISPLAYMATRIX"))
