@@ -20,7 +20,7 @@ from .vectors import Geometry, Grids
 class CanonicalVectors:
     """Encodes the frames of one video as they come, and reads their vectors.
 
-    Holds some twenty frames that the encoder looks ahead, whatever the length.
+    The encoder does not look ahead, so nothing waits, whatever the length.
     One thread everywhere: the same frames give the same vectors, bit for bit.
     """
 
@@ -43,7 +43,10 @@ class CanonicalVectors:
             "preset": preset,
             "crf": str(crf),
             "x264-params": f"keyint={keyint}:min-keyint={keyint}:scenecut=0:bframes=0:ref=1:"
-            "threads=1:lookahead-threads=1:sliced-threads=0:open-gop=0",
+            "threads=1:lookahead-threads=1:sliced-threads=0:open-gop=0:"
+            # x264's macroblock tree reads memory it has not written where the width in
+            # macroblocks is no multiple of its vectors: other bytes from run to run
+            "mbtree=0:rc-lookahead=0",
         }
         decoder = av.CodecContext.create("h264", "r")
         decoder.thread_count, decoder.thread_type = 1, "NONE"
