@@ -49,20 +49,18 @@ def duplicates(folder: Path, videos: Sequence[Video]) -> list[Finding]:
                 if small
                 else _grouped(folder, same_middle, _content, unreadable)
             )
-    findings = []
-    if unreadable:
-        text = f"{len(unreadable):,} could not be read to compare their content"
-        findings.append(Finding("unreadable", text, tuple(sorted(set(unreadable)))))
+    text = "videos that could not be read to compare their content"
+    findings = [*Finding.of("unreadable", text, set(unreadable))]
     if alike:
         alike.sort(key=lambda same: same[0].path)
         count = sum(len(same) - 1 for same in alike)
         torn = sum(_torn(same) for same in alike)
         labels = sum(len({video.labels for video in same}) > 1 for same in alike)
-        text = f"{count:,} videos have the content of another one"
+        text = f"videos with the content of another one: {count:,}"
         if torn:
-            text += f"; {torn:,} times on both sides of a split"
+            text += f", on both sides of a split: {torn:,}"
         if labels:
-            text += f"; {labels:,} times with other labels"
+            text += f", with other labels: {labels:,}"
         names = tuple(" = ".join(video.path for video in same) for same in alike)
         findings.append(Finding("duplicate", text, names))
     return findings
@@ -93,29 +91,34 @@ def completeness(
             f"partial copy: {found:,} of the {total:,} videos of {whole}"
             f" ({100 * found / total:.3g} %), {classes:,} of {len(expected):,} classes",
         ),
-        Finding(
-            "missing",
-            f"{len(missing):,} videos that the lists name are not in the folder",
-            tuple(sorted(missing)),
+        *Finding.of(
+            "missing", "videos that the lists name and the folder lacks", missing
         ),
     ]
 
 
-def unexpected(names: Collection[str], reason: str) -> list[Finding]:
-    """Video files that the lists do not name."""
-    if not names:
-        return []
-    text = f"{len(names):,} video files {reason}"
-    return [Finding("unexpected", text, tuple(sorted(names)))]
+def unexpected(names: Collection[str], reason: str) -> tuple[Finding, ...]:
+    """Video files that are left out."""
+    return Finding.of("unexpected", f"video files left out, {reason}", names)
 
 
-def not_videos(others: Iterable[str], used: Collection[str] = ()) -> list[Finding]:
-    """Files that are no videos; the lists among them that were read do not count."""
-    names = [name for name in others if name not in used]
-    if not names:
-        return []
-    text = f"{len(names):,} left out: not videos by name or content"
-    return [Finding("not a video", text, tuple(names))]
+def not_videos(
+    folder: Path, others: Iterable[str], read: Iterable[Path]
+) -> tuple[Finding, ...]:
+    """Files that are no videos, but for those that were read as lists.
+
+    Args:
+        folder: of the videos.
+        others: relative to it.
+        read: files that were, wherever they lie.
+    """
+    base = folder.resolve()
+    paths = [path.resolve() for path in read]
+    known = {
+        path.relative_to(base).as_posix() for path in paths if path.is_relative_to(base)
+    }
+    text = "files left out, no videos by name or content"
+    return Finding.of("not a video", text, set(others) - known)
 
 
 def _grouped(folder, videos, content_hash, unreadable) -> list[list[Video]]:

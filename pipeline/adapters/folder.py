@@ -6,7 +6,7 @@ Splits and groups, if any, come from lists: `trainlist_dev.txt` and `testlist_de
 (any name behind `list`), TSN's pairs, or a CSV.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import checks, lists
@@ -63,32 +63,26 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         findings=(
             *_unlabelled(rows),
             *missing_from_lists(listing),
-            *(_unlisted(rows) if source else ()),
+            *(_unlisted(rows) if listing.splits else ()),
             *match_findings(said.items()),
             *found.findings,
-            *checks.not_videos(found.others, inside(folder, listing.used)),
+            *checks.not_videos(folder, found.others, listing.used),
         ),
+        facts=lists_read(listing),
     )
 
 
-def missing_from_lists(listing: Listing) -> list[Finding]:
+def missing_from_lists(listing: Listing) -> tuple[Finding, ...]:
     """Videos that lists of one's own name, but that are not there."""
-    if not listing.missing:
-        return []
     total = len(listing.missing) + len(listing.videos)
-    text = (
-        f"{len(listing.missing):,} of the {total:,} videos listed are not in the folder"
-    )
-    return [Finding("missing", text, tuple(listing.missing))]
+    text = f"of the {total:,} videos listed, the folder lacks"
+    return Finding.of("missing", text, listing.missing)
 
 
-def inside(folder: Path, used: Collection[Path]) -> set[str]:
-    """Names, relative to the folder, of the lists that lie in it."""
-    base = folder.resolve()
-    paths = [path.resolve() for path in used]
-    return {
-        path.relative_to(base).as_posix() for path in paths if path.is_relative_to(base)
-    }
+def lists_read(listing: Listing) -> tuple[str, ...]:
+    """A line that names the lists, so that nobody uses some unknowingly."""
+    names = ", ".join(path.name for path in listing.used)
+    return (f"lists read: {names}",) if names else ()
 
 
 def _folder_class(entry: lists.Entry, match: Match | None) -> str | None:
@@ -117,17 +111,12 @@ def _row(file: File, listing: Listing) -> Row:
     )
 
 
-def _unlabelled(rows: list[Row]) -> list[Finding]:
+def _unlabelled(rows: Iterable[Row]) -> tuple[Finding, ...]:
     names = [row.file.path for row in rows if not row.class_names]
-    if not names:
-        return []
-    text = f"{len(names):,} videos lie in no class folder: they have no label"
-    return [Finding("unlabelled", text, tuple(names))]
+    text = "videos without a label, as they lie in no class folder"
+    return Finding.of("unlabelled", text, names)
 
 
-def _unlisted(rows: list[Row]) -> list[Finding]:
+def _unlisted(rows: Iterable[Row]) -> tuple[Finding, ...]:
     names = [row.file.path for row in rows if not row.splits]
-    if not names:
-        return []
-    text = f"{len(names):,} videos are in no split"
-    return [Finding("unlisted", text, tuple(names))]
+    return Finding.of("unlisted", "videos in no split of the lists", names)

@@ -57,16 +57,16 @@ def with_holdout(dataset: DataSet, share: float, *, seed: int = 0) -> DataSet:
         for video in dataset.videos
     )
     untested = sorted(label for label in groups if not groups[label] & test)
-    finding = Finding(
+    findings = Finding.of(
         "untested",
-        f"{len(untested):,} classes have no test video in {name}: too few groups",
-        tuple(dataset.classes[label] for label in untested),
+        f"classes without a test video in {name}, for want of groups",
+        [dataset.classes[label] for label in untested],
     )
     return replace(
         dataset,
         videos=videos,
         splits={**dataset.splits, name: "seeded"},
-        findings=(*dataset.findings, finding) if untested else dataset.findings,
+        findings=(*dataset.findings, *findings),
         facts=(
             *dataset.facts,
             f"split {name}: drawn by seed, by group; not an official split",

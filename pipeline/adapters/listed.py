@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import checks, lists
 from .errors import DatasetError, DatasetNotFound
-from .folder import inside, missing_from_lists
+from .folder import lists_read, missing_from_lists
 from .listing import read_listing
 from .matching import Match, Matcher, match_findings
 from .rows import Row, videos_of
@@ -21,7 +21,8 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
 
     Labels are class names, or numbers: those of a `classInd.txt` beside the list;
     without one, the folders of the videos name the classes where numbers and folders
-    pair up, and the numbers themselves where not.
+    pair up, and the numbers themselves where not. In a list without labels the folders
+    of the videos are the classes.
 
     Args:
         splits: the list, or a folder with one. Default: the one that lies in `folder`.
@@ -63,11 +64,12 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         splits=dict.fromkeys(listing.splits, "lists"),
         findings=(
             *missing_from_lists(listing),
-            *checks.unexpected(unlisted, "that the list does not name: left out"),
+            *checks.unexpected(unlisted, "as the list does not name them"),
             *match_findings(said.items()),
             *found.findings,
-            *checks.not_videos(found.others, inside(folder, listing.used)),
+            *checks.not_videos(folder, found.others, listing.used),
         ),
+        facts=lists_read(listing),
     )
 
 

@@ -78,6 +78,8 @@ def read_listing(source: Path, matcher: Matcher, folder_class: Folder) -> Listin
 
 def _rows(source: Path) -> tuple[list[table.TableRow], list[Path]]:
     if source.is_dir():
+        if (source / "ucfTrainTestlist").is_dir():
+            source = source / "ucfTrainTestlist"
         pairs = lists.find_pairs(source)
         if pairs:
             rows, used = [], []

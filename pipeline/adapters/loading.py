@@ -73,12 +73,13 @@ def _read(name: str, place: Path, splits: Path | None, *, by_default: bool) -> D
         if splits is None and by_default:
             splits = usual_lists
         return (folder if name == "folder" else listed).read(place, splits)
+    adapter = {"hmdb51": hmdb51, "ucf101": ucf101, "thumos14": thumos14}[name]
     if not place.is_dir():
         came = "a file" if place.exists() else "nothing"
         raise DatasetNotFound(
-            f"expected the folder of {name}'s videos, found {came}: {place}"
+            f"expected the folder of {name}'s videos, found {came}: {place};"
+            f" get them from {adapter.SOURCE}"
         )
-    adapter = {"hmdb51": hmdb51, "ucf101": ucf101, "thumos14": thumos14}[name]
     if splits is not None and not splits.is_dir():
         raise DatasetNotFound(
             f"expected the folder of {name}'s lists, found a file: {splits}"

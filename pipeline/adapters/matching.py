@@ -78,13 +78,13 @@ def match_findings(matches: Iterable[tuple[str, Match]]) -> list[Finding]:
         if match.how in names:
             names[match.how].append(f"{name} -> {match.file.path}")
     texts = {
-        "extension": "listed under another extension than on disk",
-        "case": "listed with other upper and lower case than on disk",
+        "extension": "videos listed under another extension than on disk",
+        "case": "videos listed with other upper and lower case than on disk",
     }
     return [
-        Finding(kind, f"{len(names[kind]):,} {text}", tuple(sorted(names[kind])))
+        finding
         for kind, text in texts.items()
-        if names[kind]
+        for finding in Finding.of(kind, text, names[kind])
     ]
 
 

@@ -24,9 +24,9 @@ def kept_classes(dataset: DataSet, names: Sequence[str]) -> DataSet:
 def limited(dataset: DataSet, limit: int) -> DataSet:
     """At most `limit` videos, as even over the classes as can be; always the same ones.
 
-    Classes take turns in their order. Within a class, videos that the splits treat
-    alike take turns (those of the commonest treatment first), in order of their ids: a
-    few videos of UCF101 are train and test videos of every split.
+    Classes take turns in their order. Within a class the three commonest ways in which
+    the splits treat a video take turns, too, each class beginning with another one: so
+    a few videos of UCF101 are train and test videos of every split.
 
     Raises:
         DatasetError: a limit below 1.
@@ -38,7 +38,10 @@ def limited(dataset: DataSet, limit: int) -> DataSet:
     by_class: dict[int, list[Video]] = defaultdict(list)
     for video in dataset.videos:
         by_class[video.labels[0] if video.labels else -1].append(video)
-    queues = [_by_treatment(by_class[label]) for label in sorted(by_class)]
+    queues = [
+        _by_treatment(by_class[label], first=turn)
+        for turn, label in enumerate(sorted(by_class))
+    ]
     chosen = {video.id for video in _in_turn(queues)[:limit]}
     fact = (
         f"limited to {limit:,} of {len(dataset.videos):,} videos, spread over classes"
@@ -103,13 +106,14 @@ def _some(names: Collection[str]) -> str:
     return f"it has {shown}" + (" ..." if len(names) > 10 else "")
 
 
-def _by_treatment(videos: Iterable[Video]) -> list[Video]:
+def _by_treatment(videos: Iterable[Video], *, first: int) -> list[Video]:
     alike: dict[tuple, list[Video]] = defaultdict(list)
     for video in videos:
         alike[tuple(sorted(video.splits.items()))].append(video)
-    return _in_turn(
-        [alike[key] for key in sorted(alike, key=lambda key: (-len(alike[key]), key))]
-    )
+    keys = sorted(alike, key=lambda key: (-len(alike[key]), key))
+    common, rare = sorted(keys[:3]), keys[3:]
+    first %= len(common)
+    return _in_turn([alike[key] for key in common[first:] + common[:first] + rare])
 
 
 def _in_turn(queues: Sequence[Sequence[Video]]) -> list[Video]:

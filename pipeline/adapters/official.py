@@ -87,12 +87,12 @@ def dataset(
         ),
         *checks.unexpected(
             [file.path for file in found.files if file.path not in taken],
-            "that the lists do not name: left out",
+            "as the lists do not name them",
         ),
         *match_findings(matches.items()),
         *_misplaced(videos, classes, set(lists.classes)),
         *found.findings,
-        *checks.not_videos(found.others, _inside(lists.folder, folder, found.others)),
+        *checks.not_videos(folder, found.others, lists.folder.glob("*.txt")),
     ]
     return DataSet(
         name=adapter,
@@ -122,26 +122,12 @@ def _matches(names: Collection[str], matcher: Matcher) -> dict[str, Match]:
 
 def _misplaced(
     videos: Sequence[Video], classes: Sequence[str], folders: set[str]
-) -> list[Finding]:
+) -> tuple[Finding, ...]:
     """Videos that lie in the folder of another class than the lists say."""
     names = []
     for video in videos:
         parts = video.path.split("/")[:-1]
         if folders.intersection(parts) and classes[video.labels[0]] not in parts:
             names.append(f"{video.path} ({classes[video.labels[0]]})")
-    if not names:
-        return []
-    text = (
-        f"{len(names):,} videos lie in the folder of another class than the lists say"
-    )
-    return [Finding("misplaced", text, tuple(sorted(names)))]
-
-
-def _inside(lists: Path, folder: Path, others: Collection[str]) -> set[str]:
-    """The lists among the files that are no videos, where they lie with the videos."""
-    try:
-        prefix = lists.resolve().relative_to(folder.resolve()).as_posix()
-    except ValueError:
-        return set()
-    start = "" if prefix == "." else prefix + "/"
-    return {name for name in others if name.startswith(start) and name.endswith(".txt")}
+    text = "videos in the folder of another class than the lists say"
+    return Finding.of("misplaced", text, names)

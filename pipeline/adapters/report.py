@@ -16,6 +16,8 @@ def text(dataset: DataSet) -> str:
         f" classes in {groups:,} groups, {_size(dataset)}, in {dataset.folder}"
     )
     lines = [headline]
+    warnings = [finding for finding in dataset.findings if finding.kind == "partial"]
+    lines += [f"  {_finding(finding)}" for finding in warnings]
     lines += [f"  {fact}" for fact in dataset.facts]
     for split, parts in _split_counts(dataset).items():
         unused = len(dataset.videos) - parts["train"] - parts["test"]
@@ -28,7 +30,11 @@ def text(dataset: DataSet) -> str:
             "  no split: training needs lists (--splits) or a share held out (--holdout)"
         )
     lines += _class_lines(dataset)
-    lines += [f"  {_finding(finding)}" for finding in dataset.findings]
+    lines += [
+        f"  {_finding(finding)}"
+        for finding in dataset.findings
+        if finding not in warnings
+    ]
     if not dataset.findings:
         lines.append("  nothing missing, nothing unexpected, no duplicates")
     return "\n".join(lines)
@@ -104,12 +110,11 @@ def _class_lines(dataset: DataSet) -> list[str]:
 
 
 def _finding(finding: Finding) -> str:
-    line = f"{finding.kind}: {finding.text}"
-    if finding.names:
-        line += ": " + ", ".join(finding.names[:NAMES_SHOWN])
-        if len(finding.names) > NAMES_SHOWN:
-            line += f" and {len(finding.names) - NAMES_SHOWN:,} more"
-    return line
+    kind = "warning" if finding.kind == "partial" else finding.kind
+    names = ", ".join(finding.names[:NAMES_SHOWN])
+    if len(finding.names) > NAMES_SHOWN:
+        names += f" and {len(finding.names) - NAMES_SHOWN:,} more"
+    return f"{kind}: {finding.text}" + (f" ({names})" if names else "")
 
 
 def _size(dataset: DataSet) -> str:

@@ -227,18 +227,18 @@ def _identity(folder: Path | str) -> tuple[int, int]:
 
 def _findings(odd: dict[str, list[str]]) -> Iterator[Finding]:
     texts = {
-        "name": "left out: the name is not valid UTF-8",
-        "unreadable": "left out: cannot be read",
-        "hidden": "left out: hidden, with the suffix of a video",
-        "loop": "left out: a link to a folder that it lies in",
-        "broken link": "left out: a link that leads nowhere",
-        "special": "left out: neither a file nor a folder",
-        "empty": "0 bytes, but the name of a video",
+        "name": "left out, as their names are not valid UTF-8",
+        "unreadable": "left out, as they cannot be read",
+        "hidden": "left out, as they are hidden (but named like videos)",
+        "loop": "left out: links to a folder that they lie in",
+        "broken link": "left out: links that lead nowhere",
+        "special": "left out, as they are neither files nor folders",
+        "empty": "files of 0 bytes, named like videos",
     }
     for kind, text in texts.items():
-        if kind in odd:
-            names = sorted(_printable(name) for name in odd[kind])
-            yield Finding(kind, f"{len(names):,} {text}", tuple(names))
+        yield from Finding.of(
+            kind, text, [_printable(name) for name in odd.get(kind, ())]
+        )
 
 
 def _printable(name: str) -> str:

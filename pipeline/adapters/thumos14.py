@@ -19,7 +19,7 @@ from . import checks, ucf101
 from . import thumos14_lists as texts
 from .errors import DatasetError, DatasetNotFound
 from .rows import Row, videos_of
-from .scan import File, Scan, scan
+from .scan import File, scan
 from .videos import DataSet, Finding
 
 SOURCE = "https://www.crcv.ucf.edu/THUMOS14/download.html"
@@ -60,7 +60,7 @@ def read(folder: Path, splits: Path) -> DataSet:
     classes = _classes(annotations, recognition, splits)
     labels = _labels(annotations, recognition)
     rows, unlabelled, unknown = _rows(found.files, labels, times, classes)
-    if not rows:
+    if not any(row.file.stem in labels for row in rows):
         raise DatasetError(
             f"{splits}: none of the {len(labels):,} videos annotated is in {folder}:"
             f" expected {min(labels)}.mp4, found {found.files[0].path}"
@@ -80,15 +80,18 @@ def read(folder: Path, splits: Path) -> DataSet:
         expected={name: expected[name] for name in classes},
         findings=(
             *_missing(labels, here, expected, present),
-            *_background(unlabelled),
+            *Finding.of(
+                "unlabelled",
+                "videos of THUMOS14 left out, as the lists give them no class",
+                unlabelled,
+            ),
             *checks.unexpected(
-                unknown, "are no videos of THUMOS14, or second copies: left out"
+                unknown, "as they are none of THUMOS14's, or second copies"
             ),
             *errata,
-            *_known_errata(annotations, texts.read_avoided(splits)),
-            *_disagreement(annotations, recognition),
+            *_known_errata(annotations, recognition, texts.read_avoided(splits)),
             *found.findings,
-            *checks.not_videos(found.others, _read_from(folder, found, splits)),
+            *checks.not_videos(folder, found.others, [*splits.rglob("*.txt"), *mats]),
         ),
         facts=_facts(annotations, recognition),
     )
@@ -143,14 +146,13 @@ def _segments(
                 beyond.append(f"{line} (the video ends at {end:.1f})")
             else:
                 kept[video].append((name, start, min(stop, end)))
-    findings = []
-    for lines, text in (
-        (impossible, "segments left out: they do not start before they stop"),
-        (beyond, "segments left out: they start after the end of the video"),
-        (false, "segments left out: the times of these videos are known to be false"),
+    findings: list[Finding] = []
+    for lines, reason in (
+        (impossible, "that do not start before they stop"),
+        (beyond, "that start after the end of the video"),
+        (false, "of videos whose times are known to be false"),
     ):
-        if lines:
-            findings.append(Finding("erratum", f"{len(lines):,} {text}", tuple(lines)))
+        findings += Finding.of("erratum", f"segments left out, {reason}", lines)
     return kept, findings
 
 
@@ -199,52 +201,39 @@ def _missing(
         f"partial copy: {found:,} of the {len(labels):,} videos that the lists know"
         f" ({100 * found / len(labels):.3g} %), {len(present)} of {len(expected)} classes"
     )
-    text = f"{len(missing):,} videos that the lists know are not in the folder"
-    return [Finding("partial", partial), Finding("missing", text, tuple(missing))]
-
-
-def _background(paths: Sequence[str]) -> list[Finding]:
-    if not paths:
-        return []
-    text = f"{len(paths):,} videos of THUMOS14 left out: the lists give them no class"
-    return [Finding("unlabelled", text, tuple(paths))]
+    text = "videos that the lists know and the folder lacks"
+    return [Finding("partial", partial), *Finding.of("missing", text, missing)]
 
 
 def _known_errata(
-    annotations: texts.Annotations, avoided: Sequence[tuple[str, str]]
+    annotations: texts.Annotations,
+    recognition: texts.Recognition,
+    avoided: Sequence[tuple[str, str]],
 ) -> list[Finding]:
-    findings = []
-    only = sorted(annotations.ambiguous.keys() - annotations.stretches.keys())
-    if only:
-        text = f"{len(only):,} videos are annotated as ambiguous only: of no class"
-        findings.append(Finding("erratum", text, tuple(only)))
-    if avoided:
-        text = (
-            f"{len(avoided):,} times the annotation of a class in a video is known to be"
-            " wrong or incomplete (avoid_videos.txt); kept"
-        )
-        names = tuple(f"{video} {name}" for video, name in avoided)
-        findings.append(Finding("erratum", text, names))
-    return findings
-
-
-def _disagreement(
-    annotations: texts.Annotations, recognition: texts.Recognition
-) -> list[Finding]:
-    names = []
-    for video, stretches in sorted(annotations.stretches.items()):
-        if video in recognition.videos:
-            more = {each.class_name for each in stretches}
-            names += [
-                f"{video} {name}"
-                for name in sorted(more - set(recognition.videos[video]))
-            ]
-    if not names:
-        return []
-    text = (
-        f"{len(names):,} classes of a video are in the texts only, not in the .mat file"
-    )
-    return [Finding("erratum", f"{text}; kept", tuple(names))]
+    more = [
+        f"{video} {name}"
+        for video, stretches in annotations.stretches.items()
+        for name in {each.class_name for each in stretches}
+        if name not in recognition.videos.get(video, (name,))
+    ]
+    return [
+        *Finding.of(
+            "erratum",
+            "videos annotated as ambiguous only, so of no class",
+            annotations.ambiguous.keys() - annotations.stretches.keys(),
+        ),
+        *Finding.of(
+            "erratum",
+            "classes kept, though their annotation in a video is known to be wrong or"
+            " incomplete (avoid_videos.txt)",
+            [f"{video} {name}" for video, name in avoided],
+        ),
+        *Finding.of(
+            "erratum",
+            "classes kept, though the texts alone give them to a video, not the .mat file",
+            more,
+        ),
+    ]
 
 
 def _facts(
@@ -269,16 +258,3 @@ def _facts(
             " the recognition task need validation_set.mat and test_set_meta.mat"
         )
     return annotated, origin
-
-
-def _read_from(folder: Path, found: Scan, splits: Path) -> set[str]:
-    """Lists that lie with the videos, relative to the folder."""
-    base, lists = folder.resolve(), splits.resolve()
-    if not (lists == base or lists.is_relative_to(base)):
-        return {name for name in found.others if name.endswith(".mat")}
-    start = "" if lists == base else lists.relative_to(base).as_posix() + "/"
-    return {
-        name
-        for name in found.others
-        if name.startswith(start) and name.endswith((".txt", ".mat"))
-    }

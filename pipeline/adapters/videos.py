@@ -1,6 +1,6 @@
 """What every adapter returns: labelled videos, and what is odd about the folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -42,6 +42,12 @@ class Finding(NamedTuple):
     """One sentence with a count."""
     names: tuple[str, ...] = ()
     """The files or videos it is about, relative."""
+
+    @classmethod
+    def of(cls, kind: str, text: str, names: Iterable[str]) -> tuple["Finding", ...]:
+        """The text with the count of the names and the names sorted; nothing for none."""
+        names = tuple(sorted(names))
+        return (cls(kind, f"{text}: {len(names):,}", names),) if names else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,207 @@
+"""Parts of a data set, seeded splits, the report, and the demo's place among them."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pipeline.adapters import DataSet, DatasetError, Segment, Video, load, report
+from pipeline.adapters.holdout import with_holdout
+from pipeline.adapters.narrow import kept_classes, limited
+
+
+def dataset(videos: list[Video], classes=("a", "b", "c"), **more) -> DataSet:
+    return DataSet(
+        name="folder",
+        folder=Path("videos"),
+        classes=classes,
+        videos=tuple(sorted(videos, key=lambda video: video.id)),
+        splits={"1": "lists"} if any(video.splits for video in videos) else {},
+        **more,
+    )
+
+
+def video(name: str, *labels: int, group: str = "", **more) -> Video:
+    return Video(
+        id=name,
+        path=name + ".mp4",
+        size_bytes=0,
+        labels=labels,
+        group=group or name,
+        **more,
+    )
+
+
+@pytest.fixture
+def uneven() -> DataSet:
+    """9 videos of class a, 3 of b, 1 of c; every third one is a test video."""
+    sizes = {0: 9, 1: 3, 2: 1}
+    return dataset(
+        [
+            video(f"{label}{n}", label, splits={"1": "test" if n % 3 == 0 else "train"})
+            for label, size in sizes.items()
+            for n in range(size)
+        ]
+    )
+
+
+def test_chosen_classes_count_from_zero_in_their_own_order(uneven):
+    part = kept_classes(uneven, ["c", "A"])
+    assert part.classes == ("a", "c")
+    assert Counter(each.labels for each in part.videos) == {(0,): 9, (1,): 1}
+
+
+def test_a_video_of_several_classes_keeps_the_chosen_ones():
+    both = video("x", 0, 2, segments=(Segment(0, 1, 2), Segment(2, 3, 4)))
+    part = kept_classes(dataset([both, video("y", 1)]), ["c"])
+    assert [(each.labels, each.segments) for each in part.videos] == [
+        ((0,), (Segment(0, 3, 4),))
+    ]
+
+
+def test_an_unknown_class_is_refused_with_the_closest_names(uneven):
+    several = dataset(list(uneven.videos), classes=("Archery", "Surfing", "YoYo"))
+    with pytest.raises(DatasetError, match="no class 'archry'; did you mean Archery?"):
+        kept_classes(several, ["archry"])
+    with pytest.raises(DatasetError, match="no class 'zzz'; it has Archery, Surfing"):
+        kept_classes(several, ["zzz"])
+
+
+def test_a_class_of_the_lists_without_a_video_is_refused_as_such(uneven):
+    part = dataset(list(uneven.videos), expected={"a": 9, "Diving": 4})
+    with pytest.raises(DatasetError, match="'Diving' has no video in videos"):
+        kept_classes(part, ["diving"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "counts"), [(2, [1, 1]), (5, [2, 2, 1]), (8, [4, 3, 1]), (99, [9, 3, 1])]
+)
+def test_a_limit_is_spread_evenly_over_the_classes(uneven, limit, counts):
+    part = limited(uneven, limit)
+    assert [
+        Counter(v.labels[0] for v in part.videos)[i] for i in range(len(counts))
+    ] == counts
+    assert len(part.classes) == len(counts)
+    assert part == limited(uneven, limit)
+
+
+def test_a_limit_keeps_train_and_test_videos(uneven):
+    parts = Counter(each.splits["1"] for each in limited(uneven, 4).videos)
+    assert min(parts["train"], parts["test"]) >= 1
+
+
+def test_a_limit_below_one_is_refused(uneven):
+    with pytest.raises(DatasetError, match="at least 1 video, got 0"):
+        limited(uneven, 0)
+
+
+def grouped(groups: dict[str, tuple[int, ...]], each: int = 2) -> DataSet:
+    return dataset(
+        [
+            video(f"{name}-{n}", *labels, group=name)
+            for name, labels in groups.items()
+            for n in range(each)
+        ]
+    )
+
+
+def test_a_held_out_part_never_tears_a_group_and_names_itself():
+    whole = grouped({f"g{n}": (n % 3,) for n in range(30)})
+    split = with_holdout(whole, 0.3, seed=5)
+    assert split.splits == {"holdout-0.3-seed5": "seeded"}
+    parts: dict[str, set[str]] = {}
+    for each in split.videos:
+        parts.setdefault(each.group, set()).add(each.splits["holdout-0.3-seed5"])
+    assert all(len(part) == 1 for part in parts.values())
+    test = [name for name, part in parts.items() if part == {"test"}]
+    assert Counter(int(name[1:]) % 3 for name in test) == {0: 3, 1: 3, 2: 3}
+
+
+def test_the_same_seed_draws_the_same_groups_in_any_order_and_another_seed_others():
+    names = {f"g{n}": (0,) for n in range(40)}
+    one = with_holdout(grouped(names), 0.25).videos
+    other = with_holdout(grouped(dict(reversed(names.items()))), 0.25).videos
+    assert one == other
+    third = with_holdout(grouped(names), 0.25, seed=1).videos
+    assert [v.splits["holdout-0.25-seed1"] for v in third] != [
+        v.splits["holdout-0.25-seed0"] for v in one
+    ]
+
+
+def test_every_class_of_two_groups_has_a_test_group_and_keeps_a_train_group():
+    split = with_holdout(
+        grouped({"x": (0,), "y": (0,), "z": (1,), "w": (2,), "v": (2,)}), 0.9
+    )
+    found = {
+        label: Counter(
+            v.splits["holdout-0.9-seed0"] for v in split.videos if label in v.labels
+        )
+        for label in range(3)
+    }
+    assert found == {
+        0: {"train": 2, "test": 2},
+        1: {"train": 2},
+        2: {"train": 2, "test": 2},
+    }
+    assert [f.names for f in split.findings if f.kind == "untested"] == [("b",)]
+
+
+def test_groups_that_span_classes_leave_every_class_a_train_group():
+    films = {
+        "f1": (0, 1),
+        "f2": (0, 1),
+        "f3": (0,),
+        "f4": (1, 2),
+        "f5": (2,),
+        "f6": (2,),
+    }
+    for seed in range(20):
+        split = with_holdout(grouped(films), 0.5, seed=seed)
+        name = f"holdout-0.5-seed{seed}"
+        for label in range(3):
+            parts = {v.splits[name] for v in split.videos if label in v.labels}
+            assert parts == {"train", "test"}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 3])
+def test_a_share_that_is_none_is_refused(uneven, share):
+    with pytest.raises(DatasetError, match="share between 0 and 1"):
+        with_holdout(uneven, share)
+
+
+def test_nothing_can_be_held_out_of_single_groups():
+    with pytest.raises(DatasetError, match="two groups or more"):
+        with_holdout(grouped({"x": (0,), "y": (1,)}), 0.3)
+
+
+def test_the_report_counts_and_the_dictionary_says_the_same(uneven):
+    whole = dataset(list(uneven.videos), expected={"a": 9, "b": 4, "c": 1, "d": 2})
+    text = report.text(whole)
+    assert "13 videos of 3 classes in 13 groups" in text
+    assert "split 1 (lists): 8 train, 5 test" in text
+    assert "2 classes complete, of 1 to 9 videos" in text
+    assert "  b       3 of 4" in text
+    assert "1 classes of the lists have no video here" in text
+    values = json.loads(json.dumps(report.to_dict(whole)))
+    assert values["classes"]["b"] == {"videos": 3, "expected": 4}
+    assert values["absent_classes"] == ["d"]
+    assert values["splits"] == {"1": {"kind": "lists", "train": 8, "test": 5}}
+
+
+def test_a_data_set_without_a_split_says_what_training_needs():
+    assert "--holdout" in report.text(dataset([video("x", 0)]))
+
+
+def test_an_unknown_data_set_is_refused_with_the_known_ones():
+    with pytest.raises(DatasetError, match="hmdb51, ucf101.*demo, got 'kinetics'"):
+        load("kinetics")
+
+
+def test_the_demo_is_loaded_like_the_others(tmp_path):
+    demo = load(
+        "demo", videos=tmp_path / "demo", limit=4, holdout=None, classes=["left", "cw"]
+    )
+    assert demo.name == "demo" and not demo.mirror_safe
+    assert len(demo.videos) == 4 and set(demo.classes) == {"left", "cw"}
+    assert all((demo.folder / each.path).stat().st_size for each in demo.videos)
