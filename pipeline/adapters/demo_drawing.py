@@ -42,7 +42,7 @@ def frames(clip: Clip) -> np.ndarray:
     base = np.float32(rng.uniform(118, 138))
     fine = rng.uniform(2, 4)  # px
     luma = 26 * rng.uniform(0.7, 1.3)
-    noise = np.float32(rng.uniform(1, 3))
+    noise = np.float32(rng.uniform(1, 2.5))
     world = _texture(rng, (HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN), fine, luma)
     side = int(2 * 1.5 * view.radius) + 1
     skin = _texture(rng, (side, side), fine, luma)

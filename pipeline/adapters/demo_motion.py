@@ -32,6 +32,8 @@ PAIR_CLASSES = ("rise_bright", "rise_dark", "fall_warm", "fall_cool")
 CLASSES = MOTION_CLASSES + PAIR_CLASSES
 
 SPEED = (1.1, 2.3)  # px per frame
+TURN = 3.0  # degrees per px of speed
+GROWTH = 0.015  # of the logarithm of the size, per px of speed
 RADIUS = (18.0, 25.0)  # px
 EDGE = 3.0  # px from outside to inside of the object
 PAN, WALK = 0.8, 0.3  # px per frame
@@ -77,7 +79,7 @@ def scene(clip: Clip) -> Scene:
     time = np.arange(FRAMES) - MIDDLE
     speed = rng.uniform(*SPEED)
     period = rng.uniform(8, 11)  # frames
-    phase, angle, pan_angle = rng.uniform(0, 2 * np.pi, 3)
+    angle, pan_angle, *phases = rng.uniform(0, 2 * np.pi, 4)
     place, size = rng.uniform(-MIDDLE, MIDDLE, 2)  # a time that a moving one passes
     jitter = rng.uniform((-6, -4), (6, 4))
     pan = min(rng.rayleigh(PAN), PAN * np.sqrt(-2 * np.log(0.05)))
@@ -90,35 +92,37 @@ def scene(clip: Clip) -> Scene:
     camera = time[:, None] * pan * heading + walk - walk.mean(axis=0)
 
     sway = 1.25 * speed * period / (2 * np.pi)
-    swing = sway * np.sin(2 * np.pi * time / period + phase)
-    growth = 0.025 * speed / 1.7  # of the logarithm, per frame
-    right, down = speed * place + 0 * time, 0 * time
-    turned, grown = angle + 0 * time, growth * size + 0 * time
+    swing = sway * np.sin(2 * np.pi * time[:, None] / period + phases)
+    sweep, turning = speed * time, np.radians(TURN) * speed * time
+    growth = GROWTH * speed  # per frame
+    rest = swing[0]
+    path = np.tile(rest + (speed * place, 0), (FRAMES, 1))
+    turned, grown = np.full(FRAMES, angle), np.full(FRAMES, growth * size)
     match clip.kind:
         case "left":
-            right = -speed * time
+            path[:, 0] = rest[0] - sweep
         case "right":
-            right = speed * time
+            path[:, 0] = rest[0] + sweep
         case "cw":
-            turned = angle + np.radians(3.6) * speed * time
+            turned += turning
         case "ccw":
-            turned = angle - np.radians(3.6) * speed * time
+            turned -= turning
         case "expand":
             grown = growth * time
         case "contract":
             grown = -growth * time
         case "osc_h":
-            right = right + swing
+            path[:, 0] += swing[:, 0] - rest[0]
         case "osc_v":
-            down = swing
+            path[:, 1] += swing[:, 1] - rest[1]
         case "rise_bright" | "rise_dark":
-            right, down = 0 * time, -0.8 * speed * time
+            path = rest - 0.8 * np.outer(sweep, (0, 1))
         case "fall_warm" | "fall_cool":
-            right, down = 0 * time, 0.8 * speed * time
+            path = rest + 0.8 * np.outer(sweep, (0, 1))
     origin = np.array([(WIDTH - 1) / 2, (HEIGHT - 1) / 2]) + jitter
     return Scene(
         camera=camera,
-        centre=origin + np.stack([right, down], axis=1),
+        centre=origin + path,
         angle=turned,
         scale=np.exp(grown),
         radius=radius,
