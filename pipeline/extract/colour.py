@@ -4,8 +4,8 @@ One chain for every format, in this order:
 
 1. the planes as decoded, at their own depth; chroma is taken to lie in the middle of the
    pixels it belongs to;
-2. each plane is resized on its own: averaged over areas where the frame shrinks, linearly
-   interpolated where it grows, pixel centres on pixel centres;
+2. each plane is resized on its own: halved by averaging as long as it is at least twice as
+   large, then linearly, corners on corners;
 3. matrix and range as the stream says them; where it says nothing, limited range and
    BT.601 below 720 lines, BT.709 from there on; transfer functions stay as they are;
 4. rounded to 8 bits; turned upright as the display matrix says.
@@ -129,11 +129,15 @@ def grey(rgb: np.ndarray, out: np.ndarray) -> None:
 
 
 def resize(pixels: np.ndarray, out: np.ndarray) -> None:
-    """Resize into `out`: areas averaged where it shrinks, linear where it grows."""
+    """Resize into `out`: halved by averaging as often as it can be, then linearly.
+
+    Linear alone skips pixels where it shrinks to less than half, and they would flicker.
+    """
     height, width = out.shape[:2]
-    shrinks = height < pixels.shape[0] and width < pixels.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    cv2.resize(pixels, (width, height), dst=out, interpolation=how)
+    while pixels.shape[0] >= 2 * height and pixels.shape[1] >= 2 * width:
+        half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+        pixels = cv2.resize(pixels, half, interpolation=cv2.INTER_AREA)
+    cv2.resize(pixels, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
 
 
 def weights_of(frame: av.VideoFrame) -> tuple[float, float]:

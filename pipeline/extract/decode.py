@@ -21,18 +21,19 @@ from .errors import DecodeError, NotAVideo
 from .references import NoReferences, References, Told, references
 
 CONTAINERS = (
-    "3dostr,4xm,aiff,alp,amv,asf,av1,avi,avs,avs2,avs3,bink,c93,cavsvideo,cdxl,cine,dfa,dirac,dnxhd,"
-    "dsicin,dv,dxa,ea,evc,ffm,filmstrip,film_cpk,flic,flv,gif,gxf,h261,h263,h264,hevc,"
-    "idcin,iff,ingenient,ipmovie,ivf,ivr,jv,kux,live_flv,lmlm4,lvf,m4v,matroska,mjpeg,mjpeg_2000,"
-    "mlv,mov,mp4,mpeg,mpegts,mpegvideo,mpjpeg,msnwctcp,mtv,mv,mxf,mxg,nsv,nut,nuv,obu,"
-    "ogg,paf,pmp,pva,r3d,rl2,rm,roq,rpl,smk,smush,swf,thp,tiertexseq,tmv,ty,vc1,"
-    "vc1test,vividas,vivo,vmd,vqf,vvc,wc3movie,webm,wsvqa,wtv,xmv,yop,yuv4mpegpipe"
+    "amv,apng,asf,asf_o,av1,avi,avs2,avs3,bink,cavsvideo,dhav,dirac,dnxhd,dv,evc,film_cpk,"
+    "flic,flv,gif,gxf,h261,h263,h264,hevc,ingenient,ivf,kux,live_flv,m4v,matroska,mjpeg,mov,"
+    "mpeg,mpegts,mpegvideo,mpjpeg,mtv,mxf,nsv,nut,nuv,obu,ogg,pva,rm,roq,smjpeg,smk,swf,"
+    "thp,ty,vc1,vc1test,vvc,wtv,yuv4mpegpipe"
 )
 """Kinds of file that hold their video themselves. Playlists (HLS, DASH, concat), which name
-other files or addresses, and still images are not among them."""
+other files or addresses, pictures and sound are not among them."""
 
 GENERATE_PTS = 1
 """AVFMT_FLAG_GENPTS, which PyAV sets."""
+
+NO_TIME_STAMPS = 0x80
+"""AVFMT_NOTIMESTAMPS, of raw streams."""
 
 UNKNOWN_RATE = 25.0
 """Where neither header nor stream says how many frames a second has."""
@@ -70,7 +71,7 @@ class VideoFile:
 
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream):
         self._path, self._container, self._stream = path, container, stream
-        self.codec: str = stream.codec_context.name
+        self.codec: str = stream.codec_context.codec.canonical_name
         self.rate = _rate(stream)
         self.damaged = 0
         """Packets that did not decode, so far."""
@@ -108,7 +109,8 @@ class VideoFile:
             OSError: the file could not be read; not the video's fault.
         """
         stream, reason = self._stream, "nothing in the stream"
-        stamped = self._container.format.name != "avi"
+        form = self._container.format
+        stamped = form.name != "avi" and not form.flags & NO_TIME_STAMPS
         clock = Clock(rate=self.rate, stamped=stamped)
         known = self._references()
         count = 0
@@ -188,7 +190,10 @@ def open_video(
         )
     except FFmpegError as error:
         _raise_if_environment(error, path)
-        raise NotAVideo(f"expected a video, got: {error.strerror}") from error
+        got = error.strerror
+        if error.errno == errno.EINVAL:  # known to FFmpeg, but not in CONTAINERS
+            got = "another kind of file: a playlist, a picture or sound"
+        raise NotAVideo(f"expected a video, got: {got}") from error
     with container:
         # Would read on until it can guess missing time stamps: memory without a bound.
         container.flags &= ~GENERATE_PTS
@@ -246,8 +251,6 @@ def _check_readable(path: Path) -> None:
 
 def _raise_if_environment(error: FFmpegError, path: Path) -> None:
     """Blame the system, not the video, where reading the bytes fails as well."""
-    if error.errno == errno.ENOMEM:
-        raise MemoryError(f"{path}: {error.strerror}") from error
     if isinstance(error, OSError):
         with open(path, "rb") as file:
             while file.read(1 << 20):
