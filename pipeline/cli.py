@@ -37,6 +37,7 @@ def _our_errors() -> tuple[type[BaseException], ...]:
     from pipeline.extract.errors import VideoError
     from pipeline.flow.errors import FlowError
     from pipeline.plan import PlanError
+    from pipeline.publish import SourceChanged
     from pipeline.retries import ExtractionError
     from pipeline.store.errors import StoreError
 
@@ -46,6 +47,7 @@ def _our_errors() -> tuple[type[BaseException], ...]:
         FlowError,
         OSError,
         PlanError,
+        SourceChanged,
         StoreError,
         VideoError,
     )

@@ -93,6 +93,7 @@ def extract(
         _run(tasks, out, execution, watch)
         manifest = merge(plan, dataset, out)
         (out / DAMAGED).unlink(missing_ok=True)
+        clear_arriving(out)
     return summarize(out, manifest, shards=len(tasks), seconds=time.monotonic() - began)
 
 

@@ -248,7 +248,9 @@ def _index_records(
             labels=video.labels,
             splits={**kept.get(name, {}), **video.splits},
             group=video.group,
-            segments=tuple(tuple(segment) for segment in video.segments),
+            segments=tuple(
+                (s.label, s.start_seconds, s.stop_seconds) for s in video.segments
+            ),
             frames=first.frames,
             height=first.height,
             width=first.width,

@@ -4,12 +4,14 @@ A task receives paths and returns a small report; frames never travel. Ray retri
 (its retries after a lack of memory have no end): the driver does, and it alone publishes.
 """
 
+import logging
 import os
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray.exceptions import (
@@ -50,7 +52,7 @@ def cluster(address: str, *, workers: int | None) -> Iterator[None]:
             num_cpus=workers if local else None,
             include_dashboard=False if local else None,
             log_to_driver=False,
-            logging_level="warning",
+            logging_level=logging.WARNING,
         )
     except (ConnectionError, ValueError) as error:
         raise ClusterError(f"expected a Ray cluster at {address}: {error}") from error
@@ -85,8 +87,8 @@ def run_on_ray(
             f"expected a cluster with a CPU, got {ray.cluster_resources()}"
         )
     in_flight = PER_SLOT * slots if workers is None else workers
-    board = ray.remote(num_cpus=0)(_Board).remote()
-    build = ray.remote(num_cpus=1, max_retries=0, max_calls=0)(_attempt)
+    board: Any = ray.remote(num_cpus=0)(_Board).remote()
+    build: Any = ray.remote(num_cpus=1, max_retries=0, max_calls=0)(_attempt)
     running: dict[ray.ObjectRef, Task] = {}
     heard: dict[_Key, tuple[float, ShardProgress]] = {}
     try:
@@ -95,10 +97,11 @@ def run_on_ray(
                 task = queue.popleft()
                 running[build.remote(task, store, scratch, board)] = task
             ready, _ = ray.wait(list(running), timeout=POLL_SECONDS)
+            outcomes: list[Outcome] = []
             for ref in ready:
                 task = running.pop(ref)
                 board.forget.remote(_key(task))
-                yield _outcome(ref, task)
+                outcomes.append(_outcome(ref, task))
             now = time.monotonic()
             for key, progress in ray.get(board.read.remote()).items():
                 if key not in heard or heard[key][1] != progress:
@@ -108,9 +111,11 @@ def run_on_ray(
                 if silent > stall_seconds:  # one that still waits was never heard of
                     ray.cancel(ref, force=True)
                     del running[ref]
-                    yield Failure(task, "stalled", f"no progress for {silent:.0f} s")
+                    said = f"no progress for {silent:.0f} s"
+                    outcomes.append(Failure(task, "stalled", said))
             keys = {_key(task) for task in running.values()}
             watch.running(row for key, (_, row) in heard.items() if key in keys)
+            yield from outcomes
     finally:
         for ref in running:
             ray.cancel(ref, force=True)
@@ -134,9 +139,7 @@ def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:
         return Failure(task, "error", str(error))
 
 
-def _attempt(
-    task: Task, store: Path, scratch: Path | None, board: ray.actor.ActorHandle
-) -> Outcome:
+def _attempt(task: Task, store: Path, scratch: Path | None, board: Any) -> Outcome:
     def write(progress: ShardProgress) -> None:
         board.write.remote(_key(task), progress)
 

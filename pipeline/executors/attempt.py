@@ -90,4 +90,5 @@ def _alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    state = Path(f"/proc/{pid}/stat")  # a process that nobody waits for is dead too
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")

@@ -18,10 +18,11 @@ def run_here(
     """
     while queue:
         task = queue.popleft()
-        yield attempt(
+        outcome = attempt(
             task,
             store=store,
             scratch=scratch,
             on_progress=lambda progress: watch.running([progress]),
         )
         watch.running([])
+        yield outcome

@@ -48,15 +48,15 @@ def run_in_pool(
                 if queue and worker.task is None:
                     worker.give(queue.popleft())
             busy = {worker.pipe: worker for worker in pool if worker.task}
+            outcomes: list[Outcome] = []
             for pipe in wait(list(busy), POLL_SECONDS):
                 assert isinstance(pipe, Connection)
-                outcome = busy[pipe].listen()
-                if outcome is not None:
-                    yield outcome
+                outcomes += busy[pipe].listen()
             for worker in pool:
                 if worker.task and worker.silent_seconds() > stall_seconds:
-                    yield worker.kill_stalled()
+                    outcomes.append(worker.kill_stalled())
             watch.running([w.progress for w in pool if w.task and w.progress])
+            yield from outcomes
     finally:
         for worker in pool:
             worker.end()
@@ -88,7 +88,7 @@ class _Worker:
         """Since the worker was last heard of."""
         return time.monotonic() - self._heard
 
-    def listen(self) -> Outcome | None:
+    def listen(self) -> list[Outcome]:
         """Take one message: progress, or the outcome of the attempt."""
         assert self.task is not None
         try:
@@ -97,15 +97,15 @@ class _Worker:
             self._process.join(1)  # else it would look killed by us
             task, code = self.task, self.end()
             died = f"signal {-code}" if code < 0 else f"exit code {code}"
-            return Failure(task, "lost", f"its worker died ({died})")
+            return [Failure(task, "lost", f"its worker died ({died})")]
         self._heard = time.monotonic()
         if isinstance(message, ShardProgress):
             self.progress = message
-            return None
+            return []
         self.task = None
         if isinstance(message, Failure) and message.kind == "error":
             self.end()
-        return message
+        return [message]
 
     def kill_stalled(self) -> Failure:
         """End a worker that says nothing any more."""

@@ -1,0 +1,50 @@
+"""A driver process of its own for the fault tests: `python drive.py FOLDER OUT ...`."""
+
+import argparse
+import subprocess
+from functools import partial
+from pathlib import Path
+
+from small_videos import RGB_MV, crashing, data_set, slow
+
+from pipeline.extraction import Execution, extract
+from pipeline.retries import ExtractionError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--scratch", type=Path)
+    parser.add_argument("--slow-seconds", type=float)
+    parser.add_argument("--crash-on")
+    parser.add_argument("--grow", help="after a failure, let this disk grow and go on")
+    given = parser.parse_args()
+    decoder = None
+    if given.slow_seconds is not None:
+        decoder = partial(slow, seconds=given.slow_seconds)
+    if given.crash_on:
+        decoder = partial(crashing, victim=given.crash_on)
+    run = partial(
+        extract,
+        data_set(given.folder),
+        RGB_MV,
+        out=given.out,
+        execution=Execution(
+            workers=given.workers, scratch=given.scratch, open_video=decoder
+        ),
+    )
+    if given.grow is None:
+        return run().exit_code
+    try:
+        run()
+    except ExtractionError as error:
+        print("ENDED", error)
+    print("FINISHED", (given.out / "manifest.json").exists())
+    subprocess.run(["mount", "-o", "remount,size=80m", given.grow], check=True)
+    return run().exit_code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,141 @@
+"""A small data set of moving textures, and decoders that fail on purpose.
+
+A module of its own, because worker processes import what they are given by name.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from conftest import write_video
+
+from pipeline.adapters.videos import DataSet, Video
+from pipeline.extract.video import Extraction, ExtractSettings, open_extraction
+from pipeline.plan import StoreSettings
+
+SETTINGS = StoreSettings(short_side=32)
+RGB_MV = SETTINGS.record(["rgb", "mv"])
+ONE_PASS = ExtractSettings(modalities=("rgb", "mv"), short_side=32)
+
+
+def draw_videos(folder: Path, count: int, *, frames: int = 6) -> None:
+    """`count` small videos in two class folders; no two have the same content."""
+    for number in range(count):
+        noise = np.random.default_rng(number).uniform(0, 255, (48, 64, 3))
+        smooth = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 2)
+        low, high = smooth.min(), smooth.max()
+        texture = ((smooth - low) * (255 / (high - low))).astype(np.uint8)
+        moved = [np.roll(texture, (t, 2 * t), axis=(0, 1)) for t in range(frames)]
+        path = folder / ("left", "right")[number % 2] / f"v{number:03d}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, np.stack(moved))
+
+
+def data_set(folder: Path) -> DataSet:
+    """The videos of a folder of class folders."""
+    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    videos = []
+    for path in sorted(folder.rglob("*.*")):
+        relative = path.relative_to(folder)
+        videos.append(
+            Video(
+                id=relative.with_suffix("").as_posix(),
+                path=relative.as_posix(),
+                size_bytes=path.stat().st_size,
+                labels=(classes.index(relative.parts[0]),),
+                splits={"1": "test" if path.stem.endswith("0") else "train"},
+                group=path.stem,
+            )
+        )
+    return DataSet(
+        name="folder",
+        folder=folder,
+        classes=tuple(classes),
+        videos=tuple(sorted(videos, key=lambda video: video.id)),
+        splits={"1": "lists"},
+    )
+
+
+def store_bytes(store: Path) -> dict[str, bytes]:
+    """Everything in a store but what runs say about themselves."""
+    return {
+        path.relative_to(store).as_posix(): path.read_bytes()
+        for path in sorted(store.rglob("*"))
+        if path.is_file() and "_logs" not in path.parts
+    }
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Extraction]:
+    """The real decoder, RGB and vectors at 32 px."""
+    with open_extraction(path, ONE_PASS) as extraction:
+        yield extraction
+
+
+@contextmanager
+def killed_once(path: Path, *, victim: str, marks: Path) -> Iterator[Extraction]:
+    """SIGKILL of the process that opens the victim for the first time."""
+    mark = marks / "killed"
+    if path.stem == victim and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    with opened(path) as extraction:
+        yield extraction
+
+
+@contextmanager
+def crashing(path: Path, *, victim: str) -> Iterator[Extraction]:
+    """A segmentation fault, each time, in the middle of the victim."""
+    with opened(path) as extraction:
+        if path.stem == victim:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        yield extraction
+
+
+@contextmanager
+def hanging(path: Path, *, victim: str) -> Iterator[Extraction]:
+    """No frame for ever, each time."""
+    if path.stem == victim:
+        time.sleep(3600)
+    with opened(path) as extraction:
+        yield extraction
+
+
+@contextmanager
+def hanging_once(path: Path, *, victim: str, marks: Path) -> Iterator[Extraction]:
+    """No frame for ever, the first time."""
+    mark = marks / "hung"
+    if path.stem == victim and not mark.exists():
+        mark.touch()
+        time.sleep(3600)
+    with opened(path) as extraction:
+        yield extraction
+
+
+@contextmanager
+def slow(path: Path, *, seconds: float) -> Iterator[Extraction]:
+    """Each video takes its time."""
+    time.sleep(seconds)
+    with opened(path) as extraction:
+        yield extraction
+
+
+@contextmanager
+def buggy(path: Path, *, victim: str) -> Iterator[Extraction]:
+    """A bug of ours, not the video's fault."""
+    if path.stem == victim:
+        raise ZeroDivisionError("a bug shows itself")
+    with opened(path) as extraction:
+        yield extraction
+
+
+@contextmanager
+def broken_disk(path: Path) -> Iterator[Extraction]:
+    """The environment fails."""
+    raise OSError(5, "Input/output error", str(path))
+    yield
