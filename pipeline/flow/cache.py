@@ -8,17 +8,20 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding
 import numba
-from numba.core import config
+import numba.core.config
 
 try:
     import fcntl
 except ImportError:  # Windows: processes may then compile the same thing twice
     fcntl = None  # type: ignore[assignment]
 
-OPTIONS = {
+config: Any = numba.core.config  # its names are made when it is imported
+
+OPTIONS: dict[str, Any] = {
     "fastmath": True,  # sums in another order on another machine: see `CpuSolver`
     "nogil": True,
     "error_model": "numpy",
@@ -83,13 +86,13 @@ def compiled(signature: str | None = None, *, cache: bool = True) -> Callable:
             kernel = numba.njit(cache=cache, **OPTIONS)(function)
         finally:
             config.CACHE_DIR = before
-        kernel.wanted = signature
+        kernel.wanted = signature  # type: ignore[attr-defined]
         return kernel
 
     return decorate
 
 
-def compile_kernels(*kernels: Callable) -> None:
+def compile_kernels(*kernels: Any) -> None:
     """Compile or load what `compiled` has marked, one process at a time.
 
     Several workers that start at once on a new machine would all compile the same; so the

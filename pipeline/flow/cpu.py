@@ -11,10 +11,13 @@ from .profiles import Profile, level_sizes
 from .solver import check_frames
 from .strips import clear_dual, empty_state, put_flow, take_flow
 from .sweep import sweep
-from .warp import empty_taps, image_and_gradient, warp
+from .taps import empty_taps, image_and_gradient
+from .warp import warp
 
 KEPT_BYTES = 256 << 20
-TOGETHER = 10
+TOGETHER = 15
+FIRST = 2
+SLOWEST = 1.15
 
 
 class _Level:
@@ -36,39 +39,48 @@ class _Level:
         enough = profile.epsilon**2 * first.size
         image_and_gradient(second, self.taps)
         clear_dual(self.state)
-        put_flow(self.flow, self.state)
+        put_flow(*self.flow, self.state)
         for _ in range(profile.warps):
             warp(first, self.taps, self.state)
             for _ in range(profile.outer):
                 if profile.median > 1:
-                    take_flow(self.state, self.flow)
+                    take_flow(self.state, *self.flow)
                     for component in self.flow:
                         component[:] = cv2.medianBlur(component, profile.median)
-                    put_flow(self.flow, self.state)
+                    put_flow(*self.flow, self.state)
                 if self.iterate(enough):
                     break
-        take_flow(self.state, self.flow)
+        take_flow(self.state, *self.flow)
 
     def iterate(self, enough: float) -> bool:
         """One round of iterations; whether the updates became small enough."""
-        height, width = self.size
         left = self.profile.inner
-        errors = np.zeros(TOGETHER if enough == 0 else 1)
+        together = TOGETHER if enough == 0 else FIRST
+        before = np.inf
         while left:
-            errors = errors[:left]
-            sweep(
-                self.state,
-                height,
-                width,
-                self.limit,
-                self.theta,
-                self.slope,
-                errors,
-            )
+            errors = np.zeros(min(together, left))
+            sweep(self.state, *self.size, self.limit, self.theta, self.slope, errors)
             left -= len(errors)
-            if errors.min() <= enough and enough > 0:
-                return True
+            if enough > 0:
+                if errors.min() <= enough:
+                    return True
+                together = _iterations_to_go(before, errors, enough)
+                before = errors[-1]
         return False
+
+
+def _iterations_to_go(before: float, errors: np.ndarray, enough: float) -> int:
+    """How many iterations can go together, so that hardly one is more than needed.
+
+    The sum of squared updates shrinks ever more slowly. So at its present rate it is
+    reached too early, if anything.
+    """
+    if np.isfinite(before):
+        rate = (before / errors[-1]) ** (1 / len(errors))
+    else:
+        rate = (errors[0] / errors[-1]) ** (1 / (len(errors) - 1))
+    needed = np.log(errors[-1] / enough) / np.log(max(rate, SLOWEST))
+    return max(1, min(TOGETHER, 1 + int(needed)))
 
 
 class CpuSolver:
@@ -113,7 +125,7 @@ class CpuSolver:
         return self._levels[height, width]
 
     def _pyramid(self, frame: np.ndarray, levels: list[_Level]) -> list[np.ndarray]:
-        images = [frame.astype(np.float32)]
+        images: list[np.ndarray] = [frame.astype(np.float32)]
         for level in levels[1:]:
             step = self._settings.step
             images.append(

@@ -21,6 +21,7 @@ class OpenCvSolver:
     def __init__(self, name: str, profile: Profile) -> None:
         self.profile = name
         self.device = f"opencv {cv2.__version__}"
+        self._scales = profile.scales
         self._tvl1 = cv2.optflow.DualTVL1OpticalFlow.create(
             tau=profile.tau,
             lambda_=profile.lam,
@@ -38,6 +39,9 @@ class OpenCvSolver:
         """See `FlowSolver.flow`."""
         check_frames(frames)
         flow = np.empty((*frames.shape, 2), np.float32)[1:]
+        no_guess = np.zeros(0, np.float32)
         for k in range(len(flow)):
-            flow[k] = self._tvl1.calc(frames[k], frames[k + 1], np.zeros(0))
+            # it forgets the levels that the smallest frame so far had no room for
+            self._tvl1.setScalesNumber(self._scales)
+            flow[k] = self._tvl1.calc(frames[k], frames[k + 1], no_guess)
         return flow

@@ -40,35 +40,42 @@ def empty_state(height: int, width: int) -> np.ndarray:
     return raw[start : start + size]
 
 
-@compiled("void(float32[:, :, ::1], float32[::1])")
-def put_flow(flow, state):
-    """Write a flow (2, H, W) with its margins and padding; the dual vectors are kept."""
-    height, width = flow.shape[1:]
-    for strip in range((width + STRIP - 1) // STRIP):
-        left = strip * STRIP
-        for y in range(height):
-            start = (strip * (height + 2) + y + 1) * ROW
-            row = state[start : start + ROW + MARGIN]
-            for x in range(min(STRIP, width - left)):
-                row[U1 + x] = flow[0, y, left + x]
-                row[U2 + x] = flow[1, y, left + x]
-            for x in range(min(STRIP, width - left), STRIP + 1):
-                row[U1 + x] = flow[0, y, min(left + x, width - 1)]
-                row[U2 + x] = flow[1, y, min(left + x, width - 1)]
-
-
-@compiled("void(float32[::1], float32[:, :, ::1])")
-def take_flow(state, flow):
-    """Read the flow into (2, H, W)."""
-    height, width = flow.shape[1:]
-    for strip in range((width + STRIP - 1) // STRIP):
-        left = strip * STRIP
-        for y in range(height):
-            start = (strip * (height + 2) + y + 1) * ROW
+@compiled("void(float32[:, ::1], float32[:, ::1], float32[::1])")
+def put_flow(right, down, state):
+    """Write a flow's components, each (H, W); the dual vectors are kept."""
+    height, width = right.shape
+    for y in range(height):
+        for left in range(0, width, STRIP):
+            used = min(STRIP, width - left)
+            start = (left // STRIP * (height + 2) + y + 1) * ROW
             row = state[start : start + ROW]
+            copy(right[y, left:], used, row[U1:])
+            copy(down[y, left:], used, row[U2:])
+
+
+@compiled(cache=False)
+def copy(source, used, target):
+    """Copy one row of a strip, and to the right of it the pixel that comes there: that
+    of the next strip, or at the border of the image the last one once more."""
+    for x in range(used):
+        target[x] = source[x]
+    target[used] = source[min(used, len(source) - 1)]
+
+
+@compiled("void(float32[::1], float32[:, ::1], float32[:, ::1])")
+def take_flow(state, right, down):
+    """Read the flow's components, each (H, W)."""
+    height, width = right.shape
+    for y in range(height):
+        for left in range(0, width, STRIP):
+            start = (left // STRIP * (height + 2) + y + 1) * ROW
+            row = state[start : start + ROW]
+            target = right[y, left:]
             for x in range(min(STRIP, width - left)):
-                flow[0, y, left + x] = row[U1 + x]
-                flow[1, y, left + x] = row[U2 + x]
+                target[x] = row[U1 + x]
+            target = down[y, left:]
+            for x in range(min(STRIP, width - left)):
+                target[x] = row[U2 + x]
 
 
 @compiled("void(float32[::1])")
@@ -76,4 +83,5 @@ def clear_dual(state):
     """Set the dual vectors to 0 everywhere."""
     for start in range(0, len(state) - MARGIN, ROW):
         row = state[start : start + ROW]
-        row[P11 - MARGIN :] = 0
+        for x in range(P11 - MARGIN, ROW):
+            row[x] = 0

@@ -14,6 +14,7 @@ from .strips import (
     IX,
     IY,
     LANES,
+    MARGIN,
     P11,
     P12,
     P21,
@@ -27,10 +28,11 @@ from .strips import (
 
 
 @compiled(cache=False)
-def update_flow(rows, columns, limit, theta):
+def update_flow(rows, columns, used, limit, theta):
     """Flow of one row of a strip from its dual vectors; the sum of squared updates.
 
-    `rows` begins with the row above: that one is at 0, this one at ROW.
+    `rows` begins with the row above: that one is at 0, this one at ROW. The padding
+    from `used` on does not count as change.
     """
     error = np.float32(0)
     for x in range(columns):
@@ -39,9 +41,7 @@ def update_flow(rows, columns, limit, theta):
         ix = rows[ROW + IX + x]
         iy = rows[ROW + IY + x]
         rho = rows[ROW + RHO + x] + ix * u1 + iy * u2
-        pull = -rho * rows[ROW + INVERSE + x]
-        pull = limit if pull > limit else pull
-        pull = -limit if pull < -limit else pull
+        pull = max(min(-rho * rows[ROW + INVERSE + x], limit), -limit)
         divergence1 = (rows[ROW + P11 + x] - rows[ROW + P11 - 1 + x]) + (
             rows[ROW + P12 + x] - rows[P12 + x]
         )
@@ -52,7 +52,8 @@ def update_flow(rows, columns, limit, theta):
         change2 = pull * iy + theta * divergence2
         rows[ROW + U1 + x] = u1 + change1
         rows[ROW + U2 + x] = u2 + change2
-        error += change1 * change1 + change2 * change2
+        square = change1 * change1 + change2 * change2
+        error += square if x < used else np.float32(0)
     return error
 
 
@@ -70,11 +71,8 @@ def update_dual(rows, columns, slope):
         down1 = slope * (rows[ROW + U1 + x] - u1)
         right2 = slope * (rows[U2 + 1 + x] - u2)
         down2 = slope * (rows[ROW + U2 + x] - u2)
-        size1 = one + np.sqrt(right1 * right1 + down1 * down1)
-        size2 = one + np.sqrt(right2 * right2 + down2 * down2)
-        both = one / (size1 * size2)
-        shrink1 = both * size2
-        shrink2 = both * size1
+        shrink1 = one / (one + np.sqrt(right1 * right1 + down1 * down1))
+        shrink2 = one / (one + np.sqrt(right2 * right2 + down2 * down2))
         rows[P11 + x] = (rows[P11 + x] + right1) * shrink1
         rows[P12 + x] = (rows[P12 + x] + down1) * shrink1
         rows[P21 + x] = (rows[P21 + x] + right2) * shrink2
@@ -82,54 +80,47 @@ def update_dual(rows, columns, slope):
 
 
 @compiled(cache=False)
-def flow_row(state, strips, height, width, y, limit, theta):
+def flow_row(state, height, width, y, limit, theta):
     """`update_flow` along a whole row, with the margins that neighbours look into."""
     error = np.float32(0)
-    for strip in range(strips):
-        start = (strip * (height + 2) + y) * ROW
-        used = min(STRIP, width - strip * STRIP)
+    for left in range(0, width, STRIP):
+        start = (left // STRIP * (height + 2) + y) * ROW
+        used = min(STRIP, width - left)
         padded = (used + LANES - 1) // LANES * LANES
-        rows = state[start : start + 2 * ROW + 1]
-        error += update_flow(rows, padded, limit, theta)
-        if strip > 0:
-            left = state[start - height * ROW - ROW : start - height * ROW + 1]
-            left[U1 + STRIP] = rows[ROW + U1]
-            left[U2 + STRIP] = rows[ROW + U2]
-        if strip == strips - 1:  # the gradient of the flow is 0 at the right border
-            for x in range(used, padded + 1):
-                rows[ROW + U1 + x] = rows[ROW + U1 + used - 1]
-                rows[ROW + U2 + x] = rows[ROW + U2 + used - 1]
+        rows = state[start : start + 2 * ROW + MARGIN]
+        error += update_flow(rows, padded, used, limit, theta)
+        if left > 0:
+            before = state[start - (height + 1) * ROW : start - height * ROW + MARGIN]
+            before[U1 + STRIP] = rows[ROW + U1]
+            before[U2 + STRIP] = rows[ROW + U2]
+        if left + STRIP >= width:  # the gradient of the flow is 0 at the right border
+            rows[ROW + U1 + used] = rows[ROW + U1 + used - 1]
+            rows[ROW + U2 + used] = rows[ROW + U2 + used - 1]
     return error
 
 
 @compiled(cache=False)
-def dual_row(state, strips, height, width, y, slope):
+def dual_row(state, height, width, y, slope):
     """`update_dual` along a whole row, with the margins that neighbours look into."""
-    for strip in range(strips):
-        start = (strip * (height + 2) + y + 1) * ROW
-        used = min(STRIP, width - strip * STRIP)
+    for left in range(0, width, STRIP):
+        start = (left // STRIP * (height + 2) + y + 1) * ROW
+        used = min(STRIP, width - left)
         padded = (used + LANES - 1) // LANES * LANES
         rows = state[start : start + 2 * ROW]
         update_dual(rows, padded, slope)
-        if strip == strips - 1:  # else the padding would count as change
-            for x in range(used, padded):
-                rows[P11 + x] = 0
-                rows[P12 + x] = 0
-                rows[P21 + x] = 0
-                rows[P22 + x] = 0
-        else:
-            right = state[start + (height + 2) * ROW : start + (height + 3) * ROW]
-            right[P11 - 1] = rows[P11 + STRIP - 1]
-            right[P21 - 1] = rows[P21 + STRIP - 1]
+        if left + STRIP < width:
+            after = state[start + (height + 2) * ROW : start + (height + 3) * ROW]
+            after[P11 - 1] = rows[P11 + STRIP - 1]
+            after[P21 - 1] = rows[P21 + STRIP - 1]
 
 
 @compiled(cache=False)
-def copy_last_row(state, strips, height):
+def copy_last_row(state, height, width):
     """Row H takes the flow of row H - 1: its gradient is 0 at the lower border."""
-    for strip in range(strips):
-        start = (strip * (height + 2) + height) * ROW
+    for left in range(0, width, STRIP):
+        start = (left // STRIP * (height + 2) + height) * ROW
         rows = state[start : start + 2 * ROW]
-        for x in range(STRIP):
+        for x in range(min(STRIP, width - left)):
             rows[ROW + U1 + x] = rows[U1 + x]
             rows[ROW + U2 + x] = rows[U2 + x]
 
@@ -147,16 +138,15 @@ def sweep(state, height, width, limit, theta, slope, errors):
         errors: (iterations,) filled with the sum of squared updates of each, in px**2.
     """
     iterations = len(errors)
-    strips = (width + STRIP - 1) // STRIP
     errors[:] = 0
     for step in range(height + iterations - 1):
         first = max(0, step - height + 1)
         for k in range(first, min(iterations - 1, step) + 1):
             y = step - k
-            errors[k] += flow_row(state, strips, height, width, y, limit, theta)
+            errors[k] += flow_row(state, height, width, y, limit, theta)
             if y == height - 1:
-                copy_last_row(state, strips, height)
+                copy_last_row(state, height, width)
             if y > 0:
-                dual_row(state, strips, height, width, y - 1, slope)
+                dual_row(state, height, width, y - 1, slope)
             if y == height - 1:
-                dual_row(state, strips, height, width, y, slope)
+                dual_row(state, height, width, y, slope)

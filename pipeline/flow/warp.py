@@ -1,102 +1,120 @@
-"""Kernels: the second image and its gradient, taken where the flow says."""
+"""Kernels: the second image and its gradient, taken where the flow says.
+
+Three passes over each row: where each pixel goes and with which weights, the weighted
+sums (`taps`), and what the iterations need of them.
+"""
 
 import numpy as np
 
 from .cache import compiled
-from .strips import INVERSE, IX, IY, RHO, ROW, STRIP, U1, U2
+from .strips import INVERSE, IX, IY, MARGIN, RHO, ROW, STRIP, U1, U2
+from .taps import BORDER, CHANNELS, weighted_taps
 
-BORDER = 3
-"""Zeros around `image_and_gradient`, so that no tap of the interpolation falls outside."""
+KEYS = np.float32(-0.75)
+"""Free parameter of Keys' cubic kernel, as in cv2.remap."""
 
 FLAT = np.float32(1.1920929e-7)
 """Squared gradient up to which a pixel has no data term, as in OpenCV."""
 
-
-def empty_taps(height: int, width: int) -> np.ndarray:
-    """Memory for `image_and_gradient` of an image of this size."""
-    return np.zeros((height + 2 * BORDER + 1, width + 2 * BORDER + 1, 4), np.float32)
-
-
-@compiled("void(float32[:, ::1], float32[:, :, ::1])")
-def image_and_gradient(image, taps):
-    """Lay an image (H, W) and its two gradients side by side, with a border of zeros.
-
-    Args:
-        image: (H, W).
-        taps: from `empty_taps`; filled with image, d/dx and d/dy in grey levels per px:
-            centred differences, half the one-sided one at a border. The fourth stays 0.
-    """
-    half = np.float32(0.5)
-    height, width = image.shape
-    for y in range(height):
-        above = max(y - 1, 0)
-        below = min(y + 1, height - 1)
-        for x in range(width):
-            to_right = image[y, min(x + 1, width - 1)] - image[y, max(x - 1, 0)]
-            taps[y + BORDER, x + BORDER, 0] = image[y, x]
-            taps[y + BORDER, x + BORDER, 1] = half * to_right
-            taps[y + BORDER, x + BORDER, 2] = half * (image[below, x] - image[above, x])
+RUN = STRIP + MARGIN
+"""Floats from one weight of a pixel to the next in the scratch memory of `warp`."""
 
 
 @compiled(cache=False)
-def bicubic(offset):
-    """The four weights of Keys' kernel (a = -0.75) at -1, 0, 1, 2 for 0 <= offset < 1."""
-    a = np.float32(-0.75)
+def cubic(offset):
+    """Weights of the samples at -1, 0, 1 and 2, for a place at `offset` of 0 to 1."""
     one = np.float32(1)
-    t = offset + one
-    first = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
-    t = offset
-    second = ((a + 2) * t - (a + 3)) * t * t + one
-    t = one - offset
-    third = ((a + 2) * t - (a + 3)) * t * t + one
+    before = offset + one
+    rest = one - offset
+    first = KEYS * (((before - 5) * before + 8) * before - 4)
+    second = ((KEYS + 2) * offset - (KEYS + 3)) * offset * offset + one
+    third = ((KEYS + 2) * rest - (KEYS + 3)) * rest * rest + one
     return first, second, third, one - first - second - third
 
 
-@compiled("void(float32[:, ::1], float32[:, :, ::1], float32[::1])")
+@compiled(cache=False)
+def places(row, left, y, used, height, width, corners, weights):
+    """Where the pixels of one row of a strip land, as corners of 4 x 4 samples.
+
+    Places further outside than any sample are drawn in: they see zeros all the same.
+    """
+    lowest = np.float32(-2)
+    last_x = np.float32(width + 1)
+    last_y = np.float32(height + 1)
+    line = np.int32(width + 2 * BORDER + 1)
+    for i in range(used):
+        x = np.float32(np.int32(left + i)) + row[U1 + i]
+        x = min(max(x, lowest), last_x)
+        whole_x = np.floor(x)
+        down = np.float32(np.int32(y)) + row[U2 + i]
+        down = min(max(down, lowest), last_y)
+        whole_y = np.floor(down)
+        corner_x = np.int32(whole_x) + np.int32(BORDER - 1)
+        corner_y = np.int32(whole_y) + np.int32(BORDER - 1)
+        corners[i] = np.int32(corner_y * line + corner_x) * np.int32(CHANNELS)
+        a0, a1, a2, a3 = cubic(x - whole_x)
+        weights[i] = a0
+        weights[RUN + i] = a1
+        weights[2 * RUN + i] = a2
+        weights[3 * RUN + i] = a3
+        b0, b1, b2, b3 = cubic(down - whole_y)
+        weights[4 * RUN + i] = b0
+        weights[5 * RUN + i] = b1
+        weights[6 * RUN + i] = b2
+        weights[7 * RUN + i] = b3
+
+
+@compiled(cache=False)
+def sample(taps, line, corners, weights, used, row):
+    """Image and gradient at the places, into the planes rho, ix and iy."""
+    for i in range(used):
+        value, ix, iy = weighted_taps(
+            taps,
+            corners[i],
+            line,
+            weights[i],
+            weights[RUN + i],
+            weights[2 * RUN + i],
+            weights[3 * RUN + i],
+            weights[4 * RUN + i],
+            weights[5 * RUN + i],
+            weights[6 * RUN + i],
+            weights[7 * RUN + i],
+        )
+        row[RHO + i] = value
+        row[IX + i] = ix
+        row[IY + i] = iy
+
+
+@compiled(cache=False)
+def linearise(row, first, used):
+    """From the samples to the constant part of the residual and the inverse square."""
+    for i in range(used):
+        ix = row[IX + i]
+        iy = row[IY + i]
+        square = ix * ix + iy * iy
+        row[INVERSE + i] = np.float32(1) / square if square > FLAT else np.float32(0)
+        row[RHO + i] = row[RHO + i] - ix * row[U1 + i] - iy * row[U2 + i] - first[i]
+
+
+@compiled("void(float32[:, ::1], float32[::1], float32[::1])")
 def warp(first, taps, state):
     """Linearise the difference of the two images around the flow so far.
 
     Args:
         first: (H, W) the first image.
-        taps: the second image, from `image_and_gradient`; zero outside, as in cv2.remap.
-        state: as in `strips`; the flow is read, ix, iy, inverse and rho are written.
+        taps: the second image, from `taps.image_and_gradient`.
+        state: as in `strips`; the flow is read; ix, iy, inverse and rho are written.
     """
-    one = np.float32(1)
     height, width = first.shape
+    line = (width + 2 * BORDER + 1) * CHANNELS
+    corners = np.empty(STRIP, np.int32)
+    weights = np.empty(8 * RUN, np.float32)
     for y in range(height):
-        for strip in range((width + STRIP - 1) // STRIP):
-            start = (strip * (height + 2) + y + 1) * ROW
+        for left in range(0, width, STRIP):
+            start = (left // STRIP * (height + 2) + y + 1) * ROW
             row = state[start : start + ROW]
-            left = strip * STRIP
-            for column in range(min(STRIP, width - left)):
-                u1 = row[U1 + column]
-                u2 = row[U2 + column]
-                x = np.float32(left + column) + u1
-                x = min(max(x, np.float32(-2)), np.float32(width + 1))
-                y2 = min(
-                    max(np.float32(y) + u2, np.float32(-2)), np.float32(height + 1)
-                )
-                whole_x = int(np.floor(x))
-                whole_y = int(np.floor(y2))
-                a0, a1, a2, a3 = bicubic(x - np.float32(whole_x))
-                b0, b1, b2, b3 = bicubic(y2 - np.float32(whole_y))
-                value = np.float32(0)
-                gx = np.float32(0)
-                gy = np.float32(0)
-                near_y = np.uint64(whole_y + BORDER - 1)
-                near_x = np.uint64(whole_x + BORDER - 1)
-                for j in range(4):
-                    b = b0 if j == 0 else (b1 if j == 1 else (b2 if j == 2 else b3))
-                    line = taps[near_y + np.uint64(j)]
-                    t0 = line[near_x]
-                    t1 = line[near_x + np.uint64(1)]
-                    t2 = line[near_x + np.uint64(2)]
-                    t3 = line[near_x + np.uint64(3)]
-                    value += b * (a0 * t0[0] + a1 * t1[0] + a2 * t2[0] + a3 * t3[0])
-                    gx += b * (a0 * t0[1] + a1 * t1[1] + a2 * t2[1] + a3 * t3[1])
-                    gy += b * (a0 * t0[2] + a1 * t1[2] + a2 * t2[2] + a3 * t3[2])
-                square = gx * gx + gy * gy
-                row[IX + column] = gx
-                row[IY + column] = gy
-                row[INVERSE + column] = one / square if square > FLAT else np.float32(0)
-                row[RHO + column] = value - gx * u1 - gy * u2 - first[y, left + column]
+            used = min(STRIP, width - left)
+            places(row, left, y, used, height, width, corners, weights)
+            sample(taps, line, corners, weights, used, row)
+            linearise(row, first[y, left : left + used], used)
