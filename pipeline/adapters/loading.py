@@ -47,7 +47,7 @@ def load(
         raise DatasetError(
             f"expected a data set among {', '.join(DATASETS)}, got {name!r}"
         )
-    place = videos if videos is not None else places.videos_folder(name)
+    place = (videos if videos is not None else places.videos_folder(name)).absolute()
     if name == "demo":
         from . import demo  # draws clips: needs numpy, OpenCV and PyAV
 

@@ -18,7 +18,9 @@ def kept_classes(dataset: DataSet, names: Sequence[str]) -> DataSet:
         DatasetError: a class that the data set does not have, or has no video of.
     """
     chosen = {_class_name(dataset, name) for name in names}
-    return with_classes(dataset, [name for name in dataset.classes if name in chosen])
+    part = with_classes(dataset, [name for name in dataset.classes if name in chosen])
+    expected = {name: dataset.expected[name] for name in chosen & set(dataset.expected)}
+    return replace(part, expected=expected)
 
 
 def limited(dataset: DataSet, limit: int) -> DataSet:
@@ -49,6 +51,7 @@ def limited(dataset: DataSet, limit: int) -> DataSet:
     part = replace(
         dataset,
         videos=tuple(video for video in dataset.videos if video.id in chosen),
+        expected={},
         facts=(*dataset.facts, fact),
     )
     used = {label for video in part.videos for label in video.labels}

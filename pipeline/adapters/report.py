@@ -95,7 +95,7 @@ def _class_lines(dataset: DataSet) -> list[str]:
         span = f"{min(counts):,}" + (
             f" to {max(counts):,}" if max(counts) > min(counts) else ""
         )
-        lines.append(f"  {len(complete):,} classes complete, of {span} videos")
+        lines.append(f"  classes complete: {len(complete):,}, of {span} videos")
     others = [name for name in dataset.classes if name not in set(complete)]
     width = max((len(name) for name in others), default=0)
     for name in others:
@@ -105,7 +105,7 @@ def _class_lines(dataset: DataSet) -> list[str]:
         lines.append(line)
     absent = len(dataset.expected.keys() - set(dataset.classes))
     if absent:
-        lines.append(f"  {absent:,} classes of the lists have no video here")
+        lines.append(f"  classes of the lists without a video here: {absent:,}")
     return lines
 
 

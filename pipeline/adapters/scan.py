@@ -22,11 +22,11 @@ SUFFIXES = frozenset(
 
 OTHER_SUFFIXES = frozenset(
     """
-    .bmp .csv .gif .gz .h5 .jpeg .jpg .json .jsonl .mat .md .mp3 .npy .npz .pdf .pkl .png
-    .pt .pth .py .rar .tar .txt .wav .xml .yaml .yml .zip
+    .bmp .crdownload .csv .gif .gz .h5 .jpeg .jpg .json .jsonl .mat .md .mp3 .npy .npz
+    .part .pdf .pkl .png .pt .pth .py .rar .tar .tmp .txt .wav .xml .yaml .yml .zip
     """.split()  # noqa: SIM905
 )
-"""Not videos, known without opening them."""
+"""Not videos, or not yet, known without opening them."""
 
 HEAD_BYTES = 512
 STILL_OR_SOUND = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"M4A ", b"M4B ")
@@ -116,7 +116,14 @@ def unwrapped(
         cut = len(top) + 1
         files = (File(file.path[cut:], file.size_bytes) for file in found.files)
         others = (name[cut:] for name in found.others if name.startswith(top + "/"))
-        folder, found = folder / top, Scan(tuple(files), tuple(others), found.findings)
+        findings = (
+            finding._replace(
+                names=tuple(name.removeprefix(top + "/") for name in finding.names)
+            )
+            for finding in found.findings
+        )
+        found = Scan(tuple(files), tuple(others), tuple(findings))
+        folder = folder / top
     return folder, found
 
 

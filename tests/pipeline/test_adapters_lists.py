@@ -124,6 +124,19 @@ def test_subfolders_are_classes_and_every_video_a_group(videos):
     assert dataset.splits == {} and dataset.findings == ()
 
 
+def test_a_table_gives_splits_and_groups_to_a_folder_of_classes(videos, tmp_path):
+    table = write(
+        tmp_path / "groups.csv",
+        "path,group,split\njump/jump_1.mp4,ann,train\nrun/run_1.mp4,ann,train\n"
+        "jump/jump_2.mp4,bob,test\n",
+    )
+    dataset = load("folder", videos=videos, splits=table)
+    assert len(dataset.videos) == 6 and dataset.classes == ("jump", "run")
+    groups = {video.id: video.group for video in dataset.videos}
+    assert groups["run/run_1"] == "ann" and groups["run/run_2"] == "run/run_2"
+    assert splits(dataset)["jump/jump_2"] == {"1": "test"}
+
+
 def test_videos_directly_in_the_folder_are_unlabelled(tmp_path):
     dataset = load("folder", videos=put(tmp_path, "a.mp4", "b.mp4"))
     assert dataset.classes == ()

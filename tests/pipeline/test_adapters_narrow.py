@@ -1,7 +1,7 @@
 """Parts of a data set, seeded splits, the report, and the demo's place among them."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,11 @@ def test_chosen_classes_count_from_zero_in_their_own_order(uneven):
     part = kept_classes(uneven, ["c", "A"])
     assert part.classes == ("a", "c")
     assert Counter(each.labels for each in part.videos) == {(0,): 9, (1,): 1}
+
+
+def test_a_report_of_chosen_classes_does_not_miss_the_others(uneven):
+    whole = dataset(list(uneven.videos), expected={"a": 9, "b": 3, "c": 2, "d": 5})
+    assert kept_classes(whole, ["a", "c"]).expected == {"a": 9, "c": 2}
 
 
 def test_a_video_of_several_classes_keeps_the_chosen_ones():
@@ -110,9 +115,9 @@ def test_a_held_out_part_never_tears_a_group_and_names_itself():
     whole = grouped({f"g{n}": (n % 3,) for n in range(30)})
     split = with_holdout(whole, 0.3, seed=5)
     assert split.splits == {"holdout-0.3-seed5": "seeded"}
-    parts: dict[str, set[str]] = {}
+    parts = defaultdict(set)
     for each in split.videos:
-        parts.setdefault(each.group, set()).add(each.splits["holdout-0.3-seed5"])
+        parts[each.group].add(each.splits["holdout-0.3-seed5"])
     assert all(len(part) == 1 for part in parts.values())
     test = [name for name, part in parts.items() if part == {"test"}]
     assert Counter(int(name[1:]) % 3 for name in test) == {0: 3, 1: 3, 2: 3}
@@ -180,9 +185,9 @@ def test_the_report_counts_and_the_dictionary_says_the_same(uneven):
     text = report.text(whole)
     assert "13 videos of 3 classes in 13 groups" in text
     assert "split 1 (lists): 8 train, 5 test" in text
-    assert "2 classes complete, of 1 to 9 videos" in text
+    assert "classes complete: 2, of 1 to 9 videos" in text
     assert "  b       3 of 4" in text
-    assert "1 classes of the lists have no video here" in text
+    assert "classes of the lists without a video here: 1" in text
     values = json.loads(json.dumps(report.to_dict(whole)))
     assert values["classes"]["b"] == {"videos": 3, "expected": 4}
     assert values["absent_classes"] == ["d"]

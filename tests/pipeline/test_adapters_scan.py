@@ -33,10 +33,11 @@ def test_videos_of_other_names_are_known_by_their_first_bytes(tmp_path):
     put(tmp_path, "x.jsv", content=b"\x00\x00\x00\x01\x67\x42")
     put(tmp_path, "x.ts", content=b"export const x = 1;" * 40)
     put(tmp_path, "stream.ts", content=(b"G" + bytes(187)) * 3)
+    put(tmp_path, "movie.mp4.part", content=b"\x00\x00\x00\x18ftypmp42")
     put(tmp_path, "noname", content=b"\x00\x00\x00\x18ftypmp42")
     found = scan(tmp_path)
     assert [file.path for file in found.files] == ["noname", "stream.ts", "x.jsv"]
-    assert found.others == ("x.ts",)
+    assert found.others == ("movie.mp4.part", "x.ts")
 
 
 @pytest.mark.parametrize(
