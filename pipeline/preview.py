@@ -1,7 +1,7 @@
 """A video of a store -> a picture and a movie: rgb, flow and mv of the same interval."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +21,7 @@ PAPER, INK, FAINT = (255, 255, 255), (30, 30, 30), (150, 150, 150)
 SHARE_WITHIN = 99
 """Percent of the vectors of an interval that get a colour of their own length."""
 BLOCK = 16
+ARRAYS = ("rgb", "flow", "mv", "mv_valid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,8 @@ def preview(
         video_id: the first one of the store if left out.
         out: of the picture (PNG); the movie (MP4) lies beside it. In the current
             folder, under the name of the video, if left out.
-        interval: of the picture and the colours' scale; by default the middle one, or
-            the next whose vectors are valid.
+        interval: of the picture and the colours' scale; by default the one of the
+            movie with most motion.
         frames: of the movie at most, from its start.
 
     Raises:
@@ -85,8 +86,9 @@ def preview(
     """
     store = Store(store_folder)
     video = store.videos()[0] if video_id is None else store.video(video_id)
+    stop = min(video.frames - 1, frames)
     if interval is None:
-        interval = _middle(store, video)
+        interval = _liveliest(store, video, stop)
     elif not 0 <= interval < max(video.frames - 1, 1):
         raise RangeError(
             f"{video.id}: expected an interval below {max(video.frames - 1, 1)}, "
@@ -104,7 +106,6 @@ def preview(
     film = None
     if movie and video.frames > 1:
         film = image.with_suffix(".mp4")
-        stop = min(video.frames - 1, frames)
         _write_movie(film, _moments(store, video, 0, stop), video.fps, bound_px)
     return Preview(
         video=video.id, interval=interval, bound_px=bound_px, image=image, movie=film
@@ -157,12 +158,16 @@ def _vector_colours(moment: Moment, bound_px: float) -> np.ndarray:
 
 
 def _moments(
-    store: Store, video: StoredVideo, start: int, stop: int
+    store: Store,
+    video: StoredVideo,
+    start: int,
+    stop: int,
+    *,
+    only: Collection[str] = ARRAYS,
 ) -> Iterator[Moment]:
     """Moments start up to stop, read in blocks. A single frame gives one moment."""
     seconds = store.seconds(video.id)
-    arrays = ["rgb", "flow", "mv", "mv_valid"]
-    arrays = [name for name in arrays if name.split("_")[0] in video.modalities]
+    arrays = [name for name in only if name.split("_")[0] in video.modalities]
     if video.frames == 1:
         arrays = [name for name in arrays if name == "rgb"]
     for first in range(start, stop, BLOCK):
@@ -176,14 +181,16 @@ def _moments(
             yield Moment(interval=k, seconds=float(seconds[k]), **entries)
 
 
-def _middle(store: Store, video: StoredVideo) -> int:
-    """The middle interval; where its vectors are not valid, the next whose are."""
-    intervals = video.frames - 1
-    middle = intervals // 2
-    if "mv" not in video.modalities or not intervals:
-        return middle
-    valid = np.flatnonzero(store.read(video.id, "mv_valid")[middle:])
-    return middle + int(valid[0]) if valid.size else middle
+def _liveliest(store: Store, video: StoredVideo, stop: int) -> int:
+    """The interval below `stop` with most motion: of the vectors, else of the flow."""
+    if video.frames == 1 or not {"flow", "mv"} & set(video.modalities):
+        return stop // 2
+    field = "mv" if "mv" in video.modalities else "flow"
+    motion = [
+        np.abs(getattr(moment, field)).mean() if moment.mv_valid else -1.0
+        for moment in _moments(store, video, 0, stop, only=(field, "mv_valid"))
+    ]
+    return int(np.argmax(motion))
 
 
 def _bound_px(moment: Moment) -> float | None:
@@ -211,6 +218,8 @@ def _panel(title: str, picture: np.ndarray) -> np.ndarray:
     panel = np.full((TITLE_PX + height, wide, 3), PAPER, np.uint8)
     left = (wide - width) // 2
     panel[TITLE_PX:, left : left + width] = picture
+    corners = (left, TITLE_PX), (left + width - 1, TITLE_PX + height - 1)
+    cv2.rectangle(panel, *corners, FAINT)  # white is a colour of motion, too
     _write(panel, title, (left + 2, TITLE_PX - 9))
     return panel
 

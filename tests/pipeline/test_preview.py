@@ -95,12 +95,14 @@ def moving_right(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def panels(image: Path) -> list[np.ndarray]:
-    """The pictures under the titles of a preview of 96 x 64 px, which it enlarges by 3."""
+    """The pictures within their frames, of a preview of 96 x 64 px, enlarged by 3."""
     drawn = cv2.cvtColor(cv2.imread(str(image)), cv2.COLOR_BGR2RGB)
     step = PANEL_PX + GAP_PX
     left = (PANEL_PX - 3 * 96) // 2
     return [
-        drawn[TITLE_PX : TITLE_PX + 3 * 64, x + left : x + left + 3 * 96]
+        drawn[
+            TITLE_PX + 1 : TITLE_PX + 3 * 64 - 1, x + left + 1 : x + left + 3 * 96 - 1
+        ]
         for x in range(GAP_PX, drawn.shape[1] - PANEL_PX, step)
     ]
 
@@ -143,13 +145,24 @@ def test_wheel_has_right_at_its_right_and_paper_around_it() -> None:
 
 def test_picture_shows_one_interval_in_every_modality(moving_right, tmp_path) -> None:
     made = preview(moving_right, "a/clip", out=tmp_path / "p.png", movie=False)
-    assert (made.interval, made.bound_px, made.movie) == (3, 3, None)  # 2 is not valid
+    assert (made.bound_px, made.movie) == (3, None)
     rgb, flow, mv = panels(made.image)
     assert rgb.std() > 5
     for field in (flow, mv):
         np.testing.assert_allclose(
             field, np.broadcast_to((255, 0, 0), field.shape), atol=2
         )
+
+
+def test_picture_is_of_the_interval_with_most_motion(tmp_path) -> None:
+    speed = np.array([1, 2, 9, 4, 3], np.float32).reshape(5, 1, 1, 1)
+    arrays = {
+        "rgb": np.full((6, 64, 96, 3), 100, np.uint8),
+        "mv": np.ones((5, 8, 12, 2), np.float32) * speed,
+    }
+    store = write_store(tmp_path / "store", arrays, frames=6)
+    made = preview(store, out=tmp_path / "p.png", movie=False)
+    assert made.interval == 3  # 2 moves more, but is not valid
 
 
 def test_legend_gives_the_numbers(moving_right, tmp_path) -> None:
