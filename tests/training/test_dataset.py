@@ -1,0 +1,151 @@
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from moving_store import SPEED, Made, videos, write_store
+from torch.utils.data import DataLoader
+
+from pipeline.store import Store
+from training.data.dataset import ClipConfig, Clips, StatedClips, frames_of
+from training.data.order import Order, Place
+from training.data.transforms import painted, resized
+from training.protocols import single_threaded
+
+CONFIG = ClipConfig(length=4, grid_short_px=24, crop_px=(16, 20), motion_gain=20.0)
+
+
+def clips_of(store, modalities, config=CONFIG, *, memory_bytes=0, **options) -> Clips:
+    frames = frames_of(store, config, memory_bytes=memory_bytes)
+    return Clips(frames, store.videos(), modalities, config, **options)
+
+
+def equal(first, second) -> bool:
+    return first.keys() == second.keys() and all(
+        torch.equal(first[name], second[name]) for name in first
+    )
+
+
+def test_a_clip_has_all_modalities_of_one_length(store):
+    clip = clips_of(store, ["rgb", "flow", "mv"])[Place(0, 0, 3)]
+    shapes = {name: tuple(value.shape) for name, value in clip.items()}
+    assert shapes == {
+        "rgb": (3, 4, 16, 20),
+        "flow": (2, 4, 16, 20),
+        "mv": (2, 4, 16, 20),
+        "label": (),
+    }
+    assert clip["label"] == store.videos()[3].labels[0]
+
+
+def test_motion_of_a_class_is_what_it_is(store):
+    clips = clips_of(store, ["flow", "mv"], replace(CONFIG, flip=False))
+    for number, video in enumerate(clips.videos):
+        clip = clips[Place(0, 0, number)]
+        u = SPEED if video.class_names == ("right",) else -SPEED
+        for name in ("flow", "mv"):
+            assert clip[name][0].mean() == pytest.approx(u, abs=0.3)
+            assert clip[name][1].mean() == pytest.approx(0, abs=0.3)
+
+
+def test_flips_happen_only_where_classes_survive_them(store, tmp_path):
+    safe = Store(write_store(tmp_path / "safe", videos(), mirror_safe=True))
+    places = [Place(0, position, 0) for position in range(20)]
+    signs = {
+        bool(clip["flow"][0].mean() > 0)
+        for clip in map(clips_of(safe, ["flow"]).__getitem__, places)
+    }
+    assert signs == {True, False}
+    clips = clips_of(store, ["flow"])
+    assert all(clips[place]["flow"][0].mean() < 0 for place in places)
+
+
+def test_clip_of_looped_video_is_whole(tmp_path):
+    made = [Made(id="short", label=0, group="g", frames=3)]
+    store = Store(write_store(tmp_path / "s", made))
+    clip = clips_of(store, ["rgb", "flow"])[Place(0, 0, 0)]
+    assert clip["rgb"].shape[1] == clip["flow"].shape[1] == 4
+    assert torch.equal(clip["flow"][:, 0], clip["flow"][:, 2])
+
+
+def test_memory_changes_nothing(store):
+    places = [
+        Place(e, p, (5 * p) % len(store.videos())) for e in (0, 1) for p in range(9)
+    ]
+    fresh = clips_of(store, ["rgb", "flow", "mv"], seed=1)
+    for memory in (200_000, 1 << 30):
+        kept = clips_of(store, ["rgb", "flow", "mv"], seed=1, memory_bytes=memory)
+        assert all(equal(fresh[place], kept[place]) for place in places)
+        used = sum(values.nbytes for values in kept.frames._kept.values())
+        assert 0 < used <= memory
+
+
+def test_vectors_are_filled_wherever_a_clip_begins(store):
+    """Interval 3 of 7 is invalid: it has the field of interval 2, also as the first entry."""
+    frames = frames_of(store, replace(CONFIG, grid_short_px=None))
+    video = store.videos()[0]
+    stored = store.read(video.id, "mv")
+    expected = painted(stored, video.height, video.width)
+    for entries in ([2, 3, 4], [3, 4], [3]):
+        got = frames.read(video, "mv", entries)
+        want = expected[[2 if entry == 3 else entry for entry in entries]]
+        np.testing.assert_array_equal(got, want)
+    zero = frames_of(store, replace(CONFIG, fill="zero"))
+    assert not zero.read(video, "mv", [3]).any()
+    assert zero.read(video, "mv", [2]).any()
+
+
+def test_painting_then_reducing_is_what_the_net_sees(store):
+    frames = frames_of(store, CONFIG)
+    video = store.videos()[1]
+    cells = store.read(video.id, "mv", start=0, stop=2)
+    expected = resized(painted(cells, video.height, video.width), (24, 32))
+    np.testing.assert_array_equal(frames.read(video, "mv", [0, 1]), expected)
+
+
+def test_stride_skips_entries(store):
+    video = store.videos()[0]
+    config = replace(CONFIG, stride=2, grid_short_px=None, crop_px=(48, 64), flip=False)
+    clips = clips_of(store, ["flow"], config)
+    clip = clips.clip(video, clips.centred(video, 0))
+    flow = store.read(video.id, "flow")[[0, 2, 4, 6]]
+    np.testing.assert_allclose(clip["flow"].permute(1, 2, 3, 0), flow, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_workers_give_the_same_batches(store):
+    clips = clips_of(store, ["flow", "mv"], seed=2)
+    order = Order(len(clips), 4, seed=2)
+    loaded = []
+    for workers, context in ((0, None), (2, "fork"), (1, "spawn")):
+        loader = DataLoader(
+            clips,
+            batch_sampler=order,
+            num_workers=workers,
+            multiprocessing_context=context,
+            worker_init_fn=single_threaded,
+        )
+        order.begin(1, 1)
+        loaded.append(list(loader))
+    for batches in loaded[1:]:
+        assert len(batches) == len(loaded[0]) == 2
+        assert all(map(equal, batches, loaded[0]))
+
+
+def test_stated_clips_are_centred_and_know_their_video(store):
+    clips = clips_of(store, ["flow"])
+    stated = StatedClips(clips, [(3, 0), (0, 2)])
+    assert len(stated) == 2
+    clip = stated[1]
+    assert clip["video"] == 0
+    video = clips.videos[0]
+    assert torch.equal(clip["flow"], clips.clip(video, clips.centred(video, 2))["flow"])
+
+
+def test_a_copy_for_a_worker_is_small(store):
+    clips = clips_of(store, ["flow"], memory_bytes=1 << 30)
+    clips[Place(0, 0, 0)]
+    copy = pickle.loads(pickle.dumps(clips))
+    assert not copy.frames._kept
+    assert equal(copy[Place(0, 0, 0)], clips[Place(0, 0, 0)])

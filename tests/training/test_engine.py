@@ -1,0 +1,209 @@
+"""Optimizer, checkpoint, record and signals."""
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from training.engine import checkpoint
+from training.engine.optim import OptimConfig, Schedule, build_optimizer, factor
+from training.engine.record import Run, as_json, differences
+from training.engine.signals import asked_to_stop
+from training.errors import CheckpointError, RecipeError, RunError
+from training.losses.terms import FeatureMSE
+
+
+def net() -> nn.Module:
+    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+
+
+def test_one_cycle_rises_then_falls():
+    config = OptimConfig(schedule="one_cycle", warm_up=0.15)
+    rates = [factor(config, share / 100) for share in range(101)]
+    assert rates[0] == pytest.approx(1 / 25)
+    assert max(rates) == rates[15] == pytest.approx(1)
+    assert rates[:16] == sorted(rates[:16])
+    assert rates[15:] == sorted(rates[15:], reverse=True)
+    assert rates[-1] < 1e-4
+
+
+def test_steps_are_tenths_after_shares_of_the_run():
+    config = OptimConfig(schedule="steps", milestones=(0.5, 0.75))
+    rates = [factor(config, share) for share in (0, 0.49, 0.5, 0.8)]
+    assert rates == pytest.approx([1, 1, 0.1, 0.01])
+
+
+def test_plateau_drops_after_patience_and_remembers():
+    config = OptimConfig(schedule="plateau", patience=1, learning_rate=1.0)
+    model = net()
+    schedule = Schedule(build_optimizer(model, config), config)
+    rates = []
+    for loss in (3.0, 2.0, 2.0, 2.5, 1.0, 1.0, 1.0):
+        schedule.after_epoch(loss)
+        rates.append(schedule.before_step(0, 10))
+    assert rates == pytest.approx([1, 1, 1, 0.1, 0.1, 0.1, 0.01])
+    again = Schedule(build_optimizer(model, config), config)
+    again.load_state_dict(schedule.state_dict())
+    assert again.before_step(0, 10) == pytest.approx(0.01)
+
+
+def test_weights_decay_and_biases_and_norms_do_not():
+    optimizer = build_optimizer(net(), OptimConfig(name="adamw", weight_decay=0.1))
+    sizes = [
+        ([tuple(weight.shape) for weight in group["params"]], group["weight_decay"])
+        for group in optimizer.param_groups
+    ]
+    assert sizes == [([(3, 2)], 0.1), ([(3,), (3,), (3,)], 0.0)]
+
+
+def test_dampened_sgd_moves_by_the_rate():
+    """With dampening 0.9 a constant gradient g moves a weight by rate times g."""
+    weight = nn.Parameter(torch.zeros(1, 1))
+    holder = nn.Module()
+    holder.weight = weight
+    config = OptimConfig(learning_rate=0.1, dampening=0.9, weight_decay=0.0)
+    optimizer = build_optimizer(holder, config)
+    for _ in range(200):
+        before = weight.item()
+        weight.grad = torch.ones(1, 1)
+        optimizer.step()
+    assert weight.item() - before == pytest.approx(-0.1, rel=1e-3)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(RecipeError, match="the optimizer sgd or adamw, got adam"):
+        OptimConfig(name="adam")
+    with pytest.raises(RecipeError, match="the schedule .* got cosine"):
+        OptimConfig(schedule="cosine")
+
+
+def test_checkpoint_comes_back_and_is_replaced_whole(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    for value in (1.0, 2.0):
+        state = {"version": 1, "w": torch.full((2,), value), "n": {"a": 3, "b": None}}
+        checkpoint.save(path, state)
+    loaded = checkpoint.load(path)
+    assert loaded["w"].tolist() == [2, 2] and loaded["n"] == {"a": 3, "b": None}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_failing_save_leaves_the_one_before(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save(path, {"version": 1})
+    with pytest.raises(Exception, match="pickle"):
+        checkpoint.save(path, {"version": 1, "f": lambda: 0})
+    assert checkpoint.load(path) == {"version": 1}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch /tmp/evil-was-here",)
+
+
+@pytest.mark.parametrize("content", ["text", "pickle", "cut", "version", "empty"])
+def test_what_is_no_checkpoint_is_refused_and_not_executed(tmp_path, content):
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save(path, {"version": 1, "w": torch.zeros(1000)})
+    if content == "text":
+        path.write_text("hello")
+    elif content == "pickle":
+        torch.save(Evil(), path)
+    elif content == "cut":
+        path.write_bytes(path.read_bytes()[:700])
+    elif content == "version":
+        torch.save({"version": 99}, path)
+    else:
+        path.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="checkpoint.pt: expected a checkpoint"):
+        checkpoint.load(path)
+    assert not os.path.exists("/tmp/evil-was-here")
+
+
+def test_random_numbers_go_on():
+    torch.manual_seed(3)
+    state = checkpoint.random_state()
+    expected = torch.rand(4)
+    torch.manual_seed(4)
+    checkpoint.restore_random_state(state)
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_settings_become_json_with_their_names():
+    @dataclass(frozen=True)
+    class Recipe:
+        terms: dict
+        sizes: tuple
+
+    value = as_json(Recipe({"match": FeatureMSE(weight=2.0)}, (1, 2)))
+    assert value == {
+        "is": "Recipe",
+        "terms": {"match": {"is": "FeatureMSE", "weight": 2.0, "taps": ["avgpool"]}},
+        "sizes": [1, 2],
+    }
+    assert json.loads(json.dumps(value)) == value
+
+
+def test_differences_are_named_by_place():
+    first = {"a": {"b": 1, "c": [1, 2]}, "d": 0}
+    second = {"a": {"b": 2, "c": [1, 2]}, "e": 0}
+    assert differences(first, second) == ["a.b: 1, 2", "d: 0, absent", "e: absent, 0"]
+    assert not differences(first, first)
+
+
+def test_a_run_goes_on_with_its_recipe_and_refuses_another(tmp_path):
+    folder = tmp_path / "runs" / "a"
+    Run.open(folder, {"seed": 0, "recipe": {"epochs": 3}}, machine={"cpu": 1})
+    again = Run.open(folder, {"seed": 0, "recipe": {"epochs": 3}}, machine={"cpu": 2})
+    assert again.machine() == {"cpu": 1}
+    with pytest.raises(
+        RunError, match="a: expected a run of this recipe, .*recipe.epochs: 3, 4"
+    ):
+        Run.open(folder, {"seed": 0, "recipe": {"epochs": 4}}, machine={})
+
+
+def test_folders_that_are_something_else_are_left_alone(tmp_path):
+    (tmp_path / "photo.jpg").write_text("")
+    with pytest.raises(RunError, match="expected a run or an empty folder"):
+        Run.open(tmp_path, {}, machine={})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["photo.jpg"]
+    with pytest.raises(RunError, match="expected a run, but it has no recipe.json"):
+        Run(tmp_path).decided()
+    (tmp_path / "recipe.json").write_text("{")
+    with pytest.raises(RunError, match="recipe.json: expected JSON"):
+        Run(tmp_path).decided()
+    (tmp_path / "recipe.json").write_text("[]")
+    with pytest.raises(RunError, match="expected the recipe of a run"):
+        Run(tmp_path).decided()
+
+
+def test_lines_after_a_checkpoint_are_forgotten(tmp_path):
+    run = Run.open(tmp_path / "run", {}, machine={})
+    assert run.metrics() == []
+    run.log(kind="steps", epoch=0, step=2)
+    run.log(kind="epoch", epoch=0, step=4)
+    run.log(kind="steps", epoch=1, step=6)
+    run.log(kind="epoch", epoch=1, step=8)
+    with open(run.path("metrics.jsonl"), "a") as file:
+        file.write('{"kind": "st')  # the process was killed here
+    assert len(run.metrics()) == 4
+    run.forget_after(8, 1)
+    assert [line["step"] for line in run.metrics()] == [2, 4, 6]
+    run.forget_after(4, 1)
+    assert [line["step"] for line in run.metrics()] == [2, 4]
+    assert run.path("metrics.jsonl").read_text().endswith("\n")
+
+
+def test_first_signal_asks_second_ends():
+    before = signal.getsignal(signal.SIGINT)
+    with asked_to_stop() as stop:
+        assert not stop.asked
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,125 @@
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from moving_store import Made, videos, write_store
+
+from pipeline.store import Store
+from training.data.splits import chosen_split, parts
+from training.errors import DataError
+
+
+def made_store(folder, made, **options) -> Store:
+    return Store(write_store(folder / "store", made, **options))
+
+
+def test_groups_are_never_torn_apart(tmp_path):
+    found = parts(made_store(tmp_path, videos(24, 6)), split="1", modalities=["flow"])
+    groups = [{video.group for video in part} for part in found[:3]]
+    assert [len(part) for part in groups] == [16, 2, 6]
+    assert not groups[0] & groups[1] and not groups[0] & groups[2]
+    assert not groups[1] & groups[2]
+    assert found.held_out_by_video == ()
+
+
+def test_every_class_is_held_out_where_groups_have_one_class(tmp_path):
+    made = [
+        Made(id=f"{label}-{group}-{clip}", label=label, group=f"{label}-{group}")
+        for label in (0, 1)
+        for group in range(8)
+        for clip in range(2)
+    ]
+    made += [replace(video, id=f"t{video.id}", part="test") for video in made[:1]]
+    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    assert Counter(video.labels[0] for video in found.held_out) == {0: 2, 1: 2}
+    assert not {v.group for v in found.held_out} & {v.group for v in found.train}
+
+
+def test_the_seed_chooses_who_is_held_out(store):
+    held = [
+        {v.id for v in parts(store, split="1", modalities=["mv"], seed=seed).held_out}
+        for seed in (0, 0, 1, 2, 3)
+    ]
+    assert held[0] == held[1]
+    assert len({frozenset(ids) for ids in held}) > 1
+
+
+def test_class_of_one_group_is_held_out_by_video_and_named(tmp_path):
+    made = [Made(id=f"a{i}", label=0, group="only") for i in range(4)]
+    made += [Made(id=f"b{i}", label=1, group=f"g{i}") for i in range(4)]
+    made += [Made(id="t", label=0, group="x", part="test")]
+    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    assert Counter(v.labels[0] for v in found.held_out) == {0: 1, 1: 1}
+    assert found.held_out_by_video == ("left",)
+
+
+def test_the_test_part_is_never_learned_from(store):
+    found = parts(store, split="1", modalities=["flow"])
+    assert {v.id for v in found.test} == {
+        v.id for v in store.videos() if v.splits["1"] == "test"
+    }
+    assert not {v.id for v in found.test} & {v.id for v in found.train + found.held_out}
+
+
+def test_unusable_videos_are_named(tmp_path):
+    made = videos()
+    made[0] = replace(made[0], modalities=("rgb",))
+    made[1] = replace(made[1], frames=1)
+    made[2] = replace(made[2], labels=(0, 1))
+    made[3] = replace(made[3], labels=())
+    store = made_store(tmp_path, made)
+    assert parts(store, split="1", modalities=["flow"]).left_out == {
+        made[0].id: "no flow",
+        made[1].id: "one frame, so no motion",
+        made[2].id: "2 labels, one expected",
+        made[3].id: "0 labels, one expected",
+    }
+    rgb = parts(store, split="1", modalities=["rgb"])
+    assert rgb.left_out.keys() == {made[2].id, made[3].id}
+
+
+def test_teacher_and_student_hold_out_the_same(tmp_path):
+    made = videos(20, 4)
+    made[0] = replace(made[0], modalities=("rgb", "flow"))
+    store = made_store(tmp_path, made)
+    of_flow, of_mv = (
+        {v.id for v in parts(store, split="1", modalities=[m]).held_out}
+        for m in ("flow", "mv")
+    )
+    assert of_flow - {made[0].id} == of_mv
+
+
+def test_split_is_found_or_asked_for(tmp_path, store):
+    assert chosen_split(store, None) == "1"
+    with pytest.raises(DataError, match="expected a split among 1, got 2"):
+        chosen_split(store, "2")
+    several = made_store(tmp_path, videos(), splits={"a": "lists", "b": "lists"})
+    with pytest.raises(
+        DataError, match="several splits, choose one with --split: a, b"
+    ):
+        chosen_split(several, None)
+
+
+def test_store_without_split_says_how_to_get_one(tmp_path):
+    with pytest.raises(DataError, match="none: extract it with --splits, or with --h"):
+        chosen_split(made_store(tmp_path, videos(), splits={}), None)
+
+
+def test_missing_modality_says_how_to_get_it(tmp_path):
+    store = made_store(tmp_path, videos(), modalities=("rgb",))
+    with pytest.raises(
+        DataError, match="has only rgb: extract it with --modalities mv"
+    ):
+        parts(store, split="1", modalities=["rgb", "mv"])
+
+
+def test_empty_part_is_refused(tmp_path):
+    with pytest.raises(DataError, match="split 1 has no usable test video"):
+        parts(made_store(tmp_path, videos(4, 0)), split="1", modalities=["mv"])
+    (tmp_path / "other").mkdir()
+    made = [replace(v, labels=()) for v in videos()]
+    store = made_store(tmp_path / "other", made, classes=())
+    with pytest.raises(
+        DataError, match="expected labelled videos, but it has no class"
+    ):
+        parts(store, split="1", modalities=["mv"])
