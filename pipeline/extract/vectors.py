@@ -135,12 +135,12 @@ def vector_grid(vectors: np.ndarray, *, height: int, width: int) -> np.ndarray:
         fields: AVMotionVector in libavutil/motion_vector.h.
     """
     cells = (-(-height // CELL_PX), -(-width // CELL_PX))
-    quarters = quarter_grids(vectors.tobytes(), [len(vectors)], cells=cells)
+    quarters = quarter_grids(bytearray(vectors.tobytes()), [len(vectors)], cells=cells)
     return quarters[0].astype(np.float32) / 4
 
 
 def quarter_grids(
-    records: bytes | bytearray, counts: list[int], *, cells: tuple[int, int]
+    records: bytearray, counts: list[int], *, cells: tuple[int, int]
 ) -> np.ndarray:
     """Paint the vectors of F frames at once.
 

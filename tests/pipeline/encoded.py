@@ -106,7 +106,8 @@ def encode(
         if rotation is not None:
             stream.set_display_rotation(rotation)
         for number, frame in enumerate(frames):
-            stream.width, stream.height = frame.width, frame.height
+            if number == 0:
+                stream.width, stream.height = frame.width, frame.height
             frame.pts = number if times is None else times[number]
             frame.time_base = Fraction(1, rate if times is None else 1000)
             if space is not None:
