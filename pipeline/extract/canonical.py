@@ -17,6 +17,27 @@ from av.video.frame import PictureType
 from .vectors import Geometry, Grids
 
 
+def canonical_encoder(
+    *, height: int, width: int, crf: int, preset: str, keyint: int
+) -> av.VideoCodecContext:
+    """libx264, told to refer to the frame before and to nothing else."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.height, encoder.width = height, width
+    encoder.pix_fmt = "yuv420p"
+    encoder.framerate = Fraction(25)  # whatever the video has: it changes nothing
+    encoder.thread_count, encoder.thread_type = 1, "NONE"
+    encoder.options = {
+        "preset": preset,
+        "crf": str(crf),
+        "x264-params": f"keyint={keyint}:min-keyint={keyint}:scenecut=0:bframes=0:ref=1:"
+        "threads=1:lookahead-threads=1:sliced-threads=0:open-gop=0:"
+        # x264's macroblock tree reads memory it has not written where the width in
+        # macroblocks is no multiple of its vectors: other bytes from run to run
+        "mbtree=0:rc-lookahead=0",
+    }
+    return encoder
+
+
 class CanonicalVectors:
     """Encodes the frames of one video as they come, and reads their vectors.
 
@@ -32,22 +53,9 @@ class CanonicalVectors:
             height, width: of the frames, both even.
             crf, preset, keyint: of libx264.
         """
-        encoder = av.CodecContext.create("libx264", "w")
-        encoder.height, encoder.width = height, width
-        encoder.pix_fmt, encoder.framerate = (
-            "yuv420p",
-            Fraction(25),
-        )  # the rate changes nothing
-        encoder.thread_count, encoder.thread_type = 1, "NONE"
-        encoder.options = {
-            "preset": preset,
-            "crf": str(crf),
-            "x264-params": f"keyint={keyint}:min-keyint={keyint}:scenecut=0:bframes=0:ref=1:"
-            "threads=1:lookahead-threads=1:sliced-threads=0:open-gop=0:"
-            # x264's macroblock tree reads memory it has not written where the width in
-            # macroblocks is no multiple of its vectors: other bytes from run to run
-            "mbtree=0:rc-lookahead=0",
-        }
+        encoder = canonical_encoder(
+            height=height, width=width, crf=crf, preset=preset, keyint=keyint
+        )
         decoder = av.CodecContext.create("h264", "r")
         decoder.thread_count, decoder.thread_type = 1, "NONE"
         decoder.flags2 |= Flags2.export_mvs.value
