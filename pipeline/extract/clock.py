@@ -14,38 +14,26 @@ MOST_TICKS_OF_A_FRAME = 1_000_000
 
 
 class Clock:
-    """Seconds of consecutive frames, counted from the first one, never falling.
+    """Seconds of consecutive frames, counted from the first one, always growing.
 
-    A frame's own time stamp is used where the container has presentation times. Where
-    it has none (AVI, raw streams), it is number / average rate. Where a single one is
-    missing or would not advance, it is one average interval after the frame before.
+    Where a time stamp is missing or would not advance, it is one average interval after
+    the frame before.
     """
 
-    def __init__(self, *, rate: float, stamped: bool) -> None:
-        """
-        Args:
-            rate: average frames per second, above 0.
-            stamped: the container has presentation times.
-        """
-        self._rate, self._stamped = rate, stamped
-        self._number = -1
-        self._first: float | None = None
-        self._last = 0.0
+    def __init__(self, *, rate: float) -> None:
+        """`rate`: average frames per second, above 0."""
+        self._interval = 1 / rate
+        self._start: float | None = None
+        self._last: float | None = None
 
     def seconds(self, stamp: float | None) -> float:
-        """Seconds of the next frame, from its presentation time if it has one."""
-        self._number += 1
-        if not self._stamped:
-            return self._number / self._rate
-        if self._number == 0:
-            self._first = stamp
-            return 0.0
-        following = self._last + 1 / self._rate
-        if stamp is not None and self._first is None:
-            self._first = stamp - following
-        if stamp is not None and self._first is not None:
-            stated = stamp - self._first
-            following = stated if stated > self._last else following
+        """Seconds of the next frame, from its time stamp if it has one."""
+        following = 0.0 if self._last is None else self._last + self._interval
+        if stamp is not None:
+            if self._start is None:
+                self._start = stamp - following
+            if self._last is None or stamp - self._start > self._last:
+                following = stamp - self._start
         self._last = following
         return following
 

@@ -109,9 +109,7 @@ class VideoFile:
             OSError: the file could not be read; not the video's fault.
         """
         stream, reason = self._stream, "nothing in the stream"
-        form = self._container.format
-        stamped = form.name != "avi" and not form.flags & NO_TIME_STAMPS
-        clock = Clock(rate=self.rate, stamped=stamped)
+        clock = Clock(rate=self.rate)
         known = self._references()
         count = 0
         for packet in self._packets():
@@ -132,12 +130,27 @@ class VideoFile:
                 count += 1
                 yield Picture(
                     frame,
-                    clock.seconds(frame.time if stamped else None),
+                    clock.seconds(self._stamp(frame)),
                     TYPES.get(frame.pict_type, ord("?")),
                     known.frame(frame),
                 )
         if count == 0:
             raise DecodeError(f"{self.codec}: expected frames, got none: {reason}")
+
+    def _stamp(self, frame: av.VideoFrame) -> float | None:
+        """When the frame is shown, if the container says so.
+
+        AVI has no presentation times, and those that FFmpeg makes up jump to and fro where
+        there are B-frames. But each of its packets has a slot of time, and the packet that
+        made the decoder give out a frame is always the same number of slots later.
+        """
+        form = self._container.format
+        if form.flags & NO_TIME_STAMPS:
+            return None
+        ticks = frame.dts if form.name == "avi" else frame.pts
+        if ticks is None or frame.time_base is None:
+            return None
+        return float(ticks * frame.time_base)
 
     def _references(self) -> References:
         context = self._stream.codec_context

@@ -1,0 +1,407 @@
+"""Files as they come: names, containers, damage, time stamps, streams, turns."""
+
+import errno
+import os
+import wave
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from encoded import LAST_FRAME_ONLY, encode, rgb_frames
+
+from pipeline.extract.clock import Clock, Ticks
+from pipeline.extract.decode import Picture, open_video, probe
+from pipeline.extract.errors import DecodeError, NotAVideo, VideoError
+from pipeline.extract.orientation import UPRIGHT, Orientation, orientation
+
+
+def pictures_of(path: Path) -> list[Picture]:
+    with open_video(path) as video:
+        return list(video.pictures())
+
+
+def types_of(path: Path) -> str:
+    return "".join(chr(picture.picture_type) for picture in pictures_of(path))
+
+
+def numbered(count: int, *, height: int = 32, width: int = 48) -> np.ndarray:
+    """Frames of a texture whose level says their number: 20, 30, 40, ..."""
+    rng = np.random.default_rng(0)
+    texture = rng.integers(-9, 10, (height // 8, width // 8, 1)).repeat(3, axis=-1)
+    texture = texture.repeat(8, axis=0).repeat(8, axis=1)
+    texture -= int(np.median(texture))
+    levels = 20 + 10 * np.arange(count)
+    return (levels[:, None, None, None] + texture).astype(np.uint8)
+
+
+def numbers(path: Path) -> list[int]:
+    """The numbers that the decoded frames of `numbered` say."""
+    grey = [p.frame.to_ndarray(format="gray") for p in pictures_of(path)]
+    return [round((float(np.median(frame)) - 20) / 10) for frame in grey]
+
+
+NAMES = (
+    "with blank.mp4",
+    "-dash.mp4",
+    'it\'s "quoted".mp4',
+    "100%03d#&?=;$(x)!.mp4",
+    "http:..x.mp4",
+    "concat:a|b.mp4",
+    "pipe:.mp4",
+    "ümlaut.mp4",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_is_a_local_file(
+    tmp_path: Path, moving_video: Path, name, monkeypatch
+):
+    (tmp_path / name).write_bytes(moving_video.read_bytes())
+    assert len(pictures_of(tmp_path / name)) == 12
+    monkeypatch.chdir(tmp_path)
+    assert len(pictures_of(Path(name))) == 12
+
+
+def test_a_name_that_is_no_text_is_a_local_file(tmp_path: Path, moving_video: Path):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.mp4")
+    Path(name).write_bytes(moving_video.read_bytes())
+    assert len(pictures_of(Path(name))) == 12
+
+
+def test_a_playlist_opens_no_other_file(tmp_path: Path, moving_video: Path):
+    other = moving_video
+    listed = {
+        "list.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:{other}\n#EXT-X-ENDLIST\n",
+        "list.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{other.name}\n#EXT-X-ENDLIST\n",
+        "list.txt": f"ffconcat version 1.0\nfile {other}\n",
+        "concat.mp4": f"ffconcat version 1.0\nfile {other}\n",
+        "list.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n",
+    }
+    for name, text in listed.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(NotAVideo, match="expected a video, got"):
+            probe(tmp_path / name)
+
+
+def test_pictures_and_sound_are_no_videos(tmp_path: Path):
+    pixels = np.full((64, 64, 3), 90, np.uint8)
+    cv2.imwrite(str(tmp_path / "still.jpg"), pixels)
+    cv2.imwrite(str(tmp_path / "still%02d.png"), pixels)
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(8000))
+    (tmp_path / "text.mp4").write_text("no video at all\n" * 99)
+    for path in tmp_path.iterdir():
+        with pytest.raises(NotAVideo, match="expected a video, got"):
+            probe(path)
+
+
+def test_an_empty_file_says_so(tmp_path: Path):
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(NotAVideo, match="expected a video, got an empty file"):
+        probe(tmp_path / "empty.mp4")
+
+
+def test_sound_in_a_video_container_says_so(tmp_path: Path):
+    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        assert isinstance(stream, av.AudioStream)
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 2048), np.float32), format="fltp", layout="mono"
+        )
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(NotAVideo, match="expected a video stream, got none"):
+        probe(tmp_path / "sound.mp4")
+
+
+def test_what_the_system_cannot_read_is_not_blamed_on_the_video(tmp_path: Path):
+    with pytest.raises(FileNotFoundError) as missing:
+        probe(tmp_path / "missing.mp4")
+    assert not isinstance(missing.value, VideoError)
+    with pytest.raises(IsADirectoryError):
+        probe(tmp_path)
+
+
+def test_a_read_error_in_the_middle_is_not_blamed_on_the_video(
+    moving_video: Path, monkeypatch
+):
+    """The demuxer reports an I/O error, and so does reading the file ourselves."""
+    with open_video(moving_video) as video:
+        pictures = video.pictures()
+        next(pictures)
+
+        def broken(*_args):
+            raise OSError(errno.EIO, "Input/output error")
+
+        def failing(*_args):
+            raise av.error.OSError(errno.EIO, "Input/output error")
+            yield
+
+        monkeypatch.setattr("builtins.open", broken)
+        monkeypatch.setattr(video, "_container", type("C", (), {"demux": failing})())
+        packets = video._packets()
+        with pytest.raises(OSError, match="Input/output"):
+            next(packets)
+
+
+def test_the_header_is_read_without_decoding(moving_video: Path):
+    header = probe(moving_video)
+    assert (header.width, header.height, header.fps) == (64, 64, 25)
+    assert (header.frames_estimate, header.codec) == (12, "h264")
+    assert header.seconds == pytest.approx(12 / 25)
+
+
+def test_the_header_of_a_raw_stream_estimates_nothing(tmp_path: Path):
+    path = encode(tmp_path / "v.h264", rgb_frames(numbered(8)))
+    assert probe(path).frames_estimate >= 0
+    assert len(pictures_of(path)) == 8
+
+
+def test_tags_that_are_no_text_do_no_harm(tmp_path: Path):
+    path = encode(
+        tmp_path / "v.avi",
+        rgb_frames(numbered(5)),
+        codec="mpeg4",
+        tags={"title": "XXXX"},
+    )
+    octets = path.read_bytes()
+    assert b"XXXX" in octets
+    path.write_bytes(octets.replace(b"XXXX", b"\xe4\xff\xfe\xc3"))
+    assert len(pictures_of(path)) == 5
+
+
+def test_an_attached_picture_is_not_the_video(tmp_path: Path):
+    path = tmp_path / "v.mp4"
+    with av.open(str(path), "w") as container:
+        cover = container.add_stream("mjpeg", rate=1)
+        film = container.add_stream("libx264", rate=25)
+        assert isinstance(cover, av.VideoStream) and isinstance(film, av.VideoStream)
+        cover.width, cover.height, cover.pix_fmt = 320, 240, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        film.width, film.height, film.pix_fmt = 48, 32, "yuv420p"
+        still = av.VideoFrame.from_ndarray(np.zeros((240, 320, 3), np.uint8))
+        container.mux(cover.encode(still.reformat(format="yuvj420p")))
+        for frame in rgb_frames(numbered(6)):
+            container.mux(film.encode(frame))
+        for stream in (cover, film):
+            container.mux(stream.encode())
+    pictures = pictures_of(path)
+    assert [(p.frame.width, p.frame.height) for p in pictures] == [(48, 32)] * 6
+
+
+def test_b_frames_come_in_the_order_of_showing(tmp_path: Path):
+    options = {"bf": "2", "x264-params": "b-adapt=0", "crf": "10"}
+    path = encode(tmp_path / "v.mp4", rgb_frames(numbered(20)), options=options)
+    assert "B" in types_of(path)
+    assert numbers(path) == list(range(20))
+    seconds = [picture.seconds for picture in pictures_of(path)]
+    np.testing.assert_allclose(seconds, np.arange(20) / 25, atol=1e-9)
+
+
+def test_an_avi_with_b_frames_has_steady_seconds(tmp_path: Path):
+    """AVI knows no presentation times: those that FFmpeg makes up jump to and fro."""
+    options = {"bf": "2", "b_strategy": "0", "q": "2"}
+    path = encode(
+        tmp_path / "v.avi", rgb_frames(numbered(20)), codec="mpeg4", options=options
+    )
+    assert "B" in types_of(path)
+    assert numbers(path) == list(range(20))
+    seconds = [picture.seconds for picture in pictures_of(path)]
+    np.testing.assert_allclose(seconds, np.arange(20) / 25, atol=1e-9)
+
+
+def test_gaps_of_an_avi_are_kept(tmp_path: Path):
+    """A packet of no bytes means that the last frame is shown on."""
+    times = [0, 40, 80, 200, 240, 280]
+    path = encode(
+        tmp_path / "v.avi",
+        rgb_frames(numbered(6)),
+        codec="mpeg4",
+        times=times,
+        options={"q": "2"},
+    )
+    with av.open(str(path)) as container:
+        rate = container.streams.video[0].average_rate
+    seconds = [picture.seconds for picture in pictures_of(path)]
+    assert rate and len(seconds) == 6
+    np.testing.assert_allclose(seconds, np.array(times) / 1000, atol=0.002)
+
+
+def test_changing_intervals_are_kept(tmp_path: Path):
+    times = [500, 540, 580, 1000, 1010, 3000]
+    path = encode(
+        tmp_path / "v.mkv",
+        rgb_frames(numbered(6)),
+        options=LAST_FRAME_ONLY,
+        times=times,
+    )
+    seconds = [picture.seconds for picture in pictures_of(path)]
+    np.testing.assert_allclose(seconds, [0, 0.04, 0.08, 0.5, 0.51, 2.5], atol=1e-3)
+
+
+def test_a_truncated_file_keeps_what_decodes(tmp_path: Path):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 64, 96, 3), np.uint8)
+    whole = encode(tmp_path / "v.mkv", rgb_frames(noise), options=LAST_FRAME_ONLY)
+    octets = whole.read_bytes()
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(octets[: len(octets) * 6 // 10])
+    assert 9 <= len(pictures_of(cut)) <= 13
+
+
+def test_a_packet_that_does_not_decode_is_left_out(tmp_path: Path):
+    """Nothing takes its place: there is one frame less, and it is counted."""
+    path = encode(
+        tmp_path / "v.avi",
+        [f.reformat(format="yuvj420p") for f in rgb_frames(numbered(10))],
+        codec="mjpeg",
+        pix_fmt="yuvj420p",
+    )
+    with av.open(str(path)) as container:
+        packets = [bytes(p) for p in container.demux(video=0) if p.size]
+    octets = path.read_bytes().replace(packets[4], bytes(len(packets[4])))
+    path.write_bytes(octets)
+    with open_video(path) as video:
+        pictures = list(video.pictures())
+        assert len(pictures) == 9
+        assert video.damaged == 1
+
+
+def test_a_stream_without_a_frame_is_an_error(tmp_path: Path):
+    path = encode(tmp_path / "v.h264", rgb_frames(numbered(3)), options=LAST_FRAME_ONLY)
+    octets = path.read_bytes()
+    path.write_bytes(octets[: octets.index(b"\0\0\1\x65") + 4] + bytes(40))
+    with pytest.raises(DecodeError, match="h264: expected frames, got none"):
+        pictures_of(path)
+
+
+def test_decoding_again_gives_the_same_frames(moving_video: Path):
+    first, again = pictures_of(moving_video), pictures_of(moving_video)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.frame.to_ndarray(), other.frame.to_ndarray())
+
+
+def test_frames_are_freed_as_they_go(tmp_path: Path):
+    """Without the garbage collector: memory must not wait for it."""
+    import gc
+    import weakref
+
+    path = encode(tmp_path / "v.mp4", rgb_frames(numbered(12)), options=LAST_FRAME_ONLY)
+    from pipeline.extract.video import ExtractSettings, open_extraction
+
+    gc.disable()
+    try:
+        with open_extraction(
+            path, ExtractSettings(mv_source="original", modalities=("rgb", "mv"))
+        ) as extraction:
+            list(extraction)
+            alive = weakref.ref(extraction)
+        del extraction
+        assert alive() is None
+        assert not [one for one in gc.get_objects() if isinstance(one, av.VideoFrame)]
+    finally:
+        gc.enable()
+
+
+def test_a_clock_without_stamps_counts():
+    clock = Clock(rate=25)
+    np.testing.assert_allclose([clock.seconds(None) for _ in range(3)], [0, 0.04, 0.08])
+
+
+@pytest.mark.parametrize(
+    ("stamps", "seconds"),
+    (
+        ([5.0, 5.1, 5.3], [0, 0.1, 0.3]),
+        ([5.0, None, 5.3], [0, 0.1, 0.3]),
+        ([None, 5.0, 5.3], [0, 0.1, 0.4]),
+        ([0.0, 0.0, 0.0], [0, 0.1, 0.2]),
+        ([1.0, 0.5, 1.5], [0, 0.1, 0.5]),
+    ),
+)
+def test_a_clock_never_goes_back(stamps, seconds):
+    clock = Clock(rate=10)
+    np.testing.assert_allclose([clock.seconds(s) for s in stamps], seconds)
+
+
+def shown(
+    seconds: list[float], *, frames_per_second: float, rate: float = 10
+) -> list[int]:
+    frame = av.VideoFrame(16, 16)
+    from pipeline.extract.references import UNKNOWN
+
+    pictures = [Picture(frame, s, n, UNKNOWN) for n, s in enumerate(seconds)]
+    ticks = Ticks(frames_per_second=frames_per_second, rate=rate)
+    return [picture.picture_type for picture in ticks.shown(pictures)]
+
+
+def test_each_tick_takes_the_frame_shown_then():
+    steady = [n / 10 for n in range(10)]
+    assert shown(steady, frames_per_second=10) == list(range(10))
+    assert shown(steady, frames_per_second=5) == [0, 2, 4, 6, 8]
+    assert shown(steady, frames_per_second=20) == [n // 2 for n in range(20)]
+    assert shown(steady, frames_per_second=4) == [0, 2, 5, 7]
+    assert shown([0], frames_per_second=3) == [0]
+    assert shown([0, 0.15, 0.17, 0.6], frames_per_second=10) == [0, 0, 2, 2, 2, 2, 3]
+
+
+@pytest.mark.parametrize("rate", (24000 / 1001, 29.97, 25, 30000 / 1001))
+def test_ticks_at_the_videos_own_rate_take_every_frame(rate):
+    steady = [n / rate for n in range(5000)]
+    assert shown(steady, frames_per_second=rate, rate=rate) == list(range(5000))
+
+
+def test_a_frame_shown_for_a_century_is_an_error():
+    with pytest.raises(DecodeError, match="time stamps: expected"):
+        shown([0, 3e9], frames_per_second=30)
+
+
+def matrix(a: int, b: int, c: int, d: int) -> bytes:
+    return np.array(
+        [a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30], "i4"
+    ).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "turned"),
+    (
+        ((1, 0, 0, 1), UPRIGHT),
+        ((0, 1, -1, 0), Orientation(True, True, False)),  # a phone held upright
+        ((-1, 0, 0, -1), Orientation(False, True, True)),
+        ((0, -1, 1, 0), Orientation(True, False, True)),
+        ((-1, 0, 0, 1), Orientation(False, True, False)),
+        ((0, 1, 1, 0), Orientation(True, False, False)),
+        ((1, 1, -1, 1), UPRIGHT),  # 45 degrees
+        ((0, 0, 0, 0), UPRIGHT),
+    ),
+)
+def test_a_display_matrix_is_a_turn(values, turned):
+    assert orientation(matrix(*values)) == turned
+
+
+def test_a_damaged_display_matrix_turns_nothing():
+    assert orientation(b"") == orientation(b"abc") == UPRIGHT
+
+
+def test_a_turn_moves_pixels_and_sizes_alike():
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    clockwise = Orientation(True, True, False)
+    np.testing.assert_array_equal(clockwise.planes(pixels), np.rot90(pixels, -1))
+    assert clockwise.size(2, 3) == (3, 2)
+
+
+@pytest.mark.clips
+def test_the_decoded_count_is_the_truth(clips_folder: Path):
+    """HMDB51's headers promise more frames than there are: one, or one for each gap."""
+    for path in sorted(clips_folder.glob("hmdb51/**/*.avi")):
+        count, promised = len(pictures_of(path)), probe(path).frames_estimate
+        capture = cv2.VideoCapture(str(path))
+        theirs = 0
+        while capture.grab():
+            theirs += 1
+        assert count == theirs
+        assert promised > count
