@@ -24,7 +24,7 @@ pipeline.cluster
 pipeline.retries pipeline.summary pipeline.extraction pipeline.upkeep
 pipeline.machine pipeline.doctor pipeline.audit pipeline.colour_wheel pipeline.preview pipeline.bench
 pipeline.cli
-training.errors training.metrics training.progress
+training.errors training.saved training.metrics training.progress
 training.report training.data training.models training.losses training.engine
 training.steps training.protocols
 training.jobs

@@ -1,13 +1,13 @@
 """The state of a run in one file: complete or absent, and read without executing it."""
 
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..errors import CheckpointError
+from ..saved import read_saved
 
 VERSION = 1
 
@@ -35,14 +35,7 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is damaged, or something else.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as e:
-        told = str(e).strip().splitlines()
-        raise CheckpointError(
-            f"{path}: expected a checkpoint of a training, got something else"
-            f" ({told[0][:80] if told else type(e).__name__})"
-        ) from None
+    state = read_saved(path, what="a checkpoint of a training")
     if not isinstance(state, dict) or state.get("version") != VERSION:
         raise CheckpointError(
             f"{path}: expected a checkpoint of version {VERSION}, got"

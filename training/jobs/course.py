@@ -21,7 +21,7 @@ from ..engine.loop import Waiting, fit
 from ..engine.optim import OptimConfig, Schedule, build_optimizer
 from ..engine.record import CHECKPOINT, WEIGHTS, Run
 from ..engine.signals import Stop, asked_to_stop
-from ..errors import Interrupted, RecipeError
+from ..errors import Diverged, Interrupted, RecipeError
 from ..progress import Watch
 from ..protocols import ClipProtocol, Scorer, single_threaded
 from .machine import Machine
@@ -216,6 +216,10 @@ class _Training:
         try:
             for epoch in range(self.finished, self.course.epochs):
                 self._epoch(epoch)
+        except Diverged as error:
+            raise Diverged(
+                f"{self.run.folder}: step {self.taken + 1} of {self.total}: {error}"
+            ) from None
         finally:
             self.watch.end()
         if self.course.select == "best" and self.best["weights"] is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.store import Store
 
+from ..data.splits import chosen_split
 from ..engine.record import RESULTS, Run, as_json
 from ..errors import RunError
 from ..models.backbones import BackboneConfig
@@ -29,6 +30,21 @@ def store_facts(store: Store, modalities: Sequence[str]) -> dict[str, Any]:
     )
 
 
+def split_facts(store: Store, split: str) -> dict[str, Any]:
+    """A split: its name, where it comes from, and a hash of who is in which part.
+
+    Raises:
+        DataError: the store has no such split.
+    """
+    state = hashlib.sha256()
+    for video in store.videos():
+        if split in video.splits:
+            line = (video.id, video.splits[split], video.labels, video.group)
+            state.update(repr(line).encode("utf-8", "surrogateescape"))
+    name = chosen_split(store, split)
+    return {"name": name, "kind": store.splits[name], "videos": state.hexdigest()}
+
+
 def decided(
     kind: str,
     *,
@@ -48,11 +64,7 @@ def decided(
         "model": {"net": model.net, "sees": model.sees},
         "modalities": list(modalities),
         "store": store_facts(store, modalities),
-        "split": {
-            "name": split,
-            "kind": store.splits[split],
-            "videos": _membership(store, split),
-        },
+        "split": split_facts(store, split),
         "seed": seed,
         "precision": precision,
     }
@@ -84,16 +96,6 @@ def runs_in(folder: Path) -> list[Run]:
         return []
     found = [Run(path) for path in sorted(folder.iterdir()) if path.is_dir()]
     return [run for run in found if run.is_run]
-
-
-def _membership(store: Store, split: str) -> str:
-    """Fingerprint of who is in which part, with which labels and group."""
-    state = hashlib.sha256()
-    for video in store.videos():
-        if split in video.splits:
-            line = (video.id, video.splits[split], video.labels, video.group)
-            state.update(repr(line).encode("utf-8", "surrogateescape"))
-    return state.hexdigest()
 
 
 def _same(run: Run, wanted: dict[str, Any]) -> bool:

@@ -11,13 +11,13 @@ from pipeline.store import Store
 from .. import metrics
 from ..data.dataset import ClipConfig, Clips, frames_of
 from ..data.splits import Parts, parts
-from ..engine.record import RECIPE, SCORES, WEIGHTS, Run, write_json
+from ..engine.record import RECIPE, SCORES, WEIGHTS, Run, differences, write_json
 from ..errors import DataError, RunError
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
 from ..protocols import ClipProtocol, Scorer, Scores
-from .description import store_facts
+from .description import split_facts, store_facts
 from .machine import Machine
 
 
@@ -122,12 +122,17 @@ def evaluate(
     """
     decided = run.decided()
     model, config = trained_model(run)
-    here = store_facts(store, [config.sees])
-    if here["fingerprint"] != decided["store"]["fingerprint"]:
+    differ = differences(
+        {"store": decided["store"], "split": decided["split"]},
+        {
+            "store": store_facts(store, decided["modalities"]),
+            "split": split_facts(store, decided["split"]["name"]),
+        },
+    )
+    if differ:
         raise RunError(
-            f"{run.path(RECIPE)}: expected the store the run was trained on"
-            f" ({decided['store']['fingerprint'][:12]}), got {store.folder}"
-            f" ({here['fingerprint'][:12]})"
+            f"{run.path(RECIPE)}: expected the store the run was trained on, but it and"
+            f" {store.folder} differ in {differ[0]}"
         )
     settings = decided["recipe"]["settings"]
     clip = clip_config(settings["clip"])

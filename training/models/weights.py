@@ -1,14 +1,13 @@
 """Weights from elsewhere -> a network, with a report of what fitted."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..saved import read_saved
 
 
 class Fitted(NamedTuple):
@@ -36,16 +35,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: the file is not there, or something else.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path}: expected weights, but there is no file"
-        ) from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError):
-        raise CheckpointError(
-            f"{path}: expected weights saved by a training, got something else"
-        ) from None
+    state = read_saved(path, what="weights saved by a training")
     if not isinstance(state, dict) or not all(
         isinstance(value, Tensor) for value in state.values()
     ):

@@ -1,0 +1,479 @@
+"""Trainings from start to end: teach, distil, evaluate, stop, go on, refuse."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_setting
+from moving_store import Made, videos, write_store
+
+from pipeline.store import Store
+from training.commands import run_distill, run_evaluate, run_teach
+from training.data.order import epoch_order
+from training.engine.optim import OptimConfig
+from training.engine.record import RESULTS, Run, read_json, write_json
+from training.errors import (
+    CheckpointError,
+    DataError,
+    Diverged,
+    Interrupted,
+    RecipeError,
+    RunError,
+)
+from training.jobs.description import runs_in
+from training.jobs.distill import DistillRecipe
+from training.jobs.machine import Machine
+from training.jobs.teach import TeachRecipe, teach
+from training.losses.terms import FeatureMSE
+from training.models.backbones import BackboneConfig
+from training.progress import Silent
+from training.recipes import tiny
+
+
+class StopAt(Silent):
+    """Sends SIGINT to this process when so many steps are done."""
+
+    def __init__(self, step: int) -> None:
+        self.at = step
+
+    def step(self, done: int, text: str) -> None:
+        if done == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+class Told(Silent):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def taught(store: Store, out: Path, *, recipe: TeachRecipe | None = None, **options):
+    return teach(
+        recipe or tiny.teach("mv"),
+        recipe_name="tiny",
+        store=store,
+        split="1",
+        seed=options.pop("seed", 0),
+        runs=out.parent,
+        out=out,
+        base="run",
+        machine=options.pop("machine", Machine()),
+        watch=options.pop("watch", Silent()),
+    )
+
+
+def distilled(store: Store, runs: Path, student: str = "mv", **options) -> Run:
+    options = {"teacher_run": None, "baseline": False, "out": None} | options
+    return run_distill(
+        tiny_setting(store, runs), teacher="flow", student=student, **options
+    )
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return torch.load(run.path("model.pt"), weights_only=True)
+
+
+def same(first: Run, second: Run) -> bool:
+    """Equal bits in every weight, equal numbers in every line that has no clock."""
+    ours, theirs = weights(first), weights(second)
+    clocks = {"seconds", "waited", "clips_per_second"}
+    lines = [
+        [{k: v for k, v in line.items() if k not in clocks} for line in run.metrics()]
+        for run in (first, second)
+    ]
+    return (
+        ours.keys() == theirs.keys()
+        and all(torch.equal(ours[name], theirs[name]) for name in ours)
+        and lines[0] == lines[1]
+    )
+
+
+def test_teacher_learns_left_from_right(store, tmp_path):
+    recipe = replace(tiny.teach("flow"), epochs=8)
+    results = taught(store, tmp_path / "run", recipe=recipe).results()
+    assert results["test"]["top1"]["mean"] == 1
+    assert results["test"]["videos"] == 4
+    assert results["videos"]["train"] == 6 and results["videos"]["held_out"] == 2
+
+
+def test_a_run_says_everything(store, teacher):
+    assert sorted(path.name for path in teacher.folder.iterdir()) == [
+        "checkpoint.pt",
+        "metrics.jsonl",
+        "model.pt",
+        "recipe.json",
+        "results.json",
+        "scores_held_out.npz",
+        "scores_test.npz",
+    ]
+    decided = teacher.decided()
+    assert decided["model"] == {"net": "r3d_tiny", "sees": "flow"}
+    assert decided["store"]["classes"] == ["left", "right"]
+    assert decided["recipe"]["settings"]["optim"]["learning_rate"] == 3e-3
+    epochs = [line for line in teacher.metrics() if line["kind"] == "epoch"]
+    assert [line["epoch"] for line in epochs] == [0, 1]
+    assert {"loss", "labels", "held_out_top1", "waited", "clips_per_second"} <= epochs[
+        0
+    ].keys()
+    with np.load(teacher.path("scores_test.npz"), allow_pickle=False) as file:
+        assert file["ids"].tolist() == [
+            "left_g04",
+            "left_g05",
+            "right_g04",
+            "right_g05",
+        ]
+        hits = file["scores"].argmax(axis=1) == file["labels"]
+    assert teacher.results()["test"]["top1"]["mean"] == hits.mean()
+
+
+def test_stopping_and_going_on_anywhere_changes_nothing(store, tmp_path):
+    """Epochs have one step: stops at its end. Batches of 2 have three: in the middle."""
+    recipe = replace(tiny.teach("mv"), batch_size=2, epochs=3)
+    whole = taught(store, tmp_path / "whole", recipe=recipe)
+    for at in (1, 3, 5, 8):
+        out = tmp_path / f"stopped{at}"
+        with pytest.raises(Interrupted, match=f"after step {at} of 9, everything is s"):
+            taught(store, out, recipe=recipe, watch=StopAt(at))
+        assert Run(out).results() is None
+        torch.manual_seed(99)  # whatever happened in between
+        assert same(whole, taught(store, out, recipe=recipe)), at
+
+
+def test_going_on_twice_changes_nothing_for_a_student(store, tmp_path, teacher):
+    whole = distilled(store, tmp_path / "whole", teacher_run=teacher.folder)
+    runs = tmp_path / "stopped"
+    setting = tiny_setting(store, runs)
+    options = {"teacher": "flow", "student": "mv", "teacher_run": teacher.folder}
+    for at in (1, 2):
+        with pytest.raises(Interrupted):
+            run_distill(
+                setting._replace(watch=StopAt(at)), baseline=False, out=None, **options
+            )
+    again = distilled(store, runs, teacher_run=teacher.folder)
+    assert len(runs_in(runs)) == 1
+    assert same(whole, again)
+
+
+KILLED = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+sys.path.insert(0, sys.argv[3])
+from test_jobs import taught, tiny, Machine, Store
+torch.set_num_threads(1)
+recipe = replace(tiny.teach("mv"), batch_size=2, epochs=8)
+taught(Store(Path(sys.argv[1])), Path(sys.argv[2]), recipe=recipe,
+       machine=Machine(checkpoint_seconds=0.05))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_from_its_last_checkpoint(store, tmp_path):
+    out = tmp_path / "killed"
+    here = str(Path(__file__).parent)
+    command = [sys.executable, "-c", KILLED, str(store.folder), str(out), here]
+    child = subprocess.Popen(command)
+    deadline = time.monotonic() + 120
+    while len(Run(out).metrics()) < 4 or not Run(out).path("checkpoint.pt").exists():
+        assert child.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert Run(out).results() is None
+    assert (
+        0 < torch.load(Run(out).path("checkpoint.pt"), weights_only=True)["taken"] < 24
+    )
+
+    recipe = replace(tiny.teach("mv"), batch_size=2, epochs=8)
+    killed = taught(store, out, recipe=recipe)
+    assert same(taught(store, tmp_path / "whole", recipe=recipe), killed)
+
+
+def test_the_best_epoch_is_kept_if_the_recipe_says_so(store, tmp_path):
+    recipe = replace(tiny.teach("flow"), epochs=4, select="best")
+    run = taught(store, tmp_path / "best", recipe=recipe)
+    looks = [x["held_out_top1"] for x in run.metrics() if x["kind"] == "epoch"]
+    chosen = run.results()["training"]["chosen_epoch"]
+    assert chosen == looks.index(max(looks))
+    assert run.results()["held_out"]["top1"]["mean"] == max(looks)
+
+
+def test_a_complete_run_is_not_redone(store, teacher):
+    told = Told()
+    before = teacher.path(RESULTS).stat().st_mtime_ns
+    again = taught(store, teacher.folder, recipe=tiny.teach("flow"), watch=told)
+    assert again.path(RESULTS).stat().st_mtime_ns == before
+    assert told.lines == [f"{teacher.folder}: complete, nothing to do"]
+
+
+def test_distil_trains_a_teacher_if_there_is_none_and_then_finds_it(store, tmp_path):
+    told = Told()
+    setting = tiny_setting(store, tmp_path)._replace(watch=told)
+    options = {"teacher": "flow", "teacher_run": None, "out": None}
+    run = run_distill(setting, student="mv", baseline=True, **options)
+    assert any("no complete flow teacher" in line for line in told.lines)
+    assert {run.folder.name for run in runs_in(tmp_path)} == {
+        "moving-tiny-flow-split1-seed0",
+        "moving-tiny-mv-scratch-split1-seed0",
+        "moving-tiny-flow-to-mv-split1-seed0",
+    }
+    results = run.results()
+    ours, scratch = results["test"]["top1"]["mean"], results["scratch"]["test"]
+    expected = ours - scratch["top1"]["mean"]
+    assert results["scratch"]["difference"]["mean"] == pytest.approx(expected)
+    assert results["scratch"]["training"]["steps"] == results["training"]["steps"]
+
+    told.lines.clear()
+    run_distill(setting, student="rgb", baseline=False, **options)
+    assert not any("no complete flow teacher" in line for line in told.lines)
+    assert any(line.endswith("moving-tiny-flow-split1-seed0") for line in told.lines)
+
+
+def test_a_baseline_may_come_later(store, tmp_path, teacher):
+    first = distilled(store, tmp_path, teacher_run=teacher.folder)
+    assert "scratch" not in first.results()
+    again = distilled(store, tmp_path, teacher_run=teacher.folder, baseline=True)
+    assert again.folder == first.folder
+    assert again.results()["scratch"]["videos_compared"] == 4
+
+
+def test_the_newest_complete_teacher_of_exactly_this_kind_is_taken(
+    store, tmp_path, teacher
+):
+    for name, seed in (("old", 0), ("new", 0), ("other_seed", 1)):
+        shutil.copytree(teacher.folder, tmp_path / name)
+        recipe = read_json(tmp_path / name / "recipe.json")
+        recipe["run"]["seed"] = seed
+        write_json(tmp_path / name / "recipe.json", recipe)
+        age = {"old": 10, "new": 20, "other_seed": 30}[name]
+        os.utime(tmp_path / name / RESULTS, (age, age))
+    shutil.copytree(teacher.folder, tmp_path / "begun")
+    (tmp_path / "begun" / RESULTS).unlink()
+    found = run_teach(tiny_setting(store, tmp_path), "flow", out=None)
+    assert found.folder == tmp_path / "new"
+
+
+def test_teacher_starts_the_student_where_the_recipe_says_so(store, tmp_path, teacher):
+    recipe = replace(
+        tiny.distill("flow", "mv"),
+        init="teacher",
+        optim=OptimConfig(learning_rate=0.0, weight_decay=0.0),
+    )
+    setting = tiny_setting(store, tmp_path)
+    family = setting.family._replace(distill=lambda *_: recipe)
+    run = run_distill(
+        setting._replace(family=family),
+        teacher="flow",
+        student="mv",
+        teacher_run=teacher.folder,
+        baseline=False,
+        out=None,
+    )
+    ours, theirs = weights(run), weights(teacher)
+    learned = [name for name in ours if "running" not in name and "tracked" not in name]
+    assert all(torch.equal(ours[name], theirs[name]) for name in learned)
+
+
+def test_evaluating_again_says_the_same(store, teacher, tmp_path):
+    shutil.copytree(teacher.folder, tmp_path / "run")
+    for part in ("test", "held_out"):
+        told = run_evaluate(
+            tmp_path / "run", store=None, part=part, machine=Machine(), watch=Silent()
+        )
+        assert told["result"] == teacher.results()[part]
+    assert (tmp_path / "run" / "evaluation_held_out.json").exists()
+
+
+def test_left_out_videos_are_in_the_results(tmp_path):
+    made = [*videos(), Made(id="still", label=0, group="g9", frames=1)]
+    store = Store(write_store(tmp_path / "store", made))
+    results = taught(store, tmp_path / "run").results()
+    assert results["videos"]["left_out"] == {"still": "one frame, so no motion"}
+
+
+def test_order_of_training_is_the_pure_function(store, tmp_path):
+    """Two epochs of the six training videos, in whole batches of four: one each."""
+    assert sorted(epoch_order(6, seed=0, epoch=0)) == list(range(6))
+    results = taught(store, tmp_path / "run").results()
+    assert results["training"]["steps"] == 2
+
+
+# ---- refusals
+
+
+def test_run_folder_of_another_recipe(store, tmp_path, teacher):
+    with pytest.raises(RunError, match="there and here differ in modalities"):
+        taught(store, teacher.folder, recipe=tiny.teach("mv"))
+    with pytest.raises(RunError, match="differ in recipe.settings.epochs: 2, 3"):
+        taught(store, teacher.folder, recipe=replace(tiny.teach("flow"), epochs=3))
+    with pytest.raises(RunError, match="differ in seed: 0, 1"):
+        taught(store, teacher.folder, recipe=tiny.teach("flow"), seed=1)
+
+
+def test_a_wrong_out_is_refused_before_any_training(store, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("")
+    with pytest.raises(RunError, match="expected a run or an empty folder"):
+        distilled(store, tmp_path, out=out)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_missing_modality_is_refused_before_any_training(tmp_path):
+    store = Store(write_store(tmp_path / "s", videos(), modalities=("rgb", "flow")))
+    with pytest.raises(
+        DataError, match="expected mv, flow, but the store has only rgb, f"
+    ):
+        distilled(store, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_teacher_of_other_classes(tmp_path, teacher):
+    classes = ("down", "up")
+    store = Store(write_store(tmp_path / "s", videos(), classes=classes))
+    with pytest.raises(
+        RunError, match=r"2 classes \(down, up\), got 2 \(left, right\)"
+    ):
+        distilled(store, tmp_path, teacher_run=teacher.folder)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"flow": {"profile": "fast"}}, 'flow.profile: "default", "fast"'),
+        ({"common": {"short_side": 64}}, "common.short_side: 48, 64"),
+    ],
+)
+def test_teacher_of_other_motion(tmp_path, teacher, changed, message):
+    settings = {"common": {"short_side": 48}, "flow": {"profile": "default"}} | changed
+    store = Store(write_store(tmp_path / "s", videos(), settings=settings))
+    with pytest.raises(RunError, match=f"the same flow, .* differ in {message}"):
+        distilled(store, tmp_path, teacher_run=teacher.folder)
+
+
+def test_teacher_of_vectors_of_another_source(store, tmp_path):
+    expert = run_teach(tiny_setting(store, tmp_path), "mv", out=None)
+    settings = {"common": {"short_side": 48}, "mv": {"source": "original"}}
+    other = Store(write_store(tmp_path / "s", videos(), settings=settings))
+    with pytest.raises(RunError, match='mv.source: "canonical", "original"'):
+        run_distill(
+            tiny_setting(other, tmp_path),
+            teacher="mv",
+            student="rgb",
+            teacher_run=expert.folder,
+            baseline=False,
+            out=None,
+        )
+
+
+def test_teacher_of_another_split_modality_net_or_clip(store, tmp_path, teacher):
+    def changed(**options) -> Path:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        shutil.copytree(teacher.folder, folder)
+        recipe = read_json(folder / "recipe.json")
+        for name, value in options.items():
+            part = recipe["run"]
+            *places, last = name.split("__")
+            for place in places:
+                part = part[place]
+            part[last] = value
+        write_json(folder / "recipe.json", recipe)
+        return folder
+
+    for folder, message in (
+        (changed(split__name="2"), "split 1, got split 2: it may know the test videos"),
+        (changed(model__sees="mv"), "that sees flow, got one that sees mv"),
+        (changed(model__net="r3d_narrow"), r"model.pt: .*weight.*: expected \(16"),
+        (
+            changed(recipe__settings__clip__motion_gain=1.0),
+            "the same clips, .* motion_gain: 1.0, 10.0",
+        ),
+    ):
+        with pytest.raises((RunError, CheckpointError), match=message):
+            distilled(store, tmp_path / "runs", teacher_run=folder)
+
+
+def test_teacher_that_is_not_complete_or_not_a_run(store, tmp_path, teacher):
+    with pytest.raises(RunError, match="expected a complete run of a teacher"):
+        distilled(store, tmp_path, teacher_run=tmp_path)
+    shutil.copytree(teacher.folder, tmp_path / "bad")
+    (tmp_path / "bad" / "model.pt").write_bytes(b"junk")
+    with pytest.raises(CheckpointError, match="model.pt: expected weights saved by a"):
+        distilled(store, tmp_path, teacher_run=tmp_path / "bad")
+
+
+def test_damaged_checkpoint_stops_instead_of_starting_afresh(store, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        taught(store, out, watch=StopAt(1))
+    (out / "checkpoint.pt").write_bytes(b"junk")
+    with pytest.raises(CheckpointError, match="expected a checkpoint of a training"):
+        taught(store, out)
+
+
+def test_diverging_names_step_and_parts(store, tmp_path):
+    optim = OptimConfig(name="sgd", learning_rate=1e30, weight_decay=0.0)
+    recipe = replace(tiny.teach("mv"), optim=optim, epochs=5)
+    with pytest.raises(
+        Diverged, match=r"step \d+ of 5: the loss is no longer .*labels"
+    ):
+        taught(store, tmp_path / "run", recipe=recipe)
+
+
+def test_unknown_taps_and_missing_terms():
+    with pytest.raises(
+        RecipeError, match="term match: .* student r3d_tiny .* got conv5"
+    ):
+        replace(
+            tiny.distill("flow", "mv"), terms={"match": FeatureMSE(taps=("conv5",))}
+        )
+    with pytest.raises(RecipeError, match="at least one term"):
+        replace(tiny.distill("flow", "mv"), terms={})
+    with pytest.raises(RecipeError, match="init none or teacher, got imagenet"):
+        replace(tiny.distill("flow", "mv"), init="imagenet")
+
+
+def test_taps_of_other_shapes_are_refused(store, tmp_path, teacher):
+    recipe: DistillRecipe = replace(
+        tiny.distill("flow", "mv"), student=BackboneConfig(net="r3d_narrow", sees="mv")
+    )
+    setting = tiny_setting(store, tmp_path)
+    family = setting.family._replace(distill=lambda *_: recipe)
+    with pytest.raises(
+        RecipeError, match=r"avgpool: .*student \(4, 128.*teacher \(4, 64"
+    ):
+        run_distill(
+            setting._replace(family=family),
+            teacher="flow",
+            student="mv",
+            teacher_run=teacher.folder,
+            baseline=False,
+            out=None,
+        )
+
+
+def test_evaluating_on_another_store_or_an_unfinished_run(store, tmp_path, teacher):
+    other = Store(write_store(tmp_path / "s", videos(4)))
+    fresh = tmp_path / "begun"
+    with pytest.raises(Interrupted):
+        taught(store, fresh, watch=StopAt(1))
+    options = {"part": "test", "machine": Machine(), "watch": Silent()}
+    with pytest.raises(
+        RunError, match="expected a complete run, but it has no results"
+    ):
+        run_evaluate(fresh, store=None, **options)
+    with pytest.raises(RunError, match="expected the store the run was trained on"):
+        run_evaluate(teacher.folder, store=other.folder, **options)
