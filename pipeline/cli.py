@@ -9,6 +9,10 @@ import click
 
 DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
 MODALITIES = ("rgb", "flow", "mv")
+PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow"),
+)
 ExistingFolder = click.Path(exists=True, file_okay=False, path_type=Path)
 AnyPath = click.Path(path_type=Path)
 
@@ -124,6 +128,12 @@ def dataset_options(command: Any) -> Any:
     return command
 
 
+def _even(ctx: click.Context, param: click.Parameter, value: int) -> int:
+    if value % 2:
+        raise click.BadParameter(f"expected an even number, got {value}", ctx, param)
+    return value
+
+
 @main.command()
 @dataset_options
 @click.option(
@@ -140,10 +150,11 @@ def dataset_options(command: Any) -> Any:
 )
 @click.option(
     "--short-side",
-    type=click.IntRange(8, 4096),
+    type=click.IntRange(16, 4096),
     default=256,
     show_default=True,
-    help="Shorter side of the stored frames, px.",
+    callback=_even,
+    help="Shorter side of the stored frames, px; even.",
 )
 @click.option(
     "--fps",
@@ -185,6 +196,7 @@ def dataset_options(command: Any) -> Any:
 )
 @click.option(
     "--mv-preset",
+    type=click.Choice(PRESETS),
     default="veryfast",
     show_default=True,
     help="x264 preset of the canonical encoding.",
@@ -353,3 +365,150 @@ def info(store: Path, video: str | None, as_json: bool) -> None:
 
     facts = upkeep.info(store, video)
     click.echo(json.dumps(facts) if as_json else upkeep.lines(facts))
+
+
+@main.command()
+@click.argument("store", type=ExistingFolder)
+@click.option("--video", help="Its id, or the end of it. [default: the first one]")
+@click.option(
+    "--out", type=AnyPath, help="The picture (PNG). [default: named after the video]"
+)
+@click.option(
+    "--interval",
+    type=click.IntRange(0),
+    help="Which k -> k+1 to draw. [default: one with most motion]",
+)
+@click.option("--movie/--no-movie", default=True, show_default=True)
+def preview(
+    store: Path,
+    video: str | None,
+    out: Path | None,
+    interval: int | None,
+    movie: bool,
+) -> None:
+    """Draw RGB, flow and motion vectors of the same interval side by side.
+
+    Directions are colours, as the legend says; the movie lies beside the picture.
+    """
+    from pipeline import preview as drawing
+    from pipeline.store import Store
+    from pipeline.upkeep import full_id
+
+    video_id = None if video is None else full_id(Store(store), video)
+    drawn = drawing.preview(store, video_id, out=out, interval=interval, movie=movie)
+    click.echo(drawn.text())
+
+
+@main.command()
+@dataset_options
+@click.option(
+    "--sample", type=click.IntRange(1), help="About so many videos. [default: all]"
+)
+@click.option("--json", "as_json", is_flag=True)
+def audit(sample: int | None, as_json: bool, **which: Any) -> None:
+    """Show how the files are coded, class by class, and warn if that predicts the class.
+
+    A student of original motion vectors can then read the class off the codec.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from pipeline import audit as auditing
+    from pipeline.adapters import load
+
+    found = load(which.pop("dataset"), **which)
+    with Progress(console=Console(stderr=True)) as bars:
+        task = bars.add_task("audit", total=None)
+        result = auditing.audit(
+            found,
+            sample=sample,
+            on_progress=lambda done, total: bars.update(
+                task, completed=done, total=total
+            ),
+        )
+    click.echo(json.dumps(result.to_dict()) if as_json else result.text())
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+def doctor(as_json: bool) -> None:
+    """Look at libraries, GPU, Ray, disks and file systems, and say what to mend."""
+    from pipeline.doctor import doctor as look
+
+    report = look()
+    click.echo(json.dumps(report.to_dict()) if as_json else report.text())
+    raise SystemExit(0 if report.healthy else 1)
+
+
+@main.group()
+def bench() -> None:
+    """Measure on this machine: the same answer first, then the time, as ratios."""
+
+
+def bench_options(command: Any) -> Any:
+    """What all benchmarks take."""
+    clips = click.option(
+        "--clips",
+        "clips_folder",
+        type=ExistingFolder,
+        envvar="VIDEO_TEST_DATA",
+        show_envvar=True,
+        help="The folder of real clips.",
+    )
+    return clips(click.option("--json", "as_json", is_flag=True)(command))
+
+
+def _print_bench(module: Any, as_json: bool, **options: Any) -> None:
+    given = {name: value for name, value in options.items() if value is not None}
+    result = module.run(**given)
+    click.echo(json.dumps(result) if as_json else module.table(result))
+
+
+@bench.command("flow")
+@bench_options
+@click.option("--pairs", type=click.IntRange(1), help="Frame pairs to time.")
+def bench_flow(as_json: bool, **options: Any) -> None:
+    """TV-L1 of ours against OpenCV's, per core."""
+    from pipeline.bench import flow
+
+    _print_bench(flow, as_json, **options)
+
+
+@bench.command("decode")
+@bench_options
+@click.option("--rounds", type=click.IntRange(1))
+def bench_decode(as_json: bool, **options: Any) -> None:
+    """Decoding to RGB at the stored size, against cv2.VideoCapture."""
+    from pipeline.bench import decode
+
+    _print_bench(decode, as_json, **options)
+
+
+@bench.command("vectors")
+@bench_options
+@click.option("--rounds", type=click.IntRange(1))
+@click.option(
+    "--peer-python",
+    type=click.Path(exists=True, path_type=Path),
+    help="Python of an environment that has motion-vector-extractor.",
+)
+def bench_vectors(as_json: bool, **options: Any) -> None:
+    """Motion vectors alone and with RGB, against motion-vector-extractor."""
+    from pipeline.bench import vectors
+
+    _print_bench(vectors, as_json, **options)
+
+
+@bench.command("read")
+@click.argument("store", type=ExistingFolder)
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--rounds", type=click.IntRange(1))
+def bench_read(as_json: bool, **options: Any) -> None:
+    """Random RGB clips from a store, against decoding the same JPEGs from memory."""
+    from pipeline.bench import read
+
+    _print_bench(read, as_json, **options)
+
+
+if __name__ == "__main__":
+    main()
