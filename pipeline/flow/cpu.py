@@ -16,8 +16,7 @@ from .warp import warp
 
 KEPT_BYTES = 256 << 20
 TOGETHER = 15
-FIRST = 2
-SLOWEST = 1.15
+FIRST = 3
 
 
 class _Level:
@@ -28,8 +27,9 @@ class _Level:
         self.state = empty_state(height, width)
         self.taps = empty_taps(height, width)
         self.flow = np.zeros((2, height, width), np.float32)
+        self.unfiltered = np.zeros_like(self.flow)
         self.limit = np.float32(profile.lam * profile.theta)
-        self.theta = np.float32(profile.theta)
+        self.tau = np.float32(profile.tau)
         self.slope = np.float32(profile.tau / profile.theta)
         self.profile = profile
 
@@ -44,9 +44,9 @@ class _Level:
             warp(first, self.taps, self.state)
             for _ in range(profile.outer):
                 if profile.median > 1:
-                    take_flow(self.state, *self.flow)
-                    for component in self.flow:
-                        component[:] = cv2.medianBlur(component, profile.median)
+                    take_flow(self.state, *self.unfiltered)
+                    for source, target in zip(self.unfiltered, self.flow, strict=True):
+                        cv2.medianBlur(source, profile.median, target)
                     put_flow(*self.flow, self.state)
                 if self.iterate(enough):
                     break
@@ -59,7 +59,7 @@ class _Level:
         before = np.inf
         while left:
             errors = np.zeros(min(together, left))
-            sweep(self.state, *self.size, self.limit, self.theta, self.slope, errors)
+            sweep(self.state, *self.size, self.limit, self.tau, self.slope, errors)
             left -= len(errors)
             if enough > 0:
                 if errors.min() <= enough:
@@ -79,8 +79,8 @@ def _iterations_to_go(before: float, errors: np.ndarray, enough: float) -> int:
         rate = (before / errors[-1]) ** (1 / len(errors))
     else:
         rate = (errors[0] / errors[-1]) ** (1 / (len(errors) - 1))
-    needed = np.log(errors[-1] / enough) / np.log(max(rate, SLOWEST))
-    return max(1, min(TOGETHER, 1 + int(needed)))
+    needed = np.log(errors[-1] / enough) / np.log(max(rate, 1.1))
+    return max(1, min(TOGETHER, 1 + int(1.3 * needed)))
 
 
 class CpuSolver:

@@ -5,14 +5,17 @@ The solver keeps ten values per pixel (`PLANES`). They are cut into vertical str
 the other, each with 16 floats of margin before it:
 
     strip 0: row -1 | row 0 | ... | row H        strip 1: row -1 | row 0 | ... | row H
-                     \\__ |margin|ix 0..63|margin|iy 0..63| ... |margin|p22 0..63|
+                     \\__ |margin|ix 0..511|margin|iy 0..511| ... |margin|p22 0..511|
 
 So whatever the size of the image, the distance from one value to another of the same
 pixel, or of the pixel above, is a number known when the kernels are compiled. The
 compiler can then see that stores do not touch later loads and makes vector code, and one
-compilation serves all sizes. The margins hold the neighbours from the strips to the left
-(p11, p21) and right (u1, u2); the last strip is padded to whole vectors of `LANES`.
-Rows -1 and H stand for the border rules above and below.
+compilation serves all sizes. (It wants 2048 bytes from a store to an unaligned load:
+that is why strips are so wide.) The margins hold the neighbours from the strips to the
+left (p11, p21) and right (u1, u2). Vectors of `LANES` columns are worked on whole, so the
+last one reaches beyond the image; what lies there is 0 and stays so, except that the
+first column outside repeats the flow at the border. Rows -1 and H stand for the border
+rules above and below.
 """
 
 import numpy as np
@@ -27,7 +30,7 @@ IX, IY, INVERSE, RHO, U1, U2, P11, P12, P21, P22 = (
     MARGIN + PLANE * plane for plane in range(10)
 )
 """Where the planes of a row begin: gradient of the warped image, one over its square (0
-where flat), constant part of the residual, flow, and the two dual vectors."""
+where flat), constant part of the residual, flow, and the two dual vectors, times theta / tau."""
 ROW = 10 * PLANE
 
 

@@ -14,7 +14,6 @@ from .strips import (
     IX,
     IY,
     LANES,
-    MARGIN,
     P11,
     P12,
     P21,
@@ -28,11 +27,10 @@ from .strips import (
 
 
 @compiled(cache=False)
-def update_flow(rows, columns, used, limit, theta):
+def update_flow(rows, columns, limit, tau):
     """Flow of one row of a strip from its dual vectors; the sum of squared updates.
 
-    `rows` begins with the row above: that one is at 0, this one at ROW. The padding
-    from `used` on does not count as change.
+    `rows` begins with the row above: that one is at 0, this one at ROW.
     """
     error = np.float32(0)
     for x in range(columns):
@@ -48,12 +46,11 @@ def update_flow(rows, columns, used, limit, theta):
         divergence2 = (rows[ROW + P21 + x] - rows[ROW + P21 - 1 + x]) + (
             rows[ROW + P22 + x] - rows[P22 + x]
         )
-        change1 = pull * ix + theta * divergence1
-        change2 = pull * iy + theta * divergence2
+        change1 = pull * ix + tau * divergence1
+        change2 = pull * iy + tau * divergence2
         rows[ROW + U1 + x] = u1 + change1
         rows[ROW + U2 + x] = u2 + change2
-        square = change1 * change1 + change2 * change2
-        error += square if x < used else np.float32(0)
+        error += change1 * change1 + change2 * change2
     return error
 
 
@@ -67,12 +64,12 @@ def update_dual(rows, columns, slope):
     for x in range(columns):
         u1 = rows[U1 + x]
         u2 = rows[U2 + x]
-        right1 = slope * (rows[U1 + 1 + x] - u1)
-        down1 = slope * (rows[ROW + U1 + x] - u1)
-        right2 = slope * (rows[U2 + 1 + x] - u2)
-        down2 = slope * (rows[ROW + U2 + x] - u2)
-        shrink1 = one / (one + np.sqrt(right1 * right1 + down1 * down1))
-        shrink2 = one / (one + np.sqrt(right2 * right2 + down2 * down2))
+        right1 = rows[U1 + 1 + x] - u1
+        right2 = rows[U2 + 1 + x] - u2
+        down1 = rows[ROW + U1 + x] - u1
+        down2 = rows[ROW + U2 + x] - u2
+        shrink1 = one / (one + slope * np.sqrt(right1 * right1 + down1 * down1))
+        shrink2 = one / (one + slope * np.sqrt(right2 * right2 + down2 * down2))
         rows[P11 + x] = (rows[P11 + x] + right1) * shrink1
         rows[P12 + x] = (rows[P12 + x] + down1) * shrink1
         rows[P21 + x] = (rows[P21 + x] + right2) * shrink2
@@ -80,17 +77,17 @@ def update_dual(rows, columns, slope):
 
 
 @compiled(cache=False)
-def flow_row(state, height, width, y, limit, theta):
+def flow_row(state, height, width, y, limit, tau):
     """`update_flow` along a whole row, with the margins that neighbours look into."""
     error = np.float32(0)
     for left in range(0, width, STRIP):
         start = (left // STRIP * (height + 2) + y) * ROW
         used = min(STRIP, width - left)
         padded = (used + LANES - 1) // LANES * LANES
-        rows = state[start : start + 2 * ROW + MARGIN]
-        error += update_flow(rows, padded, used, limit, theta)
+        rows = state[start : start + 2 * ROW]
+        error += update_flow(rows, padded, limit, tau)
         if left > 0:
-            before = state[start - (height + 1) * ROW : start - height * ROW + MARGIN]
+            before = state[start - (height + 1) * ROW : start - height * ROW]
             before[U1 + STRIP] = rows[ROW + U1]
             before[U2 + STRIP] = rows[ROW + U2]
         if left + STRIP >= width:  # the gradient of the flow is 0 at the right border
@@ -112,6 +109,11 @@ def dual_row(state, height, width, y, slope):
             after = state[start + (height + 2) * ROW : start + (height + 3) * ROW]
             after[P11 - 1] = rows[P11 + STRIP - 1]
             after[P21 - 1] = rows[P21 + STRIP - 1]
+        else:  # the column outside stays without dual: it must not move, nor count
+            rows[P11 + used] = 0
+            rows[P12 + used] = 0
+            rows[P21 + used] = 0
+            rows[P22 + used] = 0
 
 
 @compiled(cache=False)
@@ -126,14 +128,14 @@ def copy_last_row(state, height, width):
 
 
 @compiled("void(float32[::1], int64, int64, float32, float32, float32, float64[::1])")
-def sweep(state, height, width, limit, theta, slope, errors):
+def sweep(state, height, width, limit, tau, slope, errors):
     """Iterate `len(errors)` times.
 
     Args:
         state: an image as in `strips`; planes ix, iy, inverse, rho are read, the flow and
             the dual vectors updated.
         limit: lam * theta.
-        theta: as in `Profile`.
+        tau: as in `Profile`.
         slope: tau / theta.
         errors: (iterations,) filled with the sum of squared updates of each, in px**2.
     """
@@ -143,7 +145,7 @@ def sweep(state, height, width, limit, theta, slope, errors):
         first = max(0, step - height + 1)
         for k in range(first, min(iterations - 1, step) + 1):
             y = step - k
-            errors[k] += flow_row(state, height, width, y, limit, theta)
+            errors[k] += flow_row(state, height, width, y, limit, tau)
             if y == height - 1:
                 copy_last_row(state, height, width)
             if y > 0:
