@@ -65,3 +65,10 @@ def clips_folder() -> Path:
     if not (folder / "ucf101").is_dir():
         pytest.fail(f"VIDEO_TEST_DATA: expected a folder with ucf101/, got {folder}")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not os.environ.get("VIDEO_TEST_DATA"):
+        terminalreporter.write_line(
+            "VIDEO_TEST_DATA is not set: the tests on real clips were skipped"
+        )

@@ -20,8 +20,9 @@ pipeline.adapters pipeline.flow
 pipeline.extract
 pipeline.progress pipeline.plan pipeline.isolate pipeline.build pipeline.estimate pipeline.publish
 pipeline.executors
+pipeline.retries
 pipeline.cluster
-pipeline.retries pipeline.summary pipeline.extraction pipeline.upkeep
+pipeline.summary pipeline.extraction pipeline.upkeep
 pipeline.machine pipeline.doctor pipeline.audit pipeline.colour_wheel pipeline.preview pipeline.bench
 pipeline.cli
 training.errors training.saved training.metrics training.progress
@@ -120,8 +121,8 @@ def test_imports_point_downward(top: str) -> None:
         if not here.startswith(top) or here == there or there.endswith("__init__"):
             continue
         (floor, place), (low, left) = PLACE[here], PLACE[there]
-        files = all(
-            (ROOT / unit.replace(".", "/")).is_dir() is False for unit in (here, there)
+        files = not any(
+            (ROOT / unit.replace(".", "/")).is_dir() for unit in (here, there)
         )
         if not (low < floor or (low == floor and left < place and files)):
             upward.append(f"{each.file}:{each.line} imports {each.target}")
