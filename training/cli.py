@@ -22,6 +22,8 @@ class Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
         except (Interrupted, KeyboardInterrupt) as stopped:
             told = str(stopped) or "stopped; the same command goes on"
             click.echo(f"Interrupted: {told}", err=True)

@@ -1,0 +1,56 @@
+from training.report.text import evaluation_text, results_text
+
+
+def results(run, **changes) -> dict:
+    return run.results() | changes
+
+
+def test_a_page_says_split_accuracy_interval_and_classes(teacher):
+    told = results_text(teacher.results(), title="here")
+    assert "flow from labels, official split 1" in told
+    assert "6 to learn, 2 held out, 4 to test" in told
+    top1 = 100 * teacher.results()["test"]["top1"]["mean"]
+    assert f"test      top-1 {top1:5.1f} % (" in told
+    assert "    left " in told and "    right" in told
+
+
+def test_a_seeded_split_is_never_called_official(teacher):
+    split = {"name": "holdout-0.3-seed0", "kind": "seeded"}
+    told = results_text(results(teacher, split=split), title="here")
+    assert "seeded split, not an official one holdout-0.3-seed0" in told
+    assert "official split" not in told
+
+
+def test_who_was_left_out_is_named(teacher):
+    videos = teacher.results()["videos"] | {
+        "left_out": {f"v{i}": "no mv" for i in range(22)},
+        "held_out_by_video": ["left"],
+    }
+    told = results_text(results(teacher, videos=videos), title="here")
+    assert "left out: 22 videos" in told
+    assert "    v0: no mv" in told and "and 2 more, see results.json" in told
+    assert "held out by video, not by group (one group only): left" in told
+
+
+def test_student_stands_beside_teacher_and_baseline(teacher):
+    other = {"run": "r", "test": teacher.results()["test"]}
+    scratch = other | {
+        "difference": {"mean": 0.1, "low": -0.05, "high": 0.2},
+        "videos_compared": 4,
+    }
+    told = results_text(results(teacher, teacher=other, scratch=scratch), title="here")
+    assert "teacher   top-1" in told and "scratch   top-1" in told
+    assert "with teacher - without: +10.0 (-5.0 to +20.0) points, 4 videos" in told
+
+
+def test_an_evaluation_is_a_short_page(teacher):
+    told = evaluation_text(
+        {
+            "part": "held_out",
+            "split": {"name": "1", "kind": "lists"},
+            "result": teacher.results()["held_out"],
+            "videos": teacher.results()["videos"],
+        },
+        title="run",
+    )
+    assert told.startswith("run: held out part, split from the given lists 1")

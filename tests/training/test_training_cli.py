@@ -1,0 +1,152 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from moving_store import videos, write_store
+
+from training.cli import main
+from training.jobs.machine import chosen_machine
+
+
+@pytest.fixture
+def data(store, tmp_path, monkeypatch) -> Path:
+    """A data folder with one store, as users have it."""
+    shutil.copytree(store.folder, tmp_path / "stores" / "moving")
+    monkeypatch.setenv("VIDEO_DATA", str(tmp_path))
+    return tmp_path
+
+
+def call(*arguments: str):
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_the_whole_path_as_typed(data):
+    """No --store: there is one. A teacher is trained first, then found again."""
+    first = call("distill", "--recipe", "tiny", "--baseline")
+    assert first.exit_code == 0, first.output
+    assert "no complete flow teacher" in first.stderr
+    assert "mv from labels and a flow teacher, official split 1" in first.stdout
+    assert len(list((data / "runs").iterdir())) == 3
+
+    again = call("distill", "--recipe", "tiny", "--student", "rgb", "--json")
+    assert again.exit_code == 0, again.output
+    told = json.loads(again.stdout)
+    assert told["what"] == "rgb from labels and a flow teacher"
+    assert "complete, nothing to do" in again.stderr
+    assert len(list((data / "runs").iterdir())) == 4
+
+    judged = call("evaluate", told["run"], "--split", "held-out")
+    assert judged.exit_code == 0, judged.output
+    assert "held out part, official split 1" in judged.stdout
+
+
+def test_teach_leaves_the_run_where_it_is_told(data):
+    out = data / "mine"
+    done = call("teach", "--modality", "mv", "--recipe", "tiny", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    assert (out / "results.json").exists()
+    other = call("teach", "--modality", "rgb", "--recipe", "tiny", "--out", str(out))
+    assert other.exit_code == 1
+    assert other.stderr.count("\n") == 2  # what it is about to do, and why not
+    assert "Error: " in other.stderr and "expected a run of this recipe" in other.stderr
+
+
+def test_several_stores_are_named_and_asked_for(data):
+    write_store(data / "stores" / "other", videos())
+    refused = call("distill", "--recipe", "tiny")
+    assert refused.exit_code == 1
+    assert "moving" in refused.stderr and "other" in refused.stderr
+    assert "--store" in refused.stderr
+
+
+def test_our_errors_are_one_line_and_exit_1(data):
+    for arguments, message in (
+        (
+            ("distill", "--recipe", "dtmv"),
+            "expected a recipe among r3d, r3d_small, demo",
+        ),
+        (("distill", "--recipe", "tiny", "--split", "7"), "a split among 1, got 7"),
+        (("evaluate", str(data)), "expected a run, but it has no recipe.json"),
+        (("teach", "--store", str(data)), ""),
+    ):
+        refused = call(*arguments)
+        assert refused.exit_code == 1, arguments
+        assert message in refused.stderr
+        assert "Traceback" not in refused.output
+    if not torch.cuda.is_available():
+        refused = call("teach", "--device", "cuda")
+        assert refused.exit_code == 1
+        assert "expected a GPU for --device cuda" in refused.stderr
+
+
+def test_without_a_gpu_the_small_size_is_taken_and_said(data):
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is here")
+    refused = call("teach", "--split", "7")
+    assert "no GPU here: --size small" in refused.stderr
+
+
+def test_recipes_are_listed_a_line_each():
+    listed = call("recipes")
+    assert listed.exit_code == 0
+    lines = listed.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["r3d", "r3d_small", "demo", "tiny"]
+
+
+def test_bench_counts_clips(data):
+    told = call(
+        "bench", "--recipe", "tiny", "--seconds", "0.2", "--workers", "0", "--json"
+    )
+    assert told.exit_code == 0, told.output
+    figures = json.loads(told.stdout)
+    assert figures["network_alone"] > 0
+    (row,) = figures["rows"]
+    assert 0 < row["share_of_waiting"] < 1
+    assert row["training"] < row["loader_alone"]
+
+
+def test_help_needs_no_torch():
+    code = (
+        "import sys\nfrom training.cli import main\n"
+        "try: main(['distill', '--help'])\nexcept SystemExit: pass\n"
+        "print(*(name for name in ('torch', 'numpy', 'h5py') if name in sys.modules))"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert said.splitlines()[-1] == ""
+
+
+def test_half_precision_on_a_cpu_is_refused():
+    with pytest.raises(RuntimeError, match="float32 or bfloat16 on a CPU, got float16"):
+        chosen_machine(device="cpu", precision="float16")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_exits_130_and_says_how_to_go_on(data, number):
+    """r3d_small has 40 epochs of one step here: time enough to be stopped."""
+    command = [sys.executable, "-c", "from training.cli import main; main()"]
+    options = ["teach", "--modality", "mv", "--out", str(data / "run")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(
+        [*command, *options], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    metrics = data / "run" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not metrics.exists() or not metrics.stat().st_size:
+        assert child.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    child.send_signal(number)
+    said = child.communicate(timeout=60)[1]
+    assert child.returncode == 130, said
+    assert "everything is saved: the same command goes on" in said
+    assert f"Go on with: training {' '.join(options)}" in said
+    assert (data / "run" / "checkpoint.pt").exists()
+    assert not (data / "run" / "results.json").exists()
