@@ -79,7 +79,8 @@ class JpegRgb:
     def decode(
         self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
     ) -> np.ndarray:
-        return jpeg.decoded(row, (height, width, 3))[window]
+        begin, end, _ = window[0].indices(height)
+        return jpeg.decoded_rows(row, (height, width, 3), begin, end)[:, window[1]]
 
     def clipped(self, block: np.ndarray) -> int:
         return 0
@@ -131,12 +132,18 @@ class JpegFlow:
     ) -> np.ndarray:
         import cv2  # on first use: the store itself needs numpy and h5py only
 
-        tall = _padded(height)
-        planes = jpeg.decoded(row, (2 * tall, _padded(width)))
-        u, v = planes[:height, :width], planes[tall : tall + height, :width]
-        return cv2.merge(
-            [cv2.LUT(u[window], self._table), cv2.LUT(v[window], self._table)]
-        )
+        tall, wide = _padded(height), _padded(width)
+        begin, end, _ = window[0].indices(height)
+        if 2 * (end - begin) < height:
+            u, v = (
+                jpeg.decoded_rows(row, (2 * tall, wide), top + begin, top + end)
+                for top in (0, tall)
+            )
+        else:
+            planes = jpeg.decoded(row, (2 * tall, wide))
+            u, v = planes[begin:end], planes[tall + begin : tall + end]
+        columns = slice(*window[1].indices(width))
+        return cv2.merge([cv2.LUT(plane[:, columns], self._table) for plane in (u, v)])
 
     def levels(self, values: np.ndarray) -> np.ndarray:
         """Values in px, any shape -> uint8 levels, before JPEG."""

@@ -191,6 +191,20 @@ def test_files_are_of_the_promised_version(store):
         assert file.id.get_create_plist().get_version()[0] == 3  # superblock of 1.10
 
 
+@pytest.mark.parametrize("modality", ["rgb", "flow"])
+def test_restart_markers_stand_where_the_page_says(modality):
+    for size in ((35, 50), (64, 64), (48, 7)):
+        width = size[1]
+        block = np.zeros((1, *size, 3), np.uint8)
+        if modality == "flow":
+            block = np.zeros((1, *size, 2), np.float32)
+        row = default_codec(modality).encode(block)[0].tobytes()
+        place = row.index(b"\xff\xdd\x00\x04")
+        interval = int.from_bytes(row[place + 4 : place + 6])
+        expected = -(-width // 16) if modality == "rgb" else 2 * -(-width // 8)
+        assert interval == expected
+
+
 def test_the_example_reads_what_the_store_reads(store):
     example = runpy.run_path(str(EXAMPLE))
     lines = map(json.loads, (store / INDEX).read_text().splitlines())
