@@ -8,8 +8,8 @@ from statistics import median
 from typing import Any
 
 from pipeline.build import extract_settings, open_with_flow
-from pipeline.extract.errors import VideoError
 from pipeline.extract.decode import probe
+from pipeline.extract.errors import VideoError
 from pipeline.plan import PlannedVideo, ShardPlan, StorePlan
 
 PROBED_VIDEOS, CALIBRATED_VIDEOS, CALIBRATED_FRAMES = 32, 4, 48

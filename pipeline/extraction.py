@@ -18,6 +18,7 @@ from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.executors.attempt import LOGS, Failure, Outcome, attempts, forget_attempts
 from pipeline.executors.here import run_here
 from pipeline.executors.pool import run_in_pool
+from pipeline.flow.solver import flow_solver
 from pipeline.isolate import OpenVideo
 from pipeline.plan import PlanError, PlannedVideo, StorePlan, extended, new_plan
 from pipeline.progress import SILENT, Watcher
@@ -75,6 +76,7 @@ def extract(
 
     Raises:
         PlanError: the folder is something else, or a store of other videos or settings.
+        FlowError: the back end for flow is not available here.
         ExtractionError: the run cannot go on; the message is one line, or a bug's
             traceback.
         KeyboardInterrupt: stopped; what is published stays, the same call goes on.
@@ -82,6 +84,8 @@ def extract(
     began = time.monotonic()
     plan = store_plan(dataset, settings, out=out)
     modalities = [part for part in settings if part != "common"]
+    if "flow" in modalities:  # a back end that is not here is said before work begins
+        flow_solver(execution.backend, profile=settings["flow"]["profile"])
     prepare(out)
     with locked(out):
         clear_arriving(out)

@@ -6,6 +6,7 @@ A task receives paths and returns a small report; frames never travel. Ray retri
 
 import logging
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -25,15 +26,13 @@ from ray.exceptions import (
 from pipeline.build import Task
 from pipeline.executors.attempt import Failure, Outcome, attempt
 from pipeline.progress import ShardProgress, Watcher
+from pipeline.retries import ExtractionError
 
 POLL_SECONDS = 0.5
+ANSWER_SECONDS = 10
 PER_SLOT = 2
 """Tasks in flight per core: the next one is there when one ends."""
 LOST = (WorkerCrashedError, NodeDiedError, OutOfMemoryError, TaskCancelledError)
-
-
-class ClusterError(RuntimeError):
-    """No cluster to be had, or one that can never do the work."""
 
 
 @contextmanager
@@ -41,11 +40,12 @@ def cluster(address: str, *, workers: int | None) -> Iterator[None]:
     """Join a cluster (`auto` or an address), or start one of this machine (`local`).
 
     Raises:
-        ClusterError: nobody answers at the address.
+        ExtractionError: nobody answers at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     local = address == "local"
+    _require_answer(address)
     try:
         ray.init(
             address=address,
@@ -55,11 +55,26 @@ def cluster(address: str, *, workers: int | None) -> Iterator[None]:
             logging_level=logging.WARNING,
         )
     except (ConnectionError, ValueError) as error:
-        raise ClusterError(f"expected a Ray cluster at {address}: {error}") from error
+        raise ExtractionError(
+            f"expected a Ray cluster at {address}: {error}"
+        ) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself would wait for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        raise ExtractionError(
+            f"expected a Ray cluster at {address}, got {error.strerror or error}"
+        ) from error
 
 
 def run_on_ray(
@@ -79,11 +94,11 @@ def run_on_ray(
         workers: as many tasks at a time at most; what the cluster has if None.
 
     Raises:
-        ClusterError: the cluster has no CPU to offer.
+        ExtractionError: the cluster has no CPU to offer.
     """
     slots = int(ray.cluster_resources().get("CPU", 0))
     if slots < 1:
-        raise ClusterError(
+        raise ExtractionError(
             f"expected a cluster with a CPU, got {ray.cluster_resources()}"
         )
     in_flight = PER_SLOT * slots if workers is None else workers

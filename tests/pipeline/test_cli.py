@@ -1,0 +1,225 @@
+"""The `pipeline` command: exit codes, one line for bad input, and nothing changed on disk."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from small_videos import draw_videos
+
+from pipeline.cli import main
+from pipeline.store import Store
+
+SMALL = ["--short-side", "32", "--workers", "0", "--ray", "off"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    draw_videos(folder, 8)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(folder, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("stores") / "store"
+    result = run("extract", *source(folder), "--out", out, *SMALL)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def source(folder: Path) -> list[object]:
+    return ["--dataset", "folder", "--videos", folder]
+
+
+def last_line(result) -> str:
+    assert "Traceback" not in result.output
+    return result.output.strip().splitlines()[-1]
+
+
+def test_extract_makes_a_store_of_all_three_modalities(store):
+    assert Store(store).modalities == ("rgb", "flow", "mv")
+
+
+def test_the_json_summary_is_json_and_nothing_else(folder, store):
+    result = run("extract", *source(folder), "--out", store, *SMALL, "--json")
+    summary = json.loads(result.stdout)
+    assert summary["stored"] == 8 and summary["fresh_shards"] == 0
+    assert summary["bytes"].keys() == {"rgb", "flow", "mv"}
+
+
+def test_places_are_known_when_they_are_not_given(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDEO_DATA", str(tmp_path))
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/folder").symlink_to(folder)
+    result = run("extract", "--dataset", "folder", "--modalities", "mv", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert Store(tmp_path / "stores/folder").modalities == ("mv",)
+
+
+def test_a_dry_run_estimates_and_changes_nothing(folder, tmp_path):
+    out = tmp_path / "store"
+    result = run("extract", *source(folder), "--out", out, *SMALL, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "8 videos in 2 shards still to build, about 48 frames" in result.output
+    assert not out.exists()
+
+
+def test_quarantined_videos_are_named_and_give_exit_code_3(folder, tmp_path):
+    (tmp_path / "videos/left").mkdir(parents=True)
+    good = (folder / "left/v000.mp4").read_bytes()
+    (tmp_path / "videos/left/good.mp4").write_bytes(good)
+    (tmp_path / "videos/left/torn.mp4").write_bytes(good[:200])
+    result = run(
+        *("extract", *source(tmp_path / "videos"), "--out", tmp_path / "s", *SMALL),
+        *("--modalities", "rgb"),
+    )
+    assert result.exit_code == 3, result.output
+    assert "left/torn" in last_line(result)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--modalities", "rgb,depth"], 2, "expected some of rgb, flow, mv"),
+        (["--classes", "sideways"], 1, "sideways"),
+        (["--short-side", "64"], 1, "short_side = 32, this run asks for 64"),
+        (["--flow-profile", "fast"], 1, "flow profile = default"),
+        (["--fps", "10", "--mv-source", "original"], 2, "--fps cannot go with"),
+        (["--flow-device", "cuda", "--out", "fresh"], 1, "cuda"),
+        (["--splits", "nowhere"], 1, "nowhere"),
+        (["--limit", "3"], 1, "lost 5"),
+        (["--mv-preset", "hasty", "--out", "fresh"], 2, "hasty"),
+        (["--short-side", "33", "--out", "fresh"], 2, "even"),
+    ],
+)
+def test_bad_requests_are_refused_with_a_line(
+    arguments, code, said, folder, store, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(path.stat().st_mtime_ns for path in store.glob("*.h5"))
+    result = run("extract", *source(folder), "--out", store, *SMALL, *arguments)
+    assert result.exit_code == code, result.output
+    assert said in last_line(result)
+    assert sorted(path.stat().st_mtime_ns for path in store.glob("*.h5")) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_are_not_there_or_hold_no_video_are_refused(tmp_path):
+    missing = run("extract", *source(tmp_path / "no"), "--out", tmp_path / "s")
+    assert missing.exit_code == 1 and str(tmp_path / "no") in last_line(missing)
+    (tmp_path / "empty").mkdir()
+    empty = run("extract", *source(tmp_path / "empty"), "--out", tmp_path / "s")
+    assert empty.exit_code == 1 and "empty" in last_line(empty)
+    assert not (tmp_path / "s").exists()
+
+
+def test_an_output_that_is_something_else_is_refused(folder, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    result = run("extract", *source(folder), "--out", tmp_path, *SMALL)
+    assert result.exit_code == 1 and "got something else" in last_line(result)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_that_may_not_be_written_is_refused(folder, tmp_path):
+    tmp_path.chmod(0o500)
+    result = run("extract", *source(folder), "--out", tmp_path / "s", *SMALL)
+    tmp_path.chmod(0o700)
+    assert result.exit_code == 1 and "Permission denied" in last_line(result)
+
+
+def test_an_output_inside_a_file_is_refused(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run("extract", *source(folder), "--out", tmp_path / "file/s", *SMALL)
+    assert result.exit_code == 1 and "file" in last_line(result)
+
+
+def test_another_layout_version_is_refused(folder, store, tmp_path):
+    for path in store.glob("*.json*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    plan = json.loads((tmp_path / "_plan.json").read_text())
+    (tmp_path / "_plan.json").write_text(json.dumps(plan | {"layout_version": 9}))
+    result = run("extract", *source(folder), "--out", tmp_path, *SMALL)
+    assert result.exit_code == 1
+    assert "expected layout version 1, got 9" in last_line(result)
+
+
+def test_verify_names_a_flipped_byte(folder, store, tmp_path):
+    import shutil
+
+    copy = tmp_path / "store"
+    shutil.copytree(store, copy)
+    assert run("verify", copy).exit_code == 0
+    victim = next(copy.glob("flow-*.h5"))
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 3] ^= 4
+    victim.write_bytes(content)
+    result = run("verify", copy)
+    assert result.exit_code == 1 and victim.name in result.output
+    repaired = run("extract", *source(folder), "--out", copy, *SMALL)
+    assert "1 shards built" in repaired.output
+    assert run("verify", copy).exit_code == 0
+
+
+def test_status_and_info_tell_what_is_there(store):
+    assert "flow: 2/2 shards" in run("status", store).output
+    assert json.loads(run("status", store, "--json").stdout)["finished"]
+    assert "videos: 8" in run("info", store).output
+    one = json.loads(run("info", store, "v003", "--json").stdout)
+    assert one["id"] == "right/v003" and one["frames"] == 6
+    unknown = run("info", store, "v999")
+    assert unknown.exit_code == 1 and "v999" in last_line(unknown)
+
+
+def test_preview_draws_a_picture(store, tmp_path):
+    result = run("preview", store, "--video", "v002", "--out", tmp_path / "x.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "x.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
+    draw_videos(tmp_path / "videos", 60, frames=40)
+    command = [
+        *(sys.executable, "-m", "pipeline.cli", "extract", "--dataset", "folder"),
+        *("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "store")),
+        *("--workers", "2", "--ray", "off", "--modalities", "rgb,mv"),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as driver:
+        deadline = time.monotonic() + 90
+        while not list((tmp_path / "store/_commits").glob("*.json")):
+            if time.monotonic() > deadline:
+                driver.kill()
+            assert driver.poll() is None, "no commit came in 90 s"
+            time.sleep(0.05)
+        driver.send_signal(how)
+        _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 130, said
+    assert "the same command goes on from there" in said
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert len(Store(tmp_path / "store").videos()) == 60
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from pipeline.cli import main\n"
+        "try: main(['extract', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print('LOADED', *sys.modules)"
+    )
+    out = subprocess.check_output([sys.executable, "-c", code], text=True)
+    loaded = set(out.partition("LOADED")[2].split())
+    assert "click" in loaded
+    assert not {"numpy", "h5py", "ray", "torch", "av", "cv2", "rich"} & loaded
