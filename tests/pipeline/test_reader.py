@@ -5,6 +5,7 @@ import pickle
 import resource
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -363,3 +364,25 @@ def test_threads_may_share_a_store(folder):
     expected = sums(store)
     with ThreadPoolExecutor(4) as pool:
         assert all(answer == expected for answer in pool.map(sums, [store] * 12))
+
+
+def test_a_long_index_takes_little_memory(folder, tmp_path):
+    record = json.loads((folder / "index.jsonl").read_text().splitlines()[2])
+    lines = [json.dumps(record | {"id": f"c/video_{k:05d}"}) for k in range(2_000)]
+
+    def lengthen(path):
+        path.write_text("\n".join(lines) + "\n")
+        manifest = json.loads((path.parent / "manifest.json").read_text())
+        manifest["videos"] = len(lines)
+        (path.parent / "manifest.json").write_text(json.dumps(manifest))
+
+    copy = changed(folder, tmp_path, "index.jsonl", lengthen)
+    tracemalloc.start()
+    try:
+        store = Store(copy)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(store.videos()) == 2_000
+    assert held / 2_000 < 1_500  # bytes per video
+    assert peak < 1.2 * held
