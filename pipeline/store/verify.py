@@ -209,7 +209,7 @@ def _index_damages(
     count = 0
     try:
         for record in read_index(folder):
-            count += 1
+            count += bool(record.rows.keys() & manifest.modalities.keys())
             for modality, rows in record.rows.items():
                 video, place = expected.pop((record.id, modality), (None, None))
                 if video is None or (

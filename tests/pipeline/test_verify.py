@@ -186,6 +186,13 @@ def test_lines_of_the_index_that_disagree_are_named(store):
     )
 
 
+def test_a_modality_that_is_only_half_added_is_no_damage(store):
+    manifest = json.loads((store / "manifest.json").read_text())
+    del manifest["modalities"]["flow"]
+    write_json(store / "manifest.json", manifest)
+    assert verify(store) == []
+
+
 def test_an_unfinished_store_is_looked_at_as_far_as_it_goes(store):
     (store / "manifest.json").unlink()
     (store / commit_file("mv", 1)).unlink()
