@@ -265,9 +265,11 @@ class IndexRecord:
                 type(shard) is type(first) is type(num_rows) is int
                 and min(shard, first) >= 0
                 and num_rows == num_entries(modality, record.frames)
-                and record.frames > 0
             ):
                 raise ValueError(f"{modality} {(shard, first, num_rows)}")
+        sizes = (record.frames, record.height, record.width)
+        if not all(type(size) is int and size > 0 for size in sizes):
+            raise ValueError(f"frames, height, width {sizes}")
         if record.path.startswith("/") or ".." in record.path.split("/"):
             raise ValueError(f"{record.path!r} leads out of the folder of videos")
         return record

@@ -169,6 +169,8 @@ def test_text_that_is_none_is_refused_in_one_line(store, text):
         {"rows": {"rgb": [0, 0.0, 1]}},
         {"frames": 0, "rows": {"rgb": [0, 0, 0]}},
         {"frames": "1"},
+        {"height": "35"},
+        {"width": 0},
         {"labels": 3},
         {"splits": ["split1"]},
         {"unheard": "of"},
