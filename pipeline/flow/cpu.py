@@ -10,13 +10,11 @@ from .cache import compile_kernels
 from .profiles import Profile, level_sizes
 from .solver import check_frames
 from .strips import clear_dual, empty_state, put_flow, take_flow
-from .sweep import sweep
+from .sweep import iterate
 from .taps import empty_taps, image_and_gradient
 from .warp import warp
 
 KEPT_BYTES = 256 << 20
-TOGETHER = 15
-FIRST = 3
 
 
 class _Level:
@@ -48,39 +46,17 @@ class _Level:
                     for source, target in zip(self.unfiltered, self.flow, strict=True):
                         cv2.medianBlur(source, profile.median, target)
                     put_flow(*self.flow, self.state)
-                if self.iterate(enough):
+                if iterate(
+                    self.state,
+                    *self.size,
+                    self.limit,
+                    self.tau,
+                    self.slope,
+                    profile.inner,
+                    enough,
+                ):
                     break
         take_flow(self.state, *self.flow)
-
-    def iterate(self, enough: float) -> bool:
-        """One round of iterations; whether the updates became small enough."""
-        left = self.profile.inner
-        together = TOGETHER if enough == 0 else FIRST
-        before = np.inf
-        while left:
-            errors = np.zeros(min(together, left))
-            sweep(self.state, *self.size, self.limit, self.tau, self.slope, errors)
-            left -= len(errors)
-            if enough > 0:
-                if errors.min() <= enough:
-                    return True
-                together = _iterations_to_go(before, errors, enough)
-                before = errors[-1]
-        return False
-
-
-def _iterations_to_go(before: float, errors: np.ndarray, enough: float) -> int:
-    """How many iterations can go together, so that hardly one is more than needed.
-
-    The sum of squared updates shrinks ever more slowly. So at its present rate it is
-    reached too early, if anything.
-    """
-    if np.isfinite(before):
-        rate = (before / errors[-1]) ** (1 / len(errors))
-    else:
-        rate = (errors[0] / errors[-1]) ** (1 / (len(errors) - 1))
-    needed = np.log(errors[-1] / enough) / np.log(max(rate, 1.1))
-    return max(1, min(TOGETHER, 1 + int(1.3 * needed)))
 
 
 class CpuSolver:
@@ -94,7 +70,7 @@ class CpuSolver:
 
     def __init__(self, name: str, profile: Profile) -> None:
         compile_kernels(
-            sweep, image_and_gradient, warp, put_flow, take_flow, clear_dual
+            iterate, image_and_gradient, warp, put_flow, take_flow, clear_dual
         )
         self.profile = name
         self.device = f"cpu {llvmlite.binding.get_host_cpu_name()}"

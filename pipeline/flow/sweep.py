@@ -25,6 +25,15 @@ from .strips import (
     U2,
 )
 
+TOGETHER = 15
+"""Iterations that sweep together at most: their rows should fit a megabyte of cache."""
+
+FIRST = 3
+"""Iterations that sweep together before anything is known of their convergence."""
+
+SLOWEST = 1.1
+"""By what factor the sum of squared updates shrinks per iteration, at least."""
+
 
 @compiled(cache=False)
 def update_flow(rows, columns, limit, tau):
@@ -127,18 +136,9 @@ def copy_last_row(state, height, width):
             rows[ROW + U2 + x] = rows[U2 + x]
 
 
-@compiled("void(float32[::1], int64, int64, float32, float32, float32, float64[::1])")
+@compiled(cache=False)
 def sweep(state, height, width, limit, tau, slope, errors):
-    """Iterate `len(errors)` times.
-
-    Args:
-        state: an image as in `strips`; planes ix, iy, inverse, rho are read, the flow and
-            the dual vectors updated.
-        limit: lam * theta.
-        tau: as in `Profile`.
-        slope: tau / theta.
-        errors: (iterations,) filled with the sum of squared updates of each, in px**2.
-    """
+    """Iterate `len(errors)` times; `errors` takes the sum of squared updates of each."""
     iterations = len(errors)
     errors[:] = 0
     for step in range(height + iterations - 1):
@@ -152,3 +152,49 @@ def sweep(state, height, width, limit, tau, slope, errors):
                 dual_row(state, height, width, y - 1, slope)
             if y == height - 1:
                 dual_row(state, height, width, y, slope)
+
+
+@compiled(cache=False)
+def likely_iterations(error, rate, enough):
+    """How many more iterations can sweep together without many too many.
+
+    The sum of squared updates shrinks ever more slowly, so its present rate leads to
+    `enough` too early. Going a little further than that costs less time than a sweep
+    of its own, and moves the flow by 0.005 px on average.
+    """
+    needed = np.log(error / enough) / np.log(max(rate, SLOWEST))
+    return max(1, min(TOGETHER, 1 + int(1.3 * needed)))
+
+
+@compiled(
+    "boolean(float32[::1], int64, int64, float32, float32, float32, int64, float64)"
+)
+def iterate(state, height, width, limit, tau, slope, iterations, enough):
+    """One round of iterations; whether the updates became small enough to stop.
+
+    Args:
+        state: an image as in `strips`; planes ix, iy, inverse, rho are read, the flow and
+            the dual vectors updated.
+        limit: lam * theta.
+        tau: as in `Profile`.
+        slope: tau / theta.
+        iterations: how many at most.
+        enough: stop when the sum of squared updates is not above it, in px**2; 0: never.
+    """
+    errors = np.empty(TOGETHER, np.float64)
+    together = TOGETHER if enough == 0 else FIRST
+    error = 0.0
+    while iterations > 0:
+        together = min(together, iterations)
+        sweep(state, height, width, limit, tau, slope, errors[:together])
+        iterations -= together
+        if enough > 0:
+            if errors[:together].min() <= enough:
+                return True
+            if error > 0:
+                rate = (error / errors[together - 1]) ** (1 / together)
+            else:
+                rate = (errors[0] / errors[together - 1]) ** (1 / max(1, together - 1))
+            error = errors[together - 1]
+            together = likely_iterations(error, rate, enough)
+    return False
