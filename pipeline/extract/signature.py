@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .decode import open_video
+from .side_data import side_data
 from .vectors import VECTOR
 
 FRAMES = 64
@@ -44,11 +45,9 @@ def signature(path: Path | str, *, frames: int = FRAMES) -> Signature:
     with open_video(path, vectors=True, pixels=False) as video:
         for picture in islice(video.pictures(), frames):
             types.append(picture.picture_type)
-            vectors = picture.frame.side_data.get("MOTION_VECTORS")
-            if vectors is not None:
-                records = np.frombuffer(bytes(vectors), VECTOR)
-                pairs = np.unique(records[["w", "h"]])
-                sizes.update((int(pair["w"]), int(pair["h"])) for pair in pairs)
+            vectors = side_data(picture.frame, "MOTION_VECTORS")
+            pairs = np.unique(np.frombuffer(vectors, VECTOR)[["w", "h"]])
+            sizes.update((int(pair["w"]), int(pair["h"])) for pair in pairs)
         codec, profile = video.codec, video.profile
     intra = np.flatnonzero(np.frombuffer(bytes(types), np.uint8) == ord("I"))
     return Signature(

@@ -15,6 +15,7 @@ from pipeline.extract.clock import Clock, Ticks
 from pipeline.extract.decode import Picture, open_video, probe
 from pipeline.extract.errors import DecodeError, NotAVideo, VideoError
 from pipeline.extract.orientation import UPRIGHT, Orientation, orientation
+from pipeline.extract.references import UNKNOWN
 
 
 def pictures_of(path: Path) -> list[Picture]:
@@ -286,28 +287,6 @@ def test_decoding_again_gives_the_same_frames(moving_video: Path):
         np.testing.assert_array_equal(one.frame.to_ndarray(), other.frame.to_ndarray())
 
 
-def test_frames_are_freed_as_they_go(tmp_path: Path):
-    """Without the garbage collector: memory must not wait for it."""
-    import gc
-    import weakref
-
-    path = encode(tmp_path / "v.mp4", rgb_frames(numbered(12)), options=LAST_FRAME_ONLY)
-    from pipeline.extract.video import ExtractSettings, open_extraction
-
-    gc.disable()
-    try:
-        with open_extraction(
-            path, ExtractSettings(mv_source="original", modalities=("rgb", "mv"))
-        ) as extraction:
-            list(extraction)
-            alive = weakref.ref(extraction)
-        del extraction
-        assert alive() is None
-        assert not [one for one in gc.get_objects() if isinstance(one, av.VideoFrame)]
-    finally:
-        gc.enable()
-
-
 def test_a_clock_without_stamps_counts():
     clock = Clock(rate=25)
     np.testing.assert_allclose([clock.seconds(None) for _ in range(3)], [0, 0.04, 0.08])
@@ -332,8 +311,6 @@ def shown(
     seconds: list[float], *, frames_per_second: float, rate: float = 10
 ) -> list[int]:
     frame = av.VideoFrame(16, 16)
-    from pipeline.extract.references import UNKNOWN
-
     pictures = [Picture(frame, s, n, UNKNOWN) for n, s in enumerate(seconds)]
     ticks = Ticks(frames_per_second=frames_per_second, rate=rate)
     return [picture.picture_type for picture in ticks.shown(pictures)]
