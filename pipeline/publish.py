@@ -34,6 +34,7 @@ from pipeline.store.files import (
     write_index,
     write_json,
 )
+from pipeline.store.verify import content_hash
 
 ARRIVING = "_tmp"
 COPY_BLOCK = 4 << 20
@@ -266,18 +267,10 @@ def _index_records(
 
 def intact(file: FileRecord, store: Path, *, hashed: bool) -> bool:
     """Whether a committed file is there with its size, and with its content if asked."""
-    from xxhash import xxh3_128
-
     path = store / file.file
     if not path.is_file() or path.stat().st_size != file.bytes:
         return False
-    if not hashed:
-        return True
-    state = xxh3_128()
-    with path.open("rb") as reading:
-        while block := reading.read(COPY_BLOCK):
-            state.update(block)
-    return state.hexdigest() == file.xxh3
+    return not hashed or content_hash(path) == file.xxh3
 
 
 def clear_arriving(store: Path) -> None:
