@@ -207,6 +207,9 @@ def test_first_signal_asks_second_ends():
         assert not stop.asked
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.asked
+        stop.asked = False
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.asked
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_setting
 from moving_store import Made, videos, write_store
+from tiny_setting import tiny_setting
 
 from pipeline.store import Store
 from training.commands import run_distill, run_evaluate, run_teach
