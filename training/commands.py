@@ -8,7 +8,7 @@ from pipeline.store import Store, only_store, runs_folder
 from .data.splits import chosen_split, parts
 from .engine.record import Run
 from .errors import RunError
-from .jobs.distill import described, distill
+from .jobs.distill import DistillRecipe, check_teacher, described, distill
 from .jobs.evaluate import evaluate
 from .jobs.machine import Machine
 from .jobs.teach import teach
@@ -113,6 +113,7 @@ def run_distill(
         expert = Run(teacher_run)
         if expert.results() is None:
             raise RunError(f"{teacher_run}: expected a complete run of a teacher")
+        check_teacher(expert, recipe, store=chosen.store, split=chosen.split)
     else:
         expert = teach(
             chosen.family.teach(teacher),
@@ -155,7 +156,7 @@ def recipe_lines() -> list[str]:
     return [f"{name:<{wide}}  {known.line}" for name, known in FAMILIES.items()]
 
 
-def _refuse_early(chosen: Setting, recipe, out: Path | None) -> None:
+def _refuse_early(chosen: Setting, recipe: DistillRecipe, out: Path | None) -> None:
     """Say what would fail after the teacher's minutes before them."""
     wanted = [recipe.student.sees, recipe.teacher.sees]
     parts(chosen.store, split=chosen.split, modalities=wanted, seed=chosen.seed)

@@ -111,6 +111,10 @@ def test_stride_skips_entries(store):
     clip = clips.clip(video, clips.centred(video, 0))
     flow = store.read(video.id, "flow")[[0, 2, 4, 6]]
     np.testing.assert_allclose(clip["flow"].permute(1, 2, 3, 0), flow, atol=1e-5)
+    frames = clips.frames
+    whole = frames.read(video, "mv", range(7))
+    for entries in ([1, 3, 5], [5, 6, 0, 1], [4, 4], [6, 3, 0], [2]):
+        np.testing.assert_array_equal(frames.read(video, "mv", entries), whole[entries])
 
 
 @pytest.mark.slow

@@ -50,7 +50,10 @@ class Frames:
         whole = self._whole(video, modality)
         if whole is not None:
             return whole[entries]
-        return self._stored(video, modality, first, last + 1)[entries - first]
+        steps = np.unique(np.diff(entries))
+        step = int(steps[0]) if len(steps) == 1 and steps[0] > 0 else 1
+        stored = self._stored(video, modality, first, last + 1, step)
+        return stored[(entries - first) // step]
 
     def size(self, video: StoredVideo) -> tuple[int, int]:
         """Of the net's grid for this video."""
@@ -72,13 +75,15 @@ class Frames:
         return kept
 
     def _stored(
-        self, video: StoredVideo, modality: str, start: int, stop: int
+        self, video: StoredVideo, modality: str, start: int, stop: int, step: int = 1
     ) -> np.ndarray:
         if modality == "mv":
-            cells = self._cells(video, start, stop)
+            cells = self._cells(video, start, stop)[::step]
             fields = painted(cells, video.height, video.width)
         else:
-            fields = self.store.read(video.id, modality, start=start, stop=stop)
+            fields = self.store.read(
+                video.id, modality, start=start, stop=stop, step=step
+            )
         return resized(fields, self.size(video))
 
     def _cells(self, video: StoredVideo, start: int, stop: int) -> np.ndarray:

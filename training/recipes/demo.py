@@ -41,14 +41,14 @@ def teach(modality: str) -> TeachRecipe:
         clip=CLIP,
         optim=OPTIM,
         epochs=30,
-        batch_size=16,
+        batch_size=8,
         protocol=PROTOCOL,
         look_every=5,
     )
     if modality != "rgb":
         return recipe
     faster = replace(OPTIM, learning_rate=3e-3)
-    return replace(recipe, optim=faster, batch_size=8, epochs=80, look_every=10)
+    return replace(recipe, optim=faster, epochs=80, look_every=10)
 
 
 def distill(teacher: str, student: str) -> DistillRecipe:
