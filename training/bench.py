@@ -15,7 +15,7 @@ from .data.order import Order
 from .data.splits import chosen_split, parts
 from .engine.loop import Batch, Waiting, fit
 from .engine.optim import build_optimizer
-from .jobs.machine import Machine, chosen_machine
+from .jobs.machine import Machine, arranged, chosen_machine
 from .jobs.teach import TeachRecipe
 from .models.backbones import build_backbone
 from .protocols import single_threaded
@@ -51,7 +51,8 @@ def run(
     clips = Clips(frames, found.train, [modality], settings.clip)
     size = min(settings.batch_size, len(clips))
     model = build_backbone(settings.model, len(opened.classes))
-    step = Supervised(model, sees=modality).to(machine.device)
+    step = Supervised(model, sees=modality)
+    arranged(step, machine.device)
     told: dict[str, Any] = {
         "store": opened.folder.name,
         "recipe": name,

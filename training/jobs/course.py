@@ -24,7 +24,7 @@ from ..engine.signals import Stop, asked_to_stop
 from ..errors import Diverged, Interrupted, RecipeError
 from ..progress import Watch
 from ..protocols import ClipProtocol, Scorer, single_threaded
-from .machine import Machine
+from .machine import Machine, arranged
 
 LOG_EVERY = 10
 """Steps between two lines of metrics.jsonl."""
@@ -176,7 +176,7 @@ class _Training:
                 precision=machine.precision,
                 workers=min(machine.workers, 2),
             )
-        step.to(machine.device)
+        arranged(step, machine.device)
         self.optimizer = build_optimizer(step, course.optim)
         self.schedule = Schedule(self.optimizer, course.optim)
         self.scaler = torch.amp.GradScaler(

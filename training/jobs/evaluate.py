@@ -18,7 +18,7 @@ from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
 from ..protocols import ClipProtocol, Scorer, Scores
 from .description import split_facts, store_facts
-from .machine import Machine
+from .machine import Machine, arranged
 
 
 def assessment(scores: Scores, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def evaluate(
         precision=machine.precision,
         workers=machine.workers,
     )
-    scores = scorer(model.to(machine.device))
+    scores = scorer(arranged(model, machine.device))
     told = {
         "part": part,
         "split": decided["split"],

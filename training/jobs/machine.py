@@ -5,6 +5,7 @@ import platform
 from dataclasses import dataclass
 
 import torch
+from torch.nn import Module
 
 from ..engine.loop import Precision
 from ..engine.processes import ALONE, Processes
@@ -43,6 +44,20 @@ class Machine:
             "workers": self.workers,
             "torch": str(torch.__version__),
         }
+
+
+def arranged(module: Module, device: torch.device) -> Module:
+    """A network where it will run, its weights in the order that is fastest there.
+
+    On a CPU 3D convolutions are 1.2 to 1.6 times as fast with channels last
+    (tests/bench_training.py). Values and names stay.
+    """
+    module.to(device)
+    if device.type == "cpu":
+        for weight in module.parameters():
+            if weight.dim() == 5:
+                weight.data = weight.data.to(memory_format=torch.channels_last_3d)
+    return module
 
 
 def chosen_machine(
