@@ -7,7 +7,6 @@ and a library that does not load is a finding.
 import importlib
 import importlib.metadata
 import importlib.util
-import re
 import subprocess
 import sys
 import textwrap
@@ -17,9 +16,8 @@ from types import ModuleType
 
 from pipeline import machine
 from pipeline.machine import Check
+from pipeline.requirements import installed, requirements
 
-PACKAGE = "motion-shards"
-_REQUIREMENT = re.compile(r"([\w.-]+)(\[\w+\])?>=([\d.]+)$")
 _REMEDY_WIDTH = 78
 
 
@@ -68,7 +66,7 @@ def doctor() -> Report:
     return Report(
         (
             _python(),
-            *_libraries(),
+            *requirements(),
             *_opencv(),
             *_pyav(),
             *_hdf5(),
@@ -85,42 +83,6 @@ def _python() -> Check:
     """Its version is in order: an older Python does not get as far as this line."""
     version = ".".join(map(str, sys.version_info[:3]))
     return Check("python", "ok", f"{version}, {sys.executable}")
-
-
-def _libraries() -> Iterator[Check]:
-    """Every requirement of the installed package against what is installed."""
-    try:
-        requirements = importlib.metadata.requires(PACKAGE) or []
-    except importlib.metadata.PackageNotFoundError:
-        yield Check(
-            "libraries", "problem", f"{PACKAGE} is not installed", "pip install -e ."
-        )
-        return
-    found = []
-    for requirement in requirements:
-        if not (match := _REQUIREMENT.match(requirement)):
-            continue  # of an extra
-        name, _, least = match.groups()
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            remedy = f'pip install "{requirement}"'
-            yield Check(name, "problem", "not installed", remedy)
-            continue
-        if _numbers(version) < _numbers(least):
-            remedy = f'pip install "{requirement}"'
-            yield Check(
-                name, "problem", f"{version}, expected {least} or newer", remedy
-            )
-        else:
-            found.append(f"{name} {version}")
-    yield Check("libraries", "ok", ", ".join(found) or "none")
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """ "2.15.0+cpu" -> (2, 15, 0)."""
-    match = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(part) for part in match[0].split(".")) if match else ()
 
 
 def _load(name: str) -> ModuleType | str:
@@ -152,7 +114,7 @@ def _opencv() -> Iterator[Check]:
             "opencv-python-headless",
             "opencv-contrib-python-headless",
         )
-        if importlib.util.find_spec("cv2") and _installed(name)
+        if importlib.util.find_spec("cv2") and installed(name)
     ]
     mend = (
         f"pip uninstall -y {' '.join(others)} opencv-contrib-python"
@@ -168,14 +130,6 @@ def _opencv() -> Iterator[Check]:
         yield Check("opencv", "warning", found, mend)
     else:
         yield Check("opencv", "ok", f"{cv2.__version__} with optflow (TV-L1)")
-
-
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def _pyav() -> Iterator[Check]:

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline import doctor, machine
 from pipeline.machine import Check
+from pipeline.requirements import numbers_of, requirements
 
 
 def named(checks, name: str) -> Check:
@@ -103,7 +104,7 @@ def test_plain_opencv_over_contrib_is_found_out(monkeypatch) -> None:
     )
 
 
-def test_old_and_missing_requirements_are_named(monkeypatch) -> None:
+def test_old_new_and_missing_requirements_are_named(monkeypatch) -> None:
     monkeypatch.setattr(
         importlib.metadata,
         "requires",
@@ -111,12 +112,14 @@ def test_old_and_missing_requirements_are_named(monkeypatch) -> None:
             "numpy>=99",
             "no-such-library>=1",
             "click>=8",
+            "h5py<2,>=1",
             'pytest>=99; extra == "test"',
         ],
     )
-    old, missing, rest = doctor._libraries()
-    assert old.name == "numpy"
-    assert old.found.endswith("expected 99 or newer")
+    old, missing, new, rest = requirements()
+    assert (old.name, new.name) == ("numpy", "h5py")
+    assert old.found.endswith("expected >=99")
+    assert new.found.endswith("expected <2,>=1")
     assert missing == Check(
         "no-such-library",
         "problem",
@@ -130,7 +133,7 @@ def test_old_and_missing_requirements_are_named(monkeypatch) -> None:
     ("newer", "older"), [("2.15.0", "2.14"), ("2.10", "2.9"), ("18.1.0+cpu", "18")]
 )
 def test_versions_compare_as_numbers(newer, older) -> None:
-    assert doctor._numbers(newer) > doctor._numbers(older)
+    assert numbers_of(newer) > numbers_of(older)
 
 
 def fake_smi(monkeypatch, *, code: int, out: str) -> None:
