@@ -200,7 +200,5 @@ def _pixels(
     plane: VideoPlane, width: int, kind: type[np.integer] = np.uint8
 ) -> np.ndarray:
     """(H, W) view of a plane, without the padding of its lines."""
-    values = np.frombuffer(memoryview(plane), kind)
-    return values.reshape(-1, plane.line_size // values.itemsize)[
-        : plane.height, :width
-    ]
+    strides = (plane.line_size, np.dtype(kind).itemsize)
+    return np.ndarray((plane.height, width), kind, memoryview(plane), 0, strides)

@@ -2,9 +2,10 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,7 +110,7 @@ class VideoFile:
             OSError: the file could not be read; not the video's fault.
         """
         stream, reason = self._stream, "nothing in the stream"
-        clock = Clock(rate=self.rate)
+        clock, stamp = Clock(rate=self.rate), self._stamps()
         known = self._references()
         count = 0
         for packet in self._packets():
@@ -130,27 +131,30 @@ class VideoFile:
                 count += 1
                 yield Picture(
                     frame,
-                    clock.seconds(self._stamp(frame)),
+                    clock.seconds(stamp(frame)),
                     TYPES.get(frame.pict_type, ord("?")),
                     known.frame(frame),
                 )
         if count == 0:
             raise DecodeError(f"{self.codec}: expected frames, got none: {reason}")
 
-    def _stamp(self, frame: av.VideoFrame) -> float | None:
-        """When the frame is shown, if the container says so.
+    def _stamps(self) -> Callable[[av.VideoFrame], float | None]:
+        """What tells when a frame is shown, if the container says so.
 
         AVI has no presentation times, and those that FFmpeg makes up jump to and fro where
         there are B-frames. But each of its packets has a slot of time, and the packet that
         made the decoder give out a frame is always the same number of slots later.
         """
-        form = self._container.format
-        if form.flags & NO_TIME_STAMPS:
-            return None
-        ticks = frame.dts if form.name == "avi" else frame.pts
-        if ticks is None or frame.time_base is None:
-            return None
-        return float(ticks * frame.time_base)
+        form, tick = self._container.format, self._stream.time_base
+        if form.flags & NO_TIME_STAMPS or tick is None:
+            return lambda frame: None
+        stamp = attrgetter("dts" if form.name == "avi" else "pts")
+
+        def seconds(frame: av.VideoFrame) -> float | None:
+            ticks = stamp(frame)
+            return None if ticks is None else ticks * tick.numerator / tick.denominator
+
+        return seconds
 
     def _references(self) -> References:
         context = self._stream.codec_context

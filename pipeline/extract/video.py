@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from sys import getrefcount
 from typing import NamedTuple, Protocol
 
 import av
@@ -20,7 +21,11 @@ from .original import OriginalVectors
 from .side_data import side_data
 
 BLOCK = 16
-"""Frames in memory at once, and in one block at most."""
+"""Frames in one block, at most."""
+
+CACHED_BYTES = 1_000_000
+"""Of rgb in one block, where no flow is asked for (which gains by many frames at once):
+what a core's cache holds, so that whoever takes the block finds it there."""
 
 MODALITIES = ("rgb", "flow", "mv")
 LONGEST_SIDE = 16_384
@@ -141,7 +146,10 @@ class Extraction:
 
     def __iter__(self) -> Iterator[Block]:
         wanted = self._settings.modalities
-        frames = _Frames(self.height, self.width, self._turned)
+        most = BLOCK
+        if "flow" not in wanted and self._settings.pixels:
+            most = min(max(CACHED_BYTES // (self.height * self.width * 3), 1), BLOCK)
+        frames = _Frames(self.height, self.width, self._turned, most=most)
         flow = None
         if "flow" in wanted and self._solver is not None:
             flow = _Flow(self._solver, self.height, self.width)
@@ -175,7 +183,7 @@ class Extraction:
                     mv.send(pixels)
             if isinstance(mv, OriginalVectors):
                 mv.send(picture.frame, picture.told)
-            if len(seconds) == BLOCK:
+            if len(seconds) == frames.most:
                 yield block()
         if isinstance(mv, CanonicalVectors):
             mv.finish()
@@ -246,10 +254,14 @@ def stored_size(height: int, width: int, *, short_side: int) -> tuple[int, int]:
 class _Frames:
     """The frames of a block, at the stored size."""
 
-    def __init__(self, height: int, width: int, turned: Orientation) -> None:
+    def __init__(
+        self, height: int, width: int, turned: Orientation, *, most: int
+    ) -> None:
+        self.most = most
         self._painter = Painter(height=height, width=width, turned=turned)
-        self._shape = (BLOCK, height, width, 3)
-        self._frames = np.empty(self._shape, np.uint8)
+        self._shape = (most, height, width, 3)
+        self._kept: list[np.ndarray] = []
+        self._frames = self._free()
         self._count = 0
 
     def send(self, frame: av.VideoFrame) -> np.ndarray:
@@ -260,9 +272,22 @@ class _Frames:
 
     def take(self) -> np.ndarray:
         taken = self._frames[: self._count]
-        self._frames = np.empty(self._shape, np.uint8)  # the caller may keep the last
+        self._frames = self._free()
         self._count = 0
         return taken
+
+    def _free(self) -> np.ndarray:
+        """Memory for a block: what nobody else holds any more, else new.
+
+        New memory has to be cleared by the system first, which takes as long as
+        resizing the frames.
+        """
+        for block in self._kept:
+            if getrefcount(block) == 3:  # the list, the loop, the call
+                return block
+        block = np.empty(self._shape, np.uint8)
+        self._kept = [*self._kept[-2:], block]
+        return block
 
 
 class _Flow:
