@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from pipeline.store import Store, only_store, runs_folder
 
 from .data.splits import chosen_split, parts
+from .engine.processes import joined
 from .engine.record import Run
 from .errors import RunError
 from .jobs.distill import DistillRecipe, check_teacher, described, distill
@@ -107,38 +108,39 @@ def run_distill(
     out: Path | None,
 ) -> Run:
     """`training distill`: a teacher if there is none, a baseline if wanted, the student."""
-    recipe = chosen.family.distill(teacher, student)
-    _refuse_early(chosen, recipe, out)
-    if teacher_run:
-        expert = Run(teacher_run)
-        if expert.results() is None:
-            raise RunError(f"{teacher_run}: expected a complete run of a teacher")
-        check_teacher(expert, recipe, store=chosen.store, split=chosen.split)
-    else:
-        expert = teach(
-            chosen.family.teach(teacher),
-            base=chosen.base(teacher),
-            if_none=f"no complete {teacher} teacher of this store, split, recipe and seed:"
-            " trains one first",
+    with joined(chosen.machine.processes, chosen.machine.device):
+        recipe = chosen.family.distill(teacher, student)
+        _refuse_early(chosen, recipe, out)
+        if teacher_run:
+            expert = Run(teacher_run)
+            if expert.results() is None:
+                raise RunError(f"{teacher_run}: expected a complete run of a teacher")
+            check_teacher(expert, recipe, store=chosen.store, split=chosen.split)
+        else:
+            expert = teach(
+                chosen.family.teach(teacher),
+                base=chosen.base(teacher),
+                if_none=f"no complete {teacher} teacher of this store, split, recipe and seed:"
+                " trains one first",
+                **chosen.shared(),
+            )
+        chosen.watch.say(f"teacher: {expert.folder}")
+        scratch = None
+        if baseline:
+            scratch = teach(
+                recipe.scratch(),
+                base=chosen.base(f"{student}-scratch"),
+                if_none="baseline: the student without its teacher",
+                **chosen.shared(),
+            )
+        return distill(
+            recipe,
+            teacher=expert,
+            scratch=scratch,
+            out=out,
+            base=chosen.base(f"{teacher}-to-{student}"),
             **chosen.shared(),
         )
-    chosen.watch.say(f"teacher: {expert.folder}")
-    scratch = None
-    if baseline:
-        scratch = teach(
-            recipe.scratch(),
-            base=chosen.base(f"{student}-scratch"),
-            if_none="baseline: the student without its teacher",
-            **chosen.shared(),
-        )
-    return distill(
-        recipe,
-        teacher=expert,
-        scratch=scratch,
-        out=out,
-        base=chosen.base(f"{teacher}-to-{student}"),
-        **chosen.shared(),
-    )
 
 
 def run_evaluate(

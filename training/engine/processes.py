@@ -68,6 +68,26 @@ def agreed(value: bool, processes: Processes) -> bool:
     return bool(votes.item())
 
 
+def from_first(values: list[float], processes: Processes) -> list[float]:
+    """What the first process has, in all of them: else they would drift apart."""
+    if processes.world_size == 1:
+        return values
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    sent = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.broadcast(sent, 0)
+    return sent.tolist()
+
+
+@contextmanager
+def first_before_others(processes: Processes) -> Iterator[None]:
+    """The first process goes through the block alone, then the others do."""
+    if not processes.first:
+        wait(processes)
+    yield
+    if processes.first:
+        wait(processes)
+
+
 def wait(processes: Processes) -> None:
     """Until all processes are here."""
     if processes.world_size > 1:

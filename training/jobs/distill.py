@@ -1,7 +1,6 @@
 """A teacher that sees one modality -> a student that sees another."""
 
 import hashlib
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -22,11 +21,12 @@ from ..models.backbones import TAPS, BackboneConfig, build_backbone
 from ..models.weights import transfer
 from ..progress import Watch
 from ..steps import Distill, check_taps
-from .course import Course, follow, open_data
-from .description import decided, run_of, store_facts
-from .evaluate import judged, told_videos, trained_model
+from .course import Course, open_data
+from .description import decided, store_facts
+from .evaluate import trained_model
 from .machine import Machine
 from .teach import TeachRecipe
+from .whole import begun, carry_out
 
 VIEW_ONLY = {"flip", "jitter", "is", "crop_scales", "corners"}
 """Clip settings in which teacher and student may differ: the rest is what 1 px means."""
@@ -110,63 +110,49 @@ def distill(
         "sees": seen.sees,
         "weights": hashlib.sha256(teacher.path(WEIGHTS).read_bytes()).hexdigest(),
     }
-    folder = out or run_of(runs, base, what)
-    about = machine.told() | {
+    about = {
         "store": str(store.folder.resolve()),
         "teacher": str(teacher.folder.resolve()),
     }
-    run = Run.open(folder, what, machine=about, first=machine.processes.first)
-    results = run.results()
-    if results is not None:
-        watch.say(f"{run.folder}: complete, nothing to do")
-        if scratch and machine.processes.first and "scratch" not in results:
-            run.finish(results | compared(run, scratch))
-        return run
-    watch.say(
-        f"{run.folder}: {student_sees} {recipe.student.net} learns from"
-        f" {len(data.parts.train)} videos and a {teacher_sees} teacher,"
-        f" {len(data.parts.held_out)} held out, {len(data.parts.test)} to test"
-    )
-    started = time.perf_counter()
+
+    def beside() -> dict[str, Any]:
+        return {
+            "what": f"{student_sees} from labels and a {teacher_sees} teacher",
+            "teacher": _told_of(teacher),
+        } | (compared(run, scratch) if scratch else {})
+
     with processes.joined(machine.processes, machine.device):
+        run = begun(what, runs=runs, out=out, base=base, machine=machine, about=about)
+        results = run.results()
+        if results is not None:
+            watch.say(f"{run.folder}: complete, nothing to do")
+            if scratch and machine.processes.first and "scratch" not in results:
+                run.finish(results | compared(run, scratch))
+            return run
+        watch.say(
+            f"{run.folder}: {student_sees} {recipe.student.net} learns from"
+            f" {len(data.parts.train)} videos and a {teacher_sees} teacher,"
+            f" {len(data.parts.held_out)} held out, {len(data.parts.test)} to test"
+        )
         torch.manual_seed(seed)  # for the first weights
         student = build_backbone(recipe.student, len(store.classes))
         if recipe.init == "teacher":
             fitted = transfer(student, expert.state_dict())
             watch.say(f"first weights from the teacher: {fitted.text()}")
-        told: dict[str, Any] = follow(
+        carry_out(
+            run,
             recipe,
             student_step(recipe, student, expert),
             student,
             sees=student_sees,
             data=data,
-            run=run,
+            store=store,
             seed=seed,
             machine=machine,
             watch=watch,
             title=f"{teacher_sees} to {student_sees}",
+            results=beside,
         )
-        if machine.processes.first:
-            results = judged(
-                student,
-                data.clips,
-                sees=student_sees,
-                protocol=recipe.protocol,
-                run=run,
-                classes=store.classes,
-                machine=machine,
-                watch=watch,
-            )
-            told["wall_seconds"] = round(time.perf_counter() - started, 1)
-            results |= {
-                "what": f"{student_sees} from labels and a {teacher_sees} teacher",
-                "split": what["split"],
-                "videos": told_videos(data.parts),
-                "training": told,
-                "teacher": _told_of(teacher),
-            }
-            run.finish(results | (compared(run, scratch) if scratch else {}))
-        processes.wait(machine.processes)
     return run
 
 

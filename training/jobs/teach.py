@@ -1,9 +1,7 @@
 """Train one network on the labels of one modality: a teacher, or a baseline."""
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,10 +12,10 @@ from ..engine.record import Run
 from ..models.backbones import BackboneConfig, build_backbone
 from ..progress import Watch
 from ..steps import Supervised
-from .course import Course, follow, open_data
-from .description import decided, run_of
-from .evaluate import judged, told_videos
+from .course import Course, open_data
+from .description import decided
 from .machine import Machine
+from .whole import begun, carry_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,54 +65,33 @@ def teach(
         seed=seed,
         precision=machine.precision,
     )
-    folder = out or run_of(runs, base, what)
-    about = machine.told() | {"store": str(store.folder.resolve())}
-    run = Run.open(folder, what, machine=about, first=machine.processes.first)
-    if run.results() is not None:
-        watch.say(f"{run.folder}: complete, nothing to do")
-        return run
-    if if_none:
-        watch.say(if_none)
-    watch.say(
-        f"{run.folder}: {sees} {recipe.model.net} learns from {len(data.parts.train)}"
-        f" videos, {len(data.parts.held_out)} held out, {len(data.parts.test)} to test"
-    )
-    started = time.perf_counter()
     with processes.joined(machine.processes, machine.device):
+        about = {"store": str(store.folder.resolve())}
+        run = begun(what, runs=runs, out=out, base=base, machine=machine, about=about)
+        if run.results() is not None:
+            watch.say(f"{run.folder}: complete, nothing to do")
+            return run
+        if if_none:
+            watch.say(if_none)
+        watch.say(
+            f"{run.folder}: {sees} {recipe.model.net} learns from"
+            f" {len(data.parts.train)} videos, {len(data.parts.held_out)} held out,"
+            f" {len(data.parts.test)} to test"
+        )
         torch.manual_seed(seed)  # for the first weights
         model = build_backbone(recipe.model, len(store.classes))
-        told: dict[str, Any] = follow(
+        carry_out(
+            run,
             recipe,
             Supervised(model, sees=sees),
             model,
             sees=sees,
             data=data,
-            run=run,
+            store=store,
             seed=seed,
             machine=machine,
             watch=watch,
             title=sees,
+            results=lambda: {"what": f"{sees} from labels"},
         )
-        if machine.processes.first:
-            results = judged(
-                model,
-                data.clips,
-                sees=sees,
-                protocol=recipe.protocol,
-                run=run,
-                classes=store.classes,
-                machine=machine,
-                watch=watch,
-            )
-            told["wall_seconds"] = round(time.perf_counter() - started, 1)
-            run.finish(
-                {
-                    "what": f"{sees} from labels",
-                    "split": what["split"],
-                    "videos": told_videos(data.parts),
-                    "training": told,
-                }
-                | results
-            )
-        processes.wait(machine.processes)
     return run

@@ -1,0 +1,309 @@
+"""A step and a course -> a trained network: epochs, record, checkpoints, exact resume."""
+
+import copy
+import time
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from .. import metrics
+from ..data.order import Order, batches_per_epoch
+from ..engine import checkpoint, processes
+from ..engine.loop import Waiting, fit
+from ..engine.optim import Schedule, build_optimizer
+from ..engine.record import CHECKPOINT, WEIGHTS, Run
+from ..engine.signals import Stop, asked_to_stop
+from ..errors import Diverged, Interrupted
+from ..progress import Watch
+from ..protocols import Scorer, single_threaded
+from .course import Course, Data
+from .machine import Machine, arranged
+
+LOG_EVERY = 10
+"""Steps between two lines of metrics.jsonl."""
+
+
+def follow(
+    course: Course,
+    step: nn.Module,
+    model: nn.Module,
+    *,
+    sees: str,
+    data: Data,
+    run: Run,
+    seed: int,
+    machine: Machine,
+    watch: Watch,
+    title: str,
+) -> dict[str, Any]:
+    """Train `step` from the start, or from the run's checkpoint, to the end.
+
+    Leaves `model`'s chosen weights in it and in the run's model.pt. Stopping and
+    going on anywhere gives the same weights as not stopping.
+
+    Args:
+        step: batch -> StepOutput; has all weights that learn.
+        model: the part of it that is judged and kept.
+        sees: the model's modality.
+
+    Returns:
+        What the results say of the training: epochs, seconds, the chosen epoch.
+
+    Raises:
+        Diverged: the loss is no longer a number.
+        Interrupted: a signal came; the run is saved.
+        CheckpointError: the run's checkpoint is damaged.
+    """
+    with asked_to_stop() as stop:
+        training = _Training(
+            course, step, model, sees, data, run, seed, machine, watch, title, stop
+        )
+        return training.follow()
+
+
+class _Training:
+    """The state of one training, and what happens around its loop."""
+
+    def __init__(
+        self,
+        course: Course,
+        step: nn.Module,
+        model: nn.Module,
+        sees: str,
+        data: Data,
+        run: Run,
+        seed: int,
+        machine: Machine,
+        watch: Watch,
+        title: str,
+        stop: Stop,
+    ) -> None:
+        self.course, self.model, self.run = course, model, run
+        self.machine, self.watch, self.title, self.stop = machine, watch, title, stop
+        self.first = machine.processes.first
+        clips = data.clips["train"]
+        self.order = Order(
+            len(clips),
+            min(course.batch_size, len(clips)),
+            seed=seed,
+            rank=machine.processes.rank,
+            world_size=machine.processes.world_size,
+        )
+        self.per_epoch = batches_per_epoch(len(clips), self.order.batch_size)
+        self.total = self.per_epoch * course.epochs
+        self.loader = DataLoader(
+            clips,
+            batch_sampler=self.order,
+            num_workers=machine.workers,
+            persistent_workers=machine.workers > 0,
+            pin_memory=machine.device.type == "cuda",
+            worker_init_fn=single_threaded,
+            generator=torch.Generator(),  # else iterating would draw from dropout's
+        )
+        self.scorer = None
+        if data.parts.held_out:
+            self.scorer = Scorer(
+                data.clips["held_out"],
+                sees=sees,
+                protocol=course.protocol,
+                device=machine.device,
+                precision=machine.precision,
+                workers=min(machine.workers, 2),
+            )
+        arranged(step, machine.device)
+        self.optimizer = build_optimizer(step, course.optim)
+        self.schedule = Schedule(self.optimizer, course.optim)
+        self.scaler = torch.amp.GradScaler(
+            machine.device.type, enabled=machine.precision == "float16"
+        )
+        own = {id(weight) for weight in model.parameters()}
+        self.others = {
+            name: weight
+            for name, weight in step.named_parameters()
+            if weight.requires_grad and id(weight) not in own
+        }
+        """Weights that learn beside the model: projections of terms."""
+        self.step = processes.shared(step, machine.processes, machine.device)
+        self.taken = 0
+        """Steps so far, in all epochs."""
+        self.finished = 0
+        """Epochs of which the end was recorded."""
+        self.epoch_sums: dict[str, float] = {}
+        self.line_sums: dict[str, float] = {}
+        self.seconds = self.waited = 0.0
+        """Of the epoch so far."""
+        self.best: dict[str, Any] = {"epoch": -1, "top1": -1.0, "weights": None}
+        self.saved = time.monotonic()
+
+    def follow(self) -> dict[str, Any]:
+        """All epochs, then the chosen weights."""
+        path = self.run.path(CHECKPOINT)
+        if path.exists():
+            self._load(checkpoint.load(path))
+        if self.first:
+            self.run.forget_after(self.taken, self.finished)
+            if self.taken:
+                self.watch.say(
+                    f"{self.title}: goes on after step {self.taken} of {self.total}"
+                )
+        self.watch.begin(self.title, self.total, self.taken)
+        try:
+            for epoch in range(self.finished, self.course.epochs):
+                self._epoch(epoch)
+        except Diverged as error:
+            raise Diverged(
+                f"{self.run.folder}: step {self.taken + 1} of {self.total}: {error}"
+            ) from None
+        finally:
+            self.watch.end()
+        if self.course.select == "best" and self.best["weights"] is not None:
+            self.model.load_state_dict(self.best["weights"])
+        if self.first:
+            weights = {n: v.cpu() for n, v in self.model.state_dict().items()}
+            checkpoint.save(self.run.path(WEIGHTS), weights)
+        return self._told()
+
+    def _epoch(self, epoch: int) -> None:
+        first = self.taken - epoch * self.per_epoch
+        self.order.begin(epoch, first)
+        if first < self.per_epoch:
+            batches = Waiting(self.loader)
+            started, waited = time.perf_counter(), self.waited
+            before = self.seconds
+            self.schedule.before_step(self.taken, self.total)
+            for values in fit(
+                self.step,
+                batches,
+                self.optimizer,
+                device=self.machine.device,
+                precision=self.machine.precision,
+                scaler=self.scaler,
+                gradient_clip=self.course.optim.gradient_clip,
+            ):
+                self.taken += 1
+                self.seconds = before + time.perf_counter() - started
+                self.waited = waited + batches.seconds
+                self._record(epoch, values)
+                self._save_or_stop(last=self.taken == (epoch + 1) * self.per_epoch)
+                self.schedule.before_step(self.taken, self.total)
+        self._end_of_epoch(epoch)
+
+    def _record(self, epoch: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.epoch_sums[name] = self.epoch_sums.get(name, 0.0) + value
+            self.line_sums[name] = self.line_sums.get(name, 0.0) + value
+        within = self.taken - epoch * self.per_epoch
+        told = f"epoch {epoch + 1}/{self.course.epochs}  loss {values['loss']:.3f}"
+        self.watch.step(self.taken, told)
+        since = within % LOG_EVERY or LOG_EVERY
+        if within % LOG_EVERY and within != self.per_epoch:
+            return
+        means = {name: value / since for name, value in self.line_sums.items()}
+        self.line_sums = {}
+        self._log(
+            "steps",
+            epoch,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            **means,
+        )
+
+    def _end_of_epoch(self, epoch: int) -> None:
+        """Look at the held-out part, record, remember the best weights."""
+        means = {n: v / self.per_epoch for n, v in self.epoch_sums.items()}
+        last = epoch + 1 == self.course.epochs
+        if self.scorer and (last or (epoch + 1) % self.course.look_every == 0):
+            scores = self.scorer(self.model)
+            hits = metrics.top_k(scores.scores, scores.labels)
+            top1, loss = processes.from_first(
+                [float(hits.mean()), scores.loss], self.machine.processes
+            )
+            means |= {"held_out_top1": top1, "held_out_loss": loss}
+            self.schedule.after_epoch(loss)
+            if self.course.select == "best" and top1 > self.best["top1"]:
+                weights = copy.deepcopy(self.model.state_dict())
+                self.best = {"epoch": epoch, "top1": top1, "weights": weights}
+        clips = self.per_epoch * self.order.batch_size
+        self._log(
+            "epoch",
+            epoch,
+            seconds=round(self.seconds, 3),
+            waited=round(self.waited, 3),
+            clips_per_second=round(clips / self.seconds, 2) if self.seconds else 0.0,
+            **means,
+        )
+        self.finished = epoch + 1
+        self.epoch_sums, self.seconds, self.waited = {}, 0.0, 0.0
+        if last:
+            self._save()
+
+    def _log(self, kind: str, epoch: int, **values: float) -> None:
+        if self.first:
+            self.run.log(kind=kind, epoch=epoch, step=self.taken, **values)
+
+    def _save_or_stop(self, *, last: bool) -> None:
+        """A checkpoint when it is time; at a signal too, and then the end."""
+        group = self.machine.processes
+        stop = processes.agreed(self.stop.asked, group)
+        due = time.monotonic() - self.saved >= self.machine.checkpoint_seconds
+        if stop or processes.agreed(due, group):
+            self._save()
+        if stop:
+            raise Interrupted(
+                f"{self.run.folder}: stopped after step {self.taken} of {self.total},"
+                " everything is saved: the same command goes on"
+            )
+
+    def _save(self) -> None:
+        if self.first:
+            checkpoint.save(self.run.path(CHECKPOINT), self._state())
+        processes.wait(self.machine.processes)
+        self.saved = time.monotonic()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "version": checkpoint.VERSION,
+            "taken": self.taken,
+            "finished": self.finished,
+            "model": self.model.state_dict(),
+            "others": dict(self.others),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "random": checkpoint.random_state(),
+            "epoch_sums": self.epoch_sums,
+            "line_sums": self.line_sums,
+            "seconds": self.seconds,
+            "waited": self.waited,
+            "best": self.best,
+        }
+
+    def _load(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        with torch.no_grad():
+            for name, weight in self.others.items():
+                weight.copy_(state["others"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+        checkpoint.restore_random_state(state["random"])
+        self.taken, self.finished = state["taken"], state["finished"]
+        self.epoch_sums, self.line_sums = state["epoch_sums"], state["line_sums"]
+        self.seconds, self.waited = state["seconds"], state["waited"]
+        self.best = state["best"]
+
+    def _told(self) -> dict[str, Any]:
+        epochs = [line for line in self.run.metrics() if line["kind"] == "epoch"]
+        seconds = [line["seconds"] for line in epochs]
+        waited = sum(line["waited"] for line in epochs)
+        best = self.course.select == "best" and self.best["epoch"] >= 0
+        return {
+            "epochs": self.course.epochs,
+            "steps": self.total,
+            "chosen_epoch": self.best["epoch"] if best else self.course.epochs - 1,
+            "seconds": round(sum(seconds), 1),
+            "seconds_per_epoch": round(sum(seconds) / max(len(seconds), 1), 2),
+            "share_of_waiting": round(waited / max(sum(seconds), 1e-9), 3),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+        }
