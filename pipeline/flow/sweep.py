@@ -31,7 +31,7 @@ TOGETHER = 15
 FIRST = 3
 """Iterations that sweep together before anything is known of their convergence."""
 
-SLOWEST = 1.1
+SLOWEST = 1.15
 """By what factor the sum of squared updates shrinks per iteration, at least."""
 
 
@@ -156,14 +156,13 @@ def sweep(state, height, width, limit, tau, slope, errors):
 
 @compiled(cache=False)
 def likely_iterations(error, rate, enough):
-    """How many more iterations can sweep together without many too many.
+    """How many more iterations can sweep together without one too many, most often.
 
     The sum of squared updates shrinks ever more slowly, so its present rate leads to
-    `enough` too early. Going a little further than that costs less time than a sweep
-    of its own, and moves the flow by 0.005 px on average.
+    `enough` too early.
     """
     needed = np.log(error / enough) / np.log(max(rate, SLOWEST))
-    return max(1, min(TOGETHER, 1 + int(1.3 * needed)))
+    return max(1, min(TOGETHER, 1 + int(needed)))
 
 
 @compiled(
