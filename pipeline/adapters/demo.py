@@ -29,7 +29,7 @@ SEED = 1
 
 DEMO_SHORT_SIDE = HEIGHT
 """The stored grid: as drawn."""
-DEMO_MV_CRF = 44
+DEMO_MV_CRF = 38
 """The canonical stream's quality. At the ordinary 18, vectors are as good as flow on
 these clean clips, and a student would have nothing to gain from a teacher."""
 

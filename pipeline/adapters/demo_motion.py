@@ -33,7 +33,7 @@ CLASSES = MOTION_CLASSES + PAIR_CLASSES
 
 SPEED = (1.1, 2.3)  # px per frame
 TURN = 3.0  # degrees per px of speed
-GROWTH = 0.015  # of the logarithm of the size, per px of speed
+GROWTH = (0.0145, 0.008)  # of the logarithm of the size: at rest, per px of speed
 RADIUS = (18.0, 25.0)  # px
 EDGE = 3.0  # px from outside to inside of the object
 PAN, WALK = 0.8, 0.3  # px per frame
@@ -94,7 +94,7 @@ def scene(clip: Clip) -> Scene:
     sway = 1.25 * speed * period / (2 * np.pi)
     swing = sway * np.sin(2 * np.pi * time[:, None] / period + phases)
     sweep, turning = speed * time, np.radians(TURN) * speed * time
-    growth = GROWTH * speed  # per frame
+    growth = GROWTH[0] + GROWTH[1] * speed  # per frame
     rest = swing[0]
     path = np.tile(rest + (speed * place, 0), (FRAMES, 1))
     turned, grown = np.full(FRAMES, angle), np.full(FRAMES, growth * size)
