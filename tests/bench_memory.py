@@ -48,7 +48,7 @@ def measure(path: Path, short_side: int, modalities: str) -> dict[str, object]:
     settings = StoreSettings(short_side=short_side).record(names)
     video = PlannedVideo("long", path.name, path.stat().st_size)
     plan = new_plan("folder", [video], settings, bytes_per_frame=1000)
-    began, before = time.monotonic(), _peak_mb()
+    began, before = time.monotonic(), peak_mb()
     with tempfile.TemporaryDirectory() as scratch:
         report = build_shard(
             Task(plan=plan.shard_plan(0, names, folder=path.parent)),
@@ -57,14 +57,14 @@ def measure(path: Path, short_side: int, modalities: str) -> dict[str, object]:
     assert not report.bad, report.bad
     return {
         "frames": report.records[names[0]][0].frames,
-        "peak_mb": _peak_mb(),
+        "peak_mb": peak_mb(),
         "peak_mb_before": before,
         "seconds": round(time.monotonic() - began, 1),
         "torch": "torch" in sys.modules,
     }
 
 
-def _peak_mb() -> int:
+def peak_mb() -> int:
     """Of this process. On Linux an exec keeps the parent's peak, so ask the kernel."""
     status = Path("/proc/self/status")
     if status.exists():
