@@ -243,10 +243,11 @@ def _setting(out: Path | None, options: dict[str, Any]) -> Any:
 
 
 def _show(run: Any, as_json: bool) -> None:
+    from .engine.processes import from_environment
     from .report.text import results_text
 
     results = run.results()
-    if results is None:  # another process writes them
+    if results is None or not from_environment().first:
         return
     if as_json:
         click.echo(json.dumps({"run": str(run.folder)} | results))

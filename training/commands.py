@@ -162,7 +162,7 @@ def _refuse_early(chosen: Setting, recipe: DistillRecipe, out: Path | None) -> N
     """Say what would fail after the teacher's minutes before them."""
     wanted = [recipe.student.sees, recipe.teacher.sees]
     parts(chosen.store, split=chosen.split, modalities=wanted, seed=chosen.seed)
-    if out:
+    if out and chosen.machine.processes.first:
         what = described(
             recipe,
             recipe_name=chosen.name,
