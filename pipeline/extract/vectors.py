@@ -1,5 +1,6 @@
 """Motion vectors of frames -> grids of 8 px cells."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import av
@@ -88,22 +89,16 @@ class Grids:
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
-        self._bytes = bytearray()
-        self._counts: list[int] = []
+        self._records: list[bytes] = []
 
     def add(self, frame: av.VideoFrame) -> None:
         """Note the vectors of the next frame. Intra-coded frames have none."""
-        before = len(self._bytes)
-        self._bytes += side_data(frame, "MOTION_VECTORS")
-        self._counts.append((len(self._bytes) - before) // VECTOR.itemsize)
+        self._records.append(bytes(side_data(frame, "MOTION_VECTORS")))
 
     def take(self) -> np.ndarray:
         """(F, M, N, 2) float32 of the frames noted since the last call."""
-        quarters = quarter_grids(
-            self._bytes, self._counts, cells=self._geometry.source_cells
-        )
-        self._bytes = bytearray()
-        self._counts.clear()
+        quarters = quarter_grids(self._records, cells=self._geometry.source_cells)
+        self._records.clear()
         return stored_grids(quarters, self._geometry)
 
 
@@ -135,27 +130,25 @@ def vector_grid(vectors: np.ndarray, *, height: int, width: int) -> np.ndarray:
         fields: AVMotionVector in libavutil/motion_vector.h.
     """
     cells = (-(-height // CELL_PX), -(-width // CELL_PX))
-    quarters = quarter_grids(bytearray(vectors.tobytes()), [len(vectors)], cells=cells)
+    quarters = quarter_grids([vectors.tobytes()], cells=cells)
     return quarters[0].astype(np.float32) / 4
 
 
-def quarter_grids(
-    records: bytearray, counts: list[int], *, cells: tuple[int, int]
-) -> np.ndarray:
+def quarter_grids(records: Sequence[bytes], *, cells: tuple[int, int]) -> np.ndarray:
     """Paint the vectors of F frames at once.
 
     Args:
-        records: AVMotionVector of all frames, in order.
-        counts: how many of them each frame has.
+        records: AVMotionVector of each frame.
         cells: rows and columns of the grid.
 
     Returns:
         (F, rows, columns, 2) int32, in quarters of a pixel, flow sign.
     """
-    grids = np.zeros((len(counts), *cells, 2), np.int32)
-    if records:
-        vectors = np.frombuffer(records, np.uint8).reshape(-1, VECTOR.itemsize)
-        paint(vectors, np.array(counts, np.int64), grids)
+    grids = np.zeros((len(records), *cells, 2), np.int32)
+    counts = np.array([len(one) // VECTOR.itemsize for one in records], np.int64)
+    if counts.any():
+        together = np.frombuffer(bytearray().join(records), np.uint8)
+        paint(together.reshape(-1, VECTOR.itemsize), counts, grids)
     return grids
 
 

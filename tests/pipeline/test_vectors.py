@@ -115,8 +115,12 @@ def test_blocks_beyond_the_frame_are_cut():
 
 
 def test_frames_painted_together_do_not_mix():
-    records = together(record(motion=(-4, 0)), record(x=24, motion=(-8, 0)))
-    quarters = quarter_grids(bytearray(records.tobytes()), [1, 0, 1], cells=(2, 4))
+    records = [
+        record(motion=(-4, 0)),
+        np.empty(0, VECTOR),
+        record(x=24, motion=(-8, 0)),
+    ]
+    quarters = quarter_grids([one.tobytes() for one in records], cells=(2, 4))
     np.testing.assert_array_equal(
         quarters[:, 0, :, 0], [[4, 4, 0, 0], [0] * 4, [0, 0, 8, 8]]
     )
