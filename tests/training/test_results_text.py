@@ -25,10 +25,12 @@ def test_who_was_left_out_is_named(teacher):
     videos = teacher.results()["videos"] | {
         "left_out": {f"v{i}": "no mv" for i in range(22)},
         "held_out_by_video": ["left"],
+        "untaught": ["right"],
     }
     told = results_text(results(teacher, videos=videos), title="here")
     assert "left out: 22 videos" in told
     assert "    v0: no mv" in told and "and 2 more, see results.json" in told
+    assert "tested but not taught: right" in told
     assert "held out by video, not by group (one group only): left" in told
 
 

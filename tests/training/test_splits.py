@@ -89,6 +89,13 @@ def test_teacher_and_student_hold_out_the_same(tmp_path):
     assert of_flow - {made[0].id} == of_mv
 
 
+def test_classes_without_a_training_video_are_named(tmp_path, store):
+    made = [v if v.part == "test" else replace(v, label=0) for v in videos()]
+    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    assert found.untaught == ("right",)
+    assert parts(store, split="1", modalities=["mv"]).untaught == ()
+
+
 def test_split_is_found_or_asked_for(tmp_path, store):
     assert chosen_split(store, None) == "1"
     with pytest.raises(DataError, match="expected a split among 1, got 2"):

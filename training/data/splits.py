@@ -26,6 +26,8 @@ class Parts(NamedTuple):
     """Video -> why it can't be used, for those of the split."""
     held_out_by_video: tuple[str, ...]
     """Classes whose videos are all of one group, which had to be cut through."""
+    untaught: tuple[str, ...]
+    """Classes of test videos that nobody learns from: no network can know them."""
 
 
 def chosen_split(store: Store, name: str | None) -> str:
@@ -99,12 +101,15 @@ def parts(
     # Of all, not only those with these modalities: teacher and student hold out the same.
     labelled = [v for v in of_split if v.splits[split] == "train" and v.labels]
     held, by_video = held_out_ids(labelled, share=held_out, seed=seed)
+    train = tuple(v for v in usable["train"] if v.id not in held)
+    untaught = {v.labels[0] for v in usable["test"]} - {v.labels[0] for v in train}
     return Parts(
-        train=tuple(v for v in usable["train"] if v.id not in held),
+        train=train,
         held_out=tuple(v for v in usable["train"] if v.id in held),
         test=tuple(usable["test"]),
         left_out=left_out,
         held_out_by_video=tuple(store.classes[label] for label in by_video),
+        untaught=tuple(store.classes[label] for label in sorted(untaught)),
     )
 
 

@@ -84,6 +84,7 @@ def told_videos(found: Parts) -> dict[str, Any]:
         "test": len(found.test),
         "left_out": found.left_out,
         "held_out_by_video": list(found.held_out_by_video),
+        "untaught": list(found.untaught),
     }
 
 

@@ -95,6 +95,8 @@ def left_out_lines(videos: dict[str, Any]) -> list[str]:
         lines += [f"    {name}: {why}" for name, why in list(left_out.items())[:20]]
         if len(left_out) > 20:
             lines.append(f"    and {len(left_out) - 20} more, see results.json")
+    if videos["untaught"]:
+        lines.append(f"  tested but not taught: {', '.join(videos['untaught'])}")
     if videos["held_out_by_video"]:
         lines.append(
             "  held out by video, not by group (one group only):"
