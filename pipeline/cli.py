@@ -297,7 +297,7 @@ def extract(
         text = planned.text(workers=execution.num_workers())
         click.echo(json.dumps(planned.to_dict()) if as_json else text)
         return
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with watcher() as watch:
             summary = extraction.extract(

@@ -1,6 +1,7 @@
 """Data whose answer we know, and the folder of real clips."""
 
 import os
+import signal
 from pathlib import Path
 
 import av
@@ -65,6 +66,11 @@ def clips_folder() -> Path:
     if not (folder / "ucf101").is_dir():
         pytest.fail(f"VIDEO_TEST_DATA: expected a folder with ucf101/, got {folder}")
     return folder
+
+
+def pytest_configure() -> None:
+    # A shell ignores it for what it runs in the background, and so would all children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
