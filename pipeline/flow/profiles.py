@@ -44,7 +44,7 @@ class Profile:
     epsilon: float = 0.01
     """Root mean squared update, in px, below which a warp is done; 0: never."""
     median: int = 5
-    """Side of the median filter in px; 1: none."""
+    """Side of the median filter in px: 5, 3, or 1 for none."""
 
 
 PROFILES = {

@@ -3,7 +3,8 @@
 An iteration needs of the one before it only the rows up to its own: row y of iteration k
 can follow as soon as row y + 1 of iteration k - 1 is done. So up to `len(errors)`
 iterations sweep down together, one row apart, and the rows they work on stay in the
-processor's cache.
+processor's cache. The next ones sweep back up, beginning with the rows that are still
+there; which way makes no difference to the result.
 """
 
 import numpy as np
@@ -137,21 +138,24 @@ def copy_last_row(state, height, width):
 
 
 @compiled(cache=False)
-def sweep(state, height, width, limit, tau, slope, errors):
+def sweep(state, height, width, limit, tau, slope, upward, errors):
     """Iterate `len(errors)` times; `errors` takes the sum of squared updates of each."""
     iterations = len(errors)
     errors[:] = 0
+    last = height - 1
     for step in range(height + iterations - 1):
-        first = max(0, step - height + 1)
+        first = max(0, step - last)
         for k in range(first, min(iterations - 1, step) + 1):
-            y = step - k
+            y = last - step + k if upward else step - k
             errors[k] += flow_row(state, height, width, y, limit, tau)
-            if y == height - 1:
+            if y == last:
                 copy_last_row(state, height, width)
-            if y > 0:
-                dual_row(state, height, width, y - 1, slope)
-            if y == height - 1:
-                dual_row(state, height, width, y, slope)
+            # the dual of a row wants the new flow below it, and the flow of that row
+            # wanted the old dual here
+            begin = y if upward else max(0, y - 1)
+            end = y + 1 if upward or y == last else y
+            for row in range(begin, end):
+                dual_row(state, height, width, row, slope)
 
 
 @compiled(cache=False)
@@ -182,10 +186,12 @@ def iterate(state, height, width, limit, tau, slope, iterations, enough):
     """
     errors = np.empty(TOGETHER, np.float64)
     together = TOGETHER if enough == 0 else FIRST
+    upward = True
     error = 0.0
     while iterations > 0:
         together = min(together, iterations)
-        sweep(state, height, width, limit, tau, slope, errors[:together])
+        sweep(state, height, width, limit, tau, slope, upward, errors[:together])
+        upward = not upward
         iterations -= together
         if enough > 0:
             if errors[:together].min() <= enough:

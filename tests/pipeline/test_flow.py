@@ -90,7 +90,7 @@ def test_mirroring_the_frames_negates_u(default):
     frames = moved(textured(5, 64, 96), 2.5, -1.5)  # every level has an even side
     flow = default.flow(frames)
     mirrored = default.flow(np.ascontiguousarray(frames[..., ::-1]))[..., ::-1, :]
-    assert np.abs(flow - mirrored * np.float32((-1, 1))).mean() < 1e-3
+    assert np.abs(flow - mirrored * np.float32((-1, 1))).mean() < 0.01  # one-sided
 
 
 @pytest.mark.parametrize(
