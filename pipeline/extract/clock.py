@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 from .errors import DecodeError
 
-MOST_TICKS_OF_A_FRAME = 1_000_000
-"""A damaged time stamp may ask to show one frame for a century."""
+LONGEST_SHOWN = 3600.0
+"""Seconds: a damaged time stamp may ask to show one frame for a century."""
 
 
 class Clock:
@@ -82,7 +82,7 @@ class Ticks:
         """Ticks from `tick` on that lie before `until`. A hair's breadth counts as on it."""
         end = -int(-(until * self._frames_per_second - 1e-6) // 1)
         count = max(end - tick, 0)
-        if count > MOST_TICKS_OF_A_FRAME:
+        if count > LONGEST_SHOWN * self._frames_per_second:
             raise DecodeError(
                 f"time stamps: expected a frame every few seconds, got one shown until {until:.0f} s"
             )

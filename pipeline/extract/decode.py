@@ -163,7 +163,8 @@ class VideoFile:
         return references(self.codec, context.extradata or b"")
 
     def _packets(self) -> Iterator[Packet]:
-        packets = self._container.demux(self._stream)
+        """Packets up to the one that flushes the decoder, also where reading fails."""
+        packets: Iterator[Packet] = self._container.demux(self._stream)
         while True:
             try:
                 packet = next(packets)
@@ -172,9 +173,14 @@ class VideoFile:
             except FFmpegError as error:
                 _raise_if_environment(error, self._path)
                 self.damaged += 1
-                yield Packet()  # tell the decoder that this was all
+                packet = Packet()
+            except IndexError:  # PyAV, at the end, where streams came up on the way
+                packet = Packet()
+            last = packet.size == 0 and packet.dts is None
+            if packet.size or last:  # the decoder takes any empty packet for the last
+                yield packet
+            if last:
                 return
-            yield packet
 
 
 @contextmanager

@@ -5,27 +5,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from sys import getrefcount
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import av
 import numpy as np
 
+from .blocks import BLOCK, CACHED_BYTES, Flow, Frames, Solver
 from .canonical import CanonicalVectors
 from .clock import Ticks
-from .colour import Painter, grey
 from .decode import Picture, VideoFile, open_video
 from .errors import DecodeError
 from .orientation import Orientation, orientation
 from .original import OriginalVectors
 from .side_data import side_data
-
-BLOCK = 16
-"""Frames in one block, at most."""
-
-CACHED_BYTES = 1_000_000
-"""Of rgb in one block, where no flow is asked for (which gains by many frames at once):
-what a core's cache holds, so that whoever takes the block finds it there."""
 
 MODALITIES = ("rgb", "flow", "mv")
 LONGEST_SIDE = 16_384
@@ -96,13 +87,6 @@ class ExtractSettings:
         return not (self.modalities == ("mv",) and self.mv_source == "original")
 
 
-class Solver(Protocol):
-    """What computes flow; see pipeline.flow.solver."""
-
-    def flow(self, frames: np.ndarray) -> np.ndarray:
-        """(F+1, H, W) uint8 grey -> (F, H, W, 2) float32 px."""
-
-
 class Block(NamedTuple):
     """Consecutive frames of a video, and the intervals that were finished meanwhile."""
 
@@ -149,10 +133,10 @@ class Extraction:
         most = BLOCK
         if "flow" not in wanted and self._settings.pixels:
             most = min(max(CACHED_BYTES // (self.height * self.width * 3), 1), BLOCK)
-        frames = _Frames(self.height, self.width, self._turned, most=most)
+        frames = Frames(self.height, self.width, self._turned, most=most)
         flow = None
         if "flow" in wanted and self._solver is not None:
-            flow = _Flow(self._solver, self.height, self.width)
+            flow = Flow(self._solver, self.height, self.width)
         mv = self._vectors() if "mv" in wanted else None
         seconds: list[float] = []
         types: list[int] = []
@@ -249,67 +233,6 @@ def stored_size(height: int, width: int, *, short_side: int) -> tuple[int, int]:
             f"the short one, got {longer}: the frames are {width}x{height}"
         )
     return (short_side, longer) if height <= width else (longer, short_side)
-
-
-class _Frames:
-    """The frames of a block, at the stored size."""
-
-    def __init__(
-        self, height: int, width: int, turned: Orientation, *, most: int
-    ) -> None:
-        self.most = most
-        self._painter = Painter(height=height, width=width, turned=turned)
-        self._shape = (most, height, width, 3)
-        self._kept: list[np.ndarray] = []
-        self._frames = self._free()
-        self._count = 0
-
-    def send(self, frame: av.VideoFrame) -> np.ndarray:
-        pixels = self._frames[self._count]
-        self._painter.rgb(frame, pixels)
-        self._count += 1
-        return pixels
-
-    def take(self) -> np.ndarray:
-        taken = self._frames[: self._count]
-        self._frames = self._free()
-        self._count = 0
-        return taken
-
-    def _free(self) -> np.ndarray:
-        """Memory for a block: what nobody else holds any more, else new.
-
-        New memory has to be cleared by the system first, which takes as long as
-        resizing the frames.
-        """
-        for block in self._kept:
-            if getrefcount(block) == 3:  # the list, the loop, the call
-                return block
-        block = np.empty(self._shape, np.uint8)
-        self._kept = [*self._kept[-2:], block]
-        return block
-
-
-class _Flow:
-    """Grey frames of a block and the last one before it, and the flow between them."""
-
-    def __init__(self, solver: Solver, height: int, width: int) -> None:
-        self._solver = solver
-        self._grey = np.empty((BLOCK + 1, height, width), np.uint8)
-        self._count = 0
-
-    def send(self, rgb: np.ndarray) -> None:
-        grey(rgb, self._grey[self._count])
-        self._count += 1
-
-    def take(self) -> np.ndarray:
-        frames = self._grey[: self._count]
-        if len(frames) < 2:
-            return np.empty((0, *frames.shape[1:], 2), np.float32)
-        flow = self._solver.flow(frames)
-        self._grey[0] = frames[-1]
-        self._count = 1
-        return flow
 
 
 def _turned(first: Picture) -> Orientation:

@@ -151,6 +151,37 @@ def test_a_read_error_in_the_middle_is_not_blamed_on_the_video(
             next(packets)
 
 
+class Breaking:
+    """A container whose demuxer gives up after some packets."""
+
+    def __init__(self, container, error: Exception, *, after: int) -> None:
+        self._container, self._error, self._after = container, error, after
+        self.format = container.format
+
+    def demux(self, stream):
+        for number, packet in enumerate(self._container.demux(stream)):
+            if number == self._after:
+                raise self._error
+            yield packet
+
+
+@pytest.mark.parametrize(
+    "error",
+    (
+        av.error.InvalidDataError(1094995529, "Invalid data"),
+        IndexError("a stream that came up later"),
+    ),
+)
+def test_a_file_that_cannot_be_read_on_ends_there(tmp_path: Path, monkeypatch, error):
+    """Also the frames that the decoder still holds come out."""
+    options = {"bf": "2", "x264-params": "b-adapt=0", "crf": "10"}
+    path = encode(tmp_path / "v.mp4", rgb_frames(numbered(20)), options=options)
+    with open_video(path) as video:
+        broken = Breaking(video._container, error, after=12)
+        monkeypatch.setattr(video, "_container", broken)
+        assert len(list(video.pictures())) == 12
+
+
 def test_the_header_is_read_without_decoding(moving_video: Path):
     header = probe(moving_video)
     assert (header.width, header.height, header.fps) == (64, 64, 25)

@@ -7,8 +7,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import MOVES
 from encoded import LAST_FRAME_ONLY, encode, rgb_frames
+from moving import MOVES
 
 from pipeline.extract.errors import DecodeError, VideoError
 from pipeline.extract.video import (
