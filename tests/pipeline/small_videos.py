@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from conftest import write_video
+from moving import write_video
 
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.extract.video import Extraction, ExtractSettings, open_extraction

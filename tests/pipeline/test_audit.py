@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_video
+from moving import write_video
 
 from pipeline.adapters import load
 from pipeline.adapters.videos import DataSet, Video

@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from conftest import MOVES
+from moving import MOVES
 
 from pipeline.extract.canonical import CanonicalVectors, canonical_encoder
 from pipeline.extract.references import H264References

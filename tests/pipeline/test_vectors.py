@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import MOVES
 from encoded import LAST_FRAME_ONLY, encode, rgb_frames
+from moving import MOVES
 
 from pipeline.extract.decode import open_video
 from pipeline.extract.orientation import UPRIGHT, Orientation
