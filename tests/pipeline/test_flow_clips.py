@@ -40,8 +40,11 @@ def test_step_of_a_half_halves_the_error(middlebury, profile, most_px):
 
 
 def test_benchmark_finds_opencvs_answer_on_real_clips_and_is_faster(clips_folder):
-    result = run(pairs=2, clips_folder=clips_folder, middlebury=False)
-    assert set(result["profiles"]) == {"opencv", "default", "fast"}
+    profiles = ("opencv", "default")
+    result = run(
+        pairs=2, clips_folder=clips_folder, profiles=profiles, middlebury=False
+    )
+    assert tuple(result["profiles"]) == profiles
     for name, row in result["profiles"].items():
         assert row["difference_px"] < 0.02
         assert row["times_opencv"] > 5
