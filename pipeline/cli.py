@@ -128,8 +128,8 @@ def dataset_options(command: Any) -> Any:
     return command
 
 
-def _even(ctx: click.Context, param: click.Parameter, value: int) -> int:
-    if value % 2:
+def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int | None:
+    if value is not None and value % 2:
         raise click.BadParameter(f"expected an even number, got {value}", ctx, param)
     return value
 
@@ -151,10 +151,8 @@ def _even(ctx: click.Context, param: click.Parameter, value: int) -> int:
 @click.option(
     "--short-side",
     type=click.IntRange(16, 4096),
-    default=256,
-    show_default=True,
     callback=_even,
-    help="Shorter side of the stored frames, px; even.",
+    help="Shorter side of the stored frames, px; even. [default: 256; demo: as drawn]",
 )
 @click.option(
     "--fps",
@@ -233,7 +231,7 @@ def extract(
     classes: tuple[str, ...],
     out: Path | None,
     modalities: tuple[str, ...],
-    short_side: int,
+    short_side: int | None,
     fps: float | None,
     flow_profile: str,
     flow_device: str,
@@ -260,29 +258,33 @@ def extract(
     from pipeline import extraction  # here, because its imports take a second
     from pipeline.adapters import load, report
     from pipeline.plan import StoreSettings
-    from pipeline.progress import watcher
+    from pipeline.progress import steps, watcher
     from pipeline.store import places
 
-    if mv_crf is None:
-        mv_crf = _usual_crf(dataset)
-    found = load(
-        dataset,
-        videos=videos,
-        splits=splits,
-        holdout=holdout,
-        seed=seed,
-        limit=limit,
-        classes=classes,
-    )
+    usual = _usual_settings(dataset)
+    if short_side is not None:
+        usual["short_side"] = short_side
+    if mv_crf is not None:
+        usual["mv_crf"] = mv_crf
+    with steps("draw the clips") as on_progress:
+        found = load(
+            dataset,
+            videos=videos,
+            splits=splits,
+            holdout=holdout,
+            seed=seed,
+            limit=limit,
+            classes=classes,
+            on_progress=on_progress,
+        )
     click.echo(report.text(found), err=as_json)
     settings = StoreSettings(
-        short_side=short_side,
         frames_per_second=fps,
         flow_profile=flow_profile,
         flow_codec=flow_codec,
         mv_source=mv_source,
-        mv_crf=mv_crf,
         mv_preset=mv_preset,
+        **usual,
     ).record(modalities)
     execution = extraction.Execution(
         ray=ray,
@@ -314,12 +316,13 @@ def extract(
     raise SystemExit(summary.exit_code)
 
 
-def _usual_crf(dataset: str) -> int:
+def _usual_settings(dataset: str) -> dict[str, int]:
+    """Where a data set has settings of its own: the demo is small and very clean."""
     if dataset != "demo":
-        return 18
-    from pipeline.adapters.demo import DEMO_MV_CRF
+        return {}
+    from pipeline.adapters.demo import DEMO_MV_CRF, DEMO_SHORT_SIDE
 
-    return DEMO_MV_CRF
+    return {"short_side": DEMO_SHORT_SIDE, "mv_crf": DEMO_MV_CRF}
 
 
 @main.command()
@@ -410,22 +413,13 @@ def audit(sample: int | None, as_json: bool, **which: Any) -> None:
 
     A student of original motion vectors can then read the class off the codec.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from pipeline import audit as auditing
     from pipeline.adapters import load
+    from pipeline.progress import steps
 
     found = load(which.pop("dataset"), **which)
-    with Progress(console=Console(stderr=True)) as bars:
-        task = bars.add_task("audit", total=None)
-        result = auditing.audit(
-            found,
-            sample=sample,
-            on_progress=lambda done, total: bars.update(
-                task, completed=done, total=total
-            ),
-        )
+    with steps("audit") as on_progress:
+        result = auditing.audit(found, sample=sample, on_progress=on_progress)
     click.echo(json.dumps(result.to_dict()) if as_json else result.text())
 
 

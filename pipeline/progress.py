@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol, Self, TextIO
 
 from rich.console import Console
@@ -165,6 +166,42 @@ class Lines:
             self._next = now + LINE_SECONDS
             counts = self._counts
             self.say(f"{counts.videos():,}/{self._total:,} videos, {counts.text()}")
+
+
+@contextmanager
+def steps(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, or a line now and then, for work of so many steps.
+
+    Yields a function that is told steps done and steps to do; unless it is called,
+    nothing is shown.
+    """
+    line = _StepLine(what)
+    if not sys.stderr.isatty():
+        yield line.tell
+        return
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(file=sys.stderr),
+    )
+    task = bars.add_task(what, total=None, visible=False)
+    with bars:
+        yield lambda done, total: bars.update(
+            task, completed=done, total=total, visible=True
+        )
+
+
+class _StepLine:
+    def __init__(self, what: str) -> None:
+        self._what, self._next = what, time.monotonic() + LINE_SECONDS
+
+    def tell(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + LINE_SECONDS
+            print(f"{self._what}: {done:,}/{total:,}", file=sys.stderr, flush=True)
 
 
 def watcher(stream: TextIO | None = None) -> Bars | Lines:

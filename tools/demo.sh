@@ -15,7 +15,7 @@ say() {
 }
 
 say "Videos of twelve classes, and from them RGB, TV-L1 flow and motion vectors"
-"$bin/pipeline" extract --dataset demo --short-side 96 --ray off
+"$bin/pipeline" extract --dataset demo --ray off
 
 say "RGB, flow and vectors of one interval, side by side"
 "$bin/pipeline" preview "$store" --video "$video" --out "$picture"

@@ -1,6 +1,6 @@
 """Name of a data set, folders and wishes -> the data set, checked. The one way in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ def load(
     seed: int = 0,
     limit: int | None = None,
     classes: Sequence[str] = (),
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> DataSet:
     """A data set as its adapter finds it, narrowed to what was asked for.
 
@@ -39,6 +40,7 @@ def load(
         seed: of that split. The demo's clips have their own.
         limit: at most so many videos, spread evenly over the classes.
         classes: only these.
+        on_progress: told clips drawn and clips to draw, where there is drawing to do.
 
     Raises:
         DatasetError: as one line; see the adapters.
@@ -51,7 +53,9 @@ def load(
     if name == "demo":
         from . import demo  # draws clips: needs numpy, OpenCV and PyAV
 
-        dataset = demo.load(place, limit=limit, classes=classes)
+        dataset = demo.load(
+            place, limit=limit, classes=classes, on_progress=on_progress
+        )
     else:
         dataset = _read(name, place, splits, by_default=videos is None)
         if classes:
