@@ -20,6 +20,7 @@ import numba
 import numpy as np
 
 from pipeline.flow import PROFILES, FlowSolver, flow_solver
+from pipeline.flow.cache import config
 
 SIZE = (256, 340)
 """Height and width of the frames that are timed: 320 x 240 video at short side 256."""
@@ -87,8 +88,8 @@ def table(result: dict) -> str:
         )
     lines = [
         f"{result['pairs']} pairs of {width}x{height} px, {result['frames']}",
-        f"{result['processor']}, vectors of {result['vector_bits']} bits, one thread",
-        versions,
+        f"{result['processor']}, vectors of up to {result['vector_bits']} bits",
+        f"compiled for {result['compiled_for']}, one thread; {versions}",
         "",
         *_aligned(rows),
         "",
@@ -191,7 +192,8 @@ def _machine() -> dict:
     features = llvmlite.binding.get_host_cpu_features()
     bits = 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
     return {
-        "processor": f"{_processor()} ({llvmlite.binding.get_host_cpu_name()})",
+        "processor": _processor(),
+        "compiled_for": config.CPU_NAME or llvmlite.binding.get_host_cpu_name(),
         "vector_bits": bits,
         "versions": {
             "python": platform.python_version(),

@@ -129,8 +129,10 @@ def _fingerprint() -> str:
         llvmlite.__version__,
         llvmlite.binding.get_host_cpu_name(),
         llvmlite.binding.get_host_cpu_features().flatten(),
+        config.CPU_NAME,  # NUMBA_CPU_NAME and NUMBA_CPU_FEATURES: another processor
+        config.CPU_FEATURES,
     ):
-        digest.update(part.encode())
+        digest.update(f"{part}\n".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
