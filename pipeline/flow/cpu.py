@@ -7,8 +7,8 @@ import llvmlite.binding
 import numpy as np
 
 from .cache import compile_kernels
+from .frames import check_frames
 from .profiles import Profile, level_sizes
-from .solver import check_frames
 from .strips import clear_dual, empty_state, put_flow, take_flow
 from .sweep import iterate
 from .taps import empty_taps, image_and_gradient

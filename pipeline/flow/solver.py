@@ -46,7 +46,7 @@ def flow_solver(backend: str = "auto", *, profile: str = "default") -> FlowSolve
     """A solver for a back end and a profile; both by name.
 
     Args:
-        backend: "cpu" (numba), "opencv" (the reference, 15 to 50 times slower), "cuda",
+        backend: "cpu" (numba), "opencv" (the reference, 15 to 70 times slower), "cuda",
             or "auto": the fastest there is.
         profile: a key of `pipeline.flow.profiles.PROFILES`.
 
@@ -65,19 +65,3 @@ def flow_solver(backend: str = "auto", *, profile: str = "default") -> FlowSolve
     if backend == "cuda":
         raise FlowError("flow back end cuda: not available in this version, use cpu")
     raise FlowError(f"flow back end: expected one of {list(BACKENDS)}, got {backend!r}")
-
-
-def check_frames(frames: np.ndarray) -> None:
-    """Check what is given to `FlowSolver.flow`; for the back ends.
-
-    Raises:
-        FlowError: not (F+1, H, W) uint8 with at least one frame of at least 2 x 2 px.
-    """
-    if frames.dtype != np.uint8 or frames.ndim != 3:
-        raise FlowError(
-            f"flow: expected frames (F+1, H, W) uint8, got {frames.shape} {frames.dtype}"
-        )
-    if frames.shape[0] < 1 or min(frames.shape[1:]) < 2:
-        raise FlowError(
-            f"flow: expected at least one frame of 2x2 px, got {frames.shape}"
-        )

@@ -1,8 +1,8 @@
 """How an image lies in memory while the solver works on it.
 
-The solver keeps ten values per pixel (`PLANES`). They are cut into vertical strips of
-`STRIP` columns; a strip is a run of rows; a row of a strip holds its ten planes one after
-the other, each with 16 floats of margin before it:
+The solver keeps ten values per pixel. The image is cut into vertical strips of `STRIP`
+columns; a strip is a run of rows; a row of a strip holds its ten values as ten planes, one
+after the other, each with 16 floats of margin before it:
 
     strip 0: row -1 | row 0 | ... | row H        strip 1: row -1 | row 0 | ... | row H
                      \\__ |margin|ix 0..511|margin|iy 0..511| ... |margin|p22 0..511|
@@ -10,8 +10,8 @@ the other, each with 16 floats of margin before it:
 So whatever the size of the image, the distance from one value to another of the same
 pixel, or of the pixel above, is a number known when the kernels are compiled. The
 compiler can then see that stores do not touch later loads and makes vector code, and one
-compilation serves all sizes. (It wants 2048 bytes from a store to an unaligned load:
-that is why strips are so wide.) The margins hold the neighbours from the strips to the
+compilation serves all sizes. (LLVM wants 2048 bytes between a store and an unaligned load
+from elsewhere: that is why strips are so wide.) The margins hold the neighbours from the strips to the
 left (p11, p21) and right (u1, u2). Vectors of `LANES` columns are worked on whole, so the
 last one reaches beyond the image; what lies there is 0 and stays so, except that the
 first column outside repeats the flow at the border. Rows -1 and H stand for the border
@@ -30,7 +30,7 @@ IX, IY, INVERSE, RHO, U1, U2, P11, P12, P21, P22 = (
     MARGIN + PLANE * plane for plane in range(10)
 )
 """Where the planes of a row begin: gradient of the warped image, one over its square (0
-where flat), constant part of the residual, flow, and the two dual vectors, times theta / tau."""
+where flat), constant part of the residual, flow, the two dual vectors times theta / tau."""
 ROW = 10 * PLANE
 
 

@@ -1,4 +1,4 @@
-"""Kernel: iterations of TV-L1 on one level, several on their way down the image at once.
+"""Kernel: iterations of TV-L1 on one level, several on their way over the image at once.
 
 An iteration needs of the one before it only the rows up to its own: row y of iteration k
 can follow as soon as row y + 1 of iteration k - 1 is done. So up to `len(errors)`
