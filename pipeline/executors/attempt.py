@@ -91,4 +91,6 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     state = Path(f"/proc/{pid}/stat")  # a process that nobody waits for is dead too
-    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+    return not (
+        state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z"
+    )

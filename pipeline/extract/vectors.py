@@ -1,12 +1,11 @@
 """Motion vectors of frames -> grids of 8 px cells."""
 
-from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import av
 import numpy as np
 
-from .cells import CELL_PX, paint
+from .cells import CELL_PX, quarter_grid
 from .orientation import UPRIGHT, Orientation
 from .side_data import side_data
 
@@ -85,20 +84,23 @@ class Geometry(NamedTuple):
 
 
 class Grids:
-    """Collects the vectors of consecutive frames, and paints them all at once."""
+    """The grids of consecutive frames, in the source's cells until they are taken."""
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
-        self._records: list[bytes] = []
+        self._quarters: list[np.ndarray] = []
 
     def add(self, frame: av.VideoFrame) -> None:
-        """Note the vectors of the next frame. Intra-coded frames have none."""
-        self._records.append(bytes(side_data(frame, "MOTION_VECTORS")))
+        """Paint the vectors of the next frame. Intra-coded frames have none."""
+        records = side_data(frame, "MOTION_VECTORS")
+        grid = quarter_grid(records, cells=self._geometry.source_cells)
+        self._quarters.append(grid)
 
     def take(self) -> np.ndarray:
-        """(F, M, N, 2) float32 of the frames noted since the last call."""
-        quarters = quarter_grids(self._records, cells=self._geometry.source_cells)
-        self._records.clear()
+        """(F, M, N, 2) float32 of the frames since the last call."""
+        cells = self._geometry.source_cells
+        quarters = np.array(self._quarters, np.int32).reshape(-1, *cells, 2)
+        self._quarters.clear()
         return stored_grids(quarters, self._geometry)
 
 
@@ -130,26 +132,7 @@ def vector_grid(vectors: np.ndarray, *, height: int, width: int) -> np.ndarray:
         fields: AVMotionVector in libavutil/motion_vector.h.
     """
     cells = (-(-height // CELL_PX), -(-width // CELL_PX))
-    quarters = quarter_grids([vectors.tobytes()], cells=cells)
-    return quarters[0].astype(np.float32) / 4
-
-
-def quarter_grids(records: Sequence[bytes], *, cells: tuple[int, int]) -> np.ndarray:
-    """Paint the vectors of F frames at once.
-
-    Args:
-        records: AVMotionVector of each frame.
-        cells: rows and columns of the grid.
-
-    Returns:
-        (F, rows, columns, 2) int32, in quarters of a pixel, flow sign.
-    """
-    grids = np.zeros((len(records), *cells, 2), np.int32)
-    counts = np.array([len(one) // VECTOR.itemsize for one in records], np.int64)
-    if counts.any():
-        together = np.frombuffer(bytearray().join(records), np.uint8)
-        paint(together.reshape(-1, VECTOR.itemsize), counts, grids)
-    return grids
+    return quarter_grid(vectors.tobytes(), cells=cells).astype(np.float32) / 4
 
 
 def stored_grids(quarters: np.ndarray, geometry: Geometry) -> np.ndarray:

@@ -14,7 +14,6 @@ from pipeline.extract.side_data import side_data
 from pipeline.extract.vectors import (
     VECTOR,
     Geometry,
-    quarter_grids,
     stored_grids,
     vector_grid,
 )
@@ -112,18 +111,6 @@ def test_blocks_beyond_the_frame_are_cut():
     painted = grid(record(x=40, y=24, motion=(4, 4)), height=20, width=42)
     assert painted.shape == (3, 6, 2)
     np.testing.assert_array_equal(np.nonzero(painted[..., 0]), ((2, 2), (4, 5)))
-
-
-def test_frames_painted_together_do_not_mix():
-    records = [
-        record(motion=(-4, 0)),
-        np.empty(0, VECTOR),
-        record(x=24, motion=(-8, 0)),
-    ]
-    quarters = quarter_grids([one.tobytes() for one in records], cells=(2, 4))
-    np.testing.assert_array_equal(
-        quarters[:, 0, :, 0], [[4, 4, 0, 0], [0] * 4, [0, 0, 8, 8]]
-    )
 
 
 def test_vectors_say_where_content_went(moving_video: Path):
