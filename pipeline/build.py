@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 
+import cv2
+
 from pipeline.extract.errors import NotAVideo, VideoError
 from pipeline.extract.video import ExtractSettings, open_extraction
 from pipeline.flow.solver import FlowSolver, flow_solver
@@ -118,7 +120,8 @@ def _decoder(task: Task, stack: ExitStack) -> tuple[OpenVideo, dict[str, str]]:
 def open_with_flow(
     path: Path, *, settings: ExtractSettings, backend: str
 ) -> Iterator[Opened]:
-    """Our decoder, with the flow solver of this process."""
+    """Our decoder, with the flow solver of this process. One core is all it uses."""
+    cv2.setNumThreads(1)  # shards run side by side
     solver = None
     if "flow" in settings.modalities:
         solver = _solver(backend, settings.flow_profile)
