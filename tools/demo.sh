@@ -8,7 +8,7 @@ bin=$1
 export VIDEO_DATA=$2
 store=$VIDEO_DATA/stores/demo
 picture=$VIDEO_DATA/modalities.png
-video=cw/cw_g24
+video=ccw/ccw_g13
 
 say() {
     printf '\n--- %s\n' "$1"
