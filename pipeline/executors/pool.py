@@ -20,6 +20,8 @@ from pipeline.isolate import follow_parent
 from pipeline.progress import ShardProgress, Watcher
 
 POLL_SECONDS = 0.5
+START_SECONDS = 120.0
+"""What a worker may take to start and import, on a busy machine or a slow file system."""
 
 
 def run_in_pool(
@@ -85,8 +87,9 @@ class _Worker:
             pass  # it died idle: listen() says so
 
     def silent_seconds(self) -> float:
-        """Since the worker was last heard of."""
-        return time.monotonic() - self._heard
+        """Since the worker was last heard of; of a new task, since it can have begun."""
+        grace = START_SECONDS if self.progress is None else 0.0
+        return time.monotonic() - self._heard - grace
 
     def listen(self) -> list[Outcome]:
         """Take one message: progress, or the outcome of the attempt."""
@@ -140,6 +143,7 @@ def _outcome(
     task: Task, pipe: Connection, store: Path, scratch: Path | None
 ) -> Outcome:
     try:
+        pipe.send(ShardProgress(task.plan.shard, 0, 0, 0))
         return attempt(task, store=store, scratch=scratch, on_progress=pipe.send)
     except (BrokenPipeError, ConnectionResetError):
         raise
