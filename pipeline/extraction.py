@@ -96,6 +96,8 @@ def extract(
         tasks = _tasks(plan, modalities, dataset.folder, out, execution)
         _run(tasks, out, execution, watch)
         manifest = merge(plan, dataset, out)
+        for shard in range(plan.shards):
+            forget_attempts(out, shard)
         (out / DAMAGED).unlink(missing_ok=True)
         clear_arriving(out)
     return summarize(out, manifest, shards=len(tasks), seconds=time.monotonic() - began)
