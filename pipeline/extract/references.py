@@ -118,6 +118,8 @@ class H264References:
 
     def packet(self, packet: Packet) -> None:
         packet.opaque = None
+        if self._bidirectional:
+            return  # nothing can be known any more: do not look
         for unit in h264.units(bytes(packet), length_bytes=self._length_bytes):
             if unit.kind in (h264.SLICE, h264.IDR_SLICE):
                 packet.opaque = self._coded(unit)
