@@ -35,12 +35,12 @@ PROTOCOL = ClipProtocol(clips=2)
 
 
 def teach(modality: str) -> TeachRecipe:
-    """A flow teacher: about 35 s on two cores. The same net for the others."""
+    """A flow teacher: about a minute on two cores. The same net for the others."""
     recipe = TeachRecipe(
         model=BackboneConfig(net="r3d_tiny", sees=modality),
         clip=CLIP,
         optim=OPTIM,
-        epochs=30,
+        epochs=24,
         batch_size=8,
         protocol=PROTOCOL,
         look_every=5,
