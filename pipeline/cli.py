@@ -7,76 +7,16 @@ from typing import Any
 
 import click
 
-DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
-MODALITIES = ("rgb", "flow", "mv")
-PRESETS = (
-    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
-    *("medium", "slow", "slower", "veryslow"),
+from .cli_bench import bench
+from .options import (
+    MODALITIES,
+    PRESETS,
+    AnyPath,
+    Cli,
+    CommaList,
+    ExistingFolder,
+    dataset_options,
 )
-ExistingFolder = click.Path(exists=True, file_okay=False, path_type=Path)
-AnyPath = click.Path(path_type=Path)
-
-
-class Cli(click.Group):
-    """Shows our own errors as one line. Bugs keep their traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.filename and error.strerror:
-                line = f"{error.filename}: {error.strerror}"
-            elif isinstance(error, _our_errors()):
-                line = str(error)
-            else:
-                raise
-            raise click.ClickException(line) from error
-
-
-def _our_errors() -> tuple[type[BaseException], ...]:
-    # here, because --help must not wait for numpy and h5py
-    from pipeline.adapters.errors import DatasetError
-    from pipeline.extract.errors import VideoError
-    from pipeline.flow.errors import FlowError
-    from pipeline.plan import PlanError
-    from pipeline.publish import SourceChanged
-    from pipeline.retries import ExtractionError
-    from pipeline.store.errors import StoreError
-
-    return (
-        DatasetError,
-        ExtractionError,
-        FlowError,
-        OSError,
-        PlanError,
-        SourceChanged,
-        StoreError,
-        VideoError,
-    )
-
-
-class CommaList(click.ParamType):
-    """`a,b,c`, optionally held to a set of words."""
-
-    name = "a,b,c"
-
-    def __init__(self, words: tuple[str, ...] = ()) -> None:
-        self._words = words
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        names = tuple(dict.fromkeys(n.strip() for n in value.split(",") if n.strip()))
-        strange = [name for name in names if self._words and name not in self._words]
-        if strange or (self._words and not names):
-            self.fail(
-                f"expected some of {', '.join(self._words)}, got {value!r}", param, ctx
-            )
-        return names
 
 
 @click.group(cls=Cli)
@@ -85,47 +25,7 @@ def main() -> None:
     """Turn videos into training-ready shards of RGB, optical flow and motion vectors."""
 
 
-def dataset_options(command: Any) -> Any:
-    """The options that say which videos."""
-    for option in reversed(
-        (
-            click.option(
-                "--dataset",
-                type=click.Choice(DATASETS),
-                required=True,
-                help="How the folder is organised.",
-            ),
-            click.option(
-                "--videos",
-                type=AnyPath,
-                help="The data set as unpacked; for `list`, the folder its paths start "
-                "from. [default: $VIDEO_DATA/videos/DATASET]",
-            ),
-            click.option(
-                "--splits",
-                type=AnyPath,
-                help="Split lists; for `list`, the list file. "
-                "[default: $VIDEO_DATA/splits/DATASET]",
-            ),
-            click.option(
-                "--holdout",
-                type=click.FloatRange(0, 1, min_open=True, max_open=True),
-                help="Share of the groups for a test part of your own, where there are "
-                "no official lists.",
-            ),
-            click.option("--seed", default=0, show_default=True, help="Of --holdout."),
-            click.option(
-                "--limit",
-                type=click.IntRange(1),
-                help="At most so many videos, spread over the classes.",
-            ),
-            click.option(
-                "--classes", type=CommaList(), default="", help="Only these classes."
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+main.add_command(bench)
 
 
 def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int | None:
@@ -432,76 +332,6 @@ def doctor(as_json: bool) -> None:
     report = look()
     click.echo(json.dumps(report.to_dict()) if as_json else report.text())
     raise SystemExit(0 if report.healthy else 1)
-
-
-@main.group()
-def bench() -> None:
-    """Measure on this machine: the same answer first, then the time, as ratios."""
-
-
-def bench_options(command: Any) -> Any:
-    """What all benchmarks take."""
-    clips = click.option(
-        "--clips",
-        "clips_folder",
-        type=ExistingFolder,
-        envvar="VIDEO_TEST_DATA",
-        show_envvar=True,
-        help="The folder of real clips.",
-    )
-    return clips(click.option("--json", "as_json", is_flag=True)(command))
-
-
-def _print_bench(module: Any, as_json: bool, **options: Any) -> None:
-    given = {name: value for name, value in options.items() if value is not None}
-    result = module.run(**given)
-    click.echo(json.dumps(result) if as_json else module.table(result))
-
-
-@bench.command("flow")
-@bench_options
-@click.option("--pairs", type=click.IntRange(1), help="Frame pairs to time.")
-def bench_flow(as_json: bool, **options: Any) -> None:
-    """TV-L1 of ours against OpenCV's, per core."""
-    from pipeline.bench import flow
-
-    _print_bench(flow, as_json, **options)
-
-
-@bench.command("decode")
-@bench_options
-@click.option("--rounds", type=click.IntRange(1))
-def bench_decode(as_json: bool, **options: Any) -> None:
-    """Decoding to RGB at the stored size, against cv2.VideoCapture."""
-    from pipeline.bench import decode
-
-    _print_bench(decode, as_json, **options)
-
-
-@bench.command("vectors")
-@bench_options
-@click.option("--rounds", type=click.IntRange(1))
-@click.option(
-    "--peer-python",
-    type=click.Path(exists=True, path_type=Path),
-    help="Python of an environment that has motion-vector-extractor.",
-)
-def bench_vectors(as_json: bool, **options: Any) -> None:
-    """Motion vectors alone and with RGB, against motion-vector-extractor."""
-    from pipeline.bench import vectors
-
-    _print_bench(vectors, as_json, **options)
-
-
-@bench.command("read")
-@click.argument("store", type=ExistingFolder)
-@click.option("--json", "as_json", is_flag=True)
-@click.option("--rounds", type=click.IntRange(1))
-def bench_read(as_json: bool, **options: Any) -> None:
-    """Random RGB clips from a store, against decoding the same JPEGs from memory."""
-    from pipeline.bench import read
-
-    _print_bench(read, as_json, **options)
 
 
 if __name__ == "__main__":

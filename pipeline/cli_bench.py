@@ -1,0 +1,79 @@
+"""`pipeline bench`: measure on this machine."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import ExistingFolder
+
+
+@click.group()
+def bench() -> None:
+    """Measure on this machine: the same answer first, then the time, as ratios."""
+
+
+def bench_options(command: Any) -> Any:
+    """What all benchmarks take."""
+    clips = click.option(
+        "--clips",
+        "clips_folder",
+        type=ExistingFolder,
+        envvar="VIDEO_TEST_DATA",
+        show_envvar=True,
+        help="The folder of real clips.",
+    )
+    return clips(click.option("--json", "as_json", is_flag=True)(command))
+
+
+def _print_bench(module: Any, as_json: bool, **options: Any) -> None:
+    given = {name: value for name, value in options.items() if value is not None}
+    result = module.run(**given)
+    click.echo(json.dumps(result) if as_json else module.table(result))
+
+
+@bench.command("flow")
+@bench_options
+@click.option("--pairs", type=click.IntRange(1), help="Frame pairs to time.")
+def bench_flow(as_json: bool, **options: Any) -> None:
+    """TV-L1 of ours against OpenCV's, per core."""
+    from pipeline.bench import flow
+
+    _print_bench(flow, as_json, **options)
+
+
+@bench.command("decode")
+@bench_options
+@click.option("--rounds", type=click.IntRange(1))
+def bench_decode(as_json: bool, **options: Any) -> None:
+    """Decoding to RGB at the stored size, against cv2.VideoCapture."""
+    from pipeline.bench import decode
+
+    _print_bench(decode, as_json, **options)
+
+
+@bench.command("vectors")
+@bench_options
+@click.option("--rounds", type=click.IntRange(1))
+@click.option(
+    "--peer-python",
+    type=click.Path(exists=True, path_type=Path),
+    help="Python of an environment that has motion-vector-extractor.",
+)
+def bench_vectors(as_json: bool, **options: Any) -> None:
+    """Motion vectors alone and with RGB, against motion-vector-extractor."""
+    from pipeline.bench import vectors
+
+    _print_bench(vectors, as_json, **options)
+
+
+@bench.command("read")
+@click.argument("store", type=ExistingFolder)
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--rounds", type=click.IntRange(1))
+def bench_read(as_json: bool, **options: Any) -> None:
+    """Random RGB clips from a store, against decoding the same JPEGs from memory."""
+    from pipeline.bench import read
+
+    _print_bench(read, as_json, **options)

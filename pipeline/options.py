@@ -1,0 +1,120 @@
+"""What the commands of `pipeline` share: option types, groups of options, one-line errors."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
+MODALITIES = ("rgb", "flow", "mv")
+PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow"),
+)
+ExistingFolder = click.Path(exists=True, file_okay=False, path_type=Path)
+AnyPath = click.Path(path_type=Path)
+
+
+class Cli(click.Group):
+    """Shows our own errors as one line. Bugs keep their traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.filename and error.strerror:
+                line = f"{error.filename}: {error.strerror}"
+            elif isinstance(error, _our_errors()):
+                line = str(error)
+            else:
+                raise
+            raise click.ClickException(line) from error
+
+
+def _our_errors() -> tuple[type[BaseException], ...]:
+    # here, because --help must not wait for numpy and h5py
+    from pipeline.adapters.errors import DatasetError
+    from pipeline.extract.errors import VideoError
+    from pipeline.flow.errors import FlowError
+    from pipeline.plan import PlanError
+    from pipeline.publish import SourceChanged
+    from pipeline.retries import ExtractionError
+    from pipeline.store.errors import StoreError
+
+    return (
+        DatasetError,
+        ExtractionError,
+        FlowError,
+        OSError,
+        PlanError,
+        SourceChanged,
+        StoreError,
+        VideoError,
+    )
+
+
+class CommaList(click.ParamType):
+    """`a,b,c`, optionally held to a set of words."""
+
+    name = "a,b,c"
+
+    def __init__(self, words: tuple[str, ...] = ()) -> None:
+        self._words = words
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(n.strip() for n in value.split(",") if n.strip()))
+        strange = [name for name in names if self._words and name not in self._words]
+        if strange or (self._words and not names):
+            self.fail(
+                f"expected some of {', '.join(self._words)}, got {value!r}", param, ctx
+            )
+        return names
+
+
+def dataset_options(command: Any) -> Any:
+    """The options that say which videos."""
+    for option in reversed(
+        (
+            click.option(
+                "--dataset",
+                type=click.Choice(DATASETS),
+                required=True,
+                help="How the folder is organised.",
+            ),
+            click.option(
+                "--videos",
+                type=AnyPath,
+                help="The data set as unpacked; for `list`, the folder its paths start "
+                "from. [default: $VIDEO_DATA/videos/DATASET]",
+            ),
+            click.option(
+                "--splits",
+                type=AnyPath,
+                help="Split lists; for `list`, the list file. "
+                "[default: $VIDEO_DATA/splits/DATASET]",
+            ),
+            click.option(
+                "--holdout",
+                type=click.FloatRange(0, 1, min_open=True, max_open=True),
+                help="Share of the groups for a test part of your own, where there are "
+                "no official lists.",
+            ),
+            click.option("--seed", default=0, show_default=True, help="Of --holdout."),
+            click.option(
+                "--limit",
+                type=click.IntRange(1),
+                help="At most so many videos, spread over the classes.",
+            ),
+            click.option(
+                "--classes", type=CommaList(), default="", help="Only these classes."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
