@@ -4,25 +4,37 @@
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import cv2
 
+from pipeline.extract.blocks import Postponed, Solver
 from pipeline.extract.errors import NotAVideo, VideoError
-from pipeline.extract.video import ExtractSettings, open_extraction
+from pipeline.extract.video import Block, ExtractSettings, open_extraction
+from pipeline.flow.batches import BatchSolver, Coding
 from pipeline.flow.solver import FlowSolver, flow_solver
 from pipeline.isolate import IsolatedVideos, Opened, OpenVideo
 from pipeline.plan import PlannedVideo, ShardPlan
 from pipeline.progress import ShardProgress
+from pipeline.stages import Batched, CodedBlock, InPlace, Size, Stage, Values
+from pipeline.store.codecs import JpegFlow
 from pipeline.store.files import FileRecord, VideoRecord, shard_file
 from pipeline.store.shard import Entry, ShardWriter
 
 REPORT_SECONDS = 0.5
 HASH_BLOCK = 1 << 20
+
+SolverMaker = Callable[[str], BatchSolver]
+"""Name of a profile -> what solves batches with it on the GPU of this process."""
+
+
+class NoDevice(RuntimeError):
+    """The GPU cannot be used; in a line, why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +45,36 @@ class Task:
     attempt: int = 1
     isolated: bool = False
     """Decode each video in a child process: slower, but a crash or a hang has a name."""
-    backend: str = "auto"
-    """Who computes flow: auto, cpu, opencv."""
+    backend: str = "cpu"
+    """Who computes flow: cpu, opencv or cuda. Whoever runs the task has decided."""
+    cpu_instead: bool = False
+    """Where the GPU cannot be used, the CPU may."""
+    coders: int = 1
+    """Threads that encode, beside the one that reads, where a GPU computes flow."""
     hang_seconds: float = 60.0
     open_video: OpenVideo | None = None
     """Another decoder than ours: tests use it to let one crash or hang."""
+    make_solver: SolverMaker | None = None
+    """Another solver than ours on the GPU: tests and benchmarks use it."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it needs one."""
+        return "flow" in self.plan.modalities and self.backend == "cuda"
+
+
+class Effort(NamedTuple):
+    """What an attempt took; for benchmarks."""
+
+    began: float
+    """By `time.monotonic`, with the solver ready."""
+    ended: float
+    cpu_seconds: float
+    """Of this process and all its threads."""
+    pairs: int = 0
+    """Solved in batches."""
+    busy: tuple[tuple[float, float], ...] = ()
+    """When the batch solver had work."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +92,7 @@ class ShardReport:
     """Video -> why it is quarantined."""
     flow_made_with: dict[str, str] = field(default_factory=dict)
     """Back end, device and profile of the flow; empty without flow."""
+    effort: Effort | None = None
 
 
 def build_shard(
@@ -84,47 +122,95 @@ def build_shard(
             report.records[modality] = []
             writer = ShardWriter(path, modality=modality, codec=plan.codec(modality))
             writers[modality] = stack.enter_context(writer)
-        open_video, report.flow_made_with = _decoder(task, stack)
+        stage, report.flow_made_with = _stage(task, writers, stack)
+        began, cpu_before = time.monotonic(), time.process_time()
         tick = _Ticker(plan.shard, on_progress)
         for video in plan.videos:
             try:
-                _store_video(video, plan, writers, open_video, report, tick)
+                _store_video(video, plan, writers, stage, report, tick)
             except VideoError as error:
                 report.bad[video.id] = str(error)
             tick.videos += 1
+    report.effort = Effort(
+        began, time.monotonic(), time.process_time() - cpu_before, *_solved(stage)
+    )
     return report
 
 
-def _decoder(task: Task, stack: ExitStack) -> tuple[OpenVideo, dict[str, str]]:
-    """How this attempt opens a video, and who computes its flow."""
-    wants_flow = "flow" in task.plan.modalities
+def _stage(
+    task: Task, writers: Mapping[str, ShardWriter], stack: ExitStack
+) -> tuple[Stage, dict[str, str]]:
+    """How this attempt turns videos into rows, and who computes its flow."""
     settings = extract_settings(task.plan)
+    backend = "cuda" if task.on_gpu else task.backend
     open_video = task.open_video or partial(
-        open_with_flow, settings=settings, backend=task.backend
+        open_with_flow, settings=settings, backend=backend
     )
     if task.isolated:
         child = IsolatedVideos(open_video, hang_seconds=task.hang_seconds)
         open_video = stack.enter_context(child).open
-    if not wants_flow:
-        return open_video, {}
-    solver = _solver(task.backend, settings.flow_profile)
-    made_with = {
+    encode = partial(_encoded, writers)
+    if "flow" not in writers:
+        return InPlace(open_video, encode), {}
+    solver: FlowSolver | BatchSolver
+    if not task.on_gpu:
+        solver = _solver(task.backend, settings.flow_profile)
+        return InPlace(open_video, encode), _made_with(solver)
+    codec = writers["flow"].codec
+    assert isinstance(codec, JpegFlow)
+    solver = _batch_solver(task.make_solver or cuda_solver, settings.flow_profile)
+    stack.push(_forget_solver)
+    batched = Batched(
+        open_video,
+        [Path(task.plan.folder, video.path) for video in task.plan.videos],
+        solver=solver,
+        coding=Coding.of(codec),
+        encode=encode,
+        coders=task.coders,
+    )
+    return stack.enter_context(batched), _made_with(solver)
+
+
+def _made_with(solver: FlowSolver | BatchSolver) -> dict[str, str]:
+    return {
         "backend": solver.backend,
         "device": solver.device,
         "profile": solver.profile,
     }
-    return open_video, made_with
+
+
+def _solved(stage: Stage) -> tuple[int, tuple[tuple[float, float], ...]]:
+    return (stage.pairs, tuple(stage.busy)) if isinstance(stage, Batched) else (0, ())
+
+
+def _encoded(
+    writers: Mapping[str, ShardWriter], block: Block, flow: Values | None, size: Size
+) -> CodedBlock:
+    rows = {}
+    for modality, writer in writers.items():
+        values = flow if modality == "flow" else block.arrays.get(modality)
+        if values is not None:
+            valid = block.arrays["mv_valid"] if modality == "mv" else None
+            rows[modality] = writer.encoded(values, valid, size=size)
+    return CodedBlock(block.seconds, block.picture_types, rows)
 
 
 @contextmanager
 def open_with_flow(
     path: Path, *, settings: ExtractSettings, backend: str
 ) -> Iterator[Opened]:
-    """Our decoder, with the flow solver of this process. One core is all it uses."""
+    """Our decoder, with the flow solver of this process. One core is all it uses.
+
+    For a GPU (`cuda`) its blocks have the frames that flow is computed from.
+    """
     cv2.setNumThreads(1)  # shards run side by side
-    solver = None
+    solver: Solver | None = None
     if "flow" in settings.modalities:
-        solver = _solver(backend, settings.flow_profile)
+        solver = (
+            Postponed()
+            if backend == "cuda"
+            else _solver(backend, settings.flow_profile)
+        )
     with open_extraction(path, settings, solver=solver) as extraction:
         yield extraction
 
@@ -132,6 +218,33 @@ def open_with_flow(
 @lru_cache(maxsize=4)
 def _solver(backend: str, profile: str) -> FlowSolver:
     return flow_solver(backend, profile=profile)
+
+
+@lru_cache(maxsize=1)
+def _batch_solver(make: SolverMaker, profile: str) -> BatchSolver:
+    try:
+        return make(profile)
+    except (
+        Exception
+    ) as error:  # whatever is wrong with the GPU, its libraries, its driver
+        raise NoDevice(f"{error or type(error).__name__}") from error
+
+
+def _forget_solver(
+    kind: type[BaseException] | None, error: BaseException | None, trace: object
+) -> None:
+    """After an error nobody knows what the solver still has under way."""
+    if kind is not None:
+        _batch_solver.cache_clear()
+
+
+def cuda_solver(profile: str) -> BatchSolver:
+    """The batch solver of the first GPU that this process sees.
+
+    Raises:
+        FlowError: there is none, or it cannot be used.
+    """
+    return cast(BatchSolver, flow_solver("cuda", profile=profile))
 
 
 def extract_settings(plan: ShardPlan) -> ExtractSettings:
@@ -175,30 +288,27 @@ def _store_video(
     video: PlannedVideo,
     plan: ShardPlan,
     writers: dict[str, ShardWriter],
-    open_video: OpenVideo,
+    stage: Stage,
     report: ShardReport,
     tick: _Ticker,
 ) -> None:
     path = Path(plan.folder, video.path)
     xxh3 = source_hash(path, video)
-    with open_video(path) as opened, ExitStack() as rows:
+    with stage.open(path) as (facts, blocks), ExitStack() as rows:
         entries: dict[str, Entry] = {
             modality: rows.enter_context(
-                writer.video(video.id, height=opened.height, width=opened.width)
+                writer.video(video.id, height=facts.height, width=facts.width)
             )
             for modality, writer in writers.items()
         }
-        for block in opened:
+        for block in blocks:
             for modality, entry in entries.items():
                 entry.append_frames(block.seconds, block.picture_types)
-                values = block.arrays.get(modality)
-                if values is not None:
-                    valid = block.arrays["mv_valid"] if modality == "mv" else None
-                    entry.append(values, valid)
+                if modality in block.rows:
+                    entry.append_encoded(block.rows[modality])
             tick.frames += len(block.seconds)
             tick.video_bytes = sum(entry.bytes for entry in entries.values())
             tick()
-        fps, codec = opened.fps, opened.codec
     tick.end_video()
     for modality, entry in entries.items():
         records = report.records[modality]
@@ -211,8 +321,8 @@ def _store_video(
                 frames=entry.frames,
                 height=entry.height,
                 width=entry.width,
-                fps=fps,
-                codec=codec,
+                fps=facts.fps,
+                codec=facts.codec,
                 first=records[-1].first + records[-1].rows if records else 0,
                 rows=entry.rows,
                 clipped=entry.clipped,

@@ -1,6 +1,7 @@
 """What a failed attempt at a shard costs: another one, or the run."""
 
 from collections import Counter
+from dataclasses import replace
 
 from pipeline.build import ShardReport, Task
 from pipeline.executors.attempt import Failure
@@ -66,11 +67,4 @@ class Patience:
 def retried(task: Task, *, failures: int = 1) -> Task:
     """The attempt after so many that failed; the last one isolates every video."""
     attempt = task.attempt + failures
-    return Task(
-        plan=task.plan,
-        attempt=attempt,
-        isolated=attempt >= ATTEMPTS,
-        backend=task.backend,
-        hang_seconds=task.hang_seconds,
-        open_video=task.open_video,
-    )
+    return replace(task, attempt=attempt, isolated=attempt >= ATTEMPTS)

@@ -16,12 +16,28 @@ CACHED_BYTES = 1_000_000
 """Of rgb in one block, where no flow is asked for (which gains by many frames at once):
 what a core's cache holds, so that whoever takes the block finds it there."""
 
+KEPT_BLOCKS = 64
+"""How many blocks are looked through for one that is free; so many are held only by
+whoever reads far ahead."""
+
 
 class Solver(Protocol):
     """What computes flow; see pipeline.flow.solver."""
 
     def flow(self, frames: np.ndarray) -> np.ndarray:
         """(F+1, H, W) uint8 grey -> (F, H, W, 2) float32 px."""
+
+
+class Postponed:
+    """A solver that leaves the work to whoever takes the block: its flow is the frames.
+
+    They are the last frame of the block before and those of this one, so that every
+    block can be solved by itself.
+    """
+
+    def flow(self, frames: np.ndarray) -> np.ndarray:
+        """(F+1, H, W) uint8 grey -> the same, in memory of its own."""
+        return frames.copy()
 
 
 class Frames:
@@ -59,7 +75,7 @@ class Frames:
             if getrefcount(block) == 3:  # the list, the loop, the call
                 return block
         block = np.empty(self._shape, np.uint8)
-        self._kept = [*self._kept[-2:], block]
+        self._kept = [*self._kept[1 - KEPT_BLOCKS :], block]
         return block
 
 

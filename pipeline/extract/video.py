@@ -95,8 +95,8 @@ class Block(NamedTuple):
     picture_types: np.ndarray
     """(F,) uint8, ASCII: of the source's coding."""
     arrays: dict[str, np.ndarray]
-    """`rgb` (F, H, W, 3) uint8, `flow` (F', H, W, 2) float32, `mv` (F'', M, N, 2) float32 and
-    `mv_valid` (F'',) bool. Over all blocks F' and F'' sum up to T-1; in one block they may
+    """`rgb` (F, H, W, 3) uint8, `flow` (F', H, W, 2) float32 (from `Postponed`: (F'+1, H, W)
+    uint8 grey), `mv` (F'', M, N, 2) float32 and `mv_valid` (F'',) bool. Over all blocks F' and F'' sum up to T-1; in one block they may
     differ, as the encoder of `mv` looks ahead. The last block may have no frame."""
 
 

@@ -123,9 +123,25 @@ class JpegFlow:
     def encode(self, block: np.ndarray) -> list[np.ndarray]:
         _expect_vectors("flow", block)
         return [
-            jpeg.encoded(self._planes(self.levels(field)), quality=self.quality)
+            self._packed(np.moveaxis(self.levels(field), 2, 0))
             for field in block  # one at a time: it fits the processor's cache
         ]
+
+    def pack(self, planes: np.ndarray) -> list[np.ndarray]:
+        """Levels that were computed elsewhere -> rows; what `encode` does after `levels`.
+
+        Args:
+            planes: (F, 2, H, W) uint8, u before v.
+
+        Raises:
+            LayoutError: another shape or type.
+        """
+        if planes.ndim != 4 or planes.shape[1] != 2 or planes.dtype != np.uint8:
+            raise LayoutError(
+                f"flow: expected (F, 2, H, W) uint8 levels, "
+                f"got {planes.shape} {planes.dtype}"
+            )
+        return [self._packed(pair) for pair in planes]
 
     def decode(
         self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
@@ -182,13 +198,13 @@ class JpegFlow:
             share *= np.abs(share)
         return (self.bound_px * share).astype(np.float32)
 
-    @staticmethod
-    def _planes(field: np.ndarray) -> np.ndarray:
-        """(H, W, 2) levels -> (2 H', W'), the last row and column repeated up to 8."""
-        height, width = field.shape[:2]
+    def _packed(self, pair: np.ndarray) -> np.ndarray:
+        """(2, H, W) levels -> a row: u above v, last row and column repeated up to 8."""
+        _, height, width = pair.shape
         beyond = ((0, 0), (0, _padded(height) - height), (0, _padded(width) - width))
-        planes = np.pad(np.moveaxis(field, 2, 0), beyond, mode="edge")
-        return planes.reshape(-1, planes.shape[2])
+        planes = np.pad(pair, beyond, mode="edge")
+        picture = planes.reshape(-1, planes.shape[2])
+        return jpeg.encoded(picture, quality=self.quality)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
