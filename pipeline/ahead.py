@@ -131,7 +131,7 @@ class Reader:
                     self._read_one(number, path)
                 except VideoError as error:
                     self._put(Event(number, error))
-                except BaseException as error:  # noqa: BLE001: the taker raises it
+                except BaseException as error:  # noqa: BLE001 - taker raises it
                     self._put(Event(number, error))
                     return
         finally:

@@ -158,7 +158,7 @@ def _stage(
         return InPlace(open_video, encode), _made_with(solver)
     codec = writers["flow"].codec
     assert isinstance(codec, JpegFlow)
-    solver = _batch_solver(task.make_solver or cuda_solver, settings.flow_profile)
+    solver = batch_solver(task)
     stack.push(_forget_solver)
     batched = Batched(
         open_video,
@@ -228,6 +228,16 @@ def _batch_solver(make: SolverMaker, profile: str) -> BatchSolver:
         Exception
     ) as error:  # whatever is wrong with the GPU, its libraries, its driver
         raise NoDevice(f"{error or type(error).__name__}") from error
+
+
+def batch_solver(task: Task) -> BatchSolver:
+    """What solves batches for a task on a GPU; made once in a process.
+
+    Raises:
+        NoDevice: the GPU cannot be used.
+    """
+    profile = extract_settings(task.plan).flow_profile
+    return _batch_solver(task.make_solver or cuda_solver, profile)
 
 
 def _forget_solver(

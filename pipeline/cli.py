@@ -2,6 +2,7 @@
 
 import json
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,8 +197,7 @@ def extract(
     out = out or places.store_folder(dataset)
     if dry_run:
         planned = extraction.dry_run(found, settings, out=out, execution=execution)
-        text = planned.text(workers=execution.num_workers())
-        click.echo(json.dumps(planned.to_dict()) if as_json else text)
+        click.echo(json.dumps(planned.to_dict()) if as_json else planned.text())
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -214,6 +214,17 @@ def extract(
         raise SystemExit(130) from None
     click.echo(json.dumps(summary.to_dict()) if as_json else summary.text())
     raise SystemExit(summary.exit_code)
+
+
+main.add_command(
+    click.Command(
+        "plan",
+        params=[param for param in extract.params if param.name != "dry_run"],
+        callback=partial(extract.callback or extract, dry_run=True),
+        help="Estimate hours and gigabytes of the same `extract`; change nothing. A few "
+        "frames of a few videos are extracted for it, where the shards would be built.",
+    )
+)
 
 
 def _usual_settings(dataset: str) -> dict[str, int]:

@@ -1,20 +1,43 @@
 """A plan + a short calibration on this machine -> hours and gigabytes."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
-from pipeline.build import extract_settings, open_with_flow
+import numpy as np
+
+from pipeline.build import Task, batch_solver, extract_settings, open_with_flow
+from pipeline.executors.crew import Crew
 from pipeline.extract.decode import probe
 from pipeline.extract.errors import VideoError
-from pipeline.plan import PlannedVideo, ShardPlan, StorePlan
+from pipeline.flow.batches import BatchSolver, Coding, consecutive
+from pipeline.plan import PlannedVideo
+from pipeline.store.codecs import JpegFlow
 
 PROBED_VIDEOS, CALIBRATED_VIDEOS, CALIBRATED_FRAMES = 32, 4, 48
 GUESSED_BYTES_PER_FRAME = 3_000.0
 """Where no header says how many frames there are: a UCF101 clip at 320x240."""
+
+
+class Calibration(NamedTuple):
+    """What some frames took."""
+
+    frames: int
+    core_seconds: float
+    gpu_seconds: float
+    bytes: dict[str, int]
+    """By modality."""
+
+
+class Load(NamedTuple):
+    """What some tasks take, all together."""
+
+    frames: float = 0.0
+    core_seconds: float = 0.0
+    gpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +48,15 @@ class Estimate:
     shards: int
     frames: int
     core_seconds: float
+    gpu_seconds: float
+    seconds: float
+    """Until the last shard is there."""
     bytes: dict[str, int]
     """By modality."""
     calibrated_frames: int
+    crew: str
+    """Who is to do it, in words."""
+    remark: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -35,19 +64,28 @@ class Estimate:
             "shards": self.shards,
             "frames": self.frames,
             "core_hours": self.core_seconds / 3600,
+            "gpu_hours": self.gpu_seconds / 3600,
+            "hours": self.seconds / 3600,
             "bytes": self.bytes,
             "calibrated_frames": self.calibrated_frames,
+            "crew": self.crew,
+            "remark": self.remark,
         }
 
-    def text(self, *, workers: int) -> str:
-        seconds = self.core_seconds / max(min(workers, self.shards), 1)
+    def text(self) -> str:
         sizes = ", ".join(f"{m} {size / 1e9:.2f} GB" for m, size in self.bytes.items())
-        return (
+        work = f"{self.core_seconds / 3600:.2f} core-hours"
+        if self.gpu_seconds:
+            work += f" and {self.gpu_seconds / 3600:.2f} GPU-hours"
+        planned = (
             f"{self.videos:,} videos in {self.shards:,} shards still to build, about "
-            f"{self.frames:,} frames: {sizes}; {self.core_seconds / 3600:.2f} core-hours, "
-            f"{_duration(seconds)} with {workers} workers (calibrated on "
-            f"{self.calibrated_frames} frames)"
+            f"{self.frames:,} frames: {sizes}"
         )
+        taking = (
+            f"{work}, about {_duration(self.seconds)} with {self.crew} "
+            f"(calibrated on {self.calibrated_frames} frames)"
+        )
+        return "\n".join([planned, taking, *([self.remark] if self.remark else [])])
 
 
 def bytes_per_frame(folder: Path, videos: Sequence[PlannedVideo]) -> float:
@@ -63,51 +101,133 @@ def bytes_per_frame(folder: Path, videos: Sequence[PlannedVideo]) -> float:
     return max(median(ratios), 1.0) if ratios else GUESSED_BYTES_PER_FRAME
 
 
-def estimate(plan: StorePlan, tasks: Sequence[ShardPlan], *, backend: str) -> Estimate:
-    """Extract a few frames of a few videos, and scale up to the shards still to build."""
-    videos = [video for task in tasks for video in task.videos]
-    modalities = sorted({modality for task in tasks for modality in task.modalities})
-    frames = 0.0
-    if videos:
-        folder = Path(tasks[0].folder)
-        per_frame = bytes_per_frame(folder, videos)
-        frames = sum(max(video.size_bytes / per_frame, 1.0) for video in videos)
-    measured, seconds, sizes = 0, 0.0, dict.fromkeys(modalities, 0)
-    for video in _spread(videos, CALIBRATED_VIDEOS):
-        one = plan.shard_plan(0, modalities, folder=folder)
-        path = folder / video.path
-        try:
-            _calibrate(path, one, backend, count=1, sizes={})  # compiles, warms caches
-            began = time.process_time()
-            measured += _calibrate(path, one, backend, CALIBRATED_FRAMES, sizes)
-            seconds += time.process_time() - began
-        except (VideoError, OSError):
-            continue
+Measure = Callable[[Task], Calibration]
+
+
+def estimate(
+    tasks: Sequence[Task], crew: Crew, *, measure: Measure | None = None
+) -> Estimate:
+    """Extract a few frames of a few videos, and scale up to the shards still to build.
+
+    Args:
+        tasks: as the crew has them assigned.
+        measure: `calibrate`, or that on another machine.
+    """
+    measure = measure or calibrate
+    videos = {video for task in tasks for video in task.plan.videos}
+    per_frame = 1.0
+    if tasks:
+        folder = Path(tasks[0].plan.folder)
+        per_frame = bytes_per_frame(folder, sorted(videos))
+    loads: list[Load] = []
+    sizes: dict[str, int] = {}
+    calibrated = 0
+    for kind in dict.fromkeys((task.plan.modalities, task.on_gpu) for task in tasks):
+        alike = [t for t in tasks if (t.plan.modalities, t.on_gpu) == kind]
+        unit = measure(_sample(alike))
+        calibrated += unit.frames
+        for task in alike:
+            frames = sum(max(v.size_bytes / per_frame, 1.0) for v in task.plan.videos)
+            scale = frames / max(unit.frames, 1)
+            loads.append(
+                Load(frames, unit.core_seconds * scale, unit.gpu_seconds * scale)
+            )
+            for modality, size in unit.bytes.items():
+                sizes[modality] = sizes.get(modality, 0) + round(size * scale)
+    frames = sum(max(video.size_bytes / per_frame, 1.0) for video in videos)
     return Estimate(
         videos=len(videos),
-        shards=len(tasks),
+        shards=len({task.plan.shard for task in tasks}),
         frames=round(frames),
-        core_seconds=seconds / max(measured, 1) * frames,
-        bytes={m: round(size / max(measured, 1) * frames) for m, size in sizes.items()},
-        calibrated_frames=measured,
+        core_seconds=sum(load.core_seconds for load in loads),
+        gpu_seconds=sum(load.gpu_seconds for load in loads),
+        seconds=_elapsed(loads, crew),
+        bytes=dict(sorted(sizes.items())),
+        calibrated_frames=calibrated,
+        crew=crew.text(),
+        remark=crew.remark,
     )
 
 
-def _calibrate(
-    path: Path, plan: ShardPlan, backend: str, count: int, sizes: dict[str, int]
-) -> int:
-    """Extract and encode the first frames of a video; how many they were."""
-    settings, frames = extract_settings(plan), 0
-    with open_with_flow(path, settings=settings, backend=backend) as opened:
+def _elapsed(loads: Sequence[Load], crew: Crew) -> float:
+    """The slowest of: all cores, all GPUs, the longest task on its own."""
+    if not loads:
+        return 0.0
+    threads = 1 + crew.coders if crew.gpus else 1
+    at_once = min(crew.workers, len(loads))
+    cores = max(min(crew.cores, at_once * threads), 1)
+    longest = max(max(it.core_seconds / threads, it.gpu_seconds) for it in loads)
+    return max(
+        sum(it.core_seconds for it in loads) / cores,
+        sum(it.gpu_seconds for it in loads) / max(min(len(crew.gpus), at_once), 1),
+        longest,
+    )
+
+
+def calibrate(task: Task) -> Calibration:
+    """Extract and encode the first frames of some videos, with nothing beside it.
+
+    Args:
+        task: its videos are the sample.
+    """
+    measured, cores, gpu = 0, 0.0, 0.0
+    sizes: dict[str, int] = dict.fromkeys(task.plan.modalities, 0)
+    for video in task.plan.videos:
+        path = Path(task.plan.folder, video.path)
+        try:
+            _first_frames(path, task, count=1)  # compiles, warms caches
+            unit = _first_frames(path, task, count=CALIBRATED_FRAMES)
+        except (VideoError, OSError):
+            continue
+        measured += unit.frames
+        cores += unit.core_seconds
+        gpu += unit.gpu_seconds
+        for modality, size in unit.bytes.items():
+            sizes[modality] += size
+    return Calibration(measured, cores, gpu, sizes)
+
+
+def _first_frames(path: Path, task: Task, *, count: int) -> Calibration:
+    plan, frames, gpu, gpu_cpu = task.plan, 0, 0.0, 0.0
+    settings = extract_settings(plan)
+    solver = batch_solver(task) if task.on_gpu else None
+    sizes: dict[str, int] = {}
+    began = time.process_time()
+    with open_with_flow(path, settings=settings, backend=task.backend) as opened:
         for block in opened:
             for modality in plan.modalities:
-                rows = plan.codec(modality).encode(block.arrays[modality])
+                codec, values = plan.codec(modality), block.arrays[modality]
+                if modality == "flow" and solver and isinstance(codec, JpegFlow):
+                    before, cpu_before = time.monotonic(), time.process_time()
+                    planes = _solved(solver, values, Coding.of(codec))
+                    gpu += time.monotonic() - before
+                    gpu_cpu += time.process_time() - cpu_before  # it may wait busily
+                    rows = codec.pack(planes)
+                else:
+                    rows = codec.encode(values)
                 size = sum(row.nbytes for row in rows)
                 sizes[modality] = sizes.get(modality, 0) + size
             frames += len(block.seconds)
             if frames >= count:
                 break
-    return frames
+    return Calibration(frames, time.process_time() - began - gpu_cpu, gpu, sizes)
+
+
+def _solved(solver: BatchSolver, frames: np.ndarray, coding: Coding) -> np.ndarray:
+    """(F, 2, H, W) levels, as one batch; on a GPU larger ones take less."""
+    if frames.ndim != 3 or len(frames) < 2:
+        return np.empty((0, 2, *frames.shape[1:3]), np.uint8)
+    ticket = solver.launch(frames, consecutive(len(frames)), coding)
+    planes = solver.collect(ticket).planes
+    assert planes is not None
+    return planes
+
+
+def _sample(tasks: Sequence[Task]) -> Task:
+    """A task of a few videos, evenly over those of these tasks."""
+    videos = [video for task in tasks for video in task.plan.videos]
+    chosen = tuple(_spread(videos, CALIBRATED_VIDEOS))
+    return replace(tasks[0], plan=replace(tasks[0].plan, videos=chosen))
 
 
 def _spread(videos: Sequence[PlannedVideo], count: int) -> list[PlannedVideo]:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.adapters.videos import DataSet
-from pipeline.build import Task
+from pipeline.build import SolverMaker, Task
 from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.executors.attempt import LOGS, Failure, Outcome, attempts, forget_attempts
+from pipeline.executors.crew import Crew, local_crew, no_gpu
+from pipeline.executors.gpus import find_gpus
 from pipeline.executors.here import run_here
 from pipeline.executors.pool import run_in_pool
 from pipeline.flow.solver import flow_solver
@@ -48,16 +50,12 @@ class Execution:
     """Processes, or tasks on a cluster; all cores if None, 0 for this process."""
     backend: str = "auto"
     """Who computes flow: auto, cpu, opencv, cuda."""
+    make_solver: SolverMaker | None = None
+    """What solves flow on a GPU instead of ours: for tests and benchmarks."""
     scratch: Path | None = None
     hang_seconds: float = 60.0
     stall_seconds: float = 150.0
     open_video: OpenVideo | None = None
-
-    def num_workers(self) -> int:
-        """Shards at a time on this machine."""
-        if self.workers is None:
-            return len(os.sched_getaffinity(0))
-        return max(self.workers, 1)
 
 
 def extract(
@@ -84,8 +82,8 @@ def extract(
     began = time.monotonic()
     plan = store_plan(dataset, settings, out=out)
     modalities = [part for part in settings if part != "common"]
-    if "flow" in modalities:  # a back end that is not here is said before work begins
-        flow_solver(execution.backend, profile=settings["flow"]["profile"])
+    if "flow" in modalities:
+        _require_backend(execution, settings["flow"]["profile"])
     prepare(out)
     with locked(out):
         clear_arriving(out)
@@ -96,11 +94,27 @@ def extract(
         tasks = _tasks(plan, modalities, dataset.folder, out, execution)
         _run(tasks, out, execution, watch)
         manifest = merge(plan, dataset, out)
-        for shard in range(plan.shards):
-            forget_attempts(out, shard)
+        forget_attempts(out)
         (out / DAMAGED).unlink(missing_ok=True)
         clear_arriving(out)
-    return summarize(out, manifest, shards=len(tasks), seconds=time.monotonic() - began)
+    shards = len({task.plan.shard for task in tasks})
+    return summarize(out, manifest, shards=shards, seconds=time.monotonic() - began)
+
+
+def _require_backend(execution: Execution, profile: str) -> None:
+    """Say before anything is written that a back end is not here.
+
+    What a cluster has is asked of the cluster: this machine may be the one without a GPU.
+
+    Raises:
+        FlowError: the back end for flow is not available.
+    """
+    if execution.backend in ("cpu", "opencv"):
+        flow_solver(execution.backend, profile=profile)
+    elif execution.backend == "cuda" and not _ray_address(execution.ray):
+        found = find_gpus()
+        if found.trouble or not found.names:
+            raise no_gpu(found.trouble)
 
 
 def store_plan(
@@ -199,7 +213,13 @@ def dry_run(
     plan = store_plan(dataset, settings, out=out)
     modalities = [part for part in settings if part != "common"]
     tasks = _tasks(plan, modalities, dataset.folder, out, execution)
-    return estimate(plan, [task.plan for task in tasks], backend=execution.backend)
+    with _gathered(execution, tasks) as crew:
+        measure = None
+        if crew.where == "ray":
+            from pipeline.cluster import runner
+
+            measure = runner.calibrated
+        return estimate(crew.assigned(tasks), crew, measure=measure)
 
 
 def _tasks(
@@ -225,11 +245,11 @@ def _tasks(
         if missing:
             task = Task(
                 plan=plan.shard_plan(shard, missing, folder=folder.absolute()),
-                backend=execution.backend,
+                make_solver=execution.make_solver,
                 hang_seconds=execution.hang_seconds,
                 open_video=execution.open_video,
             )
-            tasks.append(retried(task, failures=attempts(out, shard)))
+            tasks.append(retried(task, failures=attempts(out, task.plan)))
     return tasks
 
 
@@ -242,18 +262,26 @@ def _run(
     tasks: Sequence[Task], out: Path, execution: Execution, watch: Watcher
 ) -> None:
     """Run the tasks, publish what comes back, try again what failed."""
-    queue, patience = deque(tasks), Patience()
-    watch.start(videos=sum(len(task.plan.videos) for task in tasks))
-    with _outcomes(queue, out, execution, watch) as outcomes:
+    if not tasks:
+        return
+    with ExitStack() as stack:
+        crew = stack.enter_context(_gathered(execution, tasks))
+        if crew.remark:
+            watch.say(crew.remark)
+        queue, patience = deque(crew.assigned(tasks)), Patience()
+        watch.start(videos=sum(len(task.plan.videos) for task in queue))
+        outcomes = _outcomes(queue, crew, out, execution, watch)
+        if isinstance(outcomes, Generator):
+            stack.callback(outcomes.close)
         for outcome in outcomes:
             if isinstance(outcome, Failure):
                 shard = outcome.task.plan.shard
                 reason = outcome.text.strip().splitlines()[-1]
                 watch.say(f"shard {shard}, attempt {outcome.task.attempt}: {reason}")
-                queue.append(patience.again(outcome))
+                queue.appendleft(patience.again(outcome))
                 continue
             publish(outcome, out)
-            forget_attempts(out, outcome.plan.shard)
+            forget_attempts(out, outcome.plan)
             for name, reason in outcome.bad.items():
                 watch.say(f"quarantined {name}: {reason}")
             watch.published(
@@ -268,42 +296,62 @@ def _run(
 
 
 @contextmanager
-def _outcomes(
-    queue: deque[Task], out: Path, execution: Execution, watch: Watcher
-) -> Iterator[Iterator[Outcome]]:
-    """The executor that fits, at work on the queue; stopped at the end."""
-    address = _ray_address(execution.ray)
-    with ExitStack() as stack:
-        if not queue:
-            outcomes: Iterator[Outcome] = iter(())
-        elif address:
-            from pipeline.cluster import runner  # here, because ray is slow to import
+def _gathered(execution: Execution, tasks: Sequence[Task]) -> Iterator[Crew]:
+    """Who builds these shards. A cluster is joined for as long as this lasts.
 
-            stack.enter_context(runner.cluster(address, workers=execution.workers))
-            outcomes = runner.run_on_ray(
-                queue,
-                store=out.absolute(),
-                scratch=execution.scratch,
+    Raises:
+        ExtractionError: the cluster is not there, or cannot build them.
+        FlowError: the GPU that is asked for cannot be used.
+    """
+    modalities = {name for task in tasks for name in task.plan.modalities}
+    address = _ray_address(execution.ray)
+    if address and tasks:
+        from pipeline.cluster import runner  # here, because ray is slow to import
+
+        with runner.cluster(address, workers=execution.workers):
+            yield runner.gathered(
+                backend=execution.backend,
+                modalities=modalities,
                 workers=execution.workers,
-                stall_seconds=execution.stall_seconds,
-                watch=watch,
             )
-        elif execution.workers == 0:
-            outcomes = run_here(
-                queue, store=out, scratch=execution.scratch, watch=watch
-            )
-        else:
-            outcomes = run_in_pool(
-                queue,
-                store=out.absolute(),
-                scratch=execution.scratch,
-                workers=execution.num_workers(),
-                stall_seconds=execution.stall_seconds,
-                watch=watch,
-            )
-        if isinstance(outcomes, Generator):
-            stack.callback(outcomes.close)
-        yield outcomes
+        return
+    profile = None
+    if "flow" in modalities:
+        profile = tasks[0].plan.settings["flow"]["profile"]
+    yield local_crew(
+        backend=execution.backend,
+        workers=execution.workers,
+        profile=profile,
+        make_solver=execution.make_solver,
+    )
+
+
+def _outcomes(
+    queue: deque[Task], crew: Crew, out: Path, execution: Execution, watch: Watcher
+) -> Iterator[Outcome]:
+    """The executor that fits, at work on the queue."""
+    if crew.where == "here":
+        return run_here(queue, store=out, scratch=execution.scratch, watch=watch)
+    if crew.where == "pool":
+        return run_in_pool(
+            queue,
+            store=out.absolute(),
+            scratch=execution.scratch,
+            workers=crew.workers,
+            stall_seconds=execution.stall_seconds,
+            watch=watch,
+            gpus=crew.gpus,
+        )
+    from pipeline.cluster import runner
+
+    return runner.run_on_ray(
+        queue,
+        store=out.absolute(),
+        scratch=execution.scratch,
+        workers=execution.workers,
+        stall_seconds=execution.stall_seconds,
+        watch=watch,
+    )
 
 
 def _ray_address(ray: str) -> str | None:

@@ -20,7 +20,7 @@ class Patience:
 
     def __init__(self) -> None:
         self._errors: Counter[str] = Counter()
-        self._attempts: Counter[int] = Counter()
+        self._attempts: Counter[tuple[int, tuple[str, ...]]] = Counter()
         self._stored = self._bad = 0
 
     def again(self, failure: Failure) -> Task:
@@ -28,12 +28,18 @@ class Patience:
 
         Raises:
             ExtractionError: the environment failed, the same error came three times,
-                or the shard failed in each of its attempts.
+                the shard failed in each of its attempts, or it needs a GPU that cannot
+                be used.
         """
         task, shard = failure.task, failure.task.plan.shard
         if failure.kind == "environment":
             raise ExtractionError(f"shard {shard}: {failure.text}")
-        self._attempts[shard] += 1
+        if failure.kind == "device":
+            if not task.cpu_instead:
+                raise ExtractionError(f"shard {shard}: {failure.text}")
+            return replace(task, backend="cpu", make_solver=None)
+        part = (shard, task.plan.modalities)
+        self._attempts[part] += 1
         if failure.kind == "error":
             last_line = failure.text.strip().splitlines()[-1]
             self._errors[last_line] += 1
@@ -42,7 +48,7 @@ class Patience:
                     f"the same error came {ATTEMPTS} times, last in shard {shard}:\n"
                     f"{failure.text}"
                 )
-        if self._attempts[shard] >= ATTEMPTS:
+        if self._attempts[part] >= ATTEMPTS:
             raise ExtractionError(
                 f"shard {shard} failed {ATTEMPTS} times, at last: {failure.text}"
             )

@@ -18,8 +18,9 @@ FLOORS = """
 pipeline.store
 pipeline.adapters pipeline.flow
 pipeline.extract
-pipeline.progress pipeline.plan pipeline.isolate pipeline.ahead pipeline.stages pipeline.build pipeline.estimate pipeline.publish
+pipeline.progress pipeline.plan pipeline.isolate pipeline.ahead pipeline.stages pipeline.build pipeline.publish
 pipeline.executors
+pipeline.estimate
 pipeline.retries
 pipeline.cluster
 pipeline.summary pipeline.extraction pipeline.upkeep

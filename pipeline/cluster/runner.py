@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,26 @@ from ray.exceptions import (
 )
 
 from pipeline.build import Task
+from pipeline.cluster.resources import (
+    Shape,
+    Slots,
+    cluster_crew,
+    gpu_shape,
+    live_nodes,
+    open_slots,
+)
+from pipeline.estimate import Calibration, calibrate
 from pipeline.executors.attempt import Failure, Outcome, attempt
+from pipeline.executors.crew import Crew
 from pipeline.progress import ShardProgress, Watcher
 from pipeline.retries import ExtractionError
 
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 10
 PER_SLOT = 2
-"""Tasks in flight per core: the next one is there when one ends."""
+"""Tasks in flight per place to run one: the next is there when one ends."""
+LOOK_SECONDS = 5.0
+"""How often nodes that have joined or left are looked for."""
 LOST = (WorkerCrashedError, NodeDiedError, OutOfMemoryError, TaskCancelledError)
 
 
@@ -77,6 +89,13 @@ def _require_answer(address: str) -> None:
         ) from error
 
 
+def gathered(*, backend: str, modalities: Collection[str], workers: int | None) -> Crew:
+    """Who builds shards on the joined cluster; see `cluster_crew`."""
+    return cluster_crew(
+        live_nodes(), backend=backend, modalities=modalities, workers=workers
+    )
+
+
 def run_on_ray(
     queue: deque[Task],
     *,
@@ -88,29 +107,21 @@ def run_on_ray(
 ) -> Iterator[Outcome]:
     """Build the queued shards on the joined cluster and yield what became of each.
 
-    Whether a failed one is tried again is the caller's decision: it appends to `queue`.
+    Tasks on a GPU ask for a share of one, so Ray places them; nodes that join or leave
+    meanwhile are counted in. Whether a failed task is tried again is the caller's
+    decision: it puts it into `queue`.
 
     Args:
         workers: as many tasks at a time at most; what the cluster has if None.
-
-    Raises:
-        ExtractionError: the cluster has no CPU to offer.
     """
-    slots = int(ray.cluster_resources().get("CPU", 0))
-    if slots < 1:
-        raise ExtractionError(
-            f"expected a cluster with a CPU, got {ray.cluster_resources()}"
-        )
-    in_flight = PER_SLOT * slots if workers is None else workers
     board: Any = ray.remote(num_cpus=0)(_Board).remote()
-    build: Any = ray.remote(num_cpus=1, max_retries=0, max_calls=0)(_attempt)
+    field = _Field(workers, watch)
     running: dict[ray.ObjectRef, Task] = {}
     heard: dict[_Key, tuple[float, ShardProgress]] = {}
     try:
         while queue or running:
-            while queue and len(running) < in_flight:
-                task = queue.popleft()
-                running[build.remote(task, store, scratch, board)] = task
+            while task := field.next_task(queue, running.values()):
+                running[field.build(task).remote(task, store, scratch, board)] = task
             ready, _ = ray.wait(list(running), timeout=POLL_SECONDS)
             outcomes: list[Outcome] = []
             for ref in ready:
@@ -136,11 +147,91 @@ def run_on_ray(
             ray.cancel(ref, force=True)
 
 
-_Key = tuple[int, int]
+def calibrated(task: Task) -> Calibration:
+    """`calibrate` on the joined cluster, where such a task would run.
+
+    Raises:
+        ExtractionError: it failed there.
+    """
+    asked = _needs(task, gpu_shape(live_nodes()) or Shape(1, 1))
+    remote: Any = ray.remote(max_retries=0, max_calls=0)(calibrate)
+    try:
+        return ray.get(remote.options(**asked).remote(task))
+    except (*LOST, RayTaskError) as error:
+        said = str(error).strip().splitlines()[-1]
+        raise ExtractionError(
+            f"the calibration failed on the cluster: {said}"
+        ) from error
+
+
+def _needs(task: Task, shape: Shape) -> dict[str, Any]:
+    """What a task asks Ray for."""
+    if not task.on_gpu:
+        return {"num_cpus": 1}
+    return {"num_cpus": shape.cpus, "num_gpus": shape.gpu_share}
+
+
+class _Field:
+    """How many tasks of which kind the cluster can take, looked at again now and then."""
+
+    def __init__(self, workers: int | None, watch: Watcher) -> None:
+        self._workers, self._watch = workers, watch
+        self._looked = float("-inf")
+        self._slots, self._shape = Slots(0, 0), Shape(1, 1)
+        self._said = False
+        # With max_calls=0 a process stays from task to task and keeps its GPU. Ray may
+        # give it a task for another one; that costs balance, and happens rarely, since
+        # whoever ends a task is the next to get one on the GPU it had.
+        self._remote: Any = ray.remote(max_retries=0, max_calls=0)(_attempt)
+
+    def next_task(self, queue: deque[Task], running: Collection[Task]) -> Task | None:
+        """Take the next task for which there is room out of the queue."""
+        if not queue or (self._workers and len(running) >= self._workers):
+            return None
+        self._look((*queue, *running))
+        on_gpu = sum(task.on_gpu for task in running)
+        room = {
+            True: max(self._slots.flow, 1) * PER_SLOT - on_gpu,
+            False: self._others(queue) - (len(running) - on_gpu),
+        }
+        for place, task in enumerate(queue):
+            if room[task.on_gpu] > 0:
+                del queue[place]
+                return task
+        return None
+
+    def _others(self, queue: deque[Task]) -> int:
+        """Tasks without a GPU in flight. While some with one wait, no more than run at
+        once beside those: Ray would give them the cores next to the GPUs."""
+        waiting = any(task.on_gpu for task in queue)
+        return max(self._slots.others, 1) * (1 if waiting else PER_SLOT)
+
+    def _look(self, tasks: Collection[Task]) -> None:
+        now = time.monotonic()
+        if now < self._looked + LOOK_SECONDS:
+            return
+        self._looked = now
+        on_gpu = any(task.on_gpu for task in tasks)
+        nodes = live_nodes()
+        shape = gpu_shape(nodes) if on_gpu else None
+        self._shape = shape or self._shape
+        self._slots = open_slots(nodes, shape)
+        if on_gpu and shape is None and not self._said:
+            self._watch.say(
+                "no GPU left in the cluster: flow waits for one to come back"
+            )
+        self._said = on_gpu and shape is None
+
+    def build(self, task: Task) -> Any:
+        """The remote function for a task, asking for what it needs."""
+        return self._remote.options(**_needs(task, self._shape))
+
+
+_Key = tuple[int, tuple[str, ...], int]
 
 
 def _key(task: Task) -> _Key:
-    return task.plan.shard, task.attempt
+    return task.plan.shard, task.plan.modalities, task.attempt
 
 
 def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:

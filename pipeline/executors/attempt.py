@@ -2,13 +2,15 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.build import ShardReport, Task, build_shard
+from pipeline.build import NoDevice, ShardReport, Task, build_shard
 from pipeline.isolate import ChildError
+from pipeline.plan import ShardPlan
 from pipeline.progress import ShardProgress
 from pipeline.publish import deliver
 
@@ -22,7 +24,8 @@ class Failure(NamedTuple):
 
     task: Task
     kind: str
-    """lost (the worker died), stalled, error (a bug) or environment (disk, I/O)."""
+    """lost (the worker died), stalled, error (a bug), environment (disk, I/O) or device
+    (the GPU cannot be used)."""
     text: str
 
 
@@ -45,8 +48,9 @@ def attempt(
     Raises:
         A bug, with its own type: whoever runs attempts decides what it costs.
     """
-    with _attempts_file(store, task.plan.shard).open("a") as marks:
-        marks.write("x")  # before anything can crash
+    for path in _attempts_files(store, task.plan):
+        with path.open("a") as marks:
+            marks.write("x")  # before anything can crash
     folder = scratch or Path(tempfile.gettempdir())
     sweep(folder)
     name = f"{SCRATCH_PREFIX}-{os.getpid()}-"
@@ -58,21 +62,29 @@ def attempt(
         return Failure(task, "environment", str(error))
     except ChildError as error:
         return Failure(task, "error", str(error))
+    except NoDevice as error:
+        return Failure(task, "device", f"GPU of {socket.gethostname()}: {error}")
 
 
-def attempts(store: Path, shard: int) -> int:
-    """How many attempts at a shard were begun since it was last published."""
-    path = _attempts_file(store, shard)
-    return path.stat().st_size if path.exists() else 0
+def attempts(store: Path, plan: ShardPlan) -> int:
+    """How many attempts at a shard were begun since it was last published.
+
+    Where its modalities are built apart, those at the one that was tried most often.
+    """
+    paths = [path for path in _attempts_files(store, plan) if path.exists()]
+    return max((path.stat().st_size for path in paths), default=0)
 
 
-def forget_attempts(store: Path, shard: int) -> None:
-    """The shard is published."""
-    _attempts_file(store, shard).unlink(missing_ok=True)
+def forget_attempts(store: Path, plan: ShardPlan | None = None) -> None:
+    """These modalities of this shard are published; None: everything is."""
+    folder = store / LOGS
+    for path in _attempts_files(store, plan) if plan else folder.glob("attempts-*"):
+        path.unlink(missing_ok=True)
 
 
-def _attempts_file(store: Path, shard: int) -> Path:
-    return store / LOGS / f"attempts-{shard:05d}"
+def _attempts_files(store: Path, plan: ShardPlan) -> list[Path]:
+    name = f"attempts-{plan.shard:05d}"
+    return [store / LOGS / f"{name}-{modality}" for modality in plan.modalities]
 
 
 def sweep(folder: Path) -> None:

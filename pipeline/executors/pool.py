@@ -8,14 +8,15 @@ import multiprocessing
 import os
 import time
 import traceback
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from pipeline.build import Task
 from pipeline.executors.attempt import Failure, Outcome, attempt
+from pipeline.executors.gpus import use_gpu
 from pipeline.isolate import follow_parent
 from pipeline.progress import ShardProgress, Watcher
 
@@ -32,6 +33,7 @@ def run_in_pool(
     workers: int,
     stall_seconds: float,
     watch: Watcher,
+    gpus: Sequence[str] = (),
 ) -> Iterator[Outcome]:
     """Build the queued shards in parallel and yield what became of each, as it comes.
 
@@ -39,13 +41,16 @@ def run_in_pool(
 
     Args:
         stall_seconds: a worker that says nothing for so long is killed.
+        gpus: by name. Workers are spread over them; each sees one.
     """
     pool: list[_Worker] = []
     try:
         while queue or any(worker.task for worker in pool):
             pool = [worker for worker in pool if worker.alive]
             while queue and len(pool) < workers:
-                pool.append(_Worker(store, scratch))
+                taken = Counter(worker.gpu for worker in pool)
+                gpu = min(gpus, key=lambda name: taken[name], default=None)
+                pool.append(_Worker(store, scratch, gpu))
             for worker in pool:
                 if queue and worker.task is None:
                     worker.give(queue.popleft())
@@ -67,10 +72,13 @@ def run_in_pool(
 class _Worker:
     """One process, and what it is doing."""
 
-    def __init__(self, store: Path, scratch: Path | None) -> None:
+    def __init__(self, store: Path, scratch: Path | None, gpu: str | None) -> None:
+        self.gpu = gpu
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, store, scratch))
+        self._process = context.Process(
+            target=_work, args=(theirs, store, scratch, gpu)
+        )
         self._process.start()
         theirs.close()
         self.alive = True
@@ -127,9 +135,11 @@ class _Worker:
         return self._process.exitcode or 0
 
 
-def _work(pipe: Connection, store: Path, scratch: Path | None) -> None:
+def _work(pipe: Connection, store: Path, scratch: Path | None, gpu: str | None) -> None:
     """The worker: receives tasks, sends progress and outcomes, until the pipe closes."""
     follow_parent()
+    if gpu is not None:
+        use_gpu(gpu)
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
         while True:

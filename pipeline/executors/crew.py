@@ -1,0 +1,166 @@
+"""Who builds shards, and who computes their flow: decided once for a run."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.build import SolverMaker, Task
+from pipeline.executors.gpus import find_gpus, trouble_with_flow
+from pipeline.flow.errors import FlowError
+
+CORES_PER_WORKER = 2
+"""Of a worker with a GPU: one decodes and makes vectors, one encodes."""
+WORKERS_PER_GPU = 8
+"""At most: they feed one H200 by today's figures, and each takes memory there."""
+
+COST = {"rgb": 0.4, "flow": 32.0, "mv": 1.2}
+"""CPU milliseconds per frame of 340x256, decoding left out. Only ratios matter."""
+COST_ON_GPU = {"rgb": 0.4, "flow": 1.0, "mv": 1.2}
+"""The same where a GPU computes flow: grey frames and coding remain."""
+DECODING = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Who builds shards, and who computes their flow."""
+
+    where: str
+    """here (this process), pool (processes of this machine) or ray."""
+    workers: int
+    """Shards at a time."""
+    cores: int
+    """That they may use together."""
+    backend: str = "cpu"
+    """Who computes flow: cpu, opencv or cuda."""
+    gpus: tuple[str, ...] = ()
+    """Their names, where flow is computed on them."""
+    cpu_instead: bool = False
+    """Where a GPU turns out unusable, the CPU may."""
+    split: bool = False
+    """Flow of a shard is a task, its other modalities are another."""
+    remark: str = ""
+    """A line that the user must see: something is not as it could be."""
+
+    @property
+    def coders(self) -> int:
+        """Threads of a worker that encode."""
+        return min(max(self.cores // max(self.workers, 1) - 1, 1), 4)
+
+    def text(self) -> str:
+        """Who it is, for a report."""
+        kinds = {
+            "here": "this process",
+            "pool": f"{_count(self.workers, 'process')} on {_count(self.cores, 'core')}",
+            "ray": f"{_count(self.workers, 'task')} at a time on a cluster of "
+            f"{_count(self.cores, 'core')}",
+        }
+        flow = (
+            _count(len(self.gpus), "GPU") if self.gpus else f"{self.backend} back end"
+        )
+        apart = ", apart from the other modalities" if self.split else ""
+        return f"{kinds[self.where]}, flow by {flow}{apart}"
+
+    def assigned(self, tasks: Iterable[Task]) -> list[Task]:
+        """The tasks for this crew, those that take long first: no straggler at the end.
+
+        Which shard comes first does not show in any file.
+        """
+        given: list[Task] = []
+        for task in tasks:
+            ours = replace(
+                task,
+                backend=self.backend,
+                cpu_instead=self.cpu_instead,
+                coders=self.coders,
+            )
+            given += split(ours) if self.split and ours.on_gpu else [ours]
+        return sorted(given, key=cost, reverse=True)
+
+
+def split(task: Task) -> Iterator[Task]:
+    """Flow by itself, and the rest by itself; the video is decoded twice."""
+    others = tuple(name for name in task.plan.modalities if name != "flow")
+    for part in (("flow",), others):
+        if part:
+            yield replace(task, plan=replace(task.plan, modalities=part))
+
+
+def cost(task: Task) -> float:
+    """About how long a task takes, in units of its own: for comparison only."""
+    costs = COST_ON_GPU if task.on_gpu else COST
+    per_byte = DECODING + sum(costs[name] for name in task.plan.modalities)
+    return per_byte * sum(video.size_bytes for video in task.plan.videos)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def local_crew(
+    *,
+    backend: str,
+    workers: int | None,
+    profile: str | None,
+    make_solver: SolverMaker | None = None,
+) -> Crew:
+    """The crew of this machine.
+
+    Args:
+        backend: auto, cpu, opencv or cuda.
+        workers: processes; 0 for this one; None for what cores and GPUs suggest.
+        profile: of flow; None where no flow is wanted.
+        make_solver: what stands in for our solver; then the GPU itself is not tried.
+
+    Raises:
+        FlowError: cuda is asked for and cannot be used.
+    """
+    cores = usable_cores()
+    gpus: Sequence[str] = ()
+    remark = ""
+    if profile is not None and backend in ("auto", "cuda"):
+        gpus, trouble = find_gpus()
+        if gpus and not trouble and make_solver is None:
+            trouble = trouble_with_flow(profile)
+        if backend == "cuda" and (trouble or not gpus):
+            raise no_gpu(trouble)
+        if trouble:
+            gpus = ()
+            remark = f"GPU not used ({trouble}): the CPU computes flow"
+    if workers is None:
+        workers = gpu_workers(cores, len(gpus)) if gpus else cores
+        where = "pool"
+    else:
+        where = "pool" if workers else "here"
+    if backend in ("auto", "cuda"):
+        chosen = "cuda" if gpus else "cpu"
+    else:
+        chosen = backend
+    return Crew(
+        where=where,
+        workers=max(workers, 1),
+        cores=cores,
+        backend=chosen,
+        gpus=tuple(gpus),
+        cpu_instead=backend == "auto",
+        remark=remark,
+    )
+
+
+def gpu_workers(cores: int, gpus: int) -> int:
+    """How many workers suit so many cores and GPUs: one for each GPU at least."""
+    return max(min(cores // CORES_PER_WORKER, WORKERS_PER_GPU * gpus), gpus)
+
+
+def no_gpu(trouble: str) -> FlowError:
+    """What to say where cuda was asked for."""
+    found = trouble or "none on this machine"
+    return FlowError(
+        f"flow back end cuda: expected a GPU, got {found} "
+        "(use --flow-device cpu, or auto)"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{number} {noun if number == 1 else plural}"

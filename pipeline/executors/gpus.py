@@ -1,0 +1,76 @@
+"""The GPUs of this machine: which there are, and whether flow can be computed on them."""
+
+import ctypes
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import NamedTuple
+
+VARIABLE = "CUDA_VISIBLE_DEVICES"
+DRIVER = "libcuda.so.1"
+DRIVER_FOLDER = Path("/proc/driver/nvidia/gpus")
+"""A folder per GPU, where the kernel's driver is loaded."""
+NO_DEVICE = 100
+"""CUDA_ERROR_NO_DEVICE: there is none, or none is visible."""
+
+
+class Gpus(NamedTuple):
+    """What was found."""
+
+    names: tuple[str, ...]
+    """As CUDA_VISIBLE_DEVICES takes them, one by one."""
+    trouble: str = ""
+    """Why there is hardware and yet none of it can be used."""
+
+
+def find_gpus() -> Gpus:
+    """Ask the driver, which heeds CUDA_VISIBLE_DEVICES. No memory is taken on a GPU."""
+    try:
+        cuda = ctypes.CDLL(DRIVER)
+    except OSError:
+        if DRIVER_FOLDER.is_dir() and any(DRIVER_FOLDER.iterdir()):
+            return Gpus((), f"there is a GPU, but no {DRIVER}")
+        return Gpus(())
+    failed, count = cuda.cuInit(0), ctypes.c_int(0)
+    failed = failed or cuda.cuDeviceGetCount(ctypes.byref(count))
+    if failed == NO_DEVICE:
+        return Gpus(())
+    if failed:
+        return Gpus((), f"the NVIDIA driver says error {failed}; see `nvidia-smi`")
+    return Gpus(_names(count.value, os.environ.get(VARIABLE)))
+
+
+def _names(count: int, visible: str | None) -> tuple[str, ...]:
+    """What the driver counted, by the names that it was given if it was given any."""
+    given = [name.strip() for name in (visible or "").split(",") if name.strip()]
+    return tuple(given[:count] if visible else map(str, range(count)))
+
+
+def use_gpu(name: str) -> None:
+    """Let this process see one GPU only. Comes before anything that uses CUDA."""
+    os.environ[VARIABLE] = name
+
+
+def trouble_with_flow(profile: str) -> str:
+    """Why flow cannot be computed on the first GPU; empty if it can.
+
+    Tried in a process of its own, so that this one takes no memory on the GPU.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        try:
+            return pool.submit(_try_flow, profile).result()
+        except BrokenProcessPool:
+            return "the process that tried it died"
+
+
+def _try_flow(profile: str) -> str:
+    from pipeline.build import cuda_solver
+
+    try:
+        cuda_solver(profile)
+    except Exception as error:  # noqa: BLE001 - drivers raise anything
+        return str(error) or type(error).__name__
+    return ""
