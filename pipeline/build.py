@@ -3,6 +3,7 @@
 `build_shard` is the unit of work everywhere: in this process, in a pool, on Ray.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -75,6 +76,8 @@ class Effort(NamedTuple):
     """Solved in batches."""
     busy: tuple[tuple[float, float], ...] = ()
     """When the batch solver had work."""
+    process: int = 0
+    """Which one it was."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,8 +134,9 @@ def build_shard(
             except VideoError as error:
                 report.bad[video.id] = str(error)
             tick.videos += 1
+    cpu_seconds = time.process_time() - cpu_before
     report.effort = Effort(
-        began, time.monotonic(), time.process_time() - cpu_before, *_solved(stage)
+        began, time.monotonic(), cpu_seconds, *_solved(stage), process=os.getpid()
     )
     return report
 

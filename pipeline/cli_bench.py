@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .options import ExistingFolder
+from .options import MODALITIES, CommaList, ExistingFolder
 
 
 @click.group()
@@ -77,3 +77,47 @@ def bench_read(as_json: bool, **options: Any) -> None:
     from pipeline.bench import read
 
     _print_bench(read, as_json, **options)
+
+
+class _Counts(click.ParamType):
+    """`1,2,4`."""
+
+    name = "1,2,4"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        try:
+            counts = tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            counts = ()
+        if not counts or min(counts) < 1:
+            self.fail(f"expected numbers from 1, got {value!r}", param, ctx)
+        return counts
+
+
+@bench.command("workers")
+@bench_options
+@click.option(
+    "--flow-device",
+    "backend",
+    type=click.Choice(("auto", "cpu", "cuda")),
+    help="cpu: the processor stands in for a GPU. [default: auto]",
+)
+@click.option(
+    "--workers", type=_Counts(), help="How many at a time. [default: 1,2,4,8]"
+)
+@click.option(
+    "--videos", type=click.IntRange(1), help="To extract, per worker. [default: 40]"
+)
+@click.option(
+    "--modalities",
+    type=CommaList(MODALITIES),
+    help="What to extract. [default: rgb,flow,mv]",
+)
+@click.option("--short-side", type=click.IntRange(16, 4096), help="[default: 256]")
+def bench_workers(as_json: bool, **options: Any) -> None:
+    """How many workers and cores one GPU needs: pairs/s, share of time it is busy."""
+    from pipeline.bench import workers
+
+    _print_bench(workers, as_json, **options)

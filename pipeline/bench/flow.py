@@ -91,7 +91,7 @@ def table(result: dict) -> str:
         f"{result['processor']}, vectors of up to {result['vector_bits']} bits",
         f"compiled for {result['compiled_for']}, one thread; {versions}",
         "",
-        *_aligned(rows),
+        *aligned(rows),
         "",
         "x OpenCV: ratio of the sums of CPU time, and median of the pairs' ratios",
         "px apart: mean difference to OpenCV with the same numbers; of the worst pair",
@@ -101,7 +101,7 @@ def table(result: dict) -> str:
         rows = [["end-point error, px", "OpenCV", *result["profiles"]]]
         for pair in result["middlebury_px"]:
             rows.append([pair, *(f"{c['middlebury_px'][pair]:.4f}" for c in columns)])
-        lines += ["", *_aligned(rows)]
+        lines += ["", *aligned(rows)]
     return "\n".join(lines)
 
 
@@ -124,7 +124,8 @@ def end_point_errors(solver: FlowSolver, folder: Path) -> dict[str, float]:
     return errors
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines, the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -192,7 +193,7 @@ def _machine() -> dict:
     features = llvmlite.binding.get_host_cpu_features()
     bits = 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "compiled_for": config.CPU_NAME or llvmlite.binding.get_host_cpu_name(),
         "vector_bits": bits,
         "versions": {
@@ -205,7 +206,8 @@ def _machine() -> dict:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What it calls itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # no Linux

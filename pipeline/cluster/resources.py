@@ -102,6 +102,8 @@ def cluster_crew(
         )
     if backend == "auto" and shape is None and any(node.gpus for node in nodes):
         remark = "GPUs not used (their nodes offer no CPU): the CPU computes flow"
+    elif backend == "auto" and shape is None:
+        remark = f"the CPU computes flow: no GPU in the cluster ({LATE})"
     chosen = backend
     if backend in ("auto", "cuda"):
         chosen = "cuda" if shape else "cpu"

@@ -1,0 +1,232 @@
+"""How many workers, and so how many cores, one GPU needs to be busy.
+
+    pipeline bench workers
+
+A real extraction, shard files and all, by 1, 2, 4, ... processes that share one GPU. Only
+the stretch counts in which all of them are at work and have been for a while.
+"""
+
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import cycle, islice
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.bench.clips import clip_sets
+from pipeline.bench.flow import aligned, processor
+from pipeline.build import Effort, ShardReport, SolverMaker, Task
+from pipeline.executors.attempt import Failure
+from pipeline.executors.crew import local_crew, usable_cores
+from pipeline.executors.pool import run_in_pool
+from pipeline.flow.batches import BatchSolver, CpuBatches
+from pipeline.flow.solver import flow_solver
+from pipeline.plan import PlannedVideo, ShardPlan, StoreSettings, new_plan
+from pipeline.progress import SILENT
+from pipeline.publish import prepare
+from pipeline.stages import busy_seconds
+
+SHARDS_PER_WORKER = 2
+CLIPS = 8
+"""Different ones; they are read again and again."""
+
+
+class Span(NamedTuple):
+    """Some seconds, by `time.monotonic`."""
+
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return max(self.ended - self.began, 0.0)
+
+    def cut(self, other: "Span") -> "Span":
+        """What both have in common."""
+        return Span(max(self.began, other.began), min(self.ended, other.ended))
+
+
+def run(
+    *,
+    clips_folder: Path | None = None,
+    backend: str = "auto",
+    workers: Sequence[int] = (1, 2, 4, 8),
+    videos: int = 40,
+    modalities: Sequence[str] = ("rgb", "flow", "mv"),
+    short_side: int = 256,
+) -> dict:
+    """Extract with so many workers on one GPU, one number of workers after the other.
+
+    Args:
+        clips_folder: real clips; without it, drawn ones.
+        backend: auto, cuda, or cpu: a batch solver on the processor stands in for a GPU.
+        videos: per worker.
+
+    Returns:
+        What `table` prints.
+
+    Raises:
+        FlowError: cuda is asked for and cannot be used.
+    """
+    settings = StoreSettings(short_side=short_side)
+    crew = local_crew(backend=backend, workers=1, profile=settings.flow_profile)
+    make_solver = None if crew.gpus else cpu_batches
+    result: dict = {
+        "processor": processor(),
+        "cores": usable_cores(),
+        "modalities": list(modalities),
+        "short_side": short_side,
+        "remark": crew.remark,
+        "rows": [],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        sets = clip_sets(clips_folder, clips=CLIPS, scratch=Path(folder), small=False)
+        result["clips"], clips = next(iter(sets.items()))
+        for count in workers:
+            plans = _plans(
+                clips, count, videos, settings.record(modalities), modalities
+            )
+            reports = _extracted(plans, count, crew.gpus[:1], make_solver)
+            result["device"] = reports[0].flow_made_with.get("device", "no flow")
+            efforts = [report.effort for report in reports if report.effort]
+            result["rows"].append({"workers": count} | measured(efforts))
+    return result
+
+
+def table(result: dict) -> str:
+    """The result of `run` as text."""
+    rows = [["workers", "pairs/s", "GPU busy", "cores", "pairs/s per core"]]
+    for row in result["rows"]:
+        rows.append(
+            [
+                str(row["workers"]),
+                f"{row['pairs_per_second']:.0f}",
+                f"{row['busy_share']:.0%}",
+                f"{row['cores']:.1f}",
+                f"{row['pairs_per_second'] / max(row['cores'], 1e-9):.0f}",
+            ]
+        )
+    modalities = ", ".join(result["modalities"])
+    lines = [
+        f"{result['clips']}, {modalities} at {result['short_side']} px",
+        f"flow on {result['device']}; {result['processor']}, {result['cores']} cores",
+        *([result["remark"]] if result["remark"] else []),
+        "",
+        *aligned(rows),
+        "",
+        "GPU busy: share of the time in which at least one worker had a batch under way",
+    ]
+    return "\n".join(lines)
+
+
+def measured(efforts: Sequence[Effort]) -> dict:
+    """Rates over the stretch in which every worker was at work."""
+    firsts: dict[int, float] = {}
+    lasts: dict[int, float] = {}
+    for effort in efforts:
+        worker = effort.process
+        firsts[worker] = min(firsts.get(worker, effort.began), effort.began)
+        lasts[worker] = max(lasts.get(worker, effort.ended), effort.ended)
+    span = Span(max(firsts.values()), min(lasts.values()))
+    if span.seconds <= 0:  # so short that one had ended before another began
+        span = Span(min(firsts.values()), max(lasts.values()))
+    pairs = cores = 0.0
+    for effort in efforts:
+        own = Span(effort.began, effort.ended)
+        share = own.cut(span).seconds / max(own.seconds, 1e-9)
+        pairs += effort.pairs * share
+        cores += effort.cpu_seconds * share
+    busy = [list(_within(span, effort.busy)) for effort in efforts]
+    return {
+        "seconds": span.seconds,
+        "pairs_per_second": pairs / span.seconds,
+        "busy_share": busy_seconds(busy) / span.seconds,
+        "cores": cores / span.seconds,
+    }
+
+
+def _within(
+    span: Span, spans: Iterable[tuple[float, float]]
+) -> Iterator[tuple[float, float]]:
+    for one in spans:
+        cut = Span(*one).cut(span)
+        if cut.seconds:
+            yield cut
+
+
+def cpu_batches(profile: str) -> BatchSolver:
+    """Stands in for a GPU where there is none."""
+    return CpuBatches(flow_solver("cpu", profile=profile))
+
+
+def _plans(
+    clips: Sequence[Path],
+    workers: int,
+    videos: int,
+    settings: dict,
+    modalities: Sequence[str],
+) -> list[ShardPlan]:
+    """A short shard for each worker to warm up with, then what is measured."""
+    folder = clips[0].parent
+    while not all(clip.is_relative_to(folder) for clip in clips):
+        folder = folder.parent
+    per_shard = max(videos // SHARDS_PER_WORKER, 1)
+    sizes = [1] * workers + [per_shard] * workers * SHARDS_PER_WORKER
+    endless = cycle(clips)
+    plans = []
+    for shard, size in enumerate(sizes):
+        chosen = tuple(
+            PlannedVideo(
+                f"{shard:04d}-{k:04d}",
+                clip.relative_to(folder).as_posix(),
+                clip.stat().st_size,
+            )
+            for k, clip in enumerate(islice(endless, size))
+        )
+        whole = new_plan("bench", chosen, settings, bytes_per_frame=1e12)
+        plan = whole.shard_plan(0, modalities, folder=folder)
+        plans.append(replace(plan, shard=shard, shards=len(sizes), videos=chosen))
+    return plans
+
+
+def _extracted(
+    plans: Sequence[ShardPlan],
+    workers: int,
+    gpus: Sequence[str],
+    make_solver: SolverMaker | None,
+) -> list[ShardReport]:
+    """The reports of all shards but those that warmed up. Nothing is kept on disk."""
+    coders = max(usable_cores() // workers - 1, 1)
+    queue = deque(
+        Task(plan=plan, backend="cuda", coders=min(coders, 4), make_solver=make_solver)
+        for plan in plans
+    )
+    reports = []
+    with _store() as store:
+        for outcome in run_in_pool(
+            queue,
+            store=store,
+            scratch=None,
+            workers=workers,
+            stall_seconds=150.0,
+            watch=SILENT,
+            gpus=gpus,
+        ):
+            if isinstance(outcome, Failure):
+                raise RuntimeError(f"a worker failed: {outcome.text}")
+            if outcome.bad:
+                raise RuntimeError(f"expected sound clips, got {outcome.bad}")
+            for path in outcome.files.values():
+                path.unlink()
+            if outcome.plan.shard >= workers:
+                reports.append(outcome)
+    return reports
+
+
+@contextmanager
+def _store() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder))
+        yield Path(folder)
