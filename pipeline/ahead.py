@@ -65,7 +65,8 @@ class Reader:
         self._events: deque[Event] = deque()
         self._unwanted = -1
         self._held = self.most_held = 0
-        self._full = self._poked = self._closed = self._ended = False
+        self._wanted: int | None = None
+        self._poked = self._closed = self._ended = False
         self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
 
     def __enter__(self) -> Self:
@@ -120,7 +121,12 @@ class Reader:
         self._unwanted = max(self._unwanted, number)
 
     def _stuck(self) -> bool:
-        return self._full or self._ended
+        return self._ended or (self._wanted is not None and not self._room())
+
+    def _room(self) -> bool:
+        """Whether there is some for what waits; there always is for one block alone."""
+        wanted = self._wanted or 0
+        return not self._held or self._held + wanted <= self.limit
 
     def _read(self) -> None:
         try:
@@ -154,13 +160,13 @@ class Reader:
 
     def _put(self, event: Event) -> None:
         with self._changed:
-            self._full = True
+            self._wanted = event.cost
             self._changed.notify_all()
-            while self._held and self._held + event.cost > self.limit:
+            while not self._room():
                 if self._closed:
                     return
                 self._changed.wait()
-            self._full = False
+            self._wanted = None
             self._held += event.cost
             self.most_held = max(self.most_held, self._held)
             self._events.append(event)

@@ -214,10 +214,8 @@ def _extracted(
             watch=SILENT,
             gpus=gpus,
         ):
-            if isinstance(outcome, Failure):
-                raise RuntimeError(f"a worker failed: {outcome.text}")
-            if outcome.bad:
-                raise RuntimeError(f"expected sound clips, got {outcome.bad}")
+            if isinstance(outcome, Failure) or outcome.bad:
+                raise RuntimeError(f"expected all clips stored, got {outcome}")
             for path in outcome.files.values():
                 path.unlink()
             if outcome.plan.shard >= workers:

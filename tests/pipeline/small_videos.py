@@ -23,10 +23,16 @@ RGB_MV = SETTINGS.record(["rgb", "mv"])
 ONE_PASS = ExtractSettings(modalities=("rgb", "mv"), short_side=32)
 
 
-def draw_videos(folder: Path, count: int, *, frames: int = 6) -> None:
-    """`count` small videos in two class folders; no two have the same content."""
+def draw_videos(
+    folder: Path, count: int, *, frames: int = 6, size: tuple[int, int] = (48, 64)
+) -> None:
+    """`count` small videos in two class folders; no two have the same content.
+
+    Args:
+        size: height and width, px.
+    """
     for number in range(count):
-        noise = np.random.default_rng(number).uniform(0, 255, (48, 64, 3))
+        noise = np.random.default_rng(number).uniform(0, 255, (*size, 3))
         smooth = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 2)
         low, high = smooth.min(), smooth.max()
         texture = ((smooth - low) * (255 / (high - low))).astype(np.uint8)
