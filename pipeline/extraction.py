@@ -16,8 +16,7 @@ from pipeline.adapters.videos import DataSet
 from pipeline.build import SolverMaker, Task
 from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.executors.attempt import LOGS, Failure, Outcome, attempts, forget_attempts
-from pipeline.executors.crew import Crew, local_crew, no_gpu
-from pipeline.executors.gpus import find_gpus
+from pipeline.executors.crew import Crew, local_crew, require_gpu
 from pipeline.executors.here import run_here
 from pipeline.executors.pool import run_in_pool
 from pipeline.flow.solver import flow_solver
@@ -112,9 +111,7 @@ def _require_backend(execution: Execution, profile: str) -> None:
     if execution.backend in ("cpu", "opencv"):
         flow_solver(execution.backend, profile=profile)
     elif execution.backend == "cuda" and not _ray_address(execution.ray):
-        found = find_gpus()
-        if found.trouble or not found.names:
-            raise no_gpu(found.trouble)
+        require_gpu()
 
 
 def store_plan(

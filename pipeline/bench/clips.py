@@ -37,20 +37,27 @@ def clip_sets(
         small: also clips of a quarter of the size, where what is paid once per frame
             weighs more than pixels.
     """
-    if clips_folder is None:
-        originals = [_drawn(scratch / f"drawn{n}.avi", seed=n) for n in range(clips)]
-        sets = {"MPEG-4 320x240, drawn": originals}
-    else:
-        originals = _spread(clips_folder.glob("ucf101/*/*.avi"), clips)
-        sets = {"MPEG-4 320x240, UCF101": originals}
-    if not originals:
-        raise FileNotFoundError(f"{clips_folder}: expected clips in ucf101/, got none")
+    name, originals = original_clips(clips_folder, clips=clips, scratch=scratch)
+    sets = {name: originals}
     again = [_as_h264(path, scratch / f"{path.stem}.mp4") for path in originals]
     sets["H.264 320x240, re-encoded"] = again
     if small and clips_folder is not None:
         found = _spread(clips_folder.glob("ucf101_h264/*/*.mp4"), clips)
         sets["H.264 160x120, UCF101"] = found
     return {name: paths for name, paths in sets.items() if paths}
+
+
+def original_clips(
+    clips_folder: Path | None, *, clips: int, scratch: Path
+) -> tuple[str, list[Path]]:
+    """The first set of `clip_sets` alone: what it is, and its files."""
+    if clips_folder is None:
+        drawn = [_drawn(scratch / f"drawn{n}.avi", seed=n) for n in range(clips)]
+        return "MPEG-4 320x240, drawn", drawn
+    found = _spread(clips_folder.glob("ucf101/*/*.avi"), clips)
+    if not found:
+        raise FileNotFoundError(f"{clips_folder}: expected clips in ucf101/, got none")
+    return "MPEG-4 320x240, UCF101", found
 
 
 def in_turn(

@@ -15,7 +15,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.bench.clips import clip_sets
+from pipeline.bench.clips import original_clips
 from pipeline.bench.flow import aligned, processor
 from pipeline.build import Effort, ShardReport, SolverMaker, Task
 from pipeline.executors.attempt import Failure
@@ -82,8 +82,9 @@ def run(
         "rows": [],
     }
     with tempfile.TemporaryDirectory() as folder:
-        sets = clip_sets(clips_folder, clips=CLIPS, scratch=Path(folder), small=False)
-        result["clips"], clips = next(iter(sets.items()))
+        result["clips"], clips = original_clips(
+            clips_folder, clips=min(CLIPS, videos), scratch=Path(folder)
+        )
         for count in workers:
             plans = _plans(
                 clips, count, videos, settings.record(modalities), modalities

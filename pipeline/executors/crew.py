@@ -123,7 +123,7 @@ def local_crew(
         if gpus and not trouble and make_solver is None:
             trouble = trouble_with_flow(profile)
         if backend == "cuda" and (trouble or not gpus):
-            raise no_gpu(trouble)
+            raise _no_gpu(trouble)
         if trouble:
             gpus = ()
             remark = f"GPU not used ({trouble}): the CPU computes flow"
@@ -152,8 +152,18 @@ def gpu_workers(cores: int, gpus: int) -> int:
     return max(min(cores // CORES_PER_WORKER, WORKERS_PER_GPU * gpus), gpus)
 
 
-def no_gpu(trouble: str) -> FlowError:
-    """What to say where cuda was asked for."""
+def require_gpu() -> None:
+    """See that this machine has a GPU.
+
+    Raises:
+        FlowError: it has none, or the driver says why not.
+    """
+    names, trouble = find_gpus()
+    if trouble or not names:
+        raise _no_gpu(trouble)
+
+
+def _no_gpu(trouble: str) -> FlowError:
     found = trouble or "none on this machine"
     return FlowError(
         f"flow back end cuda: expected a GPU, got {found} "

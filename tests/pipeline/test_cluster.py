@@ -1,12 +1,17 @@
 """Shards as Ray tasks: the same bytes, and the same manners when a worker dies."""
 
+import json
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from batch_solvers import ZeroFlow, broken, noted
 from small_videos import (
     RGB_MV,
+    SETTINGS,
     crashing,
     data_set,
     draw_videos,
@@ -15,7 +20,9 @@ from small_videos import (
     store_bytes,
 )
 
-from pipeline.extraction import Execution, extract
+from pipeline.executors import crew as crews
+from pipeline.executors.gpus import Gpus
+from pipeline.extraction import Execution, dry_run, extract
 from pipeline.retries import ExtractionError
 
 pytestmark = [
@@ -40,7 +47,7 @@ def expected(folder, tmp_path_factory) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def address():
+def cluster():
     """One Ray for all these tests; `ray.init` of a run joins it."""
     ray = pytest.importorskip("ray")
     here = Path(__file__).parent
@@ -54,13 +61,27 @@ def address():
         initialize_head=True,
         head_node_args={"num_cpus": 2, "include_dashboard": False},
     )
-    yield cluster.address
+    yield cluster
     ray.shutdown()
     cluster.shutdown()
     if before is None:
         del os.environ["PYTHONPATH"]
     else:
         os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="module")
+def address(cluster) -> str:
+    return cluster.address
+
+
+@pytest.fixture(scope="module")
+def mixed(cluster) -> SimpleNamespace:
+    """The same, grown by a node with a GPU (which does not exist) and one without."""
+    gpu_node = cluster.add_node(num_cpus=4, num_gpus=1)
+    cluster.add_node(num_cpus=2)
+    cluster.wait_for_nodes()
+    return SimpleNamespace(address=cluster.address, gpu_node=gpu_node.node_id)
 
 
 def test_ray_gives_the_same_bytes(folder, expected, address, tmp_path):
@@ -97,3 +118,63 @@ def test_no_cluster_at_an_address_is_one_line(folder, tmp_path):
     execution = Execution(ray="127.0.0.1:1")
     with pytest.raises(ExtractionError, match="expected a Ray cluster at 127.0.0.1:1"):
         extract(data_set(folder), RGB_MV, out=tmp_path / "s", execution=execution)
+
+
+def test_a_node_without_gpus_takes_all_but_flow_and_a_gpu_is_shared(
+    tmp_path, mixed, monkeypatch
+):
+    """Flow on the node with a GPU, two at a time; the rest on the other cores."""
+    folder, notes = tmp_path / "videos", tmp_path / "notes"
+    notes.mkdir()
+    draw_videos(folder, 24)
+    every = SETTINGS.record(["rgb", "flow", "mv"])
+    execution = Execution(
+        ray=mixed.address,
+        make_solver=partial(ZeroFlow, notes=notes),
+        open_video=partial(noted, notes=notes),
+    )
+    out = tmp_path / "store"
+    summary = extract(data_set(folder), every, out=out, execution=execution)
+    assert summary.stored == 24 and summary.fresh_shards == 6
+    solvers = [note.read_text().split() for note in notes.glob("solver-*")]
+    assert {node for node, *_ in solvers} == {mixed.gpu_node}
+    assert {gpu for _, gpu, *_ in solvers} == {"0"}
+    lives = [(float(times[0]), float(times[-1])) for _, _, *times in solvers]
+    at_once = [sum(a <= began < b for a, b in lives) for began, _ in lives]
+    assert max(at_once) <= 2
+    flow = {note.read_text() for note in notes.glob("video-*-flow")}
+    assert flow == {mixed.gpu_node}
+    others = [note.read_text() for note in notes.glob("video-*-others")]
+    assert len(others) == 24 and set(others) - {mixed.gpu_node}
+    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus(("0",)))
+    here = replace(execution, ray="off", workers=0)
+    extract(data_set(folder), every, out=tmp_path / "here", execution=here)
+    assert store_bytes(out) == store_bytes(tmp_path / "here")
+
+
+def test_what_the_cluster_computes_flow_with_is_not_asked_of_this_machine(
+    folder, mixed, tmp_path
+):
+    """A GPU that Ray counts and that is none: the CPU takes over, or it is an error."""
+    flow = SETTINGS.record(["flow"])
+    execution = Execution(ray=mixed.address, make_solver=broken, backend="cuda")
+    with pytest.raises(ExtractionError, match="GPU of .*: the driver is too old"):
+        extract(data_set(folder), flow, out=tmp_path / "strict", execution=execution)
+    execution = replace(execution, backend="auto")
+    out = tmp_path / "store"
+    summary = extract(data_set(folder), flow, out=out, execution=execution)
+    assert summary.stored == 12
+    commit = json.loads((out / "_commits/flow-00000.json").read_text())
+    assert commit["made_with"]["backend"] == "cpu"
+
+
+def test_the_estimate_is_made_where_the_shards_would_be(folder, mixed, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    execution = Execution(ray=mixed.address, make_solver=partial(ZeroFlow, notes=notes))
+    every = SETTINGS.record(["rgb", "flow", "mv"])
+    planned = dry_run(data_set(folder), every, out=tmp_path / "s", execution=execution)
+    assert planned.shards == 3 and planned.frames == 72 and planned.gpu_seconds > 0
+    assert "1 GPU, apart from the other modalities" in planned.crew
+    assert {note.read_text().split()[0] for note in notes.iterdir()} == {mixed.gpu_node}
+    assert not (tmp_path / "s").exists()

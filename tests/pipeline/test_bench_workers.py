@@ -1,0 +1,27 @@
+"""The rates of `pipeline bench workers`, and one run of it."""
+
+import pytest
+
+from pipeline.bench import workers
+from pipeline.build import Effort
+
+
+def test_only_the_stretch_in_which_all_were_at_work_counts():
+    first = Effort(0.0, 10.0, 20.0, pairs=100, busy=((0.0, 5.0),), process=1)
+    second = Effort(2.0, 8.0, 6.0, pairs=60, busy=((4.0, 6.0), (7.0, 9.0)), process=2)
+    row = workers.measured([first, second])
+    assert row["seconds"] == pytest.approx(6)
+    assert row["pairs_per_second"] == pytest.approx((60 + 60) / 6)
+    assert row["cores"] == pytest.approx((12 + 6) / 6)
+    assert row["busy_share"] == pytest.approx((6 - 2 + 1) / 6)
+
+
+@pytest.mark.slow
+def test_a_run_measures_each_number_of_workers():
+    result = workers.run(
+        backend="cpu", workers=(1, 2), videos=2, modalities=("flow",), short_side=32
+    )
+    assert [row["workers"] for row in result["rows"]] == [1, 2]
+    for row in result["rows"]:
+        assert row["pairs_per_second"] > 0 and 0 < row["busy_share"] <= 1
+    assert "GPU busy" in workers.table(result) and "cpu" in result["device"]

@@ -1,0 +1,181 @@
+"""Who builds and who computes flow: counts, order, shares of GPUs, and the CPU instead."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from batch_solvers import ZeroFlow, broken
+from small_videos import SETTINGS, data_set, draw_videos, store_bytes
+
+from pipeline.build import Task
+from pipeline.executors import crew as crews
+from pipeline.executors.crew import Crew, gpu_workers, local_crew, split
+from pipeline.executors.gpus import Gpus, _names, trouble_with_flow
+from pipeline.extraction import Execution, extract
+from pipeline.flow.errors import FlowError
+from pipeline.plan import PlannedVideo, new_plan
+from pipeline.progress import Silent
+from pipeline.retries import ExtractionError
+
+ALL = SETTINGS.record(["rgb", "flow", "mv"])
+
+
+class Said(Silent):
+    """Keeps what was said, and can be told to interrupt after so many shards."""
+
+    def __init__(self, stop_after: int = 1000) -> None:
+        self.lines: list[str] = []
+        self.left = stop_after
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def published(self, *, videos: int, frames: int, stored_bytes: int) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Twelve small videos: three shards."""
+    folder = tmp_path_factory.mktemp("videos")
+    draw_videos(folder, 12)
+    return folder
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus(("GPU-a", "GPU-b")))
+
+
+def task(*sizes: int, modalities=("rgb", "flow", "mv"), backend="cpu") -> Task:
+    videos = [PlannedVideo(f"{k}", f"{k}.avi", size) for k, size in enumerate(sizes)]
+    plan = new_plan("folder", videos, ALL, bytes_per_frame=1e9)
+    shard = plan.shard_plan(0, modalities, folder=Path("x"))
+    return Task(plan=replace(shard, videos=tuple(videos)), backend=backend)
+
+
+def test_workers_are_by_cores_and_gpus():
+    assert gpu_workers(cores=16, gpus=1) == 8
+    assert gpu_workers(cores=2, gpus=1) == 1
+    assert gpu_workers(cores=128, gpus=8) == 64
+    assert gpu_workers(cores=128, gpus=1) == 8  # more would not make it faster
+    assert gpu_workers(cores=4, gpus=8) == 8  # none lies idle
+
+
+def test_the_crew_of_this_machine(two_gpus, monkeypatch):
+    monkeypatch.setattr(crews, "usable_cores", lambda: 12)
+    given = {"profile": "default", "make_solver": ZeroFlow}
+    crew = local_crew(backend="auto", workers=None, **given)
+    assert (crew.backend, crew.workers, crew.coders) == ("cuda", 6, 1)
+    assert crew.gpus == ("GPU-a", "GPU-b") and crew.where == "pool"
+    few = local_crew(backend="cuda", workers=2, **given)
+    assert (few.workers, few.coders, few.cpu_instead) == (2, 4, False)
+    assert local_crew(backend="auto", workers=0, **given).where == "here"
+    told = local_crew(backend="cpu", workers=None, **given)
+    assert (told.backend, told.workers, told.gpus) == ("cpu", 12, ())
+    no_flow = local_crew(backend="auto", workers=None, profile=None)
+    assert (no_flow.backend, no_flow.workers) == ("cpu", 12)
+
+
+@pytest.mark.parametrize("trouble", ["", "the NVIDIA driver says error 803"])
+def test_without_a_gpu_cuda_is_refused_and_auto_says_why(trouble, monkeypatch):
+    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus((), trouble))
+    with pytest.raises(FlowError, match=f"expected a GPU, got {trouble or 'none'}"):
+        local_crew(backend="cuda", workers=None, profile="default")
+    crew = local_crew(backend="auto", workers=None, profile="default")
+    assert crew.backend == "cpu" and trouble in crew.remark
+    assert bool(crew.remark) == bool(trouble)
+
+
+def test_gpus_keep_the_names_that_they_were_given():
+    assert _names(2, None) == ("0", "1")
+    assert _names(2, "GPU-3f,7") == ("GPU-3f", "7")
+    assert _names(1, "5,-1,6") == ("5",)
+
+
+@pytest.mark.slow
+def test_a_gpu_is_tried_in_a_process_of_its_own():
+    assert trouble_with_flow("no such profile")
+
+
+def test_long_shards_come_first_and_flow_before_what_is_quick():
+    crew = Crew(where="pool", workers=4, cores=4)
+    tasks = [task(10, 10), task(500), task(30, modalities=("flow",)), task(100, 20)]
+    tasks.append(task(600, modalities=("rgb",)))
+    order = [sum(v.size_bytes for v in t.plan.videos) for t in crew.assigned(tasks)]
+    assert order == [500, 120, 30, 20, 600]
+
+
+def test_a_task_is_split_into_flow_and_the_rest():
+    parts = [part.plan.modalities for part in split(task(1, backend="cuda"))]
+    assert parts == [("flow",), ("rgb", "mv")]
+    only = task(1, modalities=("flow",), backend="cuda")
+    assert [part.plan.modalities for part in split(only)] == [("flow",)]
+    crew = Crew(where="ray", workers=4, cores=4, backend="cuda", split=True)
+    assert [t.on_gpu for t in crew.assigned([task(9), task(8)])].count(True) == 2
+
+
+def test_where_a_gpu_cannot_be_used_the_cpu_takes_over_and_says_so(
+    two_gpus, folder, tmp_path
+):
+    execution = Execution(workers=0, ray="off", make_solver=broken)
+    watch = Said()
+    out = tmp_path / "store"
+    flow = SETTINGS.record(["flow"])
+    extract(data_set(folder), flow, out=out, execution=execution, watch=watch)
+    assert len(watch.lines) == 3 and "the driver is too old" in watch.lines[0]
+    commit = json.loads((out / "_commits/flow-00000.json").read_text())
+    assert commit["made_with"]["backend"] == "cpu"
+    strict = replace(execution, backend="cuda")
+    with pytest.raises(ExtractionError, match="shard 0: GPU of .*driver is too old"):
+        extract(data_set(folder), flow, out=tmp_path / "other", execution=strict)
+
+
+def test_parts_of_shards_are_published_and_gone_on_with(
+    two_gpus, folder, tmp_path, monkeypatch
+):
+    make = partial(ZeroFlow, notes=tmp_path)
+    execution = Execution(workers=0, ray="off", make_solver=make)
+    whole, out = tmp_path / "whole", tmp_path / "parts"
+    extract(data_set(folder), ALL, out=whole, execution=execution)
+    monkeypatch.setattr(
+        "pipeline.extraction.local_crew",
+        lambda **given: replace(local_crew(**given), split=True),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        extract(
+            data_set(folder),
+            ALL,
+            out=out,
+            execution=execution,
+            watch=Said(stop_after=4),
+        )
+    commits = sorted(path.stem for path in (out / "_commits").glob("*.json"))
+    assert len(commits) == 7  # rgb and mv of three shards, flow of one
+    before = {name: (out / f"_commits/{name}.json").stat().st_ino for name in commits}
+    summary = extract(data_set(folder), ALL, out=out, execution=execution)
+    assert 0 < summary.fresh_shards <= 3
+    after = {name: (out / f"_commits/{name}.json").stat().st_ino for name in commits}
+    assert after == before
+    assert store_bytes(out) == store_bytes(whole)
+    assert not list((out / "_logs").glob("attempts-*"))
+
+
+@pytest.mark.slow
+def test_a_pool_spreads_over_gpus_and_gives_the_same_bytes(two_gpus, folder, tmp_path):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    here = Execution(workers=0, ray="off", make_solver=partial(ZeroFlow, notes=notes))
+    flow = SETTINGS.record(["flow"])
+    extract(data_set(folder), flow, out=tmp_path / "here", execution=here)
+    for note in notes.iterdir():
+        note.unlink()
+    pool = replace(here, workers=3)
+    extract(data_set(folder), flow, out=tmp_path / "pool", execution=pool)
+    gpus = [note.read_text().split()[1] for note in notes.iterdir()]
+    assert set(gpus) == {"GPU-a", "GPU-b"}
+    assert store_bytes(tmp_path / "pool") == store_bytes(tmp_path / "here")

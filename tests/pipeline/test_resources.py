@@ -1,0 +1,83 @@
+"""What a plan needs against what a cluster has."""
+
+import pytest
+
+from pipeline.cluster.resources import (
+    Node,
+    Shape,
+    Slots,
+    cluster_crew,
+    gpu_shape,
+    open_slots,
+)
+from pipeline.retries import ExtractionError
+
+ALL = ("rgb", "flow", "mv")
+HEAD = Node("head", 0, 0)
+CPU = Node("cpu", 16, 0)
+GPU = Node("gpu", 16, 1)
+BIG = Node("big", 64, 8)
+
+
+def crew(*nodes: Node, backend="auto", modalities=ALL, workers=None):
+    return cluster_crew(nodes, backend=backend, modalities=modalities, workers=workers)
+
+
+def test_the_driver_s_own_machine_does_not_decide():
+    found = crew(HEAD, BIG)
+    assert found.backend == "cuda" and len(found.gpus) == 8
+    assert crew(HEAD, CPU).backend == "cpu"
+    assert crew(HEAD, BIG, backend="cpu").backend == "cpu"
+    assert crew(HEAD, BIG, modalities=("rgb", "mv")).backend == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "backend", "said"),
+    [
+        ([HEAD], "auto", "expected a cluster with a CPU, got 1 nodes with 0 CPUs"),
+        ([HEAD, CPU], "cuda", "a node with a GPU and a CPU, got 2 nodes with 16 CPUs"),
+        ([CPU, Node("odd", 0, 4)], "cuda", "16 CPUs and 4 GPUs"),
+    ],
+)
+def test_what_can_never_run_is_said_at_once(nodes, backend, said):
+    with pytest.raises(ExtractionError, match=said) as error:
+        crew(*nodes, backend=backend)
+    assert "join later" in str(error.value)  # an autoscaler may bring what is missing
+
+
+def test_auto_without_a_gpu_says_that_the_cpu_computes():
+    assert "no GPU in the cluster" in crew(CPU).remark
+    assert "their nodes offer no CPU" in crew(CPU, Node("odd", 0, 4)).remark
+    assert crew(GPU).remark == ""
+
+
+def test_workers_share_a_gpu_by_the_cores_beside_it():
+    assert gpu_shape([CPU]) is None
+    assert gpu_shape([CPU, GPU]) == Shape(8, 2)
+    assert gpu_shape([BIG]) == Shape(4, 2)
+    assert gpu_shape([Node("thin", 1, 1)]) == Shape(1, 1)
+    for count in range(1, 9):
+        share = Shape(count, 2).gpu_share
+        assert count * share <= 1 < (count + 1) * share + 1e-9 or count > 8
+
+
+def test_slots_are_by_gpu_and_core():
+    assert open_slots([CPU, GPU], Shape(4, 2)) == Slots(flow=4, others=16 + 8)
+    assert open_slots([CPU, GPU], None) == Slots(flow=0, others=32)
+    assert open_slots([Node("thin", 3, 4)], Shape(4, 2)) == Slots(flow=1, others=1)
+
+
+def test_modalities_are_built_apart_where_that_helps():
+    starved = Node("starved", 4, 1)
+    assert crew(starved, CPU).split  # four cores could not keep its GPU busy
+    assert not crew(GPU, CPU).split  # sixteen can
+    assert not crew(starved).split  # nobody else is there
+    assert not crew(starved, Node("slow", 1, 0)).split  # it would only hold up the rest
+    assert not crew(starved, CPU, modalities=("flow",)).split
+    assert not crew(starved, CPU, backend="cpu").split
+
+
+def test_as_many_at_a_time_as_there_is_room_for():
+    assert crew(CPU).workers == 16
+    assert crew(CPU, workers=3).workers == 3
+    assert crew(GPU).workers == 8
