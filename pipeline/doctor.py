@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from pipeline import machine
+from pipeline.executors import gpus
 from pipeline.machine import Check
 from pipeline.requirements import installed, requirements
 
@@ -72,6 +73,7 @@ def doctor() -> Report:
             *_hdf5(),
             *_numba(),
             *_gpu(),
+            *_gpu_flow(),
             *_ray(),
             *machine.checks(),
             *_folders(),
@@ -220,6 +222,18 @@ def _gpu() -> Iterator[Check]:
             if torch.version.cuda
             else "install a torch with CUDA: pip install --force-reinstall torch",
         )
+
+
+def _gpu_flow() -> Iterator[Check]:
+    """Where there is a GPU: whether `pipeline extract` can compute flow on it."""
+    names, trouble = gpus.find_gpus()
+    if names:
+        trouble = trouble or gpus.trouble_with_flow("default")
+    if trouble:
+        remedy = "until it is mended the CPU computes flow, many times slower"
+        yield Check("gpu flow", "warning", trouble, remedy)
+    elif names:
+        yield Check("gpu flow", "ok", f"can be computed; {len(names)} seen")
 
 
 def _ray() -> Iterator[Check]:

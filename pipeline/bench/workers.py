@@ -19,7 +19,7 @@ from pipeline.bench.clips import original_clips
 from pipeline.bench.flow import aligned, processor
 from pipeline.build import Effort, ShardReport, SolverMaker, Task
 from pipeline.executors.attempt import Failure
-from pipeline.executors.crew import local_crew, usable_cores
+from pipeline.executors.crew import coders_beside, local_crew, usable_cores
 from pipeline.executors.pool import run_in_pool
 from pipeline.flow.batches import BatchSolver, CpuBatches
 from pipeline.flow.solver import flow_solver
@@ -199,9 +199,9 @@ def _extracted(
     make_solver: SolverMaker | None,
 ) -> list[ShardReport]:
     """The reports of all shards but those that warmed up. Nothing is kept on disk."""
-    coders = max(usable_cores() // workers - 1, 1)
+    coders = coders_beside(usable_cores(), workers)
     queue = deque(
-        Task(plan=plan, backend="cuda", coders=min(coders, 4), make_solver=make_solver)
+        Task(plan=plan, backend="cuda", coders=coders, make_solver=make_solver)
         for plan in plans
     )
     reports = []

@@ -122,6 +122,7 @@ def cluster_crew(
             if on_gpu and node.cpus >= 1
             for k in range(int(node.gpus))
         ),
+        coders=max(on_gpu.cpus - 1, 1) if on_gpu else 1,
         cpu_instead=backend == "auto",
         split=apart,
         remark=remark,

@@ -34,17 +34,14 @@ class Crew:
     """Who computes flow: cpu, opencv or cuda."""
     gpus: tuple[str, ...] = ()
     """Their names, where flow is computed on them."""
+    coders: int = 1
+    """Threads of a worker that encode, beside the one that reads; with GPUs only."""
     cpu_instead: bool = False
     """Where a GPU turns out unusable, the CPU may."""
     split: bool = False
     """Flow of a shard is a task, its other modalities are another."""
     remark: str = ""
     """A line that the user must see: something is not as it could be."""
-
-    @property
-    def coders(self) -> int:
-        """Threads of a worker that encode."""
-        return min(max(self.cores // max(self.workers, 1) - 1, 1), 4)
 
     def text(self) -> str:
         """Who it is, for a report."""
@@ -142,6 +139,7 @@ def local_crew(
         cores=cores,
         backend=chosen,
         gpus=tuple(gpus),
+        coders=coders_beside(cores, max(workers, 1)),
         cpu_instead=backend == "auto",
         remark=remark,
     )
@@ -150,6 +148,11 @@ def local_crew(
 def gpu_workers(cores: int, gpus: int) -> int:
     """How many workers suit so many cores and GPUs: one for each GPU at least."""
     return max(min(cores // CORES_PER_WORKER, WORKERS_PER_GPU * gpus), gpus)
+
+
+def coders_beside(cores: int, workers: int) -> int:
+    """How many threads of a worker may encode, for what cores are left to it."""
+    return min(max(cores // workers - 1, 1), 4)
 
 
 def require_gpu() -> None:

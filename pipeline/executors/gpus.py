@@ -67,9 +67,9 @@ def trouble_with_flow(profile: str) -> str:
 
 
 def _try_flow(profile: str) -> str:
-    from pipeline.build import cuda_solver
-
     try:
+        from pipeline.build import cuda_solver
+
         cuda_solver(profile)
     except Exception as error:  # noqa: BLE001 - drivers raise anything
         return str(error) or type(error).__name__

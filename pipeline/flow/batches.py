@@ -21,7 +21,7 @@ from .frames import check_frames
 if TYPE_CHECKING:
     from pipeline.store.codecs import JpegFlow
 
-    from .solver import FlowSolver
+    from .protocol import FlowSolver
 
 IN_FLIGHT = 2
 """Tickets of one solver that may be under way at a time."""
@@ -125,6 +125,11 @@ class Queue:
             raise FlowError(
                 f"flow: {IN_FLIGHT} batches are under way, collect one before the next"
             )
+
+    def expect_none(self) -> None:
+        """Raise FlowError where any ticket waits."""
+        if self._waiting:
+            raise FlowError("flow: a batch is under way, collect it first")
 
     def put(self, pairs: int, work: object) -> Ticket:
         ticket = Ticket(pairs)

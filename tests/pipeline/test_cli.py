@@ -72,6 +72,19 @@ def test_a_dry_run_estimates_and_changes_nothing(folder, tmp_path):
     assert result.exit_code == 0, result.output
     assert "8 videos in 2 shards still to build, about 48 frames" in result.output
     assert not out.exists()
+    again = run("plan", *source(folder), "--out", out, *SMALL, "--json")
+    planned = json.loads(again.stdout)
+    assert (planned["videos"], planned["shards"], planned["frames"]) == (8, 2, 48)
+    assert planned["crew"].startswith("this process") and planned["hours"] > 0
+    assert not out.exists()
+
+
+def test_plan_takes_the_options_of_extract():
+    names = {
+        command: {param.name for param in main.commands[command].params}
+        for command in ("extract", "plan")
+    }
+    assert names["extract"] - names["plan"] == {"dry_run"}
 
 
 def test_quarantined_videos_are_named_and_give_exit_code_3(folder, tmp_path):

@@ -275,3 +275,15 @@ def test_defaults_are_those_of_the_layout():
         default_codec("depth")
     with pytest.raises(LayoutError, match="expected companded or tsn, got 'zip'"):
         default_codec("flow", flow_codec="zip")
+
+
+@pytest.mark.parametrize("codec", CURVES)
+@pytest.mark.parametrize("size", SIZES)
+def test_levels_that_come_from_elsewhere_give_the_same_rows(codec, size):
+    block = smooth_field(*size, largest_px=25)
+    planes = codec.levels(np.ascontiguousarray(np.moveaxis(block, 3, 1)))
+    for packed, encoded in zip(codec.pack(planes), codec.encode(block), strict=True):
+        np.testing.assert_array_equal(packed, encoded)
+    for wrong in (planes[0], planes.astype(np.float32), planes[:, :1]):
+        with pytest.raises(LayoutError, match=r"expected \(F, 2, H, W\) uint8 levels"):
+            codec.pack(wrong)

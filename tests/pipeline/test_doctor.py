@@ -11,6 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline import doctor, machine
+from pipeline.executors import gpus
+from pipeline.executors.gpus import Gpus
 from pipeline.machine import Check
 from pipeline.requirements import numbers_of, requirements
 
@@ -164,6 +166,19 @@ def test_driver_that_answers_with_an_error_is_a_warning(monkeypatch) -> None:
     (check,) = doctor._gpu()
     assert check.state == "warning"
     assert "couldn't communicate" in check.found
+
+
+def test_gpu_that_flow_cannot_use_is_a_warning(monkeypatch) -> None:
+    seen, trouble = Gpus(("0", "1")), "out of memory"
+    monkeypatch.setattr(gpus, "find_gpus", lambda: seen)
+    monkeypatch.setattr(gpus, "trouble_with_flow", lambda profile: trouble)
+    (check,) = doctor._gpu_flow()
+    assert (check.state, check.found) == ("warning", "out of memory")
+    trouble = ""
+    (check,) = doctor._gpu_flow()
+    assert check.state == "ok" and "2 seen" in check.found
+    seen = Gpus(())
+    assert not list(doctor._gpu_flow())
 
 
 def test_cluster_that_does_not_answer_is_a_warning(monkeypatch) -> None:

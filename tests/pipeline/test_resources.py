@@ -81,3 +81,4 @@ def test_as_many_at_a_time_as_there_is_room_for():
     assert crew(CPU).workers == 16
     assert crew(CPU, workers=3).workers == 3
     assert crew(GPU).workers == 8
+    assert crew(GPU, CPU).coders == 1  # what the task asks for, not what lies elsewhere

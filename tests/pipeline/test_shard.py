@@ -13,7 +13,7 @@ from pipeline.store import shard as shard_module
 from pipeline.store.codecs import JpegRgb, QuarterPel, default_codec
 from pipeline.store.errors import LayoutError
 from pipeline.store.schema import MODALITIES
-from pipeline.store.shard import SPARE_BYTES, ShardWriter
+from pipeline.store.shard import SPARE_BYTES, Levels, ShardWriter
 from pipeline.store.shard_reader import ShardReader
 
 HEIGHT, WIDTH = 35, 50
@@ -286,3 +286,29 @@ def test_the_file_says_what_it_is(tmp_path):
         assert file.attrs["codec"] == (
             b'{"bound_px": 20.0, "curve": "sqrt", "name": "jpeg_flow", "quality": 85}'
         )
+
+
+def test_flow_may_come_as_levels(tmp_path):
+    flow = arrays(5, height=HEIGHT, width=WIDTH, seed=0)["flow"] * 30
+    codec = default_codec("flow")
+    planes = codec.levels(np.ascontiguousarray(np.moveaxis(flow, 3, 1)))
+    contents = []
+    for values in (flow, Levels(planes, codec.clipped(flow))):
+        path = tmp_path / "shard.h5"
+        with ShardWriter(path, modality="flow", codec=codec) as writer:
+            with writer.video("v", height=HEIGHT, width=WIDTH) as entry:
+                entry.append(values)
+                entry.append_frames(np.zeros(5), np.zeros(5, np.uint8))
+            assert entry.values == flow.size
+            assert entry.clipped == np.count_nonzero(np.abs(flow) > 20) > 0
+        contents.append(path.read_bytes())
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize(("modality", "size"), [("rgb", (35, 50)), ("flow", (35, 51))])
+def test_levels_of_another_size_or_modality_are_refused(tmp_path, modality, size):
+    levels = Levels(np.zeros((1, 2, 35, 50), np.uint8), 0)
+    codec = default_codec(modality)
+    writer = ShardWriter(tmp_path / "x.h5", modality=modality, codec=codec)
+    with pytest.raises(LayoutError, match=f"{modality}: expected levels of flow"):
+        writer.encoded(levels, size=size)
