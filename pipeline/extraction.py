@@ -110,7 +110,7 @@ def _require_backend(execution: Execution, profile: str) -> None:
     """
     if execution.backend in ("cpu", "opencv"):
         flow_solver(execution.backend, profile=profile)
-    elif execution.backend == "cuda" and not _ray_address(execution.ray):
+    elif execution.backend == "cuda" and not _ray_address(execution):
         require_gpu()
 
 
@@ -301,7 +301,7 @@ def _gathered(execution: Execution, tasks: Sequence[Task]) -> Iterator[Crew]:
         FlowError: the GPU that is asked for cannot be used.
     """
     modalities = {name for task in tasks for name in task.plan.modalities}
-    address = _ray_address(execution.ray)
+    address = _ray_address(execution)
     if address and tasks:
         from pipeline.cluster import runner  # here, because ray is slow to import
 
@@ -351,9 +351,17 @@ def _outcomes(
     )
 
 
-def _ray_address(ray: str) -> str | None:
-    """Where Ray is to be used, or None. `auto` joins what runs, and starts nothing."""
+def _ray_address(execution: Execution) -> str | None:
+    """Where Ray is to be used, or None. `auto` joins what runs, and starts nothing.
+
+    Raises:
+        ExtractionError: a cluster and no worker are asked for.
+    """
+    ray = execution.ray
     if ray == "auto":
         running = Path(tempfile.gettempdir(), "ray", "ray_current_cluster").exists()
-        return "auto" if running or os.environ.get("RAY_ADDRESS") else None
+        joins = running or os.environ.get("RAY_ADDRESS")
+        return "auto" if joins and execution.workers != 0 else None
+    if ray != "off" and execution.workers == 0:
+        raise ExtractionError(f"workers on Ray ({ray}): expected at least 1, got 0")
     return None if ray == "off" else ray

@@ -125,7 +125,6 @@ def end_point_errors(solver: FlowSolver, folder: Path) -> dict[str, float]:
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
-    """Rows of cells as lines, the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

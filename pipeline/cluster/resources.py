@@ -113,7 +113,7 @@ def cluster_crew(
     at_a_time = slots.flow + (slots.others if apart or not on_gpu else 0)
     return Crew(
         where="ray",
-        workers=at_a_time if workers is None else min(max(workers, 1), at_a_time),
+        workers=at_a_time if workers is None else min(workers, at_a_time),
         cores=cores,
         backend=chosen,
         gpus=tuple(

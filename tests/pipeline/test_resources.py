@@ -1,7 +1,14 @@
 """What a plan needs against what a cluster has."""
 
+from collections import Counter, deque
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
+from pipeline.build import Task
+from pipeline.cluster import runner
 from pipeline.cluster.resources import (
     Node,
     Shape,
@@ -10,6 +17,8 @@ from pipeline.cluster.resources import (
     gpu_shape,
     open_slots,
 )
+from pipeline.cluster.runner import _Field
+from pipeline.plan import PlannedVideo, StoreSettings, new_plan
 from pipeline.retries import ExtractionError
 
 ALL = ("rgb", "flow", "mv")
@@ -82,3 +91,42 @@ def test_as_many_at_a_time_as_there_is_room_for():
     assert crew(CPU, workers=3).workers == 3
     assert crew(GPU).workers == 8
     assert crew(GPU, CPU).coders == 1  # what the task asks for, not what lies elsewhere
+
+
+def task(shard: int, *modalities: str) -> Task:
+    videos = [PlannedVideo(f"{k}", f"{k}.avi", 1) for k in range(3)]
+    settings = StoreSettings().record(ALL)
+    plan = new_plan("folder", videos, settings, bytes_per_frame=1)
+    shard_plan = plan.shard_plan(0, modalities, folder=Path("x"))
+    return Task(plan=replace(shard_plan, shard=shard), backend="cuda")
+
+
+def taken(field: _Field, queue: deque[Task], running: list[Task]) -> Counter:
+    """How many of which kind are started until there is room for no other."""
+    while given := field.next_task(queue, running):
+        running.append(given)
+    return Counter(it.on_gpu for it in running)
+
+
+def test_tasks_in_flight_are_by_kind_and_nodes_may_come_and_go(monkeypatch):
+    nodes = [CPU, Node("starved", 4, 1)]
+    monkeypatch.setattr(runner, "live_nodes", lambda: nodes)
+    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.0)
+    said: list[str] = []
+    watch = SimpleNamespace(say=said.append)
+    field = _Field(None, watch)
+    queue = deque(task(k, "rgb", "mv") for k in range(100))
+    queue += [task(k, "flow") for k in range(40)]
+    running: list[Task] = []
+    # a spare for each share of the GPU; on cores no more than do not belong to it
+    assert taken(field, queue, running) == {True: 4, False: 16}
+    nodes.append(Node("late", 4, 1))
+    assert taken(field, queue, running) == {True: 8, False: 16}
+    del nodes[1:]
+    assert taken(field, queue, running) == {True: 8, False: 16}
+    taken(field, queue, running)
+    assert said == ["no GPU left in the cluster: flow waits for one to come back"]
+    for it in [it for it in queue if it.on_gpu]:
+        queue.remove(it)  # no flow waits: cores have spares, too
+    assert taken(field, queue, running)[False] == 32
+    assert _Field(3, watch).next_task(queue, running[:3]) is None

@@ -127,29 +127,33 @@ def test_a_video_that_is_left_does_not_reach_into_the_next(folder):
 
 
 @contextmanager
-def failing(path: Path, *, error: BaseException) -> Iterator[object]:
-    """Three blocks of video 4 (41 frames), then an error."""
+def failing(path: Path, *, error: BaseException, at: int = 2) -> Iterator[object]:
+    """So many blocks of video 4 (41 frames), then an error; -1: it does not open."""
+    bad = "/4/" in str(path)
+    if bad and at < 0:
+        raise error
     with open_extraction(path, EVERYTHING, solver=Postponed()) as extraction:
-        yield _Failing(extraction, error if "/4/" in str(path) else None)
+        yield _Failing(extraction, error, at if bad else 1000)
 
 
 class _Failing:
-    def __init__(self, extraction, error: BaseException | None) -> None:
-        self._extraction, self._error = extraction, error
+    def __init__(self, extraction, error: BaseException, at: int) -> None:
+        self._extraction, self._error, self._at = extraction, error, at
         self.height, self.width = extraction.height, extraction.width
         self.fps, self.codec = extraction.fps, extraction.codec
 
     def __iter__(self) -> Iterator[Block]:
         for number, block in enumerate(self._extraction):
-            if self._error and number == 2:
+            if number == self._at:
                 raise self._error
             yield block
 
 
-def test_a_bad_video_amid_good_ones_is_left_out_alone(folder, tmp_path):
+@pytest.mark.parametrize("at", [-1, 0, 2])
+def test_a_bad_video_amid_good_ones_is_left_out_alone(at, folder, tmp_path):
     plan = shard_plan(folder)
     error = DecodeError("torn in the middle")
-    task = on_gpu(plan, open_video=partial(failing, error=error))
+    task = on_gpu(plan, open_video=partial(failing, error=error, at=at))
     report, files = built(task, tmp_path / "batched")
     assert report.bad == {"4": "torn in the middle"}
     without = replace(plan, videos=tuple(v for v in plan.videos if v.id != "4"))
