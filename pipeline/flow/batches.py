@@ -126,6 +126,11 @@ class Queue:
                 f"flow: {IN_FLIGHT} batches are under way, collect one before the next"
             )
 
+    def expect_none(self) -> None:
+        """Raise FlowError where any ticket waits."""
+        if self._waiting:
+            raise FlowError("flow: a batch is under way, collect it first")
+
     def put(self, pairs: int, work: object) -> Ticket:
         ticket = Ticket(pairs)
         self._waiting.append((ticket, work))

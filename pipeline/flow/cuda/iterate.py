@@ -149,7 +149,7 @@ def iterate_kernel(shape: TileShape, *, stopping: bool) -> Kernel:
         if top + rows >= region_height or y + rows >= height:
             below = cell + (rows - 1) * pitch
         last = height - 1 - y
-        ends_here = 0 <= last and last < after_last  # the last row of the image
+        ends_here = 0 <= last < after_last  # the last row of the image
 
         if tx == 0:
             for r in range(rows):
@@ -176,7 +176,7 @@ def iterate_kernel(shape: TileShape, *, stopping: bool) -> Kernel:
         end_y = region_height - halo
         if cuda.blockIdx.y == cuda.gridDim.y - 1:
             end_y = region_height
-        writes = left <= tx and tx < end_x and x < width
+        writes = left <= tx < end_x and x < width
         first = max(first - top, 0)
         end_y = min(min(end_y - top, height - y), rows)
         cuda.syncthreads()
@@ -202,7 +202,7 @@ def iterate_kernel(shape: TileShape, *, stopping: bool) -> Kernel:
                         change2 = pull * iy[r] + tau * divergence2
                         u1[r] += change1
                         u2[r] += change2
-                        if first <= r and r < end_y:
+                        if first <= r < end_y:
                             error += change1 * change1 + change2 * change2
                     else:
                         u1[r] = (u1[r] + pull * ix[r]) + tau * divergence1
@@ -295,7 +295,7 @@ def iterate_kernel(shape: TileShape, *, stopping: bool) -> Kernel:
             dual_out = (pair * 2 + 1 - parity) * 4 * out_plane
             flow_out = (pair * 2 + 1 - parity) * 2 * out_plane
             for r in range(rows):
-                if first <= r and r < end_y:
+                if first <= r < end_y:
                     at = int32((y + r) * out_width + x)
                     flow[flow_out + at] = u1[r]
                     flow[flow_out + at + out_plane] = u2[r]

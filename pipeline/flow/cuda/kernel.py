@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-PARAMETERS = {
+PARAMETERS: dict[str, np.dtype[Any]] = {
     "u8*": np.dtype(np.uint8),
     "i32*": np.dtype(np.int32),
     "f32*": np.dtype(np.float32),

@@ -47,3 +47,8 @@ def median(flow, filtered, control, counts, height, width, parity):
     for row in range(ROWS):
         if y + row < height:
             filtered[start + int32((y + row) * width) + x] = result[row]
+
+
+def blocks(width: int, height: int, pairs: int) -> tuple[int, int, int]:
+    """The grid of `median`."""
+    return median.grid(width, -(-height // ROWS), 2 * pairs)

@@ -92,15 +92,14 @@ def medians_source(count: int) -> str:
         begin = (len(shared) - MIDDLE) // 2
         middle = shared[begin : begin + MIDDLE]
         rank = (MIDDLE + SIDE + 1) // 2
-        for result, row in ((k, rows[k]), (k + 1, rows[k + SIDE])):
-            program.lines.append(
-                f"result[{result}] = {program.ranked(middle, row, rank)}"
-            )
+        for place, fifth in ((k, rows[k]), (k + 1, rows[k + SIDE])):
+            value = program.ranked(middle, fifth, rank)
+            program.lines.append(f"result[{place}] = {value}")
     return "def medians(window, result):\n    " + "\n    ".join(program.lines)
 
 
 def medians_function(count: int) -> Callable[..., None]:
     """The function of `medians_source`."""
     names: dict[str, Callable[..., None]] = {}
-    exec(compile(medians_source(count), f"<medians of {count} windows>", "exec"), names)
+    exec(medians_source(count), names)  # noqa: S102 - written above, from a number
     return names["medians"]

@@ -31,9 +31,7 @@ def interleave(flow, output, control, counts, pixels, parity):
     output[(pair * pixels + at) * 2 + 1] = flow[place + pixels]
 
 
-@kernel(
-    "f32* u8* i32* i32* i32* i32 i32 i32 f32", block=(THREADS, 1), fast=False
-)
+@kernel("f32* u8* i32* i32* i32* i32 i32 i32 f32", block=(THREADS, 1), fast=False)
 def encode(flow, levels, clipped, control, counts, pixels, parity, companded, bound):
     """Flow as in `iterate` -> (B, 2, H, W) levels, and clipped values by pair and block.
 
@@ -65,3 +63,8 @@ def encode(flow, levels, clipped, control, counts, pixels, parity, companded, bo
         total += cuda.syncthreads_count(beyond)
     if cuda.threadIdx.x == 0:
         clipped[pair * cuda.gridDim.x + cuda.blockIdx.x] = total
+
+
+def encode_blocks(pixels: int) -> int:
+    """Blocks of `encode` for each pair."""
+    return -(-2 * pixels // (VALUES * THREADS))
