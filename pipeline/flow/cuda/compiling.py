@@ -26,11 +26,6 @@ Capability = tuple[int, int]
 """Compute capability of a device, such as (9, 0)."""
 
 
-def oldest_capability() -> Capability:
-    """The oldest one that kernels can be compiled for."""
-    return min(nvrtc.get_supported_ccs())
-
-
 def ptx(kernel: Kernel, capability: Capability) -> str:
     """PTX of one kernel; its entry point is the kernel's name."""
     known = [it for it in nvrtc.get_supported_ccs() if it <= capability]

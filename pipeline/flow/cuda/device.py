@@ -12,8 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from ..errors import FlowError
-from .kernel import Kernel
-from .schedule import Launch
+from .kernel import Kernel, Launch
 
 Queue = Literal["in", "work", "out"]
 

@@ -11,9 +11,7 @@ import numpy as np
 
 from ..errors import FlowError
 from .device import OutOfMemory, Queue
-from .kept import kept_code
-from .kernel import Kernel
-from .schedule import Launch
+from .kernel import Kernel, Launch
 
 OLDEST = (7, 5)
 """Compute capability needed: what CUDA 13 and torch still compile for."""
@@ -120,6 +118,8 @@ class Gpu:
 
     def load(self, kernels: Iterable[Kernel]) -> None:
         attribute = self._cuda.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+        from .kept import kept_code  # imports numba
+
         wanted = [it for it in kernels if it.name not in self._functions]
         code = kept_code(wanted, self.capability)
         for kernel in wanted:

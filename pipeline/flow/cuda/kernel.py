@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,14 @@ class Kernel:
         """Blocks in x, y and z for one thread per element."""
         x, y = self.block
         return -(-width // x), -(-height // y), depth
+
+
+class Launch(NamedTuple):
+    """One kernel, the blocks of its grid in x, y and z, and its arguments."""
+
+    kernel: Kernel
+    grid: tuple[int, int, int]
+    arguments: tuple[Any, ...]
 
 
 def kernel(

@@ -15,19 +15,11 @@ from ..batches import Coding
 from ..profiles import Profile, level_sizes
 from . import control, images, median, outputs, warp
 from .iterate import ERROR_TRIP, FROM_FILTER, FROM_ZERO, iterate_kernel
-from .kernel import Kernel
+from .kernel import Kernel, Launch
 from .tiles import TileShape, Tiling, tiling
 
 ASK_CONTROL = -1
 """As a parity: each pair has its own."""
-
-
-class Launch(NamedTuple):
-    """One kernel, the blocks of its grid in x, y and z, and its arguments."""
-
-    kernel: Kernel
-    grid: tuple[int, int, int]
-    arguments: tuple[Any, ...]
 
 
 class Array(NamedTuple):
@@ -68,11 +60,6 @@ class Schedule:
             Level(*size, tiling(*size, profile.inner, shape, most=most))
             for size in level_sizes(height, width, profile)
         ]
-
-    @property
-    def kernels(self) -> list[Kernel]:
-        """All it may launch."""
-        return kernels_of(self._iterate)
 
     def arrays(self) -> dict[str, Array]:
         """The arrays it works on, by the names that `launches` looks them up with."""

@@ -15,8 +15,7 @@ import numpy as np
 
 from ..errors import FlowError
 from .device import OutOfMemory, Queue
-from .kernel import PARAMETERS, Kernel
-from .schedule import Launch
+from .kernel import PARAMETERS, Kernel, Launch
 
 MOST_THREADS = 1024
 MOST_BLOCKS = (2**31 - 1, 65535, 65535)
@@ -112,7 +111,9 @@ class Simulator:
         fits = all(0 < it <= most for it, most in zip(grid, MOST_BLOCKS, strict=True))
         fits = fits and kernel.threads <= MOST_THREADS
         if not fits or kernel.shared_bytes > self.shared_bytes:
-            raise FlowError(f"simulator: {kernel.name}: {grid} blocks of {kernel.block}")
+            raise FlowError(
+                f"simulator: {kernel.name}: {grid} blocks of {kernel.block}"
+            )
         values: list[Any] = []
         for kind, argument in zip(kernel.parameters, arguments, strict=True):
             dtype = PARAMETERS[kind]
@@ -174,7 +175,11 @@ class _Block:
             for name, value in function.__globals__.items()
         }
         self._function = FunctionType(
-            function.__code__, names | TYPES | {"cuda": self}, None, None, function.__closure__
+            function.__code__,
+            names | TYPES | {"cuda": self},
+            None,
+            None,
+            function.__closure__,
         )
         self._has_barriers = any(
             "syncthreads" in name for name in function.__code__.co_names
@@ -195,7 +200,7 @@ class _Block:
             self._place = _place(thread.number, self._kernel.block)
             try:
                 self._function(*arguments)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised by `run`
                 thread.error = error
             thread.done = True
             thread.has_run.release()
@@ -206,14 +211,15 @@ class _Block:
             for number in self._order(waiting):
                 threads[number].may_run.release()
                 threads[number].has_run.acquire()
-                if threads[number].error:
-                    raise threads[number].error
+                error = threads[number].error
+                if error is not None:
+                    raise error
             votes = [it.vote for it in threads if not it.done]
             for thread in threads:
                 thread.count = sum(votes)
 
     @property
-    def threadIdx(self) -> SimpleNamespace:  # noqa: N802 - as numba calls it
+    def threadIdx(self) -> SimpleNamespace:
         return self._place
 
     def syncthreads(self) -> None:

@@ -28,14 +28,15 @@ from ..frames import check_frames
 from ..profiles import Profile
 from .device import Device, OutOfMemory
 from .iterate import iterate_kernel
-from .schedule import Schedule
+from .schedule import Schedule, kernels_of
 from .tiles import LARGE, SMALL, TileShape
 
 SHARE_OF_FREE = 0.8
 """Of the memory that is free, what a batch may take: others start on this GPU too."""
 
-PIXELS_WORTH = 6_000_000
-"""Pixels of all pairs of a batch that keep a large GPU busy: 68 pairs of 340x256."""
+PIXELS_WORTH = 5_500_000
+"""Pixels of all pairs of a batch that keep a large GPU busy: 64 pairs of 340x256, whose
+finest level is 2240 tiles for the 132 multiprocessors of an H100 or H200."""
 
 MOST_PAIRS = 512
 
@@ -66,6 +67,8 @@ class CudaSolver:
         self._queue = Queue()
         self._running: deque[_Part] = deque()
         device.enter()
+        iterate = iterate_kernel(self._shape, stopping=profile.epsilon > 0)
+        device.load(kernels_of(iterate))
 
     def most(self, height: int, width: int) -> int:
         """See `BatchSolver.most`."""
@@ -158,7 +161,6 @@ class CudaSolver:
         if size not in self._rooms:
             most = self.most(*size)
             schedule = self._schedule(size)
-            self._device.load(schedule.kernels)
             self._rooms[size] = _Room(self._device, schedule, size, most)
         self._rooms.move_to_end(size)
         yield self._rooms[size]
