@@ -21,7 +21,7 @@ from .frames import check_frames
 if TYPE_CHECKING:
     from pipeline.store.codecs import JpegFlow
 
-    from .solver import FlowSolver
+    from .protocol import FlowSolver
 
 IN_FLIGHT = 2
 """Tickets of one solver that may be under way at a time."""

@@ -6,10 +6,8 @@ Both are libraries that pip installs.
 
 import re
 import warnings
-from collections.abc import Iterable
 
 from numba import cuda, types
-from numba.cuda.cudadrv import nvrtc
 
 from ..errors import FlowError
 from .kernel import Kernel
@@ -25,10 +23,21 @@ TYPES = {
 Capability = tuple[int, int]
 """Compute capability of a device, such as (9, 0)."""
 
+FALLBACK = (9, 0)
+"""PTX for this one runs on later devices too."""
+
 
 def ptx(kernel: Kernel, capability: Capability) -> str:
     """PTX of one kernel; its entry point is the kernel's name."""
-    known = [it for it in nvrtc.get_supported_ccs() if it <= capability]
+    try:
+        return _ptx(kernel, capability)
+    except Exception:  # of several kinds: the compiler does not know so new a device
+        if capability <= FALLBACK:
+            raise
+        return _ptx(kernel, FALLBACK)
+
+
+def _ptx(kernel: Kernel, capability: Capability) -> str:
     signature = types.void(*(TYPES[it] for it in kernel.parameters))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of numba about numba
@@ -38,7 +47,7 @@ def ptx(kernel: Kernel, capability: Capability) -> str:
             device=False,
             abi="numba",
             fastmath=kernel.fast,
-            cc=max(known),
+            cc=capability,
             launch_bounds=(kernel.threads, 1),
         )
     entry = re.search(r"\.entry\s+([\w$]+)", text)
@@ -82,8 +91,3 @@ def linked(text: bytes, capability: Capability) -> tuple[bytes, str]:
     finally:
         nvjitlink.destroy(handle)
     return bytes(code), log.decode(errors="replace").rstrip("\0")
-
-
-def compiled(kernels: Iterable[Kernel], capability: Capability) -> dict[str, bytes]:
-    """Machine code of each kernel by its name."""
-    return {it.name: machine_code(it, capability) for it in kernels}
