@@ -50,9 +50,7 @@ def run(
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        frames = (
-            _real_pairs(clips_folder, pairs) if clips_folder else _drawn_pairs(pairs)
-        )
+        frames = real_pairs(clips_folder, pairs) if clips_folder else drawn_pairs(pairs)
         result = _machine() | {
             "frames": "real clips" if clips_folder else "drawn",
             "pairs": len(frames),
@@ -91,7 +89,7 @@ def table(result: dict) -> str:
         f"{result['processor']}, vectors of up to {result['vector_bits']} bits",
         f"compiled for {result['compiled_for']}, one thread; {versions}",
         "",
-        *_aligned(rows),
+        *aligned(rows),
         "",
         "x OpenCV: ratio of the sums of CPU time, and median of the pairs' ratios",
         "px apart: mean difference to OpenCV with the same numbers; of the worst pair",
@@ -101,7 +99,7 @@ def table(result: dict) -> str:
         rows = [["end-point error, px", "OpenCV", *result["profiles"]]]
         for pair in result["middlebury_px"]:
             rows.append([pair, *(f"{c['middlebury_px'][pair]:.4f}" for c in columns)])
-        lines += ["", *_aligned(rows)]
+        lines += ["", *aligned(rows)]
     return "\n".join(lines)
 
 
@@ -124,7 +122,7 @@ def end_point_errors(solver: FlowSolver, folder: Path) -> dict[str, float]:
     return errors
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -214,7 +212,7 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _real_pairs(folder: Path, pairs: int) -> list[np.ndarray]:
+def real_pairs(folder: Path, pairs: int) -> list[np.ndarray]:
     """(2, H, W) grey frames 10 and 11 of clips spread over ucf101 and hmdb51."""
     clips = sorted(folder.glob("ucf101/**/*.avi")) + sorted(
         folder.glob("hmdb51/**/*.avi")
@@ -237,7 +235,7 @@ def _grey_frames(clip: Path, *, first: int, count: int) -> np.ndarray:
     return np.stack(frames)
 
 
-def _drawn_pairs(pairs: int) -> list[np.ndarray]:
+def drawn_pairs(pairs: int) -> list[np.ndarray]:
     """(2, H, W) grey frames: smooth noise, and the same moved by a smooth flow."""
     height, width = SIZE
     y, x = np.mgrid[:height, :width].astype(np.float32)

@@ -71,9 +71,10 @@ def resized(
         share = (place - before).to(images).view(-1, *[1] * (3 - axis))
         before = before.to(images.device)
         after = (before + 1).clamp(max=last)
-        images = images.index_select(axis, before) * (
-            1 - share
-        ) + images.index_select(axis, after) * share
+        images = (
+            images.index_select(axis, before) * (1 - share)
+            + images.index_select(axis, after) * share
+        )
     return images
 
 

@@ -32,6 +32,10 @@ class Device(Protocol):
         """Memory that nobody uses now."""
         ...
 
+    def limits(self) -> tuple[float, float]:
+        """(float operations, bytes to and from memory) per second that nothing exceeds."""
+        ...
+
     def load(self, kernels: Iterable[Kernel]) -> None:
         """Make kernels ready to be launched; those that are, stay so."""
         ...

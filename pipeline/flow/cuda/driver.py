@@ -116,6 +116,15 @@ class Gpu:
     def free_bytes(self) -> int:
         return self._call("cuMemGetInfo")[0]
 
+    def limits(self) -> tuple[float, float]:
+        """(float operations, bytes to and from memory) per second that nothing exceeds."""
+        names = self._cuda.CUdevice_attribute
+        clock = self._attribute(names.CU_DEVICE_ATTRIBUTE_CLOCK_RATE) * 1e3
+        lanes = 64 if self.capability in ((7, 5), (8, 0)) else 128
+        memory = self._attribute(names.CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE) * 1e3
+        width = self._attribute(names.CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH) / 8
+        return 2 * lanes * self.multiprocessors * clock, 2 * memory * width
+
     def load(self, kernels: Iterable[Kernel]) -> None:
         attribute = self._cuda.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
         from .kept import kept_code  # imports numba

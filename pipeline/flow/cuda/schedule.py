@@ -22,6 +22,20 @@ ASK_CONTROL = -1
 """As a parity: each pair has its own."""
 
 
+READ_FLOATS, WRITTEN_FLOATS = 10, 6
+"""Per pixel and trip of `iterate`."""
+
+
+class Work(NamedTuple):
+    """Iterations of one pair."""
+
+    pixel_iterations: int
+    computed: int
+    """With what overlapping tiles compute twice, and beyond the image."""
+    moved_bytes: int
+    """To and from the device's memory, at most."""
+
+
 class Array(NamedTuple):
     """An array in the device's memory that a schedule wants."""
 
@@ -53,6 +67,7 @@ class Schedule:
         self, height: int, width: int, profile: Profile, shape: TileShape
     ) -> None:
         self._profile = profile
+        self._shape = shape
         self._stopping = profile.epsilon > 0
         most = ERROR_TRIP if self._stopping else profile.inner
         self._iterate = iterate_kernel(shape, stopping=self._stopping)
@@ -151,6 +166,20 @@ class Schedule:
             rest = (clipped, arrays["control"], counts, pixels, parity)
             bound = np.float32(coding.bound_px)
             yield Launch(outputs.encode, grid, (*start, *rest, companded, bound))
+
+    def work(self) -> Work:
+        """What the iterations of a pair are, if none stops early."""
+        profile = self._profile
+        wanted = computed = moved = 0
+        for level in self._levels:
+            cut = level.tiling
+            regions = cut.columns * cut.lines * self._shape.width * self._shape.height
+            rounds = profile.warps * profile.outer
+            wanted += rounds * sum(cut.passes) * level.pixels
+            computed += rounds * sum(cut.passes) * regions
+            floats = READ_FLOATS * regions + WRITTEN_FLOATS * level.pixels
+            moved += rounds * len(cut.passes) * floats * 4
+        return Work(wanted, computed, moved)
 
     @property
     def clipped_counts(self) -> int:

@@ -28,7 +28,7 @@ from ..frames import check_frames
 from ..profiles import Profile
 from .device import Device, OutOfMemory
 from .iterate import iterate_kernel
-from .schedule import Schedule, kernels_of
+from .schedule import Schedule, Work, kernels_of
 from .tiles import LARGE, SMALL, TileShape
 
 SHARE_OF_FREE = 0.8
@@ -81,6 +81,14 @@ class CudaSolver:
             worth = min(MOST_PAIRS, -(-PIXELS_WORTH // (height * width)))
             self._most[size] = max(1, min(fit, worth))
         return self._most[size]
+
+    def work(self, height: int, width: int) -> Work:
+        """What the iterations of a pair of this size are, if none stops early."""
+        return self._schedule((height, width)).work()
+
+    def limits(self) -> tuple[float, float]:
+        """See `Device.limits`."""
+        return self._device.limits()
 
     def flow(self, frames: np.ndarray) -> np.ndarray:
         """See `FlowSolver.flow`; not while tickets are under way."""
