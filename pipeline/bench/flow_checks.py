@@ -81,7 +81,7 @@ def checks(
     for shift in SHIFTS:
         flow = solved(solver_of("default"), _shifted(*shift), numbers[:1])
         inner = flow[:, 40:-40, 40:-40]
-        apart = float(np.abs(inner - np.float32(shift)).mean())
+        apart = float(np.abs(inner - np.array(shift, np.float32)).mean())
         yield Check(f"default: px from a motion of {shift}", apart, 0.03)
 
 
@@ -102,9 +102,9 @@ def _coded(
         assert batch.planes is not None
         assert batch.clipped is not None
         expected = codec.levels(np.ascontiguousarray(np.moveaxis(flow, 3, 1)))
-        levels += np.count_nonzero(batch.planes != expected)
+        levels += int(np.count_nonzero(batch.planes != expected))
         counts = [codec.clipped(field) for field in flow]
-        clipped += np.count_nonzero(batch.clipped != counts)
+        clipped += int(np.count_nonzero(batch.clipped != counts))
     yield Check(f"{solver.profile}: levels that are not the codec's", levels, 0)
     yield Check(f"{solver.profile}: wrong counts of clipped values", clipped, 0)
 

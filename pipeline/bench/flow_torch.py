@@ -18,7 +18,7 @@ FLAT = 1.1920929e-7
 def eager_flow(first: Tensor, second: Tensor, profile: Profile) -> Tensor:
     """(B, 2, H, W) flow in px from the first images to the second, each (B, H, W) float
     with grey levels of 0 to 255; where they lie, there it is computed."""
-    sizes = level_sizes(*first.shape[1:], profile)
+    sizes = level_sizes(first.shape[1], first.shape[2], profile)
     pyramid = [torch.stack([first, second], dim=1)]
     for size in sizes[1:]:
         pyramid.append(resized(pyramid[-1], size, (1 / profile.step,) * 2))

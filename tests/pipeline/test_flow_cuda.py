@@ -210,6 +210,8 @@ def test_large_frames_come_in_small_batches():
     assert device.most(256, 340) == 64
     assert device.most(1080, 1920) == 3
     assert device.most(4000, 8000) == 1
+    with pytest.raises(FlowError, match="got 20000x10000"):
+        device.most(10_000, 20_000)
 
 
 @pytest.mark.parametrize("step", [0.5, 0.8])

@@ -7,7 +7,7 @@ from .images import BLOCK
 from .kernel import kernel
 from .networks import SIDE, medians_function
 
-ROWS = 4
+ROWS = 8
 """Medians below each other that one thread finds."""
 
 WINDOW = (ROWS + SIDE - 1) * SIDE
@@ -37,11 +37,14 @@ def median(flow, filtered, control, counts, height, width, parity):
     start = ((pair * 2 + parity) * 2 + component) * plane
     window = cuda.local.array(WINDOW, float32)
     result = cuda.local.array(ROWS, float32)
+    columns = cuda.local.array(SIDE, int32)
+    for k in range(SIDE):
+        columns[k] = int32(min(max(int32(x + k - 2), 0), int32(width - 1)))
     for row in range(ROWS + SIDE - 1):
-        line = start + int32(min(max(y + row - 2, 0), height - 1) * width)
+        place_y = int32(min(max(int32(y + row - 2), 0), int32(height - 1)))
+        line = int32(start + place_y * width)
         for k in range(SIDE):
-            column = min(max(x + k - 2, 0), width - 1)
-            window[row * SIDE + k] = flow[line + column]
+            window[row * SIDE + k] = flow[int32(line + columns[k])]
     medians(window, result)
     start = (pair * 2 + component) * plane
     for row in range(ROWS):

@@ -40,6 +40,9 @@ finest level is 2240 tiles for the 132 multiprocessors of an H100 or H200."""
 
 MOST_PAIRS = 512
 
+MOST_PIXELS = 1 << 27
+"""Of a frame: kernels count elements in 32 bits."""
+
 
 class CudaSolver:
     """`FlowSolver` and `BatchSolver` on a `Device`."""
@@ -75,10 +78,15 @@ class CudaSolver:
         size = height, width
         if size not in self._most:
             self._device.enter()
-            schedule = self._schedule(size)
-            each = _bytes_per_pair(schedule, height * width)
+            pixels = height * width
+            if pixels > MOST_PIXELS:
+                raise FlowError(
+                    f"flow back end cuda: expected frames of at most {MOST_PIXELS} px, "
+                    f"got {width}x{height}"
+                )
+            each = _bytes_per_pair(self._schedule(size), pixels)
             fit = int(self._device.free_bytes() * SHARE_OF_FREE / each)
-            worth = min(MOST_PAIRS, -(-PIXELS_WORTH // (height * width)))
+            worth = min(MOST_PAIRS, -(-PIXELS_WORTH // pixels))
             self._most[size] = max(1, min(fit, worth))
         return self._most[size]
 

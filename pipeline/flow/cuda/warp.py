@@ -71,8 +71,12 @@ def warp(images, flow, control, data, pairs, counts, height, width, parity):
 
     pitch = width + 2 * BORDER + 1
     image_plane = int32((height + 2 * BORDER + 1) * pitch)
-    second = pairs[pair * 2 + 1] * PLANES * image_plane + int32(
-        (int32(whole_y) + BORDER - 1) * pitch + int32(whole_x) + BORDER - 1
+    second = int32(
+        pairs[pair * 2 + 1] * PLANES * image_plane
+        + (int32(whole_y) + BORDER - 1) * pitch
+        + int32(whole_x)
+        + BORDER
+        - 1
     )
     value = float32(0)
     ix = float32(0)
@@ -82,10 +86,10 @@ def warp(images, flow, control, data, pairs, counts, height, width, parity):
         row_ix = float32(0)
         row_iy = float32(0)
         for i in range(4):
-            place = second + int32(j * pitch) + i
+            place = int32(second + j * pitch + i)
             row_value += columns[i] * images[place]
-            row_ix += columns[i] * images[place + image_plane]
-            row_iy += columns[i] * images[place + 2 * image_plane]
+            row_ix += columns[i] * images[int32(place + image_plane)]
+            row_iy += columns[i] * images[int32(place + 2 * image_plane)]
         value += rows[j] * row_value
         ix += rows[j] * row_ix
         iy += rows[j] * row_iy
