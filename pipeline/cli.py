@@ -72,7 +72,8 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     type=click.Choice(("auto", "cpu", "opencv", "cuda")),
     default="auto",
     show_default=True,
-    help="Who computes flow; opencv is the reference, and slow.",
+    help="Who computes flow: auto is a GPU where there is one, else the CPU; opencv is "
+    "the reference, and slow.",
 )
 @click.option(
     "--flow-codec",

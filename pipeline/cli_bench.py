@@ -27,17 +27,42 @@ def bench_options(command: Any) -> Any:
     return clips(click.option("--json", "as_json", is_flag=True)(command))
 
 
-def _print_bench(module: Any, as_json: bool, **options: Any) -> None:
+def _print_bench(module: Any, as_json: bool, **options: Any) -> dict:
     given = {name: value for name, value in options.items() if value is not None}
     result = module.run(**given)
     click.echo(json.dumps(result) if as_json else module.table(result))
+    return result
 
 
 @bench.command("flow")
 @bench_options
 @click.option("--pairs", type=click.IntRange(1), help="Frame pairs to time.")
-def bench_flow(as_json: bool, **options: Any) -> None:
-    """TV-L1 of ours against OpenCV's, per core."""
+@click.option(
+    "--device",
+    type=click.Choice(("cpu", "cuda")),
+    default="cpu",
+    show_default=True,
+    help="One core, or an NVIDIA GPU.",
+)
+@click.option("--gpu", type=click.IntRange(0), help="Which GPU; else the first.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="With cuda: first compare all answers with the cpu's; exit 1 if one is wrong.",
+)
+def bench_flow(
+    as_json: bool, device: str, gpu: int | None, check: bool, **options: Any
+) -> None:
+    """TV-L1 of ours against OpenCV's, per core, or on a GPU."""
+    if device == "cuda":
+        from pipeline.bench import flow_gpu
+
+        result = _print_bench(flow_gpu, as_json, gpu=gpu, check=check, **options)
+        if not result.get("passed", True):
+            raise click.exceptions.Exit(1)
+        return
+    if check or gpu is not None:
+        raise click.UsageError("--check and --gpu need --device cuda")
     from pipeline.bench import flow
 
     _print_bench(flow, as_json, **options)

@@ -50,9 +50,7 @@ def run(
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        frames = (
-            _real_pairs(clips_folder, pairs) if clips_folder else _drawn_pairs(pairs)
-        )
+        frames = real_pairs(clips_folder, pairs) if clips_folder else drawn_pairs(pairs)
         result = _machine() | {
             "frames": "real clips" if clips_folder else "drawn",
             "pairs": len(frames),
@@ -215,7 +213,7 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _real_pairs(folder: Path, pairs: int) -> list[np.ndarray]:
+def real_pairs(folder: Path, pairs: int) -> list[np.ndarray]:
     """(2, H, W) grey frames 10 and 11 of clips spread over ucf101 and hmdb51."""
     clips = sorted(folder.glob("ucf101/**/*.avi")) + sorted(
         folder.glob("hmdb51/**/*.avi")
@@ -238,7 +236,7 @@ def _grey_frames(clip: Path, *, first: int, count: int) -> np.ndarray:
     return np.stack(frames)
 
 
-def _drawn_pairs(pairs: int) -> list[np.ndarray]:
+def drawn_pairs(pairs: int) -> list[np.ndarray]:
     """(2, H, W) grey frames: smooth noise, and the same moved by a smooth flow."""
     height, width = SIZE
     y, x = np.mgrid[:height, :width].astype(np.float32)

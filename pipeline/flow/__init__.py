@@ -2,6 +2,15 @@
 
 from .errors import FlowError
 from .profiles import PROFILES, Profile
-from .solver import BACKENDS, FlowSolver, flow_solver
+from .protocol import FlowSolver
+from .solver import BACKENDS, flow_solver, gpu_solver
 
-__all__ = ["BACKENDS", "PROFILES", "FlowError", "FlowSolver", "Profile", "flow_solver"]
+__all__ = [
+    "BACKENDS",
+    "PROFILES",
+    "FlowError",
+    "FlowSolver",
+    "Profile",
+    "flow_solver",
+    "gpu_solver",
+]

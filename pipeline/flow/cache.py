@@ -1,13 +1,9 @@
 """Where compiled kernels are kept, so that a machine compiles once and not each process."""
 
 import contextlib
-import fcntl
 import hashlib
-import os
-import stat
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,8 @@ from typing import Any
 import llvmlite.binding
 import numba
 import numba.core.config
+
+from .folders import alone, kept_folder, say
 
 config: Any = numba.core.config  # its names are made when it is imported
 
@@ -55,65 +53,27 @@ def compile_kernels(*kernels: Any) -> None:
     """
     folder = cache_folder()
     ready = folder / "ready"
-    with contextlib.nullcontext() if ready.exists() else _lock(folder):
+    with contextlib.nullcontext() if ready.exists() else alone(folder):
         for kernel in kernels:
             if kernel.signatures:
                 continue
             try:
                 kernel.compile(kernel.only_signature)
             except OSError as error:  # compiled, but not saved: a full disk
-                _say(f"{folder}: cannot be written ({error.strerror}), not kept")
+                say(f"{folder}: cannot be written ({error.strerror}), not kept")
             kernel.disable_compile()
         with contextlib.suppress(OSError):
             ready.touch()
 
 
-@contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Be alone in a folder. Where files cannot be locked (some NFS), go on: numba
-    replaces its files in one step, and a kernel has one signature only, so processes that
-    write at once write the same."""
-    with open(folder / "lock", "w") as lock:
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 @cache
 def cache_folder() -> Path:
-    """The folder of compiled kernels, made if it is not there.
+    """The folder of the processor's compiled kernels, see `kept_folder`.
 
-    It is below NUMBA_CACHE_DIR where that is set, else below the user's cache folder
-    (XDG_CACHE_HOME, ~/.cache). Its name is made of what compiled code depends on:
-    versions, processor and the kernels' source. Where it cannot be written, a temporary
-    folder takes its place, and a line on standard error says so.
+    Its name is made of what compiled code depends on: versions, processor and the
+    kernels' source.
     """
-    name = f"kernels-{_fingerprint()}"
-    base = config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    wanted = Path(base) / "motion-shards" / name
-    try:
-        wanted = wanted.expanduser()
-        wanted.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=wanted).close()
-        return wanted
-    except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home
-        folder = _temporary_folder(f"motion-shards-{name}")
-        reason = error.strerror if isinstance(error, OSError) else error
-        _say(f"{wanted}: cannot be written ({reason}), kept in {folder}")
-        return folder
-
-
-def _temporary_folder(name: str) -> Path:
-    """A folder that all processes of this user find, and that nobody else can write:
-    what lies in it is run."""
-    folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
-    with contextlib.suppress(OSError):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-        ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-        if ours and not found.st_mode & 0o077:
-            return folder
-    return Path(tempfile.mkdtemp(prefix="motion-shards-kernels-"))
+    return kept_folder(f"kernels-{_fingerprint()}")
 
 
 def _fingerprint() -> str:
@@ -136,7 +96,3 @@ def _fingerprint() -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _say(line: str) -> None:
-    print(f"compiled kernels: {line}", file=sys.stderr)

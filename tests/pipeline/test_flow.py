@@ -1,5 +1,7 @@
 """TV-L1: known motion, exact properties, and the same answer as OpenCV."""
 
+import os
+import re
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import pytest
 
 from pipeline.flow import PROFILES, FlowError, flow_solver
 from pipeline.flow.profiles import level_sizes
+from pipeline.flow.solver import _say_once
 
 NOT_AT_THE_BORDER = (slice(None), slice(12, -12), slice(12, -12))
 
@@ -201,11 +204,46 @@ def test_unknown_names_are_refused_with_those_there_are():
         flow_solver("gpu")
     with pytest.raises(FlowError, match="'default', 'fast', 'opencv'.*got 'best'"):
         flow_solver(profile="best")
-    with pytest.raises(FlowError, match="not available"):
+
+
+def without_a_gpu(number: int) -> None:
+    raise FlowError("flow back end cuda: no GPU here")
+
+
+def test_auto_says_once_that_it_is_the_processor_and_why(monkeypatch, capsys):
+    monkeypatch.setattr("pipeline.flow.cuda.driver.Gpu", without_a_gpu)
+    _say_once.cache_clear()
+    for _ in range(2):
+        solver = flow_solver("auto", profile="fast")
+        assert (solver.backend, solver.profile) == ("cpu", "fast")
+        assert solver.device.startswith("cpu ")
+    said = capsys.readouterr().err
+    assert said == "flow is computed on the CPU (flow back end cuda: no GPU here)\n"
+
+
+def test_cuda_without_a_gpu_says_why(monkeypatch, capsys):
+    monkeypatch.setattr("pipeline.flow.cuda.driver.Gpu", without_a_gpu)
+    with pytest.raises(FlowError, match="no GPU here"):
         flow_solver("cuda")
+    assert not capsys.readouterr().err
 
 
-def test_auto_says_what_it_chose():
-    solver = flow_solver("auto", profile="fast")
-    assert (solver.backend, solver.profile) == ("cpu", "fast")
-    assert solver.device.startswith("cpu ")
+ASK = """
+import sys
+from pipeline.flow import FlowError, flow_solver
+try:
+    flow_solver("cuda")
+except FlowError as error:
+    print(error)
+print("numba" in sys.modules)
+"""
+
+
+def test_no_visible_gpu_is_found_out_before_anything_heavy_is_loaded():
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    said = subprocess.check_output(
+        [sys.executable, "-c", ASK], env=environment, text=True
+    )
+    reason, loaded = said.splitlines()
+    assert re.match("flow back end cuda: no (NVIDIA driver|GPU)", reason)
+    assert loaded == "False"

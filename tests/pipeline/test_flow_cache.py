@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.flow.cache import _temporary_folder
+from pipeline.flow.folders import temporary_folder
 
 SOLVE = """
 import time
@@ -69,12 +69,12 @@ def test_a_cache_folder_that_cannot_be_written_is_named_and_replaced(tmp_path: P
 
 def test_a_temporary_folder_that_others_can_write_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    ours = _temporary_folder("kernels")
+    ours = temporary_folder("kernels")
     assert ours.parent == tmp_path
     assert ours.stat().st_mode & 0o777 == 0o700
-    assert _temporary_folder("kernels") == ours
+    assert temporary_folder("kernels") == ours
     ours.chmod(0o770)
-    assert _temporary_folder("kernels") != ours
+    assert temporary_folder("kernels") != ours
     ours.rmdir()
     ours.symlink_to(tmp_path)
-    assert _temporary_folder("kernels") != ours
+    assert temporary_folder("kernels") != ours

@@ -1,0 +1,63 @@
+"""Where things are kept that a machine needs to work out only once."""
+
+import contextlib
+import fcntl
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def kept_folder(name: str) -> Path:
+    """A folder of this name, made if it is not there.
+
+    It is below NUMBA_CACHE_DIR where that is set, else below the user's cache folder
+    (XDG_CACHE_HOME, ~/.cache). Where it cannot be written, a temporary folder takes its
+    place, and a line on standard error says so.
+    """
+    base = (
+        os.environ.get("NUMBA_CACHE_DIR")
+        or os.environ.get("XDG_CACHE_HOME")
+        or "~/.cache"
+    )
+    wanted = Path(base) / "motion-shards" / name
+    try:
+        wanted = wanted.expanduser()
+        wanted.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=wanted).close()
+        return wanted
+    except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home
+        folder = temporary_folder(f"motion-shards-{name}")
+        reason = error.strerror if isinstance(error, OSError) else error
+        say(f"{wanted}: cannot be written ({reason}), kept in {folder}")
+        return folder
+
+
+def temporary_folder(name: str) -> Path:
+    """A folder that all processes of this user find, and that nobody else can write:
+    what lies in it is run."""
+    folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+        if ours and not found.st_mode & 0o077:
+            return folder
+    return Path(tempfile.mkdtemp(prefix="motion-shards-kernels-"))
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only process at work in a folder. Where files cannot be locked (some NFS), go
+    on: what lies in it is replaced in one step, and all would write the same."""
+    with open(folder / "lock", "w") as lock:
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def say(line: str) -> None:
+    """Tell the user something about compiled kernels, on standard error."""
+    print(f"compiled kernels: {line}", file=sys.stderr)

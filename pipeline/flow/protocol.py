@@ -1,0 +1,37 @@
+"""What every back end is to those who use it."""
+
+from typing import Protocol
+
+import numpy as np
+
+
+class FlowSolver(Protocol):
+    """Dense optical flow between consecutive frames, by one back end.
+
+    A solver may be given frames of different sizes in turn. A pair's flow depends on its
+    two frames and on nothing else: not on the block it came in, nor on what came before.
+    One solver serves one thread.
+    """
+
+    backend: str
+    """What computes: "cpu", "opencv" or "cuda"; never "auto"."""
+    device: str
+    """Where, in words for a report."""
+    profile: str
+
+    def flow(self, frames: np.ndarray) -> np.ndarray:
+        """Forward flow from each frame to the next.
+
+        Args:
+            frames: (F+1, H, W) uint8 grey, 0.299 R + 0.587 G + 0.114 B in full range;
+                at least 2 x 2 px.
+
+        Returns:
+            (F, H, W, 2) float32 in px per frame, (right, down): the point at (x, y) of
+            frame k is at (x + flow[k, y, x, 0], y + flow[k, y, x, 1]) of frame k + 1.
+            Equal frames give exactly 0.
+
+        Raises:
+            FlowError: frames of another type or shape.
+        """
+        ...
