@@ -1,6 +1,5 @@
 """The job of `pipeline extract`: plan -> executor -> publish; resume, retries, summary."""
 
-import fcntl
 import json
 import os
 import tempfile
@@ -19,6 +18,7 @@ from pipeline.executors.attempt import LOGS, Failure, Outcome, attempts, forget_
 from pipeline.executors.here import run_here
 from pipeline.executors.pool import run_in_pool
 from pipeline.flow.solver import flow_solver
+from pipeline.holder import Lease, hold
 from pipeline.isolate import OpenVideo
 from pipeline.plan import PlanError, PlannedVideo, StorePlan, extended, new_plan
 from pipeline.progress import SILENT, Watcher
@@ -30,7 +30,7 @@ from pipeline.publish import (
     publish,
     read_commits,
 )
-from pipeline.retries import ExtractionError, Patience, retried
+from pipeline.retries import Patience, retried
 from pipeline.store.files import PLAN, FileRecord, write_json
 from pipeline.summary import Summary, summarize
 
@@ -77,6 +77,7 @@ def extract(
     Raises:
         PlanError: the folder is something else, or a store of other videos or settings.
         FlowError: the back end for flow is not available here.
+        StoreHeld: another run is writing this store.
         ExtractionError: the run cannot go on; the message is one line, or a bug's
             traceback.
         KeyboardInterrupt: stopped; what is published stays, the same call goes on.
@@ -87,14 +88,15 @@ def extract(
     if "flow" in modalities:  # a back end that is not here is said before work begins
         flow_solver(execution.backend, profile=settings["flow"]["profile"])
     prepare(out)
-    with locked(out):
+    with hold(out, say=watch.say) as lease:
         clear_arriving(out)
         prepare(out)
         plan_text = plan.to_dict()
         if not (out / PLAN).exists() or read_plan(out).to_dict() != plan_text:
             write_json(out / PLAN, plan_text)
         tasks = _tasks(plan, modalities, dataset.folder, out, execution)
-        _run(tasks, out, execution, watch)
+        _run(tasks, out, execution, watch, lease)
+        lease.require()
         manifest = merge(plan, dataset, out)
         for shard in range(plan.shards):
             forget_attempts(out, shard)
@@ -148,40 +150,6 @@ def read_plan(out: Path) -> StorePlan:
     if not isinstance(value, dict):
         raise PlanError(f"{out / PLAN}: expected a plan, got {type(value).__name__}")
     return StorePlan.from_dict(value)
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keep a second run out of a store.
-
-    Raises:
-        ExtractionError: another run holds it; the line says who and since when.
-    """
-    with (out / LOGS / "lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise ExtractionError(
-                f"{out}: another run is writing this store ({file.read().strip()})"
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-        file.flush()
-        yield
-
-
-def is_locked(out: Path) -> bool:
-    """Whether a run of this machine is writing the store now."""
-    path = out / LOGS / "lock"
-    if not path.exists():
-        return False
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def dry_run(
@@ -239,7 +207,11 @@ def _suspects(out: Path) -> set[str]:
 
 
 def _run(
-    tasks: Sequence[Task], out: Path, execution: Execution, watch: Watcher
+    tasks: Sequence[Task],
+    out: Path,
+    execution: Execution,
+    watch: Watcher,
+    lease: Lease,
 ) -> None:
     """Run the tasks, publish what comes back, try again what failed."""
     queue, patience = deque(tasks), Patience()
@@ -252,6 +224,7 @@ def _run(
                 watch.say(f"shard {shard}, attempt {outcome.task.attempt}: {reason}")
                 queue.append(patience.again(outcome))
                 continue
+            lease.require()
             publish(outcome, out)
             forget_attempts(out, outcome.plan.shard)
             for name, reason in outcome.bad.items():

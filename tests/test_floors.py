@@ -20,7 +20,7 @@ pipeline.adapters pipeline.flow
 pipeline.extract
 pipeline.progress pipeline.plan pipeline.isolate pipeline.build pipeline.estimate pipeline.publish
 pipeline.executors
-pipeline.retries
+pipeline.retries pipeline.holder
 pipeline.cluster
 pipeline.summary pipeline.extraction pipeline.upkeep
 pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.colour_wheel pipeline.preview pipeline.bench
