@@ -21,6 +21,7 @@ from pipeline.flow.solver import flow_solver
 from pipeline.holder import Lease, hold
 from pipeline.isolate import OpenVideo
 from pipeline.plan import PlanError, PlannedVideo, StorePlan, extended, new_plan
+from pipeline.plan_file import read_plan, write_plan
 from pipeline.progress import SILENT, Watcher
 from pipeline.publish import (
     clear_arriving,
@@ -31,7 +32,7 @@ from pipeline.publish import (
     read_commits,
 )
 from pipeline.retries import Patience, retried
-from pipeline.store.files import PLAN, FileRecord, write_json
+from pipeline.store.files import PLAN, FileRecord
 from pipeline.summary import Summary, summarize
 
 DAMAGED = f"{LOGS}/damaged.json"
@@ -91,9 +92,8 @@ def extract(
     with hold(out, say=watch.say) as lease:
         clear_arriving(out)
         prepare(out)
-        plan_text = plan.to_dict()
-        if not (out / PLAN).exists() or read_plan(out).to_dict() != plan_text:
-            write_json(out / PLAN, plan_text)
+        if not (out / PLAN).exists() or read_plan(out) != plan:
+            write_plan(out, plan)
         tasks = _tasks(plan, modalities, dataset.folder, out, execution)
         _run(tasks, out, execution, watch, lease)
         lease.require()
@@ -133,23 +133,6 @@ def store_plan(
         )
     per_frame = bytes_per_frame(dataset.folder, videos)
     return new_plan(dataset.name, videos, settings, bytes_per_frame=per_frame)
-
-
-def read_plan(out: Path) -> StorePlan:
-    """The plan of a store, finished or not.
-
-    Raises:
-        PlanError: there is none, or it is not one.
-    """
-    try:
-        value = json.loads((out / PLAN).read_bytes())
-    except FileNotFoundError:
-        raise PlanError(f"{out}: expected a store ({PLAN}), got none") from None
-    except ValueError as error:
-        raise PlanError(f"{out / PLAN}: expected a plan, got {error}") from error
-    if not isinstance(value, dict):
-        raise PlanError(f"{out / PLAN}: expected a plan, got {type(value).__name__}")
-    return StorePlan.from_dict(value)
 
 
 def dry_run(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.extraction import DAMAGED, read_plan
+from pipeline.extraction import DAMAGED
 from pipeline.holder import Found, holder_of
+from pipeline.plan_file import read_plan
 from pipeline.store import Store
 from pipeline.store.files import MANIFEST, read_commit, write_json
 from pipeline.store.verify import Damage
@@ -164,7 +165,7 @@ def full_id(store: Store, wanted: str) -> str:
     """The id of a video that was named by its id, or by the end of it."""
     from pipeline.store import VideoNotFound
 
-    ids = [video.id for video in store.videos()]
+    ids = store.ids()
     if wanted in ids:
         return wanted
     ends = [name for name in ids if name.endswith(f"/{wanted}")]

@@ -18,7 +18,7 @@ FLOORS = """
 pipeline.store
 pipeline.adapters pipeline.flow
 pipeline.extract
-pipeline.progress pipeline.plan pipeline.isolate pipeline.build pipeline.estimate pipeline.publish
+pipeline.progress pipeline.plan pipeline.plan_file pipeline.isolate pipeline.build pipeline.estimate pipeline.publish
 pipeline.executors
 pipeline.retries pipeline.holder
 pipeline.cluster
