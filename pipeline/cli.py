@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .cli_bench import bench
+from .cli_cluster import cluster, jobs, logs, stop, submit
 from .options import (
     MODALITIES,
     PRESETS,
@@ -25,7 +26,8 @@ def main() -> None:
     """Turn videos into training-ready shards of RGB, optical flow and motion vectors."""
 
 
-main.add_command(bench)
+for command in (bench, submit, jobs, logs, stop, cluster):
+    main.add_command(command)
 
 
 def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int | None:

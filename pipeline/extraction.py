@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from pipeline.adapters.videos import DataSet
 from pipeline.build import Task
+from pipeline.cluster.address import joined_by_auto
 from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.executors.attempt import LOGS, Failure, Outcome, attempts, forget_attempts
 from pipeline.executors.here import run_here
@@ -265,6 +265,5 @@ def _outcomes(
 def _ray_address(ray: str) -> str | None:
     """Where Ray is to be used, or None. `auto` joins what runs, and starts nothing."""
     if ray == "auto":
-        running = Path(tempfile.gettempdir(), "ray", "ray_current_cluster").exists()
-        return "auto" if running or os.environ.get("RAY_ADDRESS") else None
+        return "auto" if joined_by_auto() else None
     return None if ray == "off" else ray
