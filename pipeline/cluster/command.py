@@ -26,7 +26,8 @@ def elsewhere(words: Sequence[str], *, folder: Path) -> list[str]:
     if words[0] not in PROGRAMS:
         words = ["pipeline", *words]
     program, *rest = words
-    command, context = _program(program), click.Context(click.Command(program))
+    command = _program(program)
+    context = click.Context(command, info_name=program)
     known = [program]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         name, *rest = rest
@@ -36,7 +37,8 @@ def elsewhere(words: Sequence[str], *, folder: Path) -> list[str]:
                 f"expected a command of `{' '.join(known)}` "
                 f"({', '.join(command.list_commands(context))}), got {name!r}"
             )
-        command, context = found, click.Context(found)
+        command = found
+        context = click.Context(found, info_name=name, parent=context)
         known.append(name)
     command.make_parser(context).parse_args(
         list(rest)

@@ -6,6 +6,7 @@ surroundings travels as environment variables. It goes on when whoever follows i
 """
 
 import asyncio
+import logging
 import os
 import re
 import secrets
@@ -74,6 +75,7 @@ class Job:
         began = (details.start_time or 0) / 1000
         ended = (details.end_time or 0) / 1000 or time.time()
         message = (details.message or "").strip().partition("\n")[0]
+        message = message.partition(", last available logs")[0]  # they were shown
         return cls(
             id=details.submission_id,
             command=details.entrypoint,
@@ -126,6 +128,7 @@ class JobServer:
         with _one_line(self.address):
             from ray.job_submission import JobSubmissionClient
 
+            logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.WARNING)
             # Ray lets these two win over what it is given
             os.environ["RAY_API_SERVER_ADDRESS"] = self.address
             self._client = JobSubmissionClient(self.address)
