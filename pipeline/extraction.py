@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -12,7 +14,7 @@ from typing import Any
 
 from pipeline.adapters.videos import DataSet
 from pipeline.build import Task
-from pipeline.cluster.address import joined_by_auto
+from pipeline.cluster.address import joined_by_auto, use_token
 from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.executors.attempt import LOGS, Failure, Outcome, attempts, forget_attempts
 from pipeline.executors.here import run_here
@@ -233,9 +235,11 @@ def _outcomes(
         if not queue:
             outcomes: Iterator[Outcome] = iter(())
         elif address:
+            use_token()  # before ray is imported
             from pipeline.cluster import runner  # here, because ray is slow to import
 
-            stack.enter_context(runner.cluster(address, workers=execution.workers))
+            with _handlers_kept():
+                stack.enter_context(runner.cluster(address, workers=execution.workers))
             outcomes = runner.run_on_ray(
                 queue,
                 store=out.absolute(),
@@ -260,6 +264,19 @@ def _outcomes(
         if isinstance(outcomes, Generator):
             stack.callback(outcomes.close)
         yield outcomes
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Joining a cluster puts a crash report in the place of what SIGTERM did before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only there can signals be handled at all
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _ray_address(ray: str) -> str | None:
