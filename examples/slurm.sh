@@ -86,11 +86,12 @@ fi
 # background, so that this shell can pass on the signal of the time limit.
 "$@" &
 command=$!
-trap 'kill -TERM "$command" 2>/dev/null || true' TERM INT
-code=0
-wait "$command" || code=$?
-while kill -0 "$command" 2>/dev/null; do # a signal ends `wait`, not the command
+told=""
+trap 'told=yes; kill -TERM "$command" 2>/dev/null || true' TERM INT
+while :; do
     code=0
     wait "$command" || code=$?
+    [ -n "$told" ] || break
+    told="" # that was the signal; ask again for the command's own code
 done
 exit "$code"

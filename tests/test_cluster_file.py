@@ -21,9 +21,14 @@ def config(request) -> dict:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_nothing_is_wrong_but_what_is_to_be_replaced(name, monkeypatch) -> None:
+def test_nothing_is_wrong_but_what_is_to_be_replaced(
+    name, monkeypatch, tmp_path
+) -> None:
     """With Ray's own validator, which is there in the version that is tested."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray/auth_token").write_text("as `ray get-auth-token` makes it")
     found = findings(ROOT / name)
     assert [finding for finding in found if finding.level == "error"] == []
     texts = [finding.text for finding in found]
@@ -47,10 +52,14 @@ def test_machines_install_ray_where_the_commands_look_for_it(config) -> None:
     assert f"{venv}/bin/pipeline doctor" in setup
 
 
-def test_ray_does_not_report_home(config) -> None:
+def test_ray_reports_to_nobody_and_lets_nobody_in(config) -> None:
+    assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
     for role in ("head", "worker"):
         text = " ".join(config[f"{role}_start_ray_commands"])
         assert "--disable-usage-stats" in text
+        assert (
+            "RAY_AUTH_MODE=token ray start" in text
+        )  # workers do not look by themselves
 
 
 def test_the_makefile_has_the_target_that_the_head_calls() -> None:
