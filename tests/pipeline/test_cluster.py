@@ -44,7 +44,7 @@ def address():
     """One Ray for all these tests; `ray.init` of a run joins it."""
     ray = pytest.importorskip("ray")
     here = Path(__file__).parent
-    paths = f"{here}{os.pathsep}{here.parent}"
+    paths = os.pathsep.join(map(str, (here, here.parent, here.parents[1])))
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = paths  # workers import what they are given by name
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

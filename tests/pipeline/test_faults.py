@@ -28,7 +28,8 @@ from pipeline.upkeep import status, verify
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}"}
+PATHS = (HERE, HERE.parent, HERE.parents[1])  # the code beside these tests
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, PATHS))}
 
 
 @pytest.fixture(scope="module")
