@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.adapters.videos import DataSet
 from pipeline.build import Task
-from pipeline.cluster.address import joined_by_auto, use_token
+from pipeline.cluster.address import joined_by_auto, settle_token
 from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.executors.attempt import LOGS, Failure, Outcome, attempts, forget_attempts
 from pipeline.executors.here import run_here
@@ -235,7 +235,7 @@ def _outcomes(
         if not queue:
             outcomes: Iterator[Outcome] = iter(())
         elif address:
-            use_token()  # before ray is imported
+            settle_token(address)  # before ray is imported
             from pipeline.cluster import runner  # here, because ray is slow to import
 
             with _handlers_kept():

@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from pipeline.cluster.address import (
     DASHBOARD_PORT,
+    TOKEN_NEEDED,
     answers,
     running_here,
     use_token,
@@ -327,10 +328,7 @@ def _one_line(address: str) -> Any:
         kind = type(error).__name__
         first = next(iter(str(error).strip().splitlines()), kind)
         if kind == "AuthenticationError":
-            raise ClusterError(
-                f"{address}: the cluster asks for its token: copy ~/.ray/auth_token from "
-                "its head, or set RAY_AUTH_TOKEN"
-            ) from error
+            raise ClusterError(f"{address}: {TOKEN_NEEDED}") from error
         if isinstance(error, (RuntimeError, ConnectionError, ValueError, ImportError)):
             raise ClusterError(f"{address}: {first}") from error
         if kind in ("ConnectionError", "Timeout", "HTTPError", "JSONDecodeError"):
