@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .cli_bench import bench
+from .cli_cluster import cluster, jobs, logs, stop, submit
 from .options import (
     MODALITIES,
     PRESETS,
@@ -26,7 +27,8 @@ def main() -> None:
     """Turn videos into training-ready shards of RGB, optical flow and motion vectors."""
 
 
-main.add_command(bench)
+for command in (bench, submit, jobs, logs, stop, cluster):
+    main.add_command(command)
 
 
 def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int | None:
@@ -159,6 +161,7 @@ def extract(
         )
     from pipeline import extraction  # here, because its imports take a second
     from pipeline.adapters import load, report
+    from pipeline.execution import Execution
     from pipeline.plan import StoreSettings
     from pipeline.progress import steps, watcher
     from pipeline.store import places
@@ -188,7 +191,7 @@ def extract(
         mv_preset=mv_preset,
         **usual,
     ).record(modalities)
-    execution = extraction.Execution(
+    execution = Execution(
         ray=ray,
         workers=workers,
         backend=flow_device,

@@ -247,6 +247,7 @@ def _ray() -> Iterator[Check]:
         yield Check("ray", "warning", found, 'pip install "ray[default]"')
         return
     yield machine.ray_cluster(version)
+    yield machine.job_server()
 
 
 def _folders() -> Iterator[Check]:

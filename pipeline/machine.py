@@ -4,11 +4,12 @@ import errno
 import os
 import re
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+from pipeline.cluster.address import DASHBOARD_PORT, answers, has_token, joined_by_auto
 
 GB = 10**9
 FEW_GB = 10
@@ -185,25 +186,32 @@ def compile_cache() -> Check:
 
 def ray_cluster(version: str) -> Check:
     """Is a cluster running that `--ray auto` would join? Asked of its port."""
-    address = os.environ.get("RAY_ADDRESS", "")
-    if not address:
-        current = Path(
-            os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster"
-        )
-        address = _read(str(current)).strip()
-    if address in ("", "auto", "local"):
+    address = joined_by_auto()
+    if address in (None, "auto", "local"):
         return Check("ray", "ok", f"{version}, no cluster running here")
-    host, _, port = address.rpartition("://")[2].partition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=3).close()
-    except (OSError, ValueError) as error:
+    if why := answers(address, seconds=3):
         return Check(
             "ray",
             "warning",
-            f"{version}, nobody answers at {address} ({error})",
+            f"{version}, nobody answers at {address} ({why})",
             "unset RAY_ADDRESS, start the cluster, or use --ray off",
         )
     return Check("ray", "ok", f"{version}, a cluster answers at {address}")
+
+
+def job_server() -> Check:
+    """Where `pipeline submit` would send a job, and whether a token is there for it."""
+    token = "token at hand" if has_token() else "no token"
+    named = os.environ.get("RAY_API_SERVER_ADDRESS")
+    url = named or f"http://127.0.0.1:{DASHBOARD_PORT}"
+    why = answers(url, seconds=3)
+    if why is None:
+        return Check("job server", "ok", f"one answers at {url}, {token}")
+    if named:
+        remedy = "start the cluster, or a tunnel: ray dashboard cluster.yaml"
+        found = f"nobody answers at {url} ({why}), {token}"
+        return Check("job server", "warning", found, remedy)
+    return Check("job server", "ok", f"none here; pipeline submit --address; {token}")
 
 
 def _read(path: str) -> str:

@@ -12,6 +12,7 @@ PRESETS = (
     *("medium", "slow", "slower", "veryslow"),
 )
 ExistingFolder = click.Path(exists=True, file_okay=False, path_type=Path)
+ExistingFile = click.Path(exists=True, dir_okay=False, path_type=Path)
 AnyPath = click.Path(path_type=Path)
 
 
@@ -36,6 +37,7 @@ class Cli(click.Group):
 def _our_errors() -> tuple[type[BaseException], ...]:
     # here, because --help must not wait for numpy and h5py
     from pipeline.adapters.errors import DatasetError
+    from pipeline.cluster.errors import ClusterError
     from pipeline.extract.errors import VideoError
     from pipeline.flow.errors import FlowError
     from pipeline.plan import PlanError
@@ -44,6 +46,7 @@ def _our_errors() -> tuple[type[BaseException], ...]:
     from pipeline.store.errors import StoreError
 
     return (
+        ClusterError,
         DatasetError,
         ExtractionError,
         FlowError,

@@ -8,7 +8,9 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
@@ -144,7 +146,8 @@ def read_commits(store: Path, shard: int, fingerprint: str) -> dict[str, Commit]
     return found
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
@@ -161,8 +164,10 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
     complete = [m for m in plan.modalities if _complete(plan, m, store)]
     bad: dict[str, str] = {}
     files: dict[str, list[FileRecord]] = {modality: [] for modality in complete}
+    count = 0
 
     def records() -> Iterator[IndexRecord]:
+        nonlocal count
         for shard in range(plan.shards):
             commits = read_commits(store, shard, plan.fingerprint)
             for modality in complete:
@@ -176,9 +181,14 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
             }
             stored = {video.id for commit in wanted for video in commit.videos}
             bad.update({n: why for n, why in reasons.items() if n not in stored})
-            yield from _index_records(wanted, videos, kept)
+            for record in _index_records(wanted, videos, kept):
+                count += 1
+                yield record
 
-    index = list(records())
+    index = records()  # by id, as the shards are: none of them is held
+    first = next(index, None)
+    if first is not None:
+        write_index(store, chain([first], index), ordered=True)
     manifest = Manifest(
         dataset=plan.dataset,
         classes=dataset.classes,
@@ -197,11 +207,10 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
             )
             for modality in complete
         },
-        videos=len(index),
+        videos=count,
         bad=dict(sorted(bad.items())),
     )
-    if index:
-        write_index(store, index)
+    if count:
         write_json(store / MANIFEST, manifest.to_dict())
     return manifest
 

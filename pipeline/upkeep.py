@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.extraction import DAMAGED, is_locked, read_plan
+from pipeline.extraction import DAMAGED
+from pipeline.holder import Found, holder_of
+from pipeline.plan_file import read_plan
 from pipeline.store import Store
 from pipeline.store.files import MANIFEST, read_commit, write_json
 from pipeline.store.verify import Damage
@@ -39,8 +41,13 @@ class Status:
     bytes: Mapping[str, int]
     bad: Mapping[str, str]
     finished: bool
-    running: bool
-    """A run is writing it now."""
+    holder: Found | None
+    """Who writes it, or was killed while writing it."""
+
+    @property
+    def running(self) -> bool:
+        """A run is writing it now, as far as can be seen."""
+        return self.holder is not None and self.holder.running
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -52,12 +59,15 @@ class Status:
             "bad": dict(self.bad),
             "finished": self.finished,
             "running": self.running,
+            "holder": self.holder.to_dict() if self.holder else None,
         }
 
     def text(self) -> str:
         finished = "finished" if self.finished else "not finished"
-        running = "being written" if self.running else "not being written"
-        lines = [f"{self.store}: {self.videos:,} videos planned, {finished}, {running}"]
+        lines = [f"{self.store}: {self.videos:,} videos planned, {finished}"]
+        if self.holder:
+            what = "being written by" if self.running else "left behind by"
+            lines.append(f"  {what} {self.holder.text()}")
         lines += [
             f"  {name}: {self.done[name]}/{self.shards} shards, {size / 1e6:,.1f} MB"
             for name, size in self.bytes.items()
@@ -92,7 +102,7 @@ def status(store: Path) -> Status:
         bad=bad,
         finished=(store / MANIFEST).exists()
         and all(count == plan.shards for count in done.values()),
-        running=is_locked(store),
+        holder=holder_of(store),
     )
 
 
@@ -155,7 +165,7 @@ def full_id(store: Store, wanted: str) -> str:
     """The id of a video that was named by its id, or by the end of it."""
     from pipeline.store import VideoNotFound
 
-    ids = [video.id for video in store.videos()]
+    ids = store.ids()
     if wanted in ids:
         return wanted
     ends = [name for name in ids if name.endswith(f"/{wanted}")]

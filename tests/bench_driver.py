@@ -21,6 +21,7 @@ from bench_memory import peak_mb
 
 from pipeline import extraction
 from pipeline.adapters import load
+from pipeline.execution import Execution
 from pipeline.extract.video import Block
 from pipeline.plan import StoreSettings
 
@@ -56,7 +57,7 @@ def main() -> None:
             dataset,
             StoreSettings(short_side=16).record(["rgb"]),
             out=Path(folder, "store"),
-            execution=extraction.Execution(workers=2, open_video=one_frame),
+            execution=Execution(workers=2, open_video=one_frame),
         )
         print(
             json.dumps(

@@ -18,14 +18,14 @@ FLOORS = """
 pipeline.store
 pipeline.adapters pipeline.flow
 pipeline.extract
-pipeline.progress pipeline.plan pipeline.isolate pipeline.ahead pipeline.stages pipeline.build pipeline.publish
+pipeline.progress pipeline.plan pipeline.plan_file pipeline.isolate pipeline.ahead pipeline.stages pipeline.build pipeline.publish
 pipeline.executors
 pipeline.estimate
-pipeline.retries
+pipeline.retries pipeline.holder
 pipeline.cluster
-pipeline.summary pipeline.extraction pipeline.upkeep
+pipeline.execution pipeline.summary pipeline.extraction pipeline.upkeep
 pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.colour_wheel pipeline.preview pipeline.bench
-pipeline.options pipeline.cli_bench pipeline.cli
+pipeline.options pipeline.cli_bench pipeline.cli_cluster pipeline.cli
 training.errors training.saved training.metrics training.progress
 training.report training.data training.models training.losses training.engine
 training.steps training.protocols

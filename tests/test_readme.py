@@ -59,7 +59,12 @@ def options(command: click.Command) -> set[str]:
 
 @pytest.mark.parametrize("line", [*command_lines(), *commands_in_prose()])
 def test_commands_and_their_options_exist(line: str) -> None:
-    command, rest = command_of(shlex.split(line.rstrip(" .")))
+    words = shlex.split(line.rstrip(" ."))
+    if "--" in words:  # a command that takes a command
+        inner = words[words.index("--") + 1 :]
+        test_commands_and_their_options_exist(shlex.join(inner))
+        words = words[: words.index("--")]
+    command, rest = command_of(words)
     given = {word.partition("=")[0] for word in rest if word.startswith("--")}
     assert given <= options(command)
 

@@ -49,6 +49,7 @@ __all__ = [
     "VideoRecord",
     "commit_file",
     "committed",
+    "open_index",
     "read_commit",
     "read_index",
     "read_manifest",
@@ -83,13 +84,9 @@ def read_index(folder: Path) -> Iterator[IndexRecord]:
     Raises:
         LayoutError: the index is missing, or a line is not a video.
     """
-    try:
-        file = (folder / INDEX).open("rb")
-    except FileNotFoundError:
-        raise LayoutError(f"{folder}: expected {INDEX} beside the manifest") from None
     shared: dict[Any, Any] = {}
     number = 0
-    with file:
+    with open_index(folder) as file:
         try:
             for number, line in enumerate(file, 1):
                 yield IndexRecord.checked(json.loads(line), shared)
@@ -97,12 +94,34 @@ def read_index(folder: Path) -> Iterator[IndexRecord]:
             raise complaint(f"{folder / INDEX}:{number}", "a video", error) from None
 
 
-def write_index(folder: Path, records: Iterable[IndexRecord]) -> None:
-    """Write `index.jsonl`, sorted by id; like `write_json`, all of it or nothing."""
+def open_index(folder: Path) -> IO[bytes]:
+    """
+    Raises:
+        LayoutError: the index is missing.
+    """
+    try:
+        return (folder / INDEX).open("rb")
+    except FileNotFoundError:
+        raise LayoutError(f"{folder}: expected {INDEX} beside the manifest") from None
+
+
+def write_index(
+    folder: Path, records: Iterable[IndexRecord], *, ordered: bool = False
+) -> None:
+    """Write `index.jsonl`, sorted by id; like `write_json`, all of it or nothing.
+
+    Args:
+        ordered: they come sorted, and are written as they come: none is held.
+    """
+    if not ordered:
+        records = sorted(records, key=lambda record: record.id)
+    encoder, last = json.JSONEncoder(sort_keys=True, allow_nan=False), ""
     with replacing(folder / INDEX) as file:
-        for record in sorted(records, key=lambda record: record.id):
-            line = json.dumps(record.to_dict(), sort_keys=True, allow_nan=False)
-            file.write(line.encode() + b"\n")
+        for record in records:
+            if record.id <= last:
+                raise LayoutError(f"{INDEX}: expected {last!r} before {record.id!r}")
+            last = record.id
+            file.write(encoder.encode(record.to_dict()).encode() + b"\n")
 
 
 def read_commit(folder: Path, modality: str, shard: int) -> Commit | None:

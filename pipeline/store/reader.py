@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import LayoutError, RangeError, VideoNotFound
-from .files import read_manifest
-from .records import Rows, shard_file
+from .files import open_index, read_manifest
+from .long_index import LongIndex
+from .records import Manifest, Rows, shard_file
 from .schema import LAYOUT, MODALITIES, entry_shape
 from .shard_reader import ShardReader
-from .videos import StoredVideo, read_videos
+from .videos import HeldIndex, StoredVideo, VideoMaker, read_videos, require_count
 
+HELD_INDEX_BYTES = 8 << 20
+"""About 18,000 videos: an index up to here is read at once, and checked to its last line."""
 MAX_OPEN_FILES = 64
 DECODE_ROWS = 64
 """Rows fetched at once: a long range needs no second copy of all its stored bytes."""
@@ -53,8 +56,7 @@ class Store:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
         self._max_open_files = max_open_files
-        self._videos = read_videos(self.folder, self.manifest)
-        self._listed = tuple(self._videos.values())
+        self._videos = _opened_index(self.folder, self.manifest)
         self._forget_files()
 
     @property
@@ -96,21 +98,25 @@ class Store:
         return f"Store({str(self.folder)!r}): {len(self._videos)} videos, {', '.join(self.modalities)}"
 
     def videos(self) -> Sequence[StoredVideo]:
-        """All videos, by id."""
-        return self._listed
+        """All videos, by id. In a very large store, each is read when it is asked for."""
+        return self._videos
+
+    def ids(self) -> Sequence[str]:
+        """Of all videos, in their order; quick in a store of any size."""
+        return self._videos.ids
 
     def video(self, video_id: str) -> StoredVideo:
         """
         Raises:
             VideoNotFound: the store does not hold this video.
         """
-        try:
-            return self._videos[video_id]
-        except KeyError:
+        video = self._videos.find(video_id)
+        if video is None:
             raise VideoNotFound(
                 f"{self.folder}: expected one of its {len(self._videos)} videos, "
                 f"got {video_id!r}"
-            ) from None
+            )
+        return video
 
     def read(
         self,
@@ -189,10 +195,14 @@ class Store:
                     f"{', '.join(self._arrays())}, got {name!r}"
                 )
         needed = {LAYOUT[name].modality for name in names}
-        having = [video for video in self._listed if needed <= video.rows.keys()]
         leading = min(needed, key=MODALITIES.index)
-        having.sort(key=lambda video: (video.rows[leading], video.id))
-        for video in having:
+        having = sorted(
+            (video.rows[leading], video.id)
+            for video in self._videos
+            if needed <= video.rows.keys()
+        )
+        for _, video_id in having:
+            video = self.video(video_id)
             longest = max(video.rows[modality].num_rows for modality in needed)
             for start in range(0, max(longest, 1), block):
                 arrays = {
@@ -251,6 +261,18 @@ class Store:
         opening = partial(_open_shard, self.folder, self.manifest.shards)
         self._open = lru_cache(self._max_open_files)(opening)
         self._pid = os.getpid()
+
+
+def _opened_index(folder: Path, manifest: Manifest) -> HeldIndex | LongIndex:
+    with open_index(folder) as file:
+        size = os.fstat(file.fileno()).st_size
+    if size > HELD_INDEX_BYTES:
+        videos = LongIndex(folder, VideoMaker(folder, manifest))
+        if len(videos) <= manifest.videos:
+            require_count(folder, manifest, len(videos))
+            return videos
+        # A run that adds a modality was interrupted: some lines are to be ignored.
+    return read_videos(folder, manifest)
 
 
 def _open_shard(folder: Path, shards: int, modality: str, shard: int) -> ShardReader:

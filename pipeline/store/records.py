@@ -231,7 +231,7 @@ class IndexRecord:
     rows: Mapping[str, Rows]
 
     def to_dict(self) -> dict[str, Any]:
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], *, where: str = INDEX) -> Self:

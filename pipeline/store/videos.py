@@ -1,7 +1,8 @@
 """The index of a store -> its videos, checked against the manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from .errors import LayoutError
@@ -45,36 +46,79 @@ class StoredVideo:
         return tuple(name for name in MODALITIES if name in self.rows)
 
 
-def read_videos(folder: Path, manifest: Manifest) -> dict[str, StoredVideo]:
-    """Id -> video, in the order of the index.
+class HeldIndex(tuple[StoredVideo, ...]):
+    """The videos of a store by position and by id, all of them held."""
+
+    @cached_property
+    def _by_id(self) -> dict[str, StoredVideo]:
+        return {video.id: video for video in self}
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return tuple(self._by_id)
+
+    def find(self, video_id: str) -> StoredVideo | None:
+        """The video of an id, or None."""
+        return self._by_id.get(video_id)
+
+
+def read_videos(folder: Path, manifest: Manifest) -> HeldIndex:
+    """The videos of the index, in its order; all lines are looked at.
 
     Raises:
         LayoutError: index and manifest do not belong together.
     """
-    names: dict[tuple[int, ...], tuple[str, ...]] = {}
-    videos: dict[str, StoredVideo] = {}
-    for record in read_index(folder):
-        if record.labels not in names:
-            names[record.labels] = _class_names(folder, record, manifest.classes)
+    maker = VideoMaker(folder, manifest)
+    videos = HeldIndex(filter(None, map(maker, read_index(folder))))
+    seen: set[str] = set()
+    for video in videos:
+        if video.id in seen:
+            raise LayoutError(f"{folder}: expected {video.id!r} once in the index")
+        seen.add(video.id)
+    require_count(folder, manifest, len(videos))
+    return videos
+
+
+def require_count(folder: Path, manifest: Manifest, found: int) -> None:
+    """
+    Raises:
+        LayoutError: not as many videos as the manifest says.
+    """
+    if found != manifest.videos:
+        raise LayoutError(
+            f"{folder}: expected {manifest.videos} videos in the index, got {found}"
+        )
+
+
+class VideoMaker:
+    """A line of the index -> a video, checked against the manifest.
+
+    Raises:
+        LayoutError: the line speaks of shards or labels that the manifest does not have.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self._folder, self._shards = folder, manifest.shards
+        self._modalities = frozenset(manifest.modalities)
+        self._classes = manifest.classes
+        self._names: dict[tuple[int, ...], tuple[str, ...]] = {}
+
+    def __call__(self, record: IndexRecord) -> StoredVideo | None:
+        if record.labels not in self._names:
+            names = _class_names(self._folder, record, self._classes)
+            self._names[record.labels] = names
         # A run that adds a modality replaces the index, then the manifest: in between,
         # the index may know more than the manifest admits.
-        known = {m: rows for m, rows in record.rows.items() if m in manifest.modalities}
+        known = {m: rows for m, rows in record.rows.items() if m in self._modalities}
         if not known:
-            continue
+            return None
         for modality, rows in known.items():
-            if rows.shard >= manifest.shards:
+            if rows.shard >= self._shards:
                 raise LayoutError(
-                    f"{folder}: {record.id}: {modality}: expected a shard below "
-                    f"{manifest.shards}, got {rows.shard}"
+                    f"{self._folder}: {record.id}: {modality}: expected a shard below "
+                    f"{self._shards}, got {rows.shard}"
                 )
-        if record.id in videos:
-            raise LayoutError(f"{folder}: expected {record.id!r} once in the index")
-        videos[record.id] = _stored_video(record, names[record.labels], known)
-    if len(videos) != manifest.videos:
-        raise LayoutError(
-            f"{folder}: expected {manifest.videos} videos in the index, got {len(videos)}"
-        )
-    return videos
+        return _stored_video(record, self._names[record.labels], known)
 
 
 def _class_names(

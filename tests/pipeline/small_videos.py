@@ -132,6 +132,16 @@ def slow(path: Path, *, seconds: float) -> Iterator[Extraction]:
 
 
 @contextmanager
+def marked(path: Path, *, seconds: float, marks: Path) -> Iterator[Extraction]:
+    """Each video takes its time, and leaves the name of the Ray node that decodes it."""
+    import ray
+
+    (marks / ray.get_runtime_context().get_node_id()).touch()
+    with slow(path, seconds=seconds) as extraction:
+        yield extraction
+
+
+@contextmanager
 def buggy(path: Path, *, victim: str) -> Iterator[Extraction]:
     """A bug of ours, not the video's fault."""
     if path.stem == victim:

@@ -20,9 +20,10 @@ from small_videos import (
     store_bytes,
 )
 
+from pipeline.execution import Execution
 from pipeline.executors import crew as crews
 from pipeline.executors.gpus import Gpus
-from pipeline.extraction import Execution, dry_run, extract
+from pipeline.extraction import dry_run, extract
 from pipeline.retries import ExtractionError
 
 pytestmark = [
@@ -51,7 +52,7 @@ def cluster():
     """One Ray for all these tests; `ray.init` of a run joins it."""
     ray = pytest.importorskip("ray")
     here = Path(__file__).parent
-    paths = f"{here}{os.pathsep}{here.parent}"
+    paths = os.pathsep.join(map(str, (here, here.parent, here.parents[1])))
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = paths  # workers import what they are given by name
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

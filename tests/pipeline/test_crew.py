@@ -10,10 +10,11 @@ from batch_solvers import ZeroFlow, broken
 from small_videos import SETTINGS, data_set, draw_videos, store_bytes
 
 from pipeline.build import Task
+from pipeline.execution import Execution
 from pipeline.executors import crew as crews
 from pipeline.executors.crew import Crew, gpu_workers, local_crew, split
 from pipeline.executors.gpus import Gpus, _names, trouble_with_flow
-from pipeline.extraction import Execution, extract
+from pipeline.extraction import extract
 from pipeline.flow.errors import FlowError
 from pipeline.plan import PlannedVideo, new_plan
 from pipeline.progress import Silent
@@ -143,7 +144,7 @@ def test_parts_of_shards_are_published_and_gone_on_with(
     whole, out = tmp_path / "whole", tmp_path / "parts"
     extract(data_set(folder), ALL, out=whole, execution=execution)
     monkeypatch.setattr(
-        "pipeline.extraction.local_crew",
+        "pipeline.execution.local_crew",
         lambda **given: replace(local_crew(**given), split=True),
     )
     with pytest.raises(KeyboardInterrupt):

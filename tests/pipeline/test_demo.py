@@ -23,7 +23,8 @@ from pipeline.adapters.demo_motion import (
     true_flow,
 )
 from pipeline.adapters.errors import DatasetError
-from pipeline.extraction import Execution, extract
+from pipeline.execution import Execution
+from pipeline.extraction import extract
 from pipeline.plan import StoreSettings
 from pipeline.store import Store
 

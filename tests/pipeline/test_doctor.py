@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -264,3 +265,22 @@ def test_doctor_starts_without_any_library() -> None:
     assert answer.returncode == 0, answer.stderr
     for name in ("opencv", "pyav", "hdf5", "numba", "ray"):
         assert f"problem  {name}" in answer.stdout
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_job_server_is_asked_for_and_a_token_looked_for(
+    listens, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1] if listens else 1
+        monkeypatch.setenv("RAY_API_SERVER_ADDRESS", f"http://127.0.0.1:{port}")
+        before = machine.job_server()
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray/auth_token").write_text("t")
+        after = machine.job_server()
+    assert before.state == after.state == ("ok" if listens else "warning")
+    assert "no token" in before.found and "token at hand" in after.found
+    assert bool(after.remedy) != listens

@@ -15,7 +15,9 @@ from small_videos import (
     store_bytes,
 )
 
-from pipeline.extraction import Execution, extract, locked, store_plan
+from pipeline.execution import Execution
+from pipeline.extraction import extract, store_plan
+from pipeline.holder import hold
 from pipeline.plan import PlanError, StoreSettings
 from pipeline.retries import ExtractionError
 from pipeline.store import Store
@@ -207,7 +209,7 @@ def test_the_same_bug_three_times_stops_the_run(folder, tmp_path):
 
 
 def test_a_second_writer_is_refused_and_told_who_writes(folder, finished):
-    with locked(finished):
+    with hold(finished):
         with pytest.raises(ExtractionError, match="another run.*process"):
             extract(data_set(folder), RGB_MV, out=finished, execution=HERE)
         assert status(finished).running

@@ -21,14 +21,16 @@ from small_videos import (
     store_bytes,
 )
 
+from pipeline.execution import Execution
 from pipeline.executors.attempt import LOGS
-from pipeline.extraction import Execution, extract
+from pipeline.extraction import extract
 from pipeline.store import Store
 from pipeline.upkeep import status, verify
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}"}
+PATHS = (HERE, HERE.parent, HERE.parents[1])  # the code beside these tests
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, PATHS))}
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from pipeline.store import (
     Store,
     StoreNotFound,
     VideoNotFound,
+    reader,
 )
 from pipeline.store.codecs import default_codec
 from pipeline.store.reader import DECODE_ROWS
@@ -31,8 +32,11 @@ def folder(tmp_path_factory):
     return write_store(tmp_path_factory.mktemp("stores") / "tiny", SHARDS)
 
 
-@pytest.fixture
-def store(folder):
+@pytest.fixture(params=["held", "long"])
+def store(folder, request, monkeypatch):
+    """The same store with its index held, and as one of millions of videos."""
+    if request.param == "long":
+        monkeypatch.setattr(reader, "HELD_INDEX_BYTES", 0)
     return Store(folder)
 
 

@@ -1,0 +1,186 @@
+"""Commands that speak to a cluster: submit, jobs, logs, stop, cluster check."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import ExistingFile
+
+_address = click.option(
+    "--address",
+    metavar="URL",
+    help="Of the cluster's dashboard, http://HEAD:8265. "
+    "[default: $RAY_API_SERVER_ADDRESS, else a cluster of this machine]",
+)
+_DETACHED = 130
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@_address
+@click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
+@click.option(
+    "--gpus",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="Reserve GPUs of one machine for the command itself, as training needs them. "
+    "The tasks of `pipeline extract` get theirs without.",
+)
+@click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="A variable for the job, with its value here if none is given; repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def submit(
+    address: str | None,
+    no_wait: bool,
+    gpus: float,
+    variables: tuple[str, ...],
+    as_json: bool,
+    command: tuple[str, ...],
+) -> None:
+    """Run `pipeline ...` or `training ...` as a job of a cluster, and follow it.
+
+    \b
+    pipeline submit -- pipeline extract --dataset ucf101 --out /lab/stores/ucf101
+    pipeline submit --gpus 1 -- training distill --store /lab/stores/ucf101 ...
+
+    Relative paths are taken from this folder and made absolute, $VIDEO_DATA too: the
+    job runs elsewhere, and must find them under the same names. Nothing is uploaded.
+
+    Ends with the exit code of the command. Ctrl-C only leaves it: the job goes on.
+    """
+    from pipeline.cluster.command import elsewhere
+    from pipeline.store.places import data_folder
+
+    words = elsewhere(command, folder=Path.cwd())
+    environment = {"VIDEO_DATA": str(data_folder().absolute())}
+    environment |= dict(map(_variable, variables))
+    if words[-len(command) :] != list(command):
+        click.echo(f"as seen from {Path.cwd()}: {' '.join(words)}", err=True)
+    from pipeline.cluster.jobs import JobServer  # here, because ray is slow to import
+
+    server = JobServer(address)
+    name = server.submit(words, environment=environment, gpus=gpus)
+    if no_wait:
+        click.echo(json.dumps(server.job(name).to_dict()) if as_json else name)
+        return
+    click.echo(f"submitted as {name} to {server.address}", err=True)
+    _follow(server, name, as_json=as_json)
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or (not equals and name not in os.environ):
+        raise click.UsageError(
+            f"--env: expected NAME=VALUE or a variable that is set, got {text!r}"
+        )
+    return name, value if equals else os.environ[name]
+
+
+def _follow(server: Any, name: str, *, as_json: bool) -> None:
+    """Pass on what the job prints, and end as it ends."""
+
+    def write(text: str) -> None:
+        click.echo(text, nl=False, err=as_json)
+
+    try:
+        job = server.follow(
+            name, write=write, say=lambda line: click.echo(line, err=True)
+        )
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nleft {name}, which goes on; to see it again: pipeline logs {name} "
+            f"--follow; to end it: pipeline stop {name}",
+            err=True,
+        )
+        raise SystemExit(_DETACHED) from None
+    if as_json:
+        click.echo(json.dumps(job.to_dict()))
+    elif job.exit_code:
+        why = f": {job.message}" if job.message else ""
+        click.echo(f"{name}: {job.status.lower()}{why}", err=True)
+    raise SystemExit(job.exit_code)
+
+
+@click.command()
+@_address
+@click.option("--json", "as_json", is_flag=True)
+def jobs(address: str | None, as_json: bool) -> None:
+    """List the jobs of a cluster, the newest last."""
+    from pipeline.cluster.jobs import JobServer
+
+    server = JobServer(address)
+    found = server.jobs()
+    if as_json:
+        click.echo(json.dumps([job.to_dict() for job in found]))
+        return
+    for job in found:
+        click.echo(job.text())
+    if not found:
+        click.echo(f"no jobs at {server.address}", err=True)
+
+
+@click.command()
+@click.argument("job")
+@_address
+@click.option("--follow", is_flag=True, help="Until it ends; with its exit code.")
+def logs(job: str, address: str | None, follow: bool) -> None:
+    """What a job has printed. JOB is its id, or a part of it that no other has."""
+    from pipeline.cluster.jobs import JobServer
+
+    server = JobServer(address)
+    name = server.job(job).id
+    if follow:
+        _follow(server, name, as_json=False)
+    click.echo(server.log(name), nl=False)
+
+
+@click.command()
+@click.argument("job")
+@_address
+@click.option("--json", "as_json", is_flag=True)
+def stop(job: str, address: str | None, as_json: bool) -> None:
+    """End a job; what it has finished stays, and the same command goes on from there."""
+    from pipeline.cluster.jobs import JobServer
+
+    server = JobServer(address)
+    before = server.job(job)
+    after = before if before.over else server.stop(before.id)
+    if as_json:
+        click.echo(json.dumps(after.to_dict()))
+    else:
+        was = "was over already: " if before.over else ""
+        click.echo(f"{after.id}: {was}{after.status.lower()}")
+
+
+@click.group()
+def cluster() -> None:
+    """Clusters that `ray up` starts."""
+
+
+@cluster.command()
+@click.argument("file", type=ExistingFile)
+@click.option("--json", "as_json", is_flag=True)
+def check(file: Path, as_json: bool) -> None:
+    """Find what is wrong with a cluster.yaml before `ray up` does; without network.
+
+    Ray's own validator, and what it does not look at. Exit code 1 where there are errors.
+    """
+    from pipeline.cluster.config import findings
+
+    found = findings(file)
+    errors = sum(finding.level == "error" for finding in found)
+    if as_json:
+        click.echo(json.dumps([finding._asdict() for finding in found]))
+    else:
+        for finding in found:
+            click.echo(f"{finding.level}: {finding.text}")
+        click.echo(f"{file}: {errors} errors, {len(found) - errors} warnings")
+    raise SystemExit(1 if errors else 0)

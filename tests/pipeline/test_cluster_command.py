@@ -1,0 +1,209 @@
+"""A command line for another machine: absolute paths, readable names, exit codes."""
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import grpc
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import main
+from pipeline.cluster.address import answers, joined_by_auto, settle_token
+from pipeline.cluster.command import elsewhere
+from pipeline.cluster.errors import ClusterError
+from pipeline.cluster.jobs import Job, JobServer, new_id
+
+HERE = Path("/home/anna")
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (
+            "extract --videos v --out=../s --limit 3 --json",
+            "pipeline extract --videos /home/anna/v --out=/home/anna/../s --limit 3 --json",
+        ),
+        ("pipeline extract --dataset demo", "pipeline extract --dataset demo"),
+        ("pipeline verify s --decode", "pipeline verify /home/anna/s --decode"),
+        ("pipeline verify -- s", "pipeline verify -- /home/anna/s"),
+        ("info s class/v_01", "pipeline info /home/anna/s class/v_01"),
+        (
+            "training distill --store /lab/s --teacher flow --out runs/a",
+            "training distill --store /lab/s --teacher flow --out /home/anna/runs/a",
+        ),
+        ("training evaluate r", "training evaluate /home/anna/r"),
+        ("training --help", "training --help"),
+        ("pipeline cluster check c.yaml", "pipeline cluster check /home/anna/c.yaml"),
+    ],
+)
+def test_what_the_command_takes_for_a_path_is_made_absolute(given, sent):
+    assert elsewhere(given.split(), folder=HERE) == sent.split()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", "expected a command"),
+        ("extrakt", "expected a command of `pipeline`.*extract.*got 'extrakt'"),
+        ("training extract", "expected a command of `training`.*distill"),
+        ("extract --vidos v", "--vidos"),
+        ("extract --videos", "--videos"),
+    ],
+)
+def test_a_wrong_command_is_refused_before_it_is_sent(given, expected):
+    with pytest.raises(click.UsageError) as refused:
+        elsewhere(given.split(), folder=HERE)
+    assert re.search(expected, refused.value.format_message())
+    assert CliRunner().invoke(main, ["submit", "--", *given.split()]).exit_code == 2
+
+
+def test_ids_are_readable_and_no_two_are_equal():
+    words = ["pipeline", "extract", "--dataset", "ucf101", "--out", "/lab/Mine"]
+    first, second = new_id(words), new_id(words)
+    assert first != second
+    assert first.startswith("extract-ucf101-") and first.replace("-", "").isalnum()
+    assert new_id(["training", "distill", "--store", "/lab/A b"]).startswith(
+        "distill-a-b-"
+    )
+    assert new_id(["training", "--help"])[0].isalnum()
+
+
+@pytest.mark.parametrize(
+    ("status", "driver", "expected"),
+    [
+        ("SUCCEEDED", 0, 0),
+        ("FAILED", 3, 3),
+        ("FAILED", 1, 1),
+        ("FAILED", 2, 2),
+        ("FAILED", 130, 130),
+        ("FAILED", -9, 1),
+        ("FAILED", 137, 1),
+        ("FAILED", None, 1),
+        ("STOPPED", None, 130),
+        ("RUNNING", None, None),
+        ("PENDING", None, None),
+    ],
+)
+def test_a_job_ends_as_its_command_ended(status, driver, expected):
+    details = SimpleNamespace(
+        submission_id="a",
+        entrypoint="pipeline doctor",
+        status=SimpleNamespace(value=status),
+        driver_exit_code=driver,
+        start_time=1_000,
+        end_time=61_000,
+        message="died with exit code 3, last available logs (truncated):\nline",
+    )
+    job = Job.of(details)
+    assert (job.exit_code, job.over) == (expected, expected is not None)
+    assert job.seconds == 60 and job.message == "died with exit code 3"
+    assert "\n" not in job.text()
+
+
+@pytest.mark.parametrize("how", ["option", "variable", "ray_address"])
+def test_nobody_at_an_address_is_one_line(how, monkeypatch):
+    monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
+    command = ["jobs"]
+    if how == "option":
+        command += ["--address", "http://127.0.0.1:1"]
+    elif how == "variable":
+        monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:1")
+    else:
+        monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1/")
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 1 and done.output.count("\n") == 1
+    assert "expected a job server at http://127.0.0.1:1, got none" in done.output
+
+
+def test_without_any_cluster_the_line_says_how_to_get_one(monkeypatch, tmp_path):
+    for name in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr("pipeline.cluster.jobs.DASHBOARD_PORT", 1)
+    with pytest.raises(RuntimeError, match="--address http://HEAD:1 or RAY_API"):
+        JobServer()
+
+
+def test_a_cluster_that_was_killed_left_a_note_and_is_not_joined(monkeypatch, tmp_path):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert joined_by_auto() is None
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray/ray_current_cluster").write_text("127.0.0.1:1")
+    assert joined_by_auto() is None
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")  # as in a job
+    assert joined_by_auto() == "10.0.0.1:6379"
+
+
+def test_an_address_without_a_port_is_no_address():
+    assert answers("http://head") == "expected HOST:PORT"
+
+
+@pytest.mark.parametrize("text", ["=x", "NOT_SET_ANYWHERE"])
+def test_a_variable_without_name_or_value_is_wrong_usage(text):
+    done = CliRunner().invoke(main, ["submit", "--env", text, "doctor"])
+    assert done.exit_code == 2 and "--env: expected NAME=VALUE" in done.output
+
+
+@pytest.fixture
+def gcs():
+    """Something that answers as the head of a cluster does, with a token or without."""
+    servers = []
+
+    def start(code: grpc.StatusCode) -> str:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            context.set_code(code)
+            return b""
+
+        handlers = {"GetClusterId": grpc.unary_unary_rpc_method_handler(answer)}
+        service = "ray.rpc.NodeInfoGcsService"
+        server = grpc.server(ThreadPoolExecutor(1))
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, handlers),)
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        servers.append(server)
+        return f"127.0.0.1:{port}"
+
+    yield start
+    for server in servers:
+        server.stop(None).wait()
+
+
+@pytest.mark.parametrize("how", ["address", "auto"])
+@pytest.mark.parametrize(
+    ("code", "mode"),
+    [
+        (grpc.StatusCode.OK, "disabled"),
+        (grpc.StatusCode.UNAUTHENTICATED, "token"),
+        (grpc.StatusCode.UNIMPLEMENTED, None),  # another Ray: it may decide itself
+    ],
+)
+def test_ray_sends_its_token_where_a_cluster_asks_for_it(
+    how, code, mode, gcs, monkeypatch
+):
+    address = gcs(code)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "t")
+    monkeypatch.setenv("RAY_AUTH_MODE", "")  # so that the test restores it
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    settle_token(address if how == "address" else "auto")
+    assert (os.environ["RAY_AUTH_MODE"] or None) == mode
+
+
+def test_a_token_that_is_missing_is_one_line(gcs, monkeypatch, tmp_path):
+    address = gcs(grpc.StatusCode.UNAUTHENTICATED)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(
+        ClusterError, match=f"{address}: the cluster asks for its token"
+    ):
+        settle_token(address)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # somebody has decided
+    settle_token(address)
+    settle_token("local")

@@ -1,0 +1,187 @@
+"""One run at a time writes a store, on this machine and on others, whoever dies when."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline import holder
+from pipeline.executors.attempt import LOGS
+from pipeline.holder import Holder, StoreHeld, hold, holder_of
+from pipeline.retries import ExtractionError
+
+QUICK = {"beat_seconds": 0.05, "stale_seconds": 0.4}
+THERE = {"host": "gpu7", "user": "anna", "pid": 12, "space": "another boot"}
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    (tmp_path / LOGS).mkdir()
+    return tmp_path
+
+
+def left_behind(store: Path, number: int = 1, **changes: object) -> Path:
+    """The lease of a run that is not there any more, or not here."""
+    found = replace(Holder.this_process(), **changes)
+    path = store / LOGS / f"holder-{number:05d}.json"
+    path.write_text(json.dumps(asdict(found)))
+    return path
+
+
+def test_a_second_run_is_told_who_writes_and_since_when(store):
+    with hold(store):
+        with pytest.raises(StoreHeld) as refused, hold(store):
+            pass
+        line = str(refused.value)
+        assert f"process {os.getpid()} of" in line and "since 2" in line
+        assert "\n" not in line
+        assert holder_of(store).running
+    assert holder_of(store) is None
+
+
+def test_after_an_end_the_next_run_may_write_and_one_file_remains(store):
+    for _ in range(3):
+        with hold(store):
+            pass
+    assert [path.name for path in (store / LOGS).iterdir()] == ["holder-00003.ended"]
+
+
+def test_an_error_inside_ends_the_lease_too(store):
+    with pytest.raises(ZeroDivisionError), hold(store):
+        raise ZeroDivisionError
+    with hold(store):
+        pass
+
+
+def test_a_killed_process_of_this_machine_is_followed_at_once(store):
+    code = (
+        "import sys, os, pathlib; from pipeline.holder import hold\n"
+        "with hold(pathlib.Path(sys.argv[1])): print('held', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(store)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout.readline() == "held\n"
+        with pytest.raises(StoreHeld, match=f"process {run.pid}"), hold(store):
+            pass
+        run.kill()
+        while run.poll() is None and holder_of(store).running:
+            time.sleep(0.01)  # a zombie will do: nobody has waited for it yet
+        assert not holder_of(store).running
+        with hold(store):
+            assert holder_of(store).holder.pid == os.getpid()
+
+
+def test_a_number_that_another_process_has_now_does_not_hold(store):
+    left_behind(store, started="1")  # we run, but did not start then
+    with hold(store):
+        pass
+
+
+@pytest.mark.parametrize("where", [THERE, {"space": "another container"}])
+def test_elsewhere_a_fresh_lease_holds_and_the_line_says_how_long(where, store):
+    left_behind(store, **where)
+    with pytest.raises(StoreHeld, match="when it was silent for 180 s"), hold(store):
+        pass
+
+
+def test_elsewhere_a_silent_run_is_followed_after_watching(store):
+    path = left_behind(store, **THERE)
+    os.utime(path, (time.time() - 1000, time.time() - 1000))
+    said = []
+    with hold(store, beat_seconds=0.05, say=said.append):
+        assert holder_of(store).holder.pid == os.getpid()
+    assert len(said) == 1 and "anna on gpu7" in said[0] and "1000 s ago" in said[0]
+
+
+def test_elsewhere_a_run_that_beats_again_keeps_its_store(store, monkeypatch):
+    """The file server was away: every lease looks old, the living ones as well."""
+    path = left_behind(store, **THERE)
+    os.utime(path, (1, 1))
+    monkeypatch.setattr(holder.time, "sleep", lambda seconds: os.utime(path))
+    with pytest.raises(StoreHeld), hold(store):
+        pass
+
+
+def test_age_is_told_by_the_clock_of_the_file_server(store, monkeypatch):
+    """A client whose own clock is an hour ahead still sees a fresh lease."""
+    left_behind(store, **THERE)
+    now = time.time
+    monkeypatch.setattr(holder.time, "time", lambda: now() + 3600)
+    assert holder_of(store).silent_seconds < 60
+
+
+def test_a_lease_that_was_cut_short_is_judged_by_its_age(store):
+    path = store / LOGS / "holder-00007.json"
+    path.write_text('{"host": "gp')
+    with pytest.raises(StoreHeld, match="a run that just begins"), hold(store):
+        pass
+    os.utime(path, (1, 1))
+    with hold(store, beat_seconds=0.05):
+        pass
+    assert (store / LOGS / "holder-00008.ended").exists()
+
+
+def test_a_running_lease_beats(store):
+    with hold(store, **QUICK):
+        path = store / LOGS / "holder-00001.json"
+        os.utime(path, (1, 1))
+        deadline = time.monotonic() + 10
+        while path.stat().st_mtime == 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_a_run_that_was_followed_notices_and_leaves_the_other_alone(store):
+    with hold(store) as lease:
+        lease.require()
+        left_behind(store, 2, **THERE)
+        with pytest.raises(ExtractionError, match="another one follows it.*gpu7"):
+            lease.require()
+    assert holder_of(store).holder.host == "gpu7"
+
+
+def test_of_many_that_follow_a_dead_run_at_once_one_succeeds(store):
+    path = left_behind(store, **THERE)
+    os.utime(path, (1, 1))
+    over = []
+
+    def follow(_: int) -> bool:
+        try:
+            with hold(store, **QUICK):
+                while len(over) < 11:  # held until all the others were refused
+                    time.sleep(0.01)
+                return True
+        except StoreHeld:
+            over.append(1)
+            return False
+
+    with ThreadPoolExecutor(12) as pool:
+        assert sorted(pool.map(follow, range(12))) == [False] * 11 + [True]
+
+
+def test_an_old_view_of_the_folder_does_not_give_a_number_twice(store, monkeypatch):
+    """As a network file system shows it: number 3 is long in use and 2 is removed."""
+    left_behind(store, 3, **THERE)
+    real, views = holder._newest, [1]
+    monkeypatch.setattr(
+        holder, "_newest", lambda folder: views.pop() if views else real(folder)
+    )
+    with pytest.raises(StoreHeld, match="gpu7"), hold(store):
+        pass
+    assert [path.name for path in (store / LOGS).iterdir()] == ["holder-00003.json"]
+
+
+def test_status_of_a_store_that_cannot_be_written_needs_no_probe(store, monkeypatch):
+    left_behind(store, **THERE)
+    nowhere = SimpleNamespace(hex="no/such/folder")
+    monkeypatch.setattr(holder, "uuid4", lambda: nowhere)
+    assert holder_of(store).running

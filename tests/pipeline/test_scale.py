@@ -1,0 +1,69 @@
+"""The steps of a very large data set, on a small one: same code, and memory per video."""
+
+import json
+import tracemalloc
+
+import pytest
+from bench_scale import SETTINGS, Steps, fake_data_set, publish_all, read, write
+
+from pipeline.execution import Execution
+from pipeline.extraction import _tasks, store_plan
+from pipeline.plan import PlannedVideo, StorePlan
+from pipeline.plan_file import read_plan, write_plan
+from pipeline.publish import merge, prepare
+from pipeline.store import MODALITIES, files, reader
+
+COUNT = 2_000
+
+
+@pytest.fixture
+def no_power_cut(monkeypatch):
+    monkeypatch.setattr(files.os, "fsync", lambda handle: None)
+
+
+def test_two_thousand_videos_are_planned_published_merged_and_read(
+    tmp_path, monkeypatch, no_power_cut
+):
+    monkeypatch.setattr(reader, "HELD_INDEX_BYTES", 0)
+    steps = []
+    step = Steps(steps.append)
+    write(COUNT, tmp_path / "store", step)
+    store = read(COUNT, tmp_path / "store", step)
+    assert {"plan", "publish", "merge", "open"} <= {row.get("step") for row in steps}
+    lines = (store.folder / "index.jsonl").read_text().splitlines()
+    ids = [json.loads(line)["id"] for line in lines]
+    assert ids == sorted(ids) == list(store.ids()) and len(ids) == COUNT
+    assert ids == [video.id for video in fake_data_set(COUNT, tmp_path).videos]
+
+
+def test_merging_holds_no_index(tmp_path, no_power_cut):
+    store = tmp_path / "store"
+    count = 500
+    dataset = fake_data_set(count, tmp_path)
+    plan = store_plan(dataset, SETTINGS, out=store)
+    prepare(store)
+    publish_all(_tasks(plan, MODALITIES, tmp_path, store, Execution()), store)
+    tracemalloc.start()
+    try:
+        merge(plan, dataset, store)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak / count < 600  # bytes per video; its line alone has 450
+
+
+def test_a_plan_is_read_as_it_was_written_and_its_text_depends_on_nothing_else(
+    tmp_path,
+):
+    videos = tuple(PlannedVideo(f'é"{k}', f'é"{k}.mp4', k) for k in range(3))
+    plan = StorePlan(dataset="list", videos=videos, ends=(1, 3), settings=SETTINGS)
+    write_plan(tmp_path, plan)
+    text = (tmp_path / "_plan.json").read_bytes()
+    assert read_plan(tmp_path) == plan
+    assert len(text.splitlines()) == 1 + 3 + 1
+    assert json.loads(text) == plan.to_dict() | {
+        "ends": [1, 3],
+        "videos": [list(video) for video in videos],
+    }
+    write_plan(tmp_path, read_plan(tmp_path))
+    assert (tmp_path / "_plan.json").read_bytes() == text
