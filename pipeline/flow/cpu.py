@@ -9,7 +9,7 @@ import numpy as np
 from .cache import compile_kernels
 from .frames import check_frames
 from .profiles import Profile, level_sizes
-from .strips import clear_dual, empty_state, put_flow, take_flow
+from .strips import clear_dual, empty_state, planes, put_flow, take_flow
 from .sweep import iterate
 from .taps import empty_taps, image_and_gradient
 from .warp import warp
@@ -103,6 +103,7 @@ class _Level:
         self._state = empty_state(height, width)
         self._taps = empty_taps(height, width)
         self._unfiltered = np.zeros((2, height, width), np.float32)
+        self._in_place = planes(self._state, height, width)
         self.flow = np.zeros((2, height, width), np.float32)
         self.nbytes = sum(
             it.nbytes for it in (self._state, self._taps, self._unfiltered, self.flow)
@@ -124,6 +125,11 @@ class _Level:
         take_flow(self._state, *self.flow)
 
     def _filter(self) -> None:
+        if self._in_place:
+            for plane in self._in_place:
+                cv2.medianBlur(plane[:, :-1], self._profile.median, plane[:, :-1])
+                plane[:, -1] = plane[:, -2]
+            return
         take_flow(self._state, *self._unfiltered)
         for source, target in zip(self._unfiltered, self.flow, strict=True):
             cv2.medianBlur(source, self._profile.median, target)

@@ -2,6 +2,7 @@
 
 import sys
 from functools import cache
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from .errors import FlowError
@@ -65,6 +66,12 @@ def gpu_solver(*, profile: str = "default", device: int | None = None) -> "CudaS
     from .cuda.driver import Gpu  # light: without a GPU nothing more is imported
 
     gpu = Gpu(device or 0)
+    try:
+        metadata.version("numba-cuda")
+    except metadata.PackageNotFoundError as error:
+        raise FlowError(
+            "flow back end cuda: no numba-cuda: pip install 'numba-cuda[cu13]'"
+        ) from error
     from .cuda.solver import CudaSolver
 
     return CudaSolver(profile, settings, gpu)

@@ -19,6 +19,7 @@ rules above and below.
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from .cache import compiled
 
@@ -41,6 +42,18 @@ def empty_state(height: int, width: int) -> np.ndarray:
     raw = np.zeros(size + 15, np.float32)
     start = -(raw.ctypes.data // 4) % 16
     return raw[start : start + size]
+
+
+def planes(state: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+    """The flow's two components as they lie in memory, each (H, W + 1): the last column is
+    the margin, which repeats the one before it. None for an image of several strips."""
+    if width > STRIP:
+        return []
+    steps = (4 * ROW, 4)
+    return [
+        as_strided(state[ROW + plane :], (height, width + 1), steps)
+        for plane in (U1, U2)
+    ]
 
 
 @compiled("void(float32[:, ::1], float32[:, ::1], float32[::1])")

@@ -32,7 +32,7 @@ TOGETHER = 15
 FIRST = 3
 """Iterations that sweep together before anything is known of their convergence."""
 
-SLOWEST = 1.15
+SLOWEST = 1.05
 """By what factor the sum of squared updates shrinks per iteration, at least."""
 
 

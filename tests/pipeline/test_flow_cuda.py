@@ -200,6 +200,17 @@ def test_two_batches_may_be_under_way_but_not_three():
     assert device.collect(second).planes.shape == (1, 2, 8, 9)
 
 
+def test_a_closed_solver_has_given_its_memory_back_and_can_go_on():
+    frames = moving(15, 8, 9, 0.5, 0.5)
+    device = solver(ONE_TRIP)
+    free = device._device.free_bytes()
+    ticket = device.launch(frames, np.array([[0, 1]]))
+    device.close()
+    assert device._device.free_bytes() == free
+    flow = device.collect(ticket).flow
+    assert device.flow(frames).tobytes() == flow.tobytes()
+
+
 def test_a_device_without_room_for_a_tile_is_refused():
     with pytest.raises(FlowError, match="30000 bytes of shared memory"):
         CudaSolver("default", PROFILES["default"], Simulator(shared_bytes=30_000))

@@ -23,21 +23,12 @@ TYPES = {
 Capability = tuple[int, int]
 """Compute capability of a device, such as (9, 0)."""
 
-FALLBACK = (9, 0)
-"""PTX for this one runs on later devices too."""
-
 
 def ptx(kernel: Kernel, capability: Capability) -> str:
-    """PTX of one kernel; its entry point is the kernel's name."""
-    try:
-        return _ptx(kernel, capability)
-    except Exception:  # of several kinds: the compiler does not know so new a device
-        if capability <= FALLBACK:
-            raise
-        return _ptx(kernel, FALLBACK)
+    """PTX of one kernel; its entry point is the kernel's name.
 
-
-def _ptx(kernel: Kernel, capability: Capability) -> str:
+    For a device newer than the compiler it is PTX for the newest one that it knows.
+    """
     signature = types.void(*(TYPES[it] for it in kernel.parameters))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of numba about numba

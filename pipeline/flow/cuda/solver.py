@@ -138,6 +138,15 @@ class CudaSolver:
             return FlowBatch(flow=work.result)
         return FlowBatch(planes=work.result, clipped=work.clipped)
 
+    def close(self) -> None:
+        """Wait for what is under way and give the device's memory back. The solver can go
+        on afterwards; tickets not collected keep their results."""
+        self._device.enter()
+        while self._running:
+            self._collect_oldest()
+        while self._rooms:
+            self._rooms.popitem()[1].close()
+
     def _start(
         self,
         frames: np.ndarray,
