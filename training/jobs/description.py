@@ -61,7 +61,7 @@ def decided(
     return {
         "kind": kind,
         "recipe": {"name": recipe_name, "settings": as_json(recipe)},
-        "model": {"net": model.net, "sees": model.sees},
+        "model": model.architecture(),
         "modalities": list(modalities),
         "store": store_facts(store, modalities),
         "split": split_facts(store, split),

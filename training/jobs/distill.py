@@ -17,8 +17,9 @@ from ..engine import processes
 from ..engine.record import SCORES, WEIGHTS, Run, as_json, differences
 from ..errors import RecipeError, RunError
 from ..losses.terms import SoftTargets, Term
-from ..models.backbones import TAPS, BackboneConfig, build_backbone
-from ..models.weights import transfer
+from ..models.backbones import NETS, TAPS, BackboneConfig, build_backbone
+from ..models.pretrained import first_weights
+from ..models.weights import check_all_fitted, transfer
 from ..progress import Watch
 from ..steps import Distill, check_taps
 from .course import Course, open_data
@@ -136,8 +137,16 @@ def distill(
         )
         torch.manual_seed(seed)  # for the first weights
         student = build_backbone(recipe.student, len(store.classes))
+        fitted = first_weights(student, recipe.student)
+        if fitted:
+            watch.say(f"first weights: {recipe.student.weights}: {fitted.text()}")
         if recipe.init == "teacher":
-            fitted = transfer(student, expert.state_dict())
+            weights = expert.state_dict()
+            fitted = transfer(student, weights)
+            head = NETS[recipe.student.net].head
+            check_all_fitted(
+                student, weights, fitted, but=(head,), what=str(teacher.folder)
+            )
             watch.say(f"first weights from the teacher: {fitted.text()}")
         carry_out(
             run,

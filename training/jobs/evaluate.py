@@ -98,7 +98,7 @@ def trained_model(run: Run) -> tuple[nn.Module, BackboneConfig]:
     decided = run.decided()
     if run.results() is None:
         raise RunError(f"{run.folder}: expected a complete run, but it has no results")
-    config = BackboneConfig(net=decided["model"]["net"], sees=decided["model"]["sees"])
+    config = BackboneConfig(**decided["model"])
     model = build_backbone(config, len(decided["store"]["classes"]))
     path = run.path(WEIGHTS)
     load_exactly(model, read_weights(path), what=str(path))

@@ -10,6 +10,7 @@ from pipeline.store import Store
 from ..engine import processes
 from ..engine.record import Run
 from ..models.backbones import BackboneConfig, build_backbone
+from ..models.pretrained import first_weights
 from ..progress import Watch
 from ..steps import Supervised
 from .course import Course, open_data
@@ -80,6 +81,9 @@ def teach(
         )
         torch.manual_seed(seed)  # for the first weights
         model = build_backbone(recipe.model, len(store.classes))
+        fitted = first_weights(model, recipe.model)
+        if fitted:
+            watch.say(f"first weights: {recipe.model.weights}: {fitted.text()}")
         carry_out(
             run,
             recipe,
