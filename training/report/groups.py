@@ -68,3 +68,11 @@ def group_hits(
         best = columns[scores[inside][:, columns].argmax(axis=1)]
         found[inside] = best == labels[inside]
     return found[found >= 0].astype(bool)
+
+
+def videos_of(
+    labels: np.ndarray, classes: tuple[str, ...], group: Group
+) -> np.ndarray:
+    """(V,) bool: whether a video's class is in the group."""
+    names = {name for one in group.sets for name in one}
+    return np.isin(labels, [i for i, name in enumerate(classes) if name in names])

@@ -9,10 +9,12 @@ import numpy as np
 
 from .. import metrics
 from ..errors import RunError
-from .groups import Group, group_hits
+from ..scores import Scores
+from .groups import Group, group_hits, videos_of
 from .orderings import Hits
 
 SIZES = ("_small", "_tiny")
+RECIPE, RESULTS, TEST_SCORES = "recipe.json", "results.json", "scores_test.npz"
 
 
 class Judged(NamedTuple):
@@ -22,15 +24,9 @@ class Judged(NamedTuple):
     recipe: str
     seed: int
     dataset: str
-    classes: tuple[str, ...]
     split: dict[str, str]
-    ids: tuple[str, ...]
-    labels: np.ndarray
-    """(V,) int64; of several labels the first, -1 for none."""
-    relevant: np.ndarray | None
-    """(V, K) bool where a video may have several labels."""
-    scores: np.ndarray
-    """(V, K): what the run decides by, higher is better."""
+    scores: Scores
+    """Of the labelled test videos."""
     results: dict[str, Any]
 
     @property
@@ -42,45 +38,34 @@ class Judged(NamedTuple):
         return self.recipe
 
     @property
-    def truth(self) -> np.ndarray:
-        """As `metrics` wants it."""
-        return self.labels if self.relevant is None else self.relevant
-
-    def hits(self) -> np.ndarray:
-        """(V,) bool."""
-        return metrics.top_k(self.scores, self.truth)
+    def classes(self) -> tuple[str, ...]:
+        return self.scores.classes
 
 
-def judged_run(folder: Path) -> Judged:
-    """Read a run's files.
+def judged_run(folder: Path) -> Judged | None:
+    """Read a run's files; None for one that judges no video, as of a motion network.
 
     Raises:
         RunError: it is not complete, or its files are something else.
     """
-    for name in ("recipe.json", "results.json", "scores_test.npz"):
+    for name in (RECIPE, RESULTS):
         if not (folder / name).is_file():
             raise RunError(f"{folder}: expected a complete run, but it has no {name}")
+    if not (folder / TEST_SCORES).is_file():
+        return None
+    scores = Scores.load(folder / TEST_SCORES)
     try:
-        recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["run"]
-        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        with np.load(folder / "scores_test.npz", allow_pickle=False) as file:
-            kept = {name: file[name] for name in file.files}
-        aggregate = _aggregate(recipe["recipe"]["settings"])
-        several = "relevant" in kept and (kept["relevant"].sum(axis=1) != 1).any()
+        decided = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["run"]
         return Judged(
             folder=folder,
-            recipe=recipe["recipe"]["name"],
-            seed=int(recipe["seed"]),
-            dataset=recipe["store"]["dataset"],
-            classes=tuple(recipe["store"]["classes"]),
-            split={k: recipe["split"][k] for k in ("name", "kind", "videos")},
-            ids=tuple(str(one) for one in kept["ids"].tolist()),
-            labels=kept["labels"],
-            relevant=kept["relevant"].astype(bool) if several else None,
-            scores=kept[aggregate],
-            results=results,
+            recipe=decided["recipe"]["name"],
+            seed=int(decided["seed"]),
+            dataset=decided["store"]["dataset"],
+            split={k: decided["split"][k] for k in ("name", "kind", "videos")},
+            scores=scores,
+            results=json.loads((folder / RESULTS).read_text(encoding="utf-8")),
         )
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{folder}: expected a run of ours, got {error!r}") from None
 
 
@@ -122,15 +107,19 @@ def hits_of(systems: Mapping[str, Mapping[int, Judged]], group: Group | None) ->
     told: dict[str, dict[int, dict[str, bool]]] = {}
     for name, seeds in systems.items():
         for seed, run in seeds.items():
-            if group is None:
-                pairs = zip(run.ids, run.hits().tolist(), strict=True)
-            else:
-                inside = _inside(run, group)
-                hits = group_hits(run.scores, run.labels, run.classes, group)
-                ids = [one for one, own in zip(run.ids, inside, strict=True) if own]
-                pairs = zip(ids, hits.tolist(), strict=True)
-            told.setdefault(name, {})[seed] = dict(pairs)
+            ids, hits = hits_in(run, group)
+            told.setdefault(name, {})[seed] = dict(zip(ids, hits.tolist(), strict=True))
     return told
+
+
+def hits_in(run: Judged, group: Group | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """Videos of a group, or all, and whether each was recognised."""
+    scores = run.scores.labelled
+    if group is None:
+        return scores.ids, scores.hits()
+    inside = videos_of(scores.labels, run.classes, group)
+    hits = group_hits(scores.scores, scores.labels, run.classes, group)
+    return tuple(scores.ids[i] for i in np.flatnonzero(inside)), hits
 
 
 def accuracy(
@@ -142,30 +131,12 @@ def accuracy(
         None where the group has no video.
     """
     chosen = [runs[seed] for seed in sorted(runs)]
-    if group is None and chosen[0].relevant is not None:
+    if group is None and chosen[0].scores.relevant is not None:
         each = [
-            metrics.bootstrap_map(run.scores, run.relevant, draws=300)
+            metrics.bootstrap_map(run.scores.scores, run.scores.relevant, draws=300)
             for run in chosen
-            if run.relevant is not None
+            if run.scores.relevant is not None
         ]
         return metrics.Interval(*(float(v) for v in np.mean(each, axis=0)))
-    if group is None:
-        hits = np.stack([run.hits() for run in chosen])
-    else:
-        hits = np.stack(
-            [group_hits(run.scores, run.labels, run.classes, group) for run in chosen]
-        )
+    hits = np.stack([hits_in(run, group)[1] for run in chosen])
     return metrics.bootstrap(hits) if hits.size else None
-
-
-def _inside(run: Judged, group: Group) -> np.ndarray:
-    names = {name for one in group.sets for name in one}
-    columns = [i for i, name in enumerate(run.classes) if name in names]
-    return np.isin(run.labels, columns)
-
-
-def _aggregate(settings: Mapping[str, Any]) -> str:
-    """Whether a run decides by mean logits or by mean softmax."""
-    if "protocol" in settings:
-        return settings["protocol"]["aggregate"]
-    return settings.get("on", "softmax")

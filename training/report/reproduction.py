@@ -54,6 +54,44 @@ def page_of(
     return page
 
 
+def numbers(told: Mapping[str, Any], runs: Sequence[Judged]) -> dict[str, Any]:
+    """The tables' numbers and the verdicts, for programs."""
+    systems = by_system(runs, told.get("recipe_of"))
+    first = runs[0]
+    groups = groups_of(first.dataset, first.classes)
+    shown: tuple[Group | None, ...] = (None, *groups)
+    return {
+        "dataset": first.dataset,
+        "split": first.split,
+        "systems": {
+            name: {
+                "seeds": sorted(of_seed),
+                "accuracy": {
+                    group.name if group else "all": found._asdict()
+                    for group in shown
+                    if (found := accuracy(of_seed, group)) is not None
+                },
+            }
+            for name, of_seed in systems.items()
+        },
+        "orderings": [
+            {
+                "name": one.ordering.name,
+                "claim": one.ordering.text,
+                "weight": one.ordering.strength,
+                "group": one.ordering.group,
+                "verdict": one.verdict,
+                "against": one.against,
+                "seeds": one.seeds,
+                "seeds_won": one.wins,
+                "difference": one.difference._asdict() if one.difference else None,
+            }
+            for one in verdicts(systems, told.get("paper", "all"), groups)
+        ],
+        "printed": [fact._asdict() for fact in facts_of(told.get("paper", "all"))],
+    }
+
+
 def verdicts(
     systems: Systems, paper: str, groups: Sequence[Group]
 ) -> tuple[Verdict, ...]:
@@ -86,7 +124,7 @@ def _what(page: Page, told: Mapping[str, Any], systems: Systems, first: Judged) 
     seeds = sorted({seed for runs in systems.values() for seed in runs})
     many = ", ".join(map(str, seeds))
     page.text(
-        f"Data set {first.dataset}, {split_text(first.split)}, {len(first.ids)} test videos"
+        f"Data set {first.dataset}, {split_text(first.split)}, {len(first.scores)} test videos"
         f" of {len(first.classes)} classes. Size {told.get('size', 'as recorded')}, seeds"
         f" {many}. Brackets are 95 % bootstrap intervals over seeds and videos. Numbers of"
         " the papers stand in their own column, with the data set they were measured on;"
@@ -254,9 +292,9 @@ def _figures(
             page.heading("Figures")
             runs = systems[name]
             counts = sum(
-                metrics.confusion(run.scores, run.labels)
+                metrics.confusion(run.scores.scores, run.scores.labels)
                 for run in runs.values()
-                if run.relevant is None
+                if run.scores.relevant is None
             )
             if isinstance(counts, np.ndarray):
                 page.figure(
