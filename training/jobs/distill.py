@@ -19,7 +19,7 @@ from ..errors import RecipeError, RunError
 from ..losses.terms import SoftTargets, Term
 from ..models.backbones import NETS, TAPS, BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
-from ..models.weights import check_all_fitted, transfer
+from ..models.weights import transfer
 from ..progress import Watch
 from ..steps import Distill, check_taps
 from .course import Course, open_data
@@ -141,11 +141,12 @@ def distill(
         if fitted:
             watch.say(f"first weights: {recipe.student.weights}: {fitted.text()}")
         if recipe.init == "teacher":
-            weights = expert.state_dict()
-            fitted = transfer(student, weights)
-            head = NETS[recipe.student.net].head
-            check_all_fitted(
-                student, weights, fitted, but=(head,), what=str(teacher.folder)
+            fitted = transfer(
+                student,
+                expert.state_dict(),
+                scale=recipe.student.first_layer,
+                but=(NETS[recipe.student.net].head,),
+                what=str(teacher.folder),
             )
             watch.say(f"first weights from the teacher: {fitted.text()}")
         carry_out(

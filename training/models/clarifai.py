@@ -124,7 +124,8 @@ class ClarifaiNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         nn.init.normal_(self.fc8.weight, 0, 0.01)
 
     def forward(self, clips: Tensor) -> Tensor:

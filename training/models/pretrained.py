@@ -15,7 +15,7 @@ from torchvision.models import get_model_weights
 from ..errors import CheckpointError
 from ..saved import read_saved
 from .backbones import NETS, BackboneConfig
-from .weights import Fitted, check_all_fitted, transfer
+from .weights import Fitted, transfer
 
 
 class InputScale(NamedTuple):
@@ -60,9 +60,9 @@ def first_weights(model: nn.Module, config: BackboneConfig) -> Fitted | None:
             raise CheckpointError(
                 f"{config.weights}: {name}: expected numbers, got infinite ones or none"
             )
-    fitted = transfer(model, state, scale=config.first_layer)
-    check_all_fitted(model, state, fitted, but=(net.head,), what=config.weights)
-    return fitted
+    return transfer(
+        model, state, scale=config.first_layer, but=(net.head,), what=config.weights
+    )
 
 
 def _downloaded(net: str, name: str) -> dict[str, Tensor]:

@@ -81,20 +81,13 @@ class NarrowResNet3D(nn.Module):
 
 
 def _seeing(channels: int, model: nn.Module) -> nn.Module:
-    """The same network with a fresh first convolution, unless it sees 3 channels anyway."""
-    first = model.stem[0]
-    if channels == first.in_channels:
-        return model
-    fresh = nn.Conv3d(
-        channels,
-        first.out_channels,
-        first.kernel_size,
-        first.stride,
-        first.padding,
-        bias=False,
-    )
-    nn.init.kaiming_normal_(fresh.weight, mode="fan_out", nonlinearity="relu")
-    model.stem[0] = fresh
+    """The same network with a first convolution for so many channels."""
+    first = model.get_submodule("stem.0")
+    assert isinstance(first, nn.Conv3d)
+    if channels != first.in_channels:
+        size = (first.out_channels, channels, *first.kernel_size)
+        first.in_channels, first.weight = channels, nn.Parameter(torch.empty(size))
+        nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
     return model
 
 

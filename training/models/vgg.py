@@ -102,6 +102,7 @@ class VGG(nn.Module):
             group_ends.append(self.features[-1])
             self.features.append(nn.MaxPool2d(2, 2, ceil_mode=layout.ceil))
         self.avgpool = nn.AdaptiveAvgPool2d(layout.grid)
+        head = nn.Linear(layout.hidden, num_classes)
         self.classifier = nn.Sequential(
             nn.Linear(inputs * layout.grid[0] * layout.grid[1], layout.hidden),
             nn.ReLU(inplace=True),
@@ -109,7 +110,7 @@ class VGG(nn.Module):
             nn.Linear(layout.hidden, layout.hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(drop7),
-            nn.Linear(layout.hidden, num_classes),
+            head,
         )
         # Second names of modules without weights, so that the tensors' names stay.
         self.conv1, self.conv2, self.conv3, self.conv4, self.conv5 = group_ends
@@ -117,8 +118,9 @@ class VGG(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
-        nn.init.normal_(self.classifier[-1].weight, 0, 0.01)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.normal_(head.weight, 0, 0.01)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, C, T, H, W) with T*C channels in all -> (B, classes) logits."""

@@ -85,74 +85,64 @@ def transfer(
     include: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
     scale: Scale = "response",
+    but: tuple[str, ...] | None = None,
+    what: str = "weights",
 ) -> Fitted:
     """Start a network from the weights of a similar one.
-
-    What does not fit is left as it is, and reported: `check_all_fitted` refuses it.
 
     Args:
         include: parts ("layer1", "fc6.0") that are taken; none named: all.
         exclude: parts that keep the network's own values all the same.
         scale: of a first layer for another number of channels; see `adapt_input`.
-
-    Raises:
-        RecipeError: the network has no such part.
-    """
-    check_parts(model, (*include, *exclude))
-    copied, adapted, kept = [], [], []
-    own = model.state_dict()
-    first = first_layer(model)
-    for name, tensor in own.items():
-        theirs = state.get(name)
-        wanted = not include or belongs(name, include)
-        if theirs is None or not wanted or belongs(name, exclude):
-            kept.append(name)
-        elif theirs.shape == tensor.shape:
-            own[name] = theirs
-            copied.append(name)
-        elif name == first and _same_but_channels(theirs, tensor):
-            own[name] = adapt_input(theirs, tensor.shape[1], scale=scale)
-            adapted.append(name)
-        else:
-            kept.append(name)
-    model.load_state_dict(own)
-    unused = tuple(name for name in state if name not in own)
-    return Fitted(tuple(copied), tuple(adapted), tuple(kept), unused)
-
-
-def check_all_fitted(
-    model: nn.Module,
-    state: Mapping[str, Tensor],
-    fitted: Fitted,
-    *,
-    but: tuple[str, ...],
-    what: str,
-) -> None:
-    """Check that a transfer took all that it should.
-
-    Args:
-        but: parts that may differ: the head, and what was excluded.
+        but: parts that may differ, such as the head, while all else that is wanted
+            must fit. None: what does not fit is left as it is, and reported.
         what: named in the message.
 
     Raises:
-        CheckpointError: weights of another net; the first that does not fit is named.
+        RecipeError: the network has no such part.
+        CheckpointError: weights of another net; what does not fit is named, and
+            the network is as it was.
     """
+    check_parts(model, (*include, *exclude))
+
+    def wanted(name: str) -> bool:
+        return (not include or belongs(name, include)) and not belongs(name, exclude)
+
+    copied, adapted, kept = [], [], []
     own = model.state_dict()
-    wrong = [
-        name
-        for name in (*fitted.kept, *fitted.unused)
-        if not belongs(name, but) and not name.endswith("num_batches_tracked")
-    ]
-    if not wrong:
-        return
-    name = wrong[0]
-    ours = f"{tuple(own[name].shape)}" if name in own else "no such tensor"
-    theirs = f"{tuple(state[name].shape)}" if name in state else "none"
-    count = len(fitted.copied) + len(fitted.adapted)
-    raise CheckpointError(
-        f"{what}: weights of another net: {count} of {len(own)} tensors fit;"
-        f" {name}: expected {ours}, got {theirs}"
-    )
+    new = dict(own)
+    first = first_layer(model)
+    for name, tensor in own.items():
+        theirs = state.get(name)
+        if theirs is None or not wanted(name):
+            kept.append(name)
+        elif theirs.shape == tensor.shape:
+            new[name] = theirs
+            copied.append(name)
+        elif name == first and _same_but_channels(theirs, tensor):
+            new[name] = adapt_input(theirs, tensor.shape[1], scale=scale)
+            adapted.append(name)
+        else:
+            kept.append(name)
+    unused = [name for name in state if name not in own]
+    if but is not None:
+        wrong = [
+            name
+            for name in (*kept, *unused)
+            if wanted(name)
+            and not belongs(name, but)
+            and not name.endswith("num_batches_tracked")  # torch 0.4 had none
+        ]
+        if wrong:
+            name = wrong[0]
+            ours = f"{tuple(own[name].shape)}" if name in own else "no such tensor"
+            theirs_is = f"{tuple(state[name].shape)}" if name in state else "none"
+            raise CheckpointError(
+                f"{what}: weights of another net: {len(copied) + len(adapted)} of"
+                f" {len(own)} tensors fit; {name}: expected {ours}, got {theirs_is}"
+            )
+    model.load_state_dict(new)
+    return Fitted(tuple(copied), tuple(adapted), tuple(kept), tuple(unused))
 
 
 def adapt_input(weight: Tensor, channels: int, *, scale: Scale = "response") -> Tensor:
