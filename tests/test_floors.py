@@ -25,7 +25,7 @@ pipeline.cluster
 pipeline.summary pipeline.extraction pipeline.upkeep
 pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.colour_wheel pipeline.preview pipeline.bench
 pipeline.options pipeline.cli_bench pipeline.cli
-training.errors training.saved training.metrics training.progress
+training.errors training.saved training.metrics training.scores training.progress
 training.report training.data training.models training.losses training.engine
 training.steps training.protocols
 training.jobs

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -21,6 +20,7 @@ from ..models.backbones import NETS, TAPS, BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
 from ..models.weights import transfer
 from ..progress import Watch
+from ..scores import Scores, together
 from ..steps import Distill, check_taps
 from .course import Course, open_data
 from .description import decided, store_facts
@@ -29,7 +29,7 @@ from .machine import Machine
 from .teach import TeachRecipe
 from .whole import begun, carry_out
 
-VIEW_ONLY = {"flip", "jitter", "is", "crop_scales", "corners"}
+VIEW_ONLY = {"flip", "jitter", "is", "crop_scales", "corners", "uneven_crops"}
 """Clip settings in which teacher and student may differ: the rest is what 1 px means."""
 
 
@@ -259,19 +259,13 @@ def check_teacher(
 
 def compared(run: Run, scratch: Run) -> dict[str, Any]:
     """The student beside the net that had no teacher, on the same test videos."""
-    hits = []
-    for one in (run, scratch):
-        with np.load(one.path(SCORES.format(part="test")), allow_pickle=False) as file:
-            ids, labels, scores = file["ids"], file["labels"], file["scores"]
-        right = metrics.top_k(scores, labels)
-        hits.append(dict(zip(ids.tolist(), right.tolist(), strict=True)))
-    both = sorted(hits[0].keys() & hits[1].keys())
-    first = np.array([hits[0][i] for i in both])
-    second = np.array([hits[1][i] for i in both])
-    difference = metrics.paired_difference(first, second)._asdict()
+    ours, theirs = together(
+        *(Scores.load(one.path(SCORES.format(part="test"))) for one in (run, scratch))
+    )
+    difference = metrics.paired_difference(ours.hits(), theirs.hits())._asdict()
     return {
         "scratch": _told_of(scratch)
-        | {"difference": difference, "videos_compared": len(both)}
+        | {"difference": difference, "videos_compared": len(ours.labelled)}
     }
 
 

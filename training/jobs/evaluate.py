@@ -22,26 +22,39 @@ from .machine import Machine, arranged
 
 
 def assessment(scores: Scores, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Everything results.json says of one network on one part."""
-    labels = scores.labels
-    hits = metrics.top_k(scores.scores, labels)
-    num_videos = np.bincount(labels, minlength=len(classes))
-    by_class = metrics.per_class(hits, labels, len(classes))
+    """Everything results.json says of one network on one part.
+
+    Accuracies are of labelled videos; mean average precision, of all, is told where
+    some have several labels or none.
+    """
+    known, hits = scores.labelled, scores.hits()
+    counts = known.truth.sum(axis=0) if known.truth.ndim == 2 else None
+    num_videos = (
+        np.bincount(known.labels, minlength=len(classes)) if counts is None else counts
+    )
+    by_class = metrics.per_class(hits, known.truth, len(classes))
     told: dict[str, Any] = {
-        "videos": len(labels),
+        "videos": len(known),
         "top1": metrics.bootstrap(hits)._asdict(),
-        "mean_class": metrics.mean_class(hits, labels, len(classes)),
+        "mean_class": metrics.mean_class(hits, known.truth, len(classes)),
         "per_class": {
             name: {"accuracy": float(by_class[i]), "videos": int(num_videos[i])}
             for i, name in enumerate(classes)
             if num_videos[i]
         },
         "loss": scores.loss,
-        "confusion": metrics.confusion(scores.scores, labels).tolist(),
     }
     if len(classes) > 5:
-        hits5 = metrics.top_k(scores.scores, labels, 5)
-        told["top5"] = metrics.bootstrap(hits5)._asdict()
+        told["top5"] = metrics.bootstrap(scores.hits(5))._asdict()
+    if scores.relevant is None:
+        told["confusion"] = metrics.confusion(known.scores, known.labels).tolist()
+        return told
+    told["background"] = len(scores) - len(known)
+    told["map"] = metrics.bootstrap_map(scores.scores, scores.relevant)._asdict()
+    precisions = metrics.precision_per_class(scores.scores, scores.relevant)
+    for name, precision in zip(classes, precisions.tolist(), strict=True):
+        if name in told["per_class"]:
+            told["per_class"][name]["average_precision"] = precision
     return told
 
 
@@ -69,6 +82,8 @@ def judged(
             device=machine.device,
             precision=machine.precision,
             workers=machine.workers,
+            split=run.decided()["split"]["name"],
+            part=part,
         )
         scores = scorer(model)
         scores.save(run.path(SCORES.format(part=part)))
@@ -138,8 +153,7 @@ def evaluate(
     settings = decided["recipe"]["settings"]
     clip = clip_config(settings["clip"])
     protocol = ClipProtocol(
-        clips=settings["protocol"]["clips"],
-        aggregate=settings["protocol"]["aggregate"],
+        **{k: v for k, v in settings["protocol"].items() if k != "is"}
     )
     modalities = decided["modalities"]
     found = parts(
@@ -162,6 +176,8 @@ def evaluate(
         device=machine.device,
         precision=machine.precision,
         workers=machine.workers,
+        split=decided["split"]["name"],
+        part=part,
     )
     scores = scorer(arranged(model, machine.device))
     told = {

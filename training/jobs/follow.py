@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from .. import metrics
 from ..data.order import Order, batches_per_epoch
 from ..engine import checkpoint, processes
 from ..engine.loop import Waiting, fit
@@ -111,6 +110,7 @@ class _Training:
                 device=machine.device,
                 precision=machine.precision,
                 workers=min(machine.workers, 2),
+                part="held_out",
             )
         arranged(step, machine.device)
         self.optimizer = build_optimizer(step, course.optim)
@@ -215,9 +215,8 @@ class _Training:
         last = epoch + 1 == self.course.epochs
         if self.scorer and (last or (epoch + 1) % self.course.look_every == 0):
             scores = self.scorer(self.model)
-            hits = metrics.top_k(scores.scores, scores.labels)
             top1, loss = processes.from_first(
-                [float(hits.mean()), scores.loss], self.machine.processes
+                [float(scores.hits().mean()), scores.loss], self.machine.processes
             )
             means |= {"held_out_top1": top1, "held_out_loss": loss}
             self.schedule.after_epoch(loss)
