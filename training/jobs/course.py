@@ -7,9 +7,9 @@ from typing import Literal
 from pipeline.store import Store
 
 from ..data.dataset import ClipConfig, Clips, frames_of
-from ..data.splits import Parts, parts
+from ..data.splits import Parts, available_entries, parts
 from ..engine.optim import OptimConfig
-from ..errors import RecipeError
+from ..errors import DataError, RecipeError
 from ..protocols import ClipProtocol
 from .machine import Machine
 
@@ -59,11 +59,17 @@ def open_data(
     """The parts of a split as clips.
 
     Raises:
-        DataError: the store lacks what is needed.
+        DataError: the store lacks what is needed, or clips are longer than every video.
     """
     found = parts(
         store, split=split, modalities=modalities, held_out=course.held_out, seed=seed
     )
+    longest = max(available_entries(video, modalities) for video in found.train)
+    if course.clip.span > longest:
+        raise DataError(
+            f"{store.folder}: expected videos of {course.clip.span} entries for the recipe's"
+            f" clips, but the longest to learn from has {longest}"
+        )
     frames = frames_of(store, course.clip, memory_bytes=machine.worker_bytes)
     videos = {"train": found.train, "held_out": found.held_out, "test": found.test}
     clips = {

@@ -1,14 +1,13 @@
 """A step and a course -> a trained network: epochs, record, checkpoints, exact resume."""
 
 import copy
+import math
 import time
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
-from ..data.order import Order, batches_per_epoch
 from ..engine import checkpoint, processes
 from ..engine.loop import Waiting, fit
 from ..engine.optim import Schedule, build_optimizer
@@ -16,8 +15,8 @@ from ..engine.record import CHECKPOINT, WEIGHTS, Run
 from ..engine.signals import Stop, asked_to_stop
 from ..errors import Diverged, Interrupted
 from ..progress import Watch
-from ..protocols import Scorer, single_threaded
-from .course import Course, Data
+from .course import Course
+from .feed import Feed, Looking
 from .machine import Machine, arranged
 
 LOG_EVERY = 10
@@ -29,10 +28,9 @@ def follow(
     step: nn.Module,
     model: nn.Module,
     *,
-    sees: str,
-    data: Data,
+    feed: Feed,
+    look: Looking | None,
     run: Run,
-    seed: int,
     machine: Machine,
     watch: Watch,
     title: str,
@@ -45,7 +43,8 @@ def follow(
     Args:
         step: batch -> StepOutput; has all weights that learn.
         model: the part of it that is judged and kept.
-        sees: the model's modality.
+        feed: batches for the step.
+        look: what the held-out part says of the model; None where there is no such.
 
     Returns:
         What the results say of the training: epochs, seconds, the chosen epoch.
@@ -57,7 +56,7 @@ def follow(
     """
     with asked_to_stop() as stop:
         training = _Training(
-            course, step, model, sees, data, run, seed, machine, watch, title, stop
+            course, step, model, feed, look, run, machine, watch, title, stop
         )
         return training.follow()
 
@@ -70,10 +69,9 @@ class _Training:
         course: Course,
         step: nn.Module,
         model: nn.Module,
-        sees: str,
-        data: Data,
+        feed: Feed,
+        look: Looking | None,
         run: Run,
-        seed: int,
         machine: Machine,
         watch: Watch,
         title: str,
@@ -82,36 +80,9 @@ class _Training:
         self.course, self.model, self.run = course, model, run
         self.machine, self.watch, self.title, self.stop = machine, watch, title, stop
         self.first = machine.processes.first
-        clips = data.clips["train"]
-        self.order = Order(
-            len(clips),
-            min(course.batch_size, len(clips)),
-            seed=seed,
-            rank=machine.processes.rank,
-            world_size=machine.processes.world_size,
-        )
-        self.per_epoch = batches_per_epoch(len(clips), self.order.batch_size)
+        self.feed, self.look = feed, look
+        self.per_epoch = feed.per_epoch
         self.total = self.per_epoch * course.epochs
-        self.loader = DataLoader(
-            clips,
-            batch_sampler=self.order,
-            num_workers=machine.workers,
-            persistent_workers=machine.workers > 0,
-            pin_memory=machine.device.type == "cuda",
-            worker_init_fn=single_threaded,
-            generator=torch.Generator(),  # else iterating would draw from dropout's
-        )
-        self.scorer = None
-        if data.parts.held_out:
-            self.scorer = Scorer(
-                data.clips["held_out"],
-                sees=sees,
-                protocol=course.protocol,
-                device=machine.device,
-                precision=machine.precision,
-                workers=min(machine.workers, 2),
-                part="held_out",
-            )
         arranged(step, machine.device)
         self.optimizer = build_optimizer(step, course.optim)
         self.schedule = Schedule(self.optimizer, course.optim)
@@ -125,6 +96,7 @@ class _Training:
             if weight.requires_grad and id(weight) not in own
         }
         """Weights that learn beside the model: projections of terms."""
+        self.plain = step
         self.step = processes.shared(step, machine.processes, machine.device)
         self.taken = 0
         """Steps so far, in all epochs."""
@@ -134,7 +106,7 @@ class _Training:
         self.line_sums: dict[str, float] = {}
         self.seconds = self.waited = 0.0
         """Of the epoch so far."""
-        self.best: dict[str, Any] = {"epoch": -1, "top1": -1.0, "weights": None}
+        self.best: dict[str, Any] = {"epoch": -1, "value": -math.inf, "weights": None}
         self.saved = time.monotonic()
 
     def follow(self) -> dict[str, Any]:
@@ -167,9 +139,12 @@ class _Training:
 
     def _epoch(self, epoch: int) -> None:
         first = self.taken - epoch * self.per_epoch
-        self.order.begin(epoch, first)
+        self.feed.begin(epoch, first)
+        begin = getattr(self.plain, "begin_epoch", None)
+        if begin:
+            begin(epoch)
         if first < self.per_epoch:
-            batches = Waiting(self.loader)
+            batches = Waiting(self.feed)
             started, waited = time.perf_counter(), self.waited
             before = self.seconds
             self.schedule.before_step(self.taken, self.total)
@@ -181,6 +156,7 @@ class _Training:
                 precision=self.machine.precision,
                 scaler=self.scaler,
                 gradient_clip=self.course.optim.gradient_clip,
+                accumulate=self.course.optim.accumulate,
             ):
                 self.taken += 1
                 self.seconds = before + time.perf_counter() - started
@@ -213,17 +189,20 @@ class _Training:
         """Look at the held-out part, record, remember the best weights."""
         means = {n: v / self.per_epoch for n, v in self.epoch_sums.items()}
         last = epoch + 1 == self.course.epochs
-        if self.scorer and (last or (epoch + 1) % self.course.look_every == 0):
-            scores = self.scorer(self.model)
-            top1, loss = processes.from_first(
-                [float(scores.hits().mean()), scores.loss], self.machine.processes
+        if self.look and (last or (epoch + 1) % self.course.look_every == 0):
+            seen = self.look(self.model)
+            value = -seen.loss if seen.top1 is None else seen.top1
+            value, loss = processes.from_first(
+                [value, seen.loss], self.machine.processes
             )
-            means |= {"held_out_top1": top1, "held_out_loss": loss}
+            means |= {"held_out_loss": loss}
+            if seen.top1 is not None:
+                means |= {"held_out_top1": value}
             self.schedule.after_epoch(loss)
-            if self.course.select == "best" and top1 > self.best["top1"]:
+            if self.course.select == "best" and value > self.best["value"]:
                 weights = copy.deepcopy(self.model.state_dict())
-                self.best = {"epoch": epoch, "top1": top1, "weights": weights}
-        clips = self.per_epoch * self.order.batch_size
+                self.best = {"epoch": epoch, "value": value, "weights": weights}
+        clips = self.per_epoch * self.feed.clips
         self._log(
             "epoch",
             epoch,

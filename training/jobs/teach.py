@@ -9,7 +9,7 @@ from pipeline.store import Store
 
 from ..engine import processes
 from ..engine.record import Run
-from ..models.backbones import BackboneConfig, build_backbone
+from ..models.backbones import BackboneConfig, build_backbone, check_length
 from ..models.pretrained import first_weights
 from ..progress import Watch
 from ..steps import Supervised
@@ -24,6 +24,10 @@ class TeachRecipe(Course):
     """Everything that decides the result of a training on labels, apart from the data."""
 
     model: BackboneConfig = field(default=BackboneConfig(sees="flow"))
+
+    def __post_init__(self) -> None:
+        Course.__post_init__(self)
+        check_length(self.model, self.clip.length)
 
 
 def teach(

@@ -15,6 +15,7 @@ from ..progress import Watch
 from .course import Course, Data
 from .description import run_of
 from .evaluate import judged, told_videos
+from .feed import clip_feed, held_out_look
 from .follow import follow
 from .machine import Machine
 
@@ -73,10 +74,9 @@ def carry_out(
         course,
         step,
         model,
-        sees=sees,
-        data=data,
+        feed=clip_feed(course, data, seed=seed, machine=machine),
+        look=held_out_look(course, data, sees=sees, machine=machine),
         run=run,
-        seed=seed,
         machine=machine,
         watch=watch,
         title=title,

@@ -47,7 +47,7 @@ def student(terms: Mapping[str, Term], *, frames: int = 16, label_trunk: bool = 
             terms=terms,
             **_course(size, chosen, frames),
         )
-        return recipe if label_trunk else replace(recipe, labels_reach_trunk=False)
+        return recipe if label_trunk else replace(recipe, labels_reach="head")
 
     return make
 
