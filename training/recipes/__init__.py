@@ -176,6 +176,12 @@ def default_name(size: str, *, teach: str | None = None, student: str = "mv") ->
     return system + SIZES[size].suffix
 
 
+def default_system(command: str, size: str) -> str:
+    """The recipe of `training motion`, `fuse` or `collaborate` where none was chosen."""
+    system = {"motion": "motionnet", "fuse": "frame_dtmv", "collaborate": "hts_cln"}
+    return system[command] + SIZES[size].suffix
+
+
 def unknown(name: str) -> RecipeError:
     """What to say of a name that is none."""
     known = ", ".join((*SYSTEMS, *FAMILIES))

@@ -110,9 +110,10 @@ def unfit(recipe: Recipe, store: Holdings) -> str:
         missing = [m for m in modalities_of(one) if m not in store.modalities]
         if missing:
             return f"the store has no {', '.join(missing)}"
-        if clip.span > store.longest:
+        needed = clip.span + (modalities_of(one) != ("rgb",))
+        if needed > store.longest:
             return (
-                f"clips of {clip.span} frames, the longest video has {store.longest}"
+                f"its clips need {needed} frames, the longest video has {store.longest}"
             )
     return ""
 
