@@ -99,6 +99,12 @@ _MACHINE = (
     click.option(
         "--deterministic", is_flag=True, help="On a GPU: the same twice, slower."
     ),
+    click.option(
+        "--compile",
+        "compiled",
+        is_flag=True,
+        help="Let torch compile the networks: a minute first, then faster.",
+    ),
 )
 
 
@@ -236,6 +242,7 @@ def _setting(out: Path | None, options: dict[str, Any]) -> Any:
         memory_gb=options.pop("memory_gb"),
         checkpoint_minutes=options.pop("checkpoint_minutes"),
         deterministic=options.pop("deterministic"),
+        compiled=options.pop("compiled"),
         processes=processes,
     )
     watch = progress.watch() if processes.first else progress.Silent()
