@@ -82,6 +82,12 @@ MACHINE = (
     click.option(
         "--deterministic", is_flag=True, help="On a GPU: the same twice, slower."
     ),
+    click.option(
+        "--compile",
+        "compiled",
+        is_flag=True,
+        help="Let torch compile the networks: a minute first, then faster.",
+    ),
 )
 MACHINE_NAMES = (
     "device",
@@ -90,6 +96,7 @@ MACHINE_NAMES = (
     "memory_gb",
     "checkpoint_minutes",
     "deterministic",
+    "compiled",
 )
 
 

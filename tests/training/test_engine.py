@@ -14,7 +14,7 @@ from training.engine.optim import OptimConfig, Schedule, build_optimizer, factor
 from training.engine.record import Run, as_json, differences
 from training.engine.signals import asked_to_stop
 from training.errors import CheckpointError, RecipeError, RunError
-from training.losses.terms import FeatureMSE
+from training.losses.terms import MultiLevelMAE
 
 
 def net() -> nn.Module:
@@ -75,8 +75,8 @@ def test_dampened_sgd_moves_by_the_rate():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(RecipeError, match="the optimizer sgd or adamw, got adam"):
-        OptimConfig(name="adam")
+    with pytest.raises(RecipeError, match="the optimizer sgd, adam or adamw, got lion"):
+        OptimConfig(name="lion")
     with pytest.raises(RecipeError, match="the schedule .* got cosine"):
         OptimConfig(schedule="cosine")
 
@@ -142,10 +142,17 @@ def test_settings_become_json_with_their_names():
         terms: dict
         sizes: tuple
 
-    value = as_json(Recipe({"match": FeatureMSE(weight=2.0)}, (1, 2)))
+    value = as_json(Recipe({"match": MultiLevelMAE(weight=2.0, taps=("fc6",))}, (1, 2)))
     assert value == {
         "is": "Recipe",
-        "terms": {"match": {"is": "FeatureMSE", "weight": 2.0, "taps": ["avgpool"]}},
+        "terms": {
+            "match": {
+                "is": "MultiLevelMAE",
+                "weight": 2.0,
+                "taps": ["fc6"],
+                "adapter": None,
+            }
+        },
         "sizes": [1, 2],
     }
     assert json.loads(json.dumps(value)) == value

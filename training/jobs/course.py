@@ -1,6 +1,6 @@
 """What every training has to say, and the clips it is about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,12 +29,22 @@ class Course:
     """Epochs between two looks at the held-out part; the last epoch always has one."""
     select: Literal["last", "best"] = "last"
     """Which weights count: the last, or the ones best on the held-out part."""
+    gradients_at: str | None = None
+    """A module ("fc6") where the losses' gradients are measured before the first step,
+    for the record and for `balance`."""
+    balance: Mapping[str, float] = field(default_factory=dict)
+    """Term -> the share of the labels' gradient that its own shall have there at the
+    start: chooses the term's weight."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2:
             raise RecipeError(
                 "expected at least 1 epoch and batches of 2 clips,"
                 f" got {self.epochs} and {self.batch_size}"
+            )
+        if self.balance and self.gradients_at is None:
+            raise RecipeError(
+                "expected gradients_at, a module where gradients can be balanced, got none"
             )
 
 

@@ -15,7 +15,7 @@ from ..progress import Watch
 from .course import Course, Data
 from .description import run_of
 from .evaluate import judged, told_videos
-from .feed import clip_feed, held_out_look
+from .looking import held_out_look
 from .follow import follow
 from .machine import Machine
 
@@ -74,9 +74,10 @@ def carry_out(
         course,
         step,
         model,
-        feed=clip_feed(course, data, seed=seed, machine=machine),
+        clips=data.clips["train"],
         look=held_out_look(course, data, sees=sees, machine=machine),
         run=run,
+        seed=seed,
         machine=machine,
         watch=watch,
         title=title,
