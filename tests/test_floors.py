@@ -30,9 +30,10 @@ training.report training.data training.models training.losses training.engine
 training.teachers training.gradients training.steps training.protocols
 training.jobs
 training.recipes
+training.reproduce
 training.bench
 training.commands
-training.cli
+training.options training.showing training.cli_systems training.cli
 """
 LINES = [line.split() for line in FLOORS.strip().splitlines()]
 PLACE = {

@@ -12,7 +12,6 @@ from .data.splits import chosen_split, parts
 from .engine.processes import joined
 from .engine.record import Run, differences
 from .errors import RecipeError, RunError
-from .jobs.collaborate import collaborate
 from .jobs.description import runs_in
 from .jobs.distill import DistillRecipe, check_teacher, described, distill
 from .jobs.evaluate import evaluate

@@ -12,7 +12,7 @@ Source:
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from ..engine.optim import OptimConfig
 from ..jobs.distill import DistillRecipe
@@ -25,7 +25,7 @@ from .sizes import Lesson, Size, lesson, small_lesson
 from .systems import System, course, distilled, taught
 
 CONNECTED = 0.2
-"""Weight of the connected loss: its gradient at fc6 starts at about half the labels'."""
+"""Weight of the connected loss where it is not balanced against the labels'."""
 
 FROM_LABELS = Lesson(
     optim=OptimConfig(
@@ -91,10 +91,21 @@ def student(
             _net(size, "flow"),
             terms=terms,
             init=init,
+            **_weighed(size, terms),
             **course(chosen, size.fields, size.judge2d),
         )
 
     return make
+
+
+def _weighed(size: Size, terms: Mapping[str, Term]) -> dict[str, Any]:
+    """The losses' gradients at fc6 are recorded. At paper size they also decide the
+    connected loss's weight: half the labels' gradient at the start."""
+    deep = terms.get("deep")
+    if deep is None or size.name == "tiny":
+        return {}
+    balanced = size.name == "paper" and getattr(deep, "form", "") == "mse"
+    return {"gradients_at": "fc6", "balance": {"deep": 0.5} if balanced else {}}
 
 
 def _net(size: Size, sees: str) -> BackboneConfig:

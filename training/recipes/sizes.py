@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..data.dataset import ClipConfig
+from ..data.normal import CAFFE, UNIT
 from ..engine.optim import OptimConfig
 from ..protocols import ClipProtocol
 
@@ -59,10 +60,14 @@ SCALES_2D = (1.0, 0.875, 0.75)
 
 _FIELDS = ClipConfig(
     length=10,
+    short="hold",
     grid_short_px=256,
     crop_px=(224, 224),
     crop_scales=SCALES_2D,
-    motion_gain=127.5,
+    uneven_crops=True,
+    corners=True,
+    test_crop="input",
+    **CAFFE,
 )
 
 PAPER = Size(
@@ -76,9 +81,7 @@ PAPER = Size(
     ),
     fields=_FIELDS,
     frame=replace(_FIELDS, length=1),
-    hidden=replace(
-        _FIELDS, length=11, rgb_mean=(0.0, 0.0, 0.0), rgb_std=(1.0, 1.0, 1.0)
-    ),
+    hidden=replace(_FIELDS, length=11, **UNIT),
     judge3d=ClipProtocol(),
     judge2d=ClipProtocol(clips=25, aggregate="softmax"),
 )
@@ -101,14 +104,10 @@ SMALL = Size(
     net2d="clarifai_tiny",
     vgg="vgg_tiny",
     clip3d=_SMALL,
-    fields=replace(_SMALL, length=10),
+    fields=replace(_SMALL, length=10, short="hold"),
     frame=replace(_SMALL, length=1),
     hidden=replace(
-        _SMALL,
-        length=11,
-        jitter=0.0,
-        rgb_mean=(0.0, 0.0, 0.0),
-        rgb_std=(1.0, 1.0, 1.0),
+        _SMALL, length=11, jitter=0.0, rgb_mean=(0.0, 0.0, 0.0), rgb_std=(1.0, 1.0, 1.0)
     ),
     judge3d=ClipProtocol(clips=2),
     judge2d=ClipProtocol(clips=25, aggregate="softmax"),

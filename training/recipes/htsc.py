@@ -1,0 +1,2 @@
+"""HTSC."""
+SYSTEMS = ()
