@@ -27,7 +27,7 @@ pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.c
 pipeline.options pipeline.cli_bench pipeline.cli
 training.errors training.saved training.metrics training.scores training.progress
 training.report training.data training.models training.losses training.engine
-training.teachers training.gradients training.steps training.protocols
+training.teachers training.gradients training.steps training.protocols training.speed
 training.jobs
 training.recipes
 training.reproduce

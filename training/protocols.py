@@ -137,8 +137,8 @@ class Scorer:
         sums: dict[str, np.ndarray] = {}
         training = model.training
         model.eval()
-        for places, crops in self._batches():
-            each = self._forward(model, crops)
+        for places, crops in self.batches():
+            each = self.forward(model, crops)
             of_video, times = self.video_of[places], self.times[places, None]
             for name, values in (("logits", each), ("softmax", each.softmax(-1))):
                 means = values.mean(dim=0).cpu().numpy()
@@ -187,9 +187,9 @@ class Scorer:
         ends = np.cumsum(self.times) - count * self.video_of
         training = model.training
         model.eval()
-        for places, crops in self._batches():
+        for places, crops in self.batches():
             with tapped(model, tap) as taps:
-                self._forward(model, crops)
+                self.forward(model, crops)
                 found = taps[tap].float()
             found = found.flatten(2).mean(2) if found.ndim > 2 else found
             crops_of = found.view(-1, len(places), found.shape[1]).mean(dim=0)
@@ -206,13 +206,13 @@ class Scorer:
         ids = tuple(video.id for video in self.clips.videos)
         return SnippetFeatures(ids, self._labels(), features)
 
-    def _batches(self) -> Iterator[tuple[np.ndarray, Tensor]]:
+    def batches(self) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Places in the protocol's list of clips, and (B, crops, C, T, H, W)."""
         for batch in self.loader:
             clips = batch[self.sees].to(self.device, non_blocking=True)
             yield batch["place"].numpy(), clips
 
-    def _forward(self, model: nn.Module, clips: Tensor) -> Tensor:
+    def forward(self, model: nn.Module, clips: Tensor) -> Tensor:
         """(B, crops, C, T, H, W) -> (crops with mirrors, B, K) float64 logits."""
         batch = clips.shape[0]
         inputs = clips.transpose(0, 1).flatten(0, 1)
