@@ -25,9 +25,9 @@ pipeline.cluster
 pipeline.summary pipeline.extraction pipeline.upkeep
 pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.colour_wheel pipeline.preview pipeline.bench
 pipeline.options pipeline.cli_bench pipeline.cli
-training.errors training.saved training.metrics training.scores training.progress
+training.errors training.saved training.metrics training.scores training.progress training.warp
 training.report training.data training.models training.losses training.engine
-training.teachers training.gradients training.steps training.protocols training.speed
+training.teachers training.gradients training.steps training.protocols training.weighting training.speed
 training.jobs
 training.recipes
 training.reproduce

@@ -21,7 +21,7 @@ from ..errors import RecipeError, RunError
 from ..losses.terms import SoftTargets, Term
 from ..models.backbones import NETS, TAPS, BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
-from ..models.weights import check_all_fitted, transfer
+from ..models.weights import transfer
 from ..progress import Watch
 from ..scores import Scores, together
 from ..steps import Distill, Supervised, check_taps
