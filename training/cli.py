@@ -79,9 +79,7 @@ def teach(
     help="flow, rgb or mv, or several with commas between, whose mean teaches."
     "  [default: the recipe's own, or flow]",
 )
-@click.option(
-    "--student", type=Modality, help="Default: the recipe's own, or mv."
-)
+@click.option("--student", type=Modality, help="Default: the recipe's own, or mv.")
 @click.option(
     "--teacher-run",
     "teacher_runs",

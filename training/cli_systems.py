@@ -99,7 +99,9 @@ def collaborate(
 @click.command()
 @click.argument("paper")
 @click.option(
-    "--size", type=click.Choice(["small", "paper", "tiny"]), help="Default: small without a GPU."
+    "--size",
+    type=click.Choice(["small", "paper", "tiny"]),
+    help="Default: small without a GPU.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--rows", help="Systems or tables, with commas between. Default: all.")

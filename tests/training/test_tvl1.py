@@ -220,5 +220,7 @@ def test_settings_and_frames_that_make_no_sense_are_refused():
     ):
         with pytest.raises(RecipeError, match="TV-L1: expected"):
             TVL1Config(**wrong)
-    with pytest.raises(RecipeError, match=r"at least 2 frames .* got \(1, 3, 1, 8, 8\)"):
+    with pytest.raises(
+        RecipeError, match=r"at least 2 frames .* got \(1, 3, 1, 8, 8\)"
+    ):
         TVL1Flow()(torch.zeros(1, 3, 1, 8, 8))

@@ -70,7 +70,9 @@ class DistillRecipe(Course):
             )
         taps: tuple[str, ...] = TAPS[self.teacher.net]
         if self.beside:
-            taps = tuple(f"{t.sees}.{tap}" for t in self.teachers for tap in TAPS[t.net])
+            taps = tuple(
+                f"{t.sees}.{tap}" for t in self.teachers for tap in TAPS[t.net]
+            )
         check_taps(
             self.terms,
             {

@@ -195,7 +195,9 @@ def stream_scores(streams: Sequence[Run], part: str) -> tuple[Scores, ...] | Non
                 f"{run.folder}: expected a complete run, but it has no {RESULTS}"
             )
         own = sorted(run.folder.glob(f"{SCORES.format(part=part + '_*')}"))
-        paths += own if own and len(streams) == 1 else [run.path(SCORES.format(part=part))]
+        paths += (
+            own if own and len(streams) == 1 else [run.path(SCORES.format(part=part))]
+        )
     if not all(path.is_file() for path in paths):
         return None
     if len(paths) < 2:

@@ -40,9 +40,7 @@ FROM_LABELS = Lesson(
     batch_size=256,
     look_every=25,
 )
-INITIALISED = replace(
-    FROM_LABELS, optim=replace(FROM_LABELS.optim, learning_rate=1e-3)
-)
+INITIALISED = replace(FROM_LABELS, optim=replace(FROM_LABELS.optim, learning_rate=1e-3))
 TAUGHT = replace(
     INITIALISED, optim=replace(INITIALISED.optim, milestones=(5 / 9, 7 / 9))
 )
@@ -113,7 +111,12 @@ def _net(size: Size, sees: str) -> BackboneConfig:
 
 
 def _student(
-    name: str, line: str, terms: Mapping[str, Term], init: Init, *, control: bool = False
+    name: str,
+    line: str,
+    terms: Mapping[str, Term],
+    init: Init,
+    *,
+    control: bool = False,
 ) -> System:
     return System(
         name=name,
@@ -163,11 +166,15 @@ SYSTEMS = (
         make=fields("mv", small_epochs=70),
         paper="dtmv",
     ),
-    _student("ti", "TI: vectors from the teacher's weights, labels only", {}, "teacher"),
+    _student(
+        "ti", "TI: vectors from the teacher's weights, labels only", {}, "teacher"
+    ),
     _student("st", "ST: vectors from labels + 4 soft targets, T = 2", SOFT, "none"),
     _student("st_t1", "ST with T = 1, w = 1", _soft(1.0), "none"),
     _student("st_t3", "ST with T = 3, w = 9", _soft(3.0), "none"),
-    _student("emv", "EMV, that is ST+TI: teacher's weights, soft targets", SOFT, "teacher"),
+    _student(
+        "emv", "EMV, that is ST+TI: teacher's weights, soft targets", SOFT, "teacher"
+    ),
     _student(
         "dtmv",
         "DTMV: as EMV, and conv3 to fc7 connected to the teacher's",

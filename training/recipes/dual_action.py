@@ -80,7 +80,9 @@ def _fused(student_name: str, what: str, suffix: str) -> tuple[System, ...]:
             name=f"{student_name}_{sees}",
             kind="fuse",
             line=f"{what} + the {sees} stream, mean of logits 1:1",
-            make=lambda size: FuseRecipe(how="average", on="logits", weights=(1.0, 1.0)),
+            make=lambda size: FuseRecipe(
+                how="average", on="logits", weights=(1.0, 1.0)
+            ),
             needs={"first": student_name, "second": f"resnext{suffix}_{sees}"},
             paper="ds",
         )

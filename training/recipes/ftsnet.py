@@ -38,7 +38,9 @@ def r3d(sees: str, *, longer: int = 1):
         small = SMALL_FLOW if sees == "flow" else SMALL_RGB
         chosen = lesson(size, paper=PAPER, small=small)
         chosen = replace(chosen, epochs=chosen.epochs * longer)
-        return taught(BackboneConfig(net=size.net3d, sees=sees), **_course(size, chosen))
+        return taught(
+            BackboneConfig(net=size.net3d, sees=sees), **_course(size, chosen)
+        )
 
     return make
 

@@ -1,2 +1,3 @@
 """HTSC."""
+
 SYSTEMS = ()

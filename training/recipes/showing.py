@@ -28,12 +28,18 @@ def recipe_text(name: str, classes: int = 101) -> str:
     """
     if name in FAMILIES:
         known = FAMILIES[name]
-        lines = [f"{name}: {known.line}", "  for any pair of modalities; here flow to mv"]
+        lines = [
+            f"{name}: {known.line}",
+            "  for any pair of modalities; here flow to mv",
+        ]
         lines += _settings(known.distill("flow", "mv"), classes)
         return "\n".join(lines)
     chosen = recipe(name)
     system = chosen.system
-    lines = [f"{name}: {system.line}", f"  kind      {system.kind}: {KINDS[system.kind]}"]
+    lines = [
+        f"{name}: {system.line}",
+        f"  kind      {system.kind}: {KINDS[system.kind]}",
+    ]
     like = system.like.get(chosen.size.name)
     if like:
         lines.append(f"  at this size the same as {like}{chosen.size.suffix}")
@@ -107,7 +113,9 @@ def _shown(settings: Any) -> set[str]:
     return known
 
 
-def _net(role: str, net: BackboneConfig, clip: ClipConfig, classes: int) -> Iterator[str]:
+def _net(
+    role: str, net: BackboneConfig, clip: ClipConfig, classes: int
+) -> Iterator[str]:
     height, width = clip.crop_px
     told = cost(net, classes, frames=clip.length, height=height, width=width)
     yield f"  {role:<9} {net.net} sees {net.sees}: {told.text()} ({classes} classes)"
@@ -121,7 +129,9 @@ def _term(name: str, term: Term) -> str:
         for f in fields(term)  # type: ignore[arg-type]
         if f.name not in ("weight", "taps")
     }
-    told = ", ".join(f"{key} {value}" for key, value in rest.items() if value is not None)
+    told = ", ".join(
+        f"{key} {value}" for key, value in rest.items() if value is not None
+    )
     taps = f" at {', '.join(term.taps)}" if term.taps else ""
     more = f" ({told})" if told else ""
     return f"{term.weight:g} x {type(term).__name__}{taps}{more}, called {name}"
@@ -129,7 +139,9 @@ def _term(name: str, term: Term) -> str:
 
 def _course(course: Course) -> Iterator[str]:
     clip, optim, judge = course.clip, course.optim, course.protocol
-    grid = f" of a grid with short side {clip.grid_short_px}" if clip.grid_short_px else ""
+    grid = (
+        f" of a grid with short side {clip.grid_short_px}" if clip.grid_short_px else ""
+    )
     every = f", every {clip.stride}" if clip.stride > 1 else ""
     yield (
         f"  clip      {clip.length} entries{every}, {clip.crop_px[0]}x{clip.crop_px[1]}"
@@ -137,7 +149,11 @@ def _course(course: Course) -> Iterator[str]:
         f" flip {'where the data set allows it' if clip.flip else 'never'},"
         f" motion gain {clip.motion_gain:g}"
     )
-    rates = f" at {', '.join(f'{m:.3g}' for m in optim.milestones)}" if optim.milestones else ""
+    rates = (
+        f" at {', '.join(f'{m:.3g}' for m in optim.milestones)}"
+        if optim.milestones
+        else ""
+    )
     decay = f", decay {optim.weight_decay:g}"
     damped = f", dampening {optim.dampening:g}" if optim.dampening else ""
     clipped = f", gradient clip {optim.gradient_clip:g}" if optim.gradient_clip else ""

@@ -124,9 +124,7 @@ TINY = Size(
     clip3d=_TINY,
     fields=_TINY,
     frame=replace(_TINY, length=1),
-    hidden=replace(
-        _TINY, length=5, rgb_mean=(0.0, 0.0, 0.0), rgb_std=(1.0, 1.0, 1.0)
-    ),
+    hidden=replace(_TINY, length=5, rgb_mean=(0.0, 0.0, 0.0), rgb_std=(1.0, 1.0, 1.0)),
     judge3d=ClipProtocol(clips=2),
     judge2d=ClipProtocol(clips=2, aggregate="softmax"),
 )

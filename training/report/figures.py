@@ -112,7 +112,9 @@ def bars_svg(
     return "".join(parts) + "</svg>"
 
 
-def pictures_svg(columns: Sequence[tuple[str, Sequence[np.ndarray]]], *, scale: int = 1):
+def pictures_svg(
+    columns: Sequence[tuple[str, Sequence[np.ndarray]]], *, scale: int = 1
+):
     """Columns of pixel pictures under their titles.
 
     Args:
@@ -194,7 +196,9 @@ def png(picture: np.ndarray) -> bytes:
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         check = zlib.crc32(kind + content)
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+        )
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (

@@ -70,9 +70,7 @@ def group_hits(
     return found[found >= 0].astype(bool)
 
 
-def videos_of(
-    labels: np.ndarray, classes: tuple[str, ...], group: Group
-) -> np.ndarray:
+def videos_of(labels: np.ndarray, classes: tuple[str, ...], group: Group) -> np.ndarray:
     """(V,) bool: whether a video's class is in the group."""
     names = {name for one in group.sets for name in one}
     return np.isin(labels, [i for i, name in enumerate(classes) if name in names])

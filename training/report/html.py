@@ -41,6 +41,10 @@ code { font-size: .88em; background: var(--band); padding: .1em .3em; border-rad
 """
 
 
+NUMBER, TH, TD = ' class="n"', "th", "td"
+PLAIN = "plain"
+
+
 def html(page: Page) -> str:
     """The whole file."""
     body = "\n".join(_part(part) for part in page.parts)
@@ -76,18 +80,18 @@ def _table(table: Table) -> str:
 
     def cells(row: tuple[str, ...], tag: str) -> str:
         return "".join(
-            f"<{tag}{' class="n"' * is_right}>{_inline(cell)}</{tag}>"
+            f"<{tag}{NUMBER * is_right}>{_inline(cell)}</{tag}>"
             for cell, is_right in zip(row, right, strict=True)
         )
 
     marks = table.marks or ("",) * len(table.rows)
     rows = "\n".join(
-        f"<tr{f' class="{mark}"' * bool(mark)}>{cells(row, 'td')}</tr>"
+        f'<tr class="{mark or PLAIN}">{cells(row, TD)}</tr>'
         for row, mark in zip(table.rows, marks, strict=True)
     )
     caption = f"<caption>{_inline(table.caption)}</caption>" if table.caption else ""
     return (
-        f'<div class="scroll"><table>{caption}\n<thead><tr>{cells(table.head, "th")}'
+        f'<div class="scroll"><table>{caption}\n<thead><tr>{cells(table.head, TH)}'
         f"</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
     )
 

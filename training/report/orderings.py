@@ -31,7 +31,13 @@ class Ordering(NamedTuple):
 
 
 def _o(
-    name: str, text: str, strength: str, better: str, than: str, papers: str, **more: str
+    name: str,
+    text: str,
+    strength: str,
+    better: str,
+    than: str,
+    papers: str,
+    **more: str,
 ) -> Ordering:
     sides = tuple(than.split())
     return Ordering(name, text, strength, better, sides, tuple(papers.split()), **more)
@@ -163,7 +169,9 @@ def paired(
         nothing = np.zeros((0, 0))
         return nothing, nothing, ()
     videos = sorted(
-        set.intersection(*(set(side[seed]) for side in (first, second) for seed in seeds))
+        set.intersection(
+            *(set(side[seed]) for side in (first, second) for seed in seeds)
+        )
     )
     both = [
         np.array([[side[seed][video] for video in videos] for seed in seeds], float)

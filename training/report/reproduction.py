@@ -242,7 +242,15 @@ def _row(
     if not runs:
         why = told.get("not_run", {}).get(system, "")
         blank = ("",) * len(groups)
-        return (name, system, printed, f"not run: {why}" if why else "not run", *blank, "", "")
+        return (
+            name,
+            system,
+            printed,
+            f"not run: {why}" if why else "not run",
+            *blank,
+            "",
+            "",
+        )
     ours = accuracy(runs)
     same = [f for f in facts if f.dataset == dataset]
     difference = ""
@@ -259,16 +267,16 @@ def _row(
     )
 
 
-def _others(
-    page: Page, paper: str, systems: Systems, groups: Sequence[Group]
-) -> None:
+def _others(page: Page, paper: str, systems: Systems, groups: Sequence[Group]) -> None:
     """Stages and controls that stand in no table."""
     printed = {fact.system for fact in facts_of(paper)}
     others = [name for name in systems if name not in printed]
     if not others:
         return
     page.heading("Beside the papers' rows")
-    page.text("Stages on the way, and comparisons without which a row would say too much.")
+    page.text(
+        "Stages on the way, and comparisons without which a row would say too much."
+    )
     page.table(
         ("system", "ours", *(g.name for g in groups), "seeds"),
         [

@@ -29,7 +29,9 @@ def several_told(folders: Sequence[Path]) -> dict[str, Any]:
     splits: dict[str, dict[int, Judged]] = {}
     for run in runs:
         splits.setdefault(run.split["name"], {})[run.seed] = run
-    hits = [np.stack([r.scores.hits() for r in seeds.values()]) for seeds in splits.values()]
+    hits = [
+        np.stack([r.scores.hits() for r in seeds.values()]) for seeds in splits.values()
+    ]
     told: dict[str, Any] = {
         "recipe": first.recipe,
         "dataset": first.dataset,
@@ -64,9 +66,12 @@ def several_text(told: dict[str, Any]) -> str:
     lines = [f"{told['recipe']} on {told['dataset']}, top-1 in percent"]
     for name, split in told["splits"].items():
         each = "  ".join(
-            f"seed {seed}: {100 * one['top1']:.1f}" for seed, one in split["seeds"].items()
+            f"seed {seed}: {100 * one['top1']:.1f}"
+            for seed, one in split["seeds"].items()
         )
-        lines.append(f"  {split_text(split['split'])}: {_interval(split['top1'])}  ({each})")
+        lines.append(
+            f"  {split_text(split['split'])}: {_interval(split['top1'])}  ({each})"
+        )
     count = len(told["splits"])
     if count > 1:
         names = ", ".join(told["splits"])

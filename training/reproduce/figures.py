@@ -51,10 +51,14 @@ def motion_examples(store: Store, split: str) -> dict[str, np.ndarray]:
         "example_frame", "example_next", "example_flow", ...: (EXAMPLES, H, W, 3) uint8,
         for what the store has; videos of one size.
     """
-    videos = [v for v in store.videos() if v.splits.get(split) == "test" and v.frames > 2]
+    videos = [
+        v for v in store.videos() if v.splits.get(split) == "test" and v.frames > 2
+    ]
     if not videos or "rgb" not in store.modalities:
         return {}
-    same = [v for v in videos if (v.height, v.width) == (videos[0].height, videos[0].width)]
+    same = [
+        v for v in videos if (v.height, v.width) == (videos[0].height, videos[0].width)
+    ]
     chosen = [same[i * len(same) // EXAMPLES] for i in range(min(EXAMPLES, len(same)))]
     columns: dict[str, list[np.ndarray]] = {}
     for video in chosen:

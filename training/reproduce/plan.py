@@ -155,9 +155,9 @@ def _chosen(
         return set(systems)
     chosen: set[str] = set()
     for want in wanted:
-        of_table = {
-            f.system for f in rows if f.table.lower() == want.lower()
-        } & set(systems)
+        of_table = {f.system for f in rows if f.table.lower() == want.lower()} & set(
+            systems
+        )
         if want not in systems and not of_table:
             tables = dict.fromkeys(fact.table for fact in rows)
             raise RecipeError(

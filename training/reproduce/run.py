@@ -147,9 +147,7 @@ def _carry_out(
             "threads": 1,
             "machine": dict(machine),
         }
-        coming = side_by_side(
-            made.stages, needs, stage_work, arguments, processes=jobs
-        )
+        coming = side_by_side(made.stages, needs, stage_work, arguments, processes=jobs)
     else:
         place = Place(store, split, out.parent, chosen_machine(**machine), watch)
         coming = here(made.stages, needs, work_at(place))

@@ -39,7 +39,9 @@ def measured_speeds(
         rows.append({"system": system} | known[folder])
     told = machine.told()
     return {
-        "device": told["device"] if told["device"] != "cpu" else f"CPU ({told['machine']})",
+        "device": told["device"]
+        if told["device"] != "cpu"
+        else f"CPU ({told['machine']})",
         "threads": told["threads"],
         "batch_size": BATCH,
         "rows": rows,
@@ -59,7 +61,9 @@ def benched(paths: Sequence[Path]) -> dict[str, float]:
             if "profiles" in told:
                 found["flow"] = 1000 / told["profiles"]["default"]["ms"]
             else:
-                speeds = [one["speeds"]["ours mv"]["fps"] for one in told["sets"].values()]
+                speeds = [
+                    one["speeds"]["ours mv"]["fps"] for one in told["sets"].values()
+                ]
                 found["vectors"] = min(speeds)
         except (ValueError, LookupError, TypeError, AttributeError):
             raise RunError(

@@ -97,7 +97,9 @@ def side_by_side(
                 failed.add(lost)
                 yield Done(lost, error=WITHOUT)
             for link, (process, busy) in list(helpers.items()):
-                ready = (s for s in waiting if complete.keys() >= set(needs[s].values()))
+                ready = (
+                    s for s in waiting if complete.keys() >= set(needs[s].values())
+                )
                 if busy is None and not stopped and (stage := next(ready, None)):
                     waiting.remove(stage)
                     helpers[link] = (process, stage)
@@ -114,7 +116,9 @@ def side_by_side(
                 except EOFError:
                     process.join()
                     why = f"its process ended with {process.exitcode}"
-                    done = Done(stage, error="" if stopped else why, interrupted=stopped)
+                    done = Done(
+                        stage, error="" if stopped else why, interrupted=stopped
+                    )
                     del helpers[link]
                 else:
                     helpers[link] = (process, None)
@@ -138,7 +142,9 @@ def _helper(
     link: Connection, make_work: Callable[..., Work], arguments: dict[str, Any]
 ) -> None:
     """A process that does what comes through its link until that is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's; the parent sends its own
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # the terminal's; the parent sends its own
     work: Work | None = None
     try:
         while True:
