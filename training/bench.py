@@ -42,9 +42,8 @@ def run(
     """
     opened = Store(store or only_store())
     machine = chosen_machine(device=device, precision="float32", workers=0)
-    name = recipe or default_name(
-        opened.dataset, "paper" if machine.device.type == "cuda" else "small"
-    )
+    size_name = "paper" if machine.device.type == "cuda" else "small"
+    name = recipe or default_name(size_name, teach=modality)
     settings = family(name).teach(modality)
     found = parts(opened, split=chosen_split(opened, None), modalities=[modality])
     frames = frames_of(opened, settings.clip, memory_bytes=int(memory_gb * (1 << 30)))

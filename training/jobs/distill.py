@@ -18,8 +18,14 @@ from ..data.order import Place
 from ..engine import processes
 from ..engine.record import SCORES, WEIGHTS, Run, as_json, differences
 from ..errors import RecipeError, RunError
-from ..losses.terms import SoftTargets, Term
-from ..models.backbones import NETS, TAPS, BackboneConfig, build_backbone
+from ..losses.terms import SoftTargets, Term, sides
+from ..models.backbones import (
+    NETS,
+    TAPS,
+    BackboneConfig,
+    build_backbone,
+    check_length,
+)
 from ..models.pretrained import first_weights
 from ..models.weights import transfer
 from ..progress import Watch
@@ -194,10 +200,10 @@ def distill(
         if recipe.init == "teacher":
             fitted = transfer(
                 student,
-                expert.state_dict(),
+                experts[0].state_dict(),
                 scale=recipe.student.first_layer,
                 but=(NETS[recipe.student.net].head,),
-                what=str(teacher.folder),
+                what=str(teachers[0].folder),
             )
             watch.say(f"first weights from the teacher: {fitted.text()}")
         carry_out(

@@ -172,7 +172,8 @@ class _Training:
         if course.gradients_at is None:
             return
         self.order.begin(0)
-        batch = grouped([self.clips[place] for place in next(iter(self.order))])
+        places: Any = next(iter(self.order))
+        batch = grouped([self.clips[place] for place in places])
         part = pieces(batch, course.optim.accumulate)[0]
         with torch.autocast(
             self.machine.device.type,

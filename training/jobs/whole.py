@@ -15,8 +15,8 @@ from ..progress import Watch
 from .course import Course, Data
 from .description import run_of
 from .evaluate import judged, told_videos
-from .looking import held_out_look
 from .follow import follow
+from .looking import held_out_look
 from .machine import Machine
 
 

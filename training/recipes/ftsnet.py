@@ -10,9 +10,9 @@ Source:
 from dataclasses import replace
 
 from ..engine.optim import OptimConfig
+from ..jobs.fuse import FuseRecipe
 from ..losses.terms import FeatureMSE
 from ..models.backbones import BackboneConfig
-from ..jobs.fuse import FuseRecipe
 from .sizes import Lesson, Size, lesson, small_lesson
 from .systems import System, course, distilled, taught
 

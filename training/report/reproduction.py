@@ -173,9 +173,9 @@ def _orderings(
             )
         )
         marks.append(MARKS.get(verdict.verdict, "" if verdict.seeds else "none"))
-    for name, text, strength, ratio, verdict in speed_verdicts(told, paper):
-        rows.append((name, text, strength, ratio, "", verdict))
-        marks.append(MARKS.get(verdict, "none"))
+    for name, text, strength, ratio, word in speed_verdicts(told, paper):
+        rows.append((name, text, strength, ratio, "", word))
+        marks.append(MARKS.get(word, "none"))
     page.table(
         ("", "claim", "weight", "difference, points", "seeds won", "verdict"),
         rows,

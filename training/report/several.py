@@ -64,7 +64,7 @@ def several_told(folders: Sequence[Path]) -> dict[str, Any]:
 def several_text(told: dict[str, Any]) -> str:
     """A few lines for people."""
     lines = [f"{told['recipe']} on {told['dataset']}, top-1 in percent"]
-    for name, split in told["splits"].items():
+    for split in told["splits"].values():
         each = "  ".join(
             f"seed {seed}: {100 * one['top1']:.1f}"
             for seed, one in split["seeds"].items()

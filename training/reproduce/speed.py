@@ -97,7 +97,8 @@ def _rate(model: nn.Module, batch: torch.Tensor, seconds: float) -> float:
         if batch.is_cuda:
             torch.cuda.synchronize()
 
-    once(), once()
+    for _ in range(2):
+        once()
     count, started = 0, time.perf_counter()
     while (taken := time.perf_counter() - started) < seconds or not count:
         once()

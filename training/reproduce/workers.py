@@ -69,7 +69,7 @@ def side_by_side(
         make_work: called in each process with `arguments`, both of which are pickled.
     """
     context = multiprocessing.get_context("spawn")
-    helpers: dict[Any, tuple[BaseProcess, Stage | None]] = {}
+    helpers: dict[Connection, tuple[BaseProcess, Stage | None]] = {}
     waiting, complete, failed = list(stages), dict[Stage, str](), set[Stage]()
     stopped = False
 
@@ -84,7 +84,7 @@ def side_by_side(
     try:
         for _ in range(min(processes, len(stages))):
             ours, theirs = context.Pipe()
-            process = context.Process(
+            process: BaseProcess = context.Process(
                 target=_helper, args=(theirs, make_work, dict(arguments))
             )
             process.start()
@@ -108,11 +108,12 @@ def side_by_side(
             at_work = [link for link, (_, busy) in helpers.items() if busy]
             if not at_work:
                 return
-            for link in wait(at_work, timeout=1.0):
+            ready_links = wait(at_work, timeout=1.0)
+            for link in [one for one in at_work if one in ready_links]:
                 process, stage = helpers[link]
                 assert stage is not None
                 try:
-                    done = link.recv()
+                    done: Done = link.recv()
                 except EOFError:
                     process.join()
                     why = f"its process ended with {process.exitcode}"
@@ -163,6 +164,6 @@ def _done(work: Work, stage: Stage, needed: Mapping[str, str]) -> Done:
         return Done(stage, interrupted=True)
     except TrainingError as error:
         return Done(stage, error=str(error))
-    except Exception:  # a bug in one stage leaves the others; it is told with its place
+    except Exception:  # noqa: BLE001  a bug in one stage leaves the others; it is told with its place
         return Done(stage, error=traceback.format_exc())
     return Done(stage, folder, seconds=time.monotonic() - started)
