@@ -5,7 +5,7 @@ A step gives its losses by name, unweighted (`losses`), and their weighted sum
 optimizer, no checkpoint and no list of parameters.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
@@ -14,9 +14,12 @@ from torch import Tensor, nn
 
 from .engine.loop import Batch, JointBatch, StepOutput
 from .errors import RecipeError
+from .losses.photometric import BALANCED, FlowLoss, Parts, flow_loss
 from .losses.terms import Outputs, Term, features_at, sides
 from .models.adapters import build_adapter
 from .models.heads import TwoHeads, split_head
+from .models.motion_backbone import MotionBackbone, unnormalised
+from .models.motionnet import MotionNet
 from .models.taps import Taps
 from .teachers import Teacher
 
@@ -308,6 +311,69 @@ class JointDistill(Distill):
             teacher = self.beside[self.datasets.index(name)](part)
             found[name] = Seen(student, teacher, label_logits, part["label"])
         return found
+
+
+class Unsupervised(nn.Module):
+    """MotionNet learns from rgb clips which motion explains the next frame."""
+
+    def __init__(
+        self,
+        model: MotionNet,
+        *,
+        rgb_mean: Sequence[float],
+        rgb_std: Sequence[float],
+        loss: FlowLoss = BALANCED,
+    ) -> None:
+        """
+        Args:
+            rgb_mean, rgb_std: with which the clips are normalised, to undo it.
+        """
+        super().__init__()
+        self.model, self.loss = model, loss
+        self.rgb_mean, self.rgb_std = tuple(rgb_mean), tuple(rgb_std)
+
+    def forward(self, batch: Batch) -> StepOutput:
+        frames = unnormalised(batch["rgb"], mean=self.rgb_mean, std=self.rgb_std)
+        loss, parts = flow_loss(frames, self.model.scales(frames), self.loss)
+        return StepOutput(loss, _means(parts))
+
+
+class EndToEnd(nn.Module):
+    """A motion estimator and the network that sees its motion learn together.
+
+    Source:
+        Zhou, Chen, Sugumaran, "Hidden Two-Stream Collaborative Learning Network for Action
+        Recognition", section 3.1, after Zhu et al., "Hidden Two-Stream Convolutional
+        Networks for Action Recognition", ACCV 2018: the losses of the flow stay, so that
+        it remains one.
+    """
+
+    def __init__(
+        self,
+        model: MotionBackbone,
+        *,
+        loss: FlowLoss = BALANCED,
+        flow_weight: float = 1.0,
+    ) -> None:
+        """
+        Args:
+            flow_weight: of the losses without labels, against cross-entropy.
+        """
+        super().__init__()
+        self.model, self.loss, self.flow_weight = model, loss, flow_weight
+
+    def forward(self, batch: Batch) -> StepOutput:
+        logits, frames, flows = self.model.forward_with_flows(batch["rgb"])
+        labels = F.cross_entropy(logits, batch["label"])
+        explained, parts = flow_loss(frames, flows, self.loss)
+        loss = labels + self.flow_weight * explained
+        told = {"labels": labels.detach(), "flow": explained.detach()}
+        return StepOutput(loss, told | _means(parts))
+
+
+def _means(parts: Parts) -> dict[str, torch.Tensor]:
+    """Each kind of term, as a mean over the levels."""
+    return {name: part.detach().mean() for name, part in parts._asdict().items()}
 
 
 def weighted(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> StepOutput:
