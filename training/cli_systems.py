@@ -51,7 +51,7 @@ def motion(out: Path | None, as_json: bool, **options: Any) -> None:
 @click.option("--weights", type=Numbers(), help="Of the runs. Default: equal.")
 @click.option(
     "--on",
-    type=click.Choice(["softmax", "logits"]),
+    type=click.Choice(["softmax", "logits", "clipped"]),
     default="softmax",
     show_default=True,
 )

@@ -303,7 +303,7 @@ def check_teacher(
     if teacher.results() is None:
         raise RunError(f"{teacher.folder}: expected a complete run of a teacher")
     model = theirs.get("model") or {}
-    sees = model.get("sees")
+    sees = "rgb" if "estimator" in model else model.get("sees")
     if sees is None:
         raise RunError(
             f"{teacher.folder}: expected a teacher that is one network, got a run that"

@@ -1,6 +1,7 @@
 """A trained network -> how often it is right, and how sure that is."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..data.splits import Parts, parts
 from ..engine.record import RECIPE, SCORES, WEIGHTS, Run, differences, write_json
 from ..errors import DataError, RunError
 from ..models.backbones import BackboneConfig, build_backbone
+from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
 from ..protocols import ClipProtocol, Scorer, Scores
@@ -113,8 +115,20 @@ def trained_model(run: Run) -> tuple[nn.Module, BackboneConfig]:
     decided = run.decided()
     if run.results() is None:
         raise RunError(f"{run.folder}: expected a complete run, but it has no results")
-    config = BackboneConfig(**decided["model"])
+    known = dict(decided["model"] or {})
+    if "net" not in known:
+        raise RunError(
+            f"{run.folder}: expected a run of one network that recognises, got one of kind"
+            f" {decided['kind']}"
+        )
+    estimator = known.pop("estimator", None)
+    config = BackboneConfig(**known)
     model = build_backbone(config, len(decided["store"]["classes"]))
+    if estimator is not None:
+        motion = MotionConfig(**{k: v for k, v in estimator.items() if k != "is"})
+        clip = clip_config(decided["recipe"]["settings"]["clip"])
+        model = build_motion_backbone(motion, model, clip)
+        config = replace(config, sees="rgb")
     path = run.path(WEIGHTS)
     load_exactly(model, read_weights(path), what=str(path))
     return model.eval(), config

@@ -5,17 +5,28 @@ learned or fitted looks at held-out videos, never at those of the training or th
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from ..engine.record import RESULTS, SCORES, Run, as_json, differences
+from ..engine.record import (
+    LEARNED_FROM,
+    RESULTS,
+    SCORES,
+    Run,
+    as_json,
+    differences,
+    read_json,
+    write_json,
+)
 from ..errors import RecipeError, RunError
+from ..models.fusion import AttentionConfig, On, WeightedAverage, fit_attention
 from ..progress import Watch
 from ..scores import Scores, for_fitting, together
+from ..weighting import AdaptiveWeighting, searched_weights
 from .description import run_of
 from .evaluate import assessment
 from .machine import Machine
@@ -33,25 +44,24 @@ class FuseRecipe:
     """How streams are combined."""
 
     how: How = "average"
-    on: Literal["logits", "softmax"] = "softmax"
-    """What is weighted. Learned and fitted weights are of softmax scores."""
+    on: On = "softmax"
+    """What is weighted; "clipped" are logits, below 0 set to 0 and divided by their sum.
+    Learned and fitted weights are of softmax scores."""
     weights: tuple[float, ...] | None = None
     """Of an average; None: equal."""
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
+    adaptive: AdaptiveWeighting = field(default_factory=AdaptiveWeighting)
 
     def __post_init__(self) -> None:
-        if self.how not in HOWS or self.on not in ("logits", "softmax"):
+        if self.how not in HOWS or self.on not in ("logits", "softmax", "clipped"):
             raise RecipeError(
-                f"expected a fusion among {', '.join(HOWS)} on logits or softmax,"
+                f"expected a fusion among {', '.join(HOWS)} on logits, softmax or clipped,"
                 f" got {self.how} on {self.on}"
             )
         if self.weights is not None and self.how != "average":
             raise RecipeError(f"expected no weights with {self.how}, which finds them")
         if self.how in ("attention", "adaptive") and self.on != "softmax":
             raise RecipeError(f"expected {self.how} on softmax, got {self.on}")
-        if self.weights is not None and (
-            min(self.weights) < 0 or not sum(self.weights)
-        ):
-            raise RecipeError(f"expected weights of 0 and more, got {self.weights}")
 
 
 def fuse(
@@ -81,7 +91,7 @@ def fuse(
     count = len(parts["test"])
     if recipe.weights is not None and len(recipe.weights) != count:
         raise RecipeError(
-            f"expected weights for {count} streams, got {len(recipe.weights)}"
+            f"expected {count} weights, one for each stream, got {len(recipe.weights)}"
         )
     check_alike(streams)
     first = streams[0].decided()
@@ -110,7 +120,11 @@ def fuse(
     if run.results() is not None:
         watch.say(f"{run.folder}: complete, nothing to do")
         return run
-    combine, found = fitted(recipe, parts["held_out"], count, seed=first["seed"])
+    training = training_ids(streams)
+    combine, found = fitted(
+        recipe, parts["held_out"], count, training=training, seed=first["seed"]
+    )
+    write_json(run.path(LEARNED_FROM), sorted(training))
     told: dict[str, Any] = {}
     for part in PARTS:
         scores = parts[part]
@@ -137,46 +151,60 @@ def fuse(
 
 
 def fitted(
-    recipe: FuseRecipe, held_out: Sequence[Scores] | None, count: int, *, seed: int
+    recipe: FuseRecipe,
+    held_out: Sequence[Scores] | None,
+    count: int,
+    *,
+    training: Collection[str],
+    seed: int,
 ) -> tuple[Combine, dict[str, Any]]:
     """A combination, and what is worth knowing of it.
 
     Args:
         held_out: scores of the streams on held-out videos.
+        training: ids of videos that a stream has learned from.
 
     Raises:
         RunError: there is nothing to fit on, or it is of the test part.
+        DataError: it is of training videos.
     """
-    from ..models.fusion import average, trained_attention
-    from ..weighting import AdaptiveWeighting, searched_weights
-
     if recipe.how == "average":
-        weights = np.array(recipe.weights or (1.0,) * count)
-        return lambda s: average(_arrays(s, recipe.on), weights), {
-            "weights": (weights / weights.sum()).tolist()
-        }
+        average = WeightedAverage(
+            weights=recipe.weights or (1.0,) * count, on=recipe.on
+        )
+        return average, {"weights": _shares(average.weights)}
     if held_out is None:
         raise RunError(
             f"expected held-out videos to find the weights of a fusion by {recipe.how},"
             " but a stream has none"
         )
     known = [for_fitting(one).labelled for one in held_out]
-    truth = known[0].labels
-    arrays = _arrays(known, recipe.on)
+    told: dict[str, Any] = {"videos": len(known[0])}
     if recipe.how == "search":
-        weights = searched_weights(arrays, truth)
-        return lambda s: average(_arrays(s, recipe.on), weights), {
-            "weights": weights.tolist(),
-            "videos": len(truth),
-        }
+        searched = searched_weights(known, training=training, on=recipe.on)
+        weights = _shares(searched.average.weights)
+        return searched.average, told | {"weights": weights}
     if recipe.how == "attention":
-        attend = trained_attention(arrays, truth, seed=seed)
-        return lambda s: attend(_arrays(s, "softmax")), {"videos": len(truth)}
-    adaptive = AdaptiveWeighting.fit(arrays, truth)
-    return lambda s: adaptive(_arrays(s, "softmax")), {
-        "weights": adaptive.weights.tolist(),
-        "videos": len(truth),
+        attention = fit_attention(
+            known, training=training, config=recipe.attention, seed=seed
+        )
+        return attention.fuse, told
+    adapted = recipe.adaptive.fit(known, training=training)
+    names = {
+        name: weights
+        for name, weights in zip(
+            known[0].classes, adapted.weights.tolist(), strict=True
+        )
     }
+    return adapted.__call__, told | {"weights": names}
+
+
+def training_ids(streams: Sequence[Run]) -> set[str]:
+    """Videos that any of the streams has learned from."""
+    found: set[str] = set()
+    for run in streams:
+        found.update(read_json(run.path(LEARNED_FROM)))
+    return found
 
 
 def stream_scores(streams: Sequence[Run], part: str) -> tuple[Scores, ...] | None:
@@ -251,9 +279,8 @@ def fused_scores(values: np.ndarray, like: Scores, *, on: str) -> Scores:
     )
 
 
-def _arrays(scores: Sequence[Scores], on: str) -> np.ndarray:
-    """(S, V, K)"""
-    return np.stack([getattr(one, on) for one in scores])
+def _shares(weights: Sequence[float]) -> list[float]:
+    return [weight / sum(weights) for weight in weights]
 
 
 def _fingerprint(run: Run) -> str:

@@ -81,7 +81,7 @@ PAPER = Size(
     ),
     fields=_FIELDS,
     frame=replace(_FIELDS, length=1),
-    hidden=replace(_FIELDS, length=11, **UNIT),
+    hidden=replace(replace(_FIELDS, length=11, **UNIT), motion_gain=2.2),
     judge3d=ClipProtocol(),
     judge2d=ClipProtocol(clips=25, aggregate="softmax"),
 )

@@ -85,7 +85,7 @@ def plan(
         else:
             recipe_of[name] = recipe.name
     ordered: dict[str, None] = {}
-    for name in recipe_of:
+    for name in tuple(recipe_of):
         for needed in in_order(at(name, SIZES[size])):
             ordered[needed.name] = None
             recipe_of_needed(recipe_of, needed)

@@ -10,9 +10,12 @@ from pipeline.store import Store
 
 from ..engine.record import Run
 from ..errors import RecipeError
+from ..jobs.collaborate import collaborate
 from ..jobs.distill import distill
 from ..jobs.fuse import fuse
+from ..jobs.hidden import hidden
 from ..jobs.machine import Machine, chosen_machine
+from ..jobs.motion import motion
 from ..jobs.teach import teach
 from ..progress import Silent, Watch
 from ..recipes import Recipe, recipe
@@ -69,18 +72,12 @@ def run_stage(
         case "distill":
             return distill(settings, teacher=needed["teacher"], **shared)
         case "motion":
-            from ..jobs.motion import motion
-
             return motion(settings, **shared)
         case "hidden":
-            from ..jobs.hidden import hidden
-
             return hidden(
                 settings, motion=needed["motion"], temporal=needed["temporal"], **shared
             )
         case "collaborate":
-            from ..jobs.collaborate import collaborate
-
             return collaborate(
                 settings, first=needed["first"], second=needed["second"], **shared
             )
