@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .grid import Grid
 from .stacking import stacked
 
 TAPS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
@@ -101,7 +102,7 @@ class VGG(nn.Module):
                 inputs = width
             group_ends.append(self.features[-1])
             self.features.append(nn.MaxPool2d(2, 2, ceil_mode=layout.ceil))
-        self.avgpool = nn.AdaptiveAvgPool2d(layout.grid)
+        self.avgpool = Grid(layout.grid)
         head = nn.Linear(layout.hidden, num_classes)
         self.classifier = nn.Sequential(
             nn.Linear(inputs * layout.grid[0] * layout.grid[1], layout.hidden),
