@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from training.errors import RecipeError
 from training.models.backbones import (
+    CHANNELS,
     DIM,
     NETS,
     TAPS,
@@ -13,6 +14,7 @@ from training.models.backbones import (
 )
 from training.models.clarifai import ResponseNorm
 from training.models.grid import Grid
+from training.models.shapes import tap_shapes, without_numbers
 from training.models.stacking import stacked
 from training.models.taps import tap
 
@@ -23,12 +25,6 @@ SMALL = [
     "clarifai_tiny",
     "vgg_tiny",
 ]
-
-
-def without_numbers(config: BackboneConfig, classes: int) -> nn.Module:
-    """A network of shapes: nothing is allocated, drawn or computed."""
-    with torch.device("meta"):
-        return build_backbone(config, classes).eval()
 
 
 @pytest.mark.parametrize(
@@ -58,6 +54,8 @@ def without_numbers(config: BackboneConfig, classes: int) -> nn.Module:
         ("clarifai", "flow", 10, 101, 90_715_813),
         ("clarifai", "mv", 10, 51, 90_613_363),
         ("clarifai_tiny", "mv", 10, 12, 231_932),
+        ("resnext3d_tiny", "rgb", 1, 12, 269_508),
+        ("vgg_tiny", "mv", 10, 12, 225_440),
         ("vgg16", "rgb", 1, 101, 134_674_341),
         ("vgg16", "flow", 10, 101, 134_684_133),
     ],
@@ -97,11 +95,11 @@ def test_clarifai_has_a_slope_per_channel_for_motion_only():
 
 def shapes(net: str, clip: tuple[int, ...], *, also: tuple[str, ...] = (), **config):
     """Name -> shape without the batch, of the taps and `also`."""
-    model = without_numbers(BackboneConfig(net=net, **config), 51)
-    with torch.no_grad(), tap(model, *TAPS[net], *also) as features:
-        logits = model(torch.zeros(2, *clip, device="meta"))
-    assert logits.shape == (2, 51)
-    return {name: tuple(value.shape[1:]) for name, value in features.items()}
+    found = BackboneConfig(net=net, **config)
+    assert clip[0] == CHANNELS[found.sees]
+    frames, height, width = clip[1:]
+    names = (*TAPS[net], *also)
+    return tap_shapes(found, frames=frames, height=height, width=width, names=names)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +189,7 @@ def test_every_net_sees_rgb_and_motion_at_other_sizes(net):
     assert set(shapes(net, (2, 5, 96, 64), sees="mv", **config)) == set(found)
 
 
-@pytest.mark.parametrize("net", SMALL)
+@pytest.mark.parametrize("net", [*SMALL, "mc3_18"])
 def test_taps_are_what_the_net_goes_on_with(net):
     """A tapped tensor must not change afterwards, as by a ReLU in place, and it must
     carry a gradient to the layers before it."""
@@ -207,6 +205,7 @@ def test_taps_are_what_the_net_goes_on_with(net):
         model.get_submodule(name).register_forward_hook(remember(name))
     with tap(model, *TAPS[net]) as features:
         logits = model(torch.randn(2, 3, 1 if DIM[net] == 2 else 4, 40, 56))
+    assert logits.shape == (2, 5)
     assert list(features) == list(TAPS[net])
     for name, value in features.items():
         assert torch.equal(value, then[name]), name
@@ -227,6 +226,12 @@ def test_taps_of_motion_are_after_the_learned_slope():
         assert (before < 0).any()
         expected = torch.where(before < 0, 0.25 * before, before)
         torch.testing.assert_close(features[name], expected)
+
+
+def test_taps_of_a_stack_of_another_length_are_refused():
+    config = BackboneConfig(net="clarifai_tiny", sees="mv", frames=10)
+    with pytest.raises(RecipeError, match="that stack to 20 channels"):
+        tap_shapes(config, frames=16, height=40, width=56)
 
 
 def test_taps_leave_nothing_behind():
