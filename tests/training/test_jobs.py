@@ -30,10 +30,11 @@ from training.errors import (
 )
 from training.jobs.description import runs_in
 from training.jobs.distill import DistillRecipe
+from training.jobs.evaluate import trained_model
 from training.jobs.machine import Machine
 from training.jobs.teach import TeachRecipe, teach
 from training.losses.terms import FeatureMSE
-from training.models.backbones import BackboneConfig
+from training.models.backbones import BackboneConfig, build_backbone
 from training.progress import Silent
 from training.recipes import tiny
 
@@ -108,6 +109,29 @@ def test_teacher_learns_left_from_right(store, tmp_path):
     assert results["videos"]["train"] == 6 and results["videos"]["held_out"] == 2
 
 
+def test_a_2d_net_starts_from_a_file_and_is_found_again(store, tmp_path):
+    config = BackboneConfig(net="clarifai_tiny", sees="flow", frames=4)
+    path = tmp_path / "before.pt"
+    torch.save(build_backbone(config, 9).state_dict(), path)
+    recipe = replace(
+        tiny.teach("flow"),
+        model=replace(config, weights=str(path), dropout=(0.1, 0.2)),
+        optim=OptimConfig(learning_rate=0.0),
+        epochs=1,
+    )
+    told = Told()
+    run = taught(store, tmp_path / "run", recipe=recipe, watch=told)
+    assert (
+        f"first weights: {path}: 21 tensors copied; not taken: fc8.weight"
+        in "".join(told.lines)
+    )
+    before = torch.load(path, weights_only=True)
+    assert torch.equal(weights(run)["fc7.1.weight"], before["fc7.1.weight"])
+    model, found = trained_model(run)
+    assert found == config
+    assert torch.equal(model.conv1[0].weight, before["conv1.0.weight"])
+
+
 def test_a_run_says_everything(store, teacher):
     assert sorted(path.name for path in teacher.folder.iterdir()) == [
         "checkpoint.pt",
@@ -119,7 +143,12 @@ def test_a_run_says_everything(store, teacher):
         "scores_test.npz",
     ]
     decided = teacher.decided()
-    assert decided["model"] == {"net": "r3d_tiny", "sees": "flow"}
+    assert decided["model"] == {
+        "net": "r3d_tiny",
+        "sees": "flow",
+        "frames": 1,
+        "lrn_k": 1.0,
+    }
     assert decided["store"]["classes"] == ["left", "right"]
     assert decided["recipe"]["settings"]["optim"]["learning_rate"] == 3e-3
     epochs = [line for line in teacher.metrics() if line["kind"] == "epoch"]

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from training.errors import RecipeError
 from training.models.backbones import (
+    CHANNELS,
     DIM,
     NETS,
     TAPS,
@@ -11,6 +12,9 @@ from training.models.backbones import (
     build_backbone,
     check_length,
 )
+from training.models.clarifai import ResponseNorm
+from training.models.grid import Grid
+from training.models.shapes import tap_shapes, without_numbers
 from training.models.stacking import stacked
 from training.models.taps import tap
 
@@ -21,12 +25,6 @@ SMALL = [
     "clarifai_tiny",
     "vgg_tiny",
 ]
-
-
-def without_numbers(config: BackboneConfig, classes: int) -> nn.Module:
-    """A network of shapes: nothing is allocated, drawn or computed."""
-    with torch.device("meta"):
-        return build_backbone(config, classes).eval()
 
 
 @pytest.mark.parametrize(
@@ -56,6 +54,8 @@ def without_numbers(config: BackboneConfig, classes: int) -> nn.Module:
         ("clarifai", "flow", 10, 101, 90_715_813),
         ("clarifai", "mv", 10, 51, 90_613_363),
         ("clarifai_tiny", "mv", 10, 12, 231_932),
+        ("resnext3d_tiny", "rgb", 1, 12, 269_508),
+        ("vgg_tiny", "mv", 10, 12, 225_440),
         ("vgg16", "rgb", 1, 101, 134_674_341),
         ("vgg16", "flow", 10, 101, 134_684_133),
     ],
@@ -95,11 +95,11 @@ def test_clarifai_has_a_slope_per_channel_for_motion_only():
 
 def shapes(net: str, clip: tuple[int, ...], *, also: tuple[str, ...] = (), **config):
     """Name -> shape without the batch, of the taps and `also`."""
-    model = without_numbers(BackboneConfig(net=net, **config), 51)
-    with torch.no_grad(), tap(model, *TAPS[net], *also) as features:
-        logits = model(torch.zeros(2, *clip, device="meta"))
-    assert logits.shape == (2, 51)
-    return {name: tuple(value.shape[1:]) for name, value in features.items()}
+    found = BackboneConfig(net=net, **config)
+    assert clip[0] == CHANNELS[found.sees]
+    frames, height, width = clip[1:]
+    names = (*TAPS[net], *also)
+    return tap_shapes(found, frames=frames, height=height, width=width, names=names)
 
 
 @pytest.mark.parametrize(
@@ -178,20 +178,18 @@ def test_narrow_nets_see_their_whole_grid_at_the_crop_they_are_made_for():
     found = shapes("vgg_tiny", (2, 10, 40, 56), also=("features", "avgpool"), **flat)
     assert found["features"] == found["avgpool"] == (64, 2, 2)
     found = shapes("resnext3d_tiny", (2, 16, 40, 56), sees="mv")
-    assert found["stem"] == (16, 16, 20, 28) and found["layer4"] == (256, 1, 2, 2)
+    assert found["stem"] == (8, 16, 20, 28) and found["layer4"] == (256, 1, 2, 2)
 
 
 @pytest.mark.parametrize("net", sorted(NETS))
-def test_every_net_sees_every_modality_at_other_sizes(net):
-    flat = DIM[net] == 2
-    for sees, channels in (("rgb", 3), ("flow", 2), ("mv", 2)):
-        config = {"sees": sees} | ({"frames": 5} if flat else {})
-        for size in ((64, 80), (96, 64)):
-            found = shapes(net, (channels, 5, *size), **config)
-            assert set(found) == set(TAPS[net])
+def test_every_net_sees_rgb_and_motion_at_other_sizes(net):
+    config = {"frames": 5} if DIM[net] == 2 else {}
+    found = shapes(net, (3, 5, 64, 80), sees="rgb", **config)
+    assert set(found) == set(TAPS[net])
+    assert set(shapes(net, (2, 5, 96, 64), sees="mv", **config)) == set(found)
 
 
-@pytest.mark.parametrize("net", SMALL)
+@pytest.mark.parametrize("net", [*SMALL, "mc3_18"])
 def test_taps_are_what_the_net_goes_on_with(net):
     """A tapped tensor must not change afterwards, as by a ReLU in place, and it must
     carry a gradient to the layers before it."""
@@ -207,6 +205,7 @@ def test_taps_are_what_the_net_goes_on_with(net):
         model.get_submodule(name).register_forward_hook(remember(name))
     with tap(model, *TAPS[net]) as features:
         logits = model(torch.randn(2, 3, 1 if DIM[net] == 2 else 4, 40, 56))
+    assert logits.shape == (2, 5)
     assert list(features) == list(TAPS[net])
     for name, value in features.items():
         assert torch.equal(value, then[name]), name
@@ -227,6 +226,12 @@ def test_taps_of_motion_are_after_the_learned_slope():
         assert (before < 0).any()
         expected = torch.where(before < 0, 0.25 * before, before)
         torch.testing.assert_close(features[name], expected)
+
+
+def test_taps_of_a_stack_of_another_length_are_refused():
+    config = BackboneConfig(net="clarifai_tiny", sees="mv", frames=10)
+    with pytest.raises(RecipeError, match="that stack to 20 channels"):
+        tap_shapes(config, frames=16, height=40, width=56)
 
 
 def test_taps_leave_nothing_behind():
@@ -266,6 +271,50 @@ def test_response_norm_by_hand():
         x[0, :, 0, 0] = torch.arange(1.0, 8.0) * 10
         middle = 40 / (k + 5e-4 / 5 * (400 + 900 + 1600 + 2500 + 3600)) ** 0.75
         assert norm(x)[0, 3].item() == pytest.approx(middle)
+
+
+def answer(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Output, and the gradient of a weighted sum of it."""
+    x = x.clone().requires_grad_()
+    output = layer(x)
+    (output * torch.arange(output.numel()).view(output.shape).cos()).sum().backward()
+    assert x.grad is not None
+    return output.detach(), x.grad
+
+
+@pytest.mark.parametrize("k", [1.0, 2.0])
+def test_response_norm_is_torchs(k):
+    x = torch.randn(2, 9, 4, 5, generator=torch.Generator().manual_seed(0)) * 60
+    theirs = answer(nn.LocalResponseNorm(5, 5e-4, 0.75, k), x)
+    torch.testing.assert_close(answer(ResponseNorm(k), x), theirs)
+
+
+@pytest.mark.parametrize("size", [(3, 4), (5, 7), (6, 8), (2, 3), (1, 1)])
+def test_grid_is_torchs_adaptive_pooling(size):
+    x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    theirs = answer(nn.AdaptiveAvgPool2d((3, 4)), x)
+    torch.testing.assert_close(answer(Grid((3, 4)), x), theirs)
+
+
+def test_grid_leaves_its_own_size_alone():
+    x = torch.randn(1, 2, 3, 4)
+    assert Grid((3, 4))(x) is x
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("net", SMALL)
+def test_nets_learn_in_the_deterministic_mode(net, monkeypatch):
+    """torch raises where a gradient would not be the same twice."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    model = build_backbone(BackboneConfig(net=net), 5).cuda()
+    torch.use_deterministic_algorithms(True)
+    try:
+        for size in ((40, 56), (64, 48)):
+            clips = torch.randn(2, 3, 1 if DIM[net] == 2 else 4, *size, device="cuda")
+            model(clips).square().sum().backward()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(weight.grad is not None for weight in model.parameters())
 
 
 def test_unknown_nets_modalities_and_options_are_refused():

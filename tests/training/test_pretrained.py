@@ -107,9 +107,14 @@ def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError) as caught:
         first_weights(build_backbone(config, 5), config)
     line = str(caught.value)
-    assert "could not be downloaded (<urlopen error no route to host>)" in line
+    assert "could not be downloaded or read (<urlopen error no route to host>)" in line
     assert "mc3_18-a90a0ba3.pth elsewhere and give the file's path as weights" in line
     assert "\n" not in line
+
+    cached = tmp_path / "hub" / "checkpoints" / "mc3_18-a90a0ba3.pth"
+    cached.write_bytes(b"half a file")
+    with pytest.raises(CheckpointError, match="or read .*mc3_18-a90a0ba3.pth else"):
+        first_weights(build_backbone(config, 5), config)
 
 
 @pytest.mark.parametrize("old_format", [True, False])
@@ -167,7 +172,7 @@ def test_weights_of_another_net_are_refused(tmp_path):
     with pytest.raises(
         CheckpointError,
         match=r"model.pth: weights of another net: .* of 104 tensors fit; stem.0.weight:"
-        r" expected \(16, 3, 7, 7, 7\), got \(8, 3, 3, 7, 7\)",
+        r" expected \(8, 3, 7, 7, 7\), got \(8, 3, 3, 7, 7\)",
     ):
         first_weights(model, config)
     assert all(torch.equal(before[n], t) for n, t in model.state_dict().items())

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from .grid import Grid
 from .stacking import stacked
 
 TAPS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
@@ -104,16 +106,16 @@ class ClarifaiNet(nn.Module):
         flat = five * layout.grid[0] * layout.grid[1]
 
         self.conv1 = _convolution(channels, one, layout.first, motion)
-        self.norm1 = nn.LocalResponseNorm(5, 5e-4, 0.75, lrn_k)
+        self.norm1 = ResponseNorm(lrn_k)
         self.pool1 = nn.MaxPool2d(layout.pool_px, 2, ceil_mode=True)
         self.conv2 = _convolution(one, two, layout.second, motion)
-        self.norm2 = nn.LocalResponseNorm(5, 5e-4, 0.75, lrn_k)
+        self.norm2 = ResponseNorm(lrn_k)
         self.pool2 = nn.MaxPool2d(layout.pool_px, 2, ceil_mode=True)
         self.conv3 = _convolution(two, three, (3, 1, 1), motion)
         self.conv4 = _convolution(three, four, (3, 1, 1), motion)
         self.conv5 = _convolution(four, five, (3, 1, 1), motion)
         self.pool5 = nn.MaxPool2d(layout.pool_px, 2, ceil_mode=True)
-        self.grid = nn.AdaptiveAvgPool2d(layout.grid)
+        self.grid = Grid(layout.grid)
         self.fc6 = nn.Sequential(nn.Linear(flat, hidden6), _activation(hidden6, motion))
         self.drop6 = nn.Dropout(drop6)
         self.fc7 = nn.Sequential(
@@ -136,6 +138,31 @@ class ClarifaiNet(nn.Module):
         x = self.pool5(self.conv5(self.conv4(self.conv3(x))))
         x = self.drop6(self.fc6(torch.flatten(self.grid(x), 1)))
         return self.fc8(self.drop7(self.fc7(x)))
+
+
+class ResponseNorm(nn.Module):
+    """Each value divided by (k + 1e-4 times the squares of the five channels around)^.75.
+
+    The same as LocalResponseNorm(5, 5e-4, 0.75, k), whose gradient on a GPU is not the
+    same twice.
+
+    Source:
+        Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural
+        Networks", NIPS 2012, section 3.3; alpha over the size as in Caffe.
+    """
+
+    def __init__(self, k: float) -> None:
+        super().__init__()
+        self.k = k
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W), and the same."""
+        squares = F.pad(x.square(), (0, 0, 0, 0, 2, 2))
+        around = squares.unfold(1, 5, 1).sum(dim=-1)
+        return x * (self.k + 1e-4 * around).pow(-0.75)
+
+    def extra_repr(self) -> str:
+        return f"k={self.k}"
 
 
 def _convolution(

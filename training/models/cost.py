@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .backbones import CHANNELS, BackboneConfig, build_backbone
+from .backbones import CHANNELS, BackboneConfig
+from .shapes import without_numbers
 
 
 class Cost(NamedTuple):
@@ -32,8 +33,7 @@ def cost(
     Args:
         frames: length of the clip; for a 2D net what it stacks.
     """
-    with torch.device("meta"):
-        model = build_backbone(config, num_classes)
+    model = without_numbers(config, num_classes)
     return cost_of(model, (CHANNELS[config.sees], frames, height, width))
 
 

@@ -6,6 +6,7 @@ old format. Nothing in it is executed.
 """
 
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from ..errors import CheckpointError
-from ..saved import read_saved
+from ..saved import DAMAGED, read_saved
 from .backbones import NETS, BackboneConfig
 from .weights import Fitted, transfer
 
@@ -74,11 +75,11 @@ def _downloaded(net: str, name: str) -> dict[str, Tensor]:
                 progress=False, check_hash=True, map_location="cpu", weights_only=True
             )
         )
-    except (OSError, RuntimeError) as error:  # no network, no space, another hash
+    except (OSError, HTTPException, *DAMAGED) as error:  # no network, another hash
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"torchvision:{name}: could not be downloaded ({reason}); fetch {weights.url}"
-            " elsewhere and give the file's path as weights"
+            f"torchvision:{name}: could not be downloaded or read ({reason}); fetch"
+            f" {weights.url} elsewhere and give the file's path as weights"
         ) from None
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .grid import Grid
 from .stacking import stacked
 
 TAPS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
@@ -66,7 +67,7 @@ def vgg16(channels: int, num_classes: int, **options) -> nn.Module:
 
 
 def vgg_tiny(channels: int, num_classes: int, **options) -> nn.Module:
-    """Eight narrow convolutions for crops of 40 x 56."""
+    """For crops of 40 x 56: 225,440 parameters with ten fields and 12 classes."""
     return VGG(channels, num_classes, TINY, **options)
 
 
@@ -101,7 +102,7 @@ class VGG(nn.Module):
                 inputs = width
             group_ends.append(self.features[-1])
             self.features.append(nn.MaxPool2d(2, 2, ceil_mode=layout.ceil))
-        self.avgpool = nn.AdaptiveAvgPool2d(layout.grid)
+        self.avgpool = Grid(layout.grid)
         head = nn.Linear(layout.hidden, num_classes)
         self.classifier = nn.Sequential(
             nn.Linear(inputs * layout.grid[0] * layout.grid[1], layout.hidden),
