@@ -85,7 +85,7 @@ class _Training:
         self.course, self.model, self.run = course, model, run
         self.machine, self.watch, self.title, self.stop = machine, watch, title, stop
         self.first = machine.processes.first
-        self.clips = data.clips["train"]
+        self.clips: Any = data.clips["train"]
         self.order = order_of(
             self.clips,
             course.batch_size,
@@ -179,7 +179,8 @@ class _Training:
         if course.gradients_at is None:
             return
         self.order.begin(0)
-        batch = grouped([self.clips[place] for place in next(iter(self.order))])
+        places: Any = next(iter(self.order))
+        batch = grouped([self.clips[place] for place in places])
         part = pieces(batch, course.optim.accumulate)[0]
         with torch.autocast(
             self.machine.device.type,
