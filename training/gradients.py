@@ -41,6 +41,10 @@ def gradient_norms(step: nn.Module, batch: Any, *, at: str) -> dict[str, float]:
     ):
         losses = step.losses(batch)  # type: ignore[operator]
         ends: Sequence[Tensor] = weights or [seen[""]]
+        if not ends[0].requires_grad:
+            raise RecipeError(
+                f"expected a module after something that learns, got {at}"
+            )
         sums: dict[str, Tensor] = {}
         for name, loss in losses.items():
             name = name.rpartition(".")[2]

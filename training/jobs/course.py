@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.store import Store
 
@@ -53,8 +53,9 @@ class Data:
     """The videos of a run, and who reads them."""
 
     parts: Parts
-    clips: dict[str, Clips]
-    """"train", "held_out", "test": they remember frames together."""
+    clips: dict[str, Any]
+    """"train", "held_out", "test": `Clips` that remember frames together. "train" may be
+    `JoinedClips` of several data sets."""
 
 
 def open_data(

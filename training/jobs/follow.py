@@ -88,7 +88,8 @@ class _Training:
         self.course, self.model, self.run = course, model, run
         self.machine, self.watch, self.title, self.stop = machine, watch, title, stop
         self.first = machine.processes.first
-        self.clips, self.look = clips, look
+        self.clips: Any = clips
+        self.look = look
         self.order = order_of(
             self.clips,
             course.batch_size,
