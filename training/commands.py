@@ -15,8 +15,9 @@ from .jobs.description import runs_in
 from .jobs.distill import DistillRecipe, check_teacher, described, distill
 from .jobs.evaluate import evaluate
 from .jobs.fuse import FuseRecipe, fuse
+from .jobs.joint import distill_jointly, teach_jointly
 from .jobs.machine import Machine, chosen_machine
-from .jobs.teach import teach
+from .jobs.teach import TeachRecipe, teach
 from .progress import Watch, watch
 from .recipes import (
     COMMANDS,
@@ -48,10 +49,13 @@ class Setting(NamedTuple):
     runs: Path
     machine: Machine
     watch: Watch
+    beside: tuple[Store, ...] = ()
+    """Further stores that are learned together with the first."""
 
     def base(self, what: str, name: str = "") -> str:
         """Name of a run's folder."""
-        store = self.store.folder.resolve().name
+        stores = (self.store, *self.beside)
+        store = "+".join(one.folder.resolve().name for one in stores)
         of = "-".join(filter(None, (name or self.name, what)))
         return f"{store}-{of}-split{self.split}-seed{self.seed}"
 
@@ -140,6 +144,9 @@ def each(
     from .progress import Silent
 
     chosen = dict(options)
+    stores = chosen.pop("stores")
+    chosen["store"] = stores[0] if stores else None
+    beside = tuple(Store(path) for path in stores[1:])
     seeds = range(chosen["seed"], chosen["seed"] + chosen.pop("seeds"))
     splits = splits_of(Store(chosen["store"] or only_store()), chosen.pop("split"))
     out = chosen.pop("out")
@@ -161,7 +168,7 @@ def each(
                 teach=teach,
                 student=student,
             )
-            found.append(run(one, out))
+            found.append(run(one._replace(beside=beside), out))
     return found
 
 
@@ -182,12 +189,18 @@ def run_teach(chosen: Setting, modality: str | None, *, out: Path | None) -> Run
     """`training teach`."""
     sees = modality or chosen.family.sees[0]
     name = chosen.family.teacher or chosen.name
-    return teach(
-        chosen.family.teach(sees),
-        out=out,
-        base=chosen.base(_of(name, sees), name),
-        **chosen.shared(name),
-    )
+    return _taught(chosen, chosen.family.teach(sees), name, _of(name, sees), out=out)
+
+
+def _taught(
+    chosen: Setting, settings: TeachRecipe, name: str, what: str, **options: Any
+) -> Run:
+    """A training on labels, of one store or several."""
+    shared = chosen.shared(name) | options | {"base": chosen.base(what, name)}
+    if not chosen.beside:
+        return teach(settings, **shared)
+    del shared["store"]
+    return teach_jointly(settings, stores=(chosen.store, *chosen.beside), **shared)
 
 
 def run_distill(
@@ -212,22 +225,26 @@ def run_distill(
         student_sees = settings.student.sees
         scratch = None
         if baseline:
-            scratch = teach(
+            scratch = _taught(
+                chosen,
                 settings.scratch(),
-                base=chosen.base(f"{student_sees}-scratch"),
+                chosen.name,
+                f"{student_sees}-scratch",
                 if_none="baseline: the student without its teacher",
-                **chosen.shared(),
             )
         names = "+".join(one.sees for one in settings.teachers)
         own = (names, student_sees) == chosen.family.sees and is_system(chosen.name)
-        return distill(
-            settings,
-            teacher=experts,
-            scratch=scratch,
-            out=out,
-            base=chosen.base("" if own else f"{names}-to-{student_sees}"),
-            **chosen.shared(),
-        )
+        shared = chosen.shared() | {
+            "base": chosen.base("" if own else f"{names}-to-{student_sees}"),
+            "out": out,
+        }
+        if chosen.beside:
+            del shared["store"]
+            stores = (chosen.store, *chosen.beside)
+            return distill_jointly(
+                settings, teacher=experts[0], stores=stores, **shared
+            )
+        return distill(settings, teacher=experts, scratch=scratch, **shared)
 
 
 def _teachers(
@@ -252,12 +269,13 @@ def _teachers(
     found = []
     name = chosen.family.teacher or chosen.name
     for one in settings.teachers:
-        run = teach(
+        run = _taught(
+            chosen,
             chosen.family.teach(one.sees),
-            base=chosen.base(_of(name, one.sees), name),
+            name,
+            _of(name, one.sees),
             if_none=f"no complete {one.sees} teacher of this store, split, recipe and seed:"
             " trains one first",
-            **chosen.shared(name),
         )
         chosen.watch.say(f"teacher: {run.folder}")
         found.append(run)

@@ -112,7 +112,13 @@ def all_of(*options: Callable) -> Callable:
 
 
 TRAINING = all_of(
-    STORE,
+    click.option(
+        "--store",
+        "stores",
+        type=ExistingFolder,
+        multiple=True,
+        help="Default: the only one. Several are learned together, a head for each.",
+    ),
     RECIPE,
     SIZE,
     click.option(
