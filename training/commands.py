@@ -257,6 +257,9 @@ def _teachers(
                 f"expected a --teacher-run for each of {len(settings.teachers)} teachers,"
                 f" got {len(given)}"
             )
+        for path in given:
+            if Run(path).results() is None:
+                raise RunError(f"{path}: expected a complete run of a teacher")
         by_sees = {(Run(p).decided().get("model") or {}).get("sees"): p for p in given}
         ordered = [
             Run(by_sees.get(t.sees, path))
@@ -419,6 +422,7 @@ def run_reproduce(
 
 def _refuse_early(chosen: Setting, settings: DistillRecipe, out: Path | None) -> None:
     """Say what would fail after the teacher's minutes before them."""
+    settings.check_shapes()
     wanted = [settings.student.sees, *(one.sees for one in settings.teachers)]
     parts(chosen.store, split=chosen.split, modalities=wanted, seed=chosen.seed)
     if out and chosen.machine.processes.first:

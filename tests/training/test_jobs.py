@@ -76,7 +76,7 @@ def taught(store: Store, out: Path, *, recipe: TeachRecipe | None = None, **opti
 
 
 def distilled(store: Store, runs: Path, student: str = "mv", **options) -> Run:
-    options = {"teacher_run": None, "baseline": False, "out": None} | options
+    options = {"teacher_runs": (), "baseline": False, "out": None} | options
     return run_distill(
         tiny_setting(store, runs), teacher="flow", student=student, **options
     )
@@ -135,6 +135,7 @@ def test_a_2d_net_starts_from_a_file_and_is_found_again(store, tmp_path):
 def test_a_run_says_everything(store, teacher):
     assert sorted(path.name for path in teacher.folder.iterdir()) == [
         "checkpoint.pt",
+        "learned_from.json",
         "metrics.jsonl",
         "model.pt",
         "recipe.json",
@@ -181,16 +182,16 @@ def test_stopping_and_going_on_anywhere_changes_nothing(store, tmp_path):
 
 
 def test_going_on_twice_changes_nothing_for_a_student(store, tmp_path, teacher):
-    whole = distilled(store, tmp_path / "whole", teacher_run=teacher.folder)
+    whole = distilled(store, tmp_path / "whole", teacher_runs=[teacher.folder])
     runs = tmp_path / "stopped"
     setting = tiny_setting(store, runs)
-    options = {"teacher": "flow", "student": "mv", "teacher_run": teacher.folder}
+    options = {"teacher": "flow", "student": "mv", "teacher_runs": [teacher.folder]}
     for at in (1, 2):
         with pytest.raises(Interrupted):
             run_distill(
                 setting._replace(watch=StopAt(at)), baseline=False, out=None, **options
             )
-    again = distilled(store, runs, teacher_run=teacher.folder)
+    again = distilled(store, runs, teacher_runs=[teacher.folder])
     assert len(runs_in(runs)) == 1
     assert same(whole, again)
 
@@ -251,7 +252,7 @@ def test_a_complete_run_is_not_redone(store, teacher):
 def test_distil_trains_a_teacher_if_there_is_none_and_then_finds_it(store, tmp_path):
     told = Told()
     setting = tiny_setting(store, tmp_path)._replace(watch=told)
-    options = {"teacher": "flow", "teacher_run": None, "out": None}
+    options = {"teacher": "flow", "teacher_runs": (), "out": None}
     run = run_distill(setting, student="mv", baseline=True, **options)
     assert any("no complete flow teacher" in line for line in told.lines)
     assert {run.folder.name for run in runs_in(tmp_path)} == {
@@ -272,9 +273,9 @@ def test_distil_trains_a_teacher_if_there_is_none_and_then_finds_it(store, tmp_p
 
 
 def test_a_baseline_may_come_later(store, tmp_path, teacher):
-    first = distilled(store, tmp_path, teacher_run=teacher.folder)
+    first = distilled(store, tmp_path, teacher_runs=[teacher.folder])
     assert "scratch" not in first.results()
-    again = distilled(store, tmp_path, teacher_run=teacher.folder, baseline=True)
+    again = distilled(store, tmp_path, teacher_runs=[teacher.folder], baseline=True)
     assert again.folder == first.folder
     assert again.results()["scratch"]["videos_compared"] == 4
 
@@ -307,7 +308,7 @@ def test_teacher_starts_the_student_where_the_recipe_says_so(store, tmp_path, te
         setting._replace(family=family),
         teacher="flow",
         student="mv",
-        teacher_run=teacher.folder,
+        teacher_runs=[teacher.folder],
         baseline=False,
         out=None,
     )
@@ -376,7 +377,7 @@ def test_teacher_of_other_classes(tmp_path, teacher):
     with pytest.raises(
         RunError, match=r"2 classes \(down, up\), got 2 \(left, right\)"
     ):
-        distilled(store, tmp_path, teacher_run=teacher.folder)
+        distilled(store, tmp_path, teacher_runs=[teacher.folder])
 
 
 @pytest.mark.parametrize(
@@ -390,7 +391,7 @@ def test_teacher_of_other_motion(tmp_path, teacher, changed, message):
     settings = {"common": {"short_side": 48}, "flow": {"profile": "default"}} | changed
     store = Store(write_store(tmp_path / "s", videos(), settings=settings))
     with pytest.raises(RunError, match=f"the same flow, .* differ in {message}"):
-        distilled(store, tmp_path, teacher_run=teacher.folder)
+        distilled(store, tmp_path, teacher_runs=[teacher.folder])
 
 
 def test_teacher_of_vectors_of_another_source(store, tmp_path):
@@ -402,7 +403,7 @@ def test_teacher_of_vectors_of_another_source(store, tmp_path):
             tiny_setting(other, tmp_path),
             teacher="mv",
             student="rgb",
-            teacher_run=expert.folder,
+            teacher_runs=[expert.folder],
             baseline=False,
             out=None,
         )
@@ -432,16 +433,16 @@ def test_teacher_of_another_split_modality_net_or_clip(store, tmp_path, teacher)
         ),
     ):
         with pytest.raises((RunError, CheckpointError), match=message):
-            distilled(store, tmp_path / "runs", teacher_run=folder)
+            distilled(store, tmp_path / "runs", teacher_runs=[folder])
 
 
 def test_teacher_that_is_not_complete_or_not_a_run(store, tmp_path, teacher):
     with pytest.raises(RunError, match="expected a complete run of a teacher"):
-        distilled(store, tmp_path, teacher_run=tmp_path)
+        distilled(store, tmp_path, teacher_runs=[tmp_path])
     shutil.copytree(teacher.folder, tmp_path / "bad")
     (tmp_path / "bad" / "model.pt").write_bytes(b"junk")
     with pytest.raises(CheckpointError, match="model.pt: expected weights saved by a"):
-        distilled(store, tmp_path, teacher_run=tmp_path / "bad")
+        distilled(store, tmp_path, teacher_runs=[tmp_path / "bad"])
 
 
 def test_damaged_checkpoint_stops_instead_of_starting_afresh(store, tmp_path):
@@ -481,14 +482,12 @@ def test_taps_of_other_shapes_are_refused(store, tmp_path, teacher):
     )
     setting = tiny_setting(store, tmp_path)
     family = setting.family._replace(distill=lambda *_: recipe)
-    with pytest.raises(
-        RecipeError, match=r"avgpool: .*student \(4, 128.*teacher \(4, 64"
-    ):
+    with pytest.raises(RecipeError, match=r"avgpool: .*student \(128.*teacher \(64"):
         run_distill(
             setting._replace(family=family),
             teacher="flow",
             student="mv",
-            teacher_run=teacher.folder,
+            teacher_runs=[teacher.folder],
             baseline=False,
             out=None,
         )

@@ -27,6 +27,7 @@ from ..models.backbones import (
     check_length,
 )
 from ..models.pretrained import first_weights
+from ..models.shapes import tap_shapes
 from ..models.weights import transfer
 from ..progress import Watch
 from ..scores import Scores, together
@@ -89,6 +90,34 @@ class DistillRecipe(Course):
         for net in (self.student, *self.teachers):
             check_length(net, self.clip.length)
 
+    def check_shapes(self) -> None:
+        """Check that what the terms compare has one shape, where no adapter is named.
+
+        Raises:
+            RecipeError: features differ; the term, the tap and both shapes are named.
+        """
+        height, width = self.clip.crop_px
+        shapes: dict[BackboneConfig, dict[str, tuple[int, ...]]] = {}
+        for net in (self.student, *self.teachers):
+            if net not in shapes:
+                shapes[net] = tap_shapes(
+                    net, frames=self.clip.length, height=height, width=width
+                )
+        named = {
+            f"{teacher.sees}.{tap}" if self.beside else tap: shape
+            for teacher in self.teachers
+            for tap, shape in shapes[teacher].items()
+        }
+        for name, term in self.terms.items():
+            for written in () if getattr(term, "adapter", None) else term.taps:
+                ours, theirs = sides(written)
+                own, other = shapes[self.student][ours], named[theirs]
+                if own != other and not getattr(term, "any_shape", False):
+                    raise RecipeError(
+                        f"term {name}, {written}: expected features of one shape, or an"
+                        f" adapter, got student {own}, teacher {other}"
+                    )
+
     @property
     def teachers(self) -> tuple[BackboneConfig, ...]:
         """All of them."""
@@ -149,6 +178,7 @@ def distill(
         )
     student_sees = recipe.student.sees
     modalities = list(dict.fromkeys([student_sees, *(t.sees for t in recipe.teachers)]))
+    recipe.check_shapes()
     data = open_data(
         store, recipe, split=split, modalities=modalities, seed=seed, machine=machine
     )
