@@ -62,7 +62,7 @@ def test_inputs(chosen: Recipe) -> dict[str, str]:
                 found[modality] = what if known in (None, what) else f"{known} + {what}"
         return found
     net = net_of(settings)
-    sees = net.sees if net else "rgb"
+    sees = net.sees if net and kind != "hidden" else "rgb"
     length, clip = settings.clip.length, settings.clip
     many = "one frame" if length == 1 else f"{length} entries"
     return {sees: f"{many} of {clip.crop_px[0]}x{clip.crop_px[1]}"}

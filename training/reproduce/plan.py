@@ -88,7 +88,10 @@ def plan(
     for name in tuple(recipe_of):
         for needed in in_order(at(name, SIZES[size])):
             ordered[needed.name] = None
-            recipe_of_needed(recipe_of, needed)
+        for needed_name in _all_needs(name):  # stages on the way are results, too
+            needed = at(needed_name, SIZES[size])
+            recipe_of.setdefault(needed_name, needed.name)
+            recipe_of.setdefault(needed.system.name, needed.name)
     stages = tuple(Stage(name, seed) for seed in seeds for name in ordered)
     return Plan(paper, size, rows, stages, recipe_of, not_run)
 
@@ -128,9 +131,12 @@ def modalities_of(recipe: Recipe) -> tuple[str, ...]:
     return ("rgb",)
 
 
-def recipe_of_needed(recipe_of: dict[str, str], needed: Recipe) -> None:
-    """Stages on the way count as results, too."""
-    recipe_of.setdefault(needed.system.name, needed.name)
+def _all_needs(system: str) -> list[str]:
+    """What a system needs by the names that it gives, its own needs' included."""
+    found: list[str] = []
+    for name in SYSTEMS[system].needs.values():
+        found += [*_all_needs(name), name]
+    return found
 
 
 def _papers(paper: str) -> tuple[str, ...]:

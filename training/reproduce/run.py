@@ -87,7 +87,10 @@ def reproduce(
         f"{paper} at size {size}: {len(made.recipe_of)} systems, {len(seeds)} seed(s),"
         f" {len(made.stages)} stages; {len(made.not_run)} rows not run"
     )
-    stopped = _carry_out(made, store, split, out, jobs, machine, told, watch)
+    try:
+        stopped = _carry_out(made, store, split, out, jobs, machine, told, watch)
+    except Interrupted:
+        stopped = True
     if stopped:
         write_json(there, told)
         if told["runs"]:
@@ -177,7 +180,7 @@ def _carry_out(
             if one.seed == stage.seed
         ):
             write_report(out, told)
-    return told["done"] < told["total"] and not told["runs"]
+    return False
 
 
 def _progress(

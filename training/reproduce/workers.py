@@ -67,6 +67,9 @@ def side_by_side(
     Args:
         needs: where one of them fails, the stage is left out.
         make_work: called in each process with `arguments`, both of which are pickled.
+
+    Raises:
+        Interrupted: a signal came while nothing was at work.
     """
     context = multiprocessing.get_context("spawn")
     helpers: dict[Connection, tuple[BaseProcess, Stage | None]] = {}
@@ -106,6 +109,8 @@ def side_by_side(
                     folders = {r: complete[one] for r, one in needs[stage].items()}
                     link.send((stage, folders))
             at_work = [link for link, (_, busy) in helpers.items() if busy]
+            if not at_work and stopped:
+                raise Interrupted("stopped between two stages")
             if not at_work:
                 return
             ready_links = wait(at_work, timeout=1.0)
@@ -114,7 +119,7 @@ def side_by_side(
                 assert stage is not None
                 try:
                     done: Done = link.recv()
-                except EOFError:
+                except (EOFError, OSError):  # its end of the link is gone
                     process.join()
                     why = f"its process ended with {process.exitcode}"
                     done = Done(
