@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ..errors import DataError, RecipeError
 
-
 CPU = torch.device("cpu")
 
 
