@@ -10,13 +10,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from .errors import DataError, RecipeError
-from .metrics import top_k
 from .models.fusion import (
     On,
     StreamScores,
     WeightedAverage,
     check_aligned,
     check_unseen,
+    relevant_classes,
     stacked,
 )
 
@@ -48,7 +48,7 @@ def searched_weights(
     Args:
         training: ids of the videos that trained a stream.
         parts: weights are multiples of 1 / parts.
-        quality: top-1 accuracy where None.
+        quality: top-1 accuracy where None; any class of a video of several is right.
 
     Raises:
         DataError: a video is a training video, or the streams do not fit each other.
@@ -57,10 +57,10 @@ def searched_weights(
         raise RecipeError(f"fusion: expected parts of at least 1, got {parts}")
     scores = stacked(streams, on=on)
     check_unseen(streams[0].ids, training=training)
-    labels = streams[0].labels
+    relevant = relevant_classes(streams[0])
 
     def accuracy(fused: np.ndarray) -> float:
-        return float(top_k(fused, labels).mean())
+        return float(np.take_along_axis(relevant, fused.argmax(1)[:, None], 1).mean())
 
     quality = quality or accuracy
     best: tuple[float, float] | None = None
@@ -127,16 +127,15 @@ class AdaptiveWeighting:
         streams: Sequence[StreamScores],
         *,
         training: Collection[str],
-        relevant: np.ndarray | None = None,
     ) -> "ClassWeights":
         """The weights of every class.
 
-        A class without a video has nothing to say and gets equal weights.
+        A class without a video has nothing to say and gets equal weights. A video of
+        several classes counts for each.
 
         Args:
             streams: scores of held-out videos.
             training: ids of the videos that trained a stream.
-            relevant: (V, K) bool, for videos of several classes; else the labels say it.
 
         Raises:
             DataError: a video is a training video, or the streams do not fit each other.
@@ -146,12 +145,7 @@ class AdaptiveWeighting:
         check_unseen(streams[0].ids, training=training)
         scores = stacked(streams, on="softmax")
         classes = scores.shape[2]
-        if relevant is None:
-            relevant = np.asarray(streams[0].labels)[:, None] == np.arange(classes)
-        if relevant.shape != scores.shape[1:]:
-            raise DataError(
-                f"weighting: expected relevant {scores.shape[1:]}, got {relevant.shape}"
-            )
+        relevant = relevant_classes(streams[0])
         c = 0.5 / max(classes - 1, 1) if self.balanced else self.c
         gain = gains(scores, relevant, c=c)
         videos = relevant.sum(axis=0)

@@ -12,6 +12,7 @@ class Stream(NamedTuple):
     labels: np.ndarray
     logits: np.ndarray
     softmax: np.ndarray
+    relevant: np.ndarray | None = None
 
 
 def stream(logits: np.ndarray, labels: np.ndarray, *, name: str = "v") -> Stream:

@@ -87,7 +87,7 @@ def test_equal_snippets_give_themselves():
 
 
 def test_training_finds_the_snippet_that_matters():
-    config = replace(SMALL, epochs=12, fewest_snippets=5)
+    config = replace(SMALL, epochs=20, fewest_snippets=5)
     model = fit_collaborative(*snippets(videos=240), 4, config=config)
     assert not model.training
     fresh, moves, truth = snippets(seed=1)

@@ -136,6 +136,32 @@ def test_attention_that_only_gets_worse_stays_the_mean():
     assert torch.equal(model.weights(probabilities(streams)), torch.full((60, 2), 0.5))
 
 
+def test_attention_knows_videos_of_several_classes_and_of_none():
+    """Half of the videos have no class: the same as without them."""
+    config = AttentionConfig(epochs=20, learning_rate=1e-2)
+    streams = specialists(videos=40)
+    relevant = streams[0].labels[:, None] == np.arange(4)
+    relevant[::2] = False
+    told = [it._replace(relevant=relevant) for it in streams]
+    half = [
+        it._replace(
+            ids=it.ids[1::2],
+            labels=it.labels[1::2],
+            logits=it.logits[1::2],
+            softmax=it.softmax[1::2],
+        )
+        for it in streams
+    ]
+    first = fit_attention(told, training=(), config=config)
+    again = fit_attention(half, training=(), config=config)
+    for one, two in zip(first.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, two)
+    assert first.weigh.weight.any()
+    relevant[1::2, 0] = True
+    even = fit_attention(told, training=(), config=config)
+    assert not torch.equal(even.hidden.weight, first.hidden.weight)
+
+
 def test_attention_stops_when_patience_ends(monkeypatch):
     steps = []
     real = torch.optim.Adam.step
@@ -154,5 +180,5 @@ def test_attention_refuses_training_videos_and_too_few():
     with pytest.raises(DataError, match=r"1 of 60 are training videos \(first: v007\)"):
         fit_attention(streams, training={"v007", "elsewhere"})
     few = [stream(np.zeros((1, 4)), np.array([0]))] * 2
-    with pytest.raises(DataError, match="two held-out videos, got 1"):
+    with pytest.raises(DataError, match="two held-out videos with a class, got 1"):
         fit_attention(few, training=())

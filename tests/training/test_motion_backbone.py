@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from training.data.dataset import ClipConfig
+from training.engine.loop import fit
 from training.errors import RecipeError
 from training.losses.terms import FeatureMSE
 from training.models.backbones import BackboneConfig, build_backbone
@@ -166,6 +167,26 @@ def test_unsupervised_step_lowers_its_loss_and_tells_the_kinds():
     assert parts.keys() == {"photometric", "smoothness", "ssim"}
     expected = 5 * (parts["photometric"] + 0.01 * parts["smoothness"] + parts["ssim"])
     torch.testing.assert_close(output.loss, expected)
+
+
+def test_bfloat16_learns_too():
+    """The net computes in 16 bits, the losses and TV-L1 in 32."""
+    batch = {"rgb": drawn(2, 3, 3, 24, 32), "label": torch.tensor([0, 1])}
+    for step in (
+        EndToEnd(built("motionnet_tiny", frames=3)),
+        Supervised(built("tvl1_learnable", frames=3), sees="rgb"),
+    ):
+        optimizer = torch.optim.Adam(step.parameters(), 1e-3)
+        values = list(
+            fit(
+                step,
+                [batch] * 4,
+                optimizer,
+                device=torch.device("cpu"),
+                precision="bfloat16",
+            )
+        )
+        assert values[-1]["loss"] < values[0]["loss"]
 
 
 def test_end_to_end_both_learn_and_the_loss_is_the_sum():

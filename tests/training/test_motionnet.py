@@ -67,6 +67,13 @@ def test_narrow_sibling():
     assert parameters(motionnet_tiny()) == 747_220
 
 
+def test_it_begins_with_motion_of_less_than_a_pixel():
+    torch.manual_seed(0)
+    frames = 0.4 + 0.2 * torch.rand(2, 3, 5, 40, 56)  # as much contrast as scenes have
+    flows = motionnet_tiny(frames=5).scales(frames)
+    assert all(0.01 < flow.abs().mean() < 1 for flow in flows)
+
+
 def test_outputs_are_u_and_v_of_each_interval_in_units_of_20_px():
     net = motionnet_tiny(frames=3)
     with torch.no_grad():

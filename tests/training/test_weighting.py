@@ -157,20 +157,22 @@ def test_videos_of_several_classes_count_for_each():
     streams = specialists()
     relevant = streams[0].labels[:, None] == np.arange(4)
     plain = AdaptiveWeighting(form="softmax")
+    told = [it._replace(relevant=relevant) for it in streams]
     np.testing.assert_array_equal(
-        plain.fit(streams, training=()).weights,
-        plain.fit(streams, training=(), relevant=relevant).weights,
+        plain.fit(streams, training=()).weights, plain.fit(told, training=()).weights
     )
     relevant[0] = True
     scores = np.stack([it.softmax for it in streams])
     gain = gains(scores, relevant, c=5e-3) / relevant.sum(axis=0)[:, None]
     powers = np.exp(gain / 0.1)
     np.testing.assert_allclose(
-        plain.fit(streams, training=(), relevant=relevant).weights,
+        plain.fit(told, training=()).weights,
         powers / powers.sum(axis=1, keepdims=True),
     )
-    with pytest.raises(DataError, match=r"expected relevant \(60, 4\), got \(60, 3\)"):
-        plain.fit(streams, training=(), relevant=relevant[:, :3])
+    relevant[:] = True
+    assert searched_weights(told, training=()).quality == 1.0
+    relevant[:30] = False
+    assert searched_weights(told, training=()).quality == 0.5
 
 
 @pytest.mark.parametrize("fit", [searched_weights, AdaptiveWeighting().fit])

@@ -17,7 +17,10 @@ On = Literal["logits", "softmax", "clipped"]
 
 
 class StreamScores(Protocol):
-    """What one network makes of each video; `training.protocols.Scores` is one."""
+    """What one network makes of each video: as much of a run's scores as is needed here.
+
+    May also have `relevant`, (V, K) bool, where videos have several labels or none.
+    """
 
     @property
     def ids(self) -> tuple[str, ...]: ...
@@ -57,6 +60,14 @@ def stacked(streams: Sequence[StreamScores], *, on: On) -> np.ndarray:
     return np.where(total > 0, scores, 1.0) / np.where(
         total > 0, total, scores.shape[-1]
     )
+
+
+def relevant_classes(stream: StreamScores) -> np.ndarray:
+    """(V, K) bool: which classes each video is of."""
+    given = getattr(stream, "relevant", None)
+    if given is not None:
+        return np.asarray(given, bool)
+    return np.asarray(stream.labels)[:, None] == np.arange(stream.logits.shape[1])
 
 
 def check_aligned(streams: Sequence[StreamScores]) -> None:
@@ -218,23 +229,31 @@ def fit_attention(
     videos. On training videos each stream is nearly always right, and there would be
     nothing to learn.
 
+    The loss is cross-entropy; a video of several classes is of each of them to the same
+    part.
+
     Args:
         streams: scores of held-out videos.
         training: ids of the videos that trained a stream.
 
     Raises:
-        DataError: a video is a training video, there are fewer than two, or the streams
-            do not fit each other.
+        DataError: a video is a training video, fewer than two have a class, or the
+            streams do not fit each other.
     """
     check_aligned(streams)
     check_unseen(streams[0].ids, training=training)
-    scores = probabilities(streams)
-    labels = torch.from_numpy(np.asarray(streams[0].labels, np.int64))
-    if len(labels) < 2:
-        raise DataError(f"fusion: expected two held-out videos, got {len(labels)}")
+    relevant = relevant_classes(streams[0])
+    known = torch.from_numpy(np.flatnonzero(relevant.any(axis=1)))
+    if len(known) < 2:
+        raise DataError(
+            f"fusion: expected two held-out videos with a class, got {len(known)}"
+        )
+    scores = probabilities(streams)[known]
+    targets = torch.from_numpy(relevant).float()[known]
+    targets = targets / targets.sum(dim=1, keepdim=True)
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(labels), generator=generator)
-    count = min(max(round(config.watched * len(labels)), 1), len(labels) - 1)
+    order = torch.randperm(len(known), generator=generator)
+    count = min(max(round(config.watched * len(known)), 1), len(known) - 1)
     watched, own = order[:count], order[count:]
 
     with torch.random.fork_rng(devices=[]):
@@ -245,9 +264,8 @@ def fit_attention(
     optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
 
     def loss(videos: Tensor) -> Tensor:
-        fused = model(scores[videos])
-        right = fused.gather(1, labels[videos, None])
-        return -right.clamp(min=1e-12).log().mean()
+        logs = model(scores[videos]).clamp(min=1e-12).log()
+        return -(targets[videos] * logs).sum(dim=1).mean()
 
     with torch.no_grad():
         lowest = loss(watched).item()

@@ -20,6 +20,9 @@ UNIT_PX = 20.0
 SLOPE = 0.1
 """Of the leaky ReLU below 0."""
 
+HEAD_GAIN = 0.1
+"""First weights of the layers that give a flow, against He's."""
+
 LEVELS = (2, 3, 4, 5, 6)
 """Those with a flow, from fine to coarse; level l has 1/2^(l-1) of the input's sides."""
 
@@ -41,8 +44,9 @@ class MotionNet(nn.Module):
         Action Recognition", table 2, after Zhu et al., "Hidden Two-Stream Convolutional
         Networks for Action Recognition", ACCV 2018. The table leaves out the rows of
         upflow, without which the inputs of xconv have 20 channels too few; they are as in
-        the latter's released network, and so are units, order of concatenation, and
-        first weights after He.
+        the latter's released network, and so are units and order of concatenation. First
+        weights are He's, as there, but those of the flows a tenth: an output of 1 is 20
+        px, and motion that far from the true one learns from chance likeness only.
     """
 
     def __init__(
@@ -131,7 +135,9 @@ class MotionNet(nn.Module):
             flows.append(self.flow[name](x))
         return [_fields(raw) for raw in reversed(flows)]
 
+    @torch.no_grad()
     def _first_weights(self) -> None:
+        heads = set(self.flow.values())
         for module in self.modules():
             if isinstance(module, nn.ConvTranspose2d):  # 2x2 of its 4x4 reach a pixel
                 spread = math.sqrt(2 / (1 + SLOPE**2) / (4 * module.in_channels))
@@ -140,6 +146,8 @@ class MotionNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, SLOPE)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+                if module in heads:
+                    module.weight *= HEAD_GAIN
 
 
 def motionnet(*, frames: int = 11) -> MotionNet:
