@@ -30,7 +30,7 @@ training.report training.data training.models training.losses training.engine
 training.teachers training.gradients training.steps training.protocols
 training.jobs
 training.recipes
-training.bench
+training.bench training.ray_train
 training.commands
 training.cli
 """
@@ -167,9 +167,12 @@ def third_party(prefix: str) -> set[str]:
     }
 
 
-def test_only_the_cluster_folder_imports_ray() -> None:
+def test_only_the_cluster_folder_and_ray_train_import_ray() -> None:
     users = {each.file for each in IMPORTS if each.target.split(".")[0] == "ray"}
-    assert {unit_of(user) for user in users} <= {"pipeline.cluster"}
+    assert {unit_of(user) for user in users} <= {
+        "pipeline.cluster",
+        "training.ray_train",
+    }
 
 
 def test_each_floor_has_its_libraries() -> None:
