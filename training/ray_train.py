@@ -66,11 +66,13 @@ def run(
         try:
             trainer.fit()
         except TrainingFailedError as error:
-            lines = str(error).strip().splitlines()
-            told = next(
-                (line for line in reversed(lines) if "Error" in line), lines[-1]
-            )
-            raise RunError(f"{workers} workers of Ray Train: {told.strip()}") from error
+            raise RunError(f"{workers} workers of Ray Train: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """The last line of what the first of the failed workers said."""
+    failures = getattr(error, "worker_failures", None) or {0: error}
+    return str(failures[min(failures)]).strip().splitlines()[-1]
 
 
 def _work(settings: dict[str, Any]) -> None:
