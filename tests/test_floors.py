@@ -31,7 +31,7 @@ training.teachers training.gradients training.steps training.protocols training.
 training.jobs
 training.recipes
 training.reproduce
-training.bench
+training.bench training.ray_train
 training.commands
 training.options training.showing training.cli_systems training.cli
 """
@@ -168,9 +168,12 @@ def third_party(prefix: str) -> set[str]:
     }
 
 
-def test_only_the_cluster_folder_imports_ray() -> None:
+def test_only_the_cluster_folder_and_ray_train_import_ray() -> None:
     users = {each.file for each in IMPORTS if each.target.split(".")[0] == "ray"}
-    assert {unit_of(user) for user in users} <= {"pipeline.cluster"}
+    assert {unit_of(user) for user in users} <= {
+        "pipeline.cluster",
+        "training.ray_train",
+    }
 
 
 def test_each_floor_has_its_libraries() -> None:

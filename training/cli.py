@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,15 @@ def recipes(name: str | None, classes: int) -> None:
 @click.option("--workers", type=click.IntRange(0), multiple=True, help="To compare.")
 @click.option("--seconds", default=10.0, show_default=True, help="For each figure.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    help="auto: bfloat16 on a GPU, float32 on a CPU.",
+)
+@click.option(
+    "--memory-gb", default=0.0, show_default=True, help="0: every clip from the store."
+)
 @click.option("--json", "as_json", is_flag=True)
 def bench(
     store: Path | None,
@@ -209,9 +219,11 @@ def bench(
     workers: tuple[int, ...],
     seconds: float,
     device: str,
+    precision: str,
+    memory_gb: float,
     as_json: bool,
 ) -> None:
-    """Clips per second: the loader alone, the network alone, and both."""
+    """Clips per second of a training, and of a bare loop over the same network."""
     from . import bench as benchmark  # here, because torch takes two seconds
 
     told = benchmark.run(
@@ -221,8 +233,33 @@ def bench(
         workers=workers or (0, 1),
         seconds=seconds,
         device=device,
+        precision=precision,
+        memory_gb=memory_gb,
     )
     click.echo(json.dumps(told) if as_json else benchmark.text(told))
+
+
+@main.command("ray-train", context_settings={"ignore_unknown_options": True})
+@click.option("--num-workers", type=click.IntRange(1), required=True)
+@click.option("--gpus/--no-gpus", help="One for every worker.")
+@click.option(
+    "--ray", default="auto", show_default=True, help="auto, local or an address."
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def ray_train(num_workers: int, gpus: bool, ray: str, command: tuple[str, ...]) -> None:
+    """Run a command, teach or distill, on workers of a Ray cluster.
+
+    \b
+    training ray-train --num-workers 4 --gpus teach --modality flow
+    """
+    from . import ray_train as started  # here, because ray and torch take seconds
+
+    job = partial(_in_worker, command)
+    started.run(job, workers=num_workers, gpus=gpus, address=ray)
+
+
+def _in_worker(command: tuple[str, ...]) -> None:
+    main(list(command), standalone_mode=False)
 
 
 def _machine(options: dict[str, Any]) -> Any:

@@ -131,10 +131,17 @@ def test_bench_counts_clips(data):
     )
     assert told.exit_code == 0, told.output
     figures = json.loads(told.stdout)
-    assert figures["network_alone"] > 0
+    assert figures["bare"] == max(figures["bare_twice"]) > 0 and figures["loop"] > 0
     (row,) = figures["rows"]
     assert 0 < row["share_of_waiting"] < 1
     assert row["training"] < row["loader_alone"]
+    assert row["share_of_bare"] == pytest.approx(
+        row["training"] / figures["bare"], abs=1e-3
+    )
+    table = call("bench", "--recipe", "tiny", "--seconds", "0.1", "--workers", "0")
+    assert (
+        "of bare" in table.stdout and "bare loop, one batch in memory" in table.stdout
+    )
 
 
 def test_help_needs_no_torch():

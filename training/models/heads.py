@@ -93,7 +93,7 @@ def replaced(model: nn.Module, place: str, module: nn.Module) -> nn.Module:
 def _head_like(last: nn.Linear, classes: int) -> nn.Linear:
     head = nn.Linear(last.in_features, classes, bias=last.bias is not None)
     with torch.no_grad():
-        head.weight.normal_(0, float(last.weight.std()))
+        head.weight.copy_(torch.randn_like(head.weight) * last.weight.std())
         if head.bias is not None:
             head.bias.zero_()
     return head

@@ -14,16 +14,17 @@ from .reproduction import numbers, page_of
 TOLD = "reproduction.json"
 
 
-def write_report(out: Path, told: Mapping[str, Any]) -> Path:
+def write_report(out: Path, told: Mapping[str, Any]) -> Path | None:
     """Write the report of a reproduction from the runs it names.
 
     Returns:
-        Of report.html.
+        Where report.html is; None while no run has judged a video.
 
     Raises:
-        RunError: no run, or one that is something else.
+        RunError: a run is something else.
     """
-    return _write(out, told, _judged(Path(folder) for folder in told["runs"].values()))
+    runs = _judged(Path(folder) for folder in told["runs"].values())
+    return _write(out, told, runs) if runs else None
 
 
 def report_of(paths: Sequence[Path], out: Path) -> Path:
@@ -32,10 +33,11 @@ def report_of(paths: Sequence[Path], out: Path) -> Path:
     Raises:
         RunError: none of them is a run, or they can't be compared.
     """
+    told: dict[str, Any] = {"title": "Report of trained networks"}
     if len(paths) == 1 and (paths[0] / TOLD).is_file():
         told = json.loads((paths[0] / TOLD).read_text(encoding="utf-8"))
-        return write_report(out, told)
-    return _write(out, {"title": "Report of trained networks"}, _judged(paths))
+        paths = [Path(folder) for folder in told["runs"].values()]
+    return _write(out, told, _judged(paths))
 
 
 def _judged(folders: Iterable[Path]) -> list[Judged]:

@@ -93,8 +93,7 @@ def reproduce(
         stopped = True
     if stopped:
         write_json(there, told)
-        if told["runs"]:
-            write_report(out, told)
+        write_report(out, told)
         raise Interrupted(
             f"{out}: {told['done']} of {told['total']} stages are complete,"
             " the same command goes on"
