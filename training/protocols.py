@@ -95,7 +95,7 @@ class Scorer:
     ) -> None:
         """
         Args:
-            batch_size: clips seen at once; each crop is one.
+            batch_size: inputs seen at once; each crop is one.
             split, part: for the scores' record.
 
         Raises:
@@ -123,7 +123,7 @@ class Scorer:
         """How often each clip counts."""
         self.loader = DataLoader(
             StatedClips(self.clips, wanted, crops=protocol.crops),
-            max(batch_size // protocol.crops, 1),
+            max(batch_size // (5 if self.mirrors else protocol.crops), 1),
             num_workers=workers,
             persistent_workers=workers > 0,
             worker_init_fn=single_threaded,
@@ -188,12 +188,14 @@ class Scorer:
         training = model.training
         model.eval()
         for places, crops in self.batches():
-            with tapped(model, tap) as taps:
-                self.forward(model, crops)
-                found = taps[tap].float()
-            found = found.flatten(2).mean(2) if found.ndim > 2 else found
-            crops_of = found.view(-1, len(places), found.shape[1]).mean(dim=0)
-            values = crops_of.cpu().numpy()
+            found = []
+            for inputs in self._inputs(crops):
+                with tapped(model, tap) as taps:
+                    self._pass(model, inputs)
+                each = taps[tap].float()
+                each = each.flatten(2).mean(2) if each.ndim > 2 else each
+                found.append(_by_crop(each, len(places)))
+            values = torch.cat(found).mean(dim=0).cpu().numpy()
             if features is None:
                 shape = (len(self.clips), count, values.shape[1])
                 features = _room(shape, path)
@@ -214,17 +216,23 @@ class Scorer:
 
     def forward(self, model: nn.Module, clips: Tensor) -> Tensor:
         """(B, crops, C, T, H, W) -> (crops with mirrors, B, K) float64 logits."""
-        batch = clips.shape[0]
-        inputs = clips.transpose(0, 1).flatten(0, 1)
+        passes = [self._pass(model, inputs).double() for inputs in self._inputs(clips)]
+        return torch.cat([_by_crop(logits, len(clips)) for logits in passes])
+
+    def _inputs(self, clips: Tensor) -> Iterator[Tensor]:
+        """(B, crops, C, T, H, W) as batches, the mirrors in one of their own."""
+        inputs = clips.flatten(0, 1)
+        yield inputs
         if self.mirrors:
-            inputs = torch.cat([inputs, mirrored(inputs, motion=self.sees != "rgb")])
+            yield mirrored(inputs, motion=self.sees != "rgb")
+
+    def _pass(self, model: nn.Module, inputs: Tensor) -> Tensor:
         with torch.autocast(
             self.device.type,
             getattr(torch, self.precision),
             enabled=self.precision != "float32",
         ):
-            logits = model(inputs)
-        return logits.double().view(-1, batch, logits.shape[1])
+            return model(inputs)
 
     def _labels(self) -> np.ndarray:
         first = [(*video.labels, -1)[0] for video in self.clips.videos]
@@ -237,6 +245,11 @@ def mirrored(clips: Tensor, *, motion: bool) -> Tensor:
     if motion:
         flipped[:, 0].neg_()  # a copy already
     return flipped
+
+
+def _by_crop(values: Tensor, clips: int) -> Tensor:
+    """(B x crops, d) -> (crops, B, d)."""
+    return values.unflatten(0, (clips, -1)).transpose(0, 1)
 
 
 def _room(shape: tuple[int, int, int], path: Path | None) -> np.ndarray:

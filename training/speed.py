@@ -105,7 +105,7 @@ def store_rate(
         frames_per_second=rate * size * frames_per_clip,
         device=device_text(cpu),
         batch=size,
-        how=f"{workers} workers",
+        how=f"workers: {workers}",
     )
 
 
@@ -131,7 +131,7 @@ def whole_rate(
         frames_per_second=rate * size * frames_per_clip,
         device=device_text(device),
         batch=size,
-        how=f"{workers} workers, {len(streams)} networks",
+        how=f"workers: {workers}, networks: {len(streams)}",
     )
 
 
@@ -210,7 +210,7 @@ def device_text(device: torch.device) -> str:
             if line.startswith("model name")
         ]
         name = named[0] if named else name
-    return f"{name}, {torch.get_num_threads()} threads"
+    return f"{name}, threads: {torch.get_num_threads()}"
 
 
 def _per_second(

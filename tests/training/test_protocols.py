@@ -193,6 +193,19 @@ def test_features_stand_where_their_snippets_do(store):
             )
 
 
+def test_features_of_ten_crops_are_the_mean_of_ten(mirror_safe):
+    clips = clips_of(mirror_safe, ["flow"], replace(CONFIG, flip=False))
+    protocol = ClipProtocol(clips=1, crops=10)
+    scorer = Scorer(clips, sees="flow", protocol=protocol, device=CPU)
+    found = scorer.snippet_features(Corners(), "taken").features
+    video = clips.videos[1]
+    views = clips.views(video, 10)
+    views += tuple(view._replace(flip=True) for view in views)
+    seen = [clips.clip(video, Draw(0, view))["flow"] for view in views]
+    expected = Corners()(torch.stack(seen)).mean(dim=0)
+    np.testing.assert_allclose(found[1, 0], expected, atol=1e-5)
+
+
 def test_features_of_maps_are_their_means_and_may_lie_in_a_file(store, tmp_path):
     model = nn.Sequential(nn.Identity(), MeanOfU())
     clips = clips_of(store, ["flow"])

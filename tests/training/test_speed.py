@@ -73,7 +73,7 @@ def test_whole_is_slower_than_its_parts_and_two_networks_than_one(store):
     whole = speed.whole_rate(streams, **options)
     assert whole.frames_per_second <= 1600  # two passes of 5 ms
     assert speed.store_rate(streams, **options).frames_per_second > 0
-    assert whole.how == "0 workers, 2 networks"
+    assert whole.how == "workers: 0, networks: 2"
 
 
 def test_a_smaller_last_batch_is_not_counted_as_a_whole_one(store):
@@ -110,5 +110,5 @@ def test_a_row_says_everything(store):
     ]
     page = speed.text(told)
     assert "decode and vectors      500.0  a CPU (pipeline bench decode)" in page
-    assert "batch 4" in page and f"{torch.get_num_threads()} threads" in page
+    assert "batch 4" in page and f"threads: {torch.get_num_threads()}" in page
     assert "videos to scores        450.0" in page

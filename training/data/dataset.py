@@ -192,22 +192,32 @@ class Clips(Dataset):
         label = video.labels[draw.label] if video.labels else -1
         batch: dict[str, Tensor] = {"label": torch.tensor(label)}
         for modality, frames in self._read(video, draw.start).items():
-            batch[modality] = self._input(frames, draw, motion=modality != "rgb")
+            part = self._cut(frames, draw.view, motion=modality != "rgb")
+            part = self._normal(part, draw, motion=modality != "rgb")
+            batch[modality] = to_tensor(part)
         return batch
 
     def stated(
         self, video: StoredVideo, start: int, views: Sequence[View]
     ) -> dict[str, Tensor]:
         """One clip seen several times, read once: modality -> (views, C, T, H, W)."""
-        return {
-            modality: torch.stack(
-                [
-                    self._input(frames, Draw(start, view), motion=modality != "rgb")
-                    for view in views
-                ]
-            )
-            for modality, frames in self._read(video, start).items()
-        }
+        plain = Draw(start, views[0])
+        batch = {}
+        for modality, frames in self._read(video, start).items():
+            motion = modality != "rgb"
+            # Values first where pixels stay what they are: views overlap.
+            early = all((v.height, v.width) == self.config.crop_px for v in views)
+            if early:
+                frames = self._normal(frames, plain, motion=motion)
+            size = (frames.shape[3], len(frames), *self.config.crop_px)
+            seen = np.empty((len(views), *size), np.float32)
+            for place, view in zip(seen, views, strict=True):
+                part = self._cut(frames, view, motion=motion)
+                if not early:
+                    part = self._normal(part, plain, motion=motion)
+                place[...] = part.transpose(3, 0, 1, 2)
+            batch[modality] = torch.from_numpy(seen)
+        return batch
 
     def _read(self, video: StoredVideo, start: int) -> dict[str, np.ndarray]:
         """Modality -> the entries of one clip, whole frames."""
@@ -223,23 +233,26 @@ class Clips(Dataset):
             for modality in self.modalities
         }
 
-    def _input(self, frames: np.ndarray, draw: Draw, *, motion: bool) -> Tensor:
-        """(F, h, w, C) of the net's grid -> (C, T, H, W) as the network takes it."""
-        config, view = self.config, draw.view
-        part = cut(frames, view, config.crop_px, motion=motion)
-        if not motion:
-            part = rgb_input(
-                part,
-                mean=config.rgb_mean,
-                std=config.rgb_std,
-                order=config.rgb_order,
-                contrast=draw.contrast,
-                brightness=draw.brightness,
-            )
-            return to_tensor(part)
-        if config.jitter_rescale:
+    def _cut(self, frames: np.ndarray, view: View, *, motion: bool) -> np.ndarray:
+        """(F, h, w, C) of the net's grid -> (F, *crop_px, C)."""
+        part = cut(frames, view, self.config.crop_px, motion=motion)
+        if motion and self.config.jitter_rescale:
             part = part * self._growth(frames.shape[1:3], view)
-        return to_tensor(motion_input(part, gain=config.motion_gain))
+        return part
+
+    def _normal(self, frames: np.ndarray, draw: Draw, *, motion: bool) -> np.ndarray:
+        """(F, H, W, C) as stored -> float32 as the network takes it."""
+        config = self.config
+        if motion:
+            return motion_input(frames, gain=config.motion_gain)
+        return rgb_input(
+            frames,
+            mean=config.rgb_mean,
+            std=config.rgb_std,
+            order=config.rgb_order,
+            contrast=draw.contrast,
+            brightness=draw.brightness,
+        )
 
     def _growth(self, size: tuple[int, int], view: View) -> np.ndarray:
         """(u, v): how much more this view is enlarged than one of evaluation."""

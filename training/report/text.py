@@ -73,6 +73,8 @@ def accuracy_line(name: str, result: dict[str, Any]) -> str:
     )
     if "top5" in result:
         line += f"  top-5 {100 * result['top5']['mean']:5.1f} %"
+    if "map" in result:
+        line += f"  mAP {100 * result['map']['mean']:5.1f} %"
     return f"{line}  of {result['videos']} videos"
 
 
