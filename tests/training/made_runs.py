@@ -66,7 +66,14 @@ def made_run(
     results = {
         "what": recipe,
         "split": decided["split"],
-        "videos": {"train": 1, "held_out": 0, "test": len(hits)},
+        "videos": {
+            "train": 1,
+            "held_out": 0,
+            "test": len(hits),
+            "left_out": {},
+            "untaught": [],
+            "held_out_by_video": [],
+        },
     }
     (folder / "results.json").write_text(json.dumps(results))
     (folder / "learned_from.json").write_text(json.dumps(list(learned_from)))

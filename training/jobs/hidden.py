@@ -12,9 +12,9 @@ from ..engine import processes
 from ..engine.record import WEIGHTS, Run, as_json
 from ..errors import RecipeError, RunError
 from ..losses.photometric import BALANCED, FlowLoss
-from ..models.backbones import NETS, BackboneConfig, build_backbone, check_length
+from ..models.backbones import BackboneConfig, build_backbone, check_length
 from ..models.motion_backbone import MotionConfig, build_motion_backbone
-from ..models.weights import load_exactly, read_weights, transfer
+from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
 from ..steps import EndToEnd, Supervised
 from .course import Course, open_data
@@ -80,6 +80,12 @@ def hidden(
     given = [run for run in (motion, temporal) if run is not None]
     for run in given:
         check_same(run, store, split)
+    wanted, got = recipe.classifier.architecture(), temporal.decided()["model"]
+    if got != wanted:
+        raise RunError(
+            f"{temporal.folder}: expected a run of the recipe's classifier {wanted},"
+            f" got {got}"
+        )
     estimator = replace(
         recipe.motion, stored_px=stored_px(store, recipe.clip.grid_short_px)
     )
@@ -117,8 +123,7 @@ def hidden(
             path = motion.path(WEIGHTS)
             load_exactly(model.estimator, read_weights(path), what=str(path))
         path = temporal.path(WEIGHTS)
-        head = NETS[recipe.classifier.net].head
-        transfer(net, read_weights(path), but=(head,), what=str(path))
+        load_exactly(net, read_weights(path), what=str(path))
         learns = any(w.requires_grad for w in model.estimator.parameters())
         together = learns and recipe.flow_weight > 0
         step: torch.nn.Module = Supervised(model, sees="rgb")
