@@ -140,6 +140,9 @@ def distill(
     default="test",
     show_default=True,
 )
+@click.option(
+    "--crops", type=click.Choice(["1", "3", "10"]), help="Other than the recipe's."
+)
 @click.option("--device", type=Device, default="auto")
 @click.option("--workers", type=click.IntRange(0))
 @JSON
@@ -148,6 +151,7 @@ def evaluate(
     store: Path | None,
     split: str | None,
     part: str,
+    crops: str | None,
     device: str,
     workers: int | None,
     as_json: bool,
@@ -165,6 +169,7 @@ def evaluate(
             run,
             store=store,
             part=part.replace("-", "_"),
+            crops=commands.crops_of(crops),
             machine=machine,
             watch=progress.watch(),
         )

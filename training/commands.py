@@ -19,6 +19,7 @@ from .jobs.joint import distill_jointly, teach_jointly
 from .jobs.machine import Machine, chosen_machine
 from .jobs.teach import TeachRecipe, teach
 from .progress import Watch, watch
+from .protocols import Crops
 from .recipes import (
     COMMANDS,
     Family,
@@ -344,12 +345,26 @@ def run_fuse(
 
 
 def run_evaluate(
-    folder: Path, *, store: Path | None, part: str, machine: Machine, watch: Watch
+    folder: Path,
+    *,
+    store: Path | None,
+    part: str,
+    crops: Crops | None = None,
+    machine: Machine,
+    watch: Watch,
 ) -> dict[str, Any]:
     """`training evaluate`: on the store that is given, or where it was at training."""
     run = Run(folder)
     where = store or Path(run.machine().get("store", ""))
-    return evaluate(run, store=Store(where), part=part, machine=machine, watch=watch)
+    return evaluate(
+        run, store=Store(where), part=part, crops=crops, machine=machine, watch=watch
+    )
+
+
+def crops_of(option: str | None) -> Crops | None:
+    """What --crops says."""
+    known: dict[str | None, Crops] = {"1": 1, "3": 3, "10": 10}
+    return known.get(option)
 
 
 def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:

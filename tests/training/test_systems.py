@@ -53,9 +53,13 @@ def test_hidden_streams_go_from_frames_to_classes():
             model = build_motion_backbone(settings.motion, net, settings.clip)
             clip = torch.zeros(1, 3, settings.clip.length, *settings.clip.crop_px)
             assert model.eval()(clip).shape == (1, 5)
-        temporal = recipe("vgg_flow" + size.suffix).settings
-        assert temporal.clip.motion_gain == settings.clip.motion_gain
-        assert temporal.clip.crop_px == settings.clip.crop_px
+        for hidden in ("hidden_temporal", "r3d_layer"):
+            one = recipe(hidden + size.suffix)
+            temporal = one.needs["temporal"].settings
+            assert temporal.model == one.settings.classifier
+            for name in ("motion_gain", "crop_px", "grid_short_px", "crop_scales"):
+                ours, theirs = one.settings.clip, temporal.clip
+                assert getattr(ours, name) == getattr(theirs, name), (hidden, name)
 
 
 def test_systems_of_one_size_that_are_alike_are_alike():

@@ -12,13 +12,13 @@ from pipeline.store import Store
 from .. import metrics
 from ..data.dataset import ClipConfig, Clips, frames_of
 from ..data.splits import Parts, parts
-from ..engine.record import RECIPE, SCORES, WEIGHTS, Run, differences, write_json
+from ..engine.record import CROPS, RECIPE, SCORES, WEIGHTS, Run, differences, write_json
 from ..errors import DataError, RunError
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
-from ..protocols import ClipProtocol, Scorer, Scores
+from ..protocols import ClipProtocol, Crops, Scorer, Scores
 from .description import split_facts, store_facts
 from .machine import Machine, arranged
 
@@ -139,6 +139,7 @@ def evaluate(
     *,
     store: Store,
     part: str = "test",
+    crops: Crops | None = None,
     machine: Machine,
     watch: Watch,
 ) -> dict[str, Any]:
@@ -146,6 +147,7 @@ def evaluate(
 
     Args:
         part: "test" or "held_out".
+        crops: other than the recipe's; its scores and evaluation have files of their own.
 
     Raises:
         RunError: the run is not complete, or was trained on another store.
@@ -169,6 +171,9 @@ def evaluate(
     protocol = ClipProtocol(
         **{k: v for k, v in settings["protocol"].items() if k != "is"}
     )
+    usual = crops is None or crops == protocol.crops
+    if crops is not None:
+        protocol = replace(protocol, crops=crops)
     modalities = decided["modalities"]
     found = parts(
         store,
@@ -200,8 +205,9 @@ def evaluate(
         "result": assessment(scores, store.classes),
         "videos": told_videos(found),
     }
-    scores.save(run.path(SCORES.format(part=part)))
-    write_json(run.path(f"evaluation_{part}.json"), told)
+    beside = "" if usual else CROPS.format(crops=crops)
+    scores.save(run.path(beside + SCORES.format(part=part)))
+    write_json(run.path(f"{beside}evaluation_{part}.json"), told)
     return told
 
 

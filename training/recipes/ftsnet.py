@@ -11,8 +11,10 @@ from dataclasses import replace
 
 from ..engine.optim import OptimConfig
 from ..jobs.fuse import FuseRecipe
+from ..jobs.hidden import HiddenRecipe
 from ..losses.terms import FeatureMSE
 from ..models.backbones import BackboneConfig
+from ..models.motion_backbone import MotionConfig
 from .sizes import Lesson, Size, lesson, small_lesson
 from .systems import System, course, distilled, taught
 
@@ -52,6 +54,25 @@ def fts(size: Size):
     return distilled(student, teacher, terms=MATCH, **_course(size, chosen))
 
 
+def layer(size: Size) -> HiddenRecipe:
+    """Module M1: flow is computed from the frames as they come, by fixed layers."""
+    paper = replace(PAPER, optim=replace(SGD, learning_rate=1e-3), epochs=20)
+    chosen = lesson(size, paper=paper, small=small_lesson(2e-4, epochs=4))
+    fields = _course(size, chosen)
+    clip = replace(
+        fields["clip"],
+        length=fields["clip"].length + 1,
+        jitter=0.0,
+        rgb_mean=(0.0, 0.0, 0.0),
+        rgb_std=(1.0, 1.0, 1.0),
+    )
+    return HiddenRecipe(
+        motion=MotionConfig(estimator="tvl1", frames=clip.length, learns=False),
+        classifier=BackboneConfig(net=size.net3d, sees="flow"),
+        **fields | {"clip": clip},
+    )
+
+
 def _course(size: Size, chosen: Lesson) -> dict:
     clip = replace(size.clip3d, length=24) if size.name == "paper" else size.clip3d
     return course(chosen, clip, size.judge3d)
@@ -87,6 +108,15 @@ SYSTEMS = (
         make=fts,
         needs={"teacher": "r3d_flow"},
         paper="fts",
+    ),
+    System(
+        name="r3d_layer",
+        kind="hidden",
+        line="R3D on flow from TV-L1 as layers (FTSnet's module M1): sees RGB, no stored flow",
+        make=layer,
+        needs={"temporal": "r3d_flow"},
+        paper="fts",
+        control=True,
     ),
     System(
         name="r3d_rgb_long",

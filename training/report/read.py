@@ -28,6 +28,8 @@ class Judged(NamedTuple):
     scores: Scores
     """Of the labelled test videos."""
     results: dict[str, Any]
+    crops10: Scores | None = None
+    """Of ten crops, where they were looked at beside the recipe's."""
 
     @property
     def system(self) -> str:
@@ -55,6 +57,7 @@ def judged_run(folder: Path) -> Judged | None:
         return None
     scores = Scores.load(folder / TEST_SCORES)
     try:
+        ten = folder / f"crops10_{TEST_SCORES}"
         decided = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["run"]
         return Judged(
             folder=folder,
@@ -64,6 +67,7 @@ def judged_run(folder: Path) -> Judged | None:
             split={k: decided["split"][k] for k in ("name", "kind", "videos")},
             scores=scores,
             results=json.loads((folder / RESULTS).read_text(encoding="utf-8")),
+            crops10=Scores.load(ten) if ten.is_file() else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{folder}: expected a run of ours, got {error!r}") from None

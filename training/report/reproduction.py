@@ -251,7 +251,16 @@ def _row(
             "",
             "",
         )
+    told_crops = ""
+    if crops == "10":
+        ten = {
+            seed: run._replace(scores=run.crops10)
+            for seed, run in runs.items()
+            if run.crops10 is not None
+        }
+        runs, told_crops = (ten, "") if ten else (runs, " (centre)")
     ours = accuracy(runs)
+    told_split = " (one split)" if any("3" in f.split for f in facts) else ""
     same = [f for f in facts if f.dataset == dataset]
     difference = ""
     if same and ours is not None:
@@ -260,7 +269,7 @@ def _row(
         name,
         recipe,
         printed,
-        percent(ours),
+        percent(ours) + told_crops + told_split,
         *(percent(accuracy(runs, group)) for group in groups),
         difference,
         f"{len(runs)}",

@@ -17,7 +17,7 @@ def speed_part(page: Page, told: Mapping[str, Any], paper: str) -> None:
         return
     page.heading("Speed")
     page.text(
-        f"Measured on {speeds['device']}, {speeds['threads']} thread(s), batches of"
+        f"Measured on {speeds['device']}, batches of"
         f" {speeds['batch_size']}: inputs that the networks judge per second, from memory."
         " An input is one clip, or one frame and one stack of fields."
     )

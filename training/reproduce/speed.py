@@ -15,6 +15,7 @@ from ..jobs.evaluate import clip_config, trained_model
 from ..jobs.machine import Machine, arranged
 from ..models.backbones import CHANNELS
 from ..models.cost import cost_of
+from ..speed import device_text
 
 BATCH, SECONDS = 16, 0.5
 KINDS = ("teach", "distill", "hidden")
@@ -37,12 +38,8 @@ def measured_speeds(
         if folder not in known:
             known[folder] = _measured(run, machine, seconds)
         rows.append({"system": system} | known[folder])
-    told = machine.told()
     return {
-        "device": told["device"]
-        if told["device"] != "cpu"
-        else f"CPU ({told['machine']})",
-        "threads": told["threads"],
+        "device": device_text(machine.device),
         "batch_size": BATCH,
         "rows": rows,
     }

@@ -75,7 +75,10 @@ def run_stage(
             return motion(settings, **shared)
         case "hidden":
             return hidden(
-                settings, motion=needed["motion"], temporal=needed["temporal"], **shared
+                settings,
+                motion=needed.get("motion"),
+                temporal=needed["temporal"],
+                **shared,
             )
         case "collaborate":
             return collaborate(
