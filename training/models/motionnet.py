@@ -156,7 +156,14 @@ def motionnet(*, frames: int = 11) -> MotionNet:
 
 
 def motionnet_tiny(*, frames: int = 11) -> MotionNet:
-    """An eighth of the channels: 747,220 parameters for 11 frames."""
+    """An eighth of the channels: 747,220 parameters for 11 frames.
+
+    On crops of 40x56 of the demo data set (288 clips at half size, batches of 8, Adam with
+    one cycle to 3e-3, `photometric.BALANCED`) 30 epochs leave an end-point error of 0.27
+    px against TV-L1 of the whole frames, whose mean motion is 0.49 px; the TV-L1 layer's
+    error there is 0.10 px. After 5 epochs u and v correlate by 0.19 and 0.71 with the
+    reference; with He's weights in the heads too, not at all.
+    """
     return MotionNet(
         frames=frames, encoder=(8, 16, 32, 64, 64, 128), decoder=(8, 16, 32, 64)
     )
