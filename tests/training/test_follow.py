@@ -259,6 +259,7 @@ def test_labels_and_logits_count_from_the_second_epoch_on(student):
     assert second["loss"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_the_scale_of_float16_goes_on(store, tmp_path):
     """On a CPU, where nobody trains so, but the scaler is the same."""
     half, course = Machine(precision="float16"), replace(COURSE, balance={})
