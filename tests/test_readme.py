@@ -59,7 +59,10 @@ def options(command: click.Command) -> set[str]:
 
 @pytest.mark.parametrize("line", [*command_lines(), *commands_in_prose()])
 def test_commands_and_their_options_exist(line: str) -> None:
-    command, rest = command_of(shlex.split(line.rstrip(" .")))
+    first, *inner = re.split(r" -- ", line.rstrip(" ."))
+    for other in inner:  # a command that is handed to a command
+        test_commands_and_their_options_exist(f"{first.split()[0]} {other}")
+    command, rest = command_of(shlex.split(first))
     given = {word.partition("=")[0] for word in rest if word.startswith("--")}
     assert given <= options(command)
 

@@ -28,6 +28,45 @@ from .protocols import single_threaded
 from .recipes import default_name, family
 from .steps import Supervised
 
+ROUNDS = 3
+
+
+class _Measured:
+    """Something endless, and how fast it goes."""
+
+    def __init__(
+        self,
+        steps: Iterator[Any],
+        *,
+        ahead: int = 0,
+        waiting: Waiting | None = None,
+    ) -> None:
+        """
+        Args:
+            ahead: so many may lie ready after a pause, and do not count.
+        """
+        self.steps, self.ahead, self.waiting = steps, ahead, waiting
+        self.best = self.waited_at_best = 0.0
+
+    def go_on(self, seconds: float) -> None:
+        """Another round: the best one counts."""
+        for _ in range(2 + self.ahead):
+            next(self.steps)
+        _settle()
+        waited = self.waiting.seconds if self.waiting else 0.0
+        count, started = 0, time.perf_counter()
+        while time.perf_counter() - started < seconds or not count:
+            next(self.steps)
+            count += 1
+            if count % 16 == 0:  # a GPU's work is only ordered, not done
+                _settle()
+        _settle()
+        taken = time.perf_counter() - started
+        if count / taken > self.best:
+            self.best = count / taken
+            waited = (self.waiting.seconds if self.waiting else 0.0) - waited
+            self.waited_at_best = waited / taken
+
 
 def run(
     store: Path | None,
@@ -44,15 +83,15 @@ def run(
 
     Args:
         workers: numbers of loading processes to try.
-        seconds: how long each figure is measured, after two batches to warm up.
+        seconds: how long each figure is measured, in three rounds, of which the best
+            counts: what else the machine does can only slow things down.
         precision: auto is what a training has there.
         memory_gb: 0 reads every clip from the store, as large data sets must.
 
     Returns:
-        As JSON: clips per second of the bare loop (the better of two, before and after
-        all others), of our loop over data in memory, and for each number of workers of
-        the loader alone and of the training, with its share of waiting for clips and
-        its share of the bare loop's speed.
+        As JSON: clips per second of the bare loop, of our loop over data in memory, and
+        for each number of workers of the loader alone and of the training, with its
+        share of waiting for clips and its share of the bare loop's speed.
     """
     opened = Store(store or only_store())
     machine = chosen_machine(device=device, precision=precision, workers=0)
@@ -74,34 +113,41 @@ def run(
         "device": machine.told()["device"],
         "precision": machine.precision,
         "threads": torch.get_num_threads(),
-        "rows": [],
     }
+    pinned = machine.device.type == "cuda"
     batch = next(_endless(clips, size, workers=0))
-    bare = [_bare(step, settings, machine, batch, seconds)]
-    loop, _ = _training(step, settings, machine, _repeat(batch), seconds)
-    for count in workers:
-        loading = _timed(_endless(clips, size, workers=count), seconds)
-        both, waiting = _training(
-            step,
-            settings,
-            machine,
-            _endless(clips, size, workers=count, pinned=machine.device.type == "cuda"),
-            seconds,
+    bare = _Measured(_bare(step, settings, machine, batch))
+    there = _repeat(on_device(batch, machine.device))
+    loop = _training(step, settings, machine, there)
+    rows = [
+        (
+            count,
+            _Measured(_endless(clips, size, workers=count), ahead=2 * count),
+            _training(
+                step,
+                settings,
+                machine,
+                _endless(clips, size, workers=count, pinned=pinned),
+                ahead=2 * count,
+            ),
         )
-        told["rows"].append(
-            {
-                "workers": count,
-                "loader_alone": round(loading * size, 2),
-                "training": round(both * size, 2),
-                "share_of_waiting": round(waiting, 3),
-            }
-        )
-    bare.append(_bare(step, settings, machine, batch, seconds))
-    told["bare"] = round(max(bare) * size, 2)
-    told["bare_twice"] = [round(one * size, 2) for one in bare]
-    told["loop"] = round(loop * size, 2)
-    for row in told["rows"]:
-        row["share_of_bare"] = round(row["training"] / told["bare"], 3)
+        for count in workers
+    ]
+    for _ in range(ROUNDS):  # in turn, so that a neighbour's noise meets all of them
+        for measured in (bare, loop, *(one for _, *both in rows for one in both)):
+            measured.go_on(seconds / ROUNDS)
+    told["bare"] = round(bare.best * size, 2)
+    told["loop"] = round(loop.best * size, 2)
+    told["rows"] = [
+        {
+            "workers": count,
+            "loader_alone": round(loading.best * size, 2),
+            "training": round(training.best * size, 2),
+            "share_of_waiting": round(training.waited_at_best, 3),
+            "share_of_bare": round(training.best / bare.best, 3),
+        }
+        for count, loading, training in rows
+    ]
     return told
 
 
@@ -128,34 +174,26 @@ def text(told: dict[str, Any]) -> str:
 
 
 def _bare(
-    step: Supervised,
-    settings: TeachRecipe,
-    machine: Machine,
-    batch: Batch,
-    seconds: float,
-) -> float:
-    """Steps per second of the ten lines one would write without us."""
+    step: Supervised, settings: TeachRecipe, machine: Machine, batch: Batch
+) -> Iterator[None]:
+    """The ten lines one would write without us."""
     model = step.model.train()
     optimizer = build_optimizer(step, settings.optim)
     batch = on_device(batch, machine.device)
     clip = settings.optim.gradient_clip
-
-    def steps() -> Iterator[None]:
-        while True:
-            optimizer.zero_grad(set_to_none=True)
-            with torch.autocast(
-                machine.device.type,
-                getattr(torch, machine.precision),
-                enabled=machine.precision != "float32",
-            ):
-                loss = F.cross_entropy(model(batch[step.sees]), batch["label"])
-            loss.backward()
-            if clip is not None:
-                torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
-            optimizer.step()
-            yield
-
-    return _timed(steps(), seconds)
+    while True:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(
+            machine.device.type,
+            getattr(torch, machine.precision),
+            enabled=machine.precision != "float32",
+        ):
+            loss = F.cross_entropy(model(batch[step.sees]), batch["label"])
+        loss.backward()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        yield
 
 
 def _training(
@@ -163,9 +201,10 @@ def _training(
     settings: TeachRecipe,
     machine: Machine,
     batches: Iterator[Batch],
-    seconds: float,
-) -> tuple[float, float]:
-    """Steps per second, and the share of the time that was waiting for data."""
+    *,
+    ahead: int = 0,
+) -> _Measured:
+    """The loop of a training, and how long it waits for clips."""
     waiting = Waiting(batches)
     steps = fit(
         step,
@@ -176,24 +215,7 @@ def _training(
         gradient_clip=settings.optim.gradient_clip,
         accumulate=settings.optim.accumulate,
     )
-    next(steps), next(steps)
-    before, started = waiting.seconds, time.perf_counter()
-    rate = _timed(steps, seconds)
-    return rate, (waiting.seconds - before) / (time.perf_counter() - started)
-
-
-def _timed(things: Iterator[Any], seconds: float) -> float:
-    """How many come per second, after two."""
-    next(things), next(things)
-    _settle()
-    count, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds or not count:
-        next(things)
-        count += 1
-        if count % 16 == 0:  # a GPU's work is only ordered, not done
-            _settle()
-    _settle()
-    return count / (time.perf_counter() - started)
+    return _Measured(steps, ahead=ahead, waiting=waiting)
 
 
 def _settle() -> None:

@@ -255,7 +255,7 @@ def ray_train(num_workers: int, gpus: bool, ray: str, command: tuple[str, ...]) 
     """Run a command, teach or distill, on workers of a Ray cluster.
 
     \b
-    training ray-train --num-workers 4 --gpus teach --modality flow
+    training ray-train --num-workers 4 --gpus -- teach --modality flow
     """
     from . import ray_train as started  # here, because ray and torch take seconds
 

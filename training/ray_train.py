@@ -1,6 +1,6 @@
 """The same job in the workers of a Ray cluster: Ray Train starts the processes.
 
-    training ray-train --num-workers 4 teach --modality flow --store /lab/stores/ucf101
+    training ray-train --num-workers 4 -- teach --store /lab/stores/ucf101
 
 Needs `pip install 'ray[train]'`. Store and runs must lie on a folder that all machines
 see. Nothing but the start differs from torchrun: ranks come from the environment, the

@@ -138,7 +138,8 @@ class Distill(nn.Module):
                 f"expected labels to reach all or head, got {labels_reach}"
             )
         self.student, self.student_sees = student, student_sees
-        self.beside = teachers  # in a tuple, where torch finds no weights that learn
+        self.beside = teachers
+        """In a tuple, where torch finds them neither to learn nor to set them to train."""
         self.terms = terms
         self.labels_reach, self.feature_only, self.epoch = labels_reach, feature_only, 0
         self.weights = term_weights(terms, label_weight)
@@ -158,12 +159,6 @@ class Distill(nn.Module):
     @property
     def teacher(self) -> Teacher:
         return self.beside[0]
-
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        for teacher in self.beside:
-            teacher.eval()
-        return self
 
     def begin_epoch(self, epoch: int) -> None:
         """What comes belongs to this epoch, from 0."""

@@ -142,6 +142,7 @@ def final(run: Run) -> dict:
         "weights": torch.load(run.path("model.pt"), weights_only=True),
         "model": state["model"],
         "others": state["others"],
+        "scaler": state["scaler"],
         "lines": [
             {k: v for k, v in line.items() if k not in clocks} for line in run.metrics()
         ],
@@ -247,6 +248,27 @@ def test_features_only_in_the_first_epoch(store, tmp_path):
     assert not torch.equal(
         weights["layer4.conv1.0.weight"], before["layer4.conv1.0.weight"]
     )
+
+
+def test_labels_and_logits_count_from_the_second_epoch_on(student):
+    first, second = [line for line in student.metrics() if line["kind"] == "epoch"]
+    (chosen,) = [line for line in student.metrics() if line["kind"] == "gradients"]
+    soft = chosen["weights"]["soft"]
+    assert first["loss"] == pytest.approx(first["match"])
+    expected = second["labels"] + second["match"] + soft * second["soft"]
+    assert second["loss"] == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_the_scale_of_float16_goes_on(store, tmp_path):
+    """On a CPU, where nobody trains so, but the scaler is the same."""
+    half, course = Machine(precision="float16"), replace(COURSE, balance={})
+    options = {"course": course, "machine": half}
+    expected = final(followed(store, tmp_path / "whole", adapted, **options))
+    assert expected["scaler"]["_growth_tracker"] == 4
+    with pytest.raises(Interrupted):
+        followed(store, tmp_path / "run", adapted, watch=StopAt(3), **options)
+    assert equal(expected, final(followed(store, tmp_path / "run", adapted, **options)))
 
 
 def test_balance_needs_a_place_and_a_loss_that_is_there(store, tmp_path):

@@ -19,24 +19,28 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 import torch
 torch.set_num_threads(1)
-from test_follow import COURSE, adapted, data_of, follow
-from test_jobs import Machine, Run, Silent, Store, taught
-from training.engine.processes import from_environment, joined
+from test_follow import COURSE, adapted, followed
+from test_jobs import Machine, Run, Store, taught
+from training.engine.processes import from_environment, joined, wait
 store, out = Store(Path(sys.argv[1])), Path(sys.argv[2])
 machine = Machine(processes=from_environment())
-taught(store, out, machine=machine)
 
 # A student with projections, accumulated gradients and a weight chosen by gradient.
-course = replace(COURSE, batch_size=4, epochs=1)
+course, made = replace(COURSE, batch_size=4, epochs=1), []
+
+def kept(course):
+    made.extend(adapted(course))
+    return made
+
 with joined(machine.processes, machine.device):
-    step, student = adapted(course)
+    taught(store, out, machine=machine)
     out = out.parent / "student"
-    run = Run.open(out, {}, machine={}, first=machine.processes.first)
-    data = data_of(store, course, adapted)
-    follow(course, step, student, sees="mv", data=data, run=run, seed=0,
-           machine=machine, watch=Silent(), title="")
-    learned = {n: w.detach() for n, w in step.named_parameters()}
-    torch.save([learned, step.weights], f"{out}.{machine.processes.rank}")
+    if machine.processes.first:
+        Run.open(out, {"course": "test"}, machine={})
+    wait(machine.processes)
+    followed(store, out, kept, course=course, machine=machine)
+    learned = {n: w.detach() for n, w in made[0].named_parameters()}
+    torch.save([learned, made[0].weights], f"{out}.{machine.processes.rank}")
 """
 
 

@@ -98,13 +98,15 @@ PREDICTIONS = [1 / 2, 1 / 4, 1 / 4], [1 / 4, 1 / 2, 1 / 4], [1 / 4, 1 / 4, 1 / 2
 
 
 def test_dist_by_hand():
-    """The student has the last two clips' predictions changed: 0, 3/2, 3/2, both ways."""
-    first, second, third = PREDICTIONS
-    ours, theirs = saying(first, third, second), saying(first, second, third)
-    assert DIST(intra=0.0)(ours, theirs).item() == pytest.approx(1)
-    assert DIST(inter=0.0)(ours, theirs).item() == pytest.approx(1)
+    """Four clips, of which the student has two changed. Within clips: 0, 3/2, 3/2, 0.
+    Within classes, in sixteenths from their mean: the first is the same; the others are
+    (-1, -1, 3, -1) and (-1, 3, -1, -1), whose product is -4 and whose squares are 12."""
+    one, two, three = PREDICTIONS
+    ours, theirs = saying(one, three, two, one), saying(one, two, three, one)
+    assert DIST(intra=0.0)(ours, theirs).item() == pytest.approx(3 / 4)
+    assert DIST(inter=0.0)(ours, theirs).item() == pytest.approx(2 * (1 + 1 / 3) / 3)
     value = DIST(inter=2.0, intra=3.0)(ours, theirs)
-    assert value.item() == pytest.approx(2 + 3)
+    assert value.item() == pytest.approx(2 * 3 / 4 + 3 * 8 / 9)
 
 
 def test_dist_at_a_temperature_is_dist_of_smaller_logits_times_its_square():

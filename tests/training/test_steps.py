@@ -145,6 +145,12 @@ def test_a_teacher_is_no_part_of_what_torch_knows_of_the_step():
     assert all(w.dtype == torch.float64 for w in moved.teacher.parameters())
 
 
+def test_a_teacher_can_not_be_set_to_train():
+    teacher = distill().train().teacher.train()
+    assert not any(module.training for module in teacher.modules())
+    assert not any(weight.requires_grad for weight in teacher.parameters())
+
+
 def test_labels_take_the_weight_where_equation_4_is_read_as_printed():
     terms = {"soft": SoftTargets(weight=9.0, weight_on="hard")}
     output = distill(terms=terms, label_weight=0.5)(batch())
