@@ -82,7 +82,7 @@ def test_interrupted_and_resumed_is_as_if_nothing_had_been(tiny_store, tmp_path)
     assert accuracies(out) == accuracies(tmp_path / "whole" / "report")
     page = (out / "report.md").read_text()
     assert "| MV-CNN from scratch (10 crops) | mv_tiny | 74.4 (UCF101) |" in page
-    assert "## Speed" in page and "threads, batches of 16" in page
+    assert "## Speed" in page and ", batches of 16: inputs" in page
     assert {path.name for path in (out / "figures").iterdir()} >= {
         "filters.svg",
         "flow.svg",
