@@ -15,6 +15,7 @@ from training.engine.record import Run
 from training.errors import Interrupted, RecipeError
 from training.jobs.course import Course, Data, open_data
 from training.jobs.follow import follow
+from training.jobs.looking import held_out_look
 from training.jobs.machine import Machine
 from training.losses.gram import GramMatching
 from training.losses.terms import FeatureMSE, SoftTargets
@@ -119,15 +120,17 @@ def data_of(store, course: Course, make) -> Data:
 def followed(store, out: Path, make, *, course: Course = COURSE, **options) -> Run:
     step, model = make(course)
     run = Run.open(out, {"course": "test"}, machine={})
+    machine = options.pop("machine", Machine())
+    data = data_of(store, course, make)
     follow(
         course,
         step,
         model,
-        sees="mv",
-        data=data_of(store, course, make),
+        clips=data.clips["train"],
+        look=held_out_look(course, data, sees="mv", machine=machine),
         run=run,
         seed=0,
-        machine=options.pop("machine", Machine()),
+        machine=machine,
         watch=options.pop("watch", Silent()),
         title="test",
     )
