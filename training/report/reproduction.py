@@ -11,7 +11,7 @@ from ..metrics import SEEDS, Interval
 from . import figures
 from .facts import PAPERS, Fact, facts_of
 from .groups import DEMO_LIMITS, Group, groups_of
-from .orderings import Verdict, concerning, judge
+from .orderings import NOT_RUN, Verdict, concerning, judge
 from .page import Page
 from .read import Judged, accuracy, by_system, hits_of
 from .speed import speed_part, speed_verdicts
@@ -149,15 +149,10 @@ def _orderings(
     groups: Sequence[Group],
     told: Mapping[str, Any],
 ) -> None:
-    page.heading("Do the papers' orderings hold?")
-    page.text(
-        "The rule: at least 5 seeds, each side trained with the same seeds and judged on"
-        " the same videos. An ordering `holds` if the 95 % interval of the mean paired"
-        " difference lies above 0, is `consistent` if only the mean does, and is `not"
-        " reproduced` otherwise. Of several opponents the nearest is shown."
-    )
     rows, marks = [], []
     for verdict in verdicts(systems, paper, groups):
+        if verdict.verdict == NOT_RUN and "paper" not in told:
+            continue  # a report of some runs need not name all that is not among them
         claim = verdict.ordering
         text = claim.text
         if len(claim.than) > 1 and verdict.against:
@@ -173,9 +168,19 @@ def _orderings(
             )
         )
         marks.append(MARKS.get(verdict.verdict, "" if verdict.seeds else "none"))
-    for name, text, strength, ratio, word in speed_verdicts(told, paper):
+    speeds = speed_verdicts(told, paper) if "paper" in told else ()
+    for name, text, strength, ratio, word in speeds:
         rows.append((name, text, strength, ratio, "", word))
         marks.append(MARKS.get(word, "none"))
+    if not rows:
+        return
+    page.heading("Do the papers' orderings hold?")
+    page.text(
+        "The rule: at least 5 seeds, each side trained with the same seeds and judged on"
+        " the same videos. An ordering `holds` if the 95 % interval of the mean paired"
+        " difference lies above 0, is `consistent` if only the mean does, and is `not"
+        " reproduced` otherwise. Of several opponents the nearest is shown."
+    )
     page.table(
         ("", "claim", "weight", "difference, points", "seeds won", "verdict"),
         rows,
@@ -194,6 +199,8 @@ def _tables(
     dataset = next(iter(next(iter(systems.values())).values())).dataset
     if dataset in {fact.dataset for fact in facts}:
         facts = [fact for fact in facts if fact.dataset == dataset]
+    if "paper" not in told:
+        facts = [fact for fact in facts if fact.system in systems]
     if not facts:
         return
     page.heading(f"{PAPERS[paper]} (`{paper}`)")
@@ -304,9 +311,9 @@ def _others(page: Page, paper: str, systems: Systems, groups: Sequence[Group]) -
 def _figures(
     page: Page, systems: Systems, groups: Sequence[Group], folder: Path | None
 ) -> None:
-    for name in ("dtmv", "htsc", "ds", "fts"):
+    page.heading("Figures")
+    for name in ("dtmv", "htsc", "ds", "fts", *systems):
         if name in systems:
-            page.heading("Figures")
             runs = systems[name]
             counts = sum(
                 metrics.confusion(run.scores.scores, run.scores.labels)
