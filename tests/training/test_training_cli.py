@@ -182,3 +182,41 @@ def test_a_signal_saves_exits_130_and_says_how_to_go_on(data):
     assert f"Go on with: training {' '.join(options)}" in said
     assert (data / "run" / "checkpoint.pt").exists()
     assert not (data / "run" / "results.json").exists()
+
+
+def test_splits_and_seeds_in_one_command(data):
+    """Their mean is told; one run finds its like on the other split."""
+    shutil.rmtree(data / "stores" / "moving")
+    write_store(data / "stores" / "two", videos(), splits={"1": "lists", "2": "lists"})
+    arguments = ("teach", "--recipe", "mv_tiny", "--split", "all", "--seeds", "2")
+    told = call(*arguments, "--json")
+    assert told.exit_code == 0, told.output
+    mean = json.loads(told.stdout)
+    assert set(mean["splits"]) == {"1", "2"}
+    assert set(mean["splits"]["1"]["seeds"]) == {"0", "1"}
+    run = data / "runs" / "two-mv_tiny-split2-seed1"
+    judged = call("evaluate", str(run), "--split", "1,2")
+    assert judged.exit_code == 0, judged.output
+    assert "mean of 2 splits (1, 2)" in judged.stdout
+    shutil.rmtree(data / "runs" / "two-mv_tiny-split1-seed1")
+    alone = call("evaluate", str(run), "--split", "all")
+    assert alone.exit_code == 1
+    assert "there is none on 1: train with --split 1" in alone.stderr
+    refused = call(*arguments, "--out", str(data / "out"))
+    assert "expected one split and one seed with --out, got 2 and 2" in refused.stderr
+
+
+def test_a_fused_teacher_and_a_system_for_another_command(data):
+    told = call("distill", "--recipe", "dtmv_tiny", "--teacher", "rgb,flow", "--json")
+    assert told.exit_code == 0, told.output
+    results = json.loads(told.stdout)
+    assert results["what"] == "mv from labels and a flow and rgb teacher"
+    assert len(results["teachers"]) == 2
+    for arguments, message in (
+        (("distill", "--recipe", "hts_tiny"), "but hts_tiny is for `training fuse`"),
+        (("fuse", "--recipe", "dtmv_tiny"), "dtmv_tiny is for `training distill`"),
+        (("distill", "--recipe", "mv_tiny"), "mv_tiny has no teacher"),
+    ):
+        refused = call(*arguments)
+        assert refused.exit_code == 1 and message in refused.stderr, refused.output
+    assert call("distill", "--teacher", "flow,flow").exit_code == 2
