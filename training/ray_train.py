@@ -23,7 +23,7 @@ def run(
     cpus_per_worker: int = 1,
     address: str = "auto",
 ) -> None:
-    """Run a job as one training of several processes, and wait for its end.
+    """Run a job as one training of several processes; wait, and show what they say.
 
     Args:
         job: what every process does; it finds its rank with `from_environment`.
@@ -45,7 +45,7 @@ def run(
         ) from None
     if not ray.is_initialized():
         try:
-            ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
+            ray.init(address, logging_level=logging.WARNING)
         except (ConnectionError, ValueError) as error:
             raise MachineError(
                 f"expected a Ray cluster at {address}, got: {error}"
