@@ -33,6 +33,7 @@ training.recipes
 training.reproduce
 training.bench training.ray_train
 training.commands
+training.commands_systems
 training.options training.showing training.cli_systems training.cli
 """
 LINES = [line.split() for line in FLOORS.strip().splitlines()]

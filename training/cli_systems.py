@@ -25,6 +25,8 @@ from .options import (
 )
 from .showing import show_run
 
+SOME_FAILED = 3
+
 _ONE = all_of(STORE, RECIPE, SIZE, SPLIT, SEED, OUT, *MACHINE, JSON)
 """A recipe on a store, once."""
 
@@ -75,9 +77,9 @@ def fuse(
         return
     if options["recipe"]:
         raise click.UsageError("expected RUNS or --recipe, got both")
-    from . import commands  # here, because torch takes two seconds
+    from . import commands_systems  # here, because torch takes two seconds
 
-    run = commands.run_fuse(runs, how=how, weights=weights, on=on, out=out)
+    run = commands_systems.run_fuse(runs, how=how, weights=weights, on=on, out=out)
     show_run(run, as_json)
 
 
@@ -147,10 +149,11 @@ def reproduce(
 
     PAPER is fts, mars, ds, dtmv, htsc or all. Parts that rows share are trained once
     per seed. Interrupted, the same command goes on; done, it writes the report again.
+    Exit code 3: some stages failed, and the report names them.
     """
-    from . import commands  # here, because torch takes two seconds
+    from . import commands_systems  # here, because torch takes two seconds
 
-    told = commands.run_reproduce(
+    told = commands_systems.run_reproduce(
         paper,
         size=size,
         seeds=range(seeds),
@@ -168,6 +171,12 @@ def reproduce(
         click.echo(json.dumps(told))
     else:
         click.echo(told["text"])
+    if told["done"] < told["total"]:
+        click.echo(
+            f"{told['total'] - told['done']} stages failed: see `not run` there",
+            err=True,
+        )
+        raise SystemExit(SOME_FAILED)
 
 
 @click.command()
@@ -196,9 +205,9 @@ def _system(
     options: dict[str, Any],
     **more: Any,
 ) -> None:
-    from . import commands  # here, because torch takes two seconds
+    from . import commands_systems  # here, because torch takes two seconds
 
-    run = commands.run_system(
+    run = commands_systems.run_system(
         command, machine=machine_of(options), out=out, **options, **more
     )
     show_run(run, as_json)

@@ -1,6 +1,5 @@
 """What the commands do: stores, recipes and runs by name -> complete runs."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,30 +9,24 @@ from pipeline.store import Store, only_store, runs_folder
 from .data.splits import chosen_split, parts
 from .engine.processes import joined
 from .engine.record import Run, differences
-from .errors import RecipeError, RunError
+from .errors import RunError
 from .jobs.description import runs_in
 from .jobs.distill import DistillRecipe, check_teacher, described, distill
 from .jobs.evaluate import evaluate
-from .jobs.fuse import FuseRecipe, fuse
 from .jobs.joint import distill_jointly, teach_jointly
-from .jobs.machine import Machine, chosen_machine
+from .jobs.machine import Machine
 from .jobs.teach import TeachRecipe, teach
 from .progress import Watch, watch
 from .protocols import Crops
 from .recipes import (
-    COMMANDS,
     Family,
     default_name,
-    default_system,
     family,
     is_system,
     recipe,
     recipe_lines,
 )
 from .recipes.showing import recipe_text
-from .reproduce.run import reproduce
-from .reproduce.speed import benched
-from .reproduce.stages import Place, run_stage, with_needs
 
 __all__ = ["recipe_lines", "recipe_text"]
 
@@ -286,64 +279,6 @@ def _teachers(
     return found
 
 
-def run_system(
-    command: str,
-    *,
-    store: Path | None,
-    split: str | None,
-    recipe: str | None,
-    size: str | None,
-    seed: int,
-    out: Path | None,
-    machine: Mapping[str, Any],
-    runs: Sequence[Path] = (),
-) -> Run:
-    """`training motion`, `fuse` and `collaborate` by recipe, after all that it needs."""
-    looking, here = watch(), chosen_machine(**machine)
-    opened = Store(store or only_store())
-    if recipe is None:
-        size = size or usual_size(here, looking)
-        recipe = default_system(command, size)
-    chosen = _recipe(recipe)
-    if COMMANDS[chosen.system.kind] != command:
-        raise RecipeError(
-            f"expected a recipe for `training {command}`, but {recipe} is for `training"
-            f" {COMMANDS[chosen.system.kind]}`: {chosen.system.line}"
-        )
-    name = chosen_split(opened, split)
-    folder = out.parent if out else runs_folder()
-    place = Place(opened, name, folder, here, looking)
-    looking.say(f"store {opened.folder}, split {name}, recipe {recipe}, seed {seed}")
-    if runs:
-        needed = dict(zip(chosen.needs, map(Run, runs), strict=True))
-        return run_stage(chosen, needed, place, seed=seed, out=out)
-    return with_needs(chosen, place, seed=seed, out=out)
-
-
-def run_fuse(
-    runs: Sequence[Path],
-    *,
-    how: str,
-    weights: tuple[float, ...] | None,
-    on: str,
-    out: Path | None,
-) -> Run:
-    """`training fuse RUN RUN`."""
-    settings = FuseRecipe(how=how, on=on, weights=weights)  # type: ignore[arg-type]
-    streams = [Run(path) for path in runs]
-    names = "+".join(run.decided()["recipe"]["name"] for run in streams)
-    return fuse(
-        settings,
-        streams=streams,
-        recipe_name=f"{names}-{how}",
-        runs=out.parent if out else runs_folder(),
-        out=out,
-        base=f"{names}-{how}",
-        machine=chosen_machine(device="cpu"),
-        watch=watch(),
-    )
-
-
 def run_evaluate(
     folder: Path,
     *,
@@ -399,42 +334,6 @@ def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:
     return [like[name] for name in names]
 
 
-def run_reproduce(
-    paper: str,
-    *,
-    size: str | None,
-    store: Path | None,
-    split: str | None,
-    out: Path | None,
-    benches: Sequence[Path],
-    machine: Mapping[str, Any],
-    **options: Any,
-) -> dict[str, Any]:
-    """`training reproduce`."""
-    looking = watch()
-    opened = Store(store or only_store())
-    size = size or usual_size(chosen_machine(**machine), looking)
-    name = chosen_split(opened, split)
-    base = f"{opened.folder.resolve().name}-reproduce-{paper}-{size}-split{name}"
-    folder = out or runs_folder() / base
-    told = reproduce(
-        paper,
-        size=size,
-        store=opened,
-        split=name,
-        out=folder,
-        machine=machine,
-        extraction=benched(benches),
-        watch=looking,
-        **options,
-    )
-    lines = [f"{folder / 'report.html'}", f"{folder / 'report.md'}"]
-    table = json.loads((folder / "table.json").read_text(encoding="utf-8"))
-    for one in table["orderings"]:
-        lines.append(f"{one['name']:<4} {one['claim']:<42} {one['verdict']}")
-    return told | {"text": "\n".join(lines)}
-
-
 def _refuse_early(chosen: Setting, settings: DistillRecipe, out: Path | None) -> None:
     """Say what would fail after the teacher's minutes before them."""
     settings.check_shapes()
@@ -468,6 +367,3 @@ def _of(name: str, sees: str) -> str:
 def _bare(name: str) -> str:
     """A system's name without a size."""
     return recipe(name).system.name
-
-
-_recipe = recipe

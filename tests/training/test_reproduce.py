@@ -153,3 +153,18 @@ def test_two_processes_give_the_same_and_stop_together(tiny_store, tmp_path):
     )
     both = data / "runs" / "moving-reproduce-htsc-tiny-split1"
     assert accuracies(both) == accuracies(alone)
+
+
+def test_another_paper_in_the_same_folder_is_refused(tiny_store, tmp_path):
+    told_of(tiny_store, tmp_path / "report", rows=("mv",))
+    with pytest.raises(RunError, match="with paper ds, but it has paper dtmv"):
+        reproduce(
+            "ds",
+            size="tiny",
+            seeds=(0,),
+            store=tiny_store,
+            split="1",
+            out=tmp_path / "report",
+            machine=MACHINE,
+            watch=Silent(),
+        )

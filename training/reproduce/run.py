@@ -69,6 +69,12 @@ def reproduce(
     )
     out.mkdir(parents=True, exist_ok=True)
     before = read_json(there) if there.is_file() else {}
+    for name, value in (("paper", paper), ("size", size), ("split", split)):
+        if before.get(name, value) != value:
+            raise RunError(
+                f"{out}: expected a reproduction with {name} {value}, but it has"
+                f" {name} {before[name]}: choose another --out"
+            )
     told = {
         "paper": paper,
         "size": size,
