@@ -59,7 +59,7 @@ def connected(*taps: str, form: Literal["paper", "mse"] = "mse") -> dict[str, Te
 
 
 def frame(size: Size) -> TeachRecipe:
-    chosen = lesson(size, paper=SPATIAL, small=small_lesson(2e-3, epochs=50))
+    chosen = lesson(size, paper=SPATIAL, small=small_lesson(2e-3, epochs=120))
     net = BackboneConfig(net=size.net2d, sees="rgb", frames=1)
     return taught(net, **course(chosen, size.frame, size.judge2d))
 
@@ -97,12 +97,12 @@ def student(
 
 
 def _weighed(size: Size, terms: Mapping[str, Term]) -> dict[str, Any]:
-    """The losses' gradients at fc6 are recorded. At paper size they also decide the
-    connected loss's weight: half the labels' gradient at the start."""
+    """The losses' gradients at fc6 are recorded, and decide the weight of mean squares:
+    half the labels' gradient at the start."""
     deep = terms.get("deep")
     if deep is None or size.name == "tiny":
         return {}
-    balanced = size.name == "paper" and getattr(deep, "form", "") == "mse"
+    balanced = getattr(deep, "form", "") == "mse"
     return {"gradients_at": "fc6", "balance": {"deep": 0.5} if balanced else {}}
 
 

@@ -67,7 +67,7 @@ JOINT_LOSS = replace(BALANCED, ssim=(0.1, 0.1, 0.1, 0.1, 0.1))
 
 
 def spatial(size: Size):
-    chosen = lesson(size, paper=SPATIAL, small=small_lesson(1e-3, epochs=50))
+    chosen = lesson(size, paper=SPATIAL, small=small_lesson(1e-3, epochs=120))
     net = BackboneConfig(net=size.vgg, sees="rgb", frames=1)
     clip = size.frame
     if size.name == "paper":

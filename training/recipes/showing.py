@@ -90,6 +90,11 @@ def _settings(settings: Any, classes: int) -> Iterator[str]:
         yield f"  loss      {settings.label_weight:g} x cross-entropy of the labels{reach}"
         for name, term in settings.terms.items():
             yield f"          + {_term(name, term)}"
+        for name, share in settings.balance.items():
+            yield (
+                f"            {name} weighed so that its gradient at"
+                f" {settings.gradients_at} begins with {share:g} of the labels'"
+            )
     if isinstance(settings, FuseRecipe):
         weights = settings.weights
         given = f", {':'.join(f'{w:g}' for w in weights)}" if weights else ""
