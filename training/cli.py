@@ -191,7 +191,11 @@ def evaluate(
     "--classes", default=101, show_default=True, help="For the counts of parameters."
 )
 def recipes(name: str | None, classes: int) -> None:
-    """List the recipes, a line each, or show one whole by its NAME."""
+    """List the recipes, a line each, or show one whole by its NAME.
+
+    Every system of a paper has a small sibling for a CPU: NAME_small. The last four are
+    families, for any pair of modalities.
+    """
     from . import commands  # here, because torch takes two seconds
 
     if name:
