@@ -42,8 +42,8 @@ def speed_part(page: Page, told: Mapping[str, Any], paper: str) -> None:
         )
     if facts:
         page.table(
-            ("paper, table", "row", "frames per second", "device"),
-            [(f.place, f.row, f"{f.value:g}", f.device) for f in facts],
+            ("paper, table", "row", "data set", "frames per second", "device"),
+            [(f.place, f.row, f.dataset, f"{f.value:g}", f.device) for f in facts],
             caption="Printed in the papers, on their machines",
         )
 
