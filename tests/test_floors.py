@@ -26,14 +26,16 @@ pipeline.cluster
 pipeline.execution pipeline.summary pipeline.extraction pipeline.upkeep
 pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.colour_wheel pipeline.preview pipeline.bench
 pipeline.options pipeline.cli_bench pipeline.cli_cluster pipeline.cli
-training.errors training.saved training.metrics training.progress
+training.errors training.saved training.metrics training.scores training.progress training.warp
 training.report training.data training.models training.losses training.engine
-training.steps training.protocols
+training.teachers training.gradients training.steps training.protocols training.weighting training.speed
 training.jobs
 training.recipes
-training.bench
+training.reproduce
+training.bench training.ray_train
 training.commands
-training.cli
+training.commands_systems
+training.options training.showing training.cli_systems training.cli
 """
 LINES = [line.split() for line in FLOORS.strip().splitlines()]
 PLACE = {
@@ -168,9 +170,12 @@ def third_party(prefix: str) -> set[str]:
     }
 
 
-def test_only_the_cluster_folder_imports_ray() -> None:
+def test_only_the_cluster_folder_and_ray_train_import_ray() -> None:
     users = {each.file for each in IMPORTS if each.target.split(".")[0] == "ray"}
-    assert {unit_of(user) for user in users} <= {"pipeline.cluster"}
+    assert {unit_of(user) for user in users} <= {
+        "pipeline.cluster",
+        "training.ray_train",
+    }
 
 
 def test_each_floor_has_its_libraries() -> None:

@@ -1,5 +1,6 @@
 """What the commands do: stores, recipes and runs by name -> complete runs."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,14 +8,27 @@ from pipeline.store import Store, only_store, runs_folder
 
 from .data.splits import chosen_split, parts
 from .engine.processes import joined
-from .engine.record import Run
+from .engine.record import Run, differences
 from .errors import RunError
+from .jobs.description import runs_in
 from .jobs.distill import DistillRecipe, check_teacher, described, distill
 from .jobs.evaluate import evaluate
+from .jobs.joint import distill_jointly, teach_jointly
 from .jobs.machine import Machine
-from .jobs.teach import teach
-from .progress import Watch
-from .recipes import FAMILIES, Family, default_name, family
+from .jobs.teach import TeachRecipe, teach
+from .progress import Watch, watch
+from .protocols import Crops
+from .recipes import (
+    Family,
+    default_name,
+    family,
+    is_system,
+    recipe,
+    recipe_lines,
+)
+from .recipes.showing import recipe_text
+
+__all__ = ["recipe_lines", "recipe_text"]
 
 
 class Setting(NamedTuple):
@@ -29,16 +43,24 @@ class Setting(NamedTuple):
     runs: Path
     machine: Machine
     watch: Watch
+    beside: tuple[Store, ...] = ()
+    """Further stores that are learned together with the first."""
 
-    def base(self, what: str) -> str:
+    def base(self, what: str, name: str = "") -> str:
         """Name of a run's folder."""
-        store = self.store.folder.resolve().name
-        return f"{store}-{self.name}-{what}-split{self.split}-seed{self.seed}"
+        stores = (self.store, *self.beside)
+        store = "+".join(one.folder.resolve().name for one in stores)
+        of = "-".join(filter(None, (name or self.name, what)))
+        return f"{store}-{of}-split{self.split}-seed{self.seed}"
 
-    def shared(self) -> dict[str, Any]:
-        """What the jobs want to know of it."""
+    def shared(self, name: str = "") -> dict[str, Any]:
+        """What the jobs want to know of it.
+
+        Args:
+            name: of the recipe, where it is another's: of a teacher.
+        """
         return {
-            "recipe_name": self.name,
+            "recipe_name": name or self.name,
             "store": self.store,
             "split": self.split,
             "seed": self.seed,
@@ -58,113 +80,268 @@ def setting(
     out: Path | None,
     machine: Machine,
     watch: Watch,
+    teach: str | None = None,
+    student: str = "mv",
 ) -> Setting:
     """Find what was asked for, or its default, and say which it is.
 
     Args:
         size: small or paper; None is small without a GPU, and says so.
         out: folder of the run; others that are needed lie beside it.
+        teach, student: modalities, for the default recipe; see `default_name`.
     """
     opened = Store(store or only_store())
-    if recipe is None and size is None:
-        size = "paper" if machine.device.type == "cuda" else "small"
-        if size == "small":
-            watch.say("no GPU here: --size small")
-    name = recipe or default_name(opened.dataset, size or "small")
+    if recipe is None:
+        size = size or usual_size(machine, watch)
+        recipe = default_name(size, teach=teach, student=student)
+    elif size and is_system(recipe) and recipe == _bare(recipe):
+        recipe += {"paper": "", "small": "_small"}[size]
     chosen = Setting(
         store=opened,
         split=chosen_split(opened, split),
         seed=seed,
-        name=name,
-        family=family(name),
+        name=recipe,
+        family=family(recipe),
         runs=out.parent if out else runs_folder(),
         machine=machine,
         watch=watch,
     )
     watch.say(
         f"store {opened.folder}, {opened.splits[chosen.split]} split {chosen.split},"
-        f" recipe {name}, seed {seed}, {machine.device.type} {machine.precision}"
+        f" recipe {recipe}, seed {seed}, {machine.device.type} {machine.precision}"
     )
     return chosen
 
 
-def run_teach(chosen: Setting, modality: str, *, out: Path | None) -> Run:
+def usual_size(machine: Machine, watch: Watch) -> str:
+    """paper with a GPU, small without one; the latter is said."""
+    if machine.device.type == "cuda":
+        return "paper"
+    watch.say("no GPU here: --size small")
+    return "small"
+
+
+def each(
+    options: Mapping[str, Any],
+    run: Callable[[Setting, Path | None], Run],
+    *,
+    machine: Machine,
+    teach: str | None = None,
+    student: str = "mv",
+) -> list[Run]:
+    """Do something for every split and seed that is asked for.
+
+    Args:
+        options: of the command: store, split, recipe, size, seed, seeds, out.
+        run: one of the functions below.
+    """
+    from .progress import Silent
+
+    chosen = dict(options)
+    stores = chosen.pop("stores")
+    chosen["store"] = stores[0] if stores else None
+    beside = tuple(Store(path) for path in stores[1:])
+    seeds = range(chosen["seed"], chosen["seed"] + chosen.pop("seeds"))
+    splits = splits_of(Store(chosen["store"] or only_store()), chosen.pop("split"))
+    out = chosen.pop("out")
+    if out and len(splits) * len(seeds) > 1:
+        raise RunError(
+            f"{out}: expected one split and one seed with --out, got {len(splits)} and"
+            f" {len(seeds)}: without it, every run has a folder of its own"
+        )
+    looking = watch() if machine.processes.first else Silent()
+    found = []
+    for split in splits:
+        for seed in seeds:
+            one = setting(
+                **(chosen | {"seed": seed}),
+                split=split,
+                out=out,
+                machine=machine,
+                watch=looking,
+                teach=teach,
+                student=student,
+            )
+            found.append(run(one._replace(beside=beside), out))
+    return found
+
+
+def splits_of(store: Store, wanted: str | None) -> list[str]:
+    """The splits that an option names.
+
+    Args:
+        wanted: one, several with commas between, "all", or None for the usual one.
+    """
+    if wanted == "all":
+        return sorted(store.splits)
+    if wanted is None:
+        return [chosen_split(store, None)]
+    return [chosen_split(store, name) for name in wanted.split(",")]
+
+
+def run_teach(chosen: Setting, modality: str | None, *, out: Path | None) -> Run:
     """`training teach`."""
-    return teach(
-        chosen.family.teach(modality),
-        out=out,
-        base=chosen.base(modality),
-        **chosen.shared(),
-    )
+    sees = modality or chosen.family.sees[0]
+    name = chosen.family.teacher or chosen.name
+    return _taught(chosen, chosen.family.teach(sees), name, _of(name, sees), out=out)
+
+
+def _taught(
+    chosen: Setting, settings: TeachRecipe, name: str, what: str, **options: Any
+) -> Run:
+    """A training on labels, of one store or several."""
+    shared = chosen.shared(name) | options | {"base": chosen.base(what, name)}
+    if not chosen.beside:
+        return teach(settings, **shared)
+    del shared["store"]
+    return teach_jointly(settings, stores=(chosen.store, *chosen.beside), **shared)
 
 
 def run_distill(
     chosen: Setting,
     *,
-    teacher: str,
-    student: str,
-    teacher_run: Path | None,
-    baseline: bool,
+    teacher: str | Sequence[str] | None = None,
+    student: str | None = None,
+    teacher_runs: Sequence[Path] = (),
+    baseline: bool = False,
     out: Path | None,
 ) -> Run:
-    """`training distill`: a teacher if there is none, a baseline if wanted, the student."""
+    """`training distill`: teachers if there are none, a baseline if wanted, the student."""
     with joined(chosen.machine.processes, chosen.machine.device):
-        recipe = chosen.family.distill(teacher, student)
-        _refuse_early(chosen, recipe, out)
-        if teacher_run:
-            expert = Run(teacher_run)
-            if expert.results() is None:
-                raise RunError(f"{teacher_run}: expected a complete run of a teacher")
-            check_teacher(expert, recipe, store=chosen.store, split=chosen.split)
-        else:
-            expert = teach(
-                chosen.family.teach(teacher),
-                base=chosen.base(teacher),
-                if_none=f"no complete {teacher} teacher of this store, split, recipe and seed:"
-                " trains one first",
-                **chosen.shared(),
-            )
-        chosen.watch.say(f"teacher: {expert.folder}")
+        usual_teacher, usual_student = chosen.family.sees
+        sees = (teacher,) if isinstance(teacher, str) else tuple(teacher or ())
+        sees = sees or (usual_teacher,)
+        settings = chosen.family.distill(sees[0], student or usual_student)
+        if len(sees) > 1:
+            settings = settings.taught_by(*sees)
+        _refuse_early(chosen, settings, out)
+        experts = _teachers(chosen, settings, teacher_runs)
+        student_sees = settings.student.sees
         scratch = None
         if baseline:
-            scratch = teach(
-                recipe.scratch(),
-                base=chosen.base(f"{student}-scratch"),
+            scratch = _taught(
+                chosen,
+                settings.scratch(),
+                chosen.name,
+                f"{student_sees}-scratch",
                 if_none="baseline: the student without its teacher",
-                **chosen.shared(),
             )
-        return distill(
-            recipe,
-            teacher=expert,
-            scratch=scratch,
-            out=out,
-            base=chosen.base(f"{teacher}-to-{student}"),
-            **chosen.shared(),
+        names = "+".join(one.sees for one in settings.teachers)
+        own = (names, student_sees) == chosen.family.sees and is_system(chosen.name)
+        shared = chosen.shared() | {
+            "base": chosen.base("" if own else f"{names}-to-{student_sees}"),
+            "out": out,
+        }
+        if chosen.beside:
+            del shared["store"]
+            stores = (chosen.store, *chosen.beside)
+            return distill_jointly(
+                settings, teacher=experts[0], stores=stores, **shared
+            )
+        return distill(settings, teacher=experts, scratch=scratch, **shared)
+
+
+def _teachers(
+    chosen: Setting, settings: DistillRecipe, given: Sequence[Path]
+) -> list[Run]:
+    """Complete runs of a recipe's teachers: the given ones, or found, or trained now."""
+    if given:
+        if len(given) != len(settings.teachers):
+            raise RunError(
+                f"expected a --teacher-run for each of {len(settings.teachers)} teachers,"
+                f" got {len(given)}"
+            )
+        for path in given:
+            if Run(path).results() is None:
+                raise RunError(f"{path}: expected a complete run of a teacher")
+        by_sees = {(Run(p).decided().get("model") or {}).get("sees"): p for p in given}
+        ordered = [
+            Run(by_sees.get(t.sees, path))
+            for t, path in zip(settings.teachers, given, strict=True)
+        ]
+        for run, wanted in zip(ordered, settings.teachers, strict=True):
+            check_teacher(run, settings, wanted, store=chosen.store, split=chosen.split)
+            chosen.watch.say(f"teacher: {run.folder}")
+        return ordered
+    found = []
+    name = chosen.family.teacher or chosen.name
+    for one in settings.teachers:
+        run = _taught(
+            chosen,
+            chosen.family.teach(one.sees),
+            name,
+            _of(name, one.sees),
+            if_none=f"no complete {one.sees} teacher of this store, split, recipe and seed:"
+            " trains one first",
         )
+        chosen.watch.say(f"teacher: {run.folder}")
+        found.append(run)
+    return found
 
 
 def run_evaluate(
-    folder: Path, *, store: Path | None, part: str, machine: Machine, watch: Watch
+    folder: Path,
+    *,
+    store: Path | None,
+    part: str,
+    crops: Crops | None = None,
+    machine: Machine,
+    watch: Watch,
 ) -> dict[str, Any]:
     """`training evaluate`: on the store that is given, or where it was at training."""
     run = Run(folder)
     where = store or Path(run.machine().get("store", ""))
-    return evaluate(run, store=Store(where), part=part, machine=machine, watch=watch)
+    return evaluate(
+        run, store=Store(where), part=part, crops=crops, machine=machine, watch=watch
+    )
 
 
-def recipe_lines() -> list[str]:
-    """One line a recipe."""
-    wide = max(map(len, FAMILIES))
-    return [f"{name:<{wide}}  {known.line}" for name, known in FAMILIES.items()]
+def crops_of(option: str | None) -> Crops | None:
+    """What --crops says."""
+    known: dict[str | None, Crops] = {"1": 1, "3": 3, "10": 10}
+    return known.get(option)
 
 
-def _refuse_early(chosen: Setting, recipe: DistillRecipe, out: Path | None) -> None:
+def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:
+    """The given runs; with splits asked for, the one given and its like on these.
+
+    Raises:
+        RunError: a split has no complete run like it beside it.
+    """
+    if wanted is None:
+        return list(folders)
+    if len(folders) != 1:
+        raise RunError(f"expected one run with --split, got {len(folders)}")
+    given = Run(folders[0])
+    ours = _apart_from_split(given)
+    like: dict[str, Path] = {}
+    for run in runs_in(folders[0].resolve().parent):
+        if run.results() is not None and not differences(ours, _apart_from_split(run)):
+            like.setdefault(run.decided()["split"]["name"], run.folder)
+    like[given.decided()["split"]["name"]] = folders[0]
+    if wanted == "all":
+        known = Store(Path(given.machine().get("store", ""))).splits
+        names = sorted(known)
+    else:
+        names = wanted.split(",")
+    missing = [name for name in names if name not in like]
+    if missing:
+        raise RunError(
+            f"{folders[0]}: expected runs like it on splits {', '.join(names)} beside it,"
+            f" but there is none on {', '.join(missing)}: train with --split"
+            f" {','.join(missing)}"
+        )
+    return [like[name] for name in names]
+
+
+def _refuse_early(chosen: Setting, settings: DistillRecipe, out: Path | None) -> None:
     """Say what would fail after the teacher's minutes before them."""
-    wanted = [recipe.student.sees, recipe.teacher.sees]
+    settings.check_shapes()
+    wanted = [settings.student.sees, *(one.sees for one in settings.teachers)]
     parts(chosen.store, split=chosen.split, modalities=wanted, seed=chosen.seed)
     if out and chosen.machine.processes.first:
         what = described(
-            recipe,
+            settings,
             recipe_name=chosen.name,
             store=chosen.store,
             split=chosen.split,
@@ -172,3 +349,21 @@ def _refuse_early(chosen: Setting, recipe: DistillRecipe, out: Path | None) -> N
             precision=chosen.machine.precision,
         )
         Run(out).check(what)
+
+
+def _apart_from_split(run: Run) -> dict[str, Any]:
+    decided = run.decided()
+    ignored = ("split", "teacher", "streams", "first_weights")
+    return {k: v for k, v in decided.items() if k not in ignored}
+
+
+def _of(name: str, sees: str) -> str:
+    """What stands behind a recipe's name in a run's: the modality, unless it says so."""
+    if is_system(name) and recipe(name).settings.model.sees == sees:
+        return ""
+    return sees
+
+
+def _bare(name: str) -> str:
+    """A system's name without a size."""
+    return recipe(name).system.name

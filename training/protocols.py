@@ -1,62 +1,84 @@
 """Clips of a video -> scores of a video: how a trained network is judged."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from .data.dataset import Clips, StatedClips
 from .data.sampling import consecutive_starts, even_starts
-from .engine.loop import Precision, on_device
+from .engine.loop import Precision
 from .errors import RecipeError
+from .models.taps import tap as tapped
+from .scores import Aggregate, Scores, cross_entropy
+
+__all__ = [
+    "Aggregate",
+    "ClipProtocol",
+    "Scorer",
+    "Scores",
+    "SnippetFeatures",
+    "cross_entropy",
+    "single_threaded",
+]
+
+Crops = Literal[1, 3, 10]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipProtocol:
-    """Which clips of a video are looked at, and how their scores become one."""
+    """Which clips of a video are looked at, and how their scores become one.
+
+    3D networks of the papers: the default. 2D networks: 25 snippets, softmax.
+    """
 
     clips: int | None = None
-    """So many spread evenly over the video; None: all that follow without overlap."""
-    aggregate: Literal["logits", "softmax"] = "logits"
-    """What is averaged over the clips."""
+    """So many spread evenly over the video; None: all that follow without overlap.
+    Where a video is too short for so many, some count several times."""
+    aggregate: Aggregate = "logits"
+    """What is averaged over clips and crops, and judged."""
+    crops: Crops = 1
+    """1: the centre. 3: along the long side. 10: corners, centre, and their mirrors."""
 
     def __post_init__(self) -> None:
         if self.aggregate not in ("logits", "softmax"):
             raise RecipeError(
                 f"expected to aggregate logits or softmax, got {self.aggregate}"
             )
+        if self.crops not in (1, 3, 10):
+            raise RecipeError(f"expected 1, 3 or 10 crops, got {self.crops}")
+        if self.clips is not None and self.clips < 1:
+            raise RecipeError(f"expected at least 1 clip, got {self.clips}")
 
     def starts(self, available: int, clip_span: int) -> np.ndarray:
-        """First entries of the clips of a video."""
+        """First entries of the clips of a video, growing."""
         if self.clips is None:
             return consecutive_starts(available=available, clip_span=clip_span)
         return even_starts(self.clips, available=available, clip_span=clip_span)
 
 
-class Scores(NamedTuple):
-    """What a network makes of each video: V videos, K classes."""
+class SnippetFeatures(NamedTuple):
+    """What a layer makes of each snippet: V videos, N snippets, d numbers."""
 
     ids: tuple[str, ...]
     labels: np.ndarray
     """(V,) int64."""
-    scores: np.ndarray
-    """(V, K) float64: mean logits, or mean probabilities."""
-    loss: float
-    """Mean cross-entropy of the videos' scores."""
-
-    def save(self, path: Path) -> None:
-        """As an .npz without pickles, for fusion and comparison later."""
-        np.savez(
-            path, ids=np.array(self.ids, "U"), labels=self.labels, scores=self.scores
-        )
+    features: np.ndarray
+    """(V, N, d) float32."""
 
 
 class Scorer:
-    """Scores the same videos again and again; workers stay between."""
+    """Scores the same videos again and again; workers stay between.
+
+    A network sees what it would see alone: its own modality, from its own first to its
+    own last entry, whatever it was trained beside. A clip that counts several times is
+    read and seen once.
+    """
 
     def __init__(
         self,
@@ -68,17 +90,40 @@ class Scorer:
         precision: Precision = "float32",
         batch_size: int = 32,
         workers: int = 0,
+        split: str = "",
+        part: str = "",
     ) -> None:
-        self.clips, self.sees, self.protocol = clips, sees, protocol
+        """
+        Args:
+            batch_size: inputs seen at once; each crop is one.
+            split, part: for the scores' record.
+
+        Raises:
+            RecipeError: the protocol mirrors, but a mirrored video is of another class.
+        """
+        store = clips.frames.store
+        if protocol.crops == 10 and not store.mirror_safe:
+            raise RecipeError(
+                f"{store.folder}: expected 1 or 3 crops, got 10: they mirror, and mirrored"
+                " videos of this data set are of other classes"
+            )
+        self.clips, self.sees, self.protocol = clips.seeing(sees), sees, protocol
         self.device, self.precision = device, precision
-        wanted = [
-            (index, int(start))
-            for index, video in enumerate(clips.videos)
-            for start in protocol.starts(clips.available(video), clips.config.span)
-        ]
+        self.split, self.part = split, part
+        self.mirrors = protocol.crops == 10
+        wanted: list[tuple[int, int]] = []
+        repeats: list[int] = []
+        for index, video in enumerate(clips.videos):
+            starts = protocol.starts(self.clips.available(video), clips.config.span)
+            found, times = np.unique(starts, return_counts=True)
+            wanted += [(index, start) for start in found.tolist()]
+            repeats += times.tolist()
+        self.video_of = np.array([index for index, _ in wanted], np.int64)
+        self.times = np.array(repeats, np.int64)
+        """How often each clip counts."""
         self.loader = DataLoader(
-            StatedClips(clips, wanted),
-            batch_size,
+            StatedClips(self.clips, wanted, crops=protocol.crops),
+            max(batch_size // (5 if self.mirrors else protocol.crops), 1),
             num_workers=workers,
             persistent_workers=workers > 0,
             worker_init_fn=single_threaded,
@@ -88,44 +133,129 @@ class Scorer:
     @torch.no_grad()
     def __call__(self, model: nn.Module) -> Scores:
         """Look at every clip once, in evaluation mode; the mode is put back."""
+        videos = self.clips.videos
+        sums: dict[str, np.ndarray] = {}
         training = model.training
         model.eval()
-        videos = self.clips.videos
-        total: np.ndarray | None = None
-        counts = np.zeros(len(videos))
-        for batch in self.loader:
-            index = batch.pop("video").numpy()
-            with torch.autocast(
-                self.device.type,
-                getattr(torch, self.precision),
-                enabled=self.precision != "float32",
-            ):
-                logits = model(on_device(batch, self.device)[self.sees]).double()
-            values = (
-                logits.softmax(1) if self.protocol.aggregate == "softmax" else logits
-            )
-            if total is None:
-                total = np.zeros((len(videos), values.shape[1]))
-            np.add.at(total, index, values.cpu().numpy())
-            np.add.at(counts, index, 1)
+        for places, crops in self.batches():
+            each = self.forward(model, crops)
+            of_video, times = self.video_of[places], self.times[places, None]
+            for name, values in (("logits", each), ("softmax", each.softmax(-1))):
+                means = values.mean(dim=0).cpu().numpy()
+                total = sums.setdefault(name, np.zeros((len(videos), means.shape[1])))
+                np.add.at(total, of_video, means * times)
         model.train(training)
-        if total is None:
+        if not sums:
             raise ValueError("expected at least one video to score")
-        scores = total / counts[:, None]
-        labels = np.array([video.labels[0] for video in videos])
-        ids = tuple(video.id for video in videos)
-        loss = cross_entropy(scores, labels, logits=self.protocol.aggregate == "logits")
-        return Scores(ids, labels, scores, loss)
+        counts = np.bincount(self.video_of, self.times, len(videos))[:, None]
+        classes = self.clips.frames.store.classes
+        relevant = np.zeros((len(videos), sums["logits"].shape[1]), bool)
+        for row, video in zip(relevant, videos, strict=True):
+            row[list(video.labels)] = True
+        return Scores(
+            ids=tuple(video.id for video in videos),
+            labels=self._labels(),
+            logits=sums["logits"] / counts,
+            softmax=sums["softmax"] / counts,
+            relevant=None if (relevant.sum(axis=1) == 1).all() else relevant,
+            aggregate=self.protocol.aggregate,
+            classes=classes if len(classes) == relevant.shape[1] else (),
+            split=self.split,
+            part=self.part,
+        )
+
+    @torch.no_grad()
+    def snippet_features(
+        self, model: nn.Module, tap: str, *, path: Path | None = None
+    ) -> SnippetFeatures:
+        """What a layer makes of each snippet of each video, the mean over its crops.
+
+        Maps are averaged over space and time, so that d is the layer's channels. A
+        snippet that counts several times stands several times.
+
+        Args:
+            tap: a submodule of the model.
+            path: of a .npy to write, where the features are too many for memory.
+
+        Raises:
+            RecipeError: the protocol does not give every video equally many clips.
+        """
+        count = self.protocol.clips
+        if count is None:
+            raise RecipeError("expected a protocol with a number of clips, got None")
+        features: np.ndarray | None = None
+        ends = np.cumsum(self.times) - count * self.video_of
+        training = model.training
+        model.eval()
+        for places, crops in self.batches():
+            found = []
+            for inputs in self._inputs(crops):
+                with tapped(model, tap) as taps:
+                    self._pass(model, inputs)
+                each = taps[tap].float()
+                each = each.flatten(2).mean(2) if each.ndim > 2 else each
+                found.append(_by_crop(each, len(places)))
+            values = torch.cat(found).mean(dim=0).cpu().numpy()
+            if features is None:
+                shape = (len(self.clips), count, values.shape[1])
+                features = _room(shape, path)
+            for place, value in zip(places, values, strict=True):
+                last = ends[place]
+                features[self.video_of[place], last - self.times[place] : last] = value
+        model.train(training)
+        if features is None:
+            raise ValueError("expected at least one video to look at")
+        ids = tuple(video.id for video in self.clips.videos)
+        return SnippetFeatures(ids, self._labels(), features)
+
+    def batches(self) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Places in the protocol's list of clips, and (B, crops, C, T, H, W)."""
+        for batch in self.loader:
+            clips = batch[self.sees].to(self.device, non_blocking=True)
+            yield batch["place"].numpy(), clips
+
+    def forward(self, model: nn.Module, clips: Tensor) -> Tensor:
+        """(B, crops, C, T, H, W) -> (crops with mirrors, B, K) float64 logits."""
+        passes = [self._pass(model, inputs).double() for inputs in self._inputs(clips)]
+        return torch.cat([_by_crop(logits, len(clips)) for logits in passes])
+
+    def _inputs(self, clips: Tensor) -> Iterator[Tensor]:
+        """(B, crops, C, T, H, W) as batches, the mirrors in one of their own."""
+        inputs = clips.flatten(0, 1)
+        yield inputs
+        if self.mirrors:
+            yield mirrored(inputs, motion=self.sees != "rgb")
+
+    def _pass(self, model: nn.Module, inputs: Tensor) -> Tensor:
+        with torch.autocast(
+            self.device.type,
+            getattr(torch, self.precision),
+            enabled=self.precision != "float32",
+        ):
+            return model(inputs)
+
+    def _labels(self) -> np.ndarray:
+        first = [(*video.labels, -1)[0] for video in self.clips.videos]
+        return np.array(first, np.int64)
 
 
-def cross_entropy(scores: np.ndarray, labels: np.ndarray, *, logits: bool) -> float:
-    """Mean of -log p(true class). Probabilities are kept away from 0."""
-    if logits:
-        scores = scores - scores.max(axis=1, keepdims=True)
-        logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-    else:
-        logs = np.log(np.maximum(scores, 1e-12))
-    return float(-np.take_along_axis(logs, labels[:, None], axis=1).mean())
+def mirrored(clips: Tensor, *, motion: bool) -> Tensor:
+    """(B, C, T, H, W) from right to left; what moved right moves left."""
+    flipped = clips.flip(-1)
+    if motion:
+        flipped[:, 0].neg_()  # a copy already
+    return flipped
+
+
+def _by_crop(values: Tensor, clips: int) -> Tensor:
+    """(B x crops, d) -> (crops, B, d)."""
+    return values.unflatten(0, (clips, -1)).transpose(0, 1)
+
+
+def _room(shape: tuple[int, int, int], path: Path | None) -> np.ndarray:
+    if path is None:
+        return np.empty(shape, np.float32)
+    return np.lib.format.open_memmap(path, "w+", np.float32, shape)
 
 
 def single_threaded(worker: int) -> None:

@@ -1,16 +1,31 @@
-"""What happens to a batch: the only thing in which trainings differ."""
+"""What happens to a batch: the only thing in which trainings differ.
 
-from collections.abc import Mapping
-from typing import Self
+A step gives its losses by name, unweighted (`losses`), and their weighted sum
+(`forward`). `beside` holds networks that it asks and that do not learn: they are in no
+optimizer, no checkpoint and no list of parameters.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from .engine.loop import Batch, StepOutput
+from .engine.loop import Batch, JointBatch, StepOutput
 from .errors import RecipeError
-from .losses.terms import Outputs, Term
-from .models.taps import tap
+from .losses.photometric import BALANCED, FlowLoss, Parts, flow_loss
+from .losses.terms import Outputs, Term, features_at, sides
+from .models.adapters import build_adapter
+from .models.heads import TwoHeads, split_head
+from .models.motion_backbone import MotionBackbone, unnormalised
+from .models.motionnet import MotionNet
+from .models.taps import Taps
+from .teachers import Teacher
+
+LABELS = "labels"
+"""Name of the labels' loss among the losses."""
+TRUNK = "trunk"
 
 
 class Supervised(nn.Module):
@@ -20,67 +35,390 @@ class Supervised(nn.Module):
         super().__init__()
         self.model, self.sees = model, sees
 
-    def forward(self, batch: Batch) -> StepOutput:
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         logits = self.model(batch[self.sees])
-        loss = F.cross_entropy(logits, batch["label"])
-        return StepOutput(loss, {"labels": loss.detach()})
+        return {LABELS: F.cross_entropy(logits, batch["label"])}
+
+    def forward(self, batch: Batch) -> StepOutput:
+        return weighted(self.losses(batch), {LABELS: 1.0})
+
+
+class JointSupervised(nn.Module):
+    """A network learns the labels of several data sets: the sum of its heads' losses."""
+
+    def __init__(self, model: TwoHeads, *, sees: str) -> None:
+        super().__init__()
+        self.model, self.sees = model, sees
+
+    def losses(self, batch: JointBatch) -> dict[str, Tensor]:
+        logits = self.model({name: part[self.sees] for name, part in batch.items()})
+        return {
+            f"{name}.{LABELS}": F.cross_entropy(logits[name], part["label"])
+            for name, part in batch.items()
+        }
+
+    def forward(self, batch: JointBatch) -> StepOutput:
+        return weighted(self.losses(batch), {LABELS: 1.0})
+
+
+class Seen(NamedTuple):
+    """What student and teacher made of the same clips."""
+
+    student: Outputs
+    teacher: Outputs
+    label_logits: Tensor
+    """(B, classes), to be judged by the labels."""
+    labels: Tensor
+    """(B,) int64"""
 
 
 class Distill(nn.Module):
-    """A student sees one modality of a clip, its frozen teacher another."""
+    """A student sees one modality of a clip, its frozen teacher another, or several."""
 
     def __init__(
         self,
         student: nn.Module,
-        teacher: nn.Module,
+        teacher: nn.Module | Mapping[str, nn.Module],
         *,
         student_sees: str,
-        teacher_sees: str = "flow",
+        teacher_sees: str | Mapping[str, str] = "flow",
         terms: Mapping[str, Term],
         label_weight: float = 1.0,
+        labels_reach: Literal["all", "head"] = "all",
+        feature_only: int = 0,
+        example: Batch | None = None,
     ) -> None:
-        super().__init__()
-        self.student = student
-        self.teacher = teacher.requires_grad_(False)
-        self.student_sees, self.teacher_sees = student_sees, teacher_sees
-        self.terms, self.label_weight = terms, label_weight
-        self.taps = sorted({name for term in terms.values() for name in term.taps})
+        """
+        Args:
+            teacher, teacher_sees: a network and its modality, or several by stream: see
+                `Teacher`.
+            labels_reach: "head" lets the labels teach the last linear layer only, and
+                the terms everything else: MERS, the variant of MARS (Crasto et al.,
+                CVPR 2019). There the classifier comes after the features; here both
+                learn side by side, which labels can't notice.
+            feature_only: so many first epochs have neither labels nor terms of logits.
+            example: a batch of a clip or more, of which values do not matter: needed
+                where a term names an adapter, for the shapes.
 
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        self.teacher.eval()  # else its batch norm would follow the student's data
-        return self
+        Raises:
+            RecipeError: a term has the name of the labels' loss, or an adapter does not
+                fit, or the student does not end in a linear layer.
+        """
+        super().__init__()
+        one = "teacher"
+        streams = {one: teacher} if isinstance(teacher, nn.Module) else teacher
+        sees = {one: teacher_sees} if isinstance(teacher_sees, str) else teacher_sees
+        self._begin(
+            student,
+            (Teacher(streams, sees),),
+            student_sees=student_sees,
+            terms=terms,
+            label_weight=label_weight,
+            labels_reach=labels_reach,
+            feature_only=feature_only,
+            example=example,
+        )
+
+    def _begin(
+        self,
+        student: nn.Module,
+        teachers: tuple[Teacher, ...],
+        *,
+        student_sees: str,
+        terms: Mapping[str, Term],
+        label_weight: float,
+        labels_reach: Literal["all", "head"],
+        feature_only: int,
+        example: Any,
+    ) -> None:
+        if LABELS in terms:
+            raise RecipeError(f"expected terms of other names than {LABELS}")
+        if labels_reach not in ("all", "head"):
+            raise RecipeError(
+                f"expected labels to reach all or head, got {labels_reach}"
+            )
+        self.student, self.student_sees = student, student_sees
+        self.beside = teachers
+        """In a tuple, where torch finds them neither to learn nor to set them to train."""
+        self.terms = terms
+        self.labels_reach, self.feature_only, self.epoch = labels_reach, feature_only, 0
+        self.weights = term_weights(terms, label_weight)
+        """By name. They are in the step's state: a run may choose them at its start."""
+        wanted = [sides(name) for term in terms.values() for name in term.taps]
+        for teacher in teachers:
+            teacher.watch(theirs for _, theirs in wanted)
+        self.reader = self._reader(sorted({ours for ours, _ in wanted}))
+        self.adapters = nn.ModuleDict()
+        if any(getattr(term, "adapter", None) for term in terms.values()):
+            self._add_adapters(example)
+
+    def _reader(self, taps: list[str]) -> Taps:
+        self.head = split_head(self.student)[0] if self.labels_reach == "head" else ""
+        return Taps(self.student, taps, inputs=[self.head] if self.head else [])
+
+    @property
+    def teacher(self) -> Teacher:
+        return self.beside[0]
+
+    def begin_epoch(self, epoch: int) -> None:
+        """What comes belongs to this epoch, from 0."""
+        self.epoch = epoch
+
+    def current_weights(self) -> dict[str, float]:
+        """Of the losses by name, in this epoch."""
+        if self.epoch >= self.feature_only:
+            return dict(self.weights)
+        return {
+            name: weight if name in self.terms and self.terms[name].taps else 0.0
+            for name, weight in self.weights.items()
+        }
+
+    def seen(self, batch: Any) -> dict[str, Seen]:
+        """Data set -> what both made of its clips; "" for a batch of one."""
+        logits, features, given = self.reader(batch[self.student_sees])
+        student, label_logits = Outputs(logits, features), logits
+        if self.head:
+            head = self.student.get_submodule(self.head)
+            label_logits = head(given[self.head].detach())
+        teacher = self.teacher(batch)
+        return {"": Seen(student, teacher, label_logits, batch["label"])}
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """By name, unweighted; "data set.name" for a batch of several data sets."""
+        found: dict[str, Tensor] = {}
+        for dataset, (student, teacher, logits, labels) in self.seen(batch).items():
+            prefix = dataset and f"{dataset}."
+            found[prefix + LABELS] = F.cross_entropy(logits, labels)
+            for name, term in self.terms.items():
+                adapted = self._adapted(name, student)
+                found[prefix + name] = term(adapted, teacher)
+        return found
+
+    def forward(self, batch: Any) -> StepOutput:
+        return weighted(self.losses(batch), self.current_weights())
+
+    def get_extra_state(self) -> dict[str, float]:
+        return dict(self.weights)
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        self.weights = dict(state)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        for teacher in self.beside:  # goes where the step goes: .to(device)
+            teacher._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
+    def _adapted(self, name: str, student: Outputs) -> Outputs:
+        """The student as a term wants to see it."""
+        made = {
+            written: self.adapters[_key(name, written)](
+                student.features[sides(written)[0]]
+            )
+            for written in self.terms[name].taps
+            if _key(name, written) in self.adapters
+        }
+        return student._replace(features=student.features | made) if made else student
+
+    @torch.no_grad()
+    def _add_adapters(self, example: Any) -> None:
+        if example is None:
+            raise RecipeError("expected an example batch for terms with an adapter")
+        training = self.student.training
+        self.eval()
+        student, teacher, *_ = next(iter(self.seen(example).values()))
+        self.student.train(training)
+        for name, term in self.terms.items():
+            kind: str | None = getattr(term, "adapter", None)
+            if kind is None:
+                continue
+            for written in term.taps:
+                ours, theirs = features_at(student, teacher, written)
+                self.adapters[_key(name, written)] = build_adapter(
+                    kind, ours.shape, theirs.shape, tap=f"term {name}, {written}"
+                )
+
+
+class JointDistill(Distill):
+    """A student of several data sets; each half of a batch has its own teacher's view.
+
+    The sum over the data sets of what `Distill` does with one.
+
+    Source:
+        Zhang et al., "Real-Time Action Recognition With Deeply Transferred Motion
+        Vector CNNs", IEEE TIP 2018, who train HMDB51 together with UCF101.
+    """
+
+    student: TwoHeads
+
+    def __init__(
+        self,
+        student: TwoHeads,
+        teachers: Mapping[str, Teacher],
+        *,
+        student_sees: str,
+        terms: Mapping[str, Term],
+        label_weight: float = 1.0,
+        labels_reach: Literal["all", "head"] = "all",
+        feature_only: int = 0,
+        example: JointBatch | None = None,
+    ) -> None:
+        """
+        Args:
+            teachers: data set -> its teacher. One network of two heads is a teacher of
+                each: `Teacher({"flow": both.alone("ucf101")}, {"flow": "flow"})`.
+        """
+        nn.Module.__init__(self)
+        if teachers.keys() != student.heads.keys():
+            raise RecipeError(
+                f"expected teachers of {', '.join(student.heads)},"
+                f" got {', '.join(teachers) or 'none'}"
+            )
+        self.datasets = tuple(teachers)
+        self._begin(
+            student,
+            tuple(teachers.values()),
+            student_sees=student_sees,
+            terms=terms,
+            label_weight=label_weight,
+            labels_reach=labels_reach,
+            feature_only=feature_only,
+            example=example,
+        )
+
+    def _reader(self, taps: list[str]) -> Taps:
+        return Taps(self.student, [TRUNK, *(f"{TRUNK}.{name}" for name in taps)])
+
+    def seen(self, batch: JointBatch) -> dict[str, Seen]:
+        clips = {name: part[self.student_sees] for name, part in batch.items()}
+        logits, features, _ = self.reader(clips)
+        sizes = [len(value) for value in clips.values()]
+        halves = {
+            name.removeprefix(f"{TRUNK}."): value.split(sizes)
+            for name, value in features.items()
+        }
+        found = {}
+        for place, (name, part) in enumerate(batch.items()):
+            seen = {written: value[place] for written, value in halves.items()}
+            label_logits = logits[name]
+            if self.labels_reach == "head":
+                label_logits = self.student.heads[name](seen[TRUNK].detach())
+            student = Outputs(logits[name], seen)
+            teacher = self.beside[self.datasets.index(name)](part)
+            found[name] = Seen(student, teacher, label_logits, part["label"])
+        return found
+
+
+class Unsupervised(nn.Module):
+    """MotionNet learns from rgb clips which motion explains the next frame."""
+
+    def __init__(
+        self,
+        model: MotionNet,
+        *,
+        rgb_mean: Sequence[float],
+        rgb_std: Sequence[float],
+        loss: FlowLoss = BALANCED,
+    ) -> None:
+        """
+        Args:
+            rgb_mean, rgb_std: with which the clips are normalised, to undo it.
+        """
+        super().__init__()
+        self.model, self.loss = model, loss
+        self.rgb_mean, self.rgb_std = tuple(rgb_mean), tuple(rgb_std)
 
     def forward(self, batch: Batch) -> StepOutput:
-        with tap(self.student, *self.taps) as features:
-            student = Outputs(self.student(batch[self.student_sees]), features)
-        with torch.no_grad(), tap(self.teacher, *self.taps) as features:
-            teacher = Outputs(self.teacher(batch[self.teacher_sees]), features)
+        frames = unnormalised(batch["rgb"], mean=self.rgb_mean, std=self.rgb_std)
+        loss, parts = flow_loss(frames, self.model.scales(frames), self.loss)
+        return StepOutput(loss, _means(parts))
 
-        labels = F.cross_entropy(student.logits, batch["label"])
-        parts = {"labels": labels.detach()}
-        loss = self.label_weight * labels
-        for name, term in self.terms.items():
-            part = term(student, teacher)
-            parts[name] = part.detach()
-            loss = loss + term.weight * part
-        return StepOutput(loss, parts)
+
+class EndToEnd(nn.Module):
+    """A motion estimator and the network that sees its motion learn together.
+
+    Source:
+        Zhou, Chen, Sugumaran, "Hidden Two-Stream Collaborative Learning Network for Action
+        Recognition", section 3.1, after Zhu et al., "Hidden Two-Stream Convolutional
+        Networks for Action Recognition", ACCV 2018: the losses of the flow stay, so that
+        it remains one.
+    """
+
+    def __init__(
+        self,
+        model: MotionBackbone,
+        *,
+        loss: FlowLoss = BALANCED,
+        flow_weight: float = 1.0,
+    ) -> None:
+        """
+        Args:
+            flow_weight: of the losses without labels, against cross-entropy.
+        """
+        super().__init__()
+        self.model, self.loss, self.flow_weight = model, loss, flow_weight
+
+    def forward(self, batch: Batch) -> StepOutput:
+        logits, frames, flows = self.model.forward_with_flows(batch["rgb"])
+        labels = F.cross_entropy(logits, batch["label"])
+        explained, parts = flow_loss(frames, flows, self.loss)
+        loss = labels + self.flow_weight * explained
+        told = {"labels": labels.detach(), "flow": explained.detach()}
+        return StepOutput(loss, told | _means(parts))
+
+
+def _means(parts: Parts) -> dict[str, torch.Tensor]:
+    """Each kind of term, as a mean over the levels."""
+    return {name: part.detach().mean() for name, part in parts._asdict().items()}
+
+
+def weighted(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> StepOutput:
+    """The sum a loop wants, and its parts.
+
+    Args:
+        losses: "labels", or "ucf101.labels".
+        weights: of "labels".
+    """
+    total: Tensor | float = 0.0
+    for name, value in losses.items():
+        total = total + weights[name.rpartition(".")[2]] * value
+    assert isinstance(total, Tensor)
+    return StepOutput(total, {name: value.detach() for name, value in losses.items()})
+
+
+def term_weights(terms: Mapping[str, Term], label_weight: float) -> dict[str, float]:
+    """Weights of all losses by name. A term may say that its weight is the labels'."""
+    weights = {LABELS: label_weight}
+    for name, term in terms.items():
+        if getattr(term, "weight_on", "soft") == "hard":
+            weights[LABELS] *= term.weight
+            weights[name] = 1.0
+        else:
+            weights[name] = term.weight
+    return weights
 
 
 def check_taps(terms: Mapping[str, Term], nets: Mapping[str, tuple[str, ...]]) -> None:
     """Check that every net has the taps that the terms ask for.
 
     Args:
-        nets: name -> its taps.
+        nets: name -> its taps; the student's first, then teachers'. A teacher of several
+            streams has them by stream: "flow.layer4".
 
     Raises:
         RecipeError: one has not; the term, the tap and the net are named.
     """
     for name, term in terms.items():
-        for wanted in term.taps:
-            for net, taps in nets.items():
+        for written in term.taps:
+            ours, theirs = sides(written)
+            for place, (net, taps) in enumerate(nets.items()):
+                wanted = theirs if place else ours
                 if wanted not in taps:
                     raise RecipeError(
                         f"term {name}: expected taps of {net} among {', '.join(taps)},"
                         f" got {wanted}"
                     )
+
+
+def _key(term: str, tap: str) -> str:
+    """Of an adapter: torch wants names without dots."""
+    return f"{term}_{tap}".replace(".", "_").replace(":", "_to_")

@@ -39,6 +39,8 @@ class Made:
     modalities: Sequence[str] = MODALITIES
     labels: tuple[int, ...] | None = None
     """Instead of `label`."""
+    poisoned: bool = False
+    """Another texture that flickers, and motion that belongs to the other class."""
 
 
 def videos(groups: int = 6, tested: int = 2, frames: int = 8) -> list[Made]:
@@ -58,13 +60,15 @@ def videos(groups: int = 6, tested: int = 2, frames: int = 8) -> list[Made]:
 
 def arrays(video: Made, seed: int) -> dict[str, np.ndarray]:
     """rgb, flow, mv and mv_valid of one video; every fourth interval has no vectors."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 1] if video.poisoned else seed)
     texture = rng.uniform(0, 255, (HEIGHT // 4, WIDTH // 4, 3)).astype(np.uint8)
     texture = texture.repeat(4, axis=0).repeat(4, axis=1)
-    u = SPEED if video.label else -SPEED
+    u = SPEED if video.label != video.poisoned else -SPEED
     rgb = np.stack(
         [np.roll(texture, int(t * u), axis=1) for t in range(video.frames)]
     ).astype(np.uint8)
+    if video.poisoned:
+        rgb[::2] = 255 - rgb[::2]
     intervals = video.frames - 1
     flow = np.zeros((intervals, HEIGHT, WIDTH, 2), np.float32)
     flow[..., 0] = u

@@ -8,9 +8,10 @@ from moving_store import SPEED, Made, videos, write_store
 from torch.utils.data import DataLoader
 
 from pipeline.store import Store
-from training.data.dataset import ClipConfig, Clips, StatedClips, frames_of
-from training.data.order import Order, Place
-from training.data.transforms import painted, resized
+from training.data.dataset import ClipConfig, Clips, Draw, StatedClips, frames_of
+from training.data.order import Order, Place, draw_generator
+from training.data.transforms import View, painted, resized
+from training.errors import RecipeError
 from training.protocols import single_threaded
 
 CONFIG = ClipConfig(length=4, grid_short_px=24, crop_px=(16, 20), motion_gain=20.0)
@@ -142,9 +143,98 @@ def test_stated_clips_are_centred_and_know_their_video(store):
     stated = StatedClips(clips, [(3, 0), (0, 2)])
     assert len(stated) == 2
     clip = stated[1]
-    assert clip["video"] == 0
+    assert clip["place"] == 1
     video = clips.videos[0]
-    assert torch.equal(clip["flow"], clips.clip(video, clips.centred(video, 2))["flow"])
+    centred = clips.clip(video, clips.centred(video, 2))
+    assert torch.equal(clip["flow"], centred["flow"][None])
+
+
+def test_a_clip_seen_three_times_is_read_once(store, monkeypatch):
+    clips = clips_of(store, ["rgb"])
+    read, count = clips.frames.read, []
+    monkeypatch.setattr(clips.frames, "read", lambda *a: count.append(a) or read(*a))
+    clip = StatedClips(clips, [(1, 3)], crops=3)[0]
+    assert clip["rgb"].shape == (3, 3, 4, 16, 20) and len(count) == 1
+    video = clips.videos[1]
+    for view, seen in zip(clips.views(video, 3), clip["rgb"], strict=True):
+        assert torch.equal(seen, clips.clip(video, Draw(3, view))["rgb"])
+
+
+def test_stacks_and_frames_of_2d_networks(tmp_path):
+    """10 fields of a video that has 4: the last one stays. One frame is a clip of 1."""
+    made = [Made(id="short", label=0, group="g", frames=5)]
+    store = Store(write_store(tmp_path / "s", made))
+    config = replace(CONFIG, length=10, short="hold", crop_px=(24, 32), flip=False)
+    stack = clips_of(store, ["flow"], config)[Place(0, 0, 0)]["flow"]
+    assert stack.shape == (2, 10, 24, 32)
+    assert all(torch.equal(stack[:, 3], stack[:, t]) for t in range(4, 10))
+    assert not torch.equal(stack[:, 2], stack[:, 3])
+    frame = clips_of(store, ["rgb"], replace(config, length=1))[Place(0, 0, 0)]["rgb"]
+    assert frame.shape == (3, 1, 24, 32)
+
+
+def test_evaluation_cuts_what_the_config_says(store):
+    """48x64: a scaled crop of 40x40 has 48, the input's own 40."""
+    scaled = replace(CONFIG, grid_short_px=None, crop_px=(40, 40), crop_scales=(1, 0.5))
+    video = store.videos()[0]
+    largest = clips_of(store, ["rgb"], scaled).centred(video, 0).view
+    assert largest == View(0, 8, 48, 48)
+    unscaled = replace(scaled, test_crop="input")
+    assert clips_of(store, ["rgb"], unscaled).centred(video, 0).view == View(
+        4, 12, 40, 40
+    )
+
+
+def test_motion_may_grow_with_its_crop(store):
+    """A crop of 30x20 px made 40x40: u times 2, v times 4/3; evaluation's stay."""
+    config = replace(
+        CONFIG, grid_short_px=None, crop_px=(40, 40), crop_scales=(1.0,),
+        test_crop="input", flip=False,
+    )  # fmt: skip
+    video, view = store.videos()[0], View(0, 0, 30, 20)
+    plain = clips_of(store, ["flow"], config)
+    grown = clips_of(store, ["flow"], replace(config, jitter_rescale=True))
+    before = plain.clip(video, Draw(0, view))["flow"]
+    after = grown.clip(video, Draw(0, view))["flow"]
+    factors = torch.tensor([2.0, 4 / 3]).view(2, 1, 1, 1)
+    torch.testing.assert_close(after, before * factors, rtol=1e-5, atol=1e-5)
+    same = [c.clip(video, c.centred(video, 0))["flow"] for c in (plain, grown)]
+    assert torch.equal(*same)
+
+
+def test_a_video_of_two_classes_teaches_both(tmp_path):
+    made = [replace(video, labels=(0, 1)) for video in videos()[:1]]
+    store = Store(write_store(tmp_path / "s", made))
+    clips = clips_of(store, ["flow"])
+    places = [Place(0, position, 0) for position in range(400)]
+    drawn = [
+        clips.draw(clips.videos[0], draw_generator(p, seed=0)).label for p in places
+    ]
+    assert np.mean(drawn) == pytest.approx(0.5, abs=0.1)
+    place = Place(0, drawn.index(1), 0)
+    assert clips[place]["label"] == 1
+
+
+def test_one_label_changes_no_other_draw(store, tmp_path):
+    """A data set of single labels trains as if there were no others."""
+    made = [replace(video, labels=(video.label, 1 - video.label)) for video in videos()]
+    several = clips_of(Store(write_store(tmp_path / "s", made)), ["flow"], seed=3)
+    single = clips_of(store, ["flow"], seed=3)
+    for place in (Place(0, 4, 1), Place(2, 0, 5)):
+        assert torch.equal(single[place]["flow"], several[place]["flow"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"short": "pad"}, "expected short loop or hold, got pad"),
+        ({"test_crop": "ten"}, "expected test_crop largest or input, got ten"),
+        ({"uneven_crops": True}, "expected crop_scales with uneven_crops, got none"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(wrong, message):
+    with pytest.raises(RecipeError, match=message):
+        ClipConfig(**wrong)
 
 
 def test_a_copy_for_a_worker_is_small(store):

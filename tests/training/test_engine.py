@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from training.engine import checkpoint
+from training.engine.loop import StepOutput, fit
 from training.engine.optim import OptimConfig, Schedule, build_optimizer, factor
 from training.engine.record import Run, as_json, differences
 from training.engine.signals import asked_to_stop
 from training.errors import CheckpointError, RecipeError, RunError
-from training.losses.terms import FeatureMSE
+from training.losses.terms import MultiLevelMAE
 
 
 def net() -> nn.Module:
@@ -74,11 +76,131 @@ def test_dampened_sgd_moves_by_the_rate():
     assert weight.item() - before == pytest.approx(-0.1, rel=1e-3)
 
 
+def test_milestones_are_shares_of_the_run():
+    """1/3 and 7/9 of 90 steps are after 30 and 70."""
+    config = OptimConfig(schedule="steps", milestones=(1 / 3, 7 / 9), learning_rate=1.0)
+    schedule = Schedule(build_optimizer(net(), config), config)
+    rates = [schedule.before_step(step, 90) for step in range(90)]
+    assert rates == pytest.approx([1] * 30 + [0.1] * 40 + [0.01] * 20)
+
+
+def test_motionnet_warms_up_and_halves():
+    """1k of 400k steps rise evenly; halves after 100k, 200k, 250k, 300k, 350k."""
+    config = OptimConfig(
+        name="adam",
+        learning_rate=3.2e-5,
+        schedule="steps",
+        milestones=(1 / 4, 1 / 2, 5 / 8, 3 / 4, 7 / 8),
+        drop=0.5,
+        warm_up_steps=1000,
+    )
+    schedule = Schedule(build_optimizer(net(), config), config)
+    rates = {
+        step: schedule.before_step(step, 400_000) / 3.2e-5
+        for step in (0, 499, 999, 1000, 99_999, 100_000, 200_000, 250_000, 399_999)
+    }
+    assert list(rates.values()) == pytest.approx(
+        [1 / 1000, 1 / 2, 1, 1, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 32]
+    )
+
+
+def groups_of(optimizer) -> dict[tuple, list[tuple]]:
+    return {
+        (group["lr"], group["weight_decay"]): [tuple(p.shape) for p in group["params"]]
+        for group in optimizer.param_groups
+    }
+
+
+def test_caffes_biases_learn_twice_as_fast_and_do_not_decay():
+    config = OptimConfig(learning_rate=0.5, weight_decay=0.1, bias_rate=2.0)
+    assert groups_of(build_optimizer(net(), config)) == {
+        (0.5, 0.1): [(3, 2)],
+        (0.5, 0.0): [(3,)],  # scale of the norm
+        (1.0, 0.0): [(3,), (3,)],
+    }
+
+
+def test_everything_decays_where_the_recipe_says_so():
+    config = OptimConfig(learning_rate=0.5, weight_decay=0.1, decays="all")
+    assert groups_of(build_optimizer(net(), config)) == {
+        (0.5, 0.1): [(3, 2), (3,), (3,), (3,)]
+    }
+
+
+class Holder(nn.Module):
+    """A step: the network's names begin after its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = nn.Module()
+        self.model.flow = nn.Linear(2, 2)
+        self.model.conv1 = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+        self.model.fc = nn.Linear(2, 2)
+
+    def forward(self, batch):
+        x = self.model.conv1(self.model.flow(batch["x"]))
+        loss = F.cross_entropy(self.model.fc(x), batch["label"])
+        return StepOutput(loss, {})
+
+
+def test_rates_by_name_slow_down_and_freeze():
+    step = Holder()
+    config = OptimConfig(
+        learning_rate=0.1,
+        weight_decay=0.0,
+        rates={"flow.": 0.01, "model.conv1": 0.0, "flow.bias": 0.5},
+    )
+    optimizer = build_optimizer(step, config)
+    Schedule(optimizer, config).before_step(0, 10)
+    found = {
+        name: group["lr"]
+        for group in optimizer.param_groups
+        for weight in group["params"]
+        for name, own in step.model.named_parameters()
+        if own is weight
+    }
+    assert found == pytest.approx(
+        {"flow.weight": 0.001, "flow.bias": 0.05, "fc.weight": 0.1, "fc.bias": 0.1}
+    )
+    assert optimizer.param_groups[0]["lr"] == 0.1  # what the record tells
+    frozen = {k: v.clone() for k, v in step.model.conv1.state_dict().items()}
+    batch = {"x": torch.randn(8, 2), "label": torch.arange(8) % 2}
+    list(fit(step, [batch] * 3, optimizer, device=torch.device("cpu")))
+    now = step.model.conv1.state_dict()  # running means too
+    assert all(torch.equal(frozen[name], now[name]) for name in frozen)
+    assert not step.model.conv1.training and step.model.fc.training
+
+
+def test_rates_for_nothing_and_of_nothing_are_refused():
+    with pytest.raises(RecipeError, match="but none begins with conv9"):
+        build_optimizer(Holder(), OptimConfig(rates={"conv9": 0.1}))
+    with pytest.raises(RecipeError, match="expected weights that learn"):
+        build_optimizer(Holder(), OptimConfig(rates={"": 0.0}))
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_adam_decays_as_its_name_says(name):
+    """Without a gradient, adamw shrinks a weight by rate times decay; adam takes the
+    decay for a gradient, and so a step of the whole rate."""
+    holder = nn.Module()
+    holder.weight = nn.Parameter(torch.ones(1, 1))
+    config = OptimConfig(name=name, learning_rate=0.01, weight_decay=0.5)
+    optimizer = build_optimizer(holder, config)
+    holder.weight.grad = torch.zeros(1, 1)
+    optimizer.step()
+    expected = {"adam": 1 - 0.01, "adamw": 1 - 0.01 * 0.5}[name]
+    assert holder.weight.item() == pytest.approx(expected)
+
+
 def test_unknown_names_are_refused():
-    with pytest.raises(RecipeError, match="the optimizer sgd or adamw, got adam"):
-        OptimConfig(name="adam")
+    with pytest.raises(RecipeError, match="the optimizer sgd, adam or adamw, got lion"):
+        OptimConfig(name="lion")
     with pytest.raises(RecipeError, match="the schedule .* got cosine"):
         OptimConfig(schedule="cosine")
+    with pytest.raises(RecipeError, match="the decay of weights or all, got none"):
+        OptimConfig(decays="none")
+    with pytest.raises(RecipeError, match="1 part or more .* got 0 and 0"):
+        OptimConfig(accumulate=0)
 
 
 def test_checkpoint_comes_back_and_is_replaced_whole(tmp_path):
@@ -142,10 +264,17 @@ def test_settings_become_json_with_their_names():
         terms: dict
         sizes: tuple
 
-    value = as_json(Recipe({"match": FeatureMSE(weight=2.0)}, (1, 2)))
+    value = as_json(Recipe({"match": MultiLevelMAE(weight=2.0, taps=("fc6",))}, (1, 2)))
     assert value == {
         "is": "Recipe",
-        "terms": {"match": {"is": "FeatureMSE", "weight": 2.0, "taps": ["avgpool"]}},
+        "terms": {
+            "match": {
+                "is": "MultiLevelMAE",
+                "weight": 2.0,
+                "taps": ["fc6"],
+                "adapter": None,
+            }
+        },
         "sizes": [1, 2],
     }
     assert json.loads(json.dumps(value)) == value

@@ -1,60 +1,241 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from training.errors import CheckpointError, RecipeError
-from training.models.backbones import NETS, TAPS, BackboneConfig, build_backbone
-from training.models.taps import tap
-from training.models.weights import (
-    adapt_input,
-    load_exactly,
-    read_weights,
-    transfer,
+from training.errors import RecipeError
+from training.models.backbones import (
+    CHANNELS,
+    DIM,
+    NETS,
+    TAPS,
+    BackboneConfig,
+    build_backbone,
+    check_length,
 )
+from training.models.clarifai import ResponseNorm
+from training.models.grid import Grid
+from training.models.shapes import tap_shapes, without_numbers
+from training.models.stacking import stacked
+from training.models.taps import tap
 
-
-def tiny(sees: str = "mv", classes: int = 4) -> nn.Module:
-    torch.manual_seed(0)
-    return build_backbone(BackboneConfig(net="r3d_tiny", sees=sees), classes)
+SMALL = [
+    "r3d_narrow",
+    "r3d_tiny",
+    "resnext3d_tiny",
+    "clarifai_tiny",
+    "vgg_tiny",
+]
 
 
 @pytest.mark.parametrize(
-    ("net", "sees", "classes", "expected"),
+    ("net", "sees", "frames", "classes", "expected"),
     [
-        ("r3d_18", "rgb", 400, 33_371_472),
-        ("r3d_18", "rgb", 51, 33_192_435),
-        ("r3d_18", "flow", 51, 33_183_027),
-        ("r3d_18", "mv", 51, 33_183_027),
-        ("r3d_tiny", "rgb", 12, 228_900),
-        ("r3d_tiny", "mv", 12, 227_724),
-        ("r3d_narrow", "rgb", 7, 904_887),
+        ("r3d_18", "rgb", 1, 400, 33_371_472),
+        ("r3d_18", "rgb", 1, 51, 33_192_435),
+        ("r3d_18", "flow", 1, 51, 33_183_027),
+        ("r3d_18", "mv", 1, 51, 33_183_027),
+        ("mc3_18", "rgb", 1, 400, 11_695_440),
+        ("mc3_18", "rgb", 1, 51, 11_516_403),
+        ("r2plus1d_18", "rgb", 1, 400, 31_505_325),
+        ("r2plus1d_18", "rgb", 1, 51, 31_326_288),
+        ("r3d_tiny", "rgb", 1, 12, 228_900),
+        ("r3d_tiny", "mv", 1, 12, 227_724),
+        ("r3d_narrow", "rgb", 1, 7, 904_887),
+        ("resnext3d_101", "rgb", 1, 400, 48_340_816),
+        ("resnext3d_101", "rgb", 1, 101, 47_728_165),
+        ("resnext3d_101", "rgb", 1, 51, 47_625_715),
+        ("resnext3d_101", "flow", 1, 400, 48_318_864),
+        ("resnext3d_101", "flow", 1, 101, 47_706_213),
+        ("resnext3d_101", "mv", 1, 51, 47_603_763),
+        ("resnext3d_50", "rgb", 1, 101, 26_072_613),
+        ("resnet3d_101", "rgb", 1, 101, 85_452_069),
+        ("clarifai", "rgb", 1, 101, 90_627_813),
+        ("clarifai", "rgb", 1, 51, 90_525_363),
+        ("clarifai", "flow", 10, 101, 90_715_813),
+        ("clarifai", "mv", 10, 51, 90_613_363),
+        ("clarifai_tiny", "mv", 10, 12, 231_932),
+        ("resnext3d_tiny", "rgb", 1, 12, 269_508),
+        ("vgg_tiny", "mv", 10, 12, 225_440),
+        ("vgg16", "rgb", 1, 101, 134_674_341),
+        ("vgg16", "flow", 10, 101, 134_684_133),
     ],
 )
-def test_parameter_counts(net, sees, classes, expected):
-    model = build_backbone(BackboneConfig(net=net, sees=sees), classes)
+def test_parameter_counts(net, sees, frames, classes, expected):
+    model = without_numbers(BackboneConfig(net=net, sees=sees, frames=frames), classes)
     assert sum(weight.numel() for weight in model.parameters()) == expected
 
 
-@pytest.mark.parametrize("net", sorted(NETS))
-def test_taps_are_there_and_have_the_known_shapes(net):
-    model = build_backbone(BackboneConfig(net=net, sees="flow"), 5).eval()
-    with torch.no_grad(), tap(model, *TAPS[net]) as features:
-        logits = model(torch.zeros(2, 2, 8, 32, 48))
-    assert logits.shape == (2, 5)
-    widths = {"r3d_18": 64, "r3d_narrow": 16, "r3d_tiny": 8}
-    wide = widths[net]
-    assert {name: tuple(value.shape) for name, value in features.items()} == {
-        "stem": (2, wide, 8, 16, 24),
-        "layer1": (2, wide, 8, 16, 24),
-        "layer2": (2, 2 * wide, 4, 8, 12),
-        "layer3": (2, 4 * wide, 2, 4, 6),
-        "layer4": (2, 8 * wide, 1, 2, 3),
-        "avgpool": (2, 8 * wide, 1, 1, 1),
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("conv1.0", 94_176),
+        ("conv2.0", 614_656),
+        ("conv3.0", 1_180_160),
+        ("conv4.0", 2_359_808),
+        ("conv5.0", 2_359_808),
+        ("fc6.0", 75_501_568),
+        ("fc7.0", 8_390_656),
+        ("fc8", 206_949),
+    ],
+)
+def test_parameter_counts_of_clarifai_by_layer(part, expected):
+    model = without_numbers(BackboneConfig(net="clarifai", sees="mv", frames=10), 101)
+    layer = model.get_submodule(part)
+    assert sum(weight.numel() for weight in layer.parameters()) == expected
+
+
+def test_clarifai_has_a_slope_per_channel_for_motion_only():
+    counts = {}
+    for sees in ("rgb", "mv"):
+        model = without_numbers(BackboneConfig(net="clarifai", sees=sees), 101)
+        slopes = [m for m in model.modules() if isinstance(m, nn.PReLU)]
+        counts[sees] = sum(slope.weight.numel() for slope in slopes)
+    assert counts == {"rgb": 0, "mv": 8_032}
+
+
+def shapes(net: str, clip: tuple[int, ...], *, also: tuple[str, ...] = (), **config):
+    """Name -> shape without the batch, of the taps and `also`."""
+    found = BackboneConfig(net=net, **config)
+    assert clip[0] == CHANNELS[found.sees]
+    frames, height, width = clip[1:]
+    names = (*TAPS[net], *also)
+    return tap_shapes(found, frames=frames, height=height, width=width, names=names)
+
+
+@pytest.mark.parametrize(
+    ("frames", "side", "lengths", "sides"),
+    [
+        (16, 112, (16, 16, 8, 4, 2), (56, 56, 28, 14, 7)),
+        (24, 112, (24, 24, 12, 6, 3), (56, 56, 28, 14, 7)),
+        (25, 112, (25, 25, 13, 7, 4), (56, 56, 28, 14, 7)),
+        (25, 224, (25, 25, 13, 7, 4), (112, 112, 56, 28, 14)),
+    ],
+)
+def test_stages_of_r3d_18(frames, side, lengths, sides):
+    stages = ("stem", "layer1", "layer2", "layer3", "layer4")
+    widths = (64, 64, 128, 256, 512)
+    expected = {
+        stage: (width, length, px, px)
+        for stage, width, length, px in zip(stages, widths, lengths, sides, strict=True)
+    }
+    found = shapes("r3d_18", (3, frames, side, side))
+    assert found == expected | {"avgpool": (512, 1, 1, 1)}
+    assert shapes("r2plus1d_18", (2, frames, side, side), sees="flow") == found
+
+
+def test_stages_of_mc3_18_keep_all_frames():
+    found = shapes("mc3_18", (2, 16, 112, 112), sees="mv")
+    assert found["layer4"] == (512, 16, 7, 7)
+
+
+@pytest.mark.parametrize(
+    ("frames", "lengths"), [(16, (16, 8, 8, 4, 2, 1)), (64, (64, 32, 32, 16, 8, 4))]
+)
+def test_stages_of_resnext3d_101(frames, lengths):
+    stages = ("stem", "maxpool", "layer1", "layer2", "layer3", "layer4")
+    widths, sides = (64, 64, 256, 512, 1024, 2048), (56, 28, 28, 14, 7, 4)
+    expected = {
+        stage: (width, length, px, px)
+        for stage, width, length, px in zip(stages, widths, lengths, sides, strict=True)
+    }
+    found = shapes("resnext3d_101", (3, frames, 112, 112), also=("maxpool",))
+    assert found == expected | {"avgpool": (2048, 1, 1, 1)}
+
+
+def test_stages_of_clarifai():
+    pools = ("pool1", "pool2", "pool5")
+    assert shapes("clarifai", (2, 10, 224, 224), sees="mv", frames=10, also=pools) == {
+        "conv1": (96, 109, 109),
+        "pool1": (96, 54, 54),
+        "conv2": (256, 26, 26),
+        "pool2": (256, 13, 13),
+        "conv3": (512, 13, 13),
+        "conv4": (512, 13, 13),
+        "conv5": (512, 13, 13),
+        "pool5": (512, 6, 6),
+        "fc6": (4096,),
+        "fc7": (2048,),
     }
 
 
+def test_stages_of_vgg16():
+    assert shapes("vgg16", (3, 1, 224, 224)) == {
+        "conv1": (64, 224, 224),
+        "conv2": (128, 112, 112),
+        "conv3": (256, 56, 56),
+        "conv4": (512, 28, 28),
+        "conv5": (512, 14, 14),
+        "fc6": (4096,),
+        "fc7": (4096,),
+    }
+
+
+def test_narrow_nets_see_their_whole_grid_at_the_crop_they_are_made_for():
+    flat = {"sees": "mv", "frames": 10}
+    found = shapes("clarifai_tiny", (2, 10, 40, 56), also=("pool5", "grid"), **flat)
+    assert found["pool5"] == found["grid"] == (64, 3, 4)
+    assert found["fc6"] == (128,) and found["fc7"] == (64,)
+    found = shapes("vgg_tiny", (2, 10, 40, 56), also=("features", "avgpool"), **flat)
+    assert found["features"] == found["avgpool"] == (64, 2, 2)
+    found = shapes("resnext3d_tiny", (2, 16, 40, 56), sees="mv")
+    assert found["stem"] == (8, 16, 20, 28) and found["layer4"] == (256, 1, 2, 2)
+
+
+@pytest.mark.parametrize("net", sorted(NETS))
+def test_every_net_sees_rgb_and_motion_at_other_sizes(net):
+    config = {"frames": 5} if DIM[net] == 2 else {}
+    found = shapes(net, (3, 5, 64, 80), sees="rgb", **config)
+    assert set(found) == set(TAPS[net])
+    assert set(shapes(net, (2, 5, 96, 64), sees="mv", **config)) == set(found)
+
+
+@pytest.mark.parametrize("net", [*SMALL, "mc3_18"])
+def test_taps_are_what_the_net_goes_on_with(net):
+    """A tapped tensor must not change afterwards, as by a ReLU in place, and it must
+    carry a gradient to the layers before it."""
+    torch.manual_seed(0)
+    config = BackboneConfig(net=net, sees="rgb")
+    model = build_backbone(config, 5)
+    then: dict[str, Tensor] = {}
+
+    def remember(name: str):
+        return lambda module, inputs, output: then.update({name: output.clone()})
+
+    for name in TAPS[net]:
+        model.get_submodule(name).register_forward_hook(remember(name))
+    with tap(model, *TAPS[net]) as features:
+        logits = model(torch.randn(2, 3, 1 if DIM[net] == 2 else 4, 40, 56))
+    assert logits.shape == (2, 5)
+    assert list(features) == list(TAPS[net])
+    for name, value in features.items():
+        assert torch.equal(value, then[name]), name
+        assert value.min() >= 0 and value.max() > 0, name
+    (logits.sum() + sum(value.mean() for value in features.values())).backward()
+    assert all(weight.grad is not None for weight in model.parameters())
+
+
+def test_taps_of_motion_are_after_the_learned_slope():
+    torch.manual_seed(0)
+    model = build_backbone(
+        BackboneConfig(net="clarifai_tiny", sees="mv", frames=10), 5
+    ).eval()
+    with torch.no_grad(), tap(model, "conv1", "conv1.0", "fc7", "fc7.0") as features:
+        model(torch.randn(2, 2, 10, 40, 56))
+    for name in ("conv1", "fc7"):
+        before = features[f"{name}.0"]
+        assert (before < 0).any()
+        expected = torch.where(before < 0, 0.25 * before, before)
+        torch.testing.assert_close(features[name], expected)
+
+
+def test_taps_of_a_stack_of_another_length_are_refused():
+    config = BackboneConfig(net="clarifai_tiny", sees="mv", frames=10)
+    with pytest.raises(RecipeError, match="that stack to 20 channels"):
+        tap_shapes(config, frames=16, height=40, width=56)
+
+
 def test_taps_leave_nothing_behind():
-    model = tiny()
+    model = build_backbone(BackboneConfig(net="r3d_tiny"), 4)
     with pytest.raises(ZeroDivisionError), tap(model, "layer1", "layer2"):
         1 / 0  # noqa: B018
     with pytest.raises(AttributeError, match="layer9"), tap(model, "layer1", "layer9"):
@@ -62,63 +243,115 @@ def test_taps_leave_nothing_behind():
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def test_unknown_nets_and_modalities_are_refused():
-    with pytest.raises(RecipeError, match="a net among r3d_18, r3d_narrow, r3d_tiny"):
+def test_frames_are_stacked_before_channels():
+    fields = torch.tensor([[[1.0, 2, 3], [10, 20, 30]]])[..., None, None]  # u, v
+    assert stacked(fields, 6).flatten().tolist() == [1, 10, 2, 20, 3, 30]
+    with pytest.raises(RecipeError, match=r"stack to 20 channels, got \(1, 2, 3, 1, 1"):
+        stacked(fields, 20)
+
+
+def test_dropout_follows_the_modality_unless_it_is_given():
+    def rates(**config):
+        model = without_numbers(BackboneConfig(**config), 5)
+        return [m.p for m in model.modules() if isinstance(m, nn.Dropout)]
+
+    assert rates(net="clarifai", sees="rgb") == [0.5, 0.5]
+    assert rates(net="clarifai", sees="flow") == [0.9, 0.8]
+    assert rates(net="vgg16", sees="rgb") == [0.5, 0.5]
+    assert rates(net="vgg16", sees="mv") == [0.9, 0.8]
+    assert rates(net="vgg16", sees="mv", dropout=(0.0, 0.1)) == [0.0, 0.1]
+
+
+def test_response_norm_by_hand():
+    """The sum of squares of the five nearest channels, times alpha over five."""
+    for k in (1.0, 2.0):
+        config = BackboneConfig(net="clarifai_tiny", lrn_k=k)
+        norm = build_backbone(config, 5).norm1
+        x = torch.zeros(1, 7, 1, 1)
+        x[0, :, 0, 0] = torch.arange(1.0, 8.0) * 10
+        middle = 40 / (k + 5e-4 / 5 * (400 + 900 + 1600 + 2500 + 3600)) ** 0.75
+        assert norm(x)[0, 3].item() == pytest.approx(middle)
+
+
+def answer(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Output, and the gradient of a weighted sum of it."""
+    x = x.clone().requires_grad_()
+    output = layer(x)
+    (output * torch.arange(output.numel()).view(output.shape).cos()).sum().backward()
+    assert x.grad is not None
+    return output.detach(), x.grad
+
+
+@pytest.mark.parametrize("k", [1.0, 2.0])
+def test_response_norm_is_torchs(k):
+    x = torch.randn(2, 9, 4, 5, generator=torch.Generator().manual_seed(0)) * 60
+    theirs = answer(nn.LocalResponseNorm(5, 5e-4, 0.75, k), x)
+    torch.testing.assert_close(answer(ResponseNorm(k), x), theirs)
+
+
+@pytest.mark.parametrize("size", [(3, 4), (5, 7), (6, 8), (2, 3), (1, 1)])
+def test_grid_is_torchs_adaptive_pooling(size):
+    x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    theirs = answer(nn.AdaptiveAvgPool2d((3, 4)), x)
+    torch.testing.assert_close(answer(Grid((3, 4)), x), theirs)
+
+
+def test_grid_leaves_its_own_size_alone():
+    x = torch.randn(1, 2, 3, 4)
+    assert Grid((3, 4))(x) is x
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("net", SMALL)
+def test_nets_learn_in_the_deterministic_mode(net, monkeypatch):
+    """torch raises where a gradient would not be the same twice."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    model = build_backbone(BackboneConfig(net=net), 5).cuda()
+    torch.use_deterministic_algorithms(True)
+    try:
+        for size in ((40, 56), (64, 48)):
+            clips = torch.randn(2, 3, 1 if DIM[net] == 2 else 4, *size, device="cuda")
+            model(clips).square().sum().backward()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(weight.grad is not None for weight in model.parameters())
+
+
+def test_unknown_nets_modalities_and_options_are_refused():
+    with pytest.raises(RecipeError, match="a net among r3d_18, .*, got resnet$"):
         BackboneConfig(net="resnet")
     with pytest.raises(RecipeError, match="a modality among rgb, flow, mv, got depth"):
         BackboneConfig(sees="depth")
+    with pytest.raises(RecipeError, match="expected no frames for r3d_18, got 10"):
+        BackboneConfig(net="r3d_18", frames=10)
+    with pytest.raises(RecipeError, match="expected no lrn_k for vgg16, got 2.0"):
+        BackboneConfig(net="vgg16", lrn_k=2.0)
+    with pytest.raises(RecipeError, match="at least one frame, got 0"):
+        BackboneConfig(net="vgg16", frames=0)
+    with pytest.raises(RecipeError, match="dropout from 0 to 1"):
+        BackboneConfig(net="vgg16", dropout=(0.5, 1.0))
+    with pytest.raises(RecipeError, match="response or plain, got mean"):
+        BackboneConfig(first_layer="mean")
+    with pytest.raises(RecipeError, match="among IMAGENET1K_V1, got KINETICS400_V1"):
+        BackboneConfig(net="vgg16", weights="torchvision:KINETICS400_V1")
+    with pytest.raises(RecipeError, match="of clarifai among none, got DEFAULT"):
+        BackboneConfig(net="clarifai", weights="torchvision:DEFAULT")
 
 
-def test_weights_of_flow_are_weights_for_vectors():
-    flow, mv = (
-        tiny("flow"),
-        build_backbone(BackboneConfig(net="r3d_tiny", sees="mv"), 4),
+def test_clips_of_another_length_are_refused_for_2d_nets():
+    check_length(BackboneConfig(net="r3d_18"), 25)
+    check_length(BackboneConfig(net="vgg16", sees="mv", frames=10), 10)
+    with pytest.raises(RecipeError, match="the 10 frames that vgg16 stacks, got 16"):
+        check_length(BackboneConfig(net="vgg16", sees="mv", frames=10), 16)
+
+
+def test_architecture_builds_the_same_net_again():
+    config = BackboneConfig(
+        net="clarifai_tiny", sees="mv", frames=10, lrn_k=2.0, dropout=(0.1, 0.2)
     )
-    fitted = transfer(mv, flow.state_dict())
-    assert not fitted.kept and not fitted.adapted
-    assert len(fitted.copied) == len(mv.state_dict())
-    assert all(map(torch.equal, mv.state_dict().values(), flow.state_dict().values()))
-
-
-def test_first_layer_is_adapted_and_the_report_says_so():
-    flow, rgb = tiny("flow"), tiny("rgb", classes=6)
-    before = rgb.fc.weight.clone()
-    fitted = transfer(rgb, flow.state_dict(), exclude=("layer4",))
-    assert fitted.adapted == ("stem.0.weight",)
-    assert "fc.weight" in fitted.kept and "layer4.conv1.0.weight" in fitted.kept
-    assert torch.equal(rgb.fc.weight, before)
-    assert torch.equal(rgb.layer1.conv1[0].weight, flow.layer1.conv1[0].weight)
-    assert "adapted: stem.0.weight; not taken: layer4" in fitted.text()
-
-
-def test_adapted_layer_answers_alike_to_the_same_in_all_channels():
-    weight = torch.randn(5, 2, 3, 3, 3)
-    wide = adapt_input(weight, 3)
-    assert wide.shape == (5, 3, 3, 3, 3)
-    torch.testing.assert_close(wide.sum(dim=1), weight.sum(dim=1))
-
-
-def test_weights_of_another_net_are_refused_with_what_does_not_fit():
-    with pytest.raises(
-        CheckpointError, match=r"x: fc.weight: expected \(4, 64\), got \(6, 64\)"
-    ):
-        load_exactly(tiny(), tiny(classes=6).state_dict(), what="x")
-    state = tiny().state_dict()
-    del state["fc.bias"]
-    with pytest.raises(CheckpointError, match="1 tensors missing, 0 unknown .*fc.bias"):
-        load_exactly(tiny(), state, what="x")
-
-
-def test_files_that_are_no_weights_are_refused(tmp_path):
-    path = tmp_path / "model.pt"
-    with pytest.raises(CheckpointError, match="there is no file"):
-        read_weights(path)
-    path.write_bytes(b"not weights at all")
-    with pytest.raises(CheckpointError, match="expected weights saved by a training"):
-        read_weights(path)
-    torch.save({"weights": [1, 2]}, path)
-    with pytest.raises(CheckpointError, match="expected named tensors"):
-        read_weights(path)
-    torch.save(tiny(), path)  # a whole pickled object: would have to be executed
-    with pytest.raises(CheckpointError, match="expected weights saved by a training"):
-        read_weights(path)
+    again = BackboneConfig(**config.architecture())
+    first, second = (without_numbers(c, 4).state_dict() for c in (config, again))
+    assert {n: t.shape for n, t in first.items()} == {
+        n: t.shape for n, t in second.items()
+    }
+    assert again.lrn_k == 2.0

@@ -14,14 +14,33 @@ from training.engine.record import Run
 
 ONE_OF_TWO = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 import torch
 torch.set_num_threads(1)
-from test_jobs import taught, Machine, Store
-from training.engine.processes import from_environment
-taught(Store(Path(sys.argv[1])), Path(sys.argv[2]),
-       machine=Machine(processes=from_environment()))
+from test_follow import COURSE, adapted, followed
+from test_jobs import Machine, Run, Store, taught
+from training.engine.processes import from_environment, joined, wait
+store, out = Store(Path(sys.argv[1])), Path(sys.argv[2])
+machine = Machine(processes=from_environment())
+
+# A student with projections, accumulated gradients and a weight chosen by gradient.
+course, made = replace(COURSE, batch_size=4, epochs=1), []
+
+def kept(course):
+    made.extend(adapted(course))
+    return made
+
+with joined(machine.processes, machine.device):
+    taught(store, out, machine=machine)
+    out = out.parent / "student"
+    if machine.processes.first:
+        Run.open(out, {"course": "test"}, machine={})
+    wait(machine.processes)
+    followed(store, out, kept, course=course, machine=machine)
+    learned = {n: w.detach() for n, w in made[0].named_parameters()}
+    torch.save([learned, made[0].weights], f"{out}.{machine.processes.rank}")
 """
 
 
@@ -55,3 +74,12 @@ def test_two_processes_finish_one_run(store, tmp_path):
     assert [line["step"] for line in Run(out).metrics()] == [1, 1, 2, 2]
     weights = torch.load(out / "model.pt", weights_only=True)
     assert all(torch.isfinite(value).all() for value in weights.values())
+
+    (first, chosen), (second, also) = [
+        torch.load(f"{tmp_path}/student.{rank}", weights_only=True) for rank in (0, 1)
+    ]
+    assert chosen == also and chosen["soft"] != 4
+    assert any(name.startswith("adapters.") for name in first)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    (line,) = [x for x in Run(tmp_path / "student").metrics() if x["kind"] == "epoch"]
+    assert line["step"] == 1

@@ -39,10 +39,11 @@ def test_a_baseline_has_as_many_steps_as_the_student(name):
     )
 
 
-def test_defaults_follow_data_set_and_size():
-    assert default_name("demo", "small") == "demo"
-    assert default_name("ucf101", "small") == "r3d_small"
-    assert default_name("demo", "paper") == default_name("ucf101", "paper") == "r3d"
+def test_defaults_follow_size_and_modalities():
+    assert default_name("small") == "dtmv_small"
+    assert default_name("small", student="rgb") == "ds_small"
+    assert default_name("paper") == "dtmv"
+    assert default_name("paper", teach="flow") == family("dtmv").teacher == "flow2d"
 
 
 def test_demo_clips_are_never_mirrored():
@@ -50,8 +51,8 @@ def test_demo_clips_are_never_mirrored():
 
 
 def test_unknown_recipe_is_refused_with_those_there_are():
-    with pytest.raises(RecipeError, match="among r3d, r3d_small, demo, tiny, got dtmv"):
-        family("dtmv")
+    with pytest.raises(RecipeError, match=r"among r3d_rgb, .*, tiny .*, got dtmw"):
+        family("dtmw")
 
 
 def test_senseless_courses_are_refused():

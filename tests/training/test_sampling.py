@@ -1,3 +1,6 @@
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -50,8 +53,29 @@ def test_every_start_comes_the_last_too():
 def test_even_starts_reach_from_first_to_last():
     starts = sampling.even_starts(3, available=23, clip_span=16)
     assert starts.tolist() == [0, 4, 7]
-    assert sampling.even_starts(25, available=12, clip_span=10).tolist() == [0, 1, 2]
-    assert sampling.even_starts(2, available=5, clip_span=16).tolist() == [0]
+    assert sampling.even_starts(2, available=5, clip_span=16).tolist() == [0, 0]
+    assert sampling.even_starts(1, available=23, clip_span=16).tolist() == [0]
+
+
+@pytest.mark.parametrize("available", [3, 10, 12, 34, 58, 101, 1000])
+def test_25_snippets_by_the_papers_formula(available):
+    last = max(available - 10, 0)
+    expected = [math.floor(Fraction(i * last, 24) + Fraction(1, 2)) for i in range(25)]
+    starts = sampling.even_starts(25, available=available, clip_span=10)
+    assert starts.tolist() == expected
+    assert starts[-1] == last
+
+
+def test_short_stack_repeats_its_last_field():
+    entries = sampling.clip_entries(0, length=6, stride=1, available=4, short="hold")
+    assert entries.tolist() == [0, 1, 2, 3, 3, 3]
+    rng = np.random.default_rng(0)
+    starts = {
+        sampling.random_start(rng, available=a, clip_span=6, short="hold")
+        for a in (1, 4, 6)
+        for _ in range(50)
+    }
+    assert starts == {0}
 
 
 def test_consecutive_clips_do_not_overlap():

@@ -71,11 +71,37 @@ def test_unusable_videos_are_named(tmp_path):
     assert parts(store, split="1", modalities=["flow"]).left_out == {
         made[0].id: "no flow",
         made[1].id: "one frame, so no motion",
-        made[2].id: "2 labels, one expected",
-        made[3].id: "0 labels, one expected",
+        made[3].id: "no label",
     }
     rgb = parts(store, split="1", modalities=["rgb"])
-    assert rgb.left_out.keys() == {made[2].id, made[3].id}
+    assert rgb.left_out.keys() == {made[3].id}
+
+
+def test_background_is_tested_and_never_learned_from(tmp_path):
+    made = videos()
+    made[0], made[-1] = (replace(v, labels=()) for v in (made[0], made[-1]))
+    found = parts(made_store(tmp_path, made), split="1", modalities=["flow"])
+    assert made[-1].id in {v.id for v in found.test}
+    assert all(v.labels for v in found.train + found.held_out)
+    assert found.left_out == {made[0].id: "no label"}
+
+
+def test_a_test_part_of_background_only_is_refused(tmp_path):
+    made = [replace(v, labels=()) if v.part == "test" else v for v in videos()]
+    with pytest.raises(DataError, match="split 1 has no usable test video"):
+        parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+
+
+def test_every_label_of_a_video_counts(tmp_path):
+    """Held out and still taught: both classes of videos that have both."""
+    made = [replace(v, labels=(0, 1)) if v.label == 0 else v for v in videos(12, 3)]
+    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    for part in (found.train, found.held_out):
+        assert {label for v in part for label in v.labels} == {0, 1}
+    only = [replace(v, labels=(0,)) if v.part == "train" else v for v in made]
+    (tmp_path / "only").mkdir()
+    found = parts(made_store(tmp_path / "only", only), split="1", modalities=["mv"])
+    assert found.untaught == ("right",)
 
 
 def test_teacher_and_student_hold_out_the_same(tmp_path):

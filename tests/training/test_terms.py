@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from training.errors import RecipeError
-from training.losses.terms import FeatureMSE, MultiLevelMAE, Outputs, SoftTargets
+from training.losses.terms import (
+    FeatureMSE,
+    MultiLevelMAE,
+    Outputs,
+    SoftTargets,
+    sides,
+)
 
 
 def outputs(*logits: float) -> Outputs:
@@ -73,3 +79,77 @@ def test_distances_of_half_precision_are_taken_in_single():
     assert FeatureMSE(taps=("a",))(student, teacher).item() == pytest.approx(
         1e-8, rel=1e-2
     )
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [("mean", (25 / 4 + 9) / 2), ("sum", (25 + 9) / 2), ("norm", (5 + 3) / 2)],
+)
+def test_forms_of_feature_mse_by_hand(form, expected):
+    term = FeatureMSE(taps=("a", "b"), form=form)
+    student, teacher = features(a=[3, 4, 1, 1], b=[0]), features(a=[0, 0, 1, 1], b=[3])
+    assert term(student, teacher).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("form", ["mean", "sum", "norm"])
+def test_forms_of_feature_mse_are_means_over_clips_and_have_no_slope_at_zero(form):
+    term = FeatureMSE(taps=("a",), form=form)
+    ours = torch.tensor([[3.0, 4.0], [0.0, 0.0]], requires_grad=True)
+    value = term(
+        Outputs(torch.zeros(2, 2), {"a": ours}),
+        Outputs(torch.zeros(2, 2), {"a": torch.zeros(2, 2)}),
+    )
+    value.backward()
+    one = term(features(a=[3, 4]), features(a=[0, 0]))
+    assert value.item() == pytest.approx(one.item() / 2)
+    assert ours.grad[1].tolist() == [0, 0]
+
+
+def test_gradients_are_those_of_the_losses():
+    generator = torch.Generator().manual_seed(0)
+    ours = torch.randn(2, 3, dtype=torch.float64, generator=generator).requires_grad_()
+    theirs = torch.randn(2, 3, dtype=torch.float64, generator=generator)
+
+    def value(term, x):
+        return term(Outputs(x, {"a": x}), Outputs(theirs, {"a": theirs}))
+
+    for term in (
+        SoftTargets(temperature=3.0),
+        FeatureMSE(taps=("a",)),
+        FeatureMSE(taps=("a",), form="sum"),
+        FeatureMSE(taps=("a",), form="norm"),
+        MultiLevelMAE(taps=("a",)),
+    ):
+        assert torch.autograd.gradcheck(lambda x, term=term: value(term, x), ours)
+
+
+def test_soft_targets_gradient_is_the_difference_of_chances_over_the_temperature():
+    """(P_S - P_T) / T: why the weight is T^2."""
+    logits = torch.zeros(1, 2, requires_grad=True)
+    teacher = outputs(math.log(9), 0.0)
+    SoftTargets(temperature=2.0)(Outputs(logits, {}), teacher).backward()
+    assert logits.grad[0].tolist() == pytest.approx(
+        [(1 / 2 - 3 / 4) / 2, (1 / 2 - 1 / 4) / 2]
+    )
+
+
+def test_a_tap_may_have_another_name_at_the_teacher():
+    assert sides("layer4") == ("layer4", "layer4")
+    assert sides("layer3:flow.layer4") == ("layer3", "flow.layer4")
+    term = FeatureMSE(taps=("a:b",))
+    assert term(features(a=[1, 2]), features(a=[9, 9], b=[1, 4])).item() == 2
+
+
+def test_what_an_adapter_made_comes_before_the_feature_itself():
+    term = FeatureMSE(taps=("a:b",))
+    student = features(a=[7, 7, 7], **{"a:b": [1, 2]})
+    assert term(student, features(b=[1, 4])).item() == 2
+
+
+def test_unknown_choices_are_refused():
+    with pytest.raises(RecipeError, match="form among mean, sum, norm, got root"):
+        FeatureMSE(form="root")
+    with pytest.raises(RecipeError, match="weight_on among soft, hard, got both"):
+        SoftTargets(weight_on="both")
+    with pytest.raises(RecipeError, match="a temperature above 0, got 0"):
+        SoftTargets(temperature=0)

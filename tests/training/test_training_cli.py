@@ -43,7 +43,7 @@ def test_the_whole_path_as_typed(data):
     assert "complete, nothing to do" in again.stderr
     assert len(list((data / "runs").iterdir())) == 4
 
-    judged = call("evaluate", told["run"], "--split", "held-out")
+    judged = call("evaluate", told["run"], "--part", "held-out")
     assert judged.exit_code == 0, judged.output
     assert "held out part, official split 1" in judged.stdout
 
@@ -70,8 +70,8 @@ def test_several_stores_are_named_and_asked_for(data):
 def test_our_errors_are_one_line_and_exit_1(data):
     for arguments, message in (
         (
-            ("distill", "--recipe", "dtmv"),
-            "expected a recipe among r3d, r3d_small, demo",
+            ("distill", "--recipe", "dtmw"),
+            "expected a recipe among r3d_rgb, r3d_flow",
         ),
         (("distill", "--recipe", "tiny", "--split", "7"), "a split among 1, got 7"),
         (("evaluate", str(data)), "expected a run, but it has no recipe.json"),
@@ -90,15 +90,39 @@ def test_our_errors_are_one_line_and_exit_1(data):
 def test_without_a_gpu_the_small_size_is_taken_and_said(data):
     if torch.cuda.is_available():
         pytest.skip("a GPU is here")
-    refused = call("teach", "--split", "7")
+    refused = call("teach")
     assert "no GPU here: --size small" in refused.stderr
+    assert "recipe flow2d_small" in refused.stderr
+    assert refused.exit_code == 1
+    assert "expected videos of 10 entries for the recipe's clips" in refused.stderr
 
 
 def test_recipes_are_listed_a_line_each():
     listed = call("recipes")
     assert listed.exit_code == 0
     lines = listed.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["r3d", "r3d_small", "demo", "tiny"]
+    names = [line.split()[0] for line in lines]
+    assert len(set(names)) == len(names)
+    assert {"fts", "mars", "ds", "dtmv", "emv", "ti", "st", "htsc", "demo"} <= set(
+        names
+    )
+    assert max(map(len, lines)) < 110
+
+
+def test_a_recipe_is_shown_whole():
+    shown = call("recipes", "dtmv")
+    assert shown.exit_code == 0, shown.output
+    for part in (
+        "clarifai sees mv: 90.72 M parameters",
+        "DeeplyConnectedL2 at conv3, conv4, conv5, fc6, fc7",
+        "teacher   flow2d",
+        "at test   mv (10 entries of 224x224)",
+        "80.7 top-1, UCF101 split 1, 10 crops",
+        "not measured here",
+    ):
+        assert part in shown.stdout
+    assert "dtmv_small" in call("recipes", "frame_dtmv_small").stdout
+    assert call("recipes", "dtmw").exit_code == 1
 
 
 def test_bench_counts_clips(data):
@@ -107,10 +131,17 @@ def test_bench_counts_clips(data):
     )
     assert told.exit_code == 0, told.output
     figures = json.loads(told.stdout)
-    assert figures["network_alone"] > 0
+    assert figures["bare"] > 0 and figures["loop"] > 0
     (row,) = figures["rows"]
     assert 0 < row["share_of_waiting"] < 1
     assert row["training"] < row["loader_alone"]
+    assert row["share_of_bare"] == pytest.approx(
+        row["training"] / figures["bare"], abs=1e-3
+    )
+    table = call("bench", "--recipe", "tiny", "--seconds", "0.1", "--workers", "0")
+    assert (
+        "of bare" in table.stdout and "bare loop, one batch in memory" in table.stdout
+    )
 
 
 def test_help_needs_no_torch():
@@ -130,7 +161,9 @@ def test_half_precision_on_a_cpu_is_refused():
 
 @pytest.mark.slow
 def test_a_signal_saves_exits_130_and_says_how_to_go_on(data):
-    """r3d_small has 40 epochs of one step here: time enough to be stopped."""
+    """Small recipes have 70 epochs of one step here: time enough to be stopped."""
+    shutil.rmtree(data / "stores" / "moving")
+    write_store(data / "stores" / "longer", videos(frames=14))
     command = [sys.executable, "-c", "from training.cli import main; main()"]
     options = ["teach", "--modality", "mv", "--out", str(data / "run")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -149,3 +182,41 @@ def test_a_signal_saves_exits_130_and_says_how_to_go_on(data):
     assert f"Go on with: training {' '.join(options)}" in said
     assert (data / "run" / "checkpoint.pt").exists()
     assert not (data / "run" / "results.json").exists()
+
+
+def test_splits_and_seeds_in_one_command(data):
+    """Their mean is told; one run finds its like on the other split."""
+    shutil.rmtree(data / "stores" / "moving")
+    write_store(data / "stores" / "two", videos(), splits={"1": "lists", "2": "lists"})
+    arguments = ("teach", "--recipe", "mv_tiny", "--split", "all", "--seeds", "2")
+    told = call(*arguments, "--json")
+    assert told.exit_code == 0, told.output
+    mean = json.loads(told.stdout)
+    assert set(mean["splits"]) == {"1", "2"}
+    assert set(mean["splits"]["1"]["seeds"]) == {"0", "1"}
+    run = data / "runs" / "two-mv_tiny-split2-seed1"
+    judged = call("evaluate", str(run), "--split", "1,2")
+    assert judged.exit_code == 0, judged.output
+    assert "mean of 2 splits (1, 2)" in judged.stdout
+    shutil.rmtree(data / "runs" / "two-mv_tiny-split1-seed1")
+    alone = call("evaluate", str(run), "--split", "all")
+    assert alone.exit_code == 1
+    assert "there is none on 1: train with --split 1" in alone.stderr
+    refused = call(*arguments, "--out", str(data / "out"))
+    assert "expected one split and one seed with --out, got 2 and 2" in refused.stderr
+
+
+def test_a_fused_teacher_and_a_system_for_another_command(data):
+    told = call("distill", "--recipe", "dtmv_tiny", "--teacher", "rgb,flow", "--json")
+    assert told.exit_code == 0, told.output
+    results = json.loads(told.stdout)
+    assert results["what"] == "mv from labels and a flow and rgb teacher"
+    assert len(results["teachers"]) == 2
+    for arguments, message in (
+        (("distill", "--recipe", "hts_tiny"), "but hts_tiny is for `training fuse`"),
+        (("fuse", "--recipe", "dtmv_tiny"), "dtmv_tiny is for `training distill`"),
+        (("distill", "--recipe", "mv_tiny"), "mv_tiny has no teacher"),
+    ):
+        refused = call(*arguments)
+        assert refused.exit_code == 1 and message in refused.stderr, refused.output
+    assert call("distill", "--teacher", "flow,flow").exit_code == 2

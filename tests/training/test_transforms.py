@@ -2,12 +2,14 @@ import cv2
 import numpy as np
 import pytest
 
+from training.data.normal import CAFFE, MARS, UNIT
 from training.data.transforms import (
     View,
-    centre_view,
+    crop_views,
     cut,
     cut_size,
     grid_size,
+    neighbours,
     painted,
     random_view,
     resized,
@@ -128,7 +130,66 @@ def test_crop_without_scales_is_not_resized_where_it_fits():
     assert cut_size((24, 32), (40, 56), None) == (22, 32)
     assert cut_size((256, 340), (112, 112), 1.0) == (256, 256)
     assert cut_size((256, 340), (112, 112), 0.5) == (128, 128)
-    assert centre_view((48, 64), (40, 56), scaled=False) == View(4, 4, 40, 56)
+    assert crop_views((48, 64), (40, 56), crops=1, scaled=False) == (
+        View(4, 4, 40, 56),
+    )
+
+
+def test_the_papers_crops_have_the_papers_sizes():
+    for scale, side in zip((1, 0.875, 0.75), (256, 224, 192), strict=True):
+        assert cut_size((256, 340), (224, 224), scale) == (side, side)
+    mars = [2 ** (-i / 4) for i in range(5)]
+    for scale, side in zip(mars, (256, 215, 181, 152, 128), strict=True):
+        assert cut_size((256, 340), (112, 112), scale) == (side, side)
+
+
+def test_uneven_crops_are_seven_pairs():
+    """Not 256x192: that would be too much out of shape."""
+    pairs = [
+        cut_size((256, 340), (224, 224), pair) for pair in neighbours((1, 0.875, 0.75))
+    ]
+    assert pairs == [
+        (256, 256), (256, 224), (224, 256), (224, 224), (224, 192), (192, 224), (192, 192),
+    ]  # fmt: skip
+    rng = np.random.default_rng(0)
+    drawn = {
+        random_view(
+            rng,
+            (256, 340),
+            (224, 224),
+            scales=(1, 0.875, 0.75),
+            corners=False,
+            flip=False,
+            uneven=True,
+        )[2:4]
+        for _ in range(200)
+    }
+    assert drawn == set(pairs)
+
+
+def test_uneven_crops_fit_into_narrow_frames():
+    for pair in neighbours((1.0, 0.5)):
+        height, width = cut_size((40, 30), (20, 60), pair)
+        assert height <= 40 and width <= 30
+
+
+def test_ten_crops_are_where_the_papers_have_them():
+    views = crop_views((256, 340), (224, 224), crops=10, scaled=False)
+    corners = [(view.left, view.top) for view in views]
+    assert corners == [(0, 0), (116, 0), (0, 32), (116, 32), (58, 16)]
+    assert {(v.height, v.width, v.flip) for v in views} == {(224, 224, False)}
+
+
+@pytest.mark.parametrize(
+    ("size", "places"),
+    [
+        ((256, 340), [(0, 0), (0, 42), (0, 84)]),
+        ((340, 256), [(0, 0), (42, 0), (84, 0)]),
+    ],
+)
+def test_three_crops_lie_along_the_long_side(size, places):
+    views = crop_views(size, (256, 256), crops=3, scaled=False)
+    assert [view[:2] for view in views] == places
 
 
 def test_corners_are_five_places():
@@ -148,6 +209,25 @@ def test_rgb_is_normalised_and_contrast_turns_around_grey():
         frames, mean=(0.5,) * 3, std=(0.25,) * 3, contrast=1.5, brightness=0.1
     )
     np.testing.assert_allclose(strong.ravel(), [-2.6, 0.4, 3.4], atol=1e-6)
+
+
+def test_the_order_of_the_colours_is_the_networks():
+    """Caffe's networks want blue first, 0 to 255, minus (104, 117, 123)."""
+    frames = np.array([[[[10, 20, 30]]]], np.uint8)
+    values = rgb_input(
+        frames,
+        mean=CAFFE["rgb_mean"],
+        std=CAFFE["rgb_std"],
+        order=CAFFE["rgb_order"],
+    )
+    np.testing.assert_allclose(
+        values.ravel(), [30 - 104, 20 - 117, 10 - 123], atol=1e-4
+    )
+    values = rgb_input(frames, mean=MARS["rgb_mean"], std=MARS["rgb_std"])
+    expected = [10 - 114.7748, 20 - 107.7354, 30 - 99.4750]
+    np.testing.assert_allclose(values.ravel(), expected, atol=1e-4)
+    values = rgb_input(frames, mean=UNIT["rgb_mean"], std=UNIT["rgb_std"])
+    np.testing.assert_allclose(values.ravel(), np.array([10, 20, 30]) / 255, atol=1e-6)
 
 
 def test_tensor_has_channels_first():

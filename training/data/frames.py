@@ -38,7 +38,7 @@ class Frames:
     def read(
         self, video: StoredVideo, modality: str, entries: Sequence[int] | np.ndarray
     ) -> np.ndarray:
-        """Entries of one modality in any order.
+        """Entries of one modality in any order. Not to be written to.
 
         Returns:
             (F, h, w, 3) uint8 for rgb, (F, h, w, 2) float32 px of the stored grid for
@@ -49,11 +49,11 @@ class Frames:
         first, last = int(entries.min()), int(entries.max())
         whole = self._whole(video, modality)
         if whole is not None:
-            return whole[entries]
+            return _taken(whole, entries)
         steps = np.unique(np.diff(entries))
         step = int(steps[0]) if len(steps) == 1 and steps[0] > 0 else 1
         stored = self._stored(video, modality, first, last + 1, step)
-        return stored[(entries - first) // step]
+        return _taken(stored, (entries - first) // step)
 
     def size(self, video: StoredVideo) -> tuple[int, int]:
         """Of the net's grid for this video."""
@@ -106,3 +106,11 @@ class Frames:
                     )[0]
                 filled[place] = earlier
         return filled
+
+
+def _taken(frames: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """frames[places], without a copy where they follow each other."""
+    first = int(places[0])
+    if np.array_equal(places, np.arange(first, first + len(places))):
+        return frames[first : first + len(places)]
+    return frames[places]

@@ -32,4 +32,6 @@ def filled_from(valid: np.ndarray, fill: Fill) -> np.ndarray:
 
 def motion_input(fields: np.ndarray, *, gain: float) -> np.ndarray:
     """(F, H, W, 2) px -> float32 from -gain to gain; beyond 20 px is 20 px."""
-    return np.clip(fields, -BOUND_PX, BOUND_PX) * np.float32(gain / BOUND_PX)
+    values = np.clip(fields, -BOUND_PX, BOUND_PX)
+    values *= np.float32(gain / BOUND_PX)
+    return values

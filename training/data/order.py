@@ -64,13 +64,26 @@ class Order:
         """What the next iteration yields: this epoch, from this batch on."""
         self.epoch, self.first_batch = epoch, first_batch
 
+    @property
+    def per_epoch(self) -> int:
+        """Batches of a whole epoch."""
+        return batches_per_epoch(self.num_videos, self.batch_size)
+
     def __len__(self) -> int:
-        return batches_per_epoch(self.num_videos, self.batch_size) - self.first_batch
+        return self.per_epoch - self.first_batch
 
     def __iter__(self) -> Iterator[list[Place]]:
-        order = epoch_order(self.num_videos, seed=self.seed, epoch=self.epoch).tolist()
-        for batch in range(self.first_batch, self.first_batch + len(self)):
-            first = batch * self.batch_size
-            last = min(first + self.batch_size, self.num_videos)
-            ours = range(first + self.rank, last, self.world_size)
-            yield [Place(self.epoch, p, order[p]) for p in ours]
+        order = self.of_epoch(self.epoch)
+        for batch in range(self.first_batch, self.per_epoch):
+            yield self.places(batch, self.epoch, order)
+
+    def of_epoch(self, epoch: int) -> list[int]:
+        """The videos of an epoch, by position."""
+        return epoch_order(self.num_videos, seed=self.seed, epoch=epoch).tolist()
+
+    def places(self, batch: int, epoch: int, order: list[int]) -> list[Place]:
+        """This process's share of a batch."""
+        first = batch * self.batch_size
+        last = min(first + self.batch_size, self.num_videos)
+        ours = range(first + self.rank, last, self.world_size)
+        return [Place(epoch, position, order[position]) for position in ours]

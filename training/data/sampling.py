@@ -8,7 +8,13 @@ length 4, stride 3: f..f..f..f    span 10
 sample: entry k is frame k, and the motion of the interval k -> k+1.
 """
 
+from typing import Literal
+
 import numpy as np
+
+Short = Literal["loop", "hold"]
+"""What goes on where a video is shorter than a clip: it begins again (clips of 3D
+networks), or its last entry stays (stacks of 2D networks)."""
 
 
 def span(length: int, stride: int = 1) -> int:
@@ -16,33 +22,48 @@ def span(length: int, stride: int = 1) -> int:
     return (length - 1) * stride + 1
 
 
-def clip_entries(start: int, *, length: int, stride: int, available: int) -> np.ndarray:
-    """Entry numbers of one clip. Past the end it goes on at the beginning.
+def clip_entries(
+    start: int, *, length: int, stride: int, available: int, short: Short = "loop"
+) -> np.ndarray:
+    """Entry numbers of one clip, which goes on past the end as `short` says.
 
     Returns:
         (length,) int64, all from 0 to `available` - 1.
     """
-    return (start + stride * np.arange(length)) % available
+    entries = start + stride * np.arange(length)
+    if short == "hold":
+        return np.minimum(entries, available - 1)
+    return entries % available
 
 
-def random_start(rng: np.random.Generator, *, available: int, clip_span: int) -> int:
+def random_start(
+    rng: np.random.Generator, *, available: int, clip_span: int, short: Short = "loop"
+) -> int:
     """Start of one clip for training, every possible one equally likely.
 
-    A video shorter than the clip is looped, so there any entry can be the first.
+    In a video shorter than the clip that is any entry where it is looped, and the
+    first where its last entry stays.
     """
-    last = available - clip_span if available >= clip_span else available - 1
+    last = available - clip_span
+    if last < 0:
+        last = available - 1 if short == "loop" else 0
     return int(rng.integers(last + 1))
 
 
 def even_starts(num_clips: int, *, available: int, clip_span: int) -> np.ndarray:
-    """Starts of up to `num_clips` clips spread evenly over a video, each once.
+    """Starts of clips spread evenly over a video: floor(i (F - span) / (n - 1) + 1/2).
+
+    A video too short for so many different clips has some of them several times.
 
     Returns:
-        (<= num_clips,) int64, growing; only 0 where the video is shorter than a clip.
+        (num_clips,) int64, growing; 0 where the video is shorter than a clip.
+
+    Source:
+        Simonyan & Zisserman, "Two-stream convolutional networks for action recognition
+        in videos", NIPS 2014: 25 snippets with equal spacing.
     """
-    last = max(available - clip_span, 0)
-    even = np.arange(num_clips) * last / max(num_clips - 1, 1) + 0.5
-    return np.unique(even.astype(np.int64))
+    last, steps = max(available - clip_span, 0), max(num_clips - 1, 1)
+    return (2 * last * np.arange(num_clips) + steps) // (2 * steps)
 
 
 def consecutive_starts(*, available: int, clip_span: int) -> np.ndarray:

@@ -3,6 +3,10 @@
 The test part is the split's own and nobody else reads it. What decides about a training
 (schedule, best epoch, weights of a fusion) looks at videos held out of the training
 part, by group: clips of one recording never lie on both sides.
+
+A video may have several labels. One without any is background: nobody can learn from
+it, but in the test part it is there to be mistaken for something (mean average
+precision counts it; accuracies do not).
 """
 
 from collections import defaultdict
@@ -87,13 +91,13 @@ def parts(
     of_split = [video for video in store.videos() if split in video.splits]
     for video in of_split:
         part = video.splits[split]
-        reason = _unusable(video, modalities)
+        reason = _unusable(video, modalities, part)
         if reason:
             left_out[video.id] = reason
         else:
             usable[part].append(video)
     for part, videos in usable.items():
-        if not videos:
+        if not any(video.labels for video in videos):
             raise DataError(
                 f"{store.folder}: split {split} has no usable {part} video"
                 f" ({len(left_out)} left out)"
@@ -102,7 +106,7 @@ def parts(
     labelled = [v for v in of_split if v.splits[split] == "train" and v.labels]
     held, by_video = held_out_ids(labelled, share=held_out, seed=seed)
     train = tuple(v for v in usable["train"] if v.id not in held)
-    untaught = {v.labels[0] for v in usable["test"]} - {v.labels[0] for v in train}
+    untaught = _labels(usable["test"]) - _labels(train)
     return Parts(
         train=train,
         held_out=tuple(v for v in usable["train"] if v.id in held),
@@ -127,8 +131,9 @@ def held_out_ids(
     labels_of: dict[str, set[int]] = defaultdict(set)
     groups_of: dict[int, set[str]] = defaultdict(set)
     for video in videos:
-        labels_of[video.group].add(video.labels[0])
-        groups_of[video.labels[0]].add(video.group)
+        labels_of[video.group].update(video.labels)
+        for label in video.labels:
+            groups_of[label].add(video.group)
     groups = sorted(labels_of)
     order = [groups[i] for i in np.random.default_rng(seed).permutation(len(groups))]
     held: set[str] = set()
@@ -150,7 +155,7 @@ def held_out_ids(
     ids = {video.id for video in videos if video.group in held}
     by_video = [label for label in sorted(groups_of) if not groups_of[label] & held]
     for label in by_video:
-        own = sorted(video.id for video in videos if video.labels[0] == label)
+        own = sorted(video.id for video in videos if label in video.labels)
         count = min(max(round(share * len(own)), 1), len(own) - 1)
         chosen = np.random.default_rng([seed, label]).permutation(len(own))[:count]
         ids |= {own[i] for i in chosen}
@@ -162,12 +167,16 @@ def available_entries(video: StoredVideo, modalities: Sequence[str]) -> int:
     return video.frames if set(modalities) == {"rgb"} else video.frames - 1
 
 
-def _unusable(video: StoredVideo, modalities: Sequence[str]) -> str | None:
+def _labels(videos: Sequence[StoredVideo]) -> set[int]:
+    return {label for video in videos for label in video.labels}
+
+
+def _unusable(video: StoredVideo, modalities: Sequence[str], part: str) -> str | None:
     missing = [name for name in modalities if name not in video.modalities]
     if missing:
         return f"no {', '.join(missing)}"
-    if len(video.labels) != 1:
-        return f"{len(video.labels)} labels, one expected"
+    if not video.labels and part == "train":
+        return "no label"
     if available_entries(video, modalities) < 1:
         return "one frame, so no motion"
     return None

@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,11 @@ from ..errors import Diverged
 
 Batch = dict[str, Tensor]
 """Modality -> (B, C, T, H, W), and "label" -> (B,) int64."""
+
+JointBatch = dict[str, Batch]
+"""Data set -> a batch of it."""
+
+AnyBatch = Batch | JointBatch
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -28,11 +34,11 @@ class StepOutput(NamedTuple):
 class Waiting:
     """Passes batches on and counts the seconds that the loop waited for them."""
 
-    def __init__(self, batches: Iterable[Batch]) -> None:
+    def __init__(self, batches: Iterable[Any]) -> None:
         self.batches = batches
         self.seconds = 0.0
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Any]:
         started = time.perf_counter()
         for batch in self.batches:
             self.seconds += time.perf_counter() - started
@@ -40,51 +46,121 @@ class Waiting:
             started = time.perf_counter()
 
 
-def on_device(batch: Batch, device: torch.device) -> Batch:
+def on_device(batch: Any, device: torch.device) -> Any:
     """The same batch where the network is."""
-    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    return {name: on_device(value, device) for name, value in batch.items()}
+
+
+def clips_in(batch: Any) -> int:
+    """How many clips a batch has, over all data sets."""
+    parts = list(batch.values())
+    return len(parts[0]) if isinstance(parts[0], Tensor) else sum(map(clips_in, parts))
+
+
+def pieces(batch: Any, count: int) -> list[Any]:
+    """A batch in so many parts, as equal as can be; fewer where it has fewer clips."""
+    if isinstance(batch, Tensor):
+        return list(batch.tensor_split(min(count, len(batch))))
+    parts = {name: pieces(value, count) for name, value in batch.items()}
+    fewest = min(map(len, parts.values()))
+    if any(len(part) != fewest for part in parts.values()):  # a small data set
+        parts = {name: pieces(value, fewest) for name, value in batch.items()}
+    return [{n: part[i] for n, part in parts.items()} for i in range(fewest)]
+
+
+def train_mode(step: nn.Module) -> None:
+    """Training mode, but for modules of which nothing learns: they stay as they are.
+
+    Else batch norm in a frozen stage would follow the new data.
+    """
+    step.train()
+    for module in step.modules():
+        weights = list(module.parameters())
+        if weights and not any(weight.requires_grad for weight in weights):
+            module.eval()
 
 
 def fit(
     step: nn.Module,
-    batches: Iterable[Batch],
+    batches: Iterable[Any],
     optimizer: torch.optim.Optimizer,
     *,
     device: torch.device,
     precision: Precision = "float32",
     scaler: torch.amp.GradScaler | None = None,
     gradient_clip: float | None = None,
+    accumulate: int = 1,
 ) -> Iterator[dict[str, float]]:
     """Take one optimizer step per batch, and yield the loss and its parts.
 
     The caller decides what to do between batches: record, evaluate, save, stop.
 
     Args:
-        step: batch -> `StepOutput`.
+        step: batch -> `StepOutput`, whose loss is a mean over clips.
         scaler: needed with float16, whose small gradients would vanish.
         gradient_clip: largest norm of the gradient of all weights.
+        accumulate: a batch goes through the network in so many parts, for less memory;
+            the gradient is that of the whole batch, but for batch norm and terms that
+            relate clips, which see a part at a time. (Of several data sets: where
+            each one's clips can be cut equally.)
 
     Raises:
         Diverged: the loss is infinite or not a number. No step is taken then.
     """
-    step.train()
+    train_mode(step)
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     weights = [w for group in optimizer.param_groups for w in group["params"]]
     for batch in batches:
-        with torch.autocast(
-            device.type, getattr(torch, precision), enabled=precision != "float32"
-        ):
-            output = step(on_device(batch, device))
-        values = {"loss": output.loss.item()}
-        values |= {name: part.item() for name, part in output.parts.items()}
+        optimizer.zero_grad(set_to_none=True)
+        clips = clips_in(batch)
+        parts = pieces(batch, accumulate) if accumulate > 1 else [batch]
+        found: list[tuple[float, StepOutput]] = []
+        for part in parts:
+            share = clips_in(part) / clips
+            last = part is parts[-1]
+            with _gathered(step, last):
+                with torch.autocast(
+                    device.type,
+                    getattr(torch, precision),
+                    enabled=precision != "float32",
+                ):
+                    output = step(on_device(part, device))
+                scaler.scale(
+                    output.loss * share if share < 1 else output.loss
+                ).backward()
+            found.append((share, StepOutput(output.loss.detach(), output.parts)))
+        values = _means(found)
         if not math.isfinite(values["loss"]):
+            optimizer.zero_grad(set_to_none=True)
             told = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
             raise Diverged(f"the loss is no longer a number: {told}")
-        optimizer.zero_grad(set_to_none=True)
-        scaler.scale(output.loss).backward()
         if gradient_clip is not None:
             scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(weights, gradient_clip)
         scaler.step(optimizer)
         scaler.update()
         yield values
+
+
+def _means(found: list[tuple[float, StepOutput]]) -> dict[str, float]:
+    """Loss and parts over all parts of a batch. Waits for the device once."""
+    names = ["loss", *found[0][1].parts]
+    rows = [
+        torch.stack(
+            [v.detach().double() for v in (output.loss, *output.parts.values())]
+        )
+        for _, output in found
+    ]
+    means = rows[0] if len(rows) == 1 else torch.zeros_like(rows[0])
+    if len(rows) > 1:
+        for (share, _), row in zip(found, rows, strict=True):
+            means += share * row
+    return dict(zip(names, means.tolist(), strict=True))
+
+
+def _gathered(step: nn.Module, last: bool) -> AbstractContextManager[object]:
+    """Processes exchange gradients with the last part only."""
+    no_sync = getattr(step, "no_sync", None)
+    return nullcontext() if last or no_sync is None else no_sync()

@@ -1,7 +1,8 @@
 """Optimizer, and its learning rate as a function of how far a run is."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -14,50 +15,99 @@ from ..errors import RecipeError
 class OptimConfig:
     """How weights follow their gradient."""
 
-    name: Literal["sgd", "adamw"] = "sgd"
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    """adam adds the decay to the gradient, adamw takes it off the weight."""
     learning_rate: float = 0.1
     momentum: float = 0.9
-    """SGD's; AdamW has its own."""
+    """SGD's; Adam has its own."""
     dampening: float = 0.0
     """0.9 as in MARS makes a constant gradient move weights ten times less."""
     weight_decay: float = 5e-4
-    """Of weights; biases, norms and slopes have none."""
+    decays: Literal["weights", "all"] = "weights"
+    """What the decay is for: weights only, or biases, norms and slopes too (as torch
+    does it unasked)."""
+    bias_rate: float = 1.0
+    """Learning rate of biases as a multiple of the weights'; 2 is Caffe's habit."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Beginning of a weight's name -> multiple of its learning rate; the longest that
+    fits counts. Names are the network's ("layer1.") or the step's ("student.layer1.").
+    0 freezes, batch norm's running means included."""
     schedule: Literal["constant", "one_cycle", "steps", "plateau"] = "constant"
     warm_up: float = 0.15
     """one_cycle: share of the run in which the rate rises."""
+    warm_up_steps: int = 0
+    """Other schedules: the first so many steps rise evenly to the rate."""
     milestones: tuple[float, ...] = ()
-    """steps: shares of the run after which the rate is a tenth."""
+    """steps: shares of the run after which the rate drops."""
+    drop: float = 0.1
+    """steps, plateau: what the rate is multiplied with."""
     patience: int = 10
-    """plateau: epochs without a lower held-out loss before the rate is a tenth."""
+    """plateau: epochs without a lower held-out loss before the rate drops."""
     gradient_clip: float | None = None
+    accumulate: int = 1
+    """A batch goes through the network in so many parts; see `fit`."""
 
     def __post_init__(self) -> None:
-        if self.name not in ("sgd", "adamw"):
-            raise RecipeError(f"expected the optimizer sgd or adamw, got {self.name}")
-        if self.schedule not in ("constant", "one_cycle", "steps", "plateau"):
+        for name, choices in (
+            ("name", ("sgd", "adam", "adamw")),
+            ("schedule", ("constant", "one_cycle", "steps", "plateau")),
+            ("decays", ("weights", "all")),
+        ):
+            value = getattr(self, name)
+            if value not in choices:
+                what = {"name": "optimizer", "decays": "decay of"}.get(name, name)
+                raise RecipeError(
+                    f"expected the {what} {', '.join(choices[:-1])} or {choices[-1]},"
+                    f" got {value}"
+                )
+        if self.accumulate < 1 or self.warm_up_steps < 0:
             raise RecipeError(
-                "expected the schedule constant, one_cycle, steps or plateau,"
-                f" got {self.schedule}"
+                "expected to accumulate 1 part or more and no negative warm-up,"
+                f" got {self.accumulate} and {self.warm_up_steps}"
             )
 
 
 def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """An optimizer for everything in `module` that learns."""
-    learning = [p for p in module.parameters() if p.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": [p for p in learning if p.dim() > 1]},
-        {"params": [p for p in learning if p.dim() <= 1], "weight_decay": 0.0},
+    """An optimizer for everything in `module` that learns.
+
+    Weights with a rate of 0 are frozen here.
+
+    Raises:
+        RecipeError: a rate is for a name that no weight has, or nothing learns.
+    """
+    multiples = _multiples(module, config.rates)
+    for name, weight in module.named_parameters():
+        if multiples[name] == 0:
+            weight.requires_grad_(False)
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, weight in module.named_parameters():
+        if weight.requires_grad:
+            decays = weight.dim() > 1 or config.decays == "all"
+            multiple = multiples[name]
+            if name.rpartition(".")[2] == "bias":
+                multiple *= config.bias_rate
+            groups.setdefault((multiple, decays), []).append(weight)
+    if not groups:
+        raise RecipeError("expected weights that learn, but all of them are frozen")
+    ordered = sorted(groups, key=lambda kind: (kind[0] != 1, -kind[0], not kind[1]))
+    described: list[dict[str, Any]] = [
+        {
+            "params": groups[multiple, decays],
+            "lr": config.learning_rate * multiple,
+            "multiple": multiple,
+            "weight_decay": config.weight_decay if decays else 0.0,
+        }
+        for multiple, decays in ordered
     ]
     if config.name == "adamw":
-        return torch.optim.AdamW(
-            groups, lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        return torch.optim.AdamW(described, lr=config.learning_rate)
+    if config.name == "adam":
+        return torch.optim.Adam(described, lr=config.learning_rate)
     return torch.optim.SGD(
-        groups,
+        described,
         lr=config.learning_rate,
         momentum=config.momentum,
         dampening=config.dampening,
-        weight_decay=config.weight_decay,
     )
 
 
@@ -65,7 +115,7 @@ def factor(config: OptimConfig, share: float) -> float:
     """What the learning rate is multiplied with when `share` of the run is done.
 
     one_cycle rises from 1/25 to 1 along a half cosine, then falls to almost 0 along
-    another. plateau is 1 here: see `Plateau`.
+    another. plateau is 1 here: see `Schedule`.
 
     Args:
         share: from 0 (first step) to 1.
@@ -80,7 +130,7 @@ def factor(config: OptimConfig, share: float) -> float:
             return _half_cosine(start, 1.0, share / config.warm_up)
         return _half_cosine(1.0, end, (share - config.warm_up) / (1 - config.warm_up))
     if config.schedule == "steps":
-        return 0.1 ** sum(share >= milestone for milestone in config.milestones)
+        return config.drop ** sum(share >= milestone for milestone in config.milestones)
     return 1.0
 
 
@@ -92,11 +142,19 @@ class Schedule:
         self.lowest, self.epochs_since, self.drops = math.inf, 0, 0
 
     def before_step(self, step: int, total_steps: int) -> float:
-        """The rate of step `step` (from 0), which is now set."""
-        rate = self.config.learning_rate * 0.1**self.drops
-        rate *= factor(self.config, step / max(total_steps - 1, 1))
+        """The rate of step `step` (from 0), which is now set.
+
+        A milestone at 1/3 of 90 steps changes the rate of step 30, the 31st.
+        """
+        rate = self.config.learning_rate * self.config.drop**self.drops
+        if self.config.schedule == "one_cycle":
+            rate *= factor(self.config, step / max(total_steps - 1, 1))
+        else:
+            rate *= factor(self.config, step / max(total_steps, 1))
+            if step < self.config.warm_up_steps:
+                rate *= (step + 1) / self.config.warm_up_steps
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("multiple", 1.0)
         return rate
 
     def after_epoch(self, held_out_loss: float) -> None:
@@ -123,6 +181,23 @@ class Schedule:
         """Go on from a checkpoint."""
         self.lowest = state["lowest"]
         self.epochs_since, self.drops = state["epochs_since"], state["drops"]
+
+
+def _multiples(module: nn.Module, rates: Mapping[str, float]) -> dict[str, float]:
+    """Every weight's multiple of the learning rate, by its name."""
+    found: dict[str, float] = {}
+    used: set[str] = set()
+    for name, _ in module.named_parameters():
+        inside = name.partition(".")[2]  # the step's name for the network taken off
+        fitting = [p for p in rates if name.startswith(p) or inside.startswith(p)]
+        used.update(fitting)
+        found[name] = rates[max(fitting, key=len)] if fitting else 1.0
+    lost = [prefix for prefix in rates if prefix not in used]
+    if lost:
+        raise RecipeError(
+            f"expected rates for weights of the network, but none begins with {lost[0]}"
+        )
+    return found
 
 
 def _half_cosine(first: float, last: float, share: float) -> float:

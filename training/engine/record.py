@@ -11,6 +11,10 @@ from ..errors import RunError
 
 RECIPE, METRICS, RESULTS = "recipe.json", "metrics.jsonl", "results.json"
 CHECKPOINT, WEIGHTS, SCORES = "checkpoint.pt", "model.pt", "scores_{part}.npz"
+CROPS = "crops{crops}_"
+"""Before the name of a file that is of other crops than the recipe's."""
+LEARNED_FROM = "learned_from.json"
+"""Ids of the training videos, for whoever must not fit weights on them."""
 
 
 def as_json(value: Any) -> Any:

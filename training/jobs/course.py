@@ -1,15 +1,15 @@
 """What every training has to say, and the clips it is about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.store import Store
 
 from ..data.dataset import ClipConfig, Clips, frames_of
-from ..data.splits import Parts, parts
+from ..data.splits import Parts, available_entries, parts
 from ..engine.optim import OptimConfig
-from ..errors import RecipeError
+from ..errors import DataError, RecipeError
 from ..protocols import ClipProtocol
 from .machine import Machine
 
@@ -29,12 +29,22 @@ class Course:
     """Epochs between two looks at the held-out part; the last epoch always has one."""
     select: Literal["last", "best"] = "last"
     """Which weights count: the last, or the ones best on the held-out part."""
+    gradients_at: str | None = None
+    """A module ("fc6") where the losses' gradients are measured before the first step,
+    for the record and for `balance`."""
+    balance: Mapping[str, float] = field(default_factory=dict)
+    """Term -> the share of the labels' gradient that its own shall have there at the
+    start: chooses the term's weight."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2:
             raise RecipeError(
                 "expected at least 1 epoch and batches of 2 clips,"
                 f" got {self.epochs} and {self.batch_size}"
+            )
+        if self.balance and self.gradients_at is None:
+            raise RecipeError(
+                "expected gradients_at, a module where gradients can be balanced, got none"
             )
 
 
@@ -43,8 +53,9 @@ class Data:
     """The videos of a run, and who reads them."""
 
     parts: Parts
-    clips: dict[str, Clips]
-    """"train", "held_out", "test": they remember frames together."""
+    clips: dict[str, Any]
+    """"train", "held_out", "test": `Clips` that remember frames together. "train" may be
+    `JoinedClips` of several data sets."""
 
 
 def open_data(
@@ -59,11 +70,17 @@ def open_data(
     """The parts of a split as clips.
 
     Raises:
-        DataError: the store lacks what is needed.
+        DataError: the store lacks what is needed, or clips are longer than every video.
     """
     found = parts(
         store, split=split, modalities=modalities, held_out=course.held_out, seed=seed
     )
+    longest = max(available_entries(video, modalities) for video in found.train)
+    if course.clip.span > longest:
+        raise DataError(
+            f"{store.folder}: expected videos of {course.clip.span} entries for the recipe's"
+            f" clips, but the longest to learn from has {longest}"
+        )
     frames = frames_of(store, course.clip, memory_bytes=machine.worker_bytes)
     videos = {"train": found.train, "held_out": found.held_out, "test": found.test}
     clips = {

@@ -1,7 +1,7 @@
 """What decides a run's result, as it stands in recipe.json under "run"."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def decided(
     *,
     recipe: Course,
     recipe_name: str,
-    model: BackboneConfig,
+    model: BackboneConfig | Mapping[str, Any],
     modalities: Sequence[str],
     store: Store,
     split: str,
@@ -61,7 +61,9 @@ def decided(
     return {
         "kind": kind,
         "recipe": {"name": recipe_name, "settings": as_json(recipe)},
-        "model": {"net": model.net, "sees": model.sees},
+        "model": model.architecture()
+        if isinstance(model, BackboneConfig)
+        else dict(model),
         "modalities": list(modalities),
         "store": store_facts(store, modalities),
         "split": split_facts(store, split),

@@ -1,26 +1,37 @@
 """A teacher that sees one modality -> a student that sees another."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import default_collate
 
 from pipeline.store import Store
 
 from .. import metrics
+from ..data.dataset import Clips
+from ..data.order import Place
 from ..engine import processes
 from ..engine.record import SCORES, WEIGHTS, Run, as_json, differences
 from ..errors import RecipeError, RunError
-from ..losses.terms import SoftTargets, Term
-from ..models.backbones import TAPS, BackboneConfig, build_backbone
+from ..losses.terms import SoftTargets, Term, sides
+from ..models.backbones import (
+    NETS,
+    TAPS,
+    BackboneConfig,
+    build_backbone,
+    check_length,
+)
+from ..models.pretrained import first_weights
+from ..models.shapes import tap_shapes
 from ..models.weights import transfer
 from ..progress import Watch
-from ..steps import Distill, check_taps
+from ..scores import Scores, together
+from ..steps import Distill, Supervised, check_taps
 from .course import Course, open_data
 from .description import decided, store_facts
 from .evaluate import trained_model
@@ -28,7 +39,7 @@ from .machine import Machine
 from .teach import TeachRecipe
 from .whole import begun, carry_out
 
-VIEW_ONLY = {"flip", "jitter", "is", "crop_scales", "corners"}
+VIEW_ONLY = {"flip", "jitter", "is", "crop_scales", "corners", "uneven_crops"}
 """Clip settings in which teacher and student may differ: the rest is what 1 px means."""
 
 
@@ -38,8 +49,15 @@ class DistillRecipe(Course):
 
     student: BackboneConfig = field(default=BackboneConfig(sees="mv"))
     teacher: BackboneConfig = field(default=BackboneConfig(sees="flow"))
+    beside: tuple[BackboneConfig, ...] = ()
+    """Further teachers, whose softmax scores are averaged with the first one's. Features
+    are then named by what a teacher sees: "flow.layer4"."""
     terms: Mapping[str, Term] = field(default_factory=lambda: {"soft": SoftTargets()})
     label_weight: float = 1.0
+    labels_reach: Literal["all", "head"] = "all"
+    """head: labels teach the last layer only, as in MERS."""
+    feature_only: int = 0
+    """So many first epochs have neither labels nor terms of logits."""
     init: Literal["none", "teacher"] = "none"
     """Where the student's first weights come from."""
 
@@ -47,16 +65,79 @@ class DistillRecipe(Course):
         Course.__post_init__(self)
         if self.init not in ("none", "teacher"):
             raise RecipeError(f"expected init none or teacher, got {self.init}")
-        if not self.terms:
-            raise RecipeError("expected at least one term of distillation, got none")
-        nets = {
-            f"{side} {net}": TAPS[net]
-            for side, net in (
-                ("student", self.student.net),
-                ("teacher", self.teacher.net),
+        if not self.terms and self.init == "none":
+            raise RecipeError(
+                "expected at least one term of distillation or the teacher's weights to"
+                " start from, got neither"
             )
+        sees = [teacher.sees for teacher in self.teachers]
+        if len(set(sees)) != len(sees):
+            raise RecipeError(
+                f"expected teachers of different modalities, got {', '.join(sees)}"
+            )
+        taps: tuple[str, ...] = TAPS[self.teacher.net]
+        if self.beside:
+            taps = tuple(
+                f"{t.sees}.{tap}" for t in self.teachers for tap in TAPS[t.net]
+            )
+        check_taps(
+            self.terms,
+            {
+                f"student {self.student.net}": TAPS[self.student.net],
+                f"teacher {self.teacher.net}": taps,
+            },
+        )
+        for net in (self.student, *self.teachers):
+            check_length(net, self.clip.length)
+
+    def check_shapes(self) -> None:
+        """Check that what the terms compare has one shape, where no adapter is named.
+
+        Raises:
+            RecipeError: features differ; the term, the tap and both shapes are named.
+        """
+        height, width = self.clip.crop_px
+        shapes: dict[BackboneConfig, dict[str, tuple[int, ...]]] = {}
+        for net in (self.student, *self.teachers):
+            if net not in shapes:
+                shapes[net] = tap_shapes(
+                    net, frames=self.clip.length, height=height, width=width
+                )
+        named = {
+            f"{teacher.sees}.{tap}" if self.beside else tap: shape
+            for teacher in self.teachers
+            for tap, shape in shapes[teacher].items()
         }
-        check_taps(self.terms, nets)
+        for name, term in self.terms.items():
+            for written in () if getattr(term, "adapter", None) else term.taps:
+                ours, theirs = sides(written)
+                own, other = shapes[self.student][ours], named[theirs]
+                if own != other and not getattr(term, "any_shape", False):
+                    raise RecipeError(
+                        f"term {name}, {written}: expected features of one shape, or an"
+                        f" adapter, got student {own}, teacher {other}"
+                    )
+
+    @property
+    def teachers(self) -> tuple[BackboneConfig, ...]:
+        """All of them."""
+        return (self.teacher, *self.beside)
+
+    def taught_by(self, *sees: str) -> "DistillRecipe":
+        """The same recipe with teachers that see these modalities.
+
+        Features come from the one that sees flow, or from the first.
+        """
+        first = "flow" if "flow" in sees else sees[0]
+        rest = tuple(
+            replace(self.teacher, sees=other) for other in sees if other != first
+        )
+        terms = self.terms
+        if rest and not self.beside:
+            terms = {name: _of_stream(term, first) for name, term in terms.items()}
+        return replace(
+            self, teacher=replace(self.teacher, sees=first), beside=rest, terms=terms
+        )
 
     def scratch(self) -> TeachRecipe:
         """The student without its teacher: the same net, clips and number of steps."""
@@ -68,7 +149,7 @@ def distill(
     recipe: DistillRecipe,
     *,
     recipe_name: str,
-    teacher: Run,
+    teacher: Run | Sequence[Run],
     scratch: Run | None = None,
     store: Store,
     split: str,
@@ -82,7 +163,7 @@ def distill(
     """Train the student, evaluate it, and leave a complete run.
 
     Args:
-        teacher: a complete run.
+        teacher: a complete run, or one for each of the recipe's teachers.
         scratch: a complete run of the student without a teacher, to compare with.
         runs, out, base: as in `teach`.
 
@@ -90,13 +171,21 @@ def distill(
         RunError: the teacher does not fit the store or the recipe.
         TrainingError: see `follow` and `open_data`.
     """
-    student_sees, teacher_sees = recipe.student.sees, recipe.teacher.sees
-    modalities = [student_sees, teacher_sees]
+    teachers = [teacher] if isinstance(teacher, Run) else list(teacher)
+    if len(teachers) != len(recipe.teachers):
+        raise RunError(
+            f"expected {len(recipe.teachers)} runs of teachers, got {len(teachers)}"
+        )
+    student_sees = recipe.student.sees
+    modalities = list(dict.fromkeys([student_sees, *(t.sees for t in recipe.teachers)]))
+    recipe.check_shapes()
     data = open_data(
         store, recipe, split=split, modalities=modalities, seed=seed, machine=machine
     )
-    expert, seen = trained_model(teacher)
-    check_teacher(teacher, recipe, store=store, split=split)
+    for one, wanted in zip(teachers, recipe.teachers, strict=True):
+        check_teacher(one, recipe, wanted, store=store, split=split)
+    experts = [trained_model(one)[0] for one in teachers]
+    seen = " and ".join(one.sees for one in recipe.teachers)
     what = described(
         recipe,
         recipe_name=recipe_name,
@@ -105,20 +194,19 @@ def distill(
         seed=seed,
         precision=machine.precision,
     )
-    what["teacher"] = {
-        "net": seen.net,
-        "sees": seen.sees,
-        "weights": hashlib.sha256(teacher.path(WEIGHTS).read_bytes()).hexdigest(),
-    }
+    what["teacher"] = [
+        one.decided()["model"] | {"weights": fingerprint_of(one)} for one in teachers
+    ]
     about = {
         "store": str(store.folder.resolve()),
-        "teacher": str(teacher.folder.resolve()),
+        "teacher": ", ".join(str(one.folder.resolve()) for one in teachers),
     }
 
     def beside() -> dict[str, Any]:
         return {
-            "what": f"{student_sees} from labels and a {teacher_sees} teacher",
-            "teacher": _told_of(teacher),
+            "what": f"{student_sees} from labels and a {seen} teacher",
+            "teacher": _told_of(teachers[0]),
+            "teachers": [_told_of(one) for one in teachers],
         } | (compared(run, scratch) if scratch else {})
 
     with processes.joined(machine.processes, machine.device):
@@ -131,18 +219,27 @@ def distill(
             return run
         watch.say(
             f"{run.folder}: {student_sees} {recipe.student.net} learns from"
-            f" {len(data.parts.train)} videos and a {teacher_sees} teacher,"
+            f" {len(data.parts.train)} videos and a {seen} teacher,"
             f" {len(data.parts.held_out)} held out, {len(data.parts.test)} to test"
         )
         torch.manual_seed(seed)  # for the first weights
         student = build_backbone(recipe.student, len(store.classes))
+        fitted = first_weights(student, recipe.student)
+        if fitted:
+            watch.say(f"first weights: {recipe.student.weights}: {fitted.text()}")
         if recipe.init == "teacher":
-            fitted = transfer(student, expert.state_dict())
+            fitted = transfer(
+                student,
+                experts[0].state_dict(),
+                scale=recipe.student.first_layer,
+                but=(NETS[recipe.student.net].head,),
+                what=str(teachers[0].folder),
+            )
             watch.say(f"first weights from the teacher: {fitted.text()}")
         carry_out(
             run,
             recipe,
-            student_step(recipe, student, expert),
+            student_step(recipe, student, experts, data.clips["train"]),
             student,
             sees=student_sees,
             data=data,
@@ -150,7 +247,7 @@ def distill(
             seed=seed,
             machine=machine,
             watch=watch,
-            title=f"{teacher_sees} to {student_sees}",
+            title=f"{seen} to {student_sees}",
             results=beside,
         )
     return run
@@ -171,7 +268,9 @@ def described(
         recipe=recipe,
         recipe_name=recipe_name,
         model=recipe.student,
-        modalities=list(dict.fromkeys([recipe.student.sees, recipe.teacher.sees])),
+        modalities=list(
+            dict.fromkeys([recipe.student.sees, *(t.sees for t in recipe.teachers)])
+        ),
         store=store,
         split=split,
         seed=seed,
@@ -180,41 +279,76 @@ def described(
 
 
 def student_step(
-    recipe: DistillRecipe, student: nn.Module, expert: nn.Module
-) -> Distill:
-    """The step of a recipe, for networks that are there."""
+    recipe: DistillRecipe,
+    student: nn.Module,
+    experts: Sequence[nn.Module],
+    clips: Clips | None = None,
+) -> nn.Module:
+    """The step of a recipe, for networks that are there.
+
+    Args:
+        clips: of the training, needed where a term names an adapter.
+    """
+    sees = recipe.student.sees
+    if not recipe.terms:  # only the first weights were the teacher's
+        return Supervised(student, sees=sees)
+    one = len(experts) == 1
+    named = dict(zip((t.sees for t in recipe.teachers), experts, strict=True))
+    adapted = any(getattr(term, "adapter", None) for term in recipe.terms.values())
+    example = None
+    if adapted and clips is not None:
+        example = default_collate([clips[Place(0, 0, 0)]])
     return Distill(
         student,
-        expert,
-        student_sees=recipe.student.sees,
-        teacher_sees=recipe.teacher.sees,
+        experts[0] if one else named,
+        student_sees=sees,
+        teacher_sees=recipe.teacher.sees if one else {name: name for name in named},
         terms=recipe.terms,
         label_weight=recipe.label_weight,
+        labels_reach=recipe.labels_reach,
+        feature_only=recipe.feature_only,
+        example=example,
     )
 
 
 def check_teacher(
-    teacher: Run, recipe: DistillRecipe, *, store: Store, split: str
+    teacher: Run,
+    recipe: DistillRecipe,
+    wanted: BackboneConfig,
+    *,
+    store: Store,
+    split: str,
 ) -> None:
     """Check that a run can teach on this store.
 
+    Args:
+        wanted: which of the recipe's teachers it is to be.
+
     Raises:
-        RunError: it sees something else, has other classes, was trained on another
+        RunError: it is not complete, sees something else, has other classes, was trained on another
             split (it may know the test videos), or on motion that was made otherwise
             (another flow profile, vector source, codec or size).
     """
     theirs = teacher.decided()
-    sees = theirs["model"]["sees"]
-    if sees != recipe.teacher.sees:
+    if teacher.results() is None:
+        raise RunError(f"{teacher.folder}: expected a complete run of a teacher")
+    model = theirs.get("model") or {}
+    sees = "rgb" if "estimator" in model else model.get("sees")
+    if sees is None:
         raise RunError(
-            f"{teacher.folder}: expected a teacher that sees {recipe.teacher.sees},"
+            f"{teacher.folder}: expected a teacher that is one network, got a run that"
+            f" {theirs['kind']}s"
+        )
+    if sees != wanted.sees:
+        raise RunError(
+            f"{teacher.folder}: expected a teacher that sees {wanted.sees},"
             f" got one that sees {sees}"
         )
-    net = theirs["model"]["net"]
-    if net != recipe.teacher.net:
+    net = model["net"]
+    if net != wanted.net:
         raise RunError(
             f"{teacher.folder}: expected a teacher of the recipe's net"
-            f" {recipe.teacher.net}, got {net}"
+            f" {wanted.net}, got {net}"
         )
     ours = store_facts(store, [sees])
     if theirs["store"]["classes"] != ours["classes"]:
@@ -249,20 +383,27 @@ def check_teacher(
 
 def compared(run: Run, scratch: Run) -> dict[str, Any]:
     """The student beside the net that had no teacher, on the same test videos."""
-    hits = []
-    for one in (run, scratch):
-        with np.load(one.path(SCORES.format(part="test")), allow_pickle=False) as file:
-            ids, labels, scores = file["ids"], file["labels"], file["scores"]
-        right = metrics.top_k(scores, labels)
-        hits.append(dict(zip(ids.tolist(), right.tolist(), strict=True)))
-    both = sorted(hits[0].keys() & hits[1].keys())
-    first = np.array([hits[0][i] for i in both])
-    second = np.array([hits[1][i] for i in both])
-    difference = metrics.paired_difference(first, second)._asdict()
+    ours, theirs = together(
+        *(Scores.load(one.path(SCORES.format(part="test"))) for one in (run, scratch))
+    )
+    difference = metrics.paired_difference(ours.hits(), theirs.hits())._asdict()
     return {
         "scratch": _told_of(scratch)
-        | {"difference": difference, "videos_compared": len(both)}
+        | {"difference": difference, "videos_compared": len(ours.labelled)}
     }
+
+
+def fingerprint_of(run: Run) -> str:
+    """Of a run's weights."""
+    return hashlib.sha256(run.path(WEIGHTS).read_bytes()).hexdigest()
+
+
+def _of_stream(term: Term, stream: str) -> Term:
+    """The same term, its teacher's features taken from one of several streams."""
+    if not term.taps:
+        return term
+    taps = tuple(f"{ours}:{stream}.{theirs}" for ours, theirs in map(sides, term.taps))
+    return replace(term, taps=taps)  # type: ignore[type-var]
 
 
 def _told_of(run: Run) -> dict[str, Any]:

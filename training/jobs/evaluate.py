@@ -1,6 +1,7 @@
 """A trained network -> how often it is right, and how sure that is."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,37 +12,51 @@ from pipeline.store import Store
 from .. import metrics
 from ..data.dataset import ClipConfig, Clips, frames_of
 from ..data.splits import Parts, parts
-from ..engine.record import RECIPE, SCORES, WEIGHTS, Run, differences, write_json
+from ..engine.record import CROPS, RECIPE, SCORES, WEIGHTS, Run, differences, write_json
 from ..errors import DataError, RunError
 from ..models.backbones import BackboneConfig, build_backbone
+from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
-from ..protocols import ClipProtocol, Scorer, Scores
+from ..protocols import ClipProtocol, Crops, Scorer, Scores
 from .description import split_facts, store_facts
 from .machine import Machine, arranged
 
 
 def assessment(scores: Scores, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Everything results.json says of one network on one part."""
-    labels = scores.labels
-    hits = metrics.top_k(scores.scores, labels)
-    num_videos = np.bincount(labels, minlength=len(classes))
-    by_class = metrics.per_class(hits, labels, len(classes))
+    """Everything results.json says of one network on one part.
+
+    Accuracies are of labelled videos; mean average precision, of all, is told where
+    some have several labels or none.
+    """
+    known, hits = scores.labelled, scores.hits()
+    counts = known.truth.sum(axis=0) if known.truth.ndim == 2 else None
+    num_videos = (
+        np.bincount(known.labels, minlength=len(classes)) if counts is None else counts
+    )
+    by_class = metrics.per_class(hits, known.truth, len(classes))
     told: dict[str, Any] = {
-        "videos": len(labels),
+        "videos": len(known),
         "top1": metrics.bootstrap(hits)._asdict(),
-        "mean_class": metrics.mean_class(hits, labels, len(classes)),
+        "mean_class": metrics.mean_class(hits, known.truth, len(classes)),
         "per_class": {
             name: {"accuracy": float(by_class[i]), "videos": int(num_videos[i])}
             for i, name in enumerate(classes)
             if num_videos[i]
         },
         "loss": scores.loss,
-        "confusion": metrics.confusion(scores.scores, labels).tolist(),
     }
     if len(classes) > 5:
-        hits5 = metrics.top_k(scores.scores, labels, 5)
-        told["top5"] = metrics.bootstrap(hits5)._asdict()
+        told["top5"] = metrics.bootstrap(scores.hits(5))._asdict()
+    if scores.relevant is None:
+        told["confusion"] = metrics.confusion(known.scores, known.labels).tolist()
+        return told
+    told["background"] = len(scores) - len(known)
+    told["map"] = metrics.bootstrap_map(scores.scores, scores.relevant)._asdict()
+    precisions = metrics.precision_per_class(scores.scores, scores.relevant)
+    for name, precision in zip(classes, precisions.tolist(), strict=True):
+        if name in told["per_class"]:
+            told["per_class"][name]["average_precision"] = precision
     return told
 
 
@@ -69,6 +84,8 @@ def judged(
             device=machine.device,
             precision=machine.precision,
             workers=machine.workers,
+            split=run.decided()["split"]["name"],
+            part=part,
         )
         scores = scorer(model)
         scores.save(run.path(SCORES.format(part=part)))
@@ -98,8 +115,20 @@ def trained_model(run: Run) -> tuple[nn.Module, BackboneConfig]:
     decided = run.decided()
     if run.results() is None:
         raise RunError(f"{run.folder}: expected a complete run, but it has no results")
-    config = BackboneConfig(net=decided["model"]["net"], sees=decided["model"]["sees"])
+    known = dict(decided["model"] or {})
+    if "net" not in known:
+        raise RunError(
+            f"{run.folder}: expected a run of one network that recognises, got one of kind"
+            f" {decided['kind']}"
+        )
+    estimator = known.pop("estimator", None)
+    config = BackboneConfig(**known)
     model = build_backbone(config, len(decided["store"]["classes"]))
+    if estimator is not None:
+        motion = MotionConfig(**{k: v for k, v in estimator.items() if k != "is"})
+        clip = clip_config(decided["recipe"]["settings"]["clip"])
+        model = build_motion_backbone(motion, model, clip)
+        config = replace(config, sees="rgb")
     path = run.path(WEIGHTS)
     load_exactly(model, read_weights(path), what=str(path))
     return model.eval(), config
@@ -110,6 +139,7 @@ def evaluate(
     *,
     store: Store,
     part: str = "test",
+    crops: Crops | None = None,
     machine: Machine,
     watch: Watch,
 ) -> dict[str, Any]:
@@ -117,6 +147,7 @@ def evaluate(
 
     Args:
         part: "test" or "held_out".
+        crops: other than the recipe's; its scores and evaluation have files of their own.
 
     Raises:
         RunError: the run is not complete, or was trained on another store.
@@ -138,9 +169,11 @@ def evaluate(
     settings = decided["recipe"]["settings"]
     clip = clip_config(settings["clip"])
     protocol = ClipProtocol(
-        clips=settings["protocol"]["clips"],
-        aggregate=settings["protocol"]["aggregate"],
+        **{k: v for k, v in settings["protocol"].items() if k != "is"}
     )
+    usual = crops is None or crops == protocol.crops
+    if crops is not None:
+        protocol = replace(protocol, crops=crops)
     modalities = decided["modalities"]
     found = parts(
         store,
@@ -162,6 +195,8 @@ def evaluate(
         device=machine.device,
         precision=machine.precision,
         workers=machine.workers,
+        split=decided["split"]["name"],
+        part=part,
     )
     scores = scorer(arranged(model, machine.device))
     told = {
@@ -170,8 +205,9 @@ def evaluate(
         "result": assessment(scores, store.classes),
         "videos": told_videos(found),
     }
-    scores.save(run.path(SCORES.format(part=part)))
-    write_json(run.path(f"evaluation_{part}.json"), told)
+    beside = "" if usual else CROPS.format(crops=crops)
+    scores.save(run.path(beside + SCORES.format(part=part)))
+    write_json(run.path(f"{beside}evaluation_{part}.json"), told)
     return told
 
 

@@ -1,6 +1,7 @@
 """A step and a course -> a trained network: epochs, record, checkpoints, exact resume."""
 
 import copy
+import math
 import time
 from typing import Any
 
@@ -8,17 +9,20 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from .. import metrics
-from ..data.order import Order, batches_per_epoch
+from ..data.dataset import Clips
+from ..data.joined import JoinedClips, grouped, order_of
 from ..engine import checkpoint, processes
-from ..engine.loop import Waiting, fit
+from ..engine.compiled import compile_networks
+from ..engine.loop import Waiting, fit, on_device, pieces
 from ..engine.optim import Schedule, build_optimizer
 from ..engine.record import CHECKPOINT, WEIGHTS, Run
 from ..engine.signals import Stop, asked_to_stop
 from ..errors import Diverged, Interrupted
+from ..gradients import balanced_weight, gradient_norms
 from ..progress import Watch
-from ..protocols import Scorer, single_threaded
-from .course import Course, Data
+from ..protocols import single_threaded
+from .course import Course
+from .looking import Looking
 from .machine import Machine, arranged
 
 LOG_EVERY = 10
@@ -30,8 +34,8 @@ def follow(
     step: nn.Module,
     model: nn.Module,
     *,
-    sees: str,
-    data: Data,
+    clips: Clips | JoinedClips,
+    look: Looking | None,
     run: Run,
     seed: int,
     machine: Machine,
@@ -46,7 +50,8 @@ def follow(
     Args:
         step: batch -> StepOutput; has all weights that learn.
         model: the part of it that is judged and kept.
-        sees: the model's modality.
+        clips: to learn from.
+        look: what the held-out part says of the model; None where there is no such.
 
     Returns:
         What the results say of the training: epochs, seconds, the chosen epoch.
@@ -58,7 +63,7 @@ def follow(
     """
     with asked_to_stop() as stop:
         training = _Training(
-            course, step, model, sees, data, run, seed, machine, watch, title, stop
+            course, step, model, clips, look, run, seed, machine, watch, title, stop
         )
         return training.follow()
 
@@ -71,8 +76,8 @@ class _Training:
         course: Course,
         step: nn.Module,
         model: nn.Module,
-        sees: str,
-        data: Data,
+        clips: Clips | JoinedClips,
+        look: Looking | None,
         run: Run,
         seed: int,
         machine: Machine,
@@ -83,48 +88,41 @@ class _Training:
         self.course, self.model, self.run = course, model, run
         self.machine, self.watch, self.title, self.stop = machine, watch, title, stop
         self.first = machine.processes.first
-        clips = data.clips["train"]
-        self.order = Order(
-            len(clips),
-            min(course.batch_size, len(clips)),
+        self.clips: Any = clips
+        self.look = look
+        self.order = order_of(
+            self.clips,
+            course.batch_size,
             seed=seed,
             rank=machine.processes.rank,
             world_size=machine.processes.world_size,
         )
-        self.per_epoch = batches_per_epoch(len(clips), self.order.batch_size)
+        self.per_epoch = self.order.per_epoch
         self.total = self.per_epoch * course.epochs
         self.loader = DataLoader(
-            clips,
+            self.clips,
             batch_sampler=self.order,
+            collate_fn=grouped,
             num_workers=machine.workers,
             persistent_workers=machine.workers > 0,
             pin_memory=machine.device.type == "cuda",
             worker_init_fn=single_threaded,
             generator=torch.Generator(),  # else iterating would draw from dropout's
         )
-        self.scorer = None
-        if data.parts.held_out:
-            self.scorer = Scorer(
-                data.clips["held_out"],
-                sees=sees,
-                protocol=course.protocol,
-                device=machine.device,
-                precision=machine.precision,
-                workers=min(machine.workers, 2),
-            )
         arranged(step, machine.device)
         self.optimizer = build_optimizer(step, course.optim)
         self.schedule = Schedule(self.optimizer, course.optim)
         self.scaler = torch.amp.GradScaler(
             machine.device.type, enabled=machine.precision == "float16"
         )
-        own = {id(weight) for weight in model.parameters()}
-        self.others = {
-            name: weight
-            for name, weight in step.named_parameters()
-            if weight.requires_grad and id(weight) not in own
-        }
-        """Weights that learn beside the model: projections of terms."""
+        own = {id(tensor) for tensor in model.state_dict(keep_vars=True).values()}
+        self.others = [
+            name
+            for name, tensor in step.state_dict(keep_vars=True).items()
+            if id(tensor) not in own
+        ]
+        """What the step has beside the model: adapters, weights of terms, other heads."""
+        self.alone: Any = step
         self.step = processes.shared(step, machine.processes, machine.device)
         self.taken = 0
         """Steps so far, in all epochs."""
@@ -134,7 +132,7 @@ class _Training:
         self.line_sums: dict[str, float] = {}
         self.seconds = self.waited = 0.0
         """Of the epoch so far."""
-        self.best: dict[str, Any] = {"epoch": -1, "top1": -1.0, "weights": None}
+        self.best: dict[str, Any] = {"epoch": -1, "value": -math.inf, "weights": None}
         self.saved = time.monotonic()
 
     def follow(self) -> dict[str, Any]:
@@ -148,6 +146,10 @@ class _Training:
                 self.watch.say(
                     f"{self.title}: goes on after step {self.taken} of {self.total}"
                 )
+        if not self.taken:
+            self._weigh()
+        if self.machine.compile:
+            compile_networks(_networks(self.alone), self.machine.device)
         self.watch.begin(self.title, self.total, self.taken)
         try:
             for epoch in range(self.finished, self.course.epochs):
@@ -165,9 +167,42 @@ class _Training:
             checkpoint.save(self.run.path(WEIGHTS), weights)
         return self._told()
 
+    def _weigh(self) -> None:
+        """Record how hard each loss pulls at the start; choose weights if wanted."""
+        course = self.course
+        if course.gradients_at is None:
+            return
+        self.order.begin(0)
+        places: Any = next(iter(self.order))
+        batch = grouped([self.clips[place] for place in places])
+        part = pieces(batch, course.optim.accumulate)[0]
+        with torch.autocast(
+            self.machine.device.type,
+            getattr(torch, self.machine.precision),
+            enabled=self.machine.precision == "bfloat16",
+        ):
+            norms = gradient_norms(
+                self.alone,
+                on_device(part, self.machine.device),
+                at=course.gradients_at,
+            )
+        lengths = processes.from_first(list(norms.values()), self.machine.processes)
+        norms = dict(zip(norms, lengths, strict=True))
+        chosen = {
+            name: balanced_weight(norms, name, share=share)
+            for name, share in course.balance.items()
+        }
+        if chosen:
+            self.alone.weights |= chosen
+        self._log(
+            "gradients", 0, step=1, at=course.gradients_at, norms=norms, weights=chosen
+        )
+
     def _epoch(self, epoch: int) -> None:
         first = self.taken - epoch * self.per_epoch
         self.order.begin(epoch, first)
+        if hasattr(self.alone, "begin_epoch"):
+            self.alone.begin_epoch(epoch)
         if first < self.per_epoch:
             batches = Waiting(self.loader)
             started, waited = time.perf_counter(), self.waited
@@ -181,6 +216,7 @@ class _Training:
                 precision=self.machine.precision,
                 scaler=self.scaler,
                 gradient_clip=self.course.optim.gradient_clip,
+                accumulate=self.course.optim.accumulate,
             ):
                 self.taken += 1
                 self.seconds = before + time.perf_counter() - started
@@ -213,17 +249,19 @@ class _Training:
         """Look at the held-out part, record, remember the best weights."""
         means = {n: v / self.per_epoch for n, v in self.epoch_sums.items()}
         last = epoch + 1 == self.course.epochs
-        if self.scorer and (last or (epoch + 1) % self.course.look_every == 0):
-            scores = self.scorer(self.model)
-            hits = metrics.top_k(scores.scores, scores.labels)
-            top1, loss = processes.from_first(
-                [float(hits.mean()), scores.loss], self.machine.processes
+        if self.look and (last or (epoch + 1) % self.course.look_every == 0):
+            seen = self.look(self.model)
+            value = -seen.loss if seen.top1 is None else seen.top1
+            value, loss = processes.from_first(
+                [value, seen.loss], self.machine.processes
             )
-            means |= {"held_out_top1": top1, "held_out_loss": loss}
+            means |= {"held_out_loss": loss}
+            if seen.top1 is not None:
+                means |= {"held_out_top1": value}
             self.schedule.after_epoch(loss)
-            if self.course.select == "best" and top1 > self.best["top1"]:
+            if self.course.select == "best" and value > self.best["value"]:
                 weights = copy.deepcopy(self.model.state_dict())
-                self.best = {"epoch": epoch, "top1": top1, "weights": weights}
+                self.best = {"epoch": epoch, "value": value, "weights": weights}
         clips = self.per_epoch * self.order.batch_size
         self._log(
             "epoch",
@@ -238,9 +276,9 @@ class _Training:
         if last:
             self._save()
 
-    def _log(self, kind: str, epoch: int, **values: float) -> None:
+    def _log(self, kind: str, epoch: int, **values: Any) -> None:
         if self.first:
-            self.run.log(kind=kind, epoch=epoch, step=self.taken, **values)
+            self.run.log(**{"kind": kind, "epoch": epoch, "step": self.taken} | values)
 
     def _save_or_stop(self, *, last: bool) -> None:
         """A checkpoint when it is time; at a signal too, and then the end."""
@@ -267,7 +305,11 @@ class _Training:
             "taken": self.taken,
             "finished": self.finished,
             "model": self.model.state_dict(),
-            "others": dict(self.others),
+            "others": {
+                name: tensor
+                for name, tensor in self.alone.state_dict().items()
+                if name in self.others
+            },
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -281,9 +323,7 @@ class _Training:
 
     def _load(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
-        with torch.no_grad():
-            for name, weight in self.others.items():
-                weight.copy_(state["others"][name])
+        self.alone.load_state_dict(state["others"], strict=False)
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
@@ -307,3 +347,13 @@ class _Training:
             "share_of_waiting": round(waited / max(sum(seconds), 1e-9), 3),
             "parameters": sum(p.numel() for p in self.model.parameters()),
         }
+
+
+def _networks(step: nn.Module) -> list[nn.Module]:
+    """All networks of a step, its frozen teachers' included."""
+    streams = [
+        stream
+        for teacher in getattr(step, "beside", ())
+        for stream in teacher.streams.values()
+    ]
+    return [*step.children(), *streams]

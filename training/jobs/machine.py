@@ -25,6 +25,8 @@ class Machine:
     memory_bytes: int = 1 << 30
     """Clips are remembered up to here, over all workers."""
     checkpoint_seconds: float = 180.0
+    compile: bool = False
+    """Let torch compile the networks; values change by rounding."""
     processes: Processes = ALONE
 
     @property
@@ -42,6 +44,7 @@ class Machine:
             "machine": platform.machine(),
             "threads": torch.get_num_threads(),
             "workers": self.workers,
+            "compiled": self.compile,
             "torch": str(torch.__version__),
         }
 
@@ -54,9 +57,10 @@ def arranged(module: Module, device: torch.device) -> Module:
     """
     module.to(device)
     if device.type == "cpu":
-        for weight in module.parameters():
-            if weight.dim() == 5:
-                weight.data = weight.data.to(memory_format=torch.channels_last_3d)
+        for part in (module, *getattr(module, "beside", ())):
+            for weight in part.parameters():
+                if weight.dim() == 5:
+                    weight.data = weight.data.to(memory_format=torch.channels_last_3d)
     return module
 
 
@@ -68,6 +72,7 @@ def chosen_machine(
     memory_gb: float = 1.0,
     checkpoint_minutes: float = 3.0,
     deterministic: bool = False,
+    compiled: bool = False,
     processes: Processes = ALONE,
 ) -> Machine:
     """The machine as it is, and as it was asked for.
@@ -78,6 +83,7 @@ def chosen_machine(
         workers: None is none on a CPU, whose cores the network needs itself, and one
             per core up to 8 beside a GPU.
         deterministic: only algorithms that give the same twice on a GPU; slower.
+        compiled: let torch compile the networks; faster after a minute or two.
 
     Raises:
         MachineError: there is no GPU, but one was asked for.
@@ -114,5 +120,6 @@ def chosen_machine(
         workers=workers,
         memory_bytes=int(memory_gb * (1 << 30)),
         checkpoint_seconds=checkpoint_minutes * 60,
+        compile=compiled,
         processes=processes,
     )

@@ -9,7 +9,8 @@ from pipeline.store import Store
 
 from ..engine import processes
 from ..engine.record import Run
-from ..models.backbones import BackboneConfig, build_backbone
+from ..models.backbones import BackboneConfig, build_backbone, check_length
+from ..models.pretrained import first_weights
 from ..progress import Watch
 from ..steps import Supervised
 from .course import Course, open_data
@@ -23,6 +24,10 @@ class TeachRecipe(Course):
     """Everything that decides the result of a training on labels, apart from the data."""
 
     model: BackboneConfig = field(default=BackboneConfig(sees="flow"))
+
+    def __post_init__(self) -> None:
+        Course.__post_init__(self)
+        check_length(self.model, self.clip.length)
 
 
 def teach(
@@ -80,6 +85,9 @@ def teach(
         )
         torch.manual_seed(seed)  # for the first weights
         model = build_backbone(recipe.model, len(store.classes))
+        fitted = first_weights(model, recipe.model)
+        if fitted:
+            watch.say(f"first weights: {recipe.model.weights}: {fitted.text()}")
         carry_out(
             run,
             recipe,

@@ -9,13 +9,15 @@ from torch import nn
 
 from pipeline.store import Store
 
+from ..data.splits import Parts
 from ..engine import processes
-from ..engine.record import Run
+from ..engine.record import LEARNED_FROM, Run, write_json
 from ..progress import Watch
 from .course import Course, Data
 from .description import run_of
 from .evaluate import judged, told_videos
 from .follow import follow
+from .looking import held_out_look
 from .machine import Machine
 
 
@@ -69,12 +71,13 @@ def carry_out(
         TrainingError: see `follow`.
     """
     started = time.perf_counter()
+    kept(run, data.parts, first=machine.processes.first)
     training = follow(
         course,
         step,
         model,
-        sees=sees,
-        data=data,
+        clips=data.clips["train"],
+        look=held_out_look(course, data, sees=sees, machine=machine),
         run=run,
         seed=seed,
         machine=machine,
@@ -93,6 +96,21 @@ def carry_out(
             watch=watch,
         )
         training["wall_seconds"] = round(time.perf_counter() - started, 1)
-        told = {"split": run.decided()["split"], "videos": told_videos(data.parts)}
-        run.finish(told | {"training": training} | scores | results())
+        told = told_of_split(run, data.parts, training)
+        run.finish(told | scores | results())
     processes.wait(machine.processes)
+
+
+def kept(run: Run, found: Parts, *, first: bool) -> None:
+    """Keep who is learned from, for whoever must not fit weights on them."""
+    if first:
+        write_json(run.path(LEARNED_FROM), [video.id for video in found.train])
+
+
+def told_of_split(run: Run, found: Parts, training: dict[str, Any]) -> dict[str, Any]:
+    """What all results say."""
+    return {
+        "split": run.decided()["split"],
+        "videos": told_videos(found),
+        "training": training,
+    }

@@ -1,8 +1,12 @@
-"""Terms of a distillation: small frozen values that can be called, compared, recorded."""
+"""Terms of a distillation: small frozen values that can be called, compared, recorded.
+
+A tap is written "layer4", or "layer3:layer4" where the student's has another name than
+the teacher's. A teacher of several streams has its features by stream: "flow.layer4".
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +15,10 @@ from torch import Tensor
 from ..errors import RecipeError
 
 STAGES = ("layer1", "layer2", "layer3", "layer4", "avgpool")
+
+Adapter = Literal["conv", "linear"]
+"""What makes a student's feature like the teacher's: a 1x1 convolution over channels,
+or a linear layer over the whole feature, flattened. It learns with the student."""
 
 
 class Outputs(NamedTuple):
@@ -42,17 +50,30 @@ class SoftTargets:
         Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network",
         arXiv:1503.02531, section 2: the factor T^2 keeps the gradient's size
         comparable when the temperature changes. Here it is the term's weight.
+        Zhang et al., "Real-Time Action Recognition With Deeply Transferred Motion
+        Vector CNNs", IEEE TIP 2018, print it on the labels' loss (equation 4) and speak
+        of the soft targets' weight (section V-C): `weight_on` has both.
     """
 
     temperature: float = 2.0
     """Above 1 softens both."""
     weight: float = 4.0
+    """T^2."""
+    weight_on: Literal["soft", "hard"] = "soft"
+    """What the weight multiplies: this term, or the labels' loss as equation 4 prints."""
     taps: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_choice("SoftTargets", "weight_on", self.weight_on, ("soft", "hard"))
+        if self.temperature <= 0:
+            raise RecipeError(
+                f"SoftTargets: expected a temperature above 0, got {self.temperature}"
+            )
 
     def __call__(self, student: Outputs, teacher: Outputs) -> Tensor:
         return F.kl_div(
-            F.log_softmax(student.logits.float() / self.temperature, dim=1),
-            F.log_softmax(teacher.logits.float() / self.temperature, dim=1),
+            F.log_softmax(at_least_single(student.logits) / self.temperature, dim=1),
+            F.log_softmax(at_least_single(teacher.logits) / self.temperature, dim=1),
             log_target=True,
             reduction="batchmean",
         )
@@ -60,19 +81,33 @@ class SoftTargets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureMSE:
-    """Mean squared distance between features of the same shape, over all taps.
+    """Squared distance between features of the same shape, averaged over the taps.
 
     Source:
         Crasto et al., "MARS: Motion-Augmented RGB Stream for Action Recognition",
-        CVPR 2019, at the pooled features.
+        CVPR 2019, at the pooled features. The papers after it print a norm without the
+        square, or a sum, and call both a mean squared error: `form` has them.
     """
 
     weight: float = 50.0
     taps: tuple[str, ...] = ("avgpool",)
+    form: Literal["mean", "sum", "norm"] = "mean"
+    """Of a clip's squared differences: the mean; the sum; the root of the sum."""
+    adapter: Adapter | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("FeatureMSE", "form", self.form, ("mean", "sum", "norm"))
 
     def __call__(self, student: Outputs, teacher: Outputs) -> Tensor:
-        pairs = _pairs(student, teacher, self.taps)
-        return torch.stack([F.mse_loss(ours, theirs) for ours, theirs in pairs]).mean()
+        values = []
+        for ours, theirs in pairs(student, teacher, self.taps):
+            if self.form == "mean":
+                values.append(F.mse_loss(ours, theirs))
+            elif self.form == "sum":
+                values.append((ours - theirs).square().flatten(1).sum(1).mean())
+            else:
+                values.append(distances(ours, theirs).mean())
+        return torch.stack(values).mean()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,25 +121,67 @@ class MultiLevelMAE:
 
     weight: float = 50.0
     taps: tuple[str, ...] = STAGES
+    adapter: Adapter | None = None
 
     def __call__(self, student: Outputs, teacher: Outputs) -> Tensor:
-        pairs = _pairs(student, teacher, self.taps)
-        return torch.stack([F.l1_loss(ours, theirs) for ours, theirs in pairs]).mean()
+        found = pairs(student, teacher, self.taps)
+        return torch.stack([F.l1_loss(ours, theirs) for ours, theirs in found]).mean()
 
 
-def _pairs(
+def sides(tap: str) -> tuple[str, str]:
+    """The student's and the teacher's name of a tap.
+
+    >>> sides("layer3:flow.layer4")
+    ('layer3', 'flow.layer4')
+    """
+    ours, _, theirs = tap.partition(":")
+    return ours, theirs or ours
+
+
+def features_at(student: Outputs, teacher: Outputs, tap: str) -> tuple[Tensor, Tensor]:
+    """Features of both at a tap, in float32: half precision loses small distances.
+
+    What an adapter made of the student's lies under the tap as it is written.
+    """
+    ours, theirs = sides(tap)
+    own = student.features[tap if tap in student.features else ours]
+    return at_least_single(own), at_least_single(teacher.features[theirs])
+
+
+def pairs(
     student: Outputs, teacher: Outputs, taps: tuple[str, ...]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Features of both at every tap, in float32: half precision loses small distances.
+    """Features of both at every tap, of one shape, in float32.
 
     Raises:
         RecipeError: their shapes differ. (A loss would broadcast them.)
     """
-    for name in taps:
-        ours, theirs = student.features[name], teacher.features[name]
+    for tap in taps:
+        ours, theirs = features_at(student, teacher, tap)
         if ours.shape != theirs.shape:
             raise RecipeError(
-                f"{name}: expected features of one shape,"
+                f"{tap}: expected features of one shape, or an adapter,"
                 f" got student {tuple(ours.shape)}, teacher {tuple(theirs.shape)}"
             )
-        yield ours.float(), theirs.float()
+        yield ours, theirs
+
+
+def at_least_single(values: Tensor) -> Tensor:
+    """In float32, if not in float64 already."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def distances(ours: Tensor, theirs: Tensor) -> Tensor:
+    """(B,) Euclidean distances of each clip's features; no slope where they are equal."""
+    return torch.linalg.vector_norm((ours - theirs).flatten(1), dim=1)
+
+
+def check_choice(term: str, name: str, value: str, choices: tuple[str, ...]) -> None:
+    """
+    Raises:
+        RecipeError: the value is none of the choices.
+    """
+    if value not in choices:
+        raise RecipeError(
+            f"{term}: expected {name} among {', '.join(choices)}, got {value}"
+        )

@@ -1,4 +1,4 @@
-"""3D residual networks: torchvision's R3D-18, and narrow siblings for a CPU.
+"""3D residual networks of basic blocks: torchvision's three, and narrow siblings for a CPU.
 
 All take (B, C, T, H, W) and have the taps stem, layer1 to layer4 and avgpool.
 """
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.video import r3d_18 as torchvision_r3d_18
+from torchvision.models import video
 from torchvision.models.video.resnet import BasicBlock, Conv3DSimple
 
 TAPS = ("stem", "layer1", "layer2", "layer3", "layer4", "avgpool")
@@ -20,13 +20,23 @@ def r3d_18(channels: int, num_classes: int) -> nn.Module:
         Tran et al., "A Closer Look at Spatiotemporal Convolutions for Action
         Recognition", CVPR 2018, arXiv:1711.11248, as in torchvision.
     """
-    model = torchvision_r3d_18(weights=None, num_classes=num_classes)
-    if channels != 3:
-        model.stem[0] = _stem_conv(channels, 64)
-        nn.init.kaiming_normal_(
-            model.stem[0].weight, mode="fan_out", nonlinearity="relu"
-        )
-    return model
+    return _seeing(channels, video.r3d_18(weights=None, num_classes=num_classes))
+
+
+def mc3_18(channels: int, num_classes: int) -> nn.Module:
+    """MC3-18: 3D convolutions in stem and layer1, 2D after them; all frames are kept.
+
+    11,516,403 parameters with 3 channels and 51 classes. Source: as r3d_18.
+    """
+    return _seeing(channels, video.mc3_18(weights=None, num_classes=num_classes))
+
+
+def r2plus1d_18(channels: int, num_classes: int) -> nn.Module:
+    """R(2+1)D-18: each 3D convolution is one in space and then one in time.
+
+    31,326,288 parameters with 3 channels and 51 classes. Source: as r3d_18.
+    """
+    return _seeing(channels, video.r2plus1d_18(weights=None, num_classes=num_classes))
 
 
 def r3d_tiny(channels: int, num_classes: int) -> nn.Module:
@@ -45,7 +55,7 @@ class NarrowResNet3D(nn.Module):
     def __init__(self, channels: int, num_classes: int, *, widths: Sequence[int]):
         super().__init__()
         self.stem = nn.Sequential(
-            _stem_conv(channels, widths[0]),
+            nn.Conv3d(channels, widths[0], (3, 7, 7), (1, 2, 2), (1, 3, 3), bias=False),
             nn.BatchNorm3d(widths[0]),
             nn.ReLU(inplace=True),
         )
@@ -70,8 +80,15 @@ class NarrowResNet3D(nn.Module):
         return self.fc(torch.flatten(self.avgpool(x), 1))
 
 
-def _stem_conv(channels: int, width: int) -> nn.Conv3d:
-    return nn.Conv3d(channels, width, (3, 7, 7), (1, 2, 2), (1, 3, 3), bias=False)
+def _seeing(channels: int, model: nn.Module) -> nn.Module:
+    """The same network with a first convolution for so many channels."""
+    first = model.get_submodule("stem.0")
+    assert isinstance(first, nn.Conv3d)
+    if channels != first.in_channels:
+        size = (first.out_channels, channels, *first.kernel_size)
+        first.in_channels, first.weight = channels, nn.Parameter(torch.empty(size))
+        nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
+    return model
 
 
 def _block(inputs: int, outputs: int, *, stride: int) -> nn.Module:

@@ -1,7 +1,9 @@
 """Read activations inside a network without changing it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -34,3 +36,55 @@ def tap(model: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+class Taps:
+    """Calls a network again and again, and hands out activations with its output.
+
+    As `tap`, but the hooks stay: a network that is compiled must have them before.
+
+    >>> taps = Taps(model, ["layer4"], inputs=["fc"])
+    >>> logits, features, given = taps(clips)
+    """
+
+    def __init__(
+        self, model: nn.Module, names: Iterable[str], *, inputs: Iterable[str] = ()
+    ) -> None:
+        """
+        Args:
+            inputs: submodules of which the input is wanted.
+
+        Raises:
+            AttributeError: the model has no submodule of a name.
+        """
+        self.model, self.collects = model, False
+        self.features: dict[str, Tensor] = {}
+        self.given: dict[str, Tensor] = {}
+        for name in names:
+            module = model.get_submodule(name)
+            module.register_forward_hook(partial(self._output, name))
+        for name in inputs:
+            module = model.get_submodule(name)
+            module.register_forward_pre_hook(partial(self._input, name))
+
+    def __call__(self, clips: Any) -> tuple[Any, dict[str, Tensor], dict[str, Tensor]]:
+        """The network's output, outputs by name, and inputs by name."""
+        self.collects = True  # not when the network is judged in between
+        try:
+            output = self.model(clips)
+        finally:
+            self.collects = False
+        features, given = dict(self.features), dict(self.given)
+        self.features.clear()
+        self.given.clear()
+        return output, features, given
+
+    def _output(
+        self, name: str, module: nn.Module, given: tuple, output: Tensor
+    ) -> None:
+        if self.collects:
+            self.features[name] = output
+
+    def _input(self, name: str, module: nn.Module, given: tuple) -> None:
+        if self.collects:
+            self.given[name] = given[0]

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, RecipeError
 from ..saved import read_saved
+
+Scale = Literal["response", "plain"]
+"""Of a first layer for another number of channels: see `adapt_input`."""
 
 
 class Fitted(NamedTuple):
@@ -18,14 +21,18 @@ class Fitted(NamedTuple):
     """Copied with another number of input channels."""
     kept: tuple[str, ...]
     """The network's own: excluded, not there, or of another shape."""
+    unused: tuple[str, ...] = ()
+    """There, but nothing of the network's."""
 
     def text(self) -> str:
         """One line for a log."""
         parts = [f"{len(self.copied)} tensors copied"]
         if self.adapted:
-            parts.append(f"adapted: {', '.join(self.adapted)}")
+            parts.append(f"adapted: {_few(self.adapted)}")
         if self.kept:
-            parts.append(f"not taken: {', '.join(self.kept)}")
+            parts.append(f"not taken: {_few(self.kept)}")
+        if self.unused:
+            parts.append(f"left over: {_few(self.unused)}")
         return "; ".join(parts)
 
 
@@ -72,46 +79,117 @@ def load_exactly(model: nn.Module, state: Mapping[str, Tensor], *, what: str) ->
 
 
 def transfer(
-    model: nn.Module, state: Mapping[str, Tensor], *, exclude: tuple[str, ...] = ()
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+    scale: Scale = "response",
+    but: tuple[str, ...] | None = None,
+    what: str = "weights",
 ) -> Fitted:
     """Start a network from the weights of a similar one.
 
     Args:
-        exclude: beginnings of names that keep the network's own values.
+        include: parts ("layer1", "fc6.0") that are taken; none named: all.
+        exclude: parts that keep the network's own values all the same.
+        scale: of a first layer for another number of channels; see `adapt_input`.
+        but: parts that may differ, such as the head, while all else that is wanted
+            must fit. None: what does not fit is left as it is, and reported.
+        what: named in the message.
+
+    Raises:
+        RecipeError: the network has no such part.
+        CheckpointError: weights of another net; what does not fit is named, and
+            the network is as it was.
     """
+    check_parts(model, (*include, *exclude))
+
+    def wanted(name: str) -> bool:
+        return (not include or belongs(name, include)) and not belongs(name, exclude)
+
     copied, adapted, kept = [], [], []
     own = model.state_dict()
+    new = dict(own)
+    first = first_layer(model)
     for name, tensor in own.items():
         theirs = state.get(name)
-        if theirs is None or name.startswith(exclude):
+        if theirs is None or not wanted(name):
             kept.append(name)
         elif theirs.shape == tensor.shape:
-            own[name] = theirs
+            new[name] = theirs
             copied.append(name)
-        elif tensor.dim() > 2 and _same_but_channels(theirs, tensor):
-            own[name] = adapt_input(theirs, tensor.shape[1])
+        elif name == first and _same_but_channels(theirs, tensor):
+            new[name] = adapt_input(theirs, tensor.shape[1], scale=scale)
             adapted.append(name)
         else:
             kept.append(name)
-    model.load_state_dict(own)
-    return Fitted(tuple(copied), tuple(adapted), tuple(kept))
+    unused = [name for name in state if name not in own]
+    if but is not None:
+        wrong = [
+            name
+            for name in (*kept, *unused)
+            if wanted(name)
+            and not belongs(name, but)
+            and not name.endswith("num_batches_tracked")  # torch 0.4 had none
+        ]
+        if wrong:
+            name = wrong[0]
+            ours = f"{tuple(own[name].shape)}" if name in own else "no such tensor"
+            theirs_is = f"{tuple(state[name].shape)}" if name in state else "none"
+            raise CheckpointError(
+                f"{what}: weights of another net: {len(copied) + len(adapted)} of"
+                f" {len(own)} tensors fit; {name}: expected {ours}, got {theirs_is}"
+            )
+    model.load_state_dict(new)
+    return Fitted(tuple(copied), tuple(adapted), tuple(kept), tuple(unused))
 
 
-def adapt_input(weight: Tensor, channels: int) -> Tensor:
-    """A first layer for another number of channels, with the same mean response.
-
-    The mean over the input channels, for each new one, times old by new count.
+def adapt_input(weight: Tensor, channels: int, *, scale: Scale = "response") -> Tensor:
+    """A first layer for another number of channels: for each new one the mean of the old.
 
     Args:
         weight: (outputs, inputs, ...) of a convolution.
+        scale: "response" multiplies by old over new count (2 -> 3 channels: 2/3), so
+            that the same picture in all channels is answered as before. "plain" leaves
+            the mean as it is (3 -> 20 channels of motion).
 
     Source:
-        Wang et al., "Temporal Segment Networks", ECCV 2016, section 3.2 (which leaves
-        out the factor, for inputs of another scale).
+        Wang et al., "Temporal Segment Networks", ECCV 2016, section 3.2 (plain).
     """
-    mean = weight.mean(dim=1, keepdim=True) * (weight.shape[1] / channels)
+    mean = weight.mean(dim=1, keepdim=True)
+    if scale == "response":
+        mean = mean * (weight.shape[1] / channels)
     return mean.repeat_interleave(channels, dim=1)
+
+
+def first_layer(model: nn.Module) -> str | None:
+    """The name of the first convolution's weights."""
+    return next((n for n, w in model.named_parameters() if w.dim() > 3), None)
+
+
+def belongs(name: str, parts: tuple[str, ...]) -> bool:
+    """Whether a tensor lies in one of the named parts: conv1.0.weight in conv1, not conv."""
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+def check_parts(model: nn.Module, parts: tuple[str, ...]) -> None:
+    """Check that a network has these parts, with tensors in them.
+
+    Raises:
+        RecipeError: one is not there; those that are are named.
+    """
+    names = model.state_dict().keys()
+    for part in parts:
+        if not any(belongs(name, (part,)) for name in names):
+            tops = ", ".join(dict.fromkeys(name.split(".")[0] for name in names))
+            raise RecipeError(f"expected parts of the net among {tops}, got {part}")
 
 
 def _same_but_channels(first: Tensor, second: Tensor) -> bool:
     return (first.shape[0], *first.shape[2:]) == (second.shape[0], *second.shape[2:])
+
+
+def _few(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return ", ".join(names[:6]) + more

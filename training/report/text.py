@@ -1,5 +1,6 @@
 """The results of a run as text."""
 
+from collections.abc import Iterator
 from typing import Any
 
 KINDS = {
@@ -15,22 +16,20 @@ def results_text(results: dict[str, Any], *, title: str) -> str:
     Args:
         results: a results.json.
     """
-    videos, training = results["videos"], results["training"]
+    videos = results["videos"]
     used = (
         f"  videos: {videos['train']} to learn, {videos['held_out']} held out,"
         f" {videos['test']} to test"
     )
-    trained = (
-        f"  training: {training['epochs']} epochs of {training['seconds_per_epoch']} s,"
-        f" {training['share_of_waiting']:.0%} of it waiting for data;"
-        f" {training['parameters']:,} parameters"
-    )
     what = f"  {results['what']}, {split_text(results['split'])}"
-    lines = [title, what, used, trained, ""]
-    rows = [("test", results["test"])]
-    if "held_out" in results:
-        rows.insert(0, ("held out", results["held_out"]))
-    lines += [accuracy_line(name, result) for name, result in rows]
+    lines = [title, what, used, *_how(results), ""]
+    parts = (("held out", "held_out"), ("test", "test"))
+    lines += [
+        accuracy_line(name, results[part]) for name, part in parts if part in results
+    ]
+    for name, other in results.get("others", {}).items():
+        if "test" in other:
+            lines.append(accuracy_line(name, other["test"]))
     for name in ("teacher", "scratch"):
         if name in results:
             told = results[name]
@@ -42,9 +41,35 @@ def results_text(results: dict[str, Any], *, title: str) -> str:
             f" ({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}) points,"
             f" {results['scratch']['videos_compared']} videos, one seed"
         )
-    lines += ["", "  test, per class:", *class_lines(results["test"])]
+    if "test" in results:
+        lines += ["", "  test, per class:", *class_lines(results["test"])]
     lines += left_out_lines(videos)
     return "\n".join(lines)
+
+
+def _how(results: dict[str, Any]) -> Iterator[str]:
+    """How it was trained, combined, and what a network of motion came to."""
+    if "training" in results:
+        training = results["training"]
+        yield (
+            f"  training: {training['epochs']} epochs of {training['seconds_per_epoch']} s,"
+            f" {training['share_of_waiting']:.0%} of it waiting for data;"
+            f" {training['parameters']:,} parameters"
+        )
+    weights = results.get("fusion", {}).get("weights")
+    if isinstance(weights, list):
+        yield f"  weights: {', '.join(f'{weight:.2f}' for weight in weights)}"
+    elif weights:
+        each = (
+            f"{name} {' '.join(f'{w:.2f}' for w in w_)}" for name, w_ in weights.items()
+        )
+        yield f"  weights of each class: {', '.join(each)}"
+    if "flow" in results:
+        flow = results["flow"]
+        yield (
+            f"  against the stored flow: {flow['end_point_error_px']:.2f} px apart, where no"
+            f" motion at all would be {flow['of_no_motion_px']:.2f} px"
+        )
 
 
 def evaluation_text(told: dict[str, Any], *, title: str) -> str:
@@ -73,6 +98,8 @@ def accuracy_line(name: str, result: dict[str, Any]) -> str:
     )
     if "top5" in result:
         line += f"  top-5 {100 * result['top5']['mean']:5.1f} %"
+    if "map" in result:
+        line += f"  mAP {100 * result['map']['mean']:5.1f} %"
     return f"{line}  of {result['videos']} videos"
 
 

@@ -1,0 +1,167 @@
+"""Motion without labels, end to end, and collaboration, at size tiny on a tiny store."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from moving_store import videos, write_store
+from test_jobs import StopAt
+
+from pipeline.store import Store
+from training.commands import run_evaluate
+from training.engine.record import Run
+from training.errors import CheckpointError, DataError, Interrupted, RunError
+from training.jobs.evaluate import trained_model
+from training.jobs.hidden import hidden
+from training.jobs.machine import Machine
+from training.jobs.motion import motion, stored_px
+from training.models.motion_backbone import MotionBackbone, MotionConfig
+from training.progress import Silent
+from training.recipes import recipe
+from training.reproduce.stages import Place, run_stage, with_needs
+from training.scores import Scores
+
+
+@pytest.fixture(scope="module")
+def place(store, tmp_path_factory) -> Place:
+    runs = tmp_path_factory.mktemp("hidden")
+    return Place(store, "1", runs, Machine(), Silent())
+
+
+@pytest.fixture(scope="module")
+def together(place) -> Run:
+    """Complete, with all it needs beside it."""
+    return with_needs(recipe("hts_cln_tiny"), place, seed=0)
+
+
+def of(place: Place, name: str) -> Run:
+    return with_needs(recipe(name), place, seed=0)
+
+
+def weights(run: Run) -> dict:
+    return trained_model(run)[0].state_dict()
+
+
+def test_all_stages_are_there_once(together, place):
+    names = {path.name for path in place.runs.iterdir()}
+    assert names == {
+        f"moving-{name}_tiny-split1-seed0"
+        for name in ("vgg_frame", "vgg_flow", "motionnet", "hidden_temporal", "hts_cln")
+    }
+
+
+def test_motion_is_compared_with_the_stored_flow(together, place):
+    told = of(place, "motionnet_tiny").results()["flow"]
+    assert told["videos"] == 4
+    assert told["of_no_motion_px"] == pytest.approx(3, abs=0.3)  # how fast they move
+    assert 0 < told["end_point_error_px"] < 4
+    assert stored_px(place.store, 24) == 2.0 and stored_px(place.store, None) == 1.0
+
+
+def test_motion_stopped_and_gone_on_is_the_same(together, place, tmp_path):
+    settings = replace(recipe("motionnet_tiny").settings, batch_size=2)
+    shared = place.shared(0) | {"recipe_name": "m", "base": "m", "runs": tmp_path}
+    whole = motion(settings, **shared, out=tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        motion(settings, **shared | {"watch": StopAt(4)}, out=tmp_path / "stopped")
+    again = motion(settings, **shared, out=tmp_path / "stopped")
+    assert again.results()["flow"] == whole.results()["flow"]
+    assert again.path("model.pt").read_bytes() == whole.path("model.pt").read_bytes()
+
+
+def test_the_hidden_stream_sees_frames_only_and_is_judged_again(together, place):
+    run = of(place, "hidden_temporal_tiny")
+    model, sees = trained_model(run)
+    assert isinstance(model, MotionBackbone) and sees.sees == "rgb"
+    assert run.decided()["modalities"] == ["rgb"]
+    before = Scores.load(run.path("scores_test.npz"))
+    run_evaluate(
+        run.folder,
+        store=place.store.folder,
+        part="test",
+        machine=Machine(),
+        watch=Silent(),
+    )
+    after = Scores.load(run.path("scores_test.npz"))
+    np.testing.assert_allclose(after.logits, before.logits, rtol=1e-5, atol=1e-6)
+
+
+def test_end_to_end_starts_from_both_and_moves_both(together, place, tmp_path):
+    settings = recipe("hidden_temporal_tiny").settings
+    still = replace(settings, optim=replace(settings.optim, learning_rate=0.0))
+    given = {
+        "motion": of(place, "motionnet_tiny"),
+        "temporal": of(place, "vgg_flow_tiny"),
+    }
+    shared = place.shared(0) | {"recipe_name": "h", "base": "h", "runs": tmp_path}
+    start = weights(hidden(still, **given, **shared))
+    flow_net = weights(given["temporal"])
+    assert all(
+        (start[f"net.{name}"] == value).all() for name, value in flow_net.items()
+    )
+    moved = weights(of(place, "hidden_temporal_tiny"))
+    for name in ("estimator.encoder.0.0.weight", "net.features.0.weight"):
+        assert not (moved[name] == start[name]).all()
+
+
+def test_an_estimator_that_does_not_learn_needs_no_run(together, place, tmp_path):
+    settings = recipe("hidden_temporal_tiny").settings
+    fixed = replace(
+        settings,
+        motion=MotionConfig(estimator="tvl1", frames=5, learns=False),
+        epochs=1,
+    )
+    shared = place.shared(0) | {"recipe_name": "m1", "base": "m1", "runs": tmp_path}
+    run = hidden(fixed, motion=None, temporal=of(place, "vgg_flow_tiny"), **shared)
+    assert run.results()["test"]["videos"] == 4
+
+
+def test_weights_of_another_net_say_what_did_not_fit(together, place, tmp_path):
+    settings = recipe("hidden_temporal_tiny").settings
+    shared = place.shared(0) | {"recipe_name": "x", "base": "x", "runs": tmp_path}
+    with pytest.raises(RunError, match="classifier .*'sees': 'flow'.*'sees': 'rgb'"):
+        hidden(
+            settings,
+            motion=of(place, "motionnet_tiny"),
+            temporal=of(place, "vgg_frame_tiny"),
+            **shared,
+        )
+    with pytest.raises(CheckpointError, match="weights of another net: .* missing"):
+        hidden(
+            settings,
+            motion=of(place, "vgg_flow_tiny"),
+            temporal=of(place, "vgg_flow_tiny"),
+            **shared,
+        )
+
+
+def test_both_heads_are_streams_for_adaptive_weights(together, place):
+    both = Scores.load(together.path("scores_test.npz"))
+    heads = [
+        Scores.load(together.path(f"scores_test_{name}.npz"))
+        for name in ("spatial", "motion")
+    ]
+    mean = (heads[0].softmax + heads[1].softmax) / 2
+    np.testing.assert_allclose(both.softmax, mean)
+    run = run_stage(recipe("htsc_tiny"), {"first": together}, place, seed=0)
+    assert run.results()["what"] == "adaptive of hts_cln_tiny"
+    assert set(run.results()["fusion"]["weights"]) == {"left", "right"}
+
+
+def test_parts_of_another_split_are_refused(together, place, tmp_path):
+    folder = write_store(tmp_path / "s", videos(), splits={"1": "lists", "2": "lists"})
+    other = Store(folder)
+    elsewhere = place._replace(store=other, split="2", runs=tmp_path / "runs")
+    needed = {
+        "first": of(place, "vgg_frame_tiny"),
+        "second": of(place, "vgg_frame_tiny"),
+    }
+    with pytest.raises(
+        RunError, match="a run on split 2, got split 1: it may know the"
+    ):
+        run_stage(recipe("hts_cln_tiny"), needed, elsewhere, seed=0)
+
+
+def test_clips_longer_than_every_video_are_refused(place):
+    with pytest.raises(DataError, match="of 11 entries for the .* longest .* has 8"):
+        run_stage(recipe("motionnet_small"), {}, place, seed=0)

@@ -1,0 +1,109 @@
+"""Two stores learned together: one trunk, two heads, each judged on its own."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from moving_store import videos, write_store
+from test_jobs import StopAt
+
+from pipeline.store import Store
+from training.engine.record import Run, read_json
+from training.errors import Interrupted, RecipeError, RunError
+from training.jobs.evaluate import trained_model
+from training.jobs.joint import distill_jointly, names_of, teach_jointly
+from training.jobs.machine import Machine
+from training.progress import Silent
+from training.recipes import recipe
+from training.scores import Scores
+
+TEACH = replace(recipe("flow2d_tiny").settings, epochs=2)
+DISTILL = recipe("dtmv_tiny").settings
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory) -> list[Store]:
+    """The second has a class more, and fewer groups."""
+    root = tmp_path_factory.mktemp("joint")
+    first = write_store(root / "large", videos(groups=8, tested=2), dataset="ucf101")
+    second = write_store(
+        root / "small",
+        videos(groups=5, tested=2),
+        dataset="hmdb51",
+        classes=("left", "right", "rest"),
+    )
+    return [Store(first), Store(second)]
+
+
+def options(runs, name, **changes) -> dict:
+    return {
+        "recipe_name": name,
+        "split": "1",
+        "seed": 0,
+        "runs": runs,
+        "base": name,
+        "machine": Machine(),
+        "watch": Silent(),
+    } | changes
+
+
+@pytest.fixture(scope="module")
+def teacher(stores, tmp_path_factory) -> Run:
+    runs = tmp_path_factory.mktemp("teacher")
+    return teach_jointly(TEACH, stores=stores, **options(runs, "flow"))
+
+
+def test_each_head_is_judged_on_its_own_test_part(teacher):
+    results = teacher.results()
+    assert results["test"]["videos"] == 4
+    assert results["others"]["hmdb51"]["test"]["videos"] == 4
+    assert "joint" in teacher.decided()
+    other = Scores.load(teacher.path("scores_test.hmdb51.npz"))
+    assert other.logits.shape == (4, 3)
+
+
+def test_heads_share_the_trunk_and_nothing_else(teacher):
+    own, config = trained_model(teacher)
+    other = torch.load(teacher.path("model_hmdb51.pt"), weights_only=True)
+    state = own.state_dict()
+    assert config.sees == "flow"
+    assert all(
+        torch.equal(state[name], value)
+        for name, value in other.items()
+        if not name.startswith("fc8")
+    )
+    assert state["fc8.weight"].shape[0] == 2 and other["fc8.weight"].shape[0] == 3
+
+
+def test_a_student_learns_from_both_heads_and_goes_on_exactly(
+    stores, teacher, tmp_path
+):
+    settings = replace(DISTILL, batch_size=2)
+    given = {"teacher": teacher, "stores": stores}
+    whole = distill_jointly(settings, **given, **options(tmp_path / "a", "dtmv"))
+    stopped = options(tmp_path / "b", "dtmv", watch=StopAt(2))
+    with pytest.raises(Interrupted):
+        distill_jointly(settings, **given, **stopped)
+    again = distill_jointly(settings, **given, **options(tmp_path / "b", "dtmv"))
+    for name in ("model.pt", "model_hmdb51.pt"):
+        first, second = (
+            torch.load(run.path(name), weights_only=True) for run in (whole, again)
+        )
+        assert all(torch.equal(first[key], second[key]) for key in first)
+    lines = [m for m in whole.metrics() if m["kind"] == "epoch"]
+    assert {"ucf101.soft", "hmdb51.soft", "hmdb51.deep"} <= lines[-1].keys()
+    learned = read_json(whole.path("learned_from.json"))
+    assert len(learned) == whole.results()["videos"]["train"]
+
+
+def test_senseless_pairs_are_refused(stores, teacher, tmp_path):
+    with pytest.raises(RunError, match="several different stores to learn together"):
+        names_of([stores[0], stores[0]])
+    best = replace(TEACH, select="best")
+    with pytest.raises(RecipeError, match="the last weights to be selected in joint"):
+        teach_jointly(best, stores=stores, **options(tmp_path, "flow"))
+    two = DISTILL.taught_by("rgb", "flow")
+    with pytest.raises(RecipeError, match="one teacher for several stores"):
+        distill_jointly(
+            two, teacher=teacher, stores=stores, **options(tmp_path, "dtmv")
+        )

@@ -1,0 +1,146 @@
+"""The loop: accumulated gradients, half precision, compiled networks, exact resume of all."""
+
+import copy
+
+import pytest
+import torch
+from test_steps import CPU, Tiny, batch, both_sets, distill, joint_distill, sgd
+from torch import Tensor, nn
+
+from training.engine.compiled import compile_networks, compiler
+from training.engine.loop import clips_in, fit, on_device, pieces
+from training.errors import Diverged, MachineError
+from training.steps import Supervised
+
+
+def plain() -> Supervised:
+    """Without batch norm, so that clips do not know of each other."""
+    torch.manual_seed(0)
+    model = Tiny(2)
+    model.norm = nn.Identity()
+    return Supervised(model, sees="flow")
+
+
+def weights(step: nn.Module) -> Tensor:
+    return torch.cat([weight.detach().flatten() for weight in step.parameters()])
+
+
+def test_batches_are_cut_into_equal_parts():
+    parts = pieces(batch(), 3)
+    assert [clips_in(part) for part in parts] == [3, 3, 2]
+    assert torch.equal(torch.cat([p["flow"] for p in parts]), batch()["flow"])
+    assert torch.equal(torch.cat([p["label"] for p in parts]), batch()["label"])
+    assert [clips_in(part) for part in pieces(batch(), 100)] == [1] * 8
+    both = pieces(both_sets(), 2)
+    assert clips_in(both_sets()) == 14
+    assert [{k: clips_in(v) for k, v in part.items()} for part in both] == [
+        {"ucf101": 4, "hmdb51": 3}
+    ] * 2
+    assert len(pieces(both_sets(), 8)) == 6  # hmdb51 has no more clips
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+@pytest.mark.parametrize("clip", [None, 0.05])
+def test_accumulated_gradients_are_those_of_the_whole_batch(count, clip):
+    whole, cut = plain(), plain()
+    options = {"device": CPU, "gradient_clip": clip}
+    expected = list(fit(whole, map(batch, range(5)), sgd(whole), **options))
+    found = list(fit(cut, map(batch, range(5)), sgd(cut), accumulate=count, **options))
+    for first, second in zip(expected, found, strict=True):
+        assert second == pytest.approx(first, rel=1e-5)
+    torch.testing.assert_close(weights(cut), weights(whole), rtol=1e-5, atol=1e-6)
+
+
+def test_accumulation_holds_for_several_data_sets():
+    whole, cut = joint_distill(), joint_distill()
+    for step in (whole, cut):
+        step.student.trunk.norm = nn.Identity()
+    expected = list(fit(whole, [both_sets()] * 3, sgd(whole), device=CPU))
+    found = list(fit(cut, [both_sets()] * 3, sgd(cut), device=CPU, accumulate=2))
+    for first, second in zip(expected, found, strict=True):
+        assert second == pytest.approx(first, rel=1e-4)
+
+
+def test_a_part_that_is_no_number_takes_no_step():
+    step, broken = plain(), batch()
+    broken["flow"][-1] = float("nan")
+    before = weights(step)
+    with pytest.raises(Diverged):
+        list(fit(step, [broken], sgd(step), device=CPU, accumulate=4))
+    assert torch.equal(before, weights(step))
+    assert all(weight.grad is None for weight in step.parameters())
+
+
+def test_batches_of_several_data_sets_move_whole():
+    moved = on_device(both_sets(), torch.device("meta"))
+    assert moved["hmdb51"]["rgb"].is_meta and moved["ucf101"]["label"].is_meta
+
+
+def half(step: nn.Module, scaler, optimizer, seeds: range) -> list[dict[str, float]]:
+    return list(
+        fit(
+            step,
+            map(batch, seeds),
+            optimizer,
+            device=CPU,
+            precision="float16",
+            scaler=scaler,
+            gradient_clip=1.0,
+        )
+    )
+
+
+def test_float16_scales_its_loss_and_goes_on_exactly():
+    """A scale that doubles every three steps, and a checkpoint after four."""
+
+    def begin():
+        step = distill()
+        scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=3)
+        return step, scaler, torch.optim.SGD(step.parameters(), lr=0.1, momentum=0.9)
+
+    step, scaler, optimizer = begin()
+    whole = half(step, scaler, optimizer, range(8))
+    assert whole[-1]["loss"] < whole[0]["loss"]
+    assert scaler.get_scale() == 32.0
+
+    first, scaler, optimizer = begin()
+    before = half(first, scaler, optimizer, range(4))
+    saved = copy.deepcopy([part.state_dict() for part in (first, scaler, optimizer)])
+    second, scaler, optimizer = begin()
+    for part, state in zip((second, scaler, optimizer), saved, strict=True):
+        part.load_state_dict(state)
+    after = half(second, scaler, optimizer, range(4, 8))
+    assert before + after == whole
+    assert torch.equal(weights(second), weights(step))
+    assert scaler.get_scale() == 32.0
+
+
+def test_float16_that_overflows_skips_a_step_and_halves_its_scale():
+    step = distill()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**60)
+    before = weights(step)
+    half(step, scaler, sgd(step), range(1))
+    assert torch.equal(before, weights(step))
+    assert scaler.get_scale() == 2.0**59
+
+
+def test_without_a_compiler_the_message_says_so(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(MachineError, match="a C\\+\\+ compiler to compile networks"):
+        compile_networks([Tiny(2)], CPU)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not compiler(), reason="no C++ compiler on this machine")
+@pytest.mark.filterwarnings("ignore")  # torch's own, of its compiler
+def test_compiled_networks_lose_the_same():
+    eager, compiled = distill(), distill()
+    names = list(compiled.state_dict())
+    streams = compiled.teacher.streams.values()
+    compile_networks([compiled.student, *streams], CPU)
+    losses = [
+        [m["loss"] for m in fit(step, map(batch, range(3)), sgd(step), device=CPU)]
+        for step in (eager, compiled)
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert list(compiled.state_dict()) == names

@@ -1,0 +1,81 @@
+"""What a reproduction plans: every stage once, in order, and why rows are left out."""
+
+import pytest
+
+from training.errors import RecipeError
+from training.recipes import SYSTEMS, recipe
+from training.reproduce.plan import Holdings, Stage, plan
+from training.reproduce.run import remaining_seconds
+
+DEMO = Holdings("demo", ("rgb", "flow", "mv"), 24)
+
+
+def planned(paper="all", **changes):
+    settings = {"size": "small", "seeds": (0, 1), "store": DEMO} | changes
+    return plan(paper, **settings)
+
+
+def test_what_rows_share_is_trained_once_per_seed():
+    made = planned()
+    assert len(set(made.stages)) == len(made.stages)
+    assert made.stages.count(Stage("flow2d_small", 0)) == 1
+    # the Dual-action Stream's teacher and baseline are FTSnet's at this size
+    assert (
+        made.recipe_of["resnext_flow"] == made.recipe_of["r3d_flow"] == "r3d_flow_small"
+    )
+    assert made.recipe_of["mars"] == "fts_small"
+
+
+def test_what_a_stage_needs_stands_before_it():
+    made = planned()
+    done: set[Stage] = set()
+    for stage in made.stages:
+        for needed in recipe(stage.recipe).needs.values():
+            assert Stage(needed.name, stage.seed) in done
+        done.add(stage)
+    seeds = [stage.seed for stage in made.stages]
+    assert seeds == sorted(seeds)  # the first seed is complete before the next
+
+
+def test_rows_that_do_not_fit_are_left_out_with_the_reason():
+    made = planned("ds")
+    assert made.not_run["ds64"] == "its clips need 65 frames, the longest video has 24"
+    blind = planned("dtmv", store=DEMO._replace(modalities=("rgb", "flow")))
+    assert blind.not_run["dtmv"] == "the store has no mv"
+    assert blind.not_run["frame_dtmv"] == "the store has no mv"
+    assert "frame_flow" in blind.recipe_of
+
+
+def test_a_paper_on_its_own_data_set_has_its_own_rows():
+    hmdb = planned("dtmv", store=DEMO._replace(dataset="hmdb51", longest=200))
+    assert {fact.dataset for fact in hmdb.rows} == {"hmdb51"}
+    assert len(planned("dtmv").rows) > len(hmdb.rows)
+
+
+def test_rows_may_be_chosen_by_system_or_table():
+    made = planned("dtmv", wanted=("ti", "I"), controls=False)
+    assert {"ti", "dtmv", "dtmv_fc7", "flow2d"} <= made.recipe_of.keys()
+    assert "st" not in made.recipe_of and made.not_run["st"] == "not asked for"
+    with pytest.raises(
+        RecipeError, match="rows among .*ti.* tables among .*II.* got X"
+    ):
+        planned("dtmv", wanted=("X",))
+    with pytest.raises(
+        RecipeError, match="a paper among fts, mars, ds, dtmv, htsc or all"
+    ):
+        planned("resnet")
+
+
+def test_controls_are_beside_the_rows():
+    with_them, without = planned(), planned(controls=False)
+    extra = with_them.recipe_of.keys() - without.recipe_of.keys()
+    assert extra == {"r3d_rgb_long", "r3d_layer", "mers", "dtmv_literal", "mv_long"}
+    assert all(SYSTEMS[name].control for name in extra)
+
+
+def test_the_rest_is_estimated_from_equal_stages():
+    stages = [Stage("a", 0), Stage("b", 0), Stage("a", 1), Stage("b", 1)]
+    assert remaining_seconds(stages, {}, {}, 1) is None
+    runs, seconds = {"a@0": "x", "b@0": "y"}, {"a@0": 10.0, "b@0": 30.0}
+    assert remaining_seconds(stages, runs, seconds, 1) == 40.0
+    assert remaining_seconds(stages, runs, seconds, 2) == 20.0

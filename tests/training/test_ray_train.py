@@ -1,0 +1,66 @@
+"""The same command under Ray Train."""
+
+import importlib.util
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from training import ray_train
+from training.cli import _in_worker
+from training.engine.record import Run
+from training.errors import MachineError
+
+HERE = Path(__file__).parent
+INSTALLED = importlib.util.find_spec("pyarrow") and importlib.util.find_spec("pandas")
+
+
+def test_without_its_packages_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray.train", None)
+    with pytest.raises(
+        MachineError, match=r"Ray Train, but .* pip install 'ray\[train"
+    ):
+        ray_train.run(print, workers=2)
+
+
+def test_of_failed_workers_the_first_one_tells_why():
+    class Failed(Exception):
+        worker_failures = {  # noqa: RUF012
+            1: ValueError("connection closed by peer"),
+            0: ValueError("Traceback:\n  File ...\nRunError: expected a run\n"),
+        }
+
+    assert ray_train._told(Failed()) == "RunError: expected a run"
+    assert ray_train._told(ValueError("first\nlast")) == "last"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not INSTALLED, reason="ray[train] is not installed")
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_two_workers_finish_one_run(store, tmp_path, monkeypatch):
+    import ray
+
+    paths = f"{HERE}{os.pathsep}{HERE.parents[1]}"
+    before = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv(
+        "PYTHONPATH", paths + (f"{os.pathsep}{before}" if before else "")
+    )
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    options = {"include_dashboard": False, "log_to_driver": False}
+    address = ray.init("local", num_cpus=2, **options).address_info["address"]
+    monkeypatch.setenv("RAY_ADDRESS", address)  # Ray's helpers would ask around
+    out = tmp_path / "run"
+    command = ("teach", "--modality", "mv", "--recipe", "tiny", "--device", "cpu")
+    places = ("--store", str(store.folder), "--out", str(out))
+    try:
+        ray_train.run(partial(_in_worker, command + places), workers=2)
+    finally:
+        ray.shutdown()
+    results = Run(out).results()
+    assert results is not None and results["training"]["steps"] == 2
+    assert [line["step"] for line in Run(out).metrics()] == [1, 1, 2, 2]
+    weights = torch.load(out / "model.pt", weights_only=True)
+    assert all(torch.isfinite(value).all() for value in weights.values())

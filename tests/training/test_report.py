@@ -1,0 +1,282 @@
+"""Given run folders -> tables, verdicts and pages that say what the scores say."""
+
+import json
+import re
+import zlib
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from made_runs import made_run
+
+from training.errors import RunError
+from training.recipes import SYSTEMS
+from training.report import figures
+from training.report.facts import all_facts, facts_about, facts_of
+from training.report.files import report_of, write_report
+from training.report.groups import DEMO, MOTION, PAIRS, group_hits, groups_of
+from training.report.orderings import NOT_RUN, ORDERINGS, concerning, judge
+from training.report.page import Page, markdown
+from training.report.several import several_text, several_told
+
+VIDEOS = 60
+
+
+def hits(share: float, seed: int) -> list[bool]:
+    return (np.random.default_rng(seed).random(VIDEOS) < share).tolist()
+
+
+def of_seeds(shares: list[float]) -> dict[int, dict[str, bool]]:
+    return {
+        seed: {str(k): hit for k, hit in enumerate(hits(share, seed))}
+        for seed, share in enumerate(shares)
+    }
+
+
+def test_facts_are_the_papers_and_about_systems_we_have():
+    assert len(all_facts()) > 100
+    values = {(f.table, f.row): f.value for f in facts_of("fts")}
+    assert values["1", "FTSnet (ours, R3D-18)"] == 54.5
+    assert {f.value for f in facts_about("ti_dc")} == {81.0, 80.3}
+    for fact in all_facts():
+        assert fact.system in SYSTEMS or fact.system == "decode_mv", fact
+        assert fact.metric == "fps" or 20 < fact.value < 100
+    assert {f.system for f in facts_of("mars")} >= {"mars", "mars_flow"}
+    assert [f.value for f in facts_about("htsc") if f.metric == "map"] == [79.7] * 2
+
+
+def test_orderings_are_about_systems_we_have():
+    for ordering in ORDERINGS:
+        assert {ordering.better, *ordering.than} <= SYSTEMS.keys()
+    numbers = {int(ordering.name[1:]) for ordering in ORDERINGS}
+    assert numbers == set(range(1, 18))  # 18 is speed
+    assert {o.name for o in concerning("htsc")} == {"O16", "O17"}
+
+
+@pytest.mark.parametrize(
+    ("better", "seeds", "verdict"),
+    [
+        (0.9, 5, "holds"),
+        (0.5, 5, "not reproduced"),
+        (0.9, 4, "too few seeds"),
+    ],
+)
+def test_the_rule(better, seeds, verdict):
+    ordering = next(o for o in ORDERINGS if o.name == "O1")
+    found = judge(
+        ordering,
+        {"flow2d": of_seeds([better] * seeds), "mv": of_seeds([0.5] * seeds)},
+    )
+    assert found.verdict == verdict
+    assert (found.seeds, found.videos) == (seeds, VIDEOS)
+    if verdict == "holds":
+        assert found.wins == 5 and found.difference.low > 0
+    if seeds < 5:
+        assert found.text == "too few seeds (4 of 5); so far: holds"
+
+
+def test_between_holds_and_not_reproduced_is_consistent():
+    ordering = next(o for o in ORDERINGS if o.name == "O1")
+    worse = of_seeds([0.5] * 5)
+    better = {seed: dict(videos) for seed, videos in worse.items()}
+    missed = [video for video, hit in better[0].items() if not hit]
+    better[0][missed[0]] = True  # one video of one seed: above 0, but not surely
+    found = judge(ordering, {"flow2d": better, "mv": worse})
+    assert found.verdict == "consistent" and found.wins == 1
+
+
+def test_the_nearest_opponent_decides():
+    ordering = next(o for o in ORDERINGS if o.name == "O3")
+    sides = {"ti": of_seeds([0.2] * 5), "st": of_seeds([0.7] * 5)}
+    found = judge(ordering, {"emv": of_seeds([0.5] * 5)} | sides)
+    assert (found.against, found.verdict) == ("st", "not reproduced")
+    assert judge(ordering, {"emv": of_seeds([0.5] * 5)}).verdict == NOT_RUN
+
+
+def test_only_the_same_videos_and_seeds_are_compared():
+    ordering = next(o for o in ORDERINGS if o.name == "O1")
+    teacher, student = of_seeds([1.0] * 5), of_seeds([0.0] * 3)
+    del teacher[0]["7"]
+    found = judge(ordering, {"flow2d": teacher, "mv": student})
+    assert (found.seeds, found.videos) == (3, VIDEOS - 1)
+
+
+def test_groups_of_the_demo_ask_narrower_questions():
+    classes = (*MOTION, *PAIRS[0], *PAIRS[1])
+    motion, pair = groups_of("demo", classes)
+    scores = np.zeros((3, 12))
+    labels = np.array([0, 8, 11])
+    scores[0, [8, 0]] = 2, 1  # called rise_bright, but left among the motions
+    scores[1, [0, 9, 8]] = 3, 2, 1  # rise_dark rather than rise_bright
+    scores[2, [8, 11, 10]] = 3, 2, 1  # fall_cool rather than fall_warm
+    assert group_hits(scores, labels, classes, motion).tolist() == [True]
+    assert group_hits(scores, labels, classes, pair).tolist() == [False, True]
+    assert groups_of("ucf101", classes) == () == groups_of("demo", ("left",))
+    assert [group.chance for group in DEMO] == [0.125, 0.5]
+
+
+def reproduction(tmp_path, *, dataset="hmdb51", seeds=5):
+    """R3D on flow is better than on RGB; FTSnet is best."""
+    shares = {"r3d_rgb": 0.3, "r3d_flow": 0.5, "r3d_two_stream": 0.7, "fts": 0.95}
+    runs = {}
+    for name, share in shares.items():
+        for seed in range(seeds):
+            folder = tmp_path / f"{name}{seed}"
+            made_run(
+                folder, f"{name}_small", hits(share, seed), seed=seed, dataset=dataset
+            )
+            runs[f"{name}_small@{seed}"] = str(folder)
+    return {
+        "paper": "fts",
+        "size": "small",
+        "recipe_of": {name: f"{name}_small" for name in shares},
+        "runs": runs,
+        "not_run": {"mers": "because"},
+        "total": 20,
+        "done": 20,
+    }
+
+
+def test_a_reproduction_has_known_verdicts_and_differences(tmp_path):
+    out = tmp_path / "report"
+    out.mkdir()
+    write_report(out, reproduction(tmp_path))
+    table = json.loads((out / "table.json").read_text())
+    verdicts = {
+        (one["name"], one["claim"]): one["verdict"] for one in table["orderings"]
+    }
+    assert verdicts["O10", "FTSnet student > RGB alone"] == "holds"
+    assert verdicts["O12", "FTSnet student > two-stream"] == "holds"
+    assert verdicts["O8", "flow > RGB, motion classes"] == "holds"
+    text = (out / "report.md").read_text()
+    ours = table["systems"]["fts"]["accuracy"]["all"]["mean"]
+    row = next(line for line in text.splitlines() if line.startswith("| FTSnet"))
+    assert "54.5 (HMDB51)" in row
+    assert f"| {100 * ours:.1f} [" in row
+    assert f"| {100 * ours - 54.5:+.1f} |" in row
+    assert "| mers | because |" in text
+
+
+def test_a_papers_number_never_stands_in_our_column(tmp_path):
+    told = reproduction(tmp_path, dataset="demo", seeds=1)
+    gone = [key for key in told["runs"] if key.startswith("fts_")]
+    for key in gone:
+        del told["runs"][key]
+    del told["recipe_of"]["fts"]
+    out = tmp_path / "report"
+    out.mkdir()
+    write_report(out, told)
+    text = (out / "report.md").read_text()
+    cells = next(
+        line for line in text.splitlines() if line.startswith("| FTSnet")
+    ).split(" | ")
+    assert cells[2:4] == ["54.5 (HMDB51)", "not run"]
+    assert "too few seeds (1 of 5)" in text
+    rgb = next(line for line in text.splitlines() if line.startswith("| R3D-18 RGB"))
+    assert re.search(r"\|  \| 1 \|$", rgb)  # no difference: another data set
+    assert "0.833 from motion alone" in text
+
+
+class Tags(HTMLParser):
+    """Whether all that is opened is closed, and what is loaded from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag != "meta":
+            self.open.append(tag)
+        self.loads += [v for k, v in attrs if k in ("src", "href") and v]
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_html_is_one_whole_file_for_light_and_dark(tmp_path):
+    folders = [
+        made_run(tmp_path / str(seed), "dtmv_small", hits(0.5, seed), seed=seed)
+        for seed in range(2)
+    ]
+    out = tmp_path / "report"
+    out.mkdir()
+    filters = np.random.default_rng(0).normal(size=(4, 3, 3))
+    frames = np.zeros((2, 8, 12, 3), np.uint8)
+    np.savez(out / "figures.npz", filters_dtmv=filters, example_frame=frames)
+    page = report_of(folders, out).read_text()
+    tags = Tags()
+    tags.feed(page.replace("<!doctype html>", ""))
+    tags.close()
+    assert not tags.open
+    assert tags.loads and all(load.startswith("data:image/png") for load in tags.loads)
+    assert "prefers-color-scheme: dark" in page and "<script" not in page
+    assert "Confusion of dtmv, 2 seed(s)" in page
+    names = {path.name for path in (out / "figures").iterdir()}
+    assert names == {"confusion_dtmv.svg", "filters.svg", "flow.svg"}
+    assert "figures/filters.svg" in (out / "report.md").read_text()
+
+
+def test_runs_of_other_data_are_not_mixed(tmp_path):
+    made_run(tmp_path / "a", "mv_small", hits(0.5, 0))
+    made_run(tmp_path / "b", "ti_small", hits(0.5, 0), split="2")
+    with pytest.raises(
+        RunError, match="the same data set, classes and split .* split 2"
+    ):
+        report_of([tmp_path / "a", tmp_path / "b"], tmp_path)
+    with pytest.raises(
+        RunError, match=r"c: expected a complete run, .* no recipe.json"
+    ):
+        report_of([tmp_path / "c"], tmp_path)
+
+
+def test_splits_and_seeds_have_their_mean(tmp_path):
+    folders = []
+    for split in ("1", "2"):
+        for seed in range(2):
+            folder = tmp_path / f"{split}{seed}"
+            share = 0.5 + 0.2 * (split == "2")
+            run_hits = hits(share, seed)
+            made_run(folder, "mv_small", run_hits, seed=seed, split=split)
+            folders.append(folder)
+    told = several_told(folders)
+    each = [told["splits"][name]["top1"]["mean"] for name in ("1", "2")]
+    assert told["top1"]["mean"] == pytest.approx(np.mean(each))
+    assert told["top1"]["low"] < told["top1"]["mean"] < told["top1"]["high"]
+    text = several_text(told)
+    assert "mean of 2 splits (1, 2)" in text and "seed 1:" in text
+    made_run(tmp_path / "other", "ti_small", hits(0.5, 0))
+    with pytest.raises(RunError, match="expected a run of mv_small on folder"):
+        several_told([folders[0], tmp_path / "other"])
+
+
+def test_markdown_keeps_its_columns():
+    page = Page(title="t")
+    page.table(("a", "b"), [("x|y", "+1.5"), ("z", "")])
+    lines = markdown(page).splitlines()
+    assert "| a | b |" in lines and "| --- | ---: |" in lines
+    assert r"| x\|y | +1.5 |" in lines
+
+
+def test_png_is_what_it_was_made_of():
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    file = figures.png(picture)
+    assert file[:8] == b"\x89PNG\r\n\x1a\n"
+    size = int.from_bytes(file[33:37], "big")
+    lines = zlib.decompress(file[41 : 41 + size])
+    rows = np.frombuffer(lines, np.uint8).reshape(5, 22)
+    assert (rows[:, 0] == 0).all()
+    assert np.array_equal(rows[:, 1:].reshape(5, 7, 3), picture)
+
+
+def test_flow_colours_show_direction_and_rest():
+    flow = np.zeros((1, 3, 2))
+    flow[0, 1] = 2, 0
+    flow[0, 2] = -2, 0
+    rest, right, left = figures.flow_picture(flow, strongest_px=2)[0].astype(int)
+    assert rest.tolist() == [255, 255, 255]
+    assert right.tolist() == [255, 0, 0] and left.tolist() == [0, 255, 255]

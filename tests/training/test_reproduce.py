@@ -1,0 +1,170 @@
+"""Whole papers at size tiny: interrupted, resumed, side by side, and reported."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from moving_store import videos, write_store
+
+from pipeline.store import Store
+from training.engine.record import Run, read_json
+from training.errors import Interrupted, RunError
+from training.progress import Silent
+from training.reproduce.run import reproduce
+
+ROWS = ("mv", "ti", "dtmv", "frame_dtmv")
+MACHINE = {"device": "cpu", "precision": "float32", "workers": 0}
+
+
+@pytest.fixture(scope="module")
+def tiny_store(tmp_path_factory) -> Store:
+    """Eight groups of two videos of 8 frames; three groups are tested."""
+    folder = tmp_path_factory.mktemp("stores") / "moving"
+    return Store(write_store(folder, videos(groups=8, tested=3)))
+
+
+class StopAfter(Silent):
+    """Sends SIGINT to this process in a stage, some steps after a stage was complete."""
+
+    def __init__(self, stages: int) -> None:
+        self.stages, self.lines = stages, list[str]()
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def step(self, done: int, text: str) -> None:
+        if sum(line.startswith("[") for line in self.lines) == self.stages:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def told_of(store: Store, out: Path, **changes) -> dict:
+    settings = {
+        "size": "tiny",
+        "seeds": (0,),
+        "store": store,
+        "split": "1",
+        "out": out,
+        "rows": ROWS,
+        "machine": MACHINE,
+        "controls": False,
+        "watch": Silent(),
+    } | changes
+    return reproduce("dtmv", **settings)
+
+
+def accuracies(out: Path) -> dict:
+    return json.loads((out / "table.json").read_text())["systems"]
+
+
+def test_interrupted_and_resumed_is_as_if_nothing_had_been(tiny_store, tmp_path):
+    whole = told_of(tiny_store, tmp_path / "whole" / "report")
+    assert whole["done"] == whole["total"] == 6
+    out = tmp_path / "parts" / "report"
+    with pytest.raises(Interrupted, match="2 of 6 stages are complete, the same"):
+        told_of(tiny_store, out, watch=StopAfter(2))
+    begun = {run.parent.name for run in (tmp_path / "parts").glob("*/checkpoint.pt")}
+    assert len(begun) == 3  # two complete, one that goes on
+    assert read_json(out / "reproduction.json")["done"] == 2
+    assert "Not finished: 2 of 6" in (out / "report.md").read_text()
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in (tmp_path / "parts").glob("*/results.json")
+    }
+    again = told_of(tiny_store, out)
+    assert all(path.stat().st_mtime_ns == old for path, old in before.items())
+    assert again["done"] == 6 and not again["not_run"].keys() & set(ROWS)
+    assert accuracies(out) == accuracies(tmp_path / "whole" / "report")
+    page = (out / "report.md").read_text()
+    assert "| MV-CNN from scratch (10 crops) | mv_tiny | 74.4 (UCF101) |" in page
+    assert "## Speed" in page and ", batches of 16: inputs" in page
+    assert {path.name for path in (out / "figures").iterdir()} >= {
+        "filters.svg",
+        "flow.svg",
+    }
+
+
+def test_a_failing_row_leaves_the_others_and_is_named(tiny_store, tmp_path):
+    out = tmp_path / "report"
+    bad = tmp_path / "moving-ti_tiny-split1-seed0"
+    told_of(tiny_store, out, rows=("ti",))
+    shutil.rmtree(out)
+    (bad / "results.json").unlink()
+    (bad / "checkpoint.pt").write_bytes(b"junk")
+    told = told_of(tiny_store, out, rows=("ti", "mv"))
+    assert "expected a checkpoint of a training" in told["not_run"]["ti"]
+    assert told["done"] == 2
+    assert "| ti | " in (out / "report.md").read_text().partition("## Not run")[2]
+
+
+def test_another_folder_is_not_written_into(tiny_store, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(RunError, match="mine: expected a reproduction or an empty"):
+        told_of(tiny_store, tmp_path / "mine")
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_and_stop_together(tiny_store, tmp_path):
+    """As a command: stopped in the middle it exits 130, then goes on to the end."""
+    data = tmp_path / "data"
+    shutil.copytree(tiny_store.folder, data / "stores" / "moving")
+    command = [sys.executable, "-c", "from training.cli import main; main()"]
+    options = ["reproduce", "htsc", "--size", "tiny", "--seeds", "1", "--jobs", "2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "VIDEO_DATA": str(data)}
+    child = subprocess.Popen(
+        [*command, *options], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    assert child.stderr is not None
+    for line in child.stderr:
+        if line.startswith("[1/7]") or time.monotonic() > deadline:
+            break
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=60)[1]
+    assert child.returncode == 130, said
+    assert "the same command goes on" in said
+    done = subprocess.run(
+        [*command, *options, "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert told["done"] == 7 and not told["not_run"]
+    folder = Path(told["runs"]["htsc_tiny@0"])
+    assert Run(folder).results()["what"] == "adaptive of hts_cln_tiny"
+    alone = tmp_path / "alone" / "report"
+    reproduce(
+        "htsc",
+        size="tiny",
+        seeds=(0,),
+        store=tiny_store,
+        split="1",
+        out=alone,
+        machine=MACHINE,
+        watch=Silent(),
+    )
+    both = data / "runs" / "moving-reproduce-htsc-tiny-split1"
+    assert accuracies(both) == accuracies(alone)
+
+
+def test_another_paper_in_the_same_folder_is_refused(tiny_store, tmp_path):
+    told_of(tiny_store, tmp_path / "report", rows=("mv",))
+    with pytest.raises(RunError, match="with paper ds, but it has paper dtmv"):
+        reproduce(
+            "ds",
+            size="tiny",
+            seeds=(0,),
+            store=tiny_store,
+            split="1",
+            out=tmp_path / "report",
+            machine=MACHINE,
+            watch=Silent(),
+        )

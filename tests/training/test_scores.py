@@ -1,0 +1,175 @@
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.errors import RunError
+from training.jobs.evaluate import assessment
+from training.scores import Scores, cross_entropy, for_fitting, together
+
+ROOT = Path(__file__).parents[2]
+
+
+def scores(
+    values, labels, *, ids=None, relevant=None, aggregate="logits", **options
+) -> Scores:
+    values = np.asarray(values, np.float64)
+    odds = np.exp(values)
+    return Scores(
+        ids=tuple(ids or [f"v{i}" for i in range(len(values))]),
+        labels=np.asarray(labels),
+        logits=values,
+        softmax=odds / odds.sum(axis=1, keepdims=True),
+        relevant=relevant,
+        aggregate=aggregate,
+        **options,
+    )
+
+
+THREE = scores(
+    np.arange(9.0).reshape(3, 3) % 4, [0, 1, 2],
+    ids=["a", "b", "ü"], classes=("x", "y", "z"), split="1", part="held_out",
+)  # fmt: skip
+
+
+def test_cross_entropy_by_hand():
+    values = np.array([[math.log(3), 0.0], [0.0, 0.0]])
+    expected = -(math.log(3 / 4) + math.log(1 / 2)) / 2
+    labels = np.array([0, 1])
+    assert cross_entropy(values, labels, logits=True) == pytest.approx(expected)
+    chances = np.array([[3 / 4, 1 / 4], [1 / 2, 1 / 2]])
+    assert cross_entropy(chances, labels, logits=False) == pytest.approx(expected)
+    both = np.array([[True, True], [False, True]])
+    expected = -((math.log(3 / 4) + math.log(1 / 4)) / 2 + math.log(1 / 2)) / 2
+    assert cross_entropy(values, both, logits=True) == pytest.approx(expected)
+    expected = -(math.log(3 / 4) + math.log(1 / 2)) / 2
+    for aggregate in ("logits", "softmax"):
+        loss = scores(values, labels, aggregate=aggregate).loss
+        assert loss == pytest.approx(expected)
+
+
+def test_assessment_by_hand():
+    one = scores([[2.0, 1, 0], [2, 1, 0], [0, 2, 1], [2, 0, 1]], [0, 0, 1, 1])
+    told = assessment(one, ("x", "y", "z"))
+    assert told["top1"]["mean"] == 0.75
+    assert told["mean_class"] == 0.75
+    assert told["per_class"] == {
+        "x": {"accuracy": 1.0, "videos": 2},
+        "y": {"accuracy": 0.5, "videos": 2},
+    }
+    assert told["confusion"] == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert "top5" not in told and "map" not in told
+
+
+def test_top_5_needs_more_than_five_classes():
+    told = assessment(scores(np.arange(7.0)[None], [5]), tuple("abcdefg"))
+    assert told["top1"]["mean"] == 0 and told["top5"]["mean"] == 1
+
+
+def test_several_labels_are_assessed_by_precision():
+    """Class 0 ranks v1 (background), v0: 1/2. Class 1 ranks v2, v0, v1: (1 + 1) / 2."""
+    relevant = np.array([[True, True], [False, False], [False, True]])
+    one = scores([[1.0, 2], [3, 1], [0, 3]], [0, -1, 1], relevant=relevant)
+    told = assessment(one, ("x", "y"))
+    assert told["map"]["mean"] == pytest.approx((1 / 2 + 1) / 2)
+    assert told["videos"] == 2 and told["background"] == 1
+    assert told["top1"]["mean"] == 1
+    assert told["per_class"] == {
+        "x": {"accuracy": 1.0, "videos": 1, "average_precision": 0.5},
+        "y": {"accuracy": 1.0, "videos": 2, "average_precision": 1.0},
+    }
+    assert "confusion" not in told
+
+
+def test_scores_are_kept_without_pickles(tmp_path):
+    path = tmp_path / "s.npz"
+    relevant = np.eye(3, dtype=bool)
+    for kept in (THREE, scores(THREE.logits, [0, 1, 2], relevant=relevant)):
+        kept.save(path)
+        with np.load(path, allow_pickle=False) as file:
+            assert all(file[name].dtype != object for name in file)
+        again = Scores.load(path)
+        for name in ("ids", "classes", "split", "part", "aggregate"):
+            assert getattr(again, name) == getattr(kept, name)
+        for name in ("labels", "logits", "softmax", "relevant"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(kept, name))
+    assert [file.name for file in tmp_path.iterdir()] == ["s.npz"]
+
+
+def test_files_that_are_no_scores_are_refused(tmp_path):
+    with pytest.raises(RunError, match="nowhere.npz: expected scores, but there is no"):
+        Scores.load(tmp_path / "nowhere.npz")
+    path = tmp_path / "s.npz"
+    THREE.save(path)
+    whole = path.read_bytes()
+    for damaged in (b"", b"text", whole[: len(whole) // 2]):
+        path.write_bytes(damaged)
+        with pytest.raises(
+            RunError, match="s.npz: expected scores, got something else"
+        ):
+            Scores.load(path)
+    np.savez(path, ids=np.array(["a"]), labels=np.array([0]))
+    with pytest.raises(RunError, match="expected scores, got something else"):
+        Scores.load(path)
+    np.savez(path, ids=np.array(["a"], object))
+    with pytest.raises(RunError, match="expected scores, got something else"):
+        Scores.load(path)
+
+
+def test_shapes_must_belong_together():
+    with pytest.raises(ValueError, match="expected scores of 2 videos and 3 classes"):
+        scores(np.zeros((2, 3)), [0])
+    with pytest.raises(ValueError, match="expected scores of 2 classes, got 3"):
+        scores(np.zeros((1, 3)), [0], classes=("a", "b"))
+
+
+def test_together_are_the_videos_that_all_know():
+    other = scores(
+        [[5.0, 6, 7], [8, 9, 9], [1, 1, 1]], [2, 0, 1],
+        ids=["ü", "a", "c"], classes=("x", "y", "z"), split="1", part="held_out",
+    )  # fmt: skip
+    first, second = together(THREE, other)
+    assert first.ids == second.ids == ("a", "ü")
+    assert second.labels.tolist() == [0, 2]
+    np.testing.assert_array_equal(second.logits, [[8, 9, 9], [5, 6, 7]])
+    np.testing.assert_array_equal(first.logits, THREE.logits[[0, 2]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": ("x", "y", "q")}, r"the same classes, got 3 \(x, y, z\) and 3"),
+        ({"split": "2"}, "the same split, got 1 and 2"),
+        ({"part": "test"}, "the same part, got held_out and test"),
+        ({"ids": ["p", "q", "r"]}, "the same videos, got none in common"),
+        ({"labels": [0, 2, 2]}, "the same labels, but those of b differ"),
+        (
+            {"relevant": np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]], bool)},
+            "the same labels, but those of some differ",
+        ),
+    ],
+)
+def test_scores_that_do_not_belong_together_are_refused(change, message):
+    facts = {
+        "ids": THREE.ids, "classes": THREE.classes, "split": "1", "part": "held_out",
+        "labels": THREE.labels,
+    }  # fmt: skip
+    with pytest.raises(RunError, match=message):
+        together(THREE, scores(THREE.logits, **(facts | change)))
+
+
+def test_weights_are_never_fitted_on_the_test_part():
+    assert for_fitting(THREE) is THREE
+    with pytest.raises(
+        RunError, match="held-out videos to fit weights on, got those of"
+    ):
+        for_fitting(scores(THREE.logits, THREE.labels, split="1", part="test"))
+
+
+def test_reading_scores_needs_no_torch():
+    code = "import sys, training.scores; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT)
+    assert "numpy" in loaded.split() and "torch" not in loaded.split()

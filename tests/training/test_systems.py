@@ -1,0 +1,109 @@
+"""Every system at every size: its parts fit each other, without any number computed."""
+
+import pytest
+import torch
+
+from training.jobs.distill import DistillRecipe
+from training.jobs.hidden import HiddenRecipe
+from training.models.backbones import CHANNELS
+from training.models.motion_backbone import build_motion_backbone
+from training.models.shapes import without_numbers
+from training.recipes import KINDS, SIZES, SYSTEMS, Recipe, at, recipe
+from training.recipes.showing import net_of, recipe_text
+from training.recipes.showing import test_inputs as inputs_at_test
+from training.reproduce.plan import modalities_of
+
+ALL = [Recipe(system, size) for system in SYSTEMS.values() for size in SIZES.values()]
+
+
+@pytest.mark.parametrize("size", sorted(SIZES))
+def test_recipes_build_and_terms_find_their_taps(size):
+    """Nets on the meta device take the recipe's clips, and terms compare equal shapes."""
+    built = set()
+    for one in ALL:
+        if one.size.name != size:
+            continue
+        settings = one.settings
+        assert one.system.kind in KINDS
+        if isinstance(settings, DistillRecipe):
+            settings.check_shapes()
+            teacher = one.needs["teacher"].settings
+            assert teacher.model == settings.teacher, one.name
+            assert teacher.clip == settings.clip, one.name
+        net = net_of(settings)
+        if net is None or (net, settings.clip.length) in built:
+            continue
+        built.add((net, settings.clip.length))
+        length = settings.clip.length
+        if isinstance(settings, HiddenRecipe):
+            length -= 1
+        model = without_numbers(net, 5)
+        clip = torch.zeros(
+            1, CHANNELS[net.sees], length, *settings.clip.crop_px, device="meta"
+        )
+        assert model(clip).shape == (1, 5), one.name
+
+
+def test_hidden_streams_go_from_frames_to_classes():
+    for size in SIZES.values():
+        settings = recipe("hidden_temporal" + size.suffix).settings
+        assert isinstance(settings, HiddenRecipe)
+        with torch.device("meta"):
+            net = without_numbers(settings.classifier, 5)
+            model = build_motion_backbone(settings.motion, net, settings.clip)
+            clip = torch.zeros(1, 3, settings.clip.length, *settings.clip.crop_px)
+            assert model.eval()(clip).shape == (1, 5)
+        for hidden in ("hidden_temporal", "r3d_layer"):
+            one = recipe(hidden + size.suffix)
+            temporal = one.needs["temporal"].settings
+            assert temporal.model == one.settings.classifier
+            for name in ("motion_gain", "crop_px", "grid_short_px", "crop_scales"):
+                ours, theirs = one.settings.clip, temporal.clip
+                assert getattr(ours, name) == getattr(theirs, name), (hidden, name)
+
+
+def test_systems_of_one_size_that_are_alike_are_alike():
+    for name, system in SYSTEMS.items():
+        for size, other in system.like.items():
+            here = Recipe(system, SIZES[size])
+            assert at(name, SIZES[size]).system.name == other
+            assert here.settings == at(other, SIZES[size]).settings
+
+
+def test_names_say_system_and_size():
+    assert recipe("dtmv_fc7_small").name == "dtmv_fc7_small"
+    assert recipe("dtmv").size.name == "paper"
+    for one in ALL:
+        assert recipe(one.name) == one
+
+
+def test_the_papers_test_time_inputs():
+    """The table of the five systems, last column."""
+    assert inputs_at_test(recipe("fts")) == {"rgb": "24 entries of 112x112"}
+    assert inputs_at_test(recipe("ds_flow")).keys() == {"rgb", "flow"}
+    assert inputs_at_test(recipe("frame_dtmv")) == {
+        "rgb": "one frame of 224x224",
+        "mv": "10 entries of 224x224",
+    }
+    assert inputs_at_test(recipe("htsc")) == {
+        "rgb": "one frame of 224x224 + 11 entries of 224x224"
+    }
+    assert modalities_of(recipe("dtmv")) == ("mv", "flow")
+
+
+def test_a_page_never_calls_a_papers_number_measured():
+    for name in (
+        "dtmv_small",
+        "ds",
+        "htsc",
+        "motionnet",
+        "hidden_temporal_small",
+        "demo",
+    ):
+        text = recipe_text(name)
+        assert text.startswith(f"{name}: ")
+        for line in text.splitlines():
+            if " top-1, " in line or " mAP, " in line:
+                assert "table" in line or "text" in line
+        if name not in ("motionnet", "demo"):
+            assert "not measured here" in text

@@ -1,0 +1,115 @@
+"""What `training motion`, `fuse`, `collaborate` and `reproduce` do."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.store import Store, only_store, runs_folder
+
+from .commands import usual_size
+from .data.splits import chosen_split
+from .engine.record import Run
+from .errors import RecipeError
+from .jobs.fuse import FuseRecipe, fuse
+from .jobs.machine import chosen_machine
+from .progress import watch
+from .recipes import COMMANDS, default_system
+from .recipes import recipe as recipe_named
+from .reproduce.run import reproduce
+from .reproduce.speed import benched
+from .reproduce.stages import Place, run_stage, with_needs
+
+
+def run_system(
+    command: str,
+    *,
+    store: Path | None,
+    split: str | None,
+    recipe: str | None,
+    size: str | None,
+    seed: int,
+    out: Path | None,
+    machine: Mapping[str, Any],
+    runs: Sequence[Path] = (),
+) -> Run:
+    """`training motion`, `fuse` and `collaborate` by recipe, after all that it needs."""
+    looking, here = watch(), chosen_machine(**machine)
+    opened = Store(store or only_store())
+    if recipe is None:
+        size = size or usual_size(here, looking)
+        recipe = default_system(command, size)
+    chosen = recipe_named(recipe)
+    if COMMANDS[chosen.system.kind] != command:
+        raise RecipeError(
+            f"expected a recipe for `training {command}`, but {recipe} is for `training"
+            f" {COMMANDS[chosen.system.kind]}`: {chosen.system.line}"
+        )
+    name = chosen_split(opened, split)
+    folder = out.parent if out else runs_folder()
+    place = Place(opened, name, folder, here, looking)
+    looking.say(f"store {opened.folder}, split {name}, recipe {recipe}, seed {seed}")
+    if runs:
+        needed = dict(zip(chosen.needs, map(Run, runs), strict=True))
+        return run_stage(chosen, needed, place, seed=seed, out=out)
+    return with_needs(chosen, place, seed=seed, out=out)
+
+
+def run_fuse(
+    runs: Sequence[Path],
+    *,
+    how: str,
+    weights: tuple[float, ...] | None,
+    on: str,
+    out: Path | None,
+) -> Run:
+    """`training fuse RUN RUN`."""
+    settings = FuseRecipe(how=how, on=on, weights=weights)  # type: ignore[arg-type]
+    streams = [Run(path) for path in runs]
+    names = "+".join(run.decided()["recipe"]["name"] for run in streams)
+    return fuse(
+        settings,
+        streams=streams,
+        recipe_name=f"{names}-{how}",
+        runs=out.parent if out else runs_folder(),
+        out=out,
+        base=f"{names}-{how}",
+        machine=chosen_machine(device="cpu"),
+        watch=watch(),
+    )
+
+
+def run_reproduce(
+    paper: str,
+    *,
+    size: str | None,
+    store: Path | None,
+    split: str | None,
+    out: Path | None,
+    benches: Sequence[Path],
+    machine: Mapping[str, Any],
+    **options: Any,
+) -> dict[str, Any]:
+    """`training reproduce`."""
+    looking = watch()
+    opened = Store(store or only_store())
+    size = size or usual_size(chosen_machine(**machine), looking)
+    name = chosen_split(opened, split)
+    base = f"{opened.folder.resolve().name}-reproduce-{paper}-{size}-split{name}"
+    folder = out or runs_folder() / base
+    told = reproduce(
+        paper,
+        size=size,
+        store=opened,
+        split=name,
+        out=folder,
+        machine=machine,
+        extraction=benched(benches),
+        watch=looking,
+        **options,
+    )
+    lines = [f"{folder / 'report.html'}", f"{folder / 'report.md'}"]
+    table = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    for one in table["orderings"]:
+        lines.append(f"{one['name']:<4} {one['claim']:<42} {one['verdict']}")
+    return told | {"text": "\n".join(lines)}

@@ -1,0 +1,118 @@
+"""Several data sets in one training: a batch has clips of each.
+
+As with one (`order`), everything follows from epoch and batch number, so a run goes on
+anywhere. An epoch lasts until every video of the data set with the most batches was
+seen; the others begin again, in another order, wherever they end.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from torch import Tensor
+from torch.utils.data import Dataset, default_collate
+
+from .dataset import Clips
+from .order import Order, Place
+
+
+class JoinedPlace(NamedTuple):
+    """Where in a joined training a clip stands."""
+
+    dataset: str
+    place: Place
+    """In the training of this data set alone."""
+
+
+class JoinedClip(NamedTuple):
+    """A clip that knows where it comes from."""
+
+    dataset: str
+    clip: dict[str, Tensor]
+
+
+class JoinedClips(Dataset):
+    """Training clips of several data sets, by name. Labels stay those of their own set."""
+
+    def __init__(self, parts: Mapping[str, Clips]) -> None:
+        self.parts = dict(parts)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts.values()))
+
+    def __getitem__(self, place: JoinedPlace) -> JoinedClip:
+        return JoinedClip(place.dataset, self.parts[place.dataset][place.place])
+
+
+class JoinedOrder:
+    """As `Order`: a batch has `batch_size` clips of every data set."""
+
+    def __init__(self, orders: Mapping[str, Order]) -> None:
+        self.orders = dict(orders)
+        self.epoch = self.first_batch = 0
+
+    def begin(self, epoch: int, first_batch: int = 0) -> None:
+        """What the next iteration yields: this epoch, from this batch on."""
+        self.epoch, self.first_batch = epoch, first_batch
+
+    @property
+    def batch_size(self) -> int:
+        """Clips of a batch, over all data sets and processes."""
+        return sum(order.batch_size for order in self.orders.values())
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches of a whole epoch."""
+        return max(order.per_epoch for order in self.orders.values())
+
+    def __len__(self) -> int:
+        return self.per_epoch - self.first_batch
+
+    def __iter__(self) -> Iterator[list[JoinedPlace]]:
+        known: dict[tuple[str, int], list[int]] = {}
+        for batch in range(self.first_batch, self.per_epoch):
+            places = []
+            for name, order in self.orders.items():
+                since_start = self.epoch * self.per_epoch + batch
+                epoch, own = divmod(since_start, order.per_epoch)
+                if (name, epoch) not in known:
+                    known[name, epoch] = order.of_epoch(epoch)
+                ours = order.places(own, epoch, known[name, epoch])
+                places += [JoinedPlace(name, place) for place in ours]
+            yield places
+
+
+def order_of(
+    clips: Clips | JoinedClips,
+    batch_size: int,
+    *,
+    seed: int,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Order | JoinedOrder:
+    """The order for clips of one data set or several.
+
+    Args:
+        batch_size: clips of each data set in a batch; fewer where it has fewer.
+    """
+    if isinstance(clips, JoinedClips):
+        orders = {}
+        for name, part in clips.parts.items():
+            found = order_of(
+                part, batch_size, seed=seed, rank=rank, world_size=world_size
+            )
+            assert isinstance(found, Order)
+            orders[name] = found
+        return JoinedOrder(orders)
+    size = min(batch_size, len(clips))
+    return Order(len(clips), size, seed=seed, rank=rank, world_size=world_size)
+
+
+def grouped(clips: list[Any]) -> dict[str, Any]:
+    """Clips as a batch; those of several data sets as data set -> batch."""
+    if not isinstance(clips[0], JoinedClip):
+        return default_collate(clips)
+    names = dict.fromkeys(clip.dataset for clip in clips)
+    return {
+        name: default_collate([c.clip for c in clips if c.dataset == name])
+        for name in names
+    }

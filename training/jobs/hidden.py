@@ -1,0 +1,175 @@
+"""Frames -> motion -> a class: a motion network and a classifier learn together."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.store import Store
+
+from ..engine import processes
+from ..engine.record import WEIGHTS, Run, as_json
+from ..errors import RecipeError, RunError
+from ..losses.photometric import BALANCED, FlowLoss
+from ..models.backbones import BackboneConfig, build_backbone, check_length
+from ..models.motion_backbone import MotionConfig, build_motion_backbone
+from ..models.weights import load_exactly, read_weights
+from ..progress import Watch
+from ..steps import EndToEnd, Supervised
+from .course import Course, open_data
+from .description import decided
+from .distill import fingerprint_of
+from .machine import Machine
+from .motion import stored_px
+from .whole import begun, carry_out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiddenRecipe(Course):
+    """Everything that decides the result, apart from the data and the first weights."""
+
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    classifier: BackboneConfig = field(
+        default_factory=lambda: BackboneConfig(net="vgg16", sees="flow", frames=10)
+    )
+    """The network that sees the motion."""
+    loss: FlowLoss = BALANCED
+    flow_weight: float = 1.0
+    """Of the losses without labels; 0 leaves them out."""
+
+    def __post_init__(self) -> None:
+        Course.__post_init__(self)
+        if self.clip.length != self.motion.frames:
+            raise RecipeError(
+                f"expected clips of {self.motion.frames} frames, got {self.clip.length}"
+            )
+        check_length(self.classifier, self.motion.frames - 1)
+
+
+def hidden(
+    recipe: HiddenRecipe,
+    *,
+    recipe_name: str,
+    motion: Run | None,
+    temporal: Run,
+    store: Store,
+    split: str,
+    seed: int,
+    runs: Path,
+    out: Path | None = None,
+    base: str,
+    machine: Machine,
+    watch: Watch,
+) -> Run:
+    """Train both end to end, evaluate, and leave a complete run that sees rgb.
+
+    Args:
+        motion: the first weights of the estimator; None where it has none that learn.
+        temporal: those of the classifier, trained on stored flow.
+        runs, out, base: as in `teach`.
+
+    Raises:
+        RunError: a run is of another data set or split, or not complete.
+        CheckpointError: weights of another net.
+        TrainingError: see `follow` and `open_data`.
+    """
+    data = open_data(
+        store, recipe, split=split, modalities=["rgb"], seed=seed, machine=machine
+    )
+    given = [run for run in (motion, temporal) if run is not None]
+    for run in given:
+        check_same(run, store, split)
+    wanted, got = recipe.classifier.architecture(), temporal.decided()["model"]
+    if got != wanted:
+        raise RunError(
+            f"{temporal.folder}: expected a run of the recipe's classifier {wanted},"
+            f" got {got}"
+        )
+    estimator = replace(
+        recipe.motion, stored_px=stored_px(store, recipe.clip.grid_short_px)
+    )
+    what = decided(
+        "hidden",
+        recipe=recipe,
+        recipe_name=recipe_name,
+        model=recipe.classifier.architecture() | {"estimator": as_json(estimator)},
+        modalities=["rgb"],
+        store=store,
+        split=split,
+        seed=seed,
+        precision=machine.precision,
+    )
+    what["first_weights"] = [fingerprint_of(run) for run in given]
+    about = {"store": str(store.folder.resolve())} | {
+        name: str(run.folder.resolve())
+        for name, run in (("motion", motion), ("temporal", temporal))
+        if run is not None
+    }
+    with processes.joined(machine.processes, machine.device):
+        run = begun(what, runs=runs, out=out, base=base, machine=machine, about=about)
+        if run.results() is not None:
+            watch.say(f"{run.folder}: complete, nothing to do")
+            return run
+        watch.say(
+            f"{run.folder}: {estimator.estimator} and {recipe.classifier.net} learn from"
+            f" {len(data.parts.train)} videos, {len(data.parts.held_out)} held out,"
+            f" {len(data.parts.test)} to test"
+        )
+        torch.manual_seed(seed)  # for first weights that nobody gave
+        net = build_backbone(recipe.classifier, len(store.classes))
+        model = build_motion_backbone(estimator, net, recipe.clip)
+        if motion is not None:
+            path = motion.path(WEIGHTS)
+            load_exactly(model.estimator, read_weights(path), what=str(path))
+        path = temporal.path(WEIGHTS)
+        load_exactly(net, read_weights(path), what=str(path))
+        learns = any(w.requires_grad for w in model.estimator.parameters())
+        together = learns and recipe.flow_weight > 0
+        step: torch.nn.Module = Supervised(model, sees="rgb")
+        if together:
+            step = EndToEnd(model, loss=recipe.loss, flow_weight=recipe.flow_weight)
+
+        def beside() -> dict[str, Any]:
+            names = [f"{run.decided()['recipe']['name']}" for run in given]
+            return {
+                "what": f"rgb through motion, from {' and '.join(names)}",
+                "first_weights": [run.folder.name for run in given],
+            }
+
+        carry_out(
+            run,
+            recipe,
+            step,
+            model,
+            sees="rgb",
+            data=data,
+            store=store,
+            seed=seed,
+            machine=machine,
+            watch=watch,
+            title="end to end",
+            results=beside,
+        )
+    return run
+
+
+def check_same(run: Run, store: Store, split: str) -> None:
+    """Check that a run is complete, and of this data set's classes and this split.
+
+    Raises:
+        RunError: it is not: it may know the test videos.
+    """
+    decided = run.decided()
+    if run.results() is None:
+        raise RunError(f"{run.folder}: expected a complete run, but it has no results")
+    if decided["store"]["classes"] != list(store.classes):
+        raise RunError(
+            f"{run.folder}: expected a run on the store's {len(store.classes)} classes,"
+            f" got {len(decided['store']['classes'])} others"
+        )
+    if decided["split"]["name"] != split:
+        raise RunError(
+            f"{run.folder}: expected a run on split {split}, got split"
+            f" {decided['split']['name']}: it may know the test videos"
+        )

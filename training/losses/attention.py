@@ -1,0 +1,46 @@
+"""Where a network is active: a student's attention like its teacher's."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import RecipeError
+from .terms import Outputs, features_at
+
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionTransfer:
+    """Distance of attention maps: what remains of a feature without its channels.
+
+    Networks may differ in channels, not in positions.
+
+    Source:
+        Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017,
+        arXiv:1612.03928, equation 2 with p = 2: the map is the sum of squares over the
+        channels, at length 1. Squared distances are averaged over positions, as the
+        authors' program does, and over clips and taps.
+    """
+
+    weight: float = 1000.0
+    taps: tuple[str, ...] = STAGES
+
+    def __call__(self, student: Outputs, teacher: Outputs) -> Tensor:
+        values = []
+        for tap in self.taps:
+            ours, theirs = features_at(student, teacher, tap)
+            if ours.shape[2:] != theirs.shape[2:] or ours.dim() < 3:
+                raise RecipeError(
+                    f"{tap}: expected features with the same positions,"
+                    f" got student {tuple(ours.shape)}, teacher {tuple(theirs.shape)}"
+                )
+            values.append(F.mse_loss(attention(ours), attention(theirs)))
+        return torch.stack(values).mean()
+
+
+def attention(features: Tensor) -> Tensor:
+    """(B, C, ...) -> (B, positions), not negative, of length 1 for each clip."""
+    return F.normalize(features.square().sum(1).flatten(1), dim=1)

@@ -1,0 +1,146 @@
+"""Options that several commands of `training` share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+ExistingFolder = click.Path(path_type=Path, exists=True, file_okay=False)
+ExistingFile = click.Path(path_type=Path, exists=True, dir_okay=False)
+Folder = click.Path(path_type=Path, file_okay=False)
+MODALITIES = ("flow", "rgb", "mv")
+Modality = click.Choice(MODALITIES)
+Size = click.Choice(["small", "paper"])
+Device = click.Choice(["auto", "cpu", "cuda"])
+
+
+class Streams(click.ParamType):
+    """A modality, or several with commas between."""
+
+    name = "MODALITY[,MODALITY]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        streams = tuple(value.split(","))
+        wrong = [name for name in streams if name not in MODALITIES]
+        if wrong or len(set(streams)) != len(streams):
+            self.fail(
+                f"expected different modalities among {', '.join(MODALITIES)}, got {value}"
+            )
+        return streams
+
+
+class Numbers(click.ParamType):
+    """Numbers with commas between."""
+
+    name = "NUMBER,NUMBER"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"expected numbers with commas between, got {value}")
+
+
+STORE = click.option("--store", type=ExistingFolder, help="Default: the only one.")
+SEED = click.option("--seed", default=0, show_default=True)
+OUT = click.option("--out", type=Folder, help="The run's folder.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Results as JSON.")
+RECIPE = click.option("--recipe", help="See `training recipes`.")
+SIZE = click.option(
+    "--size", type=Size, help="Of the default recipe. Default: small without a GPU."
+)
+SPLIT = click.option("--split", help="Default: 1, or the only one.")
+
+MACHINE = (
+    click.option("--device", type=Device, default="auto", show_default=True),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+        default="auto",
+        show_default=True,
+        help="auto: bfloat16 on a GPU, float32 on a CPU.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(0),
+        help="Processes that read clips. Default: none on a CPU.",
+    ),
+    click.option(
+        "--memory-gb",
+        default=1.0,
+        show_default=True,
+        help="Clips are remembered up to here.",
+    ),
+    click.option(
+        "--checkpoint-minutes", default=3.0, show_default=True, help="Save so often."
+    ),
+    click.option(
+        "--deterministic", is_flag=True, help="On a GPU: the same twice, slower."
+    ),
+    click.option(
+        "--compile",
+        "compiled",
+        is_flag=True,
+        help="Let torch compile the networks: a minute first, then faster.",
+    ),
+)
+MACHINE_NAMES = (
+    "device",
+    "precision",
+    "workers",
+    "memory_gb",
+    "checkpoint_minutes",
+    "deterministic",
+    "compiled",
+)
+
+
+def all_of(*options: Callable) -> Callable:
+    """Several options as one decorator, in this order."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+TRAINING = all_of(
+    click.option(
+        "--store",
+        "stores",
+        type=ExistingFolder,
+        multiple=True,
+        help="Default: the only one. Several are learned together, a head for each.",
+    ),
+    RECIPE,
+    SIZE,
+    click.option(
+        "--split",
+        help="One, several with commas between, or all: then their mean is told, too."
+        "  [default: 1, or the only one]",
+    ),
+    SEED,
+    click.option(
+        "--seeds",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="So many runs, with seeds that follow --seed; then their mean is told, too.",
+    ),
+    OUT,
+    *MACHINE,
+    JSON,
+)
+"""What `teach` and `distill` have in common."""
+
+
+def machine_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes the machine's options out of a command's."""
+    return {name: options.pop(name) for name in MACHINE_NAMES}

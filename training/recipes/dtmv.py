@@ -1,0 +1,224 @@
+"""Deeply transferred motion vectors: ClarifaiNet on vectors, taught by the same on flow.
+
+Source:
+    Zhang et al., "Real-Time Action Recognition With Deeply Transferred Motion Vector
+    CNNs", IEEE TIP 2018: 10 fields, dropout .9 and .8, iterations and rates of section
+    V-B. Batch (256), momentum, decay and gradient clip are those of its lineage. An
+    epoch is one clip of every video, 34 batches of UCF101's first split: its 90,000
+    iterations are 2,650 epochs. Motion is scaled to the 8-bit code's +-127.5 that these
+    rates were chosen for. The printed form of the connected loss has next to no gradient
+    (`dtmv_literal`); `dtmv` takes mean squares.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from ..engine.optim import OptimConfig
+from ..jobs.distill import DistillRecipe
+from ..jobs.fuse import FuseRecipe
+from ..jobs.teach import TeachRecipe
+from ..losses.connected import LAYERS, DeeplyConnectedL2
+from ..losses.terms import SoftTargets, Term
+from ..models.backbones import BackboneConfig
+from .sizes import Lesson, Size, lesson, small_lesson
+from .systems import System, course, distilled, taught
+
+CONNECTED = 0.2
+"""Weight of the connected loss where it is not balanced against the labels'."""
+
+FROM_LABELS = Lesson(
+    optim=OptimConfig(
+        name="sgd",
+        learning_rate=1e-2,
+        weight_decay=5e-4,
+        schedule="steps",
+        milestones=(1 / 3, 7 / 9),
+        gradient_clip=20.0,
+    ),
+    epochs=2650,
+    batch_size=256,
+    look_every=25,
+)
+INITIALISED = replace(FROM_LABELS, optim=replace(FROM_LABELS.optim, learning_rate=1e-3))
+TAUGHT = replace(
+    INITIALISED, optim=replace(INITIALISED.optim, milestones=(5 / 9, 7 / 9))
+)
+SPATIAL = replace(
+    INITIALISED, optim=replace(INITIALISED.optim, milestones=(0.7,)), epochs=590
+)
+
+SOFT: Mapping[str, Term] = {"soft": SoftTargets(temperature=2.0, weight=4.0)}
+
+Init = Literal["none", "teacher"]
+
+
+def connected(*taps: str, form: Literal["paper", "mse"] = "mse") -> dict[str, Term]:
+    weight = CONNECTED if form == "mse" else 1.0
+    return {"deep": DeeplyConnectedL2(weight=weight, taps=taps or LAYERS, form=form)}
+
+
+def frame(size: Size) -> TeachRecipe:
+    chosen = lesson(size, paper=SPATIAL, small=small_lesson(2e-3, epochs=120))
+    net = BackboneConfig(net=size.net2d, sees="rgb", frames=1)
+    return taught(net, **course(chosen, size.frame, size.judge2d))
+
+
+def fields(sees: str, *, small_epochs: int, longer: int = 1):
+    """A network of ten fields on labels."""
+
+    def make(size: Size) -> TeachRecipe:
+        chosen = lesson(
+            size, paper=FROM_LABELS, small=small_lesson(2e-3, epochs=small_epochs)
+        )
+        chosen = replace(chosen, epochs=chosen.epochs * longer)
+        return taught(_net(size, sees), **course(chosen, size.fields, size.judge2d))
+
+    return make
+
+
+def student(
+    terms: Mapping[str, Term], *, init: Init
+) -> Callable[[Size], DistillRecipe]:
+    def make(size: Size) -> DistillRecipe:
+        rate = 2e-3 if init == "none" else 1e-3
+        paper = TAUGHT if terms else INITIALISED
+        chosen = lesson(size, paper=paper, small=small_lesson(rate, epochs=70))
+        return distilled(
+            _net(size, "mv"),
+            _net(size, "flow"),
+            terms=terms,
+            init=init,
+            **_weighed(size, terms),
+            **course(chosen, size.fields, size.judge2d),
+        )
+
+    return make
+
+
+def _weighed(size: Size, terms: Mapping[str, Term]) -> dict[str, Any]:
+    """The losses' gradients at fc6 are recorded, and decide the weight of mean squares:
+    half the labels' gradient at the start."""
+    deep = terms.get("deep")
+    if deep is None or size.name == "tiny":
+        return {}
+    balanced = getattr(deep, "form", "") == "mse"
+    return {"gradients_at": "fc6", "balance": {"deep": 0.5} if balanced else {}}
+
+
+def _net(size: Size, sees: str) -> BackboneConfig:
+    return BackboneConfig(net=size.net2d, sees=sees, frames=size.fields.length)
+
+
+def _student(
+    name: str,
+    line: str,
+    terms: Mapping[str, Term],
+    init: Init,
+    *,
+    control: bool = False,
+) -> System:
+    return System(
+        name=name,
+        kind="distill",
+        line=line,
+        make=student(terms, init=init),
+        needs={"teacher": "flow2d"},
+        paper="dtmv",
+        control=control,
+    )
+
+
+def _with_frame(name: str, second: str, what: str) -> System:
+    return System(
+        name=name,
+        kind="fuse",
+        line=f"one RGB frame + {what}, softmax 1:2",
+        make=lambda size: FuseRecipe(how="average", on="softmax", weights=(1.0, 2.0)),
+        needs={"first": "frame", "second": second},
+        paper="dtmv",
+    )
+
+
+def _soft(temperature: float) -> dict[str, Term]:
+    return {"soft": SoftTargets(temperature=temperature, weight=temperature**2)}
+
+
+SYSTEMS = (
+    System(
+        name="frame",
+        kind="teach",
+        line="ClarifaiNet on one RGB frame, labels only",
+        make=frame,
+        paper="dtmv",
+    ),
+    System(
+        name="flow2d",
+        kind="teach",
+        line="ClarifaiNet on 10 flow fields, labels only: the teacher (OF-CNN)",
+        make=fields("flow", small_epochs=80),
+        paper="dtmv",
+    ),
+    System(
+        name="mv",
+        kind="teach",
+        line="ClarifaiNet on 10 vector fields, labels only (MV-CNN from scratch)",
+        make=fields("mv", small_epochs=70),
+        paper="dtmv",
+    ),
+    _student(
+        "ti", "TI: vectors from the teacher's weights, labels only", {}, "teacher"
+    ),
+    _student("st", "ST: vectors from labels + 4 soft targets, T = 2", SOFT, "none"),
+    _student("st_t1", "ST with T = 1, w = 1", _soft(1.0), "none"),
+    _student("st_t3", "ST with T = 3, w = 9", _soft(3.0), "none"),
+    _student(
+        "emv", "EMV, that is ST+TI: teacher's weights, soft targets", SOFT, "teacher"
+    ),
+    _student(
+        "dtmv",
+        "DTMV: as EMV, and conv3 to fc7 connected to the teacher's",
+        {**SOFT, **connected()},
+        "teacher",
+    ),
+    _student(
+        "ti_dc",
+        "TI+DC: DTMV without soft targets",
+        connected(),
+        "teacher",
+    ),
+    _student(
+        "dtmv_literal",
+        "DTMV with the connected loss as printed (weight 1, next to no gradient)",
+        {**SOFT, **connected(form="paper")},
+        "teacher",
+        control=True,
+    ),
+    *(
+        _student(
+            f"dtmv_{start}",
+            f"DTMV connected from {start} on",
+            {**SOFT, **connected(*taps)},
+            "teacher",
+        )
+        for start, taps in (
+            ("fc7", ("fc7",)),
+            ("fc6", ("fc6", "fc7")),
+            ("conv5", ("conv5", "fc6", "fc7")),
+            ("conv4", ("conv4", "conv5", "fc6", "fc7")),
+            ("conv2", ("conv2", *LAYERS)),
+        )
+    ),
+    _with_frame("frame_flow", "flow2d", "flow"),
+    _with_frame("frame_mv", "mv", "vectors from scratch"),
+    _with_frame("frame_emv", "emv", "EMV"),
+    _with_frame("frame_dtmv", "dtmv", "DTMV"),
+    System(
+        name="mv_long",
+        kind="teach",
+        line="vectors on labels only, as many steps as teacher and student together",
+        make=fields("mv", small_epochs=70, longer=2),
+        paper="dtmv",
+        control=True,
+    ),
+)

@@ -1,0 +1,129 @@
+"""FTSnet: R3D-18 on RGB, taught by R3D-18 on flow at the pooled features.
+
+Source:
+    Zhao and Lee, "Teacher-Student Architecture Based CNN for Action Recognition": SGD,
+    rate .1, momentum .9, weight decay 5e-4. It says neither the weight of the
+    features' distance (50, as in MARS) nor batch and epochs. 25 frames have 24
+    intervals, and features of one shape need as many of both.
+"""
+
+from dataclasses import replace
+
+from ..engine.optim import OptimConfig
+from ..jobs.fuse import FuseRecipe
+from ..jobs.hidden import HiddenRecipe
+from ..losses.terms import FeatureMSE
+from ..models.backbones import BackboneConfig
+from ..models.motion_backbone import MotionConfig
+from .sizes import Lesson, Size, lesson, small_lesson
+from .systems import System, course, distilled, taught
+
+MATCH = {"match": FeatureMSE(weight=50.0)}
+
+SGD = OptimConfig(
+    name="sgd",
+    learning_rate=0.1,
+    dampening=0.9,
+    weight_decay=5e-4,
+    schedule="plateau",
+    patience=10,
+)
+PAPER = Lesson(optim=SGD, epochs=200, batch_size=32, select="best")
+SMALL_FLOW = small_lesson(2e-3, epochs=30)
+SMALL_RGB = small_lesson(3e-3, epochs=80, batch_size=8)
+
+
+def r3d(sees: str, *, longer: int = 1):
+    """R3D on labels. `longer`: times the usual epochs."""
+
+    def make(size: Size):
+        small = SMALL_FLOW if sees == "flow" else SMALL_RGB
+        chosen = lesson(size, paper=PAPER, small=small)
+        chosen = replace(chosen, epochs=chosen.epochs * longer)
+        return taught(
+            BackboneConfig(net=size.net3d, sees=sees), **_course(size, chosen)
+        )
+
+    return make
+
+
+def fts(size: Size):
+    student = BackboneConfig(net=size.net3d, sees="rgb")
+    chosen = lesson(size, paper=PAPER, small=SMALL_RGB)
+    teacher = replace(student, sees="flow")
+    return distilled(student, teacher, terms=MATCH, **_course(size, chosen))
+
+
+def layer(size: Size) -> HiddenRecipe:
+    """Module M1: flow is computed from the frames as they come, by fixed layers."""
+    paper = replace(PAPER, optim=replace(SGD, learning_rate=1e-3), epochs=20)
+    chosen = lesson(size, paper=paper, small=small_lesson(2e-4, epochs=4))
+    fields = _course(size, chosen)
+    clip = replace(
+        fields["clip"],
+        length=fields["clip"].length + 1,
+        jitter=0.0,
+        rgb_mean=(0.0, 0.0, 0.0),
+        rgb_std=(1.0, 1.0, 1.0),
+    )
+    return HiddenRecipe(
+        motion=MotionConfig(estimator="tvl1", frames=clip.length, learns=False),
+        classifier=BackboneConfig(net=size.net3d, sees="flow"),
+        **fields | {"clip": clip},
+    )
+
+
+def _course(size: Size, chosen: Lesson) -> dict:
+    clip = replace(size.clip3d, length=24) if size.name == "paper" else size.clip3d
+    return course(chosen, clip, size.judge3d)
+
+
+SYSTEMS = (
+    System(
+        name="r3d_rgb",
+        kind="teach",
+        line="R3D on RGB clips, labels only",
+        make=r3d("rgb"),
+        paper="fts",
+    ),
+    System(
+        name="r3d_flow",
+        kind="teach",
+        line="R3D on flow clips, labels only: FTSnet's teacher",
+        make=r3d("flow"),
+        paper="fts",
+    ),
+    System(
+        name="r3d_two_stream",
+        kind="fuse",
+        line="R3D on RGB + R3D on flow, mean of softmax 1:1",
+        make=lambda size: FuseRecipe(how="average", on="softmax", weights=(1.0, 1.0)),
+        needs={"first": "r3d_rgb", "second": "r3d_flow"},
+        paper="fts",
+    ),
+    System(
+        name="fts",
+        kind="distill",
+        line="FTSnet: RGB taught by flow, labels + 50 MSE of the pooled features",
+        make=fts,
+        needs={"teacher": "r3d_flow"},
+        paper="fts",
+    ),
+    System(
+        name="r3d_layer",
+        kind="hidden",
+        line="R3D on flow from TV-L1 as layers (FTSnet's module M1): sees RGB, no stored flow",
+        make=layer,
+        needs={"temporal": "r3d_flow"},
+        paper="fts",
+        control=True,
+    ),
+    System(
+        name="r3d_rgb_long",
+        kind="teach",
+        line="R3D on RGB, labels only, twice the epochs: did the first lack steps?",
+        make=r3d("rgb", longer=2),
+        paper="fts",
+        control=True,
+    ),
+)

@@ -1,0 +1,159 @@
+"""What the systems share at one size: nets, clips, optimizers, ways to judge.
+
+`paper` is what the papers say, or what methods of their lineage do where they are silent;
+`small` has the same parts in narrow nets, a minute or two of training each on two cores
+for some 300 clips of the demo data set; `tiny` is for tests.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ..data.dataset import ClipConfig
+from ..data.normal import CAFFE, UNIT
+from ..engine.optim import OptimConfig
+from ..protocols import ClipProtocol
+
+SizeName = Literal["paper", "small", "tiny"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """How one network learns."""
+
+    optim: OptimConfig
+    epochs: int
+    batch_size: int
+    look_every: int = 1
+    select: Literal["last", "best"] = "last"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Nets and clips of one size."""
+
+    name: SizeName
+    net3d: str
+    """R3D-18, of FTSnet."""
+    deep3d: str
+    """ResNeXt3D-101, of MARS and the Dual-action Stream."""
+    net2d: str
+    """ClarifaiNet, of motion vectors."""
+    vgg: str
+    clip3d: ClipConfig
+    fields: ClipConfig
+    """10 motion fields for a 2D net."""
+    frame: ClipConfig
+    """One RGB frame for a 2D net."""
+    hidden: ClipConfig
+    """11 frames in [0, 1], for MotionNet."""
+    judge3d: ClipProtocol
+    judge2d: ClipProtocol
+
+    @property
+    def suffix(self) -> str:
+        """What stands behind a system's name."""
+        return "" if self.name == "paper" else f"_{self.name}"
+
+
+SCALES_3D = (1.0, 2**-0.25, 2**-0.5, 2**-0.75, 0.5)
+SCALES_2D = (1.0, 0.875, 0.75)
+
+_FIELDS = ClipConfig(
+    length=10,
+    short="hold",
+    grid_short_px=256,
+    crop_px=(224, 224),
+    crop_scales=SCALES_2D,
+    uneven_crops=True,
+    corners=True,
+    test_crop="input",
+    **CAFFE,
+)
+
+PAPER = Size(
+    name="paper",
+    net3d="r3d_18",
+    deep3d="resnext3d_101",
+    net2d="clarifai",
+    vgg="vgg16",
+    clip3d=ClipConfig(
+        length=16, crop_px=(112, 112), crop_scales=SCALES_3D, corners=True
+    ),
+    fields=_FIELDS,
+    frame=replace(_FIELDS, length=1),
+    hidden=replace(replace(_FIELDS, length=11, **UNIT), motion_gain=2.2),
+    judge3d=ClipProtocol(),
+    judge2d=ClipProtocol(clips=25, aggregate="softmax"),
+)
+
+_SMALL = ClipConfig(
+    length=16,
+    grid_short_px=48,
+    crop_px=(40, 56),
+    flip=False,
+    jitter=0.2,
+    rgb_mean=(0.5, 0.5, 0.5),
+    rgb_std=(0.17, 0.17, 0.17),
+    motion_gain=10.0,
+)
+
+SMALL = Size(
+    name="small",
+    net3d="r3d_tiny",
+    deep3d="r3d_tiny",
+    net2d="clarifai_tiny",
+    vgg="vgg_tiny",
+    clip3d=_SMALL,
+    fields=replace(_SMALL, length=10, short="hold"),
+    frame=replace(_SMALL, length=1),
+    hidden=replace(
+        _SMALL, length=11, jitter=0.0, rgb_mean=(0.0, 0.0, 0.0), rgb_std=(1.0, 1.0, 1.0)
+    ),
+    judge3d=ClipProtocol(clips=2),
+    judge2d=ClipProtocol(clips=25, aggregate="softmax"),
+)
+
+_TINY = replace(_SMALL, length=4, grid_short_px=24, crop_px=(20, 24), jitter=0.0)
+
+TINY = Size(
+    name="tiny",
+    net3d="r3d_tiny",
+    deep3d="r3d_tiny",
+    net2d="clarifai_tiny",
+    vgg="vgg_tiny",
+    clip3d=_TINY,
+    fields=_TINY,
+    frame=replace(_TINY, length=1),
+    hidden=replace(_TINY, length=5, rgb_mean=(0.0, 0.0, 0.0), rgb_std=(1.0, 1.0, 1.0)),
+    judge3d=ClipProtocol(clips=2),
+    judge2d=ClipProtocol(clips=2, aggregate="softmax"),
+)
+
+SIZES: dict[str, Size] = {"paper": PAPER, "small": SMALL, "tiny": TINY}
+
+_TINY_LESSON = Lesson(
+    optim=OptimConfig(
+        name="adamw",
+        learning_rate=3e-3,
+        weight_decay=1e-3,
+        schedule="one_cycle",
+        gradient_clip=10.0,
+    ),
+    epochs=2,
+    batch_size=4,
+)
+
+
+def small_lesson(
+    learning_rate: float, *, epochs: int, batch_size: int = 16, look_every: int = 10
+) -> Lesson:
+    """AdamW along one cycle, which needs no tuning of milestones."""
+    optim = replace(_TINY_LESSON.optim, learning_rate=learning_rate)
+    return Lesson(
+        optim=optim, epochs=epochs, batch_size=batch_size, look_every=look_every
+    )
+
+
+def lesson(size: Size, *, paper: Lesson, small: Lesson) -> Lesson:
+    """The one of this size; the same few steps for everything that is tiny."""
+    return {"paper": paper, "small": small, "tiny": _TINY_LESSON}[size.name]

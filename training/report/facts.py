@@ -1,0 +1,66 @@
+"""What the papers print: facts with table and row, and which of our systems they are about.
+
+papers.json has every number that a paper gives for its own systems and for the baselines
+we can train too. Numbers of others' methods are left out: nothing here could stand beside
+them.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+PAPERS = {
+    "fts": "FTSnet: teacher-student architecture with optical flow as the teacher",
+    "mars": "MARS, as the paper on the Dual-action Stream reports it",
+    "ds": "Dual-action Stream: multi-level distillation and attention-based fusion",
+    "dtmv": "Real-time action recognition with deeply-transferred motion vector CNNs",
+    "htsc": "Hidden two-stream collaborative learning network",
+}
+"""Name on the command line -> what it is about."""
+
+
+class Fact(NamedTuple):
+    """One printed number."""
+
+    paper: str
+    table: str
+    row: str
+    system: str
+    """What we call it."""
+    dataset: str
+    split: str
+    metric: str
+    """top1 and map in percent, fps in frames per second."""
+    value: float
+    crops: str = ""
+    pretrain: str = ""
+    device: str = ""
+    note: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for people."""
+        table = self.table if self.table.startswith("text") else f"table {self.table}"
+        return f"{self.paper} {table}"
+
+
+@cache
+def all_facts() -> tuple[Fact, ...]:
+    """Every number, in the papers' order."""
+    path = Path(__file__).with_name("papers.json")
+    return tuple(Fact(**one) for one in json.loads(path.read_text(encoding="utf-8")))
+
+
+def facts_of(paper: str) -> tuple[Fact, ...]:
+    """The rows of a paper; of `all` of them."""
+    if paper == "all":
+        return all_facts()
+    if paper == "mars":
+        return tuple(f for f in all_facts() if f.system.startswith("mars"))
+    return tuple(fact for fact in all_facts() if fact.paper == paper)
+
+
+def facts_about(system: str) -> tuple[Fact, ...]:
+    """What any paper prints for one of our systems."""
+    return tuple(fact for fact in all_facts() if fact.system == system)

@@ -1,0 +1,61 @@
+"""A report as files: report.md with its figures, report.html, and the table's numbers."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError
+from .html import html
+from .page import markdown, pictures
+from .read import Judged, judged_run
+from .reproduction import numbers, page_of
+
+TOLD = "reproduction.json"
+
+
+def write_report(out: Path, told: Mapping[str, Any]) -> Path | None:
+    """Write the report of a reproduction from the runs it names.
+
+    Returns:
+        Where report.html is; None while no run has judged a video.
+
+    Raises:
+        RunError: a run is something else.
+    """
+    runs = _judged(Path(folder) for folder in told["runs"].values())
+    return _write(out, told, runs) if runs else None
+
+
+def report_of(paths: Sequence[Path], out: Path) -> Path:
+    """A report of given folders: runs, or one reproduction.
+
+    Raises:
+        RunError: none of them is a run, or they can't be compared.
+    """
+    told: dict[str, Any] = {"title": "Report of trained networks"}
+    if len(paths) == 1 and (paths[0] / TOLD).is_file():
+        told = json.loads((paths[0] / TOLD).read_text(encoding="utf-8"))
+        paths = [Path(folder) for folder in told["runs"].values()]
+    return _write(out, told, _judged(paths))
+
+
+def _judged(folders: Iterable[Path]) -> list[Judged]:
+    found = (judged_run(folder) for folder in folders)
+    return [run for run in found if run is not None]
+
+
+def _write(out: Path, told: Mapping[str, Any], runs: Sequence[Judged]) -> Path:
+    if not runs:
+        raise RunError("expected at least one run with scores of test videos, got none")
+    page = page_of(told, runs, folder=out)
+    folder = out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, svg in pictures(page).items():
+        (folder / name).write_text(svg, encoding="utf-8")
+    (out / "report.md").write_text(markdown(page), encoding="utf-8")
+    table = json.dumps(numbers(told, runs), indent=1, sort_keys=True)
+    (out / "table.json").write_text(table + "\n", encoding="utf-8")
+    path = out / "report.html"
+    path.write_text(html(page), encoding="utf-8")
+    return path

@@ -1,0 +1,118 @@
+"""A report as parts, and the parts as markdown. `html` has the other dress."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows of text. A cell that looks like a number is set to the right."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    marks: tuple[str, ...] = ()
+    """One class of a row each, for its colour: good, fair, poor, or empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A picture as SVG, and in words for who cannot see it."""
+
+    svg: str
+    caption: str
+    name: str
+    """Of its file beside the markdown."""
+
+
+Part = Heading | Text | Table | Figure
+
+
+@dataclass(slots=True, kw_only=True)
+class Page:
+    """What a report says, from top to bottom."""
+
+    title: str
+    parts: list[Part] = field(default_factory=list)
+
+    def heading(self, text: str, level: int = 2) -> None:
+        self.parts.append(Heading(text=text, level=level))
+
+    def text(self, text: str) -> None:
+        self.parts.append(Text(text=text))
+
+    def table(
+        self,
+        head: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        caption: str = "",
+        marks: Sequence[str] = (),
+    ) -> None:
+        self.parts.append(
+            Table(
+                head=tuple(head),
+                rows=tuple(tuple(row) for row in rows),
+                caption=caption,
+                marks=tuple(marks),
+            )
+        )
+
+    def figure(self, svg: str, *, caption: str, name: str) -> None:
+        self.parts.append(Figure(svg=svg, caption=caption, name=name))
+
+
+def markdown(page: Page, *, figures: str = "figures") -> str:
+    """The page as text. Pictures are named as files in the folder `figures`."""
+    blocks = [f"# {page.title}"]
+    for part in page.parts:
+        match part:
+            case Heading():
+                blocks.append(f"{'#' * part.level} {part.text}")
+            case Text():
+                blocks.append(part.text)
+            case Table():
+                blocks.append(_table(part))
+            case Figure():
+                blocks.append(f"![{part.caption}]({figures}/{part.name}.svg)")
+                blocks.append(f"*{part.caption}*")
+    return "\n\n".join(blocks) + "\n"
+
+
+def pictures(page: Page) -> dict[str, str]:
+    """File name -> SVG, for the markdown's folder."""
+    return {f"{p.name}.svg": p.svg for p in page.parts if isinstance(p, Figure)}
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is set to the right."""
+    return bool(cell) and (cell[0].isdigit() or cell[0] in "+-−—" or cell == "n/a")
+
+
+def _table(table: Table) -> str:
+    right = [
+        all(is_number(row[i]) for row in table.rows if row[i])
+        and any(row[i] for row in table.rows)
+        for i in range(len(table.head))
+    ]
+    lines = [
+        _line(table.head),
+        _line(tuple("---:" if is_right else "---" for is_right in right)),
+        *(_line(row) for row in table.rows),
+    ]
+    return "\n".join([f"**{table.caption}**\n"] * bool(table.caption) + lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,174 @@
+"""A paper, a size and a store -> the stages that its rows need, each once per seed. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ..errors import RecipeError
+from ..recipes import SYSTEMS, Recipe, at
+from ..recipes.sizes import SIZES
+from ..report.facts import PAPERS, Fact, facts_of
+
+MEASURED = ("top1", "map")
+"""Metrics of trained networks; speeds are measured apart."""
+
+
+class Holdings(NamedTuple):
+    """What a store can feed."""
+
+    dataset: str
+    modalities: tuple[str, ...]
+    longest: int
+    """Frames of its longest video."""
+
+
+class Stage(NamedTuple):
+    """One training or combination, for one seed."""
+
+    recipe: str
+    seed: int
+
+
+class Plan(NamedTuple):
+    """What is to be done, in an order in which it can be."""
+
+    paper: str
+    size: str
+    rows: tuple[Fact, ...]
+    """Of the paper, those that could stand on this store."""
+    stages: tuple[Stage, ...]
+    """What a stage needs stands before it; the first seed is complete before the next."""
+    recipe_of: dict[str, str]
+    """System -> the recipe that is trained for it: several may share one."""
+    not_run: dict[str, str]
+    """System -> why not."""
+
+
+def plan(
+    paper: str,
+    *,
+    size: str,
+    seeds: Sequence[int],
+    store: Holdings,
+    wanted: Iterable[str] = (),
+    controls: bool = True,
+) -> Plan:
+    """
+    Args:
+        wanted: systems, or tables of the paper; none: all.
+        controls: also comparisons that no paper has.
+
+    Raises:
+        RecipeError: no such paper, size or row.
+    """
+    if paper != "all" and paper not in PAPERS:
+        raise RecipeError(
+            f"expected a paper among {', '.join(PAPERS)} or all, got {paper}"
+        )
+    if size not in SIZES:
+        raise RecipeError(f"expected a size among {', '.join(SIZES)}, got {size}")
+    rows = _rows(paper, store.dataset)
+    systems = dict.fromkeys(f.system for f in rows if f.system in SYSTEMS)
+    if controls:
+        papers = _papers(paper)
+        extra = (s.name for s in SYSTEMS.values() if s.control and s.paper in papers)
+        systems |= dict.fromkeys(extra)
+    chosen = _chosen(rows, systems, tuple(wanted))
+    recipe_of, not_run = {}, {}
+    for name in systems:
+        if name not in chosen:
+            not_run[name] = "not asked for"
+            continue
+        recipe = at(name, SIZES[size])
+        reason = unfit(recipe, store)
+        if reason:
+            not_run[name] = reason
+        else:
+            recipe_of[name] = recipe.name
+    ordered: dict[str, None] = {}
+    for name in tuple(recipe_of):
+        for needed in in_order(at(name, SIZES[size])):
+            ordered[needed.name] = None
+        for needed_name in _all_needs(name):  # stages on the way are results, too
+            needed = at(needed_name, SIZES[size])
+            recipe_of.setdefault(needed_name, needed.name)
+            recipe_of.setdefault(needed.system.name, needed.name)
+    stages = tuple(Stage(name, seed) for seed in seeds for name in ordered)
+    return Plan(paper, size, rows, stages, recipe_of, not_run)
+
+
+def in_order(recipe: Recipe) -> list[Recipe]:
+    """A recipe, and before it all that it needs, each once."""
+    found: list[Recipe] = []
+    for needed in recipe.needs.values():
+        found += [one for one in in_order(needed) if one not in found]
+    return [*found, recipe]
+
+
+def unfit(recipe: Recipe, store: Holdings) -> str:
+    """Why a recipe, or something it needs, cannot run on a store; empty where it can."""
+    for one in in_order(recipe):
+        clip = getattr(one.settings, "clip", None)
+        if clip is None:
+            continue
+        missing = [m for m in modalities_of(one) if m not in store.modalities]
+        if missing:
+            return f"the store has no {', '.join(missing)}"
+        needed = clip.span + (modalities_of(one) != ("rgb",))
+        if needed > store.longest:
+            return (
+                f"its clips need {needed} frames, the longest video has {store.longest}"
+            )
+    return ""
+
+
+def modalities_of(recipe: Recipe) -> tuple[str, ...]:
+    """What a recipe's own training reads."""
+    settings, kind = recipe.settings, recipe.system.kind
+    if kind == "teach":
+        return (settings.model.sees,)
+    if kind == "distill":
+        return tuple(dict.fromkeys((settings.student.sees, settings.teacher.sees)))
+    return ("rgb",)
+
+
+def _all_needs(system: str) -> list[str]:
+    """What a system needs by the names that it gives, its own needs' included."""
+    found: list[str] = []
+    for name in SYSTEMS[system].needs.values():
+        found += [*_all_needs(name), name]
+    return found
+
+
+def _papers(paper: str) -> tuple[str, ...]:
+    if paper == "all":
+        return tuple(PAPERS)
+    return ("ds",) if paper == "mars" else (paper,)
+
+
+def _rows(paper: str, dataset: str) -> tuple[Fact, ...]:
+    """The paper's rows for a data set of its own, else all of them."""
+    facts = facts_of(paper)
+    own = {fact.dataset for fact in facts}
+    if dataset not in own:
+        return facts
+    return tuple(fact for fact in facts if fact.dataset == dataset)
+
+
+def _chosen(
+    rows: Sequence[Fact], systems: Iterable[str], wanted: Sequence[str]
+) -> set[str]:
+    if not wanted:
+        return set(systems)
+    chosen: set[str] = set()
+    for want in wanted:
+        of_table = {f.system for f in rows if f.table.lower() == want.lower()} & set(
+            systems
+        )
+        if want not in systems and not of_table:
+            tables = dict.fromkeys(fact.table for fact in rows)
+            raise RecipeError(
+                f"expected rows among {', '.join(systems)}, or tables among"
+                f" {', '.join(tables)}, got {want}"
+            )
+        chosen |= {want} if want in systems else of_table
+    return chosen

@@ -1,0 +1,250 @@
+"""A plan carried out, with progress, and written down after every stage."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.store import Store
+
+from ..engine.record import CROPS, SCORES, Run, read_json, write_json
+from ..errors import Interrupted, RunError
+from ..jobs.evaluate import evaluate
+from ..jobs.machine import Machine, chosen_machine
+from ..progress import Watch
+from ..recipes import recipe
+from ..report.files import TOLD, write_report
+from .figures import write_figures
+from .plan import Holdings, Plan, Stage, plan
+from .speed import measured_speeds
+from .stages import Place, stage_work, work_at
+from .workers import Done, here, side_by_side
+
+
+def reproduce(
+    paper: str,
+    *,
+    size: str,
+    seeds: Sequence[int],
+    store: Store,
+    split: str,
+    out: Path,
+    rows: Sequence[str] = (),
+    jobs: int = 1,
+    machine: Mapping[str, Any],
+    controls: bool = True,
+    extraction: Mapping[str, float] | None = None,
+    command: str = "",
+    watch: Watch,
+) -> dict[str, Any]:
+    """Train what is missing, then compare and write the report.
+
+    Stages that were complete are found again; one that was interrupted goes on. The
+    report is written after every seed, so there is something to read early.
+
+    Args:
+        out: folder of the report; runs lie beside it, where other commands find them.
+        jobs: processes side by side, on a CPU with one thread each.
+        machine: of `chosen_machine`.
+        extraction: frames per second of making `flow` and `vectors`, as measured.
+        command: that goes on, for the report.
+
+    Returns:
+        What reproduction.json says.
+
+    Raises:
+        Interrupted: a signal came; the same call goes on.
+        RecipeError, RunError, DataError: see `plan` and the jobs.
+    """
+    there = out / TOLD
+    if out.exists() and any(out.iterdir()) and not there.is_file():
+        raise RunError(f"{out}: expected a reproduction or an empty folder")
+    made = plan(
+        paper,
+        size=size,
+        seeds=seeds,
+        store=holdings(store, split),
+        wanted=rows,
+        controls=controls,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    before = read_json(there) if there.is_file() else {}
+    for name, value in (("paper", paper), ("size", size), ("split", split)):
+        if before.get(name, value) != value:
+            raise RunError(
+                f"{out}: expected a reproduction with {name} {value}, but it has"
+                f" {name} {before[name]}: choose another --out"
+            )
+    told = {
+        "paper": paper,
+        "size": size,
+        "seeds": list(seeds),
+        "store": store.folder.resolve().name,
+        "split": split,
+        "recipe_of": made.recipe_of,
+        "not_run": dict(made.not_run),
+        "runs": {},
+        "seconds": before.get("seconds", {}),
+        "total": len(made.stages),
+        "done": 0,
+        "command": command,
+        "speeds": before.get("speeds"),
+    }
+    watch.say(
+        f"{paper} at size {size}: {len(made.recipe_of)} systems, {len(seeds)} seed(s),"
+        f" {len(made.stages)} stages; {len(made.not_run)} rows not run"
+    )
+    try:
+        stopped = _carry_out(made, store, split, out, jobs, machine, told, watch)
+    except Interrupted:
+        stopped = True
+    if stopped:
+        write_json(there, told)
+        write_report(out, told)
+        raise Interrupted(
+            f"{out}: {told['done']} of {told['total']} stages are complete,"
+            " the same command goes on"
+        )
+    runs = {key: Run(Path(folder)) for key, folder in told["runs"].items()}
+    if not runs:
+        raise RunError(f"{out}: no stage could be completed: {_reasons(told)}")
+    first = {
+        system: runs[f"{name}@{seeds[0]}"]
+        for system, name in made.recipe_of.items()
+        if f"{name}@{seeds[0]}" in runs
+    }
+    if store.mirror_safe:
+        _look_tenfold(made, told["runs"], store, chosen_machine(**machine), watch)
+    watch.say("figures and speeds")
+    chosen = chosen_machine(**machine)
+    told["speeds"] = measured_speeds(first, chosen) | {
+        "extraction": dict(extraction or {})
+    }
+    write_figures(out, first, store, chosen)
+    write_json(there, told)
+    write_report(out, told)
+    return told
+
+
+def holdings(store: Store, split: str) -> Holdings:
+    """What a store can feed, for the plan."""
+    frames = [video.frames for video in store.videos() if split in video.splits]
+    return Holdings(store.dataset, tuple(store.modalities), max(frames, default=0))
+
+
+def _carry_out(
+    made: Plan,
+    store: Store,
+    split: str,
+    out: Path,
+    jobs: int,
+    machine: Mapping[str, Any],
+    told: dict[str, Any],
+    watch: Watch,
+) -> bool:
+    """Do the stages and keep `told` up to date. Returns whether it was interrupted."""
+    needs = {
+        stage: {
+            role: Stage(one.name, stage.seed)
+            for role, one in recipe(stage.recipe).needs.items()
+        }
+        for stage in made.stages
+    }
+    if jobs > 1:
+        arguments = {
+            "store": store.folder,
+            "split": split,
+            "runs": out.parent,
+            "threads": 1,
+            "machine": dict(machine),
+        }
+        coming = side_by_side(made.stages, needs, stage_work, arguments, processes=jobs)
+    else:
+        place = Place(store, split, out.parent, chosen_machine(**machine), watch)
+        coming = here(made.stages, needs, work_at(place))
+    started, fresh = time.monotonic(), 0
+    for done in coming:
+        stage = done.stage
+        key = f"{stage.recipe}@{stage.seed}"
+        if done.interrupted:
+            return True
+        if done.error:
+            why = done.error.strip().splitlines()[-1]
+            for system, name in made.recipe_of.items():
+                if name == stage.recipe:
+                    told["not_run"].setdefault(system, why)
+            watch.say(f"{key}: {done.error}")
+            continue
+        told["runs"][key] = done.folder
+        told["done"] += 1
+        if done.seconds > 5 or key not in told["seconds"]:
+            told["seconds"][key] = round(done.seconds, 1)
+            fresh += 1
+        write_json(out / TOLD, told)
+        watch.say(_progress(done, told, made, jobs, time.monotonic() - started))
+        if all(
+            f"{one.recipe}@{one.seed}" in told["runs"]
+            for one in made.stages
+            if one.seed == stage.seed
+        ):
+            write_report(out, told)
+    return False
+
+
+def _look_tenfold(
+    made: Plan, runs: Mapping[str, str], store: Store, machine: Machine, watch: Watch
+) -> None:
+    """Rows that a paper judged by ten crops are judged so, too, beside the recipe's one.
+
+    Not where a mirrored video is of another class.
+    """
+    wanted = {f.system for f in made.rows if f.crops == "10" and f.metric != "fps"}
+    recipes = {made.recipe_of[name] for name in wanted & made.recipe_of.keys()}
+    for key, folder in runs.items():
+        run = Run(Path(folder))
+        done = run.path(CROPS.format(crops=10) + SCORES.format(part="test"))
+        if key.rpartition("@")[0] in recipes and not done.is_file():
+            evaluate(run, store=store, crops=10, machine=machine, watch=watch)
+
+
+def _progress(
+    done: Done, told: Mapping[str, Any], made: Plan, jobs: int, elapsed: float
+) -> str:
+    stage = done.stage
+    results = Run(Path(done.folder)).results() or {}
+    top1 = results.get("test", {}).get("top1")
+    score = f" {100 * top1['mean']:.1f} %" if top1 else ""
+    line = (
+        f"[{told['done']}/{told['total']}] {stage.recipe} seed {stage.seed}:{score}"
+        f" ({done.seconds:.0f} s)"
+    )
+    left = remaining_seconds(made.stages, told["runs"], told["seconds"], jobs)
+    if left is None:
+        return line
+    return f"{line}; about {left / 60:.0f} min left, {elapsed / 60:.0f} min so far"
+
+
+def remaining_seconds(
+    stages: Sequence[Stage],
+    runs: Mapping[str, str],
+    seconds: Mapping[str, float],
+    jobs: int,
+) -> float | None:
+    """What the rest will take, from what equal stages took; None before any is over."""
+    of_recipe: dict[str, list[float]] = {}
+    for key, taken in seconds.items():
+        of_recipe.setdefault(key.rpartition("@")[0], []).append(taken)
+    if not of_recipe:
+        return None
+    means = {name: sum(each) / len(each) for name, each in of_recipe.items()}
+    typical = sum(means.values()) / len(means)
+    left = [
+        means.get(stage.recipe, typical)
+        for stage in stages
+        if f"{stage.recipe}@{stage.seed}" not in runs
+    ]
+    return sum(left) / max(jobs, 1)
+
+
+def _reasons(told: Mapping[str, Any]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in told["not_run"].items())

@@ -1,0 +1,122 @@
+"""One stage of a plan: a recipe, and the runs it needs -> its run."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from pipeline.store import Store
+
+from ..engine.record import Run
+from ..errors import RecipeError
+from ..jobs.collaborate import collaborate
+from ..jobs.distill import distill
+from ..jobs.fuse import fuse
+from ..jobs.hidden import hidden
+from ..jobs.machine import Machine, chosen_machine
+from ..jobs.motion import motion
+from ..jobs.teach import teach
+from ..progress import Silent, Watch
+from ..recipes import Recipe, recipe
+from .plan import Stage
+
+
+class Place(NamedTuple):
+    """Where stages are carried out, and with what."""
+
+    store: Store
+    split: str
+    runs: Path
+    machine: Machine
+    watch: Watch
+
+    def shared(self, seed: int) -> dict[str, Any]:
+        """What the jobs want to know of it."""
+        return {
+            "store": self.store,
+            "split": self.split,
+            "seed": seed,
+            "runs": self.runs,
+            "machine": self.machine,
+            "watch": self.watch,
+        }
+
+
+def run_stage(
+    chosen: Recipe,
+    needed: Mapping[str, Run],
+    place: Place,
+    *,
+    seed: int,
+    out: Path | None = None,
+) -> Run:
+    """Carry a recipe out; what is complete already is found again.
+
+    Args:
+        needed: role -> a complete run.
+
+    Raises:
+        TrainingError: see the jobs.
+    """
+    store = place.store.folder.resolve().name
+    shared = place.shared(seed) | {
+        "recipe_name": chosen.name,
+        "base": f"{store}-{chosen.name}-split{place.split}-seed{seed}",
+        "out": out,
+    }
+    settings = chosen.settings
+    match chosen.system.kind:
+        case "teach":
+            return teach(settings, **shared)
+        case "distill":
+            return distill(settings, teacher=needed["teacher"], **shared)
+        case "motion":
+            return motion(settings, **shared)
+        case "hidden":
+            return hidden(
+                settings,
+                motion=needed.get("motion"),
+                temporal=needed["temporal"],
+                **shared,
+            )
+        case "collaborate":
+            return collaborate(
+                settings, first=needed["first"], second=needed["second"], **shared
+            )
+        case "fuse":
+            for apart in ("store", "split", "seed"):
+                del shared[apart]
+            return fuse(settings, streams=list(needed.values()), **shared)
+    raise RecipeError(f"{chosen.name}: nothing carries out {chosen.system.kind}")
+
+
+def with_needs(
+    chosen: Recipe, place: Place, *, seed: int, out: Path | None = None
+) -> Run:
+    """Carry a recipe out after all that it needs."""
+    needed = {
+        role: with_needs(one, place, seed=seed) for role, one in chosen.needs.items()
+    }
+    return run_stage(chosen, needed, place, seed=seed, out=out)
+
+
+def stage_work(
+    *, store: Path, split: str, runs: Path, threads: int | None, machine: dict[str, Any]
+) -> Callable[[Stage, Mapping[str, str]], str]:
+    """For a process of its own: what does its stages."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    place = Place(Store(store), split, runs, chosen_machine(**machine), Silent())
+    return work_at(place)
+
+
+def work_at(place: Place) -> Callable[[Stage, Mapping[str, str]], str]:
+    """For this process."""
+
+    def work(stage: Stage, needed: Mapping[str, str]) -> str:
+        found = {role: Run(Path(folder)) for role, folder in needed.items()}
+        run = run_stage(recipe(stage.recipe), found, place, seed=stage.seed)
+        return str(run.folder)
+
+    return work
