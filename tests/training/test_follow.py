@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_jobs import StopAt
+from tiny_runs import StopAt
 from torch import nn
 
 from training.data.joined import JoinedClips

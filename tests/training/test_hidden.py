@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from moving_store import videos, write_store
-from test_jobs import StopAt
+from tiny_runs import StopAt
 
 from pipeline.store import Store
 from training.commands import run_evaluate

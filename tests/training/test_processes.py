@@ -20,7 +20,7 @@ sys.path.insert(0, sys.argv[3])
 import torch
 torch.set_num_threads(1)
 from test_follow import COURSE, adapted, followed
-from test_jobs import Machine, Run, Store, taught
+from tiny_runs import Machine, Run, Store, taught
 from training.engine.processes import from_environment, joined, wait
 store, out = Store(Path(sys.argv[1])), Path(sys.argv[2])
 machine = Machine(processes=from_environment())

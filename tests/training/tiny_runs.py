@@ -1,0 +1,78 @@
+"""Tiny runs for tests: trained, stopped, and compared to the bit."""
+
+import os
+import signal
+from pathlib import Path
+
+import torch
+from tiny_setting import tiny_setting
+
+from pipeline.store import Store
+from training.commands import run_distill
+from training.engine.record import Run
+from training.jobs.machine import Machine
+from training.jobs.teach import TeachRecipe, teach
+from training.progress import Silent
+from training.recipes import tiny
+
+
+class StopAt(Silent):
+    """Sends SIGINT to this process when so many steps are done."""
+
+    def __init__(self, step: int) -> None:
+        self.at = step
+
+    def step(self, done: int, text: str) -> None:
+        if done == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+class Told(Silent):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def taught(store: Store, out: Path, *, recipe: TeachRecipe | None = None, **options):
+    return teach(
+        recipe or tiny.teach("mv"),
+        recipe_name="tiny",
+        store=store,
+        split="1",
+        seed=options.pop("seed", 0),
+        runs=out.parent,
+        out=out,
+        base="run",
+        machine=options.pop("machine", Machine()),
+        watch=options.pop("watch", Silent()),
+    )
+
+
+def distilled(store: Store, runs: Path, student: str = "mv", **options) -> Run:
+    options = {"teacher_runs": (), "baseline": False, "out": None} | options
+    return run_distill(
+        tiny_setting(store, runs), teacher="flow", student=student, **options
+    )
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return torch.load(run.path("model.pt"), weights_only=True)
+
+
+def same(first: Run, second: Run) -> bool:
+    """Equal bits in every weight, equal numbers in every line that has no clock."""
+    ours, theirs = weights(first), weights(second)
+    clocks = {"seconds", "waited", "clips_per_second"}
+    lines = [
+        [{k: v for k, v in line.items() if k not in clocks} for line in run.metrics()]
+        for run in (first, second)
+    ]
+    return (
+        ours.keys() == theirs.keys()
+        and all(torch.equal(ours[name], theirs[name]) for name in ours)
+        and lines[0] == lines[1]
+    )
