@@ -14,7 +14,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
-main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
+main { max-width: 78rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 1rem; }
 h2 { font-size: 1.3rem; margin: 2.75rem 0 .6rem; padding-top: .9rem;
   border-top: 1px solid var(--line); }
@@ -59,7 +59,7 @@ def html(page: Page) -> str:
 def _part(part: Heading | Text | Table | Figure) -> str:
     match part:
         case Heading():
-            return f"<h{part.level}>{escape(part.text)}</h{part.level}>"
+            return f"<h{part.level}>{_inline(part.text)}</h{part.level}>"
         case Text():
             return f"<p>{_inline(part.text)}</p>"
         case Table():
