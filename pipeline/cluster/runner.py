@@ -22,6 +22,7 @@ from ray.exceptions import (
     TaskCancelledError,
     WorkerCrashedError,
 )
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.build import Task
 from pipeline.cluster.resources import (
@@ -114,7 +115,7 @@ def run_on_ray(
     Args:
         workers: as many tasks at a time at most; what the cluster has if None.
     """
-    board: Any = ray.remote(num_cpus=0)(_Board).remote()
+    board = _board()
     field = _Field(workers, watch)
     running: dict[ray.ObjectRef, Task] = {}
     heard: dict[_Key, tuple[float, ShardProgress]] = {}
@@ -251,6 +252,15 @@ def _attempt(task: Task, store: Path, scratch: Path | None, board: Any) -> Outco
 
     write(ShardProgress(task.plan.shard, 0, 0, 0))
     return attempt(task, store=store, scratch=scratch, on_progress=write)
+
+
+def _board() -> Any:
+    """A board on the driver's own node: with another it could be lost."""
+    here = NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=False
+    )
+    board: Any = ray.remote(num_cpus=0)(_Board)
+    return board.options(scheduling_strategy=here).remote()
 
 
 class _Board:
