@@ -197,12 +197,14 @@ def follow(*slices: bytes, references: int = 1) -> list[bool]:
     pictures = Bits().golomb(0, 0).unit(0x68)
     rules = H264References(sequence_unit(references=references) + pictures)
     known = []
+    kept = []  # PyAV forgets what hangs on one that goes, also where two share it
     for number, one in enumerate(slices):
         packet = Packet(one)
         rules.packet(packet)
         frame = av.VideoFrame(16, 16, "yuv420p")
         frame.pict_type = 2 if number else 1
         frame.opaque = packet.opaque
+        kept += [packet, frame]
         known.append(rules.frame(frame).known)
     return known
 
