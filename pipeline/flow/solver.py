@@ -70,7 +70,7 @@ def gpu_solver(*, profile: str = "default", device: int | None = None) -> "CudaS
         metadata.version("numba-cuda")
     except metadata.PackageNotFoundError as error:
         raise FlowError(
-            "flow back end cuda: no numba-cuda: pip install 'numba-cuda[cu13]'"
+            "flow back end cuda: no numba-cuda: pip install numba-cuda 'cuda-toolkit[cccl,nvvm]'"
         ) from error
     from .cuda.solver import CudaSolver
 

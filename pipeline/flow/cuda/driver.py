@@ -36,7 +36,9 @@ def _driver() -> Any:
     try:
         from cuda.bindings import driver
     except ImportError as error:
-        raise FlowError(f"flow back end cuda: {error}; pip install numba-cuda[cu13]")
+        raise FlowError(
+            f"flow back end cuda: {error}; pip install numba-cuda 'cuda-toolkit[cccl,nvvm]'"
+        )
     try:
         (status,) = driver.cuInit(0)
     except Exception as error:  # its own kinds: no libcuda on this machine
