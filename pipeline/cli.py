@@ -10,6 +10,7 @@ import click
 
 from .cli_bench import bench
 from .cli_cluster import cluster, jobs, logs, stop, submit
+from .cli_store import info, preview, status, verify
 from .options import (
     MODALITIES,
     PRESETS,
@@ -27,7 +28,18 @@ def main() -> None:
     """Turn videos into training-ready shards of RGB, optical flow and motion vectors."""
 
 
-for command in (bench, submit, jobs, logs, stop, cluster):
+for command in (
+    bench,
+    cluster,
+    info,
+    jobs,
+    logs,
+    preview,
+    status,
+    stop,
+    submit,
+    verify,
+):
     main.add_command(command)
 
 
@@ -241,83 +253,6 @@ def _usual_settings(dataset: str) -> dict[str, int]:
 
 
 @main.command()
-@click.argument("store", type=ExistingFolder)
-@click.option("--decode", is_flag=True, help="Also decode every row: slow.")
-@click.option("--json", "as_json", is_flag=True, help="Print the damage as JSON.")
-def verify(store: Path, decode: bool, as_json: bool) -> None:
-    """Check every file of a store against its commit and manifest.
-
-    What it finds is noted in the store, if it may be written; the next
-    `pipeline extract` of the same store builds exactly that again.
-    """
-    from pipeline import upkeep
-
-    damage = upkeep.verify(store, decode=decode)
-    if as_json:
-        click.echo(json.dumps([entry._asdict() for entry in damage]))
-    else:
-        for entry in damage:
-            click.echo(f"{entry.file}: {entry.reason}")
-        click.echo(f"{store}: {len(damage) or 'no'} damaged files")
-    raise SystemExit(1 if damage else 0)
-
-
-@main.command()
-@click.argument("store", type=ExistingFolder)
-@click.option("--json", "as_json", is_flag=True)
-def status(store: Path, as_json: bool) -> None:
-    """How far a store is: shards per modality, quarantined videos, who is writing."""
-    from pipeline import upkeep
-
-    state = upkeep.status(store)
-    click.echo(json.dumps(state.to_dict()) if as_json else state.text())
-
-
-@main.command()
-@click.argument("store", type=ExistingFolder)
-@click.argument("video", required=False)
-@click.option("--json", "as_json", is_flag=True)
-def info(store: Path, video: str | None, as_json: bool) -> None:
-    """What a store holds, or all that is known of one of its videos."""
-    from pipeline import upkeep
-
-    facts = upkeep.info(store, video)
-    click.echo(json.dumps(facts) if as_json else upkeep.lines(facts))
-
-
-@main.command()
-@click.argument("store", type=ExistingFolder)
-@click.option("--video", help="Its id, or the end of it. [default: the first one]")
-@click.option(
-    "--out", type=AnyPath, help="The picture (PNG). [default: named after the video]"
-)
-@click.option(
-    "--interval",
-    type=click.IntRange(0),
-    help="Which k -> k+1 to draw. [default: one with most motion]",
-)
-@click.option("--movie/--no-movie", default=True, show_default=True)
-def preview(
-    store: Path,
-    video: str | None,
-    out: Path | None,
-    interval: int | None,
-    movie: bool,
-) -> None:
-    """Draw RGB, flow and motion vectors of the same interval side by side.
-
-    Directions are colours, as the legend says; the movie lies beside the picture.
-    """
-    from pipeline import preview as drawing
-    from pipeline.store import Store
-    from pipeline.upkeep import full_id
-
-    video_id = None if video is None else full_id(Store(store), video)
-    drawn = drawing.preview(store, video_id, out=out, interval=interval, movie=movie)
-    click.echo(drawn.text())
-
-
-@main.command()
 @dataset_options
 @click.option(
     "--sample", type=click.IntRange(1), help="About so many videos. [default: all]"
@@ -336,6 +271,40 @@ def audit(sample: int | None, as_json: bool, **which: Any) -> None:
     with steps("audit") as on_progress:
         result = auditing.audit(found, sample=sample, on_progress=on_progress)
     click.echo(json.dumps(result.to_dict()) if as_json else result.text())
+
+
+@main.command()
+@click.option(
+    "--videos",
+    type=AnyPath,
+    help="Folder of the clips, its own. [default: $VIDEO_DATA/videos/demo]",
+)
+@click.option(
+    "--size",
+    type=click.Choice(("tour", "full")),
+    help="tour: 12 test groups, in a minute or two; full: 30, for numbers to quote. "
+    "[default: the folder's, else tour]",
+)
+@click.option(
+    "--seed",
+    type=int,
+    help="Of all clips. [default: the folder's, else that of the tour]",
+)
+def demo(videos: Path | None, size: str | None, seed: int | None) -> None:
+    """Draw the clips of the demo data set: of another size, or with another seed.
+
+    `pipeline extract --dataset demo` takes a folder as it was drawn, and draws the tour
+    where there is none.
+    """
+    from pipeline.adapters import demo as drawing
+    from pipeline.adapters import report
+    from pipeline.progress import steps
+    from pipeline.store import places
+
+    folder = (videos or places.videos_folder("demo")).absolute()
+    with steps("draw the clips") as on_progress:
+        drawn = drawing.load(folder, seed=seed, size=size, on_progress=on_progress)
+    click.echo(report.text(drawn))
 
 
 @main.command()

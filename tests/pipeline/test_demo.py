@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from pipeline.adapters import demo
 from pipeline.adapters.demo_drawing import encoded, frames
@@ -23,6 +24,7 @@ from pipeline.adapters.demo_motion import (
     true_flow,
 )
 from pipeline.adapters.errors import DatasetError
+from pipeline.cli import main
 from pipeline.execution import Execution
 from pipeline.extraction import extract
 from pipeline.plan import StoreSettings
@@ -247,6 +249,18 @@ def test_seed_and_size_of_a_folder_are_kept(tmp_path):
     assert demo.load(tmp_path, limit=1) == first
     with pytest.raises(DatasetError, match="seed 4; got drawing .*, seed 3"):
         demo.load(tmp_path, seed=4, limit=1)
+
+
+def test_the_command_draws_and_says_no_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(demo.SIZES, "full", demo.Size(2, 1))
+    wanted = ("demo", "--videos", str(tmp_path / "demo"), "--size", "full", "--seed")
+    drawn = CliRunner().invoke(main, [*wanted, "7"])
+    assert drawn.exit_code == 0, drawn.output
+    assert "drawn with seed 7, size full: 36 clips" in drawn.output
+    assert len(list((tmp_path / "demo").rglob("*.mp4"))) == 36
+    refused = CliRunner().invoke(main, [*wanted, "8"])
+    assert refused.exit_code == 1
+    assert "got drawing 1, seed 7; remove it, or give another" in refused.output
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
