@@ -145,10 +145,17 @@ _TINY_LESSON = Lesson(
 
 
 def small_lesson(
-    learning_rate: float, *, epochs: int, batch_size: int = 16, look_every: int = 10
+    learning_rate: float,
+    *,
+    epochs: int,
+    batch_size: int = 16,
+    look_every: int = 10,
+    gradient_clip: float = 10.0,
 ) -> Lesson:
     """AdamW along one cycle, which needs no tuning of milestones."""
-    optim = replace(_TINY_LESSON.optim, learning_rate=learning_rate)
+    optim = replace(
+        _TINY_LESSON.optim, learning_rate=learning_rate, gradient_clip=gradient_clip
+    )
     return Lesson(
         optim=optim, epochs=epochs, batch_size=batch_size, look_every=look_every
     )
