@@ -26,6 +26,19 @@ ERROR_TRIP = 10
 """Iterations of a trip at most where the updates are summed: their sums need memory."""
 
 
+@cuda.jit(device=True, inline="always")
+def shrinking(right, down, slope):
+    """What a dual vector is multiplied by, from the differences of the flow."""
+    length = float32(math.sqrt(right * right + down * down))
+    return float32(1) / (float32(1) + slope * length)
+
+
+@cuda.jit(device=True, inline="always")
+def move_dual(along, across, row, right, down, shrink):
+    along[row] = (along[row] + right) * shrink
+    across[row] = (across[row] + down) * shrink
+
+
 def iterate_kernel(shape: TileShape, *, stopping: bool) -> Kernel:
     """The kernel for tiles of this shape.
 
@@ -227,20 +240,10 @@ def iterate_kernel(shape: TileShape, *, stopping: bool) -> Kernel:
                         if r < last and r + 1 < rows:
                             down1 = u1[min(r + 1, after_last)] - u1[r]
                             down2 = u2[min(r + 1, after_last)] - u2[r]
-                        shrink1 = float32(1) / (
-                            float32(1)
-                            + slope
-                            * float32(math.sqrt(right1 * right1 + down1 * down1))
-                        )
-                        shrink2 = float32(1) / (
-                            float32(1)
-                            + slope
-                            * float32(math.sqrt(right2 * right2 + down2 * down2))
-                        )
-                        p11[r] = (p11[r] + right1) * shrink1
-                        p12[r] = (p12[r] + down1) * shrink1
-                        p21[r] = (p21[r] + right2) * shrink2
-                        p22[r] = (p22[r] + down2) * shrink2
+                        shrink1 = shrinking(right1, down1, slope)
+                        shrink2 = shrinking(right2, down2, slope)
+                        move_dual(p11, p12, r, right1, down1, shrink1)
+                        move_dual(p21, p22, r, right2, down2, shrink2)
                         shared[uint64(p1_plane + cell + r * pitch + 1)] = p11[r]
                         shared[uint64(p2_plane + cell + r * pitch + 1)] = p21[r]
                 else:
@@ -253,20 +256,10 @@ def iterate_kernel(shape: TileShape, *, stopping: bool) -> Kernel:
                         else:
                             down1 = below1 - u1[r]
                             down2 = below2 - u2[r]
-                        shrink1 = float32(1) / (
-                            float32(1)
-                            + slope
-                            * float32(math.sqrt(right1 * right1 + down1 * down1))
-                        )
-                        shrink2 = float32(1) / (
-                            float32(1)
-                            + slope
-                            * float32(math.sqrt(right2 * right2 + down2 * down2))
-                        )
-                        p11[r] = (p11[r] + right1) * shrink1
-                        p12[r] = (p12[r] + down1) * shrink1
-                        p21[r] = (p21[r] + right2) * shrink2
-                        p22[r] = (p22[r] + down2) * shrink2
+                        shrink1 = shrinking(right1, down1, slope)
+                        shrink2 = shrinking(right2, down2, slope)
+                        move_dual(p11, p12, r, right1, down1, shrink1)
+                        move_dual(p21, p22, r, right2, down2, shrink2)
                         shared[uint64(p1_plane + cell + r * pitch + 1)] = p11[r]
                         shared[uint64(p2_plane + cell + r * pitch + 1)] = p21[r]
                 shared[uint64(edge1_plane + above + pitch)] = p12[rows - 1]
