@@ -11,6 +11,8 @@ import av
 import cv2
 import numpy as np
 
+from pipeline.bench.processor import processor
+
 STEP = Fraction(1, 25)
 
 H264 = {
@@ -100,7 +102,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def machine() -> dict:
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "versions": {
             "python": platform.python_version(),
             "av": av.__version__,
@@ -115,15 +117,6 @@ def lines_of(result: dict) -> list[str]:
     """Head of a table: machine and versions."""
     versions = ", ".join(f"{name} {it}" for name, it in result["versions"].items())
     return [f"{result['processor']}, CPU time of one core, {versions}", ""]
-
-
-def _processor() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:  # no Linux
-        return platform.processor() or platform.machine()
-    names = [line for line in text.splitlines() if line.startswith("model name")]
-    return names[0].partition(":")[2].strip() if names else platform.machine()
 
 
 def _spread(paths: Iterable[Path], count: int) -> list[Path]:

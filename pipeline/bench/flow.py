@@ -19,6 +19,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 
+from pipeline.bench.processor import processor
 from pipeline.flow import PROFILES, FlowSolver, flow_solver
 from pipeline.flow.cache import config
 
@@ -201,16 +202,6 @@ def _machine() -> dict:
             "opencv": cv2.__version__,
         },
     }
-
-
-def processor() -> str:
-    """What it calls itself."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:  # no Linux
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.machine()
 
 
 def real_pairs(folder: Path, pairs: int) -> list[np.ndarray]:

@@ -18,6 +18,7 @@ import cv2
 import h5py
 import numpy as np
 
+from pipeline.bench.processor import processor
 from pipeline.store import RangeError, Store, StoredVideo
 from pipeline.store.files import shard_file
 from pipeline.store.shard_reader import ShardReader
@@ -79,7 +80,7 @@ def run(
         "bare_clips_per_second": 1 / bare,
         "ratio": bare / stored,
         "ratio_median": median(round_[1] / round_[0] for round_ in times),
-        "processor": _processor(),
+        "processor": processor(),
         "versions": {
             "python": platform.python_version(),
             "opencv": cv2.__version__,
@@ -172,12 +173,3 @@ def _round(
                 _from_memory(stored, clip)
         seconds[from_store] = time.process_time() - begin
     return seconds[True], seconds[False]
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:  # no Linux
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.machine()

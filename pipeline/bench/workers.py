@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.bench.clips import original_clips
-from pipeline.bench.flow import aligned, processor
+from pipeline.bench.flow import aligned
+from pipeline.bench.processor import processor
 from pipeline.build import Effort, ShardReport, SolverMaker, Task
 from pipeline.executors.attempt import Failure
 from pipeline.executors.crew import coders_beside, local_crew, usable_cores
