@@ -29,7 +29,7 @@ class OnCpu(CpuBatches):
         return 2
 
     def work(self, height: int, width: int) -> Work:
-        return Work(height * width, 2 * height * width, 80 * height * width)
+        return Work(2 * height * width, 80 * height * width)
 
     def limits(self) -> tuple[float, float]:
         return 1e12, 1e12

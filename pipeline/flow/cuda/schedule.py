@@ -21,7 +21,6 @@ from .tiles import TileShape, Tiling, tiling
 ASK_CONTROL = -1
 """As a parity: each pair has its own."""
 
-
 READ_FLOATS, WRITTEN_FLOATS = 10, 6
 """Per pixel and trip of `iterate`."""
 
@@ -29,9 +28,8 @@ READ_FLOATS, WRITTEN_FLOATS = 10, 6
 class Work(NamedTuple):
     """Iterations of one pair."""
 
-    pixel_iterations: int
     computed: int
-    """With what overlapping tiles compute twice, and beyond the image."""
+    """Pixel-iterations, with what overlapping tiles compute twice, and beyond the image."""
     moved_bytes: int
     """To and from the device's memory, at most."""
 
@@ -170,16 +168,15 @@ class Schedule:
     def work(self) -> Work:
         """What the iterations of a pair are, if none stops early."""
         profile = self._profile
-        wanted = computed = moved = 0
+        computed = moved = 0
         for level in self._levels:
             cut = level.tiling
             regions = cut.columns * cut.lines * self._shape.width * self._shape.height
             rounds = profile.warps * profile.outer
-            wanted += rounds * sum(cut.passes) * level.pixels
             computed += rounds * sum(cut.passes) * regions
             floats = READ_FLOATS * regions + WRITTEN_FLOATS * level.pixels
             moved += rounds * len(cut.passes) * floats * 4
-        return Work(wanted, computed, moved)
+        return Work(computed, moved)
 
     @property
     def clipped_counts(self) -> int:
