@@ -24,7 +24,7 @@ from pipeline.plan import PlannedVideo, ShardPlan
 from pipeline.progress import ShardProgress
 from pipeline.stages import Batched, CodedBlock, InPlace, Size, Stage, Values
 from pipeline.store.codecs import JpegFlow
-from pipeline.store.files import FileRecord, VideoRecord, shard_file
+from pipeline.store.records import FileRecord, VideoRecord, shard_file
 from pipeline.store.shard import Entry, ShardWriter
 
 REPORT_SECONDS = 0.5

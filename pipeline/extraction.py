@@ -12,7 +12,7 @@ from pipeline.adapters.videos import DataSet
 from pipeline.build import Task
 from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.execution import POOL, Execution, gathered, outcomes, require_backend
-from pipeline.executors.attempt import LOGS, Failure, attempts, forget_attempts
+from pipeline.executors.attempt import Failure, attempts, forget_attempts
 from pipeline.holder import Lease, hold
 from pipeline.plan import PlanError, PlannedVideo, StorePlan, extended, new_plan
 from pipeline.plan_file import read_plan, write_plan
@@ -26,7 +26,7 @@ from pipeline.publish import (
     read_commits,
 )
 from pipeline.retries import Patience, retried
-from pipeline.store.files import PLAN, FileRecord
+from pipeline.store.records import LOGS, PLAN, FileRecord
 from pipeline.summary import Summary, summarize
 
 DAMAGED = f"{LOGS}/damaged.json"

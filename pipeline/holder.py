@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
-from pipeline.executors.attempt import LOGS
 from pipeline.retries import ExtractionError
+from pipeline.store.records import LOGS
 
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 180.0

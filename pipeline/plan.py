@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from pipeline.store.codecs import Codec, default_codec, from_dict
-from pipeline.store.files import PLAN
+from pipeline.store.records import PLAN
 from pipeline.store.schema import LAYOUT_VERSION, MODALITIES
 
 SHARD_FRAMES = 18_000

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from pipeline.plan import PlanError, StorePlan
-from pipeline.store.files import PLAN, replacing
+from pipeline.store.files import replacing
+from pipeline.store.records import PLAN
 
 
 def write_plan(store: Path, plan: StorePlan) -> None:

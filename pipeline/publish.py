@@ -18,8 +18,17 @@ from pipeline.adapters.videos import DataSet, Video
 from pipeline.build import ShardReport
 from pipeline.plan import StorePlan
 from pipeline.store.files import (
+    read_commit,
+    read_index,
+    read_manifest,
+    sync_folder,
+    write_index,
+    write_json,
+)
+from pipeline.store.records import (
     COMMITS,
     INDEX,
+    LOGS,
     MANIFEST,
     Commit,
     FileRecord,
@@ -29,12 +38,6 @@ from pipeline.store.files import (
     Rows,
     VideoRecord,
     commit_file,
-    read_commit,
-    read_index,
-    read_manifest,
-    sync_folder,
-    write_index,
-    write_json,
 )
 from pipeline.store.verify import content_hash
 
@@ -287,7 +290,7 @@ def clear_arriving(store: Path) -> None:
     shutil.rmtree(store / ARRIVING, ignore_errors=True)
 
 
-def prepare(store: Path, names: Iterable[str] = (COMMITS, ARRIVING, "_logs")) -> None:
+def prepare(store: Path, names: Iterable[str] = (COMMITS, ARRIVING, LOGS)) -> None:
     """Make the folders of a store."""
     for name in names:
         (store / name).mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.store.files import Manifest, read_index
+from pipeline.store.files import read_index
+from pipeline.store.records import Manifest
 
 CLIPPED_SHARE = 0.001
 """Above this share of flow values beyond the codec's bound, a video is named."""

@@ -29,7 +29,7 @@ from pipeline.plan import ShardPlan, StorePlan, StoreSettings
 from pipeline.plan_file import read_plan, write_plan
 from pipeline.publish import ARRIVING, merge, prepare, publish
 from pipeline.store import MODALITIES, Store
-from pipeline.store.files import FileRecord, VideoRecord, shard_file
+from pipeline.store.records import FileRecord, VideoRecord, shard_file
 from pipeline.store.schema import num_entries
 from pipeline.summary import summarize
 

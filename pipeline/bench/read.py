@@ -20,7 +20,7 @@ import numpy as np
 
 from pipeline.bench.processor import processor
 from pipeline.store import RangeError, Store, StoredVideo
-from pipeline.store.files import shard_file
+from pipeline.store.records import shard_file
 from pipeline.store.shard_reader import ShardReader
 
 FRAMES, SIDE_PX = 16, 112

@@ -13,10 +13,9 @@ from pipeline.isolate import ChildError
 from pipeline.plan import ShardPlan
 from pipeline.progress import ShardProgress
 from pipeline.publish import deliver
+from pipeline.store.records import LOGS
 
 SCRATCH_PREFIX = "motion-shards"
-LOGS = "_logs"
-"""What runs say about themselves; no reader looks there."""
 
 
 class Failure(NamedTuple):

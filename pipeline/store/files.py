@@ -21,45 +21,13 @@ from .records import (
     NOT_AS_EXPECTED,
     PLAN,
     Commit,
-    FileRecord,
     IndexRecord,
     Manifest,
-    ModalityRecord,
-    Rows,
-    VideoRecord,
     commit_file,
     complaint,
     complaints,
-    require_version,
-    shard_file,
 )
 from .schema import MODALITIES
-
-__all__ = [
-    "COMMITS",
-    "INDEX",
-    "MANIFEST",
-    "PLAN",
-    "Commit",
-    "FileRecord",
-    "IndexRecord",
-    "Manifest",
-    "ModalityRecord",
-    "Rows",
-    "VideoRecord",
-    "commit_file",
-    "committed",
-    "open_index",
-    "read_commit",
-    "read_index",
-    "read_manifest",
-    "replacing",
-    "require_version",
-    "shard_file",
-    "sync_folder",
-    "write_index",
-    "write_json",
-]
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from .errors import StoreError, StoreNotFound
-from .files import MANIFEST
+from .records import MANIFEST
 
 
 def data_folder() -> Path:

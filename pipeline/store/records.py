@@ -17,6 +17,8 @@ PLAN = "_plan.json"
 MANIFEST = "manifest.json"
 INDEX = "index.jsonl"
 COMMITS = "_commits"
+LOGS = "_logs"
+"""What runs say about themselves; no reader looks there."""
 NOT_AS_EXPECTED = (KeyError, TypeError, ValueError, AttributeError)
 """What reading a text of another shape raises."""
 

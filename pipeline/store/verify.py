@@ -10,18 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .errors import LayoutError, StoreError, StoreNotFound
-from .files import (
-    INDEX,
-    MANIFEST,
-    Commit,
-    Manifest,
-    Rows,
-    commit_file,
-    committed,
-    read_commit,
-    read_index,
-    read_manifest,
-)
+from .files import committed, read_commit, read_index, read_manifest
+from .records import INDEX, MANIFEST, Commit, Manifest, Rows, commit_file
 from .schema import LAYOUT
 from .shard_reader import ShardReader
 

@@ -22,9 +22,9 @@ from small_videos import (
 )
 
 from pipeline.execution import Execution
-from pipeline.executors.attempt import LOGS
 from pipeline.extraction import extract
 from pipeline.store import Store
+from pipeline.store.records import LOGS
 from pipeline.upkeep import status, verify
 
 pytestmark = pytest.mark.slow

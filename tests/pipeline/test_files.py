@@ -8,15 +8,14 @@ from tiny_store import write_store
 from pipeline.store import files as files_module
 from pipeline.store.errors import LayoutError, StoreNotFound
 from pipeline.store.files import (
-    commit_file,
     committed,
     read_commit,
     read_index,
     read_manifest,
-    shard_file,
     write_index,
     write_json,
 )
+from pipeline.store.records import commit_file, shard_file
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline import holder
-from pipeline.executors.attempt import LOGS
 from pipeline.holder import Holder, StoreHeld, hold, holder_of
 from pipeline.retries import ExtractionError
+from pipeline.store.records import LOGS
 
 QUICK = {"beat_seconds": 0.05, "stale_seconds": 0.4}
 THERE = {"host": "gpu7", "user": "anna", "pid": 12, "space": "another boot"}

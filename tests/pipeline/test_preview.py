@@ -11,7 +11,8 @@ from pipeline.colour_wheel import motion_colours, wheel
 from pipeline.preview import GAP_PX, LEGEND_PX, PANEL_PX, TITLE_PX, preview
 from pipeline.store import CELL_PX, RangeError, StoreNotFound, VideoNotFound
 from pipeline.store.codecs import default_codec
-from pipeline.store.files import (
+from pipeline.store.files import write_index, write_json
+from pipeline.store.records import (
     MANIFEST,
     FileRecord,
     IndexRecord,
@@ -19,8 +20,6 @@ from pipeline.store.files import (
     ModalityRecord,
     Rows,
     shard_file,
-    write_index,
-    write_json,
 )
 from pipeline.store.shard import ShardWriter
 

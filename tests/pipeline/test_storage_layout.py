@@ -15,7 +15,7 @@ from tiny_store import write_store
 
 from pipeline.store import LAYOUT, LAYOUT_VERSION, MODALITIES, Store
 from pipeline.store.codecs import JpegFlow, JpegRgb, QuarterPel, default_codec
-from pipeline.store.files import (
+from pipeline.store.records import (
     COMMITS,
     INDEX,
     MANIFEST,

@@ -6,7 +6,8 @@ import pytest
 from tiny_store import write_store
 
 from pipeline.store import StoreNotFound, verify
-from pipeline.store.files import Commit, commit_file, read_commit, write_json
+from pipeline.store.files import read_commit, write_json
+from pipeline.store.records import Commit, commit_file
 from pipeline.store.verify import Damage, content_hash
 
 SHARDS = [{"b": 7, "a": 1}, {"c": 3, "e": 2}]

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.store.codecs import default_codec
-from pipeline.store.files import (
+from pipeline.store.files import write_index, write_json
+from pipeline.store.records import (
     COMMITS,
     MANIFEST,
     Commit,
@@ -18,8 +19,6 @@ from pipeline.store.files import (
     VideoRecord,
     commit_file,
     shard_file,
-    write_index,
-    write_json,
 )
 from pipeline.store.schema import MODALITIES, cells
 from pipeline.store.shard import ShardWriter

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.store.codecs import default_codec
-from pipeline.store.files import (
+from pipeline.store.files import write_index, write_json
+from pipeline.store.records import (
     MANIFEST,
     FileRecord,
     IndexRecord,
@@ -16,8 +17,6 @@ from pipeline.store.files import (
     ModalityRecord,
     Rows,
     shard_file,
-    write_index,
-    write_json,
 )
 from pipeline.store.schema import MODALITIES, cells
 from pipeline.store.shard import ShardWriter
