@@ -13,7 +13,7 @@ from pipeline.build import Task
 from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.execution import POOL, Execution, gathered, outcomes, require_backend
 from pipeline.executors.attempt import Failure, attempts, forget_attempts
-from pipeline.holder import Lease, hold
+from pipeline.lease import Lease, hold
 from pipeline.plan import PlanError, PlannedVideo, StorePlan, extended, new_plan
 from pipeline.plan_file import read_plan, write_plan
 from pipeline.progress import SILENT, Watcher

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.extraction import DAMAGED
-from pipeline.holder import Found, holder_of
+from pipeline.lease import Found, holder_of
 from pipeline.plan_file import read_plan
 from pipeline.store import Store
 from pipeline.store.files import read_commit, write_json

@@ -19,7 +19,7 @@ from small_videos import RGB_MV, data_set, draw_videos, store_bytes
 
 from pipeline.execution import Execution
 from pipeline.extraction import extract
-from pipeline.holder import holder_of
+from pipeline.lease import holder_of
 from pipeline.store import Store
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from small_videos import (
 
 from pipeline.execution import Execution
 from pipeline.extraction import extract, store_plan
-from pipeline.holder import hold
+from pipeline.lease import hold
 from pipeline.plan import PlanError, StoreSettings
 from pipeline.retries import ExtractionError
 from pipeline.store import Store

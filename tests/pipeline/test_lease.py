@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import holder
-from pipeline.holder import Holder, StoreHeld, hold, holder_of
+from pipeline import lease
+from pipeline.holder import Holder
+from pipeline.lease import StoreHeld, hold, holder_of
 from pipeline.retries import ExtractionError
 from pipeline.store.records import LOGS
 
@@ -62,7 +63,7 @@ def test_an_error_inside_ends_the_lease_too(store):
 
 def test_a_killed_process_of_this_machine_is_followed_at_once(store):
     code = (
-        "import sys, os, pathlib; from pipeline.holder import hold\n"
+        "import sys, os, pathlib; from pipeline.lease import hold\n"
         "with hold(pathlib.Path(sys.argv[1])): print('held', flush=True); input()"
     )
     command = [sys.executable, "-c", code, str(store)]
@@ -106,7 +107,7 @@ def test_elsewhere_a_run_that_beats_again_keeps_its_store(store, monkeypatch):
     """The file server was away: every lease looks old, the living ones as well."""
     path = left_behind(store, **THERE)
     os.utime(path, (1, 1))
-    monkeypatch.setattr(holder.time, "sleep", lambda seconds: os.utime(path))
+    monkeypatch.setattr(lease.time, "sleep", lambda seconds: os.utime(path))
     with pytest.raises(StoreHeld), hold(store):
         pass
 
@@ -115,7 +116,7 @@ def test_age_is_told_by_the_clock_of_the_file_server(store, monkeypatch):
     """A client whose own clock is an hour ahead still sees a fresh lease."""
     left_behind(store, **THERE)
     now = time.time
-    monkeypatch.setattr(holder.time, "time", lambda: now() + 3600)
+    monkeypatch.setattr(lease.time, "time", lambda: now() + 3600)
     assert holder_of(store).silent_seconds < 60
 
 
@@ -171,9 +172,9 @@ def test_of_many_that_follow_a_dead_run_at_once_one_succeeds(store):
 def test_an_old_view_of_the_folder_does_not_give_a_number_twice(store, monkeypatch):
     """As a network file system shows it: number 3 is long in use and 2 is removed."""
     left_behind(store, 3, **THERE)
-    real, views = holder._newest, [1]
+    real, views = lease._newest, [1]
     monkeypatch.setattr(
-        holder, "_newest", lambda folder: views.pop() if views else real(folder)
+        lease, "_newest", lambda folder: views.pop() if views else real(folder)
     )
     with pytest.raises(StoreHeld, match="gpu7"), hold(store):
         pass
@@ -183,5 +184,5 @@ def test_an_old_view_of_the_folder_does_not_give_a_number_twice(store, monkeypat
 def test_status_of_a_store_that_cannot_be_written_needs_no_probe(store, monkeypatch):
     left_behind(store, **THERE)
     nowhere = SimpleNamespace(hex="no/such/folder")
-    monkeypatch.setattr(holder, "uuid4", lambda: nowhere)
+    monkeypatch.setattr(lease, "uuid4", lambda: nowhere)
     assert holder_of(store).running

@@ -1,0 +1,267 @@
+"""Who may write a store: one run at a time, on a disk of this machine or on a shared one.
+
+`_logs/holder-00017.json` is the lease of the 17th run that wrote here. Only the highest
+number counts. To follow a run that is over, one makes the next number: a file is made
+once (O_EXCL), so of several that try, one succeeds, and there is nothing to unlock. File
+locks are not used: network file systems lose them, or pretend.
+
+Whether a run is over:
+
+- it said so at its end, by renaming its file to `holder-00017.ended`;
+- it ran in this process space: its process is gone, or another one has its number now;
+- elsewhere: it touches its file every few seconds. It is taken for dead when the file is
+  old by the clock of the file server, and stays untouched while one watches.
+
+A run that was asleep so long that another one followed notices before it publishes.
+"""
+
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from pipeline.holder import Holder
+from pipeline.retries import ExtractionError
+from pipeline.store.records import LOGS
+
+BEAT_SECONDS = 10.0
+STALE_SECONDS = 180.0
+"""Longer than network file systems cache attributes, and than a server needs to restart."""
+ENDED = ".ended"
+"""Suffix of the last lease after an ordinary end: its number stays in use."""
+
+
+class StoreHeld(ExtractionError):
+    """Another run is writing this store."""
+
+
+class Found(NamedTuple):
+    """The newest lease of a store that has not ended."""
+
+    number: int
+    holder: Holder | None
+    """None where the file says nothing: made just now, or cut short by a crash."""
+    silent_seconds: float
+    """Since it was last heard of, by the clock of the file server."""
+
+    @property
+    def running(self) -> bool:
+        """As far as can be seen at once."""
+        alive = self.holder.alive() if self.holder else None
+        return self.silent_seconds < STALE_SECONDS if alive is None else alive
+
+    def text(self) -> str:
+        who = self.holder.text() if self.holder else "a run that just begins"
+        return f"{who}, last heard of {max(self.silent_seconds, 0):.0f} s ago"
+
+    def to_dict(self) -> dict[str, Any]:
+        who = asdict(self.holder) if self.holder else {}
+        return who | {"silent_seconds": round(self.silent_seconds, 1)}
+
+
+def holder_of(store: Path) -> Found | None:
+    """Who writes a store, or was killed while writing it; None after an ordinary end.
+
+    Changes nothing that outlives the call, and needs no right to write.
+    """
+    folder = store / LOGS
+    number = _newest(folder)
+    return _found(folder, number) if number else None
+
+
+class Lease:
+    """The right to write a store, while it lasts."""
+
+    def __init__(self, store: Path, number: int) -> None:
+        self._store, self._number = store, number
+        self._path = store / LOGS / _name(number)
+
+    def require(self) -> None:
+        """
+        Raises:
+            ExtractionError: another run has followed this one.
+        """
+        follower = self._path.with_name(_name(self._number + 1))
+        if follower.exists() or not self._path.exists():
+            found = holder_of(self._store)
+            who = f": {found.text()}" if found else ""
+            raise ExtractionError(
+                f"{self._store}: this run was silent for so long that another one "
+                f"follows it{who}"
+            )
+
+    def beat(self) -> None:
+        """Say that this run is alive."""
+        try:
+            os.utime(self._path)  # by the clock of the file server
+        except OSError:  # the server is away, or another run follows: require() knows
+            pass
+
+    def end(self) -> None:
+        """Leave the store to others: by renaming, which a full disk allows too."""
+        with suppress(OSError):  # another run follows, or the server is away
+            self._path.rename(self._path.with_suffix(ENDED))
+
+
+@contextmanager
+def hold(
+    store: Path,
+    *,
+    beat_seconds: float = BEAT_SECONDS,
+    stale_seconds: float = STALE_SECONDS,
+    say: Callable[[str], None] = lambda text: None,
+) -> Iterator[Lease]:
+    """Keep every other run out of a store.
+
+    Args:
+        store: its folder for logs exists.
+        say: told when a silent run is watched before this one follows it, which takes
+            two beats.
+
+    Raises:
+        StoreHeld: another run writes it; the line says who, and since when.
+    """
+    lease = _taken(store, beat_seconds, stale_seconds, say)
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(beat_seconds):
+            lease.beat()
+
+    beating = threading.Thread(target=beat, name="lease", daemon=True)
+    beating.start()
+    try:
+        yield lease
+    finally:
+        over.set()
+        beating.join()
+        lease.end()
+
+
+def _taken(
+    store: Path, beat_seconds: float, stale_seconds: float, say: Callable[[str], None]
+) -> Lease:
+    folder = store / LOGS
+    number = _newest(folder)
+    while True:
+        found = _found(folder, number) if number else None
+        if found and not _over(folder, found, beat_seconds, stale_seconds, say):
+            raise StoreHeld(
+                f"{store}: another run is writing this store: {found.text()}"
+                + _advice(found, stale_seconds)
+            )
+        number += 1
+        if not _made(folder / _name(number)):
+            continue  # another run was faster: look at that one
+        newest = _newest(folder)
+        if newest > number:  # we had an old view, and that number was used and removed
+            (folder / _name(number)).unlink()
+            number = newest
+            continue
+        for path, older in _leases(folder):
+            if older < number:
+                path.unlink(missing_ok=True)
+        return Lease(store, number)
+
+
+def _over(
+    folder: Path,
+    found: Found,
+    beat_seconds: float,
+    stale_seconds: float,
+    say: Callable[[str], None],
+) -> bool:
+    alive = found.holder.alive() if found.holder else None
+    if alive is not None:
+        return not alive
+    if found.silent_seconds < stale_seconds:
+        return False
+    # Where the server itself was away, all files are old: a living run beats again.
+    say(f"watching for {2 * beat_seconds:.0f} s whether it is alive: {found.text()}")
+    path = folder / _name(found.number)
+    before = _stamp(path)
+    time.sleep(2 * beat_seconds)
+    return _stamp(path) == before
+
+
+def _advice(found: Found, stale_seconds: float) -> str:
+    if not found.holder or found.holder.alive() is None:
+        return (
+            f" (if it is dead, try again when it was silent for {stale_seconds:.0f} s)"
+        )
+    return ""
+
+
+def _found(folder: Path, number: int) -> Found | None:
+    """None: it has ended, or is not there any more."""
+    path = folder / _name(number)
+    try:
+        text = path.read_bytes()
+        touched = path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    try:
+        holder = Holder(**json.loads(text))
+    except (ValueError, TypeError):
+        holder = None
+    return Found(number, holder, _server_time(folder) - touched)
+
+
+def _made(path: Path) -> bool:
+    """Whether this process, and no other, has made the file."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "w") as file:
+        json.dump(asdict(Holder.this_process()), file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(handle)
+    return True
+
+
+def _name(number: int) -> str:
+    return f"holder-{number:05d}.json"
+
+
+def _leases(folder: Path) -> Iterator[tuple[Path, int]]:
+    for path in folder.glob("holder-*"):
+        if match := re.fullmatch(r"holder-(\d{5,})\.(json|ended)", path.name):
+            yield path, int(match[1])
+
+
+def _newest(folder: Path) -> int:
+    """The highest number in use, 0 for none."""
+    return max((number for _, number in _leases(folder)), default=0)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        with path.open("rb") as file:  # opening makes NFS ask its server
+            state = os.fstat(file.fileno())
+    except FileNotFoundError:
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
+def _server_time(folder: Path) -> float:
+    """Now, by the clock that stamps the files of a folder; ours where we may not write."""
+    probe = folder / f".clock-{uuid4().hex}"
+    try:
+        with probe.open("wb") as file:
+            file.write(b"?")
+            file.flush()
+            os.fsync(file.fileno())
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return time.time()
+    finally:
+        with suppress(OSError):  # there may be none
+            probe.unlink()
