@@ -5,97 +5,32 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
 
-import cv2
-
-from pipeline.extract.blocks import Postponed, Solver
 from pipeline.extract.errors import NotAVideo, VideoError
-from pipeline.extract.video import Block, ExtractSettings, open_extraction
+from pipeline.extract.video import Block, ExtractSettings
 from pipeline.flow.batches import BatchSolver, Coding
-from pipeline.flow.solver import FlowSolver, flow_solver
-from pipeline.isolate import IsolatedVideos, Opened, OpenVideo
+from pipeline.flow.solver import FlowSolver
+from pipeline.isolate import IsolatedVideos
 from pipeline.plan import PlannedVideo, ShardPlan
 from pipeline.progress import ShardProgress
+from pipeline.solvers import (
+    batch_solver,
+    forget_batch_solver,
+    frame_solver,
+    open_with_flow,
+)
 from pipeline.stages import Batched, CodedBlock, InPlace, Size, Stage, Values
 from pipeline.store.codecs import JpegFlow
-from pipeline.store.records import FileRecord, VideoRecord, shard_file
+from pipeline.store.records import VideoRecord, shard_file
 from pipeline.store.shard import Entry, ShardWriter
+from pipeline.task import Effort, ShardReport, Task
 
 REPORT_SECONDS = 0.5
 HASH_BLOCK = 1 << 20
-
-SolverMaker = Callable[[str], BatchSolver]
-"""Name of a profile -> what solves batches with it on the GPU of this process."""
-
-
-class NoDevice(RuntimeError):
-    """The GPU cannot be used; in a line, why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One attempt at a shard."""
-
-    plan: ShardPlan
-    attempt: int = 1
-    isolated: bool = False
-    """Decode each video in a child process: slower, but a crash or a hang has a name."""
-    backend: str = "cpu"
-    """Who computes flow: cpu, opencv or cuda. Whoever runs the task has decided."""
-    cpu_instead: bool = False
-    """Where the GPU cannot be used, the CPU may."""
-    coders: int = 1
-    """Threads that encode, beside the one that reads, where a GPU computes flow."""
-    hang_seconds: float = 60.0
-    open_video: OpenVideo | None = None
-    """Another decoder than ours: tests use it to let one crash or hang."""
-    make_solver: SolverMaker | None = None
-    """Another solver than ours on the GPU: tests and benchmarks use it."""
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether it needs one."""
-        return "flow" in self.plan.modalities and self.backend == "cuda"
-
-
-class Effort(NamedTuple):
-    """What an attempt took; for benchmarks."""
-
-    began: float
-    """By `time.monotonic`, with the solver ready."""
-    ended: float
-    cpu_seconds: float
-    """Of this process and all its threads."""
-    pairs: int = 0
-    """Solved in batches."""
-    busy: tuple[tuple[float, float], ...] = ()
-    """When the batch solver had work."""
-    process: int = 0
-    """Which one it was."""
-
-
-@dataclass(slots=True, kw_only=True)
-class ShardReport:
-    """What became of one attempt. Small: it travels from worker to driver."""
-
-    plan: ShardPlan
-    files: dict[str, Path] = field(default_factory=dict)
-    """Modality -> finished file: on scratch, after `deliver` in the store's `_tmp`."""
-    delivered: dict[str, FileRecord] = field(default_factory=dict)
-    """Modality -> name, size and hash of its file, once delivered."""
-    records: dict[str, list[VideoRecord]] = field(default_factory=dict)
-    """Modality -> its videos, in stored order."""
-    bad: dict[str, str] = field(default_factory=dict)
-    """Video -> why it is quarantined."""
-    flow_made_with: dict[str, str] = field(default_factory=dict)
-    """Back end, device and profile of the flow; empty without flow."""
-    effort: Effort | None = None
 
 
 def build_shard(
@@ -114,6 +49,7 @@ def build_shard(
     Raises:
         OSError: the environment failed (full disk, I/O error); never a video's fault.
         ChildError: a bug showed itself in an isolated child.
+        NoDevice: it needs a GPU that cannot be used.
     """
     plan = task.plan
     report = ShardReport(plan=plan)
@@ -158,12 +94,12 @@ def _stage(
         return InPlace(open_video, encode), {}
     solver: FlowSolver | BatchSolver
     if not task.on_gpu:
-        solver = _solver(task.backend, settings.flow_profile)
+        solver = frame_solver(task.backend, settings.flow_profile)
         return InPlace(open_video, encode), _made_with(solver)
     codec = writers["flow"].codec
     assert isinstance(codec, JpegFlow)
-    solver = batch_solver(task)
-    stack.push(_forget_solver)
+    solver = batch_solver(settings.flow_profile, make=task.make_solver)
+    stack.push(forget_batch_solver)
     batched = Batched(
         open_video,
         [Path(task.plan.folder, video.path) for video in task.plan.videos],
@@ -197,68 +133,6 @@ def _encoded(
             valid = block.arrays["mv_valid"] if modality == "mv" else None
             rows[modality] = writer.encoded(values, valid, size=size)
     return CodedBlock(block.seconds, block.picture_types, rows)
-
-
-@contextmanager
-def open_with_flow(
-    path: Path, *, settings: ExtractSettings, backend: str
-) -> Iterator[Opened]:
-    """Our decoder, with the flow solver of this process. One core is all it uses.
-
-    For a GPU (`cuda`) its blocks have the frames that flow is computed from.
-    """
-    cv2.setNumThreads(1)  # shards run side by side
-    solver: Solver | None = None
-    if "flow" in settings.modalities:
-        solver = (
-            Postponed()
-            if backend == "cuda"
-            else _solver(backend, settings.flow_profile)
-        )
-    with open_extraction(path, settings, solver=solver) as extraction:
-        yield extraction
-
-
-@lru_cache(maxsize=4)
-def _solver(backend: str, profile: str) -> FlowSolver:
-    return flow_solver(backend, profile=profile)
-
-
-@lru_cache(maxsize=1)
-def _batch_solver(make: SolverMaker, profile: str) -> BatchSolver:
-    try:
-        return make(profile)
-    except (
-        Exception
-    ) as error:  # whatever is wrong with the GPU, its libraries, its driver
-        raise NoDevice(f"{error or type(error).__name__}") from error
-
-
-def batch_solver(task: Task) -> BatchSolver:
-    """What solves batches for a task on a GPU; made once in a process.
-
-    Raises:
-        NoDevice: the GPU cannot be used.
-    """
-    profile = extract_settings(task.plan).flow_profile
-    return _batch_solver(task.make_solver or cuda_solver, profile)
-
-
-def _forget_solver(
-    kind: type[BaseException] | None, error: BaseException | None, trace: object
-) -> None:
-    """After an error nobody knows what the solver still has under way."""
-    if kind is not None:
-        _batch_solver.cache_clear()
-
-
-def cuda_solver(profile: str) -> BatchSolver:
-    """The batch solver of the first GPU that this process sees.
-
-    Raises:
-        FlowError: there is none, or it cannot be used.
-    """
-    return cast(BatchSolver, flow_solver("cuda", profile=profile))
 
 
 def extract_settings(plan: ShardPlan) -> ExtractSettings:

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.build import Task, batch_solver, extract_settings, open_with_flow
+from pipeline.build import extract_settings
 from pipeline.executors.crew import Crew
 from pipeline.extract.decode import probe
 from pipeline.extract.errors import VideoError
 from pipeline.flow.batches import BatchSolver, Coding, consecutive
 from pipeline.plan import PlannedVideo
+from pipeline.solvers import batch_solver, open_with_flow
 from pipeline.store.codecs import JpegFlow
+from pipeline.task import Task
 
 PROBED_VIDEOS, CALIBRATED_VIDEOS, CALIBRATED_FRAMES = 32, 4, 48
 GUESSED_BYTES_PER_FRAME = 3_000.0
@@ -190,7 +192,9 @@ def calibrate(task: Task) -> Calibration:
 def _first_frames(path: Path, task: Task, *, count: int) -> Calibration:
     plan, frames, gpu, gpu_cpu = task.plan, 0, 0.0, 0.0
     settings = extract_settings(plan)
-    solver = batch_solver(task) if task.on_gpu else None
+    solver = None
+    if task.on_gpu:
+        solver = batch_solver(settings.flow_profile, make=task.make_solver)
     sizes: dict[str, int] = {}
     began = time.process_time()
     with open_with_flow(path, settings=settings, backend=task.backend) as opened:

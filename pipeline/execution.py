@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.build import SolverMaker, Task
 from pipeline.cluster.address import joined_by_auto, settle_token
 from pipeline.executors.attempt import Outcome
 from pipeline.executors.crew import Crew, local_crew, require_gpu
@@ -18,6 +17,7 @@ from pipeline.flow.solver import flow_solver
 from pipeline.isolate import OpenVideo
 from pipeline.progress import Watcher
 from pipeline.retries import ExtractionError
+from pipeline.task import SolverMaker, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

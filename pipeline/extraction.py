@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.adapters.videos import DataSet
-from pipeline.build import Task
 from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.execution import POOL, Execution, gathered, outcomes, require_backend
 from pipeline.executors.attempt import Failure, attempts, forget_attempts
@@ -28,6 +27,7 @@ from pipeline.publish import (
 from pipeline.retries import Patience, retried
 from pipeline.store.records import LOGS, PLAN, FileRecord
 from pipeline.summary import Summary, summarize
+from pipeline.task import Task
 
 DAMAGED = f"{LOGS}/damaged.json"
 """What `pipeline verify` found; the next run looks at these files closely."""

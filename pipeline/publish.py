@@ -15,7 +15,6 @@ from pathlib import Path
 from uuid import uuid4
 
 from pipeline.adapters.videos import DataSet, Video
-from pipeline.build import ShardReport
 from pipeline.plan import StorePlan
 from pipeline.store.files import (
     read_commit,
@@ -40,6 +39,7 @@ from pipeline.store.records import (
     commit_file,
 )
 from pipeline.store.verify import content_hash
+from pipeline.task import ShardReport
 
 ARRIVING = "_tmp"
 COPY_BLOCK = 4 << 20

@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 
-from pipeline.build import ShardReport, Task
 from pipeline.executors.attempt import Failure
+from pipeline.task import ShardReport, Task
 
 ATTEMPTS = 3
 """Per shard and run; from this attempt on each video has a child process of its own."""

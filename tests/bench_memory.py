@@ -18,8 +18,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from pipeline.build import Task, build_shard
+from pipeline.build import build_shard
 from pipeline.plan import PlannedVideo, StoreSettings, new_plan
+from pipeline.task import Task
 
 CASES = {
     "rgb,mv at 256 px": (256, "rgb,mv"),

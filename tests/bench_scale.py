@@ -22,7 +22,6 @@ from bench_memory import peak_mb
 
 from pipeline import upkeep
 from pipeline.adapters.videos import DataSet, Video
-from pipeline.build import ShardReport, Task
 from pipeline.execution import Execution
 from pipeline.extraction import _tasks, store_plan
 from pipeline.plan import ShardPlan, StorePlan, StoreSettings
@@ -32,6 +31,7 @@ from pipeline.store import MODALITIES, Store
 from pipeline.store.records import FileRecord, VideoRecord, shard_file
 from pipeline.store.schema import num_entries
 from pipeline.summary import summarize
+from pipeline.task import ShardReport, Task
 
 KINETICS_700 = 650_000
 FRAMES, CLASSES = 250, 700

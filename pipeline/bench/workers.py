@@ -18,7 +18,6 @@ from typing import NamedTuple
 from pipeline.bench.clips import original_clips
 from pipeline.bench.flow import aligned
 from pipeline.bench.processor import processor
-from pipeline.build import Effort, ShardReport, SolverMaker, Task
 from pipeline.executors.attempt import Failure
 from pipeline.executors.crew import coders_beside, local_crew, usable_cores
 from pipeline.executors.pool import run_in_pool
@@ -28,6 +27,7 @@ from pipeline.plan import PlannedVideo, ShardPlan, StoreSettings, new_plan
 from pipeline.progress import SILENT
 from pipeline.publish import prepare
 from pipeline.stages import busy_seconds
+from pipeline.task import Effort, ShardReport, SolverMaker, Task
 
 SHARDS_PER_WORKER = 2
 CLIPS = 8

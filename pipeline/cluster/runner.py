@@ -24,7 +24,6 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipeline.build import Task
 from pipeline.cluster.resources import (
     Shape,
     Slots,
@@ -38,6 +37,7 @@ from pipeline.executors.attempt import Failure, Outcome, attempt
 from pipeline.executors.crew import Crew
 from pipeline.progress import ShardProgress, Watcher
 from pipeline.retries import ExtractionError
+from pipeline.task import Task
 
 POLL_SECONDS = 0.5
 ANSWER_SECONDS = 10

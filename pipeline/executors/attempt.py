@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.build import NoDevice, ShardReport, Task, build_shard
+from pipeline.build import build_shard
 from pipeline.isolate import ChildError
 from pipeline.plan import ShardPlan
 from pipeline.progress import ShardProgress
 from pipeline.publish import deliver
+from pipeline.solvers import NoDevice
 from pipeline.store.records import LOGS
+from pipeline.task import ShardReport, Task
 
 SCRATCH_PREFIX = "motion-shards"
 

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.build import SolverMaker, Task
 from pipeline.executors.gpus import find_gpus, trouble_with_flow
 from pipeline.flow.errors import FlowError
+from pipeline.task import SolverMaker, Task
 
 CORES_PER_WORKER = 2
 """Of a worker with a GPU: one decodes and makes vectors, one encodes."""

@@ -4,9 +4,9 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.build import Task
 from pipeline.executors.attempt import Outcome, attempt
 from pipeline.progress import Watcher
+from pipeline.task import Task
 
 
 def run_here(

@@ -14,11 +14,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from pipeline.build import Task
 from pipeline.executors.attempt import Failure, Outcome, attempt
 from pipeline.executors.gpus import use_gpu
 from pipeline.isolate import follow_parent
 from pipeline.progress import ShardProgress, Watcher
+from pipeline.task import Task
 
 POLL_SECONDS = 0.5
 START_SECONDS = 120.0

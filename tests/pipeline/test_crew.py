@@ -9,7 +9,6 @@ import pytest
 from batch_solvers import ZeroFlow, broken
 from small_videos import SETTINGS, data_set, draw_videos, store_bytes
 
-from pipeline.build import Task
 from pipeline.execution import Execution
 from pipeline.executors import crew as crews
 from pipeline.executors.crew import Crew, gpu_workers, local_crew, split
@@ -19,6 +18,7 @@ from pipeline.flow.errors import FlowError
 from pipeline.plan import PlannedVideo, new_plan
 from pipeline.progress import Silent
 from pipeline.retries import ExtractionError
+from pipeline.task import Task
 
 ALL = SETTINGS.record(["rgb", "flow", "mv"])
 

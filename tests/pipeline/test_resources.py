@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.build import Task
 from pipeline.cluster import runner
 from pipeline.cluster.resources import (
     Node,
@@ -20,6 +19,7 @@ from pipeline.cluster.resources import (
 from pipeline.cluster.runner import _Field
 from pipeline.plan import PlannedVideo, StoreSettings, new_plan
 from pipeline.retries import ExtractionError
+from pipeline.task import Task
 
 ALL = ("rgb", "flow", "mv")
 HEAD = Node("head", 0, 0)

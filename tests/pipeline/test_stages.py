@@ -12,7 +12,7 @@ from batch_solvers import EVERYTHING, LargeBatches
 from small_videos import draw_videos
 
 from pipeline.ahead import Reader
-from pipeline.build import ShardReport, Task, build_shard
+from pipeline.build import build_shard
 from pipeline.extract.blocks import Postponed
 from pipeline.extract.errors import DecodeError
 from pipeline.extract.video import Block, open_extraction
@@ -21,6 +21,7 @@ from pipeline.plan import PlannedVideo, ShardPlan, StoreSettings, new_plan
 from pipeline.stages import Batched, CodedBlock, busy_seconds
 from pipeline.store.codecs import JpegFlow
 from pipeline.store.shard import Levels
+from pipeline.task import ShardReport, Task
 
 MODALITIES = ("rgb", "flow", "mv")
 SIZES = [(48, 64), (64, 64), (48, 96)]
