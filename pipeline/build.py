@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from pipeline.batched import Batched
 from pipeline.extract.errors import NotAVideo, VideoError
 from pipeline.extract.video import Block, ExtractSettings
 from pipeline.flow.batches import BatchSolver, Coding
@@ -23,7 +24,7 @@ from pipeline.solvers import (
     frame_solver,
     open_with_flow,
 )
-from pipeline.stages import Batched, CodedBlock, InPlace, Size, Stage, Values
+from pipeline.stages import CodedBlock, InPlace, Size, Stage, Values
 from pipeline.store.codecs import JpegFlow
 from pipeline.store.records import VideoRecord, shard_file
 from pipeline.store.shard import Entry, ShardWriter

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,6 @@ from pipeline.flow.solver import flow_solver
 from pipeline.plan import PlannedVideo, ShardPlan, StoreSettings, new_plan
 from pipeline.progress import SILENT
 from pipeline.publish import prepare
-from pipeline.stages import busy_seconds
 from pipeline.task import Effort, ShardReport, SolverMaker, Task
 
 SHARDS_PER_WORKER = 2
@@ -156,6 +155,15 @@ def _within(
         cut = Span(*one).cut(span)
         if cut.seconds:
             yield cut
+
+
+def busy_seconds(spans: Sequence[Sequence[tuple[float, float]]]) -> float:
+    """How long at least one of several solvers had work."""
+    total, reached = 0.0, float("-inf")
+    for began, ended in sorted(chain.from_iterable(spans)):
+        total += max(ended - max(began, reached), 0.0)
+        reached = max(reached, ended)
+    return total
 
 
 def cpu_batches(profile: str) -> BatchSolver:

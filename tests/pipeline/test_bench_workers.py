@@ -16,6 +16,10 @@ def test_only_the_stretch_in_which_all_were_at_work_counts():
     assert row["busy_share"] == pytest.approx((6 - 2 + 1) / 6)
 
 
+def test_busy_time_counts_overlaps_once():
+    assert workers.busy_seconds([[(0, 2), (5, 6)], [(1, 3)], []]) == pytest.approx(4)
+
+
 @pytest.mark.slow
 def test_a_run_measures_each_number_of_workers():
     result = workers.run(

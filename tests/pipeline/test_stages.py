@@ -12,13 +12,14 @@ from batch_solvers import EVERYTHING, LargeBatches
 from small_videos import draw_videos
 
 from pipeline.ahead import Reader
+from pipeline.batched import Batched
 from pipeline.build import build_shard
 from pipeline.extract.blocks import Postponed
 from pipeline.extract.errors import DecodeError
 from pipeline.extract.video import Block, open_extraction
 from pipeline.flow.batches import Coding
 from pipeline.plan import PlannedVideo, ShardPlan, StoreSettings, new_plan
-from pipeline.stages import Batched, CodedBlock, busy_seconds
+from pipeline.stages import CodedBlock
 from pipeline.store.codecs import JpegFlow
 from pipeline.store.shard import Levels
 from pipeline.task import ShardReport, Task
@@ -251,7 +252,3 @@ def test_the_reader_stops_where_its_limit_is_and_goes_on_when_there_is_room():
             assert len(blocks) == 5 + room and video.read == 5 + room + 1
         assert reader.most_held == 10 << 20
     assert not reader._thread.is_alive()
-
-
-def test_busy_time_counts_overlaps_once():
-    assert busy_seconds([[(0, 2), (5, 6)], [(1, 3)], []]) == pytest.approx(4)
