@@ -4,20 +4,19 @@ Ray's own validator knows the schema. It does not look inside `provider`, does n
 `auth`, and does not read commands; what it says of a wrong file has many types.
 """
 
-import contextlib
-import copy
 import difflib
-import io
 import ipaddress
-import json
-import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import yaml
+
+from pipeline.cluster.finding import Finding
+from pipeline.cluster.ray_validator import provider_keys, refusals
+from pipeline.cluster.start_commands import start_commands
 
 LOCAL_KEYS = frozenset(
     ("type", "head_ip", "worker_ips", "coordinator_address", "external_head_ip")
@@ -26,20 +25,12 @@ LOCAL_KEYS = frozenset(
 """Those of `provider` that mean something for machines of one's own."""
 MORE_KEYS = frozenset(("aws_credentials", "max_retries"))
 """Ray reads them, and its schema does not name them."""
-GCS_PORT = 6379
+_NODE_TYPES = ("available_node_types", "head_node_type", "head_node", "worker_nodes")
 _PLACEHOLDER = re.compile(
     r"\.example\b|\bexample\.(com|org|net)\b|<[^<>\s]+>|\bfs-0123456789abcdef0\b"
     r"|\bami-0123456789abcdef0\b|\bCHANGE_?ME\b|\bYOUR[_-]",
     re.IGNORECASE,
 )
-
-
-class Finding(NamedTuple):
-    """One thing that is wrong, or looks so."""
-
-    level: Literal["error", "warning"]
-    text: str
-    """One line: where, what was expected, what came."""
 
 
 def findings(path: Path) -> list[Finding]:
@@ -58,10 +49,10 @@ def findings(path: Path) -> list[Finding]:
         *_machines(config),
         *_counts(config),
         *_auth(config),
-        *_start_commands(config),
+        *start_commands(config),
         *_paths(config),
         *_placeholders(config),
-        *_rays_own(config),
+        *refusals(_for_ray(config)),
     ]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level)
 
@@ -85,37 +76,11 @@ def _local(config: Mapping[str, Any]) -> bool:
     return config["provider"].get("type") == "local"
 
 
-def _rays_own(config: Mapping[str, Any]) -> Iterator[Finding]:
-    """What `ray up` itself would refuse."""
-    if _local(config):  # said by _machines; Ray would stop there
-        config = {k: v for k, v in config.items() if k not in _NODE_TYPES}
-    try:
-        import ray
-        from ray.autoscaler._private.util import prepare_config, validate_config
-    except ImportError as error:
-        yield Finding(
-            "warning",
-            f"Ray's own validator is not where it was ({error}): only our checks were made",
-        )
-        return
-    told = io.StringIO()  # it talks to the terminal, too
-    logging.getLogger("ray.autoscaler").setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
-            validate_config(prepare_config(copy.deepcopy(dict(config))))
-    except Exception as error:  # noqa: BLE001  (it raises many types, some by accident)
-        where = ".".join(map(str, getattr(error, "absolute_path", ()))) or "the file"
-        said = getattr(error, "message", None) or str(error) or told.getvalue()
-        lines = [line for line in str(said).splitlines() if line.strip()]
-        text = _plain(lines[-1] if lines else type(error).__name__)
-        yield Finding("error", f"{where}: Ray {ray.__version__} says: {text}")
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", text).strip()
-
-
-_NODE_TYPES = ("available_node_types", "head_node_type", "head_node", "worker_nodes")
+def _for_ray(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What Ray's validator gets to see: it would stop at what `_machines` says."""
+    if not _local(config):
+        return config
+    return {key: value for key, value in config.items() if key not in _NODE_TYPES}
 
 
 def _provider(config: Mapping[str, Any]) -> Iterator[Finding]:
@@ -123,7 +88,7 @@ def _provider(config: Mapping[str, Any]) -> Iterator[Finding]:
     provider = config["provider"]
     if "type" not in provider:
         yield Finding("error", "provider.type: expected local, aws, gcp, ..., got none")
-    known = LOCAL_KEYS if _local(config) else _schema_keys() | LOCAL_KEYS | MORE_KEYS
+    known = LOCAL_KEYS if _local(config) else provider_keys() | LOCAL_KEYS | MORE_KEYS
     for key in provider:
         if key not in known:
             near = difflib.get_close_matches(str(key), sorted(known), 1)
@@ -131,18 +96,6 @@ def _provider(config: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding("error", f"provider.{key}: not a key that Ray reads{hint}")
     if provider.get("type") == "aws" and not provider.get("region"):
         yield Finding("error", "provider.region: expected an AWS region, got none")
-
-
-def _schema_keys() -> frozenset[str]:
-    """What Ray's schema names below `provider`, for all kinds of clouds."""
-    try:
-        from ray import autoscaler
-
-        path = Path(str(autoscaler.__file__)).parent / "ray-schema.json"
-        schema = json.loads(path.read_text())
-        return frozenset(schema["properties"]["provider"]["properties"])
-    except (ImportError, OSError, ValueError, KeyError):
-        return frozenset({"type", "region", "availability_zone", "security_group"})
 
 
 def _machines(config: Mapping[str, Any]) -> Iterator[Finding]:
@@ -230,74 +183,6 @@ def _auth(config: Mapping[str, Any]) -> Iterator[Finding]:
     key = auth.get("ssh_private_key")
     if isinstance(key, str) and not Path(key).expanduser().is_file():
         yield Finding("warning", f"auth.ssh_private_key: no file {key} on this machine")
-
-
-def _start_commands(config: Mapping[str, Any]) -> Iterator[Finding]:
-    """Head and workers must speak on one port, and come back to the shell."""
-    head = _commands(config, "head_start_ray_commands")
-    workers = _commands(config, "worker_start_ray_commands")
-    port = GCS_PORT
-    for role, commands in (("head", head), ("worker", workers)):
-        if commands is None:
-            continue
-        where = f"{role}_start_ray_commands"
-        if not (start := _ray_start(commands)):
-            yield Finding("error", f"{where}: expected `ray start`, found none")
-            continue
-        if "--block" in start.split():
-            yield Finding("error", f"{where}: with --block, `ray up` waits for ever")
-        yield from _ports(where, start)
-        if role == "head":
-            port = int(_option(start, "port") or GCS_PORT)
-            if "--head" not in start.split():
-                yield Finding("error", f"{where}: expected `ray start --head`")
-            if not _option(start, "autoscaling-config"):
-                yield Finding(
-                    "error",
-                    f"{where}: expected --autoscaling-config=~/ray_bootstrap_config.yaml, "
-                    "without which the head starts no workers",
-                )
-        else:
-            address = _option(start, "address") or ""
-            host, _, its_port = address.rpartition(":")
-            if host not in ("$RAY_HEAD_IP", "${RAY_HEAD_IP}"):
-                yield Finding(
-                    "error",
-                    f"{where}: expected --address=$RAY_HEAD_IP:{port}, got {address!r}",
-                )
-            elif its_port != str(port):
-                yield Finding(
-                    "error", f"{where}: the head listens on {port}, got {address}"
-                )
-
-
-def _commands(config: Mapping[str, Any], key: str) -> str | None:
-    """All commands of a role as one text; None: Ray's own are used."""
-    commands = config.get(key)
-    if commands is None:
-        return None
-    return "\n".join(map(str, commands)) if isinstance(commands, list) else ""
-
-
-def _ray_start(commands: str) -> str:
-    """From `ray start` to the end of that command."""
-    match = re.search(r"\bray start\b[^;&|\n]*", commands)
-    return match[0] if match else ""
-
-
-def _option(command: str, name: str) -> str | None:
-    match = re.search(rf"--{name}[= ]([^\s;]+)", command)
-    return match[1].strip("'\"") if match else None
-
-
-def _ports(where: str, command: str) -> Iterator[Finding]:
-    ports: dict[str, str] = {}
-    for name, text in re.findall(r"--((?:[a-z-]+-)?port)[= ](\S+)", command):
-        if not text.isdigit() or not (text == "0" or 1024 <= int(text) <= 65535):
-            yield Finding("error", f"{where}: --{name}: expected a port, got {text}")
-        elif text != "0" and text in ports:
-            yield Finding("error", f"{where}: --{name} is {text} like --{ports[text]}")
-        ports[text] = name
 
 
 def _paths(config: Mapping[str, Any]) -> Iterator[Finding]:
