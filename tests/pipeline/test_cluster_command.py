@@ -15,7 +15,8 @@ from pipeline.cli import main
 from pipeline.cluster.address import answers, joined_by_auto, settle_token
 from pipeline.cluster.command import elsewhere
 from pipeline.cluster.errors import ClusterError
-from pipeline.cluster.jobs import Job, JobServer, new_id
+from pipeline.cluster.job import Job, new_id
+from pipeline.cluster.jobs import JobServer
 
 HERE = Path("/home/anna")
 
@@ -123,7 +124,7 @@ def test_without_any_cluster_the_line_says_how_to_get_one(monkeypatch, tmp_path)
     for name in ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    monkeypatch.setattr("pipeline.cluster.jobs.DASHBOARD_PORT", 1)
+    monkeypatch.setattr("pipeline.cluster.dashboard.DASHBOARD_PORT", 1)
     with pytest.raises(RuntimeError, match="--address http://HEAD:1 or RAY_API"):
         JobServer()
 
