@@ -27,7 +27,7 @@ from pipeline.flow.batches import (
 )
 from pipeline.isolate import OpenVideo
 from pipeline.stages import CodedBlock, CodedVideo, Encode, Size, Values
-from pipeline.store.shard import Levels
+from pipeline.store.encoding import Levels
 
 AHEAD_BYTES = 256 << 20
 """Of decoded blocks that wait for their flow or their turn: about 500 frames of 340x256."""

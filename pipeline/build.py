@@ -25,7 +25,8 @@ from pipeline.solvers import (
     open_with_flow,
 )
 from pipeline.stages import CodedBlock, InPlace, Size, Stage, Values
-from pipeline.store.codecs import JpegFlow
+from pipeline.store.codecs import Codec, JpegFlow
+from pipeline.store.encoding import encoded
 from pipeline.store.records import VideoRecord, shard_file
 from pipeline.store.shard import Entry, ShardWriter
 from pipeline.task import Effort, ShardReport, Task
@@ -54,15 +55,16 @@ def build_shard(
     """
     plan = task.plan
     report = ShardReport(plan=plan)
+    codecs = {modality: plan.codec(modality) for modality in plan.modalities}
     with ExitStack() as stack:
         writers = {}
-        for modality in plan.modalities:
+        for modality, codec in codecs.items():
             name = shard_file(modality, plan.shard, plan.shards)
             report.files[modality] = path = scratch / name
             report.records[modality] = []
-            writer = ShardWriter(path, modality=modality, codec=plan.codec(modality))
+            writer = ShardWriter(path, modality=modality, codec=codec)
             writers[modality] = stack.enter_context(writer)
-        stage, report.flow_made_with = _stage(task, writers, stack)
+        stage, report.flow_made_with = _stage(task, codecs, stack)
         began, cpu_before = time.monotonic(), time.process_time()
         tick = _Ticker(plan.shard, on_progress)
         for video in plan.videos:
@@ -79,7 +81,7 @@ def build_shard(
 
 
 def _stage(
-    task: Task, writers: Mapping[str, ShardWriter], stack: ExitStack
+    task: Task, codecs: Mapping[str, Codec], stack: ExitStack
 ) -> tuple[Stage, dict[str, str]]:
     """How this attempt turns videos into rows, and who computes its flow."""
     settings = extract_settings(task.plan)
@@ -90,14 +92,14 @@ def _stage(
     if task.isolated:
         child = IsolatedVideos(open_video, hang_seconds=task.hang_seconds)
         open_video = stack.enter_context(child).open
-    encode = partial(_encoded, writers)
-    if "flow" not in writers:
+    encode = partial(_encoded, codecs)
+    if "flow" not in codecs:
         return InPlace(open_video, encode), {}
     solver: FlowSolver | BatchSolver
     if not task.on_gpu:
         solver = frame_solver(task.backend, settings.flow_profile)
         return InPlace(open_video, encode), _made_with(solver)
-    codec = writers["flow"].codec
+    codec = codecs["flow"]
     assert isinstance(codec, JpegFlow)
     solver = batch_solver(settings.flow_profile, make=task.make_solver)
     stack.push(forget_batch_solver)
@@ -125,14 +127,14 @@ def _solved(stage: Stage) -> tuple[int, tuple[tuple[float, float], ...]]:
 
 
 def _encoded(
-    writers: Mapping[str, ShardWriter], block: Block, flow: Values | None, size: Size
+    codecs: Mapping[str, Codec], block: Block, flow: Values | None, size: Size
 ) -> CodedBlock:
     rows = {}
-    for modality, writer in writers.items():
+    for modality, codec in codecs.items():
         values = flow if modality == "flow" else block.arrays.get(modality)
         if values is not None:
             valid = block.arrays["mv_valid"] if modality == "mv" else None
-            rows[modality] = writer.encoded(values, valid, size=size)
+            rows[modality] = encoded(values, valid, codec=codec, size=size)
     return CodedBlock(block.seconds, block.picture_types, rows)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.ahead import Facts
 from pipeline.extract.video import Block
 from pipeline.isolate import OpenVideo
-from pipeline.store.shard import Encoded, Levels
+from pipeline.store.encoding import Encoded, Levels
 
 
 class CodedBlock(NamedTuple):

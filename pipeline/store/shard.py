@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import IO, Self
 
 import h5py
 import numpy as np
 
-from .codecs import Codec, JpegFlow
+from .codecs import Codec
+from .encoding import Encoded, Levels, encoded
 from .errors import LayoutError
-from .schema import INDEX_FIELDS, LAYOUT_VERSION, entry_shape, num_entries
+from .schema import INDEX_FIELDS, LAYOUT_VERSION, num_entries
 
 SPARE_BYTES = 32 << 20
 """What must stay free on the disk: HDF5 2.0 crashes the process where it finds none."""
@@ -27,24 +28,6 @@ JPEG_CHUNK_BYTES = 1 << 18
 MV_CHUNK_VALUES = 1 << 16
 SPOOL_BYTES = 16 << 20
 """A video's rows wait for its end in memory up to here, beyond on disk."""
-
-
-class Levels(NamedTuple):
-    """Flow that was brought to 8 bits where it was computed."""
-
-    planes: np.ndarray
-    """(F, 2, H, W) uint8, the levels of the codec, u before v."""
-    clipped: int
-    """How many of the values lay beyond the bound."""
-
-
-class Encoded(NamedTuple):
-    """Entries as rows, not yet in a file."""
-
-    rows: list[np.ndarray]
-    values: int
-    clipped: int
-    valid: np.ndarray | None
 
 
 class Entry:
@@ -75,19 +58,19 @@ class Entry:
         return sum(map(len, self._seconds))
 
     def append(
-        self, values: "np.ndarray | Levels", valid: np.ndarray | None = None
+        self, values: np.ndarray | Levels, valid: np.ndarray | None = None
     ) -> None:
-        """Add entries in order, in the units of the layout; see `ShardWriter.encoded`.
+        """Add entries in order, in the units of the layout; see `encoded`.
 
         Raises:
             LayoutError: another shape or type, NaN, infinity, or vectors out of range.
             OSError: the disk has no room. HDF5 2.0 would crash on it instead.
         """
         size = (self.height, self.width)
-        self.append_encoded(self._shard.encoded(values, valid, size=size))
+        self.append_encoded(encoded(values, valid, codec=self._shard.codec, size=size))
 
-    def append_encoded(self, coded: "Encoded") -> None:
-        """Add entries in order that `ShardWriter.encoded` made, on whatever thread.
+    def append_encoded(self, coded: Encoded) -> None:
+        """Add entries in order that `encoded` made, on whatever thread.
 
         Raises:
             OSError: the disk has no room. HDF5 2.0 would crash on it instead.
@@ -173,60 +156,6 @@ class ShardWriter:
             self._file.close()
             if exc_type is not None:
                 self.path.unlink(missing_ok=True)
-
-    def encoded(
-        self,
-        values: np.ndarray | Levels,
-        valid: np.ndarray | None = None,
-        *,
-        size: tuple[int, int],
-    ) -> Encoded:
-        """Entries of a video of this size -> rows for `Entry.append_encoded`.
-
-        Changes nothing, so that several threads may encode for one writer.
-
-        Args:
-            values: rgb (F, H, W, 3) uint8; flow (F, H, W, 2) float32, px, or its levels;
-                mv (F, M, N, 2) float32, px. F may be 0.
-            valid: (F,) bool, for mv and for nothing else.
-            size: H and W.
-
-        Raises:
-            LayoutError: another shape or type, NaN, infinity, or vectors out of range.
-        """
-        modality, codec = self.modality, self.codec
-        if isinstance(values, Levels):
-            return self._packed(values, size)
-        shape = entry_shape(modality, height=size[0], width=size[1])
-        if values.shape[1:] != shape:
-            raise LayoutError(
-                f"{modality}: expected entries of {shape} for {size[0]}x{size[1]} "
-                f"px, got {values.shape}"
-            )
-        if (valid is not None) != (modality == "mv"):
-            raise LayoutError(f"{modality}: expected valid with mv and only there")
-        if valid is not None and (
-            valid.shape != values.shape[:1] or valid.dtype != bool
-        ):
-            raise LayoutError(
-                f"mv_valid: expected {values.shape[:1]} bool, "
-                f"got {valid.shape} {valid.dtype}"
-            )
-        return Encoded(
-            rows=codec.encode(values),
-            values=values.size,
-            clipped=codec.clipped(values),
-            valid=None if valid is None else valid.astype(np.uint8),
-        )
-
-    def _packed(self, levels: Levels, size: tuple[int, int]) -> Encoded:
-        codec, planes = self.codec, levels.planes
-        if not isinstance(codec, JpegFlow) or planes.shape[2:] != size:
-            raise LayoutError(
-                f"{self.modality}: expected levels of flow of {size[0]}x{size[1]} px, "
-                f"got {planes.shape}"
-            )
-        return Encoded(codec.pack(planes), planes.size, levels.clipped, None)
 
     @contextmanager
     def video(self, video_id: str, *, height: int, width: int) -> Iterator[Entry]:

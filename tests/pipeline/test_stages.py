@@ -21,7 +21,7 @@ from pipeline.flow.batches import Coding
 from pipeline.plan import PlannedVideo, ShardPlan, StoreSettings, new_plan
 from pipeline.stages import CodedBlock
 from pipeline.store.codecs import JpegFlow
-from pipeline.store.shard import Levels
+from pipeline.store.encoding import Levels
 from pipeline.task import ShardReport, Task
 
 MODALITIES = ("rgb", "flow", "mv")
