@@ -35,13 +35,27 @@ def _paint(words, halves, octets, grid):
 def quarter_grid(records: bytes | memoryview, *, cells: tuple[int, int]) -> np.ndarray:
     """Paint the blocks of one frame.
 
+    FFmpeg's vectors point from a block to where the encoder copied it from. They are
+    turned around, so that like optical flow they say where content went: x grows to the
+    right, y grows downward.
+
     Args:
-        records: AVMotionVector of every block. May be empty.
+        records: AVMotionVector of every block. May be empty: intra-coded frames have none.
         cells: rows and columns of the grid.
 
     Returns:
-        (rows, columns, 2) int32, in quarters of a pixel, flow sign. Zero where no block
-        from the past covers a cell; of several the last one counts.
+        (rows, columns, 2) int32, (dx, dy) in quarters of a pixel from the reference frame
+        to this one. Zero where no block from the past covers a cell; of several the last
+        one counts.
+
+    Note:
+        FFmpeg says that the reference is in the past, not how far. `references.py` decides
+        whether it is the frame before.
+
+    Source:
+        Motion vectors as a network's input: Zhang et al., "Real-time Action Recognition
+        with Enhanced Motion Vector CNNs", CVPR 2016, arXiv:1604.07669. Meaning of the
+        fields: AVMotionVector in libavutil/motion_vector.h.
     """
     grid = np.zeros((*cells, 2), np.int32)
     if len(records):

@@ -104,37 +104,6 @@ class Grids:
         return stored_grids(quarters, self._geometry)
 
 
-def vector_grid(vectors: np.ndarray, *, height: int, width: int) -> np.ndarray:
-    """Paint the motion vectors of one frame on a grid of 8 px cells.
-
-    FFmpeg's vectors point from a block to where the encoder copied it from. We
-    turn them around, so that like optical flow they say where content went:
-    x grows to the right, y grows downward.
-
-    Args:
-        vectors: structured array of `av.sidedata.MotionVectors.to_ndarray`, of
-            frame k+1. May be empty: intra-coded frames have none.
-        height, width: of the frame, in pixels.
-
-    Returns:
-        (ceil(height / 8), ceil(width / 8), 2) float32, (dx, dy) in pixels from the
-        reference frame to this one, entry k of `mv`. A cell has the vector of its
-        block; zero where the block is intra-coded or predicted only from the future.
-
-    Note:
-        The reference frame is frame k only if the stream was made with `bf=0, refs=1`.
-        FFmpeg says that the reference is in the past, not how far. `references.py`
-        decides whether the grid may be called valid.
-
-    Source:
-        Motion vectors as a network's input: Zhang et al., "Real-time Action Recognition
-        with Enhanced Motion Vector CNNs", CVPR 2016, arXiv:1604.07669. Meaning of the
-        fields: AVMotionVector in libavutil/motion_vector.h.
-    """
-    cells = (-(-height // CELL_PX), -(-width // CELL_PX))
-    return quarter_grid(vectors.tobytes(), cells=cells).astype(np.float32) / 4
-
-
 def stored_grids(quarters: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Bring grids of the source's cells to the stored grid.
 

@@ -8,6 +8,7 @@ import pytest
 from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from moving import MOVES
 
+from pipeline.extract.cells import CELL_PX, quarter_grid
 from pipeline.extract.decode import open_video
 from pipeline.extract.orientation import UPRIGHT, Orientation
 from pipeline.extract.side_data import side_data
@@ -15,7 +16,6 @@ from pipeline.extract.vectors import (
     VECTOR,
     Geometry,
     stored_grids,
-    vector_grid,
 )
 from pipeline.extract.video import ExtractSettings, open_extraction
 
@@ -54,8 +54,14 @@ def together(*records: np.ndarray) -> np.ndarray:
     return joined
 
 
+def painted_px(records: np.ndarray, *, height: int, width: int) -> np.ndarray:
+    """The grid of a frame of this size, in px."""
+    cells = (-(-height // CELL_PX), -(-width // CELL_PX))
+    return quarter_grid(records.tobytes(), cells=cells) / 4
+
+
 def grid(*records: np.ndarray, height: int = 32, width: int = 48) -> np.ndarray:
-    return vector_grid(together(*records), height=height, width=width)
+    return painted_px(together(*records), height=height, width=width)
 
 
 def original(path: Path, *, short_side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +122,7 @@ def test_blocks_beyond_the_frame_are_cut():
 def test_vectors_say_where_content_went(moving_video: Path):
     with open_video(moving_video, vectors=True) as video:
         grids = [
-            vector_grid(
+            painted_px(
                 np.frombuffer(side_data(p.frame, "MOTION_VECTORS"), VECTOR),
                 height=64,
                 width=64,
@@ -137,8 +143,8 @@ def test_the_array_that_pyav_makes_gives_the_same_grid(moving_video: Path):
         theirs = last.side_data["MOTION_VECTORS"].to_ndarray()  # type: ignore[attr-defined]
         records = np.frombuffer(side_data(last, "MOTION_VECTORS"), VECTOR)
     np.testing.assert_array_equal(
-        vector_grid(theirs, height=64, width=64),
-        vector_grid(records, height=64, width=64),
+        painted_px(theirs, height=64, width=64),
+        painted_px(records, height=64, width=64),
     )
 
 
