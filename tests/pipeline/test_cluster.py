@@ -34,20 +34,6 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("videos")
-    draw_videos(folder, 12)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def expected(folder, tmp_path_factory) -> dict[str, bytes]:
-    out = tmp_path_factory.mktemp("stores") / "store"
-    extract(data_set(folder), RGB_MV, out=out, execution=Execution(workers=0))
-    return store_bytes(out)
-
-
-@pytest.fixture(scope="module")
 def cluster():
     """One Ray for all these tests; `ray.init` of a run joins it."""
     ray = pytest.importorskip("ray")

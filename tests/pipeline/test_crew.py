@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from batch_solvers import ZeroFlow, broken
-from small_videos import SETTINGS, data_set, draw_videos, store_bytes
+from small_videos import SETTINGS, data_set, store_bytes
 
 from pipeline.execution import Execution
 from pipeline.executors import crew as crews
@@ -37,14 +37,6 @@ class Said(Silent):
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Twelve small videos: three shards."""
-    folder = tmp_path_factory.mktemp("videos")
-    draw_videos(folder, 12)
-    return folder
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from small_videos import (
     broken_disk,
     buggy,
     data_set,
-    draw_videos,
     store_bytes,
 )
 
@@ -24,23 +23,6 @@ from pipeline.store import Store
 from pipeline.upkeep import info, status, verify
 
 HERE = Execution(workers=0)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Twelve small videos in two classes: three shards."""
-    folder = tmp_path_factory.mktemp("videos")
-    draw_videos(folder, 12)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def finished(folder, tmp_path_factory) -> Path:
-    """A store of them, RGB and vectors, built in this process."""
-    out = tmp_path_factory.mktemp("stores") / "store"
-    summary = extract(data_set(folder), RGB_MV, out=out, execution=HERE)
-    assert summary.exit_code == 0 and summary.stored == 12
-    return out
 
 
 def copied(store: Path, target: Path) -> Path:

@@ -14,7 +14,6 @@ from small_videos import (
     RGB_MV,
     crashing,
     data_set,
-    draw_videos,
     hanging,
     hanging_once,
     killed_once,
@@ -31,21 +30,6 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 PATHS = (HERE, HERE.parent, HERE.parents[1])  # the code beside these tests
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, PATHS))}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("videos")
-    draw_videos(folder, 12)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def expected(folder, tmp_path_factory) -> dict[str, bytes]:
-    """The store that a run without any fault makes."""
-    out = tmp_path_factory.mktemp("stores") / "store"
-    extract(data_set(folder), RGB_MV, out=out, execution=Execution(workers=0))
-    return store_bytes(out)
 
 
 def test_a_worker_killed_in_its_shard_costs_an_attempt(folder, expected, tmp_path):

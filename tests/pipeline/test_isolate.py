@@ -4,19 +4,12 @@ from functools import partial
 
 import numpy as np
 import pytest
-from small_videos import buggy, crashing, draw_videos, hanging, opened
+from small_videos import buggy, crashing, hanging, opened
 
 from pipeline.extract.errors import VideoError
 from pipeline.isolate import ChildError, IsolatedVideos
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("videos")
-    draw_videos(folder, 4)
-    return folder
 
 
 def frames(videos: IsolatedVideos, path) -> np.ndarray:
