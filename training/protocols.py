@@ -1,14 +1,15 @@
 """Clips of a video -> scores of a video: how a trained network is judged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
+
+from pipeline.store import StoredVideo
 
 from .data.dataset import Clips, StatedClips
 from .data.sampling import consecutive_starts, even_starts
@@ -22,7 +23,6 @@ __all__ = [
     "ClipProtocol",
     "Scorer",
     "Scores",
-    "SnippetFeatures",
     "cross_entropy",
     "single_threaded",
 ]
@@ -60,16 +60,6 @@ class ClipProtocol:
         if self.clips is None:
             return consecutive_starts(available=available, clip_span=clip_span)
         return even_starts(self.clips, available=available, clip_span=clip_span)
-
-
-class SnippetFeatures(NamedTuple):
-    """What a layer makes of each snippet: V videos, N snippets, d numbers."""
-
-    ids: tuple[str, ...]
-    labels: np.ndarray
-    """(V,) int64."""
-    features: np.ndarray
-    """(V, N, d) float32."""
 
 
 class Scorer:
@@ -121,14 +111,10 @@ class Scorer:
         self.video_of = np.array([index for index, _ in wanted], np.int64)
         self.times = np.array(repeats, np.int64)
         """How often each clip counts."""
-        self.loader = DataLoader(
-            StatedClips(self.clips, wanted, crops=protocol.crops),
-            max(batch_size // (5 if self.mirrors else protocol.crops), 1),
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            worker_init_fn=single_threaded,
-            generator=torch.Generator(),  # else iterating would draw from dropout's
-        )
+        self.stated = StatedClips(self.clips, wanted, crops=protocol.crops)
+        self.batch_size = max(batch_size // (5 if self.mirrors else protocol.crops), 1)
+        self.workers = workers
+        self.loader = self._loader()
 
     @torch.no_grad()
     def __call__(self, model: nn.Module) -> Scores:
@@ -154,7 +140,7 @@ class Scorer:
             row[list(video.labels)] = True
         return Scores(
             ids=tuple(video.id for video in videos),
-            labels=self._labels(),
+            labels=first_labels(videos),
             logits=sums["logits"] / counts,
             softmax=sums["softmax"] / counts,
             relevant=None if (relevant.sum(axis=1) == 1).all() else relevant,
@@ -166,51 +152,44 @@ class Scorer:
 
     @torch.no_grad()
     def snippet_features(
-        self, model: nn.Module, tap: str, *, path: Path | None = None
-    ) -> SnippetFeatures:
-        """What a layer makes of each snippet of each video, the mean over its crops.
+        self, model: nn.Module, tap: str, *, first: int = 0
+    ) -> Iterator[np.ndarray]:
+        """What a layer makes of each snippet, the mean over its crops, batch by batch.
 
         Maps are averaged over space and time, so that d is the layer's channels. A
-        snippet that counts several times stands several times.
+        snippet that counts several times comes several times.
 
         Args:
             tap: a submodule of the model.
-            path: of a .npy to write, where the features are too many for memory.
+            first: the batch to begin with, of `len(scorer.loader)`.
 
-        Raises:
-            RecipeError: the protocol does not give every video equally many clips.
+        Yields:
+            (n, d) float32. One under the other they are those of the first video's
+            snippets in order, then the second's, and so on.
         """
-        count = self.protocol.clips
-        if count is None:
-            raise RecipeError("expected a protocol with a number of clips, got None")
-        features: np.ndarray | None = None
-        ends = np.cumsum(self.times) - count * self.video_of
         training = model.training
         model.eval()
-        for places, crops in self.batches():
-            found = []
-            for inputs in self._inputs(crops):
-                with tapped(model, tap) as taps:
-                    self._pass(model, inputs)
-                each = taps[tap].float()
-                each = each.flatten(2).mean(2) if each.ndim > 2 else each
-                found.append(_by_crop(each, len(places)))
-            values = torch.cat(found).mean(dim=0).cpu().numpy()
-            if features is None:
-                shape = (len(self.clips), count, values.shape[1])
-                features = _room(shape, path)
-            for place, value in zip(places, values, strict=True):
-                last = ends[place]
-                features[self.video_of[place], last - self.times[place] : last] = value
-        model.train(training)
-        if features is None:
-            raise ValueError("expected at least one video to look at")
-        ids = tuple(video.id for video in self.clips.videos)
-        return SnippetFeatures(ids, self._labels(), features)
+        try:
+            for places, crops in self.batches(first):
+                found = []
+                for inputs in self._inputs(crops):
+                    with tapped(model, tap) as taps:
+                        self._pass(model, inputs)
+                    each = taps[tap].float()
+                    each = each.flatten(2).mean(2) if each.ndim > 2 else each
+                    found.append(_by_crop(each, len(places)))
+                values = torch.cat(found).mean(dim=0).cpu().numpy()
+                yield values.repeat(self.times[places], axis=0)
+        finally:
+            model.train(training)
 
-    def batches(self) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Places in the protocol's list of clips, and (B, crops, C, T, H, W)."""
-        for batch in self.loader:
+    def batches(self, first: int = 0) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Places in the protocol's list of clips, and (B, crops, C, T, H, W).
+
+        Args:
+            first: the batch to begin with.
+        """
+        for batch in self.loader if first == 0 else self._loader(first):
             clips = batch[self.sees].to(self.device, non_blocking=True)
             yield batch["place"].numpy(), clips
 
@@ -234,9 +213,21 @@ class Scorer:
         ):
             return model(inputs)
 
-    def _labels(self) -> np.ndarray:
-        first = [(*video.labels, -1)[0] for video in self.clips.videos]
-        return np.array(first, np.int64)
+    def _loader(self, first: int = 0) -> DataLoader:
+        left = range(first * self.batch_size, len(self.stated))
+        return DataLoader(
+            Subset(self.stated, left) if first else self.stated,
+            self.batch_size,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            worker_init_fn=single_threaded,
+            generator=torch.Generator(),  # else iterating would draw from dropout's
+        )
+
+
+def first_labels(videos: Sequence[StoredVideo]) -> np.ndarray:
+    """(V,) int64: the first label of each video, -1 where it has none."""
+    return np.array([(*video.labels, -1)[0] for video in videos], np.int64)
 
 
 def mirrored(clips: Tensor, *, motion: bool) -> Tensor:
@@ -250,12 +241,6 @@ def mirrored(clips: Tensor, *, motion: bool) -> Tensor:
 def _by_crop(values: Tensor, clips: int) -> Tensor:
     """(B x crops, d) -> (crops, B, d)."""
     return values.unflatten(0, (clips, -1)).transpose(0, 1)
-
-
-def _room(shape: tuple[int, int, int], path: Path | None) -> np.ndarray:
-    if path is None:
-        return np.empty(shape, np.float32)
-    return np.lib.format.open_memmap(path, "w+", np.float32, shape)
 
 
 def single_threaded(worker: int) -> None:

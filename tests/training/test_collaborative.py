@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -10,13 +11,20 @@ from training.models.collaborative import (
     Collaborative,
     CollaborativeConfig,
     GuidedAttention,
-    fit_collaborative,
     predict,
 )
+from training.models.collaborative_fit import CollaborativeFit
 
 SMALL = CollaborativeConfig(
     hidden=8, learning_rate=1e-2, batch_size=16, epochs=15, fewest_snippets=3
 )
+
+
+def fit_collaborative(*data, **options) -> Collaborative:
+    fit = CollaborativeFit(*data, **options)
+    while fit.taken < fit.total:
+        fit.step()
+    return fit.chosen()
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -113,6 +121,26 @@ def test_same_seed_same_weights_whatever_was_drawn_before():
     for one, two in zip(first.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, two)
     assert not torch.equal(first.spatial_head.weight, other.spatial_head.weight)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 7])  # within an epoch, and between two
+def test_state_of_any_step_goes_on_to_the_same_weights(stop):
+    data = (*snippets(), 4)
+    options = {"config": replace(SMALL, epochs=4), "watched": snippets(seed=1)}
+    before = torch.get_rng_state()
+    whole = fit_collaborative(*data, **options)
+    assert torch.equal(torch.get_rng_state(), before)
+    first, second = (CollaborativeFit(*data, **options) for _ in range(2))
+    assert (first.per_epoch, first.total) == (3, 12)
+    for _ in range(stop):
+        first.step()
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    first.step()  # what comes after belongs to another life
+    torch.rand(3)
+    while second.taken < second.total:
+        second.step()
+    for one, two in zip(whole.parameters(), second.chosen().parameters(), strict=True):
+        assert torch.equal(one, two)
 
 
 def test_the_best_epoch_on_watched_videos_wins():

@@ -1,16 +1,22 @@
 """Motion without labels, end to end, and collaboration, at size tiny on a tiny store."""
 
+import os
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from moving_store import videos, write_store
-from tiny_runs import StopAt
+from tiny_runs import StopAt, Told
+from tiny_runs import weights as weights_of
 
 from pipeline.store import Store
 from training.commands import run_evaluate
 from training.engine.record import Run
 from training.errors import CheckpointError, DataError, Interrupted, RunError
+from training.jobs.collaborate import collaborate
 from training.jobs.evaluate import trained_model
 from training.jobs.hidden import hidden
 from training.jobs.machine import Machine
@@ -32,6 +38,26 @@ def place(store, tmp_path_factory) -> Place:
 def together(place) -> Run:
     """Complete, with all it needs beside it."""
     return with_needs(recipe("hts_cln_tiny"), place, seed=0)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> tuple[Place, dict[str, Run]]:
+    """A store whose snippets are several batches, and the runs that attend there."""
+    folder = tmp_path_factory.mktemp("many")
+    made = videos(groups=26, tested=2)
+    place = Place(
+        Store(write_store(folder / "moving", made)),
+        "1",
+        folder / "runs",
+        Machine(),
+        Silent(),
+    )
+    chosen = recipe("vgg_frame_tiny")
+    runs = {
+        role: run_stage(chosen, {}, place, seed=seed)
+        for role, seed in (("first", 0), ("second", 1))
+    }
+    return place, runs
 
 
 def of(place: Place, name: str) -> Run:
@@ -146,6 +172,80 @@ def test_both_heads_are_streams_for_adaptive_weights(together, place):
     run = run_stage(recipe("htsc_tiny"), {"first": together}, place, seed=0)
     assert run.results()["what"] == "adaptive of hts_cln_tiny"
     assert set(run.results()["fusion"]["weights"]) == {"left", "right"}
+
+
+class StopIn(Told):
+    """Something happens when so many steps of a stretch of work are done."""
+
+    def __init__(self, stretch: str, at: int, what: Callable[[], None]) -> None:
+        super().__init__()
+        self.stretch, self.at, self.what = stretch, at, what
+        self.begun: list[tuple[str, int]] = []
+
+    def begin(self, title: str, total: int, done: int = 0) -> None:
+        self.begun.append((title.rpartition(": ")[2], done))
+
+    def step(self, done: int, text: str) -> None:
+        if self.stretch in self.begun[-1][0] and done == self.at:
+            self.what()
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of ours gets to save."""
+
+
+def kill() -> None:
+    raise Killed
+
+
+def ask_to_stop() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("stretch", "at", "what", "ends", "goes_on"),
+    [
+        ("(train)", 1, ask_to_stop, Interrupted, ("features of 44 videos (train)", 1)),
+        ("(train)", 3, kill, Killed, ("features of 44 videos (train)", 2)),
+        ("(test)", 1, ask_to_stop, Interrupted, ("features of 44 videos (train)", 0)),
+        ("layers", 2, ask_to_stop, Interrupted, ("collaborative layers", 2)),
+        ("layers", 4, kill, Killed, ("collaborative layers", 3)),
+    ],
+)
+def test_collaboration_stopped_and_gone_on_is_the_same(
+    many, stretch, at, what, ends, goes_on, tmp_path
+):
+    place, needed = many
+    settings = recipe("hts_cln_tiny").settings
+    settings = replace(
+        settings, learning=replace(settings.learning, batch_size=16, epochs=3)
+    )
+    often = replace(place.machine, checkpoint_seconds=0.0)  # as if minutes went by
+    shared = place.shared(0) | {"recipe_name": "c", "base": "c", "machine": often}
+    shared |= {"first": needed["first"], "second": needed["second"]}
+
+    def run(name: str, watch: Told) -> Run:
+        out = tmp_path / name
+        return collaborate(settings, **shared | {"watch": watch}, out=out)
+
+    whole = run("whole", StopIn("never", 0, kill))
+    with pytest.raises(ends):
+        run("parts", StopIn(stretch, at, what))
+    left = {path.name for path in (tmp_path / "parts").iterdir()}
+    assert "features_first_train.f32" in left and "results.json" not in left
+    watch = StopIn("never", 0, kill)
+    again = run("parts", watch)
+    assert watch.begun[0] == goes_on
+    assert not list(again.folder.glob("features_*"))
+    assert weights_of(again).keys() == weights_of(whole).keys()
+    assert all(
+        torch.equal(value, weights_of(whole)[name])
+        for name, value in weights_of(again).items()
+    )
+    for file in sorted(whole.folder.glob("scores_*.npz")):
+        ours, theirs = (Scores.load(one.path(file.name)) for one in (again, whole))
+        np.testing.assert_array_equal(ours.logits, theirs.logits)
+    assert again.results()["test"] == whole.results()["test"]
 
 
 def test_parts_of_another_split_are_refused(together, place, tmp_path):

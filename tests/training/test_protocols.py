@@ -179,52 +179,41 @@ def test_features_stand_where_their_snippets_do(store):
         device=CPU,
         batch_size=15,
     )
-    found = scorer.snippet_features(Corners(), "taken")
-    assert found.features.shape == (len(clips), 7, 4)
-    assert found.ids == tuple(v.id for v in clips.videos)
-    assert found.labels.tolist() == [v.labels[0] for v in clips.videos]
+    batches = list(scorer.snippet_features(Corners(), "taken"))
+    assert len(batches) == len(scorer.loader) > 3
+    rest = list(scorer.snippet_features(Corners(), "taken", first=2))
+    np.testing.assert_array_equal(np.concatenate(rest), np.concatenate(batches[2:]))
+    found = np.concatenate(batches).reshape(len(clips), 7, 4)
     for number in (0, 5):
         video = clips.videos[number]
         for place, start in enumerate([0, 1, 1, 2, 2, 3, 3]):
             seen = clips.stated(video, start, clips.views(video, 3))["flow"]
             expected = Corners()(seen).mean(dim=0)
-            np.testing.assert_allclose(
-                found.features[number, place], expected, atol=1e-5
-            )
+            np.testing.assert_allclose(found[number, place], expected, atol=1e-5)
 
 
 def test_features_of_ten_crops_are_the_mean_of_ten(mirror_safe):
     clips = clips_of(mirror_safe, ["flow"], replace(CONFIG, flip=False))
     protocol = ClipProtocol(clips=1, crops=10)
     scorer = Scorer(clips, sees="flow", protocol=protocol, device=CPU)
-    found = scorer.snippet_features(Corners(), "taken").features
+    found = np.concatenate(list(scorer.snippet_features(Corners(), "taken")))
     video = clips.videos[1]
     views = clips.views(video, 10)
     views += tuple(view._replace(flip=True) for view in views)
     seen = [clips.clip(video, Draw(0, view))["flow"] for view in views]
     expected = Corners()(torch.stack(seen)).mean(dim=0)
-    np.testing.assert_allclose(found[1, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(found[1], expected, atol=1e-5)
 
 
-def test_features_of_maps_are_their_means_and_may_lie_in_a_file(store, tmp_path):
+def test_features_of_maps_are_their_means(store):
     model = nn.Sequential(nn.Identity(), MeanOfU())
     clips = clips_of(store, ["flow"])
     scorer = Scorer(clips, sees="flow", protocol=ClipProtocol(clips=2), device=CPU)
-    found = scorer.snippet_features(model, "0", path=tmp_path / "features.npy")
-    assert found.features.shape == (len(clips), 2, 2)
-    np.testing.assert_array_equal(np.load(tmp_path / "features.npy"), found.features)
+    found = np.concatenate(list(scorer.snippet_features(model, "0")))
+    assert found.shape == (len(clips) * 2, 2)
     scores = scorer(model)
-    u = found.features[:, :, 0].mean(axis=1)
+    u = found[:, 0].reshape(-1, 2).mean(axis=1)
     np.testing.assert_allclose(scores.logits[:, 1], u, rtol=1e-5)
-
-
-def test_features_need_equally_many_clips(store):
-    clips = clips_of(store, ["flow"])
-    scorer = Scorer(clips, sees="flow", protocol=ClipProtocol(), device=CPU)
-    with pytest.raises(
-        RecipeError, match="a protocol with a number of clips, got None"
-    ):
-        scorer.snippet_features(Corners(), "taken")
 
 
 def test_several_labels_and_none_are_told_apart(tmp_path):
@@ -250,7 +239,7 @@ def test_scoring_changes_no_network(store):
     clips = clips_of(store, ["flow"])
     scorer = Scorer(clips, sees="flow", device=CPU, protocol=ClipProtocol(clips=2))
     scorer(model)
-    scorer.snippet_features(model, "0")
+    next(scorer.snippet_features(model, "0"))
     assert model.training and model[0].training
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 

@@ -1,35 +1,31 @@
 """Snippets of two trained networks -> classifiers of videos that attend to each other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from pipeline.store import Store
 
-from ..data.dataset import Clips, frames_of
-from ..data.splits import Parts, parts
+from ..data.splits import parts
 from ..engine import checkpoint
-from ..engine.record import SCORES, WEIGHTS, Run, as_json
+from ..engine.record import CHECKPOINT, SCORES, WEIGHTS, Run, as_json
+from ..engine.signals import asked_to_stop
 from ..errors import RecipeError
-from ..models.collaborative import (
-    CollaborativeConfig,
-    fit_collaborative,
-    predict,
-)
+from ..models.collaborative import Collaborative, CollaborativeConfig, predict
+from ..models.collaborative_fit import CollaborativeFit
 from ..progress import Watch
-from ..protocols import ClipProtocol, Scorer, SnippetFeatures
 from ..scores import Scores
 from .description import run_of, split_facts, store_facts
 from .distill import fingerprint_of
-from .evaluate import assessment, clip_config, trained_model
+from .evaluate import assessment
+from .features import SnippetFeatures, forget_features, snippet_features
 from .hidden import check_same
-from .machine import Machine, arranged
+from .machine import Machine
+from .saving import Saving
 from .whole import kept, told_videos
-
-PARTS = ("train", "held_out", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +62,7 @@ def collaborate(
     """Train the collaborative layers on frozen features, judge, leave a complete run.
 
     Beside the scores of both classifiers' mean lie those of each, as streams that may
-    be weighted adaptively.
+    be weighted adaptively. The features lie in the run's folder until it is complete.
 
     Args:
         first, second: complete runs of the spatial and the temporal network.
@@ -75,6 +71,7 @@ def collaborate(
     Raises:
         RunError: a run is of another data set or split, or not complete.
         DataError: the store lacks what is needed.
+        Interrupted: a signal came; the same call goes on, to the same result.
     """
     for run in (first, second):
         check_same(run, store, split)
@@ -105,32 +102,39 @@ def collaborate(
     run = Run.open(folder, what, machine=machine.told() | about)
     if run.results() is not None:
         watch.say(f"{run.folder}: complete, nothing to do")
+        forget_features(run)  # a kill may have come between the results and this
         return run
     watch.say(
         f"{run.folder}: {recipe.snippets} snippets of {first.folder.name} and"
         f" {second.folder.name} attend to each other"
     )
-    spatial, temporal = (
-        _features(one, recipe, found, store, machine, watch) for one in (first, second)
-    )
-    classes = len(store.classes)
-    watched = None
-    if found.held_out:
-        watched = (
-            torch.from_numpy(spatial["held_out"].features),
-            torch.from_numpy(temporal["held_out"].features),
-            spatial["held_out"].labels,
+    with asked_to_stop() as stop:
+        saving = Saving(stop, run.folder, seconds=machine.checkpoint_seconds)
+        spatial, temporal = (
+            snippet_features(
+                network,
+                role=role,
+                tap=recipe.tap,
+                snippets=recipe.snippets,
+                found=found,
+                store=store,
+                run=run,
+                saving=saving,
+                machine=machine,
+                watch=watch,
+            )
+            for role, network in (("first", first), ("second", second))
         )
-    model = fit_collaborative(
-        torch.from_numpy(spatial["train"].features),
-        torch.from_numpy(temporal["train"].features),
-        spatial["train"].labels,
-        classes,
-        config=recipe.learning,
-        seed=seed,
-        watched=watched,
-        device=machine.device,
-    )
+        model = _fitted(
+            recipe,
+            (spatial, temporal),
+            classes=len(store.classes),
+            seed=seed,
+            run=run,
+            saving=saving,
+            machine=machine,
+            watch=watch,
+        )
     kept(run, found, first=True)
     weights = {name: value.cpu() for name, value in model.state_dict().items()}
     checkpoint.save(run.path(WEIGHTS), weights)
@@ -138,11 +142,7 @@ def collaborate(
     for part in ("held_out", "test"):
         if part not in spatial:
             continue
-        predicted = predict(
-            model,
-            torch.from_numpy(spatial[part].features),
-            torch.from_numpy(temporal[part].features),
-        )
+        predicted = predict(model, spatial[part].features, temporal[part].features)
         like = Scores.load(first.path(SCORES.format(part=part)))
         for name, logits, softmax in (
             ("", np.log(np.maximum(predicted.softmax, 1e-12)), predicted.softmax),
@@ -171,40 +171,54 @@ def collaborate(
         }
         | told
     )
+    forget_features(run)
     return run
 
 
-def _features(
-    run: Run,
+def _fitted(
     recipe: CollaborateRecipe,
-    found: Parts,
-    store: Store,
+    streams: Sequence[dict[str, SnippetFeatures]],
+    *,
+    classes: int,
+    seed: int,
+    run: Run,
+    saving: Saving,
     machine: Machine,
     watch: Watch,
-) -> dict[str, SnippetFeatures]:
-    """Part -> what a network makes of the snippets of its videos."""
-    model, config = trained_model(run)
-    arranged(model, machine.device)
-    decided = run.decided()
-    clip = clip_config(decided["recipe"]["settings"]["clip"])
-    frames = frames_of(store, clip, memory_bytes=machine.worker_bytes)
-    protocol = ClipProtocol(clips=recipe.snippets, aggregate="softmax")
-    told = {}
-    for part in PARTS:
-        videos = [video for video in getattr(found, part) if video.labels]
-        if not videos:
-            continue
-        watch.say(f"{run.folder.name}: features of {len(videos)} videos ({part})")
-        scorer = Scorer(
-            Clips(frames, videos, [config.sees], clip),
-            sees=config.sees,
-            protocol=protocol,
-            device=machine.device,
-            precision=machine.precision,
-            workers=machine.workers,
-        )
-        told[part] = scorer.snippet_features(model, recipe.tap)
-    return told
+) -> Collaborative:
+    """The trained layers, from the start or from the run's checkpoint."""
+    learned, held = (
+        [stream[part] for stream in streams if part in stream]
+        for part in ("train", "held_out")
+    )
+    fit = CollaborativeFit(
+        learned[0].features,
+        learned[1].features,
+        learned[0].labels,
+        classes,
+        config=recipe.learning,
+        seed=seed,
+        watched=(held[0].features, held[1].features, held[0].labels) if held else None,
+        device=machine.device,
+    )
+    path, title = run.path(CHECKPOINT), "collaborative layers"
+    if path.exists():
+        fit.load_state_dict(checkpoint.load(path)["fit"])
+        watch.say(f"{title}: goes on after step {fit.taken} of {fit.total}")
+
+    def save() -> None:
+        state = {"version": checkpoint.VERSION, "fit": fit.state_dict()}
+        checkpoint.save(path, state)
+
+    watch.begin(title, fit.total, fit.taken)
+    try:
+        while fit.taken < fit.total:
+            loss = fit.step()
+            watch.step(fit.taken, f"loss {loss:.3f}")
+            saving.after_step(save, f"step {fit.taken} of {fit.total} of the {title}")
+    finally:
+        watch.end()
+    return fit.chosen()
 
 
 def _relevant(like: Scores, ids: tuple[str, ...]) -> np.ndarray | None:

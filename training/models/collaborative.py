@@ -3,18 +3,14 @@
 Axes: V videos, N snippets of a video, d features of a snippet, K classes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import DataError, RecipeError
-
-CPU = torch.device("cpu")
+from ..errors import RecipeError
 
 
 class GuidedAttention(nn.Module):
@@ -148,126 +144,3 @@ class CollaborativeConfig:
     epochs: int = 50
     fewest_snippets: int = 8
     """Each batch sees so many random snippets of its videos, up to all."""
-
-
-def fit_collaborative(
-    spatial: Tensor,
-    motion: Tensor,
-    labels: Sequence[int] | np.ndarray,
-    num_classes: int,
-    *,
-    config: CollaborativeConfig = CollaborativeConfig(),
-    seed: int = 0,
-    watched: tuple[Tensor, Tensor, Sequence[int] | np.ndarray] | None = None,
-    device: torch.device = CPU,
-) -> Collaborative:
-    """Train on the snippets of training videos, whose features stand still.
-
-    Args:
-        spatial, motion: (V, N, d) features: the same videos, the same N snippets.
-        watched: the same of held-out videos: the epoch with their lowest loss wins;
-            without, the last one.
-
-    Raises:
-        DataError: features that do not fit each other, the labels or the classes.
-
-    Source:
-        Adam, weight decay and dropout as usual; the paper names neither. Its "end-to-end"
-        means MotionNet and the network after it: through two networks for each of 25
-        snippets of a video nothing could be trained.
-    """
-    truth = _checked(spatial, motion, labels, num_classes)
-    held = None
-    if watched is not None:
-        held = (*watched[:2], _checked(*watched, num_classes))
-        if (
-            held[0].shape[2:] != spatial.shape[2:]
-            or held[1].shape[2:] != motion.shape[2:]
-        ):
-            raise DataError(
-                "collaborative: expected held-out features as wide as those of training,"
-                f" got {held[0].shape[2]} and {held[1].shape[2]} for"
-                f" {spatial.shape[2]} and {motion.shape[2]}"
-            )
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)  # for the first weights and the dropout
-        model = Collaborative(
-            num_classes,
-            spatial=spatial.shape[2],
-            motion=motion.shape[2],
-            hidden=config.hidden,
-            rounds=config.rounds,
-            dropout=config.dropout,
-        ).to(device)
-        return _fitted(model, spatial, motion, truth, config, seed, held)
-
-
-def _fitted(
-    model: Collaborative,
-    spatial: Tensor,
-    motion: Tensor,
-    labels: Tensor,
-    config: CollaborativeConfig,
-    seed: int,
-    held: tuple[Tensor, Tensor, Tensor] | None,
-) -> Collaborative:
-    device = next(model.parameters()).device
-    optimizer = torch.optim.Adam(
-        model.parameters(), config.learning_rate, weight_decay=config.weight_decay
-    )
-    generator = torch.Generator().manual_seed(seed)
-    videos, snippets = spatial.shape[:2]
-    fewest = min(config.fewest_snippets, snippets)
-    lowest, best = float("inf"), None
-    for _ in range(config.epochs):
-        model.train()
-        order = torch.randperm(videos, generator=generator)
-        for batch in order.split(config.batch_size):
-            count = int(torch.randint(fewest, snippets + 1, (), generator=generator))
-            some = torch.randperm(snippets, generator=generator)[:count]
-            first, second = (it[batch][:, some].to(device) for it in (spatial, motion))
-            loss = _loss(model(first, second), labels[batch].to(device))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        if held is None:
-            continue
-        model.eval()
-        with torch.no_grad():
-            first, second, truth = (it.to(device) for it in held)
-            now = _loss(model(first, second), truth).item()
-        if now < lowest:
-            lowest = now
-            best = {name: value.clone() for name, value in model.state_dict().items()}
-    if best is not None:
-        model.load_state_dict(best)
-    return model.eval()
-
-
-def _loss(logits: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
-    return F.cross_entropy(logits[0], labels) + F.cross_entropy(logits[1], labels)
-
-
-def _checked(
-    spatial: Tensor,
-    motion: Tensor,
-    labels: Sequence[int] | np.ndarray,
-    num_classes: int,
-) -> Tensor:
-    """The labels as a tensor, if all fits."""
-    truth = torch.from_numpy(np.asarray(labels, np.int64))
-    if spatial.dim() != 3 or motion.dim() != 3 or spatial.shape[:2] != motion.shape[:2]:
-        raise DataError(
-            "collaborative: expected features (V, N, d) of the same snippets,"
-            f" got {tuple(spatial.shape)} and {tuple(motion.shape)}"
-        )
-    if truth.shape != spatial.shape[:1]:
-        raise DataError(
-            f"collaborative: expected {len(spatial)} labels, got {len(truth)}"
-        )
-    if len(truth) and not 0 <= int(truth.min()) <= int(truth.max()) < num_classes:
-        raise DataError(
-            f"collaborative: expected labels from 0 to {num_classes - 1},"
-            f" got {int(truth.min())} to {int(truth.max())}"
-        )
-    return truth
