@@ -15,6 +15,7 @@ from .options import (
     SEED,
     SIZE,
     SPLIT,
+    SPLITS,
     STORE,
     ExistingFile,
     ExistingFolder,
@@ -110,7 +111,7 @@ def collaborate(
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--rows", help="Systems or tables, with commas between. Default: all.")
 @STORE
-@SPLIT
+@SPLITS
 @click.option("--out", type=Folder, help="Of the report; runs lie beside it.")
 @click.option(
     "--jobs",
@@ -150,8 +151,9 @@ def reproduce(
     """Run all rows of a PAPER's tables that the store allows, and write a report.
 
     PAPER is fts, mars, ds, dtmv, htsc or all. Parts that rows share are trained once
-    per seed. Interrupted, the same command goes on; done, it writes the report again.
-    Exit code 3: some stages failed, and the report names them.
+    per seed and split. Of several splits the tables give the mean. Interrupted, the same
+    command goes on; done, it writes the report again. Exit code 3: some stages failed,
+    and the report names them.
     """
     from . import commands_systems  # here, because torch takes two seconds
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.store import Store, only_store, runs_folder
 
-from .commands import usual_size
+from .commands import splits_of, usual_size
 from .data.splits import chosen_split
 from .engine.record import Run
 from .errors import RecipeError
@@ -94,14 +94,15 @@ def run_reproduce(
     looking = watch()
     opened = Store(store or only_store())
     size = size or usual_size(chosen_machine(**machine), looking)
-    name = chosen_split(opened, split)
-    base = f"{opened.folder.resolve().name}-reproduce-{paper}-{size}-split{name}"
+    splits = splits_of(opened, split)
+    names = "+".join(splits)
+    base = f"{opened.folder.resolve().name}-reproduce-{paper}-{size}-split{names}"
     folder = out or runs_folder() / base
     told = reproduce(
         paper,
         size=size,
         store=opened,
-        split=name,
+        splits=splits,
         out=folder,
         machine=machine,
         extraction=benched(benches),

@@ -55,6 +55,11 @@ SIZE = click.option(
     "--size", type=Size, help="Of the default recipe. Default: small without a GPU."
 )
 SPLIT = click.option("--split", help="Default: 1, or the only one.")
+SPLITS = click.option(
+    "--split",
+    help="One, several with commas between, or all: then their mean is told, too."
+    "  [default: 1, or the only one]",
+)
 
 MACHINE = (
     click.option("--device", type=Device, default="auto", show_default=True),
@@ -121,11 +126,7 @@ TRAINING = all_of(
     ),
     RECIPE,
     SIZE,
-    click.option(
-        "--split",
-        help="One, several with commas between, or all: then their mean is told, too."
-        "  [default: 1, or the only one]",
-    ),
+    SPLITS,
     SEED,
     click.option(
         "--seeds",

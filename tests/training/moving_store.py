@@ -1,7 +1,7 @@
 """A store whose motion is known: textures that move left or right, written by the store itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class Made:
     label: int
     group: str
     part: str = "train"
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Of splits in which it is another than `part`."""
     frames: int = 8
     modalities: Sequence[str] = MODALITIES
     labels: tuple[int, ...] | None = None
@@ -122,7 +124,7 @@ def write_store(
             size_bytes=100,
             xxh3="ab" * 16,
             labels=(video.label,) if video.labels is None else video.labels,
-            splits={name: video.part for name in splits},
+            splits={name: video.parts.get(name, video.part) for name in splits},
             group=video.group,
             segments=(),
             frames=video.frames,

@@ -33,6 +33,10 @@ def of_seeds(shares: list[float]) -> dict[int, dict[str, bool]]:
     }
 
 
+def on_one(shares: list[float]) -> dict[str, dict[int, dict[str, bool]]]:
+    return {"1": of_seeds(shares)}
+
+
 def test_facts_are_the_papers_and_about_systems_we_have():
     assert len(all_facts()) > 100
     values = {(f.table, f.row): f.value for f in facts_of("fts")}
@@ -65,7 +69,7 @@ def test_the_rule(better, seeds, verdict):
     ordering = next(o for o in ORDERINGS if o.name == "O1")
     found = judge(
         ordering,
-        {"flow2d": of_seeds([better] * seeds), "mv": of_seeds([0.5] * seeds)},
+        {"flow2d": on_one([better] * seeds), "mv": on_one([0.5] * seeds)},
     )
     assert found.verdict == verdict
     assert (found.seeds, found.videos) == (seeds, VIDEOS)
@@ -81,24 +85,64 @@ def test_between_holds_and_not_reproduced_is_consistent():
     better = {seed: dict(videos) for seed, videos in worse.items()}
     missed = [video for video, hit in better[0].items() if not hit]
     better[0][missed[0]] = True  # one video of one seed: above 0, but not surely
-    found = judge(ordering, {"flow2d": better, "mv": worse})
+    found = judge(ordering, {"flow2d": {"1": better}, "mv": {"1": worse}})
     assert found.verdict == "consistent" and found.wins == 1
 
 
 def test_the_nearest_opponent_decides():
     ordering = next(o for o in ORDERINGS if o.name == "O3")
-    sides = {"ti": of_seeds([0.2] * 5), "st": of_seeds([0.7] * 5)}
-    found = judge(ordering, {"emv": of_seeds([0.5] * 5)} | sides)
+    sides = {"ti": on_one([0.2] * 5), "st": on_one([0.7] * 5)}
+    found = judge(ordering, {"emv": on_one([0.5] * 5)} | sides)
     assert (found.against, found.verdict) == ("st", "not reproduced")
-    assert judge(ordering, {"emv": of_seeds([0.5] * 5)}).verdict == NOT_RUN
+    assert judge(ordering, {"emv": on_one([0.5] * 5)}).verdict == NOT_RUN
 
 
 def test_only_the_same_videos_and_seeds_are_compared():
     ordering = next(o for o in ORDERINGS if o.name == "O1")
     teacher, student = of_seeds([1.0] * 5), of_seeds([0.0] * 3)
     del teacher[0]["7"]
-    found = judge(ordering, {"flow2d": teacher, "mv": student})
+    found = judge(ordering, {"flow2d": {"1": teacher}, "mv": {"1": student}})
     assert (found.seeds, found.videos) == (3, VIDEOS - 1)
+
+
+def of_splits(*shares: float) -> dict[str, dict[int, dict[str, bool]]]:
+    """Five seeds, and every split has videos of its own."""
+    return {
+        str(number): {
+            seed: {
+                f"{number}:{k}": hit
+                for k, hit in enumerate(hits(share, 10 * number + seed))
+            }
+            for seed in range(5)
+        }
+        for number, share in enumerate(shares, 1)
+    }
+
+
+def test_an_ordering_is_judged_by_the_mean_of_the_splits():
+    ordering = next(o for o in ORDERINGS if o.name == "O1")
+    flow, mv = of_splits(0.45, 0.8, 0.8), of_splits(0.5, 0.5, 0.5)
+    found = judge(ordering, {"flow2d": flow, "mv": mv})
+    alone = [
+        judge(ordering, {"flow2d": {split: flow[split]}, "mv": {split: mv[split]}})
+        for split in ("1", "2", "3")
+    ]
+    assert [one.verdict for one in alone] == ["not reproduced", "holds", "holds"]
+    assert (found.verdict, found.wins) == ("holds", 5)
+    assert (found.seeds, found.splits, found.videos) == (5, 3, 3 * VIDEOS)
+    means = [one.difference.mean for one in alone]
+    assert found.difference.mean == pytest.approx(np.mean(means))
+    widths = [one.difference.high - one.difference.low for one in (found, *alone)]
+    assert widths[0] < np.mean(widths[1:])  # three times the videos
+
+
+def test_only_splits_and_seeds_of_both_sides_are_compared():
+    ordering = next(o for o in ORDERINGS if o.name == "O1")
+    flow, mv = of_splits(0.9, 0.9, 0.9), of_splits(0.5, 0.5)
+    del mv["2"][4]
+    found = judge(ordering, {"flow2d": flow, "mv": mv})
+    assert (found.splits, found.seeds, found.verdict) == (2, 4, "too few seeds")
+    assert judge(ordering, {"flow2d": {"3": flow["3"]}, "mv": mv}).verdict == NOT_RUN
 
 
 def test_groups_of_the_demo_ask_narrower_questions():
@@ -155,6 +199,68 @@ def test_a_reproduction_has_known_verdicts_and_differences(tmp_path):
     assert f"| {100 * ours:.1f} [" in row
     assert f"| {100 * ours - 54.5:+.1f} |" in row
     assert "| mers | because |" in text
+
+
+def on_splits(tmp_path, shares: dict[str, dict[str, float]]) -> dict:
+    """A reproduction of DTMV on HMDB51: system -> split -> share of hits."""
+    runs = {}
+    for name, of_split in shares.items():
+        for split, share in of_split.items():
+            for seed in range(5):
+                folder = made_run(
+                    tmp_path / f"{name}-{split}-{seed}",
+                    f"{name}_small",
+                    hits(share, 10 * int(split) + seed),
+                    seed=seed,
+                    dataset="ucf101",
+                    split=split,
+                )
+                runs[f"{name}_small@{seed}@{split}"] = str(folder)
+    return {
+        "paper": "dtmv",
+        "size": "small",
+        "split": "1,2,3",
+        "recipe_of": {name: f"{name}_small" for name in shares},
+        "runs": runs,
+        "not_run": {},
+    }
+
+
+def test_several_splits_give_their_mean_and_stay_readable(tmp_path):
+    shares = {"1": 0.5, "2": 0.7, "3": 0.9}
+    told = on_splits(
+        tmp_path,
+        {"flow2d": shares, "mv": dict.fromkeys("123", 0.3), "frame_dtmv": shares}
+        | {"st": {"1": 0.5, "3": 0.5}},
+    )
+    out = tmp_path / "report"
+    out.mkdir()
+    write_report(out, told)
+    table = json.loads((out / "table.json").read_text())
+    assert [split["name"] for split in table["splits"]] == ["1", "2", "3"]
+    ours = table["systems"]["flow2d"]
+    each = [ours["splits"][s]["accuracy"]["all"]["mean"] for s in ("1", "2", "3")]
+    expected = [
+        np.mean([hits(shares[s], 10 * int(s) + seed) for seed in range(5)])
+        for s in "123"
+    ]
+    assert each == pytest.approx(expected)
+    assert ours["accuracy"]["all"]["mean"] == pytest.approx(np.mean(expected))
+    first = next(one for one in table["orderings"] if one["name"] == "O1")
+    assert first["verdict"] == "holds" and first["seeds"] == 5
+    assert {one["verdict"] for one in first["splits"].values()} == {"holds"}
+    text = (out / "report.md").read_text()
+    assert "official split 1, 60 test videos; official split 2, 60 test" in text
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    flow = next(r for r in rows if r[1] == "flow2d_small" and "81.2" in r[2])
+    assert "81.2 (UCF101, split 1)" in flow[2]  # set against our split 1 alone
+    assert flow[3].startswith(f"{100 * np.mean(expected):.1f} [")
+    assert flow[4] == f"{100 * expected[0] - 81.2:+.1f}"
+    whole = next(r for r in rows if r[1] == "frame_dtmv_small")
+    assert whole[2] == "87.5 (UCF101, mean of 3 splits)"
+    assert whole[4] == f"{100 * np.mean(expected) - 87.5:+.1f}"
+    assert next(r for r in rows if r[1] == "st_small")[3].endswith("(2 of 3 splits)")
+    assert "flow2d, 5 seed(s) on 3 splits together" in text
 
 
 def test_a_papers_number_never_stands_in_our_column(tmp_path):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def told_of(store: Store, out: Path, **changes) -> dict:
         "size": "tiny",
         "seeds": (0,),
         "store": store,
-        "split": "1",
+        "splits": ("1",),
         "out": out,
         "rows": ROWS,
         "machine": MACHINE,
@@ -146,13 +147,46 @@ def test_two_processes_give_the_same_and_stop_together(tiny_store, tmp_path):
         size="tiny",
         seeds=(0,),
         store=tiny_store,
-        split="1",
+        splits=("1",),
         out=alone,
         machine=MACHINE,
         watch=Silent(),
     )
     both = data / "runs" / "moving-reproduce-htsc-tiny-split1"
     assert accuracies(both) == accuracies(alone)
+
+
+def test_all_splits_are_trained_and_their_mean_is_told(tmp_path):
+    """Two splits whose test parts share no video; the first is there before."""
+    made = [
+        replace(video, parts={"2": "test" if video.group < "g03" else "train"})
+        for video in videos(groups=8, tested=3)
+    ]
+    folder = write_store(tmp_path / "moving", made, splits={"1": "lists", "2": "lists"})
+    store, out = Store(folder), tmp_path / "runs" / "both"
+    alone = tmp_path / "runs" / "alone"
+    told_of(store, alone, rows=("ti",))
+    with pytest.raises(Interrupted, match="3 of 4 stages"):
+        told_of(store, out, rows=("ti",), splits=("1", "2"), watch=StopAfter(3))
+    before = read_json(alone / "reproduction.json")
+    told = told_of(store, out, rows=("ti",), splits=("1", "2"))
+    assert told["split"] == "1,2" and told["done"] == told["total"] == 4
+    assert told["runs"].keys() == {
+        f"{name}@0@{split}" for name in ("flow2d_tiny", "ti_tiny") for split in "12"
+    }
+    assert (
+        before["split"] == "1"
+        and before["runs"]["ti_tiny@0"] == (told["runs"]["ti_tiny@0@1"])
+    )
+    assert Run(Path(told["runs"]["ti_tiny@0@2"])).decided()["split"]["name"] == "2"
+    taught = Run(Path(told["runs"]["ti_tiny@0@2"])).machine()["teacher"]
+    assert Run(Path(taught)).decided()["split"]["name"] == "2"
+    ours = accuracies(out)["ti"]
+    each = [ours["splits"][split]["accuracy"]["all"]["mean"] for split in ("1", "2")]
+    assert ours["splits"]["1"]["accuracy"] == accuracies(alone)["ti"]["accuracy"]
+    assert ours["accuracy"]["all"]["mean"] == pytest.approx(sum(each) / 2)
+    with pytest.raises(RunError, match="with split 1, but it has split 1,2"):
+        told_of(store, out, rows=("ti",))
 
 
 def test_another_paper_in_the_same_folder_is_refused(tiny_store, tmp_path):
@@ -163,7 +197,7 @@ def test_another_paper_in_the_same_folder_is_refused(tiny_store, tmp_path):
             size="tiny",
             seeds=(0,),
             store=tiny_store,
-            split="1",
+            splits=("1",),
             out=tmp_path / "report",
             machine=MACHINE,
             watch=Silent(),

@@ -11,14 +11,14 @@ DEMO = Holdings("demo", ("rgb", "flow", "mv"), 24)
 
 
 def planned(paper="all", **changes):
-    settings = {"size": "small", "seeds": (0, 1), "store": DEMO} | changes
-    return plan(paper, **settings)
+    settings = {"size": "small", "seeds": (0, 1), "splits": ("1",)} | changes
+    return plan(paper, **{"store": DEMO} | settings)
 
 
 def test_what_rows_share_is_trained_once_per_seed():
     made = planned()
     assert len(set(made.stages)) == len(made.stages)
-    assert made.stages.count(Stage("flow2d_small", 0)) == 1
+    assert made.stages.count(Stage("flow2d_small", 0, "1")) == 1
     # the Dual-action Stream's teacher and baseline are FTSnet's at this size
     assert (
         made.recipe_of["resnext_flow"] == made.recipe_of["r3d_flow"] == "r3d_flow_small"
@@ -31,10 +31,23 @@ def test_what_a_stage_needs_stands_before_it():
     done: set[Stage] = set()
     for stage in made.stages:
         for needed in recipe(stage.recipe).needs.values():
-            assert Stage(needed.name, stage.seed) in done
+            assert stage._replace(recipe=needed.name) in done
         done.add(stage)
     seeds = [stage.seed for stage in made.stages]
     assert seeds == sorted(seeds)  # the first seed is complete before the next
+
+
+def test_every_split_is_trained_and_named_where_there_are_several():
+    one, two = (planned("fts", splits=splits) for splits in (("1",), ("1", "2")))
+    assert [s for s in two.stages if s.split == "1"] == list(one.stages)
+    of_two = [s._replace(split="1") for s in two.stages if s.split == "2"]
+    assert of_two == list(one.stages)
+    last = [
+        max(i for i, s in enumerate(two.stages) if s.seed == seed) for seed in (0, 1)
+    ]
+    assert last == [len(two.stages) // 2 - 1, len(two.stages) - 1]
+    assert one.key(Stage("fts_small", 1, "1")) == "fts_small@1"
+    assert two.key(Stage("fts_small", 1, "2")) == "fts_small@1@2"
 
 
 def test_rows_that_do_not_fit_are_left_out_with_the_reason():
@@ -74,7 +87,7 @@ def test_controls_are_beside_the_rows():
 
 
 def test_the_rest_is_estimated_from_equal_stages():
-    stages = [Stage("a", 0), Stage("b", 0), Stage("a", 1), Stage("b", 1)]
+    stages = ["a@0", "b@0", "a@1", "b@1"]
     assert remaining_seconds(stages, {}, {}, 1) is None
     runs, seconds = {"a@0": "x", "b@0": "y"}, {"a@0": 10.0, "b@0": 30.0}
     assert remaining_seconds(stages, runs, seconds, 1) == 40.0

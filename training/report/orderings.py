@@ -1,8 +1,9 @@
 """What the papers claim of each other's rows, and whether our runs show it.
 
 The rule: at least 5 seeds; the same videos, and seed by seed, of both sides; the mean
-difference with a 95 % bootstrap interval over (seed x video). It `holds` if the interval
-is above 0, is `consistent` if only the mean is, and is `not reproduced` otherwise.
+difference with a 95 % bootstrap interval over (seed x video), or over (split x seed x
+video), splits counting alike. It `holds` if the interval is above 0, is `consistent` if
+only the mean is, and is `not reproduced` otherwise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..metrics import SEEDS, Interval, paired_difference, verdict
+from ..metrics import SEEDS, Interval, over_splits, verdict
 
 NOT_RUN = "not run"
 
@@ -107,12 +108,15 @@ class Verdict(NamedTuple):
     ordering: Ordering
     verdict: str
     seeds: int = 0
+    """On every split."""
+    splits: int = 0
     videos: int = 0
+    """Of all splits."""
     against: str = ""
     """The system that came nearest."""
     difference: Interval | None = None
     wins: int = 0
-    """Seeds with a difference above 0."""
+    """Seeds with a difference above 0, the mean over the splits."""
 
     @property
     def text(self) -> str:
@@ -123,8 +127,11 @@ class Verdict(NamedTuple):
         return f"{self.verdict} ({self.seeds} of {SEEDS}); so far: {so_far}"
 
 
-Hits = Mapping[str, Mapping[int, Mapping[str, bool]]]
-"""System -> seed -> video -> whether it was recognised."""
+SplitHits = Mapping[str, Mapping[int, Mapping[str, bool]]]
+"""Of one system: split -> seed -> video -> whether it was recognised."""
+
+Hits = Mapping[str, SplitHits]
+"""System -> split -> seed -> video -> whether it was recognised."""
 
 
 def judge(ordering: Ordering, hits: Hits, *, draws: int = 2000) -> Verdict:
@@ -137,47 +144,49 @@ def judge(ordering: Ordering, hits: Hits, *, draws: int = 2000) -> Verdict:
         return Verdict(ordering, NOT_RUN)
     found = []
     for other in ordering.than:
-        first, second, seeds = paired(hits[ordering.better], hits[other])
-        if not seeds or not first.shape[1]:
+        differences, seeds = paired(hits[ordering.better], hits[other])
+        if not differences:
             return Verdict(ordering, NOT_RUN)
-        interval = paired_difference(first, second, draws=draws)
-        wins = int(((first.mean(1) - second.mean(1)) > 0).sum())
+        interval = over_splits(differences, draws=draws)
+        of_seed = np.mean([one.mean(axis=1) for one in differences], axis=0)
         found.append(
             Verdict(
                 ordering,
                 verdict(interval, seeds=len(seeds)),
-                len(seeds),
-                first.shape[1],
-                other,
-                interval,
-                wins,
+                seeds=len(seeds),
+                splits=len(differences),
+                videos=sum(one.shape[1] for one in differences),
+                against=other,
+                difference=interval,
+                wins=int((of_seed > 0).sum()),
             )
         )
     return min(found, key=lambda v: v.difference.low if v.difference else 0.0)
 
 
 def paired(
-    first: Mapping[int, Mapping[str, bool]], second: Mapping[int, Mapping[str, bool]]
-) -> tuple[np.ndarray, np.ndarray, Sequence[int]]:
-    """Hits of two systems on the same seeds and videos.
+    first: SplitHits, second: SplitHits
+) -> tuple[list[np.ndarray], Sequence[int]]:
+    """By how much one system is right more often than another, video by video.
 
     Returns:
-        Two (S, V) arrays of 0 and 1, and the S seeds.
+        For each split that both have, (S, V) of 1, 0 and -1; and the S seeds, which
+        both have on all these splits. Splits without a common video are left out.
     """
-    seeds = sorted(first.keys() & second.keys())
-    if not seeds:
-        nothing = np.zeros((0, 0))
-        return nothing, nothing, ()
-    videos = sorted(
-        set.intersection(
-            *(set(side[seed]) for side in (first, second) for seed in seeds)
+    splits = [name for name in first if name in second]
+    sides = [side[name] for name in splits for side in (first, second)]
+    seeds = sorted(set.intersection(*(set(side) for side in sides))) if sides else []
+    found = []
+    for name in splits if seeds else ():
+        runs = [side[name][seed] for side in (first, second) for seed in seeds]
+        videos = sorted(set.intersection(*(set(run) for run in runs)))
+        ours, theirs = (
+            np.array([[side[name][seed][video] for video in videos] for seed in seeds])
+            for side in (first, second)
         )
-    )
-    both = [
-        np.array([[side[seed][video] for video in videos] for seed in seeds], float)
-        for side in (first, second)
-    ]
-    return both[0], both[1], seeds
+        if videos:
+            found.append(ours.astype(float) - theirs.astype(float))
+    return found, seeds
 
 
 def concerning(paper: str) -> tuple[Ordering, ...]:

@@ -1,7 +1,7 @@
 """Run folders -> what each network made of the test videos."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,47 +73,73 @@ def judged_run(folder: Path) -> Judged | None:
         raise RunError(f"{folder}: expected a run of ours, got {error!r}") from None
 
 
+Splits = Mapping[str, Mapping[int, Judged]]
+"""Runs of one system: split -> seed -> run."""
+
+
+def by_split(runs: Iterable[Judged]) -> dict[str, dict[int, Judged]]:
+    """Runs of one system by split and seed, as they come."""
+    found: dict[str, dict[int, Judged]] = {}
+    for run in runs:
+        found.setdefault(run.split["name"], {})[run.seed] = run
+    return found
+
+
 def by_system(
-    runs: Iterable[Judged], recipe_of: Mapping[str, str] | None = None
-) -> dict[str, dict[int, Judged]]:
-    """System -> seed -> run, all of the same test videos.
+    runs: Sequence[Judged],
+    recipe_of: Mapping[str, str] | None = None,
+    *,
+    splits: Sequence[str] | None = None,
+) -> dict[str, dict[str, dict[int, Judged]]]:
+    """System -> split -> seed -> run, those of a split of the same test videos.
 
     Args:
         recipe_of: systems that run under another's recipe; None: each under its own.
+        splits: that may stand together; None: one.
 
     Raises:
         RunError: two runs are of different data, so that they can't be compared.
     """
-    found: dict[str, dict[int, Judged]] = {}
-    first: Judged | None = None
+    first = runs[0]
+    names = splits or (first.split["name"],)
+    known: dict[str, dict[str, str]] = {}
+    of_system: dict[str, list[Judged]] = {}
     for run in runs:
-        first = first or run
-        if (run.dataset, run.split, run.classes) != (
-            first.dataset,
-            first.split,
-            first.classes,
+        split = run.split["name"]
+        same = (run.dataset, run.classes) == (first.dataset, first.classes)
+        if (
+            not same
+            or split not in names
+            or known.setdefault(split, run.split) != run.split
         ):
             raise RunError(
                 f"{run.folder}: expected a run of the same data set, classes and split as"
-                f" {first.folder} ({first.dataset}, split {first.split['name']}), got"
-                f" {run.dataset}, split {run.split['name']}"
+                f" {first.folder} ({first.dataset}, split {', '.join(names)}), got"
+                f" {run.dataset}, split {split}"
             )
-        names = [run.system]
+        systems = [run.system]
         if recipe_of is not None:
-            names = [name for name, recipe in recipe_of.items() if recipe == run.recipe]
-        for name in names:
-            found.setdefault(name, {})[run.seed] = run
-    return found
+            systems = [
+                name for name, recipe in recipe_of.items() if recipe == run.recipe
+            ]
+        for name in systems:
+            of_system.setdefault(name, []).append(run)
+    place = {name: i for i, name in enumerate(names)}
+    return {
+        name: by_split(sorted(own, key=lambda run: place[run.split["name"]]))
+        for name, own in of_system.items()
+    }
 
 
-def hits_of(systems: Mapping[str, Mapping[int, Judged]], group: Group | None) -> Hits:
+def hits_of(systems: Mapping[str, Splits], group: Group | None) -> Hits:
     """What `orderings.judge` wants: of all videos, or of those of a group."""
-    told: dict[str, dict[int, dict[str, bool]]] = {}
-    for name, seeds in systems.items():
-        for seed, run in seeds.items():
-            ids, hits = hits_in(run, group)
-            told.setdefault(name, {})[seed] = dict(zip(ids, hits.tolist(), strict=True))
-    return told
+    return {
+        name: {
+            split: {seed: _by_video(run, group) for seed, run in seeds.items()}
+            for split, seeds in splits.items()
+        }
+        for name, splits in systems.items()
+    }
 
 
 def hits_in(run: Judged, group: Group | None) -> tuple[tuple[str, ...], np.ndarray]:
@@ -126,21 +152,41 @@ def hits_in(run: Judged, group: Group | None) -> tuple[tuple[str, ...], np.ndarr
     return tuple(scores.ids[i] for i in np.flatnonzero(inside)), hits
 
 
-def accuracy(
-    runs: Mapping[int, Judged], group: Group | None = None
-) -> metrics.Interval | None:
-    """Mean over seeds and videos with its interval; mAP where videos have several labels.
+def hits_by_split(runs: Splits, group: Group | None = None) -> list[np.ndarray]:
+    """(seeds, videos) of each split, for `metrics.over_splits`."""
+    return [
+        np.stack([hits_in(seeds[seed], group)[1] for seed in sorted(seeds)])
+        for seeds in runs.values()
+    ]
+
+
+def accuracy(runs: Splits, group: Group | None = None) -> metrics.Interval | None:
+    """Mean over splits, seeds and videos with its interval, splits counting alike; mAP
+    where videos have several labels.
 
     Returns:
         None where the group has no video.
     """
-    chosen = [runs[seed] for seed in sorted(runs)]
-    if group is None and chosen[0].scores.relevant is not None:
+    first = next(run for seeds in runs.values() for run in seeds.values())
+    if group is None and first.scores.relevant is not None:
         each = [
-            metrics.bootstrap_map(run.scores.scores, run.scores.relevant, draws=300)
-            for run in chosen
-            if run.scores.relevant is not None
+            np.mean(
+                [
+                    metrics.bootstrap_map(
+                        run.scores.scores, run.scores.relevant, draws=300
+                    )
+                    for run in seeds.values()
+                    if run.scores.relevant is not None
+                ],
+                axis=0,
+            )
+            for seeds in runs.values()
         ]
         return metrics.Interval(*(float(v) for v in np.mean(each, axis=0)))
-    hits = np.stack([hits_in(run, group)[1] for run in chosen])
-    return metrics.bootstrap(hits) if hits.size else None
+    hits = [one for one in hits_by_split(runs, group) if one.size]
+    return metrics.over_splits(hits) if hits else None
+
+
+def _by_video(run: Judged, group: Group | None) -> dict[str, bool]:
+    ids, hits = hits_in(run, group)
+    return dict(zip(ids, hits.tolist(), strict=True))

@@ -13,7 +13,7 @@ from .facts import PAPERS, Fact, facts_of
 from .groups import DEMO_LIMITS, Group, groups_of
 from .orderings import NOT_RUN, Verdict, concerning, judge
 from .page import Page
-from .read import Judged, accuracy, by_system, hits_of
+from .read import Judged, Splits, accuracy, by_system, hits_of
 from .speed import speed_part, speed_verdicts
 from .text import split_text
 
@@ -21,7 +21,7 @@ MARKS = {"holds": "good", "consistent": "fair", "not reproduced": "poor"}
 METRICS = {"top1": "top-1", "map": "mAP"}
 DATASETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "thumos14": "THUMOS14"}
 
-Systems = Mapping[str, Mapping[int, Judged]]
+Systems = Mapping[str, Splits]
 
 
 def page_of(
@@ -34,19 +34,19 @@ def page_of(
         runs: complete runs, of any systems and seeds.
         folder: where figures.npz lies.
     """
-    systems = by_system(runs, told.get("recipe_of"))
+    systems = by_system(runs, told.get("recipe_of"), splits=splits_of(told))
     paper = told.get("paper", "all")
     page = Page(title=told.get("title") or f"Reproduction: {paper}")
     first = runs[0]
     groups = groups_of(first.dataset, first.classes)
-    _what(page, told, systems, first)
+    _what(page, told, runs)
     if first.dataset == "demo":
         page.text(DEMO_LIMITS)
     _orderings(page, paper, systems, groups, told)
     for name in PAPERS if paper == "all" else (paper,):
         if paper == "all" and name == "mars":
             continue  # its rows stand in the Dual-action Stream's tables
-        _tables(page, name, systems, groups, told)
+        _tables(page, name, systems, groups, told, first.dataset)
     _others(page, paper, systems, groups)
     _figures(page, systems, groups, folder)
     speed_part(page, told, paper)
@@ -56,39 +56,75 @@ def page_of(
 
 def numbers(told: Mapping[str, Any], runs: Sequence[Judged]) -> dict[str, Any]:
     """The tables' numbers and the verdicts, for programs."""
-    systems = by_system(runs, told.get("recipe_of"))
+    systems = by_system(runs, told.get("recipe_of"), splits=splits_of(told))
     first = runs[0]
     groups = groups_of(first.dataset, first.classes)
-    shown: tuple[Group | None, ...] = (None, *groups)
-    return {
+    paper = told.get("paper", "all")
+    numbers: dict[str, Any] = {
         "dataset": first.dataset,
-        "split": first.split,
         "systems": {
-            name: {
-                "seeds": sorted(of_seed),
-                "accuracy": {
-                    group.name if group else "all": found._asdict()
-                    for group in shown
-                    if (found := accuracy(of_seed, group)) is not None
-                },
-            }
-            for name, of_seed in systems.items()
+            name: _system_numbers(of_split, groups)
+            for name, of_split in systems.items()
         },
         "orderings": [
-            {
-                "name": one.ordering.name,
-                "claim": one.ordering.text,
-                "weight": one.ordering.strength,
-                "group": one.ordering.group,
-                "verdict": one.verdict,
-                "against": one.against,
-                "seeds": one.seeds,
-                "seeds_won": one.wins,
-                "difference": one.difference._asdict() if one.difference else None,
-            }
-            for one in verdicts(systems, told.get("paper", "all"), groups)
+            _ordering_numbers(one) for one in verdicts(systems, paper, groups)
         ],
-        "printed": [fact._asdict() for fact in facts_of(told.get("paper", "all"))],
+        "printed": [fact._asdict() for fact in facts_of(paper)],
+    }
+    splits = splits_of(told)
+    if len(splits) < 2:
+        return numbers | {"split": first.split}
+    for name, of_split in systems.items():
+        numbers["systems"][name]["splits"] = {
+            split: _system_numbers({split: seeds}, groups)
+            for split, seeds in of_split.items()
+        }
+    alone = {split: verdicts(only(systems, split), paper, groups) for split in splits}
+    for place, one in enumerate(numbers["orderings"]):
+        one["splits"] = {
+            split: _ordering_numbers(found[place]) for split, found in alone.items()
+        }
+    known = {run.split["name"]: run.split for run in runs}
+    return numbers | {"splits": [known[split] for split in splits if split in known]}
+
+
+def _system_numbers(runs: Splits, groups: Sequence[Group]) -> dict[str, Any]:
+    shown: tuple[Group | None, ...] = (None, *groups)
+    return {
+        "seeds": sorted({seed for seeds in runs.values() for seed in seeds}),
+        "accuracy": {
+            group.name if group else "all": found._asdict()
+            for group in shown
+            if (found := accuracy(runs, group)) is not None
+        },
+    }
+
+
+def _ordering_numbers(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "name": verdict.ordering.name,
+        "claim": verdict.ordering.text,
+        "weight": verdict.ordering.strength,
+        "group": verdict.ordering.group,
+        "verdict": verdict.verdict,
+        "against": verdict.against,
+        "seeds": verdict.seeds,
+        "seeds_won": verdict.wins,
+        "difference": verdict.difference._asdict() if verdict.difference else None,
+    }
+
+
+def splits_of(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the splits that a reproduction is about; none where nothing was told."""
+    return tuple(filter(None, told.get("split", "").split(",")))
+
+
+def only(systems: Systems, split: str) -> Systems:
+    """The same systems on one split, as far as they have runs there."""
+    return {
+        name: {split: of_split[split]}
+        for name, of_split in systems.items()
+        if split in of_split
     }
 
 
@@ -120,16 +156,30 @@ def points(interval: Interval | None) -> str:
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
-def _what(page: Page, told: Mapping[str, Any], systems: Systems, first: Judged) -> None:
-    seeds = sorted({seed for runs in systems.values() for seed in runs})
+def _what(page: Page, told: Mapping[str, Any], runs: Sequence[Judged]) -> None:
+    first, on_split = runs[0], dict[str, Judged]()
+    for run in runs:
+        on_split.setdefault(run.split["name"], run)
+    seeds = sorted({run.seed for run in runs})
     many = ", ".join(map(str, seeds))
+    several = len(splits_of(told)) > 1
+    data = "; ".join(
+        f"{split_text(run.split)}, {len(run.scores)} test videos"
+        for _, run in sorted(on_split.items())
+    )
     page.text(
-        f"Data set {first.dataset}, {split_text(first.split)}, {len(first.scores)} test videos"
+        f"Data set {first.dataset}, {data}"
         f" of {len(first.classes)} classes. Size {told.get('size', 'as recorded')}, seeds"
-        f" {many}. Brackets are 95 % bootstrap intervals over seeds and videos. Numbers of"
-        " the papers stand in their own column, with the data set they were measured on;"
+        f" {many}. Brackets are 95 % bootstrap intervals over seeds and videos"
+        f"{' of each split' * several}. Numbers of the papers stand in their own column, with the data set they were measured on;"
         " a difference is given only where ours is the same data set."
     )
+    if several:
+        page.text(
+            f"Ours is the mean of the splits {', '.join(splits_of(told))}, which count"
+            " alike. Where the paper's number is of one of them alone, the difference is"
+            " taken on it. `table.json` has every split by itself."
+        )
     if len(seeds) < SEEDS:
         page.text(
             f"Fewer than {SEEDS} seeds: no ordering is decided yet, whatever the intervals."
@@ -164,7 +214,7 @@ def _orderings(
                 claim.strength,
                 points(verdict.difference),
                 f"{verdict.wins} of {verdict.seeds}" if verdict.seeds else "",
-                verdict.text,
+                verdict.text + _fewer_splits(verdict.splits, told),
             )
         )
         marks.append(MARKS.get(verdict.verdict, "" if verdict.seeds else "none"))
@@ -174,10 +224,15 @@ def _orderings(
         marks.append(MARKS.get(word, "none"))
     if not rows:
         return
+    several = ""
+    if len(splits_of(told)) > 1:
+        several = (
+            " of each split; seeds won are those with a mean over the splits above 0"
+        )
     page.heading("Do the papers' orderings hold?")
     page.text(
         "The rule: at least 5 seeds, each side trained with the same seeds and judged on"
-        " the same videos. An ordering `holds` if the 95 % interval of the mean paired"
+        f" the same videos{several}. An ordering `holds` if the 95 % interval of the mean paired"
         " difference lies above 0, is `consistent` if only the mean does, and is `not"
         " reproduced` otherwise. Of several opponents the nearest is shown."
     )
@@ -194,9 +249,9 @@ def _tables(
     systems: Systems,
     groups: Sequence[Group],
     told: Mapping[str, Any],
+    dataset: str,
 ) -> None:
     facts = [fact for fact in facts_of(paper) if fact.metric != "fps"]
-    dataset = next(iter(next(iter(systems.values())).values())).dataset
     if dataset in {fact.dataset for fact in facts}:
         facts = [fact for fact in facts if fact.dataset == dataset]
     if "paper" not in told:
@@ -239,11 +294,8 @@ def _row(
     name, system, crops = row
     if crops:
         name += f" ({crops} crops)" if crops.isdigit() else f" ({crops} crop)"
-    printed = "; ".join(
-        f"{fact.value:g} ({DATASETS.get(fact.dataset, fact.dataset)}"
-        f"{', mAP' * (fact.metric == 'map')}{', mean of 3 splits' * ('3' in fact.split)})"
-        for fact in facts
-    )
+    splits = splits_of(told)
+    printed = "; ".join(_printed(fact, splits) for fact in facts)
     recipe = told.get("recipe_of", {}).get(system, system)
     runs = systems.get(system)
     if not runs:
@@ -260,18 +312,19 @@ def _row(
         )
     told_crops = ""
     if crops == "10":
-        ten = {
-            seed: run._replace(scores=run.crops10)
-            for seed, run in runs.items()
-            if run.crops10 is not None
-        }
+        ten = _ten_crops(runs)
         runs, told_crops = (ten, "") if ten else (runs, " (centre)")
     ours = accuracy(runs)
-    told_split = " (one split)" if any("3" in f.split for f in facts) else ""
+    told_split = _fewer_splits(len(runs), told)
+    if len(runs) == 1 and any("3" in fact.split for fact in facts):
+        told_split = " (one split)"
     same = [f for f in facts if f.dataset == dataset]
     difference = ""
     if same and ours is not None:
-        difference = f"{100 * ours.mean - same[0].value:+.1f}"
+        alike = ours
+        if len(runs) > 1 and same[0].split in runs:
+            alike = accuracy({same[0].split: runs[same[0].split]}) or ours
+        difference = f"{100 * alike.mean - same[0].value:+.1f}"
     return (
         name,
         recipe,
@@ -279,8 +332,43 @@ def _row(
         percent(ours) + told_crops + told_split,
         *(percent(accuracy(runs, group)) for group in groups),
         difference,
-        f"{len(runs)}",
+        _seeds(runs),
     )
+
+
+def _printed(fact: Fact, splits: Sequence[str]) -> str:
+    """74.4 (UCF101), with its split where it is not clear that ours is the same."""
+    of_split = ", mean of 3 splits" * ("3" in fact.split)
+    if len(splits) > 1 and fact.split in splits:
+        of_split = f", split {fact.split}"
+    dataset = DATASETS.get(fact.dataset, fact.dataset)
+    return f"{fact.value:g} ({dataset}{', mAP' * (fact.metric == 'map')}{of_split})"
+
+
+def _ten_crops(runs: Splits) -> dict[str, dict[int, Judged]]:
+    """The same runs as ten crops judge them, where they were looked at so."""
+    ten = {
+        split: {
+            seed: run._replace(scores=run.crops10)
+            for seed, run in seeds.items()
+            if run.crops10 is not None
+        }
+        for split, seeds in runs.items()
+    }
+    return {split: seeds for split, seeds in ten.items() if seeds}
+
+
+def _fewer_splits(count: int, told: Mapping[str, Any]) -> str:
+    """Said of a mean that lacks splits."""
+    wanted = len(splits_of(told))
+    return f" ({count} of {wanted} splits)" if 0 < count < wanted else ""
+
+
+def _seeds(runs: Splits) -> str:
+    """How many there are on a split: 5, or 4 to 5."""
+    counts = {len(seeds) for seeds in runs.values()}
+    fewest, most = min(counts), max(counts)
+    return f"{most}" if fewest == most else f"{fewest} to {most}"
 
 
 def _others(page: Page, paper: str, systems: Systems, groups: Sequence[Group]) -> None:
@@ -300,7 +388,7 @@ def _others(page: Page, paper: str, systems: Systems, groups: Sequence[Group]) -
                 name,
                 percent(accuracy(systems[name])),
                 *(percent(accuracy(systems[name], group)) for group in groups),
-                f"{len(systems[name])}",
+                _seeds(systems[name]),
             )
             for name in others
         ],
@@ -314,16 +402,18 @@ def _figures(
     page.heading("Figures")
     for name in ("dtmv", "htsc", "ds", "fts", *systems):
         if name in systems:
-            runs = systems[name]
+            runs = [run for of in systems[name].values() for run in of.values()]
             counts = sum(
                 metrics.confusion(run.scores.scores, run.scores.labels)
-                for run in runs.values()
+                for run in runs
                 if run.scores.relevant is None
             )
+            splits = f" on {len(systems[name])} splits" * (len(systems[name]) > 1)
             if isinstance(counts, np.ndarray):
                 page.figure(
-                    figures.confusion_svg(counts, runs[min(runs)].classes),
-                    caption=f"Confusion of {name}, {len(runs)} seed(s) together, in percent"
+                    figures.confusion_svg(counts, runs[0].classes),
+                    caption=f"Confusion of {name}, {_seeds(systems[name])} seed(s){splits}"
+                    " together, in percent"
                     " of the true class (rows). DTMV's figure 5 has the same for UCF101.",
                     name=f"confusion_{name}",
                 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import metrics
 from ..errors import RunError
-from .read import Judged, judged_run
+from .read import by_split, hits_by_split, judged_run
 from .text import split_text
 
 
@@ -26,12 +26,8 @@ def several_told(folders: Sequence[Path]) -> dict[str, Any]:
                 f"{run.folder}: expected a run of {first.recipe} on {first.dataset}, as"
                 f" {first.folder}, got {run.recipe} on {run.dataset}"
             )
-    splits: dict[str, dict[int, Judged]] = {}
-    for run in runs:
-        splits.setdefault(run.split["name"], {})[run.seed] = run
-    hits = [
-        np.stack([r.scores.hits() for r in seeds.values()]) for seeds in splits.values()
-    ]
+    splits = by_split(runs)
+    hits = hits_by_split(splits)
     told: dict[str, Any] = {
         "recipe": first.recipe,
         "dataset": first.dataset,

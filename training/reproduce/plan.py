@@ -1,4 +1,5 @@
-"""A paper, a size and a store -> the stages that its rows need, each once per seed. Pure."""
+"""A paper, a size and a store -> the stages that its rows need, each once per seed and
+split. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -22,10 +23,11 @@ class Holdings(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """One training or combination, for one seed."""
+    """One training or combination, for one seed and split."""
 
     recipe: str
     seed: int
+    split: str
 
 
 class Plan(NamedTuple):
@@ -36,11 +38,24 @@ class Plan(NamedTuple):
     rows: tuple[Fact, ...]
     """Of the paper, those that could stand on this store."""
     stages: tuple[Stage, ...]
-    """What a stage needs stands before it; the first seed is complete before the next."""
+    """What a stage needs stands before it; the first seed is complete, on all splits,
+    before the next."""
+    splits: tuple[str, ...]
     recipe_of: dict[str, str]
     """System -> the recipe that is trained for it: several may share one."""
     not_run: dict[str, str]
     """System -> why not."""
+
+    def key(self, stage: Stage) -> str:
+        """A stage's name in reproduction.json; its split stands there if it is one of
+        several."""
+        split = f"@{stage.split}" if len(self.splits) > 1 else ""
+        return f"{stage.recipe}@{stage.seed}{split}"
+
+
+def recipe_of_key(key: str) -> str:
+    """The recipe of a stage."""
+    return key.partition("@")[0]
 
 
 def plan(
@@ -48,6 +63,7 @@ def plan(
     *,
     size: str,
     seeds: Sequence[int],
+    splits: Sequence[str],
     store: Holdings,
     wanted: Iterable[str] = (),
     controls: bool = True,
@@ -92,8 +108,13 @@ def plan(
             needed = at(needed_name, SIZES[size])
             recipe_of.setdefault(needed_name, needed.name)
             recipe_of.setdefault(needed.system.name, needed.name)
-    stages = tuple(Stage(name, seed) for seed in seeds for name in ordered)
-    return Plan(paper, size, rows, stages, recipe_of, not_run)
+    stages = tuple(
+        Stage(name, seed, split)
+        for seed in seeds
+        for split in splits
+        for name in ordered
+    )
+    return Plan(paper, size, rows, stages, tuple(splits), recipe_of, not_run)
 
 
 def in_order(recipe: Recipe) -> list[Recipe]:

@@ -15,9 +15,9 @@ from ..progress import Watch
 from ..recipes import recipe
 from ..report.files import TOLD, write_report
 from .figures import write_figures
-from .plan import Holdings, Plan, Stage, plan
+from .plan import Holdings, Plan, Stage, plan, recipe_of_key
 from .speed import measured_speeds
-from .stages import Place, stage_work, work_at
+from .stages import stage_work, work_at
 from .workers import Done, here, side_by_side
 
 
@@ -27,7 +27,7 @@ def reproduce(
     size: str,
     seeds: Sequence[int],
     store: Store,
-    split: str,
+    splits: Sequence[str],
     out: Path,
     rows: Sequence[str] = (),
     jobs: int = 1,
@@ -40,7 +40,7 @@ def reproduce(
     """Train what is missing, then compare and write the report.
 
     Stages that were complete are found again; one that was interrupted goes on. The
-    report is written after every seed, so there is something to read early.
+    report is written after every seed and split, so there is something to read early.
 
     Args:
         out: folder of the report; runs lie beside it, where other commands find them.
@@ -63,12 +63,14 @@ def reproduce(
         paper,
         size=size,
         seeds=seeds,
-        store=holdings(store, split),
+        splits=splits,
+        store=holdings(store, splits),
         wanted=rows,
         controls=controls,
     )
     out.mkdir(parents=True, exist_ok=True)
     before = read_json(there) if there.is_file() else {}
+    split = ",".join(splits)
     for name, value in (("paper", paper), ("size", size), ("split", split)):
         if before.get(name, value) != value:
             raise RunError(
@@ -92,10 +94,11 @@ def reproduce(
     }
     watch.say(
         f"{paper} at size {size}: {len(made.recipe_of)} systems, {len(seeds)} seed(s),"
+        f"{f' {len(splits)} splits,' * (len(splits) > 1)}"
         f" {len(made.stages)} stages; {len(made.not_run)} rows not run"
     )
     try:
-        stopped = _carry_out(made, store, split, out, jobs, machine, told, watch)
+        stopped = _carry_out(made, store, out, jobs, machine, told, watch)
     except Interrupted:
         stopped = True
     if stopped:
@@ -109,9 +112,9 @@ def reproduce(
     if not runs:
         raise RunError(f"{out}: no stage could be completed: {_reasons(told)}")
     first = {
-        system: runs[f"{name}@{seeds[0]}"]
+        system: runs[key]
         for system, name in made.recipe_of.items()
-        if f"{name}@{seeds[0]}" in runs
+        if (key := made.key(Stage(name, seeds[0], splits[0]))) in runs
     }
     if store.mirror_safe:
         _look_tenfold(made, told["runs"], store, chosen_machine(**machine), watch)
@@ -126,16 +129,21 @@ def reproduce(
     return told
 
 
-def holdings(store: Store, split: str) -> Holdings:
-    """What a store can feed, for the plan."""
-    frames = [video.frames for video in store.videos() if split in video.splits]
-    return Holdings(store.dataset, tuple(store.modalities), max(frames, default=0))
+def holdings(store: Store, splits: Sequence[str]) -> Holdings:
+    """What a store can feed on each of the splits, for the plan."""
+    longest = [
+        max(
+            (video.frames for video in store.videos() if split in video.splits),
+            default=0,
+        )
+        for split in splits
+    ]
+    return Holdings(store.dataset, tuple(store.modalities), min(longest))
 
 
 def _carry_out(
     made: Plan,
     store: Store,
-    split: str,
     out: Path,
     jobs: int,
     machine: Mapping[str, Any],
@@ -145,7 +153,7 @@ def _carry_out(
     """Do the stages and keep `told` up to date. Returns whether it was interrupted."""
     needs = {
         stage: {
-            role: Stage(one.name, stage.seed)
+            role: stage._replace(recipe=one.name)
             for role, one in recipe(stage.recipe).needs.items()
         }
         for stage in made.stages
@@ -153,19 +161,18 @@ def _carry_out(
     if jobs > 1:
         arguments = {
             "store": store.folder,
-            "split": split,
             "runs": out.parent,
             "threads": 1,
             "machine": dict(machine),
         }
         coming = side_by_side(made.stages, needs, stage_work, arguments, processes=jobs)
     else:
-        place = Place(store, split, out.parent, chosen_machine(**machine), watch)
-        coming = here(made.stages, needs, work_at(place))
+        work = work_at(store, out.parent, chosen_machine(**machine), watch)
+        coming = here(made.stages, needs, work)
     started, fresh = time.monotonic(), 0
     for done in coming:
         stage = done.stage
-        key = f"{stage.recipe}@{stage.seed}"
+        key = made.key(stage)
         if done.interrupted:
             return True
         if done.error:
@@ -183,9 +190,9 @@ def _carry_out(
         write_json(out / TOLD, told)
         watch.say(_progress(done, told, made, jobs, time.monotonic() - started))
         if all(
-            f"{one.recipe}@{one.seed}" in told["runs"]
+            made.key(one) in told["runs"]
             for one in made.stages
-            if one.seed == stage.seed
+            if (one.seed, one.split) == (stage.seed, stage.split)
         ):
             write_report(out, told)
     return False
@@ -203,7 +210,7 @@ def _look_tenfold(
     for key, folder in runs.items():
         run = Run(Path(folder))
         done = run.path(CROPS.format(crops=10) + SCORES.format(part="test"))
-        if key.rpartition("@")[0] in recipes and not done.is_file():
+        if recipe_of_key(key) in recipes and not done.is_file():
             evaluate(run, store=store, crops=10, machine=machine, watch=watch)
 
 
@@ -214,35 +221,37 @@ def _progress(
     results = Run(Path(done.folder)).results() or {}
     top1 = results.get("test", {}).get("top1")
     score = f" {100 * top1['mean']:.1f} %" if top1 else ""
+    split = f" split {stage.split}" if len(made.splits) > 1 else ""
     line = (
-        f"[{told['done']}/{told['total']}] {stage.recipe} seed {stage.seed}:{score}"
+        f"[{told['done']}/{told['total']}] {stage.recipe} seed {stage.seed}{split}:{score}"
         f" ({done.seconds:.0f} s)"
     )
-    left = remaining_seconds(made.stages, told["runs"], told["seconds"], jobs)
+    keys = [made.key(one) for one in made.stages]
+    left = remaining_seconds(keys, told["runs"], told["seconds"], jobs)
     if left is None:
         return line
     return f"{line}; about {left / 60:.0f} min left, {elapsed / 60:.0f} min so far"
 
 
 def remaining_seconds(
-    stages: Sequence[Stage],
+    stages: Sequence[str],
     runs: Mapping[str, str],
     seconds: Mapping[str, float],
     jobs: int,
 ) -> float | None:
-    """What the rest will take, from what equal stages took; None before any is over."""
+    """What the rest will take, from what equal stages took; None before any is over.
+
+    Args:
+        stages: their keys, as those of `runs` and `seconds`.
+    """
     of_recipe: dict[str, list[float]] = {}
     for key, taken in seconds.items():
-        of_recipe.setdefault(key.rpartition("@")[0], []).append(taken)
+        of_recipe.setdefault(recipe_of_key(key), []).append(taken)
     if not of_recipe:
         return None
     means = {name: sum(each) / len(each) for name, each in of_recipe.items()}
     typical = sum(means.values()) / len(means)
-    left = [
-        means.get(stage.recipe, typical)
-        for stage in stages
-        if f"{stage.recipe}@{stage.seed}" not in runs
-    ]
+    left = [means.get(recipe_of_key(key), typical) for key in stages if key not in runs]
     return sum(left) / max(jobs, 1)
 
 

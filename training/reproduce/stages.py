@@ -102,20 +102,22 @@ def with_needs(
 
 
 def stage_work(
-    *, store: Path, split: str, runs: Path, threads: int | None, machine: dict[str, Any]
+    *, store: Path, runs: Path, threads: int | None, machine: dict[str, Any]
 ) -> Callable[[Stage, Mapping[str, str]], str]:
     """For a process of its own: what does its stages."""
     if threads is not None:
         torch.set_num_threads(threads)
-    place = Place(Store(store), split, runs, chosen_machine(**machine), Silent())
-    return work_at(place)
+    return work_at(Store(store), runs, chosen_machine(**machine), Silent())
 
 
-def work_at(place: Place) -> Callable[[Stage, Mapping[str, str]], str]:
+def work_at(
+    store: Store, runs: Path, machine: Machine, watch: Watch
+) -> Callable[[Stage, Mapping[str, str]], str]:
     """For this process."""
 
     def work(stage: Stage, needed: Mapping[str, str]) -> str:
         found = {role: Run(Path(folder)) for role, folder in needed.items()}
+        place = Place(store, stage.split, runs, machine, watch)
         run = run_stage(recipe(stage.recipe), found, place, seed=stage.seed)
         return str(run.folder)
 
