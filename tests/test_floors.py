@@ -28,7 +28,7 @@ pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.c
 pipeline.options pipeline.cli_bench pipeline.cli_cluster pipeline.cli_store pipeline.cli
 training.errors training.saved training.metrics training.scores training.progress training.warp
 training.report training.data training.models training.losses training.engine
-training.teachers training.gradients training.steps training.protocols training.weighting training.speed
+training.gradients training.steps training.protocols training.weighting training.speed
 training.jobs
 training.recipes
 training.reproduce

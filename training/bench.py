@@ -26,7 +26,7 @@ from .jobs.teach import TeachRecipe
 from .models.backbones import build_backbone
 from .protocols import single_threaded
 from .recipes import default_name, family
-from .steps import Supervised
+from .steps.labels import Supervised
 
 ROUNDS = 3
 

@@ -23,8 +23,8 @@ from training.models.backbones import BackboneConfig, build_backbone
 from training.models.heads import TwoHeads
 from training.progress import Silent
 from training.recipes import tiny
-from training.steps import Distill, JointDistill
-from training.teachers import Teacher
+from training.steps.distill import Distill, JointDistill
+from training.steps.teachers import Teacher
 
 OPTIM = OptimConfig(
     learning_rate=0.01,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from training.engine.compiled import compile_networks, compiler
 from training.engine.loop import clips_in, fit, on_device, pieces
 from training.errors import Diverged, MachineError
-from training.steps import Supervised
+from training.steps.labels import Supervised
 
 
 def plain() -> Supervised:

@@ -15,7 +15,9 @@ from training.models.motion_backbone import (
     unnormalised,
 )
 from training.models.taps import tap
-from training.steps import Distill, EndToEnd, Supervised, Unsupervised
+from training.steps.distill import Distill
+from training.steps.labels import Supervised
+from training.steps.motion import EndToEnd, Unsupervised
 
 CLIP = ClipConfig(motion_gain=10.0, rgb_mean=(0.5, 0.4, 0.3), rgb_std=(0.2, 0.3, 0.4))
 

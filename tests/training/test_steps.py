@@ -5,17 +5,12 @@ from torch import Tensor, nn
 
 from training.engine.loop import Waiting, fit
 from training.errors import Diverged, RecipeError
-from training.losses.terms import FeatureMSE, SoftTargets
+from training.losses.terms import FeatureMSE, SoftTargets, check_taps
 from training.models.adapters import build_adapter
 from training.models.heads import TwoHeads
-from training.steps import (
-    Distill,
-    JointDistill,
-    JointSupervised,
-    Supervised,
-    check_taps,
-)
-from training.teachers import Teacher
+from training.steps.distill import Distill, JointDistill
+from training.steps.labels import JointSupervised, Supervised
+from training.steps.teachers import Teacher
 
 CPU = torch.device("cpu")
 

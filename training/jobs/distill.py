@@ -18,7 +18,7 @@ from ..data.order import Place
 from ..engine import processes
 from ..engine.record import SCORES, WEIGHTS, Run, as_json, differences
 from ..errors import RecipeError, RunError
-from ..losses.terms import SoftTargets, Term, sides
+from ..losses.terms import SoftTargets, Term, check_taps, sides
 from ..models.backbones import (
     NETS,
     TAPS,
@@ -31,7 +31,8 @@ from ..models.shapes import tap_shapes
 from ..models.weights import transfer
 from ..progress import Watch
 from ..scores import Scores, together
-from ..steps import Distill, Supervised, check_taps
+from ..steps.distill import Distill
+from ..steps.labels import Supervised
 from .course import Course, open_data
 from .description import decided, store_facts
 from .evaluate import trained_model

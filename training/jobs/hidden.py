@@ -16,7 +16,8 @@ from ..models.backbones import BackboneConfig, build_backbone, check_length
 from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
-from ..steps import EndToEnd, Supervised
+from ..steps.labels import Supervised
+from ..steps.motion import EndToEnd
 from .course import Course, open_data
 from .description import decided
 from .distill import fingerprint_of

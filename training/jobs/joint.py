@@ -26,8 +26,9 @@ from ..models.pretrained import first_weights
 from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
 from ..protocols import Scorer
-from ..steps import JointDistill, JointSupervised
-from ..teachers import Teacher
+from ..steps.distill import JointDistill
+from ..steps.labels import JointSupervised
+from ..steps.teachers import Teacher
 from .course import Course, Data, open_data
 from .description import decided, split_facts, store_facts
 from .distill import DistillRecipe, check_teacher, fingerprint_of

@@ -26,7 +26,7 @@ from ..models.motion_backbone import (
 )
 from ..models.motionnet import MotionNet
 from ..progress import Watch
-from ..steps import Unsupervised
+from ..steps.motion import Unsupervised
 from .course import Course, open_data
 from .description import decided
 from .follow import follow

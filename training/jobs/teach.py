@@ -12,7 +12,7 @@ from ..engine.record import Run
 from ..models.backbones import BackboneConfig, build_backbone, check_length
 from ..models.pretrained import first_weights
 from ..progress import Watch
-from ..steps import Supervised
+from ..steps.labels import Supervised
 from .course import Course, open_data
 from .description import decided
 from .machine import Machine

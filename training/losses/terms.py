@@ -4,7 +4,7 @@ A tap is written "layer4", or "layer3:layer4" where the student's has another na
 the teacher's. A teacher of several streams has its features by stream: "flow.layer4".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -185,3 +185,25 @@ def check_choice(term: str, name: str, value: str, choices: tuple[str, ...]) -> 
         raise RecipeError(
             f"{term}: expected {name} among {', '.join(choices)}, got {value}"
         )
+
+
+def check_taps(terms: Mapping[str, Term], nets: Mapping[str, tuple[str, ...]]) -> None:
+    """Check that every net has the taps that the terms ask for.
+
+    Args:
+        nets: name -> its taps; the student's first, then teachers'. A teacher of several
+            streams has them by stream: "flow.layer4".
+
+    Raises:
+        RecipeError: one has not; the term, the tap and the net are named.
+    """
+    for name, term in terms.items():
+        for written in term.taps:
+            ours, theirs = sides(written)
+            for place, (net, taps) in enumerate(nets.items()):
+                wanted = theirs if place else ours
+                if wanted not in taps:
+                    raise RecipeError(
+                        f"term {name}: expected taps of {net} among {', '.join(taps)},"
+                        f" got {wanted}"
+                    )

@@ -1,64 +1,22 @@
-"""What happens to a batch: the only thing in which trainings differ.
+"""A student of labels and of frozen teachers."""
 
-A step gives its losses by name, unweighted (`losses`), and their weighted sum
-(`forward`). `beside` holds networks that it asks and that do not learn: they are in no
-optimizer, no checkpoint and no list of parameters.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .engine.loop import Batch, JointBatch, StepOutput
-from .errors import RecipeError
-from .losses.photometric import BALANCED, FlowLoss, Parts, flow_loss
-from .losses.terms import Outputs, Term, features_at, sides
-from .models.adapters import build_adapter
-from .models.heads import TwoHeads, split_head
-from .models.motion_backbone import MotionBackbone, unnormalised
-from .models.motionnet import MotionNet
-from .models.taps import Taps
+from ..engine.loop import Batch, JointBatch, StepOutput
+from ..errors import RecipeError
+from ..losses.terms import Outputs, Term, features_at, sides
+from ..models.adapters import build_adapter
+from ..models.heads import TwoHeads, split_head
+from ..models.taps import Taps
+from .labels import LABELS, weighted
 from .teachers import Teacher
 
-LABELS = "labels"
-"""Name of the labels' loss among the losses."""
 TRUNK = "trunk"
-
-
-class Supervised(nn.Module):
-    """A network learns the labels of what it sees."""
-
-    def __init__(self, model: nn.Module, *, sees: str) -> None:
-        super().__init__()
-        self.model, self.sees = model, sees
-
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        logits = self.model(batch[self.sees])
-        return {LABELS: F.cross_entropy(logits, batch["label"])}
-
-    def forward(self, batch: Batch) -> StepOutput:
-        return weighted(self.losses(batch), {LABELS: 1.0})
-
-
-class JointSupervised(nn.Module):
-    """A network learns the labels of several data sets: the sum of its heads' losses."""
-
-    def __init__(self, model: TwoHeads, *, sees: str) -> None:
-        super().__init__()
-        self.model, self.sees = model, sees
-
-    def losses(self, batch: JointBatch) -> dict[str, Tensor]:
-        logits = self.model({name: part[self.sees] for name, part in batch.items()})
-        return {
-            f"{name}.{LABELS}": F.cross_entropy(logits[name], part["label"])
-            for name, part in batch.items()
-        }
-
-    def forward(self, batch: JointBatch) -> StepOutput:
-        return weighted(self.losses(batch), {LABELS: 1.0})
 
 
 class Seen(NamedTuple):
@@ -308,83 +266,6 @@ class JointDistill(Distill):
         return found
 
 
-class Unsupervised(nn.Module):
-    """MotionNet learns from rgb clips which motion explains the next frame."""
-
-    def __init__(
-        self,
-        model: MotionNet,
-        *,
-        rgb_mean: Sequence[float],
-        rgb_std: Sequence[float],
-        loss: FlowLoss = BALANCED,
-    ) -> None:
-        """
-        Args:
-            rgb_mean, rgb_std: with which the clips are normalised, to undo it.
-        """
-        super().__init__()
-        self.model, self.loss = model, loss
-        self.rgb_mean, self.rgb_std = tuple(rgb_mean), tuple(rgb_std)
-
-    def forward(self, batch: Batch) -> StepOutput:
-        frames = unnormalised(batch["rgb"], mean=self.rgb_mean, std=self.rgb_std)
-        loss, parts = flow_loss(frames, self.model.scales(frames), self.loss)
-        return StepOutput(loss, _means(parts))
-
-
-class EndToEnd(nn.Module):
-    """A motion estimator and the network that sees its motion learn together.
-
-    Source:
-        Zhou, Chen, Sugumaran, "Hidden Two-Stream Collaborative Learning Network for Action
-        Recognition", section 3.1, after Zhu et al., "Hidden Two-Stream Convolutional
-        Networks for Action Recognition", ACCV 2018: the losses of the flow stay, so that
-        it remains one.
-    """
-
-    def __init__(
-        self,
-        model: MotionBackbone,
-        *,
-        loss: FlowLoss = BALANCED,
-        flow_weight: float = 1.0,
-    ) -> None:
-        """
-        Args:
-            flow_weight: of the losses without labels, against cross-entropy.
-        """
-        super().__init__()
-        self.model, self.loss, self.flow_weight = model, loss, flow_weight
-
-    def forward(self, batch: Batch) -> StepOutput:
-        logits, frames, flows = self.model.forward_with_flows(batch["rgb"])
-        labels = F.cross_entropy(logits, batch["label"])
-        explained, parts = flow_loss(frames, flows, self.loss)
-        loss = labels + self.flow_weight * explained
-        told = {"labels": labels.detach(), "flow": explained.detach()}
-        return StepOutput(loss, told | _means(parts))
-
-
-def _means(parts: Parts) -> dict[str, torch.Tensor]:
-    """Each kind of term, as a mean over the levels."""
-    return {name: part.detach().mean() for name, part in parts._asdict().items()}
-
-
-def weighted(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> StepOutput:
-    """The sum a loop wants, and its parts.
-
-    Args:
-        losses: "labels", or "ucf101.labels".
-        weights: of "labels".
-    """
-    total: Tensor | float = 0.0
-    for name, value in losses.items():
-        total = total + weights[name.rpartition(".")[2]] * value
-    assert isinstance(total, Tensor)
-    return StepOutput(total, {name: value.detach() for name, value in losses.items()})
-
-
 def term_weights(terms: Mapping[str, Term], label_weight: float) -> dict[str, float]:
     """Weights of all losses by name. A term may say that its weight is the labels'."""
     weights = {LABELS: label_weight}
@@ -395,28 +276,6 @@ def term_weights(terms: Mapping[str, Term], label_weight: float) -> dict[str, fl
         else:
             weights[name] = term.weight
     return weights
-
-
-def check_taps(terms: Mapping[str, Term], nets: Mapping[str, tuple[str, ...]]) -> None:
-    """Check that every net has the taps that the terms ask for.
-
-    Args:
-        nets: name -> its taps; the student's first, then teachers'. A teacher of several
-            streams has them by stream: "flow.layer4".
-
-    Raises:
-        RecipeError: one has not; the term, the tap and the net are named.
-    """
-    for name, term in terms.items():
-        for written in term.taps:
-            ours, theirs = sides(written)
-            for place, (net, taps) in enumerate(nets.items()):
-                wanted = theirs if place else ours
-                if wanted not in taps:
-                    raise RecipeError(
-                        f"term {name}: expected taps of {net} among {', '.join(taps)},"
-                        f" got {wanted}"
-                    )
 
 
 def _key(term: str, tap: str) -> str:

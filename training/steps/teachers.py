@@ -7,10 +7,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from .engine.loop import Batch
-from .errors import RecipeError
-from .losses.terms import Outputs
-from .models.taps import Taps
+from ..engine.loop import Batch
+from ..errors import RecipeError
+from ..losses.terms import Outputs
+from ..models.taps import Taps
 
 
 class Teacher(nn.Module):

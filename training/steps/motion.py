@@ -1,0 +1,75 @@
+"""Networks that learn motion from frames, alone or with the network that sees it."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..engine.loop import Batch, StepOutput
+from ..losses.photometric import BALANCED, FlowLoss, Parts, flow_loss
+from ..models.motion_backbone import MotionBackbone, unnormalised
+from ..models.motionnet import MotionNet
+
+
+class Unsupervised(nn.Module):
+    """MotionNet learns from rgb clips which motion explains the next frame."""
+
+    def __init__(
+        self,
+        model: MotionNet,
+        *,
+        rgb_mean: Sequence[float],
+        rgb_std: Sequence[float],
+        loss: FlowLoss = BALANCED,
+    ) -> None:
+        """
+        Args:
+            rgb_mean, rgb_std: with which the clips are normalised, to undo it.
+        """
+        super().__init__()
+        self.model, self.loss = model, loss
+        self.rgb_mean, self.rgb_std = tuple(rgb_mean), tuple(rgb_std)
+
+    def forward(self, batch: Batch) -> StepOutput:
+        frames = unnormalised(batch["rgb"], mean=self.rgb_mean, std=self.rgb_std)
+        loss, parts = flow_loss(frames, self.model.scales(frames), self.loss)
+        return StepOutput(loss, _means(parts))
+
+
+class EndToEnd(nn.Module):
+    """A motion estimator and the network that sees its motion learn together.
+
+    Source:
+        Zhou, Chen, Sugumaran, "Hidden Two-Stream Collaborative Learning Network for Action
+        Recognition", section 3.1, after Zhu et al., "Hidden Two-Stream Convolutional
+        Networks for Action Recognition", ACCV 2018: the losses of the flow stay, so that
+        it remains one.
+    """
+
+    def __init__(
+        self,
+        model: MotionBackbone,
+        *,
+        loss: FlowLoss = BALANCED,
+        flow_weight: float = 1.0,
+    ) -> None:
+        """
+        Args:
+            flow_weight: of the losses without labels, against cross-entropy.
+        """
+        super().__init__()
+        self.model, self.loss, self.flow_weight = model, loss, flow_weight
+
+    def forward(self, batch: Batch) -> StepOutput:
+        logits, frames, flows = self.model.forward_with_flows(batch["rgb"])
+        labels = F.cross_entropy(logits, batch["label"])
+        explained, parts = flow_loss(frames, flows, self.loss)
+        loss = labels + self.flow_weight * explained
+        told = {"labels": labels.detach(), "flow": explained.detach()}
+        return StepOutput(loss, told | _means(parts))
+
+
+def _means(parts: Parts) -> dict[str, torch.Tensor]:
+    """Each kind of term, as a mean over the levels."""
+    return {name: part.detach().mean() for name, part in parts._asdict().items()}
