@@ -15,12 +15,11 @@ from training.models.tvl1 import (
     SOLVER,
     TVL1Config,
     TVL1Flow,
-    divergence,
-    flow_gradient,
     level_sizes,
     numbers_of,
     tvl1,
 )
+from training.models.tvl1_operators import divergence, flow_gradient
 
 
 def texture(height: int, width: int, *, blur: float, seed: int = 0) -> np.ndarray:
