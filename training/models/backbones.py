@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from torch import nn
 
 from ..errors import RecipeError
-from . import clarifai, resnet3d, resnext3d, vgg
+from . import clarifai, ending, resnet3d, resnext3d, vgg
 from .weights import Scale
 
 CHANNELS = {"rgb": 3, "flow": 2, "mv": 2}
@@ -42,12 +42,12 @@ def _deep(build: Callable[..., nn.Module]) -> Net:
 
 
 def _clarifai(build: Callable[..., nn.Module]) -> Net:
-    return Net(build, 2, clarifai.TAPS, "fc8", ("frames", "dropout", "lrn_k"))
+    return Net(build, 2, ending.TAPS, "fc8", ("frames", "dropout", "lrn_k"))
 
 
 def _vgg(build: Callable[..., nn.Module], *torchvision: str) -> Net:
     options = ("frames", "dropout")
-    return Net(build, 2, vgg.TAPS, "classifier.6", options, torchvision)
+    return Net(build, 2, ending.TAPS, "classifier.6", options, torchvision)
 
 
 NETS = {

@@ -16,14 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .ending import Ending, draw_weights
 from .grid import Grid
 from .stacking import stacked
 
-TAPS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Ending):
     """Sizes of a network."""
 
     widths: tuple[int, int, int, int, int]
@@ -33,14 +32,6 @@ class Layout:
     """And of conv2. The others are 3, 1, 1."""
     pool_px: int
     """Side of a pooling window; its stride is 2, the last window may stand out."""
-    grid: tuple[int, int]
-    """Height and width that fc6 sees: pool5's at the crop the net is made for; other
-    crops are averaged to it."""
-    hidden: tuple[int, int]
-    """Of fc6 and fc7."""
-    dropout_rgb: tuple[float, float]
-    """After fc6 and fc7."""
-    dropout_motion: tuple[float, float]
 
 
 FULL = Layout(
@@ -99,11 +90,10 @@ class ClarifaiNet(nn.Module):
     ) -> None:
         super().__init__()
         self.channels = channels
-        usual = layout.dropout_motion if motion else layout.dropout_rgb
-        drop6, drop7 = dropout or usual
+        drop6, drop7 = layout.dropout(motion, dropout)
         one, two, three, four, five = layout.widths
         hidden6, hidden7 = layout.hidden
-        flat = five * layout.grid[0] * layout.grid[1]
+        flat = layout.flat(five)
 
         self.conv1 = _convolution(channels, one, layout.first, motion)
         self.norm1 = ResponseNorm(lrn_k)
@@ -123,12 +113,7 @@ class ClarifaiNet(nn.Module):
         )
         self.drop7 = nn.Dropout(drop7)
         self.fc8 = nn.Linear(hidden7, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        nn.init.normal_(self.fc8.weight, 0, 0.01)
+        draw_weights(self, self.fc8)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, C, T, H, W) with T*C channels in all -> (B, classes) logits."""

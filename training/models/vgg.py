@@ -15,14 +15,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .ending import Ending, draw_weights
 from .grid import Grid
 from .stacking import stacked
 
-TAPS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Ending):
     """Sizes of a network."""
 
     counts: tuple[int, int, int, int, int]
@@ -30,14 +29,6 @@ class Layout:
     widths: tuple[int, int, int, int, int]
     ceil: bool
     """Whether a row left over gets a pooling window, too."""
-    grid: tuple[int, int]
-    """Height and width that fc6 sees: the last pooling's at the crop the net is made
-    for; other crops are averaged to it."""
-    hidden: int
-    """Of fc6 and of fc7."""
-    dropout_rgb: tuple[float, float]
-    """After fc6 and fc7."""
-    dropout_motion: tuple[float, float]
 
 
 FULL = Layout(
@@ -45,7 +36,7 @@ FULL = Layout(
     widths=(64, 128, 256, 512, 512),
     ceil=False,
     grid=(7, 7),
-    hidden=4096,
+    hidden=(4096, 4096),
     dropout_rgb=(0.5, 0.5),
     dropout_motion=(0.9, 0.8),
 )
@@ -54,7 +45,7 @@ TINY = Layout(
     widths=(12, 24, 48, 64, 64),
     ceil=True,
     grid=(2, 2),
-    hidden=128,
+    hidden=(128, 128),
     dropout_rgb=(0.3, 0.3),
     dropout_motion=(0.3, 0.3),
 )
@@ -91,8 +82,8 @@ class VGG(nn.Module):
     ) -> None:
         super().__init__()
         self.channels = channels
-        usual = layout.dropout_motion if motion else layout.dropout_rgb
-        drop6, drop7 = dropout or usual
+        drop6, drop7 = layout.dropout(motion, dropout)
+        hidden6, hidden7 = layout.hidden
         self.features = nn.Sequential()
         group_ends, inputs = [], channels
         for count, width in zip(layout.counts, layout.widths, strict=True):
@@ -103,12 +94,12 @@ class VGG(nn.Module):
             group_ends.append(self.features[-1])
             self.features.append(nn.MaxPool2d(2, 2, ceil_mode=layout.ceil))
         self.avgpool = Grid(layout.grid)
-        head = nn.Linear(layout.hidden, num_classes)
+        head = nn.Linear(hidden7, num_classes)
         self.classifier = nn.Sequential(
-            nn.Linear(inputs * layout.grid[0] * layout.grid[1], layout.hidden),
+            nn.Linear(layout.flat(inputs), hidden6),
             nn.ReLU(inplace=True),
             nn.Dropout(drop6),
-            nn.Linear(layout.hidden, layout.hidden),
+            nn.Linear(hidden6, hidden7),
             nn.ReLU(inplace=True),
             nn.Dropout(drop7),
             head,
@@ -116,12 +107,7 @@ class VGG(nn.Module):
         # Second names of modules without weights, so that the tensors' names stay.
         self.conv1, self.conv2, self.conv3, self.conv4, self.conv5 = group_ends
         self.fc6, self.fc7 = self.classifier[1], self.classifier[4]
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        nn.init.normal_(head.weight, 0, 0.01)
+        draw_weights(self, head)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, C, T, H, W) with T*C channels in all -> (B, classes) logits."""
