@@ -11,10 +11,11 @@ from .engine.processes import joined
 from .engine.record import Run, differences
 from .errors import RunError
 from .jobs.description import runs_in
-from .jobs.distill import DistillRecipe, check_teacher, described, distill
+from .jobs.distill import DistillRecipe, described, distill
 from .jobs.evaluate import evaluate
 from .jobs.joint import distill_jointly, teach_jointly
 from .jobs.machine import Machine
+from .jobs.needed import check_teacher
 from .jobs.teach import TeachRecipe, teach
 from .progress import Watch, watch
 from .protocols import Crops

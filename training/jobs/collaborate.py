@@ -1,6 +1,6 @@
 """Snippets of two trained networks -> classifiers of videos that attend to each other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,13 @@ from ..models.collaborative import Collaborative, CollaborativeConfig, predict
 from ..models.collaborative_fit import CollaborativeFit
 from ..progress import Watch
 from ..scores import Scores
-from .description import run_of, split_facts, store_facts
-from .distill import fingerprint_of
-from .evaluate import assessment
+from .description import fingerprint_of, split_facts, store_facts
+from .evaluate import assessment, told_videos
 from .features import SnippetFeatures, forget_features, snippet_features
-from .hidden import check_same
 from .machine import Machine
+from .needed import check_same
 from .saving import Saving
-from .whole import kept, told_videos
+from .whole import begun, kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,83 +94,63 @@ def collaborate(
             for run in (first, second)
         ],
     }
-    folder = out or run_of(runs, base, what)
-    about = {"store": str(store.folder.resolve())}
-    about |= {"first": str(first.folder.resolve())}
-    about |= {"second": str(second.folder.resolve())}
-    run = Run.open(folder, what, machine=machine.told() | about)
-    if run.results() is not None:
-        watch.say(f"{run.folder}: complete, nothing to do")
-        forget_features(run)  # a kill may have come between the results and this
-        return run
-    watch.say(
-        f"{run.folder}: {recipe.snippets} snippets of {first.folder.name} and"
-        f" {second.folder.name} attend to each other"
-    )
-    with asked_to_stop() as stop:
-        saving = Saving(stop, run.folder, seconds=machine.checkpoint_seconds)
-        spatial, temporal = (
-            snippet_features(
-                network,
-                role=role,
-                tap=recipe.tap,
-                snippets=recipe.snippets,
-                found=found,
-                store=store,
+    with begun(
+        what,
+        about={"store": store, "first": first, "second": second},
+        runs=runs,
+        out=out,
+        base=base,
+        machine=machine,
+        watch=watch,
+    ) as run:
+        if run.results() is not None:
+            forget_features(run)  # a kill may have come between the results and this
+            return run
+        watch.say(
+            f"{run.folder}: {recipe.snippets} snippets of {first.folder.name} and"
+            f" {second.folder.name} attend to each other"
+        )
+        with asked_to_stop() as stop:
+            saving = Saving(stop, run.folder, seconds=machine.checkpoint_seconds)
+            spatial, temporal = (
+                snippet_features(
+                    network,
+                    role=role,
+                    tap=recipe.tap,
+                    snippets=recipe.snippets,
+                    found=found,
+                    store=store,
+                    run=run,
+                    saving=saving,
+                    machine=machine,
+                    watch=watch,
+                )
+                for role, network in (("first", first), ("second", second))
+            )
+            model = _fitted(
+                recipe,
+                (spatial, temporal),
+                classes=len(store.classes),
+                seed=seed,
                 run=run,
                 saving=saving,
                 machine=machine,
                 watch=watch,
             )
-            for role, network in (("first", first), ("second", second))
-        )
-        model = _fitted(
-            recipe,
-            (spatial, temporal),
-            classes=len(store.classes),
-            seed=seed,
-            run=run,
-            saving=saving,
-            machine=machine,
-            watch=watch,
-        )
-    kept(run, found, first=True)
-    weights = {name: value.cpu() for name, value in model.state_dict().items()}
-    checkpoint.save(run.path(WEIGHTS), weights)
-    told: dict[str, Any] = {}
-    for part in ("held_out", "test"):
-        if part not in spatial:
-            continue
-        predicted = predict(model, spatial[part].features, temporal[part].features)
-        like = Scores.load(first.path(SCORES.format(part=part)))
-        for name, logits, softmax in (
-            ("", np.log(np.maximum(predicted.softmax, 1e-12)), predicted.softmax),
-            ("_spatial", predicted.spatial, _softmax(predicted.spatial)),
-            ("_motion", predicted.motion, _softmax(predicted.motion)),
-        ):
-            scores = Scores(
-                ids=spatial[part].ids,
-                labels=spatial[part].labels,
-                logits=logits,
-                softmax=softmax,
-                relevant=_relevant(like, spatial[part].ids),
-                aggregate="softmax",
-                classes=store.classes,
-                split=split,
-                part=part,
+        kept(run, found, first=True)
+        weights = {name: value.cpu() for name, value in model.state_dict().items()}
+        checkpoint.save(run.path(WEIGHTS), weights)
+        run.finish(
+            {
+                "what": f"collaboration of {first.folder.name} and {second.folder.name}",
+                "split": what["split"],
+                "videos": told_videos(found),
+            }
+            | _judged(
+                model, first, spatial, temporal, store=store, split=split, run=run
             )
-            scores.save(run.path(SCORES.format(part=part + name)))
-            if not name:
-                told[part] = assessment(scores, store.classes)
-    run.finish(
-        {
-            "what": f"collaboration of {first.folder.name} and {second.folder.name}",
-            "split": what["split"],
-            "videos": told_videos(found),
-        }
-        | told
-    )
-    forget_features(run)
+        )
+        forget_features(run)
     return run
 
 
@@ -219,6 +198,50 @@ def _fitted(
     finally:
         watch.end()
     return fit.chosen()
+
+
+def _judged(
+    model: Collaborative,
+    first: Run,
+    spatial: Mapping[str, SnippetFeatures],
+    temporal: Mapping[str, SnippetFeatures],
+    *,
+    store: Store,
+    split: str,
+    run: Run,
+) -> dict[str, Any]:
+    """Score the held-out and the test part, and keep the scores, those of each stream
+    too.
+
+    Args:
+        first: whose scores know of several labels.
+    """
+    told: dict[str, Any] = {}
+    for part in ("held_out", "test"):
+        if part not in spatial:
+            continue
+        predicted = predict(model, spatial[part].features, temporal[part].features)
+        like = Scores.load(first.path(SCORES.format(part=part)))
+        for name, logits, softmax in (
+            ("", np.log(np.maximum(predicted.softmax, 1e-12)), predicted.softmax),
+            ("_spatial", predicted.spatial, _softmax(predicted.spatial)),
+            ("_motion", predicted.motion, _softmax(predicted.motion)),
+        ):
+            scores = Scores(
+                ids=spatial[part].ids,
+                labels=spatial[part].labels,
+                logits=logits,
+                softmax=softmax,
+                relevant=_relevant(like, spatial[part].ids),
+                aggregate="softmax",
+                classes=store.classes,
+                split=split,
+                part=part,
+            )
+            scores.save(run.path(SCORES.format(part=part + name)))
+            if not name:
+                told[part] = assessment(scores, store.classes)
+    return told
 
 
 def _relevant(like: Scores, ids: tuple[str, ...]) -> np.ndarray | None:

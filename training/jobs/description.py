@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.store import Store
 
 from ..data.splits import chosen_split
-from ..engine.record import RESULTS, Run, as_json
+from ..engine.record import RESULTS, WEIGHTS, Run, as_json
 from ..errors import RunError
 from ..models.backbones import BackboneConfig
 from .course import Course
@@ -70,6 +70,11 @@ def decided(
         "seed": seed,
         "precision": precision,
     }
+
+
+def fingerprint_of(run: Run) -> str:
+    """Of a run's weights."""
+    return hashlib.sha256(run.path(WEIGHTS).read_bytes()).hexdigest()
 
 
 def run_of(runs: Path, base: str, wanted: dict[str, Any]) -> Path:

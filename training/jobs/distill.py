@@ -1,12 +1,10 @@
 """A teacher that sees one modality -> a student that sees another."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import nn
 from torch.utils.data import default_collate
 
@@ -15,18 +13,15 @@ from pipeline.store import Store
 from .. import metrics
 from ..data.dataset import Clips
 from ..data.order import Place
-from ..engine import processes
-from ..engine.record import SCORES, WEIGHTS, Run, as_json, differences
+from ..engine.record import SCORES, Run
 from ..errors import RecipeError, RunError
 from ..losses.terms import SoftTargets, Term, check_taps, sides
 from ..models.backbones import (
     NETS,
     TAPS,
     BackboneConfig,
-    build_backbone,
     check_length,
 )
-from ..models.pretrained import first_weights
 from ..models.shapes import tap_shapes
 from ..models.weights import transfer
 from ..progress import Watch
@@ -34,14 +29,12 @@ from ..scores import Scores, together
 from ..steps.distill import Distill
 from ..steps.labels import Supervised
 from .course import Course, open_data
-from .description import decided, store_facts
+from .description import decided, fingerprint_of
 from .evaluate import trained_model
 from .machine import Machine
+from .needed import check_teacher
 from .teach import TeachRecipe
-from .whole import begun, carry_out
-
-VIEW_ONLY = {"flip", "jitter", "is", "crop_scales", "corners", "uneven_crops"}
-"""Clip settings in which teacher and student may differ: the rest is what 1 px means."""
+from .whole import begun, carry_out, fresh_network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,10 +191,6 @@ def distill(
     what["teacher"] = [
         one.decided()["model"] | {"weights": fingerprint_of(one)} for one in teachers
     ]
-    about = {
-        "store": str(store.folder.resolve()),
-        "teacher": ", ".join(str(one.folder.resolve()) for one in teachers),
-    }
 
     def beside() -> dict[str, Any]:
         return {
@@ -210,11 +199,17 @@ def distill(
             "teachers": [_told_of(one) for one in teachers],
         } | (compared(run, scratch) if scratch else {})
 
-    with processes.joined(machine.processes, machine.device):
-        run = begun(what, runs=runs, out=out, base=base, machine=machine, about=about)
+    with begun(
+        what,
+        about={"store": store, "teacher": teachers},
+        runs=runs,
+        out=out,
+        base=base,
+        machine=machine,
+        watch=watch,
+    ) as run:
         results = run.results()
         if results is not None:
-            watch.say(f"{run.folder}: complete, nothing to do")
             if scratch and machine.processes.first and "scratch" not in results:
                 run.finish(results | compared(run, scratch))
             return run
@@ -223,11 +218,9 @@ def distill(
             f" {len(data.parts.train)} videos and a {seen} teacher,"
             f" {len(data.parts.held_out)} held out, {len(data.parts.test)} to test"
         )
-        torch.manual_seed(seed)  # for the first weights
-        student = build_backbone(recipe.student, len(store.classes))
-        fitted = first_weights(student, recipe.student)
-        if fitted:
-            watch.say(f"first weights: {recipe.student.weights}: {fitted.text()}")
+        student = fresh_network(
+            recipe.student, len(store.classes), seed=seed, watch=watch
+        )
         if recipe.init == "teacher":
             fitted = transfer(
                 student,
@@ -312,76 +305,6 @@ def student_step(
     )
 
 
-def check_teacher(
-    teacher: Run,
-    recipe: DistillRecipe,
-    wanted: BackboneConfig,
-    *,
-    store: Store,
-    split: str,
-) -> None:
-    """Check that a run can teach on this store.
-
-    Args:
-        wanted: which of the recipe's teachers it is to be.
-
-    Raises:
-        RunError: it is not complete, sees something else, has other classes, was trained on another
-            split (it may know the test videos), or on motion that was made otherwise
-            (another flow profile, vector source, codec or size).
-    """
-    theirs = teacher.decided()
-    if teacher.results() is None:
-        raise RunError(f"{teacher.folder}: expected a complete run of a teacher")
-    model = theirs.get("model") or {}
-    sees = "rgb" if "estimator" in model else model.get("sees")
-    if sees is None:
-        raise RunError(
-            f"{teacher.folder}: expected a teacher that is one network, got a run that"
-            f" {theirs['kind']}s"
-        )
-    if sees != wanted.sees:
-        raise RunError(
-            f"{teacher.folder}: expected a teacher that sees {wanted.sees},"
-            f" got one that sees {sees}"
-        )
-    net = model["net"]
-    if net != wanted.net:
-        raise RunError(
-            f"{teacher.folder}: expected a teacher of the recipe's net"
-            f" {wanted.net}, got {net}"
-        )
-    ours = store_facts(store, [sees])
-    if theirs["store"]["classes"] != ours["classes"]:
-        raise RunError(
-            f"{teacher.folder}: expected a teacher of the store's"
-            f" {len(store.classes)} classes ({_few(store.classes)}),"
-            f" got {len(theirs['store']['classes'])} ({_few(theirs['store']['classes'])})"
-        )
-    if theirs["split"]["name"] != split:
-        raise RunError(
-            f"{teacher.folder}: expected a teacher of split {split},"
-            f" got split {theirs['split']['name']}: it may know the test videos"
-        )
-    differ = differences(theirs["store"]["settings"], ours["settings"])
-    if differ:
-        raise RunError(
-            f"{teacher.folder}: expected a teacher of the same {sees}, but there and in"
-            f" {store.folder} differ in {differ[0]}"
-        )
-    clip = {
-        name: value
-        for name, value in theirs["recipe"]["settings"]["clip"].items()
-        if name not in VIEW_ONLY
-    }
-    differ = differences(clip, {k: as_json(recipe.clip)[k] for k in clip})
-    if differ:
-        raise RunError(
-            f"{teacher.folder}: expected a teacher of the same clips, but there and in the"
-            f" recipe differ in {differ[0]}"
-        )
-
-
 def compared(run: Run, scratch: Run) -> dict[str, Any]:
     """The student beside the net that had no teacher, on the same test videos."""
     ours, theirs = together(
@@ -392,11 +315,6 @@ def compared(run: Run, scratch: Run) -> dict[str, Any]:
         "scratch": _told_of(scratch)
         | {"difference": difference, "videos_compared": len(ours.labelled)}
     }
-
-
-def fingerprint_of(run: Run) -> str:
-    """Of a run's weights."""
-    return hashlib.sha256(run.path(WEIGHTS).read_bytes()).hexdigest()
 
 
 def _of_stream(term: Term, stream: str) -> Term:
@@ -416,7 +334,3 @@ def _told_of(run: Run) -> dict[str, Any]:
         "test": {k: results["test"][k] for k in ("top1", "mean_class", "videos")},
         "training": results["training"],
     }
-
-
-def _few(classes: list[str] | tuple[str, ...]) -> str:
-    return ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")

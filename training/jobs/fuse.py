@@ -27,9 +27,9 @@ from ..models.fusion import AttentionConfig, On, WeightedAverage, fit_attention
 from ..progress import Watch
 from ..scores import Scores, for_fitting, together
 from ..weighting import AdaptiveWeighting, searched_weights
-from .description import run_of
 from .evaluate import assessment
 from .machine import Machine
+from .whole import begun
 
 How = Literal["average", "search", "attention", "adaptive"]
 HOWS = ("average", "search", "attention", "adaptive")
@@ -111,42 +111,45 @@ def fuse(
             for run in streams
         ],
     }
-    folder = out or run_of(runs, base, what)
-    about = {
-        "store": streams[0].machine().get("store", ""),
-        "streams": ", ".join(str(run.folder.resolve()) for run in streams),
-    }
-    run = Run.open(folder, what, machine=machine.told() | about)
-    if run.results() is not None:
-        watch.say(f"{run.folder}: complete, nothing to do")
-        return run
-    training = training_ids(streams)
-    combine, found = fitted(
-        recipe, parts["held_out"], count, training=training, seed=first["seed"]
-    )
-    write_json(run.path(LEARNED_FROM), sorted(training))
-    told: dict[str, Any] = {}
-    for part in PARTS:
-        scores = parts[part]
-        if scores is None:
-            continue
-        joined = fused_scores(combine(scores), scores[0], on=recipe.on)
-        joined.save(run.path(SCORES.format(part=part)))
-        told[part] = assessment(joined, joined.classes)
-    names = [run.decided()["recipe"]["name"] for run in streams]
-    run.finish(
-        {
-            "what": f"{recipe.how} of {' and '.join(names)}",
-            "split": first["split"],
-            "videos": (streams[0].results() or {})["videos"],
-            "streams": [
-                {"run": one.folder.name, "recipe": name}
-                for one, name in zip(streams, names, strict=True)
-            ],
-            "fusion": found,
-        }
-        | told
-    )
+    about = {"store": streams[0].machine().get("store", ""), "streams": streams}
+    with begun(
+        what,
+        about=about,
+        runs=runs,
+        out=out,
+        base=base,
+        machine=machine,
+        watch=watch,
+    ) as run:
+        if run.results() is not None:
+            return run
+        training = training_ids(streams)
+        combine, found = fitted(
+            recipe, parts["held_out"], count, training=training, seed=first["seed"]
+        )
+        write_json(run.path(LEARNED_FROM), sorted(training))
+        told: dict[str, Any] = {}
+        for part in PARTS:
+            scores = parts[part]
+            if scores is None:
+                continue
+            joined = fused_scores(combine(scores), scores[0], on=recipe.on)
+            joined.save(run.path(SCORES.format(part=part)))
+            told[part] = assessment(joined, joined.classes)
+        names = [run.decided()["recipe"]["name"] for run in streams]
+        run.finish(
+            {
+                "what": f"{recipe.how} of {' and '.join(names)}",
+                "split": first["split"],
+                "videos": (streams[0].results() or {})["videos"],
+                "streams": [
+                    {"run": one.folder.name, "recipe": name}
+                    for one, name in zip(streams, names, strict=True)
+                ],
+                "fusion": found,
+            }
+            | told
+        )
     return run
 
 

@@ -8,7 +8,6 @@ import torch
 
 from pipeline.store import Store
 
-from ..engine import processes
 from ..engine.record import WEIGHTS, Run, as_json
 from ..errors import RecipeError, RunError
 from ..losses.photometric import BALANCED, FlowLoss
@@ -19,10 +18,10 @@ from ..progress import Watch
 from ..steps.labels import Supervised
 from ..steps.motion import EndToEnd
 from .course import Course, open_data
-from .description import decided
-from .distill import fingerprint_of
+from .description import decided, fingerprint_of
 from .machine import Machine
 from .motion import stored_px
+from .needed import check_same
 from .whole import begun, carry_out
 
 
@@ -102,15 +101,19 @@ def hidden(
         precision=machine.precision,
     )
     what["first_weights"] = [fingerprint_of(run) for run in given]
-    about = {"store": str(store.folder.resolve())} | {
-        name: str(run.folder.resolve())
-        for name, run in (("motion", motion), ("temporal", temporal))
-        if run is not None
-    }
-    with processes.joined(machine.processes, machine.device):
-        run = begun(what, runs=runs, out=out, base=base, machine=machine, about=about)
+    about: dict[str, Store | Run] = {"store": store, "temporal": temporal}
+    if motion is not None:
+        about["motion"] = motion
+    with begun(
+        what,
+        about=about,
+        runs=runs,
+        out=out,
+        base=base,
+        machine=machine,
+        watch=watch,
+    ) as run:
         if run.results() is not None:
-            watch.say(f"{run.folder}: complete, nothing to do")
             return run
         watch.say(
             f"{run.folder}: {estimator.estimator} and {recipe.classifier.net} learn from"
@@ -153,24 +156,3 @@ def hidden(
             results=beside,
         )
     return run
-
-
-def check_same(run: Run, store: Store, split: str) -> None:
-    """Check that a run is complete, and of this data set's classes and this split.
-
-    Raises:
-        RunError: it is not: it may know the test videos.
-    """
-    decided = run.decided()
-    if run.results() is None:
-        raise RunError(f"{run.folder}: expected a complete run, but it has no results")
-    if decided["store"]["classes"] != list(store.classes):
-        raise RunError(
-            f"{run.folder}: expected a run on the store's {len(store.classes)} classes,"
-            f" got {len(decided['store']['classes'])} others"
-        )
-    if decided["split"]["name"] != split:
-        raise RunError(
-            f"{run.folder}: expected a run on split {split}, got split"
-            f" {decided['split']['name']}: it may know the test videos"
-        )

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from pipeline.store import Store
@@ -22,7 +21,6 @@ from ..engine.record import LEARNED_FROM, WEIGHTS, Run, write_json
 from ..errors import RecipeError, RunError
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.heads import TwoHeads
-from ..models.pretrained import first_weights
 from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
 from ..protocols import Scorer
@@ -30,14 +28,15 @@ from ..steps.distill import JointDistill
 from ..steps.labels import JointSupervised
 from ..steps.teachers import Teacher
 from .course import Course, Data, open_data
-from .description import decided, split_facts, store_facts
-from .distill import DistillRecipe, check_teacher, fingerprint_of
+from .description import decided, fingerprint_of, split_facts, store_facts
+from .distill import DistillRecipe
 from .evaluate import assessment, judged
 from .follow import follow
 from .looking import held_out_look
 from .machine import Machine
+from .needed import check_teacher
 from .teach import TeachRecipe
-from .whole import begun, told_of_split
+from .whole import begun, fresh_network, told_of_split
 
 OTHER_WEIGHTS = "model_{name}.pt"
 """The same trunk with the head of another data set than the first."""
@@ -138,11 +137,16 @@ def _carried_out(
         what["teacher"] = [
             teacher.decided()["model"] | {"weights": fingerprint_of(teacher)}
         ]
-    with processes.joined(machine.processes, machine.device):
-        about = {"store": ", ".join(str(s.folder.resolve()) for s in stores)}
-        run = begun(what, runs=runs, out=out, base=base, machine=machine, about=about)
+    with begun(
+        what,
+        about={"store": stores},
+        runs=runs,
+        out=out,
+        base=base,
+        machine=machine,
+        watch=watch,
+    ) as run:
         if run.results() is not None:
-            watch.say(f"{run.folder}: complete, nothing to do")
             return run
         if if_none:
             watch.say(if_none)
@@ -150,9 +154,7 @@ def _carried_out(
             f"{len(one.parts.train)} videos of {name}" for name, one in data.items()
         )
         watch.say(f"{run.folder}: {net.sees} {net.net} learns from {many}")
-        torch.manual_seed(seed)  # for the first weights
-        trunk = build_backbone(net, len(stores[0].classes))
-        first_weights(trunk, net)
+        trunk = fresh_network(net, len(stores[0].classes), seed=seed, watch=watch)
         classes = {n: len(s.classes) for n, s in zip(names, stores, strict=True)}
         model = TwoHeads(trunk, classes)
         step = _step(recipe, model, net, teacher, classes)

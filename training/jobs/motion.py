@@ -90,11 +90,16 @@ def motion(
         seed=seed,
         precision=machine.precision,
     )
-    with processes.joined(machine.processes, machine.device):
-        about = {"store": str(store.folder.resolve())}
-        run = begun(what, runs=runs, out=out, base=base, machine=machine, about=about)
+    with begun(
+        what,
+        about={"store": store},
+        runs=runs,
+        out=out,
+        base=base,
+        machine=machine,
+        watch=watch,
+    ) as run:
         if run.results() is not None:
-            watch.say(f"{run.folder}: complete, nothing to do")
             return run
         watch.say(
             f"{run.folder}: {model} learns from {len(data.parts.train)} videos without"

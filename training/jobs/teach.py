@@ -3,20 +3,16 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from pipeline.store import Store
 
-from ..engine import processes
 from ..engine.record import Run
-from ..models.backbones import BackboneConfig, build_backbone, check_length
-from ..models.pretrained import first_weights
+from ..models.backbones import BackboneConfig, check_length
 from ..progress import Watch
 from ..steps.labels import Supervised
 from .course import Course, open_data
 from .description import decided
 from .machine import Machine
-from .whole import begun, carry_out
+from .whole import begun, carry_out, fresh_network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +66,16 @@ def teach(
         seed=seed,
         precision=machine.precision,
     )
-    with processes.joined(machine.processes, machine.device):
-        about = {"store": str(store.folder.resolve())}
-        run = begun(what, runs=runs, out=out, base=base, machine=machine, about=about)
+    with begun(
+        what,
+        about={"store": store},
+        runs=runs,
+        out=out,
+        base=base,
+        machine=machine,
+        watch=watch,
+    ) as run:
         if run.results() is not None:
-            watch.say(f"{run.folder}: complete, nothing to do")
             return run
         if if_none:
             watch.say(if_none)
@@ -83,11 +84,7 @@ def teach(
             f" {len(data.parts.train)} videos, {len(data.parts.held_out)} held out,"
             f" {len(data.parts.test)} to test"
         )
-        torch.manual_seed(seed)  # for the first weights
-        model = build_backbone(recipe.model, len(store.classes))
-        fitted = first_weights(model, recipe.model)
-        if fitted:
-            watch.say(f"first weights: {recipe.model.weights}: {fitted.text()}")
+        model = fresh_network(recipe.model, len(store.classes), seed=seed, watch=watch)
         carry_out(
             run,
             recipe,

@@ -1,10 +1,12 @@
 """A run from its folder to its results: what teaching and distilling share."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from pipeline.store import Store
@@ -12,6 +14,8 @@ from pipeline.store import Store
 from ..data.splits import Parts
 from ..engine import processes
 from ..engine.record import LEARNED_FROM, Run, write_json
+from ..models.backbones import BackboneConfig, build_backbone
+from ..models.pretrained import first_weights
 from ..progress import Watch
 from .course import Course, Data
 from .description import run_of
@@ -21,30 +25,50 @@ from .looking import held_out_look
 from .machine import Machine
 
 
+@contextmanager
 def begun(
     what: dict[str, Any],
     *,
+    about: Mapping[str, str | Store | Run | Sequence[Store | Run]],
     runs: Path,
     out: Path | None,
     base: str,
     machine: Machine,
-    about: dict[str, str],
-) -> Run:
-    """The folder of a run, new or not.
+    watch: Watch,
+) -> Iterator[Run]:
+    """The folder of a run, new or not; inside, its processes can talk to each other.
+
+    That a run is complete is said.
 
     Args:
         what: everything that decides the result.
+        about: for people, beside what the machine says: the store, and runs it needs.
         runs, out, base: where; see `teach`.
-        about: for people, beside what the machine says.
 
     Raises:
         RunError: `out` holds another run, or something else.
     """
     group = machine.processes
-    with processes.first_before_others(group):
-        folder = out or run_of(runs, base, what)
-        told = machine.told() | about
-        return Run.open(folder, what, machine=told, first=group.first)
+    told = machine.told() | {name: _places(value) for name, value in about.items()}
+    with processes.joined(group, machine.device):
+        with processes.first_before_others(group):
+            folder = out or run_of(runs, base, what)
+            run = Run.open(folder, what, machine=told, first=group.first)
+        if run.results() is not None:
+            watch.say(f"{run.folder}: complete, nothing to do")
+        yield run
+
+
+def fresh_network(
+    config: BackboneConfig, num_classes: int, *, seed: int, watch: Watch
+) -> nn.Module:
+    """A network with its first weights: drawn, or those of others, which is said."""
+    torch.manual_seed(seed)
+    model = build_backbone(config, num_classes)
+    fitted = first_weights(model, config)
+    if fitted:
+        watch.say(f"first weights: {config.weights}: {fitted.text()}")
+    return model
 
 
 def carry_out(
@@ -114,3 +138,10 @@ def told_of_split(run: Run, found: Parts, training: dict[str, Any]) -> dict[str,
         "videos": told_videos(found),
         "training": training,
     }
+
+
+def _places(about: str | Store | Run | Sequence[Store | Run]) -> str:
+    if isinstance(about, str):
+        return about
+    several = (about,) if isinstance(about, Store | Run) else about
+    return ", ".join(str(one.folder.resolve()) for one in several)
