@@ -33,8 +33,7 @@ training.jobs
 training.recipes
 training.reproduce
 training.bench training.ray_train
-training.commands
-training.commands_systems
+training.setting training.commands training.commands_systems
 training.options training.showing training.cli_systems training.cli
 """
 LINES = [line.split() for line in FLOORS.strip().splitlines()]

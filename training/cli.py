@@ -62,9 +62,10 @@ def teach(
 ) -> None:
     """Train one network on the labels of one modality."""
     from . import commands  # here, because torch takes two seconds
+    from .setting import each
 
     machine = _machine(options)
-    runs = commands.each(
+    runs = each(
         options | {"out": out},
         lambda chosen, out: commands.run_teach(chosen, modality, out=out),
         machine=machine,
@@ -109,9 +110,10 @@ def distill(
     Stream; --recipe chooses another.
     """
     from . import commands  # here, because torch takes two seconds
+    from .setting import each
 
     machine = _machine(options)
-    runs = commands.each(
+    runs = each(
         options | {"out": out},
         lambda chosen, out: commands.run_distill(
             chosen,
@@ -196,12 +198,13 @@ def recipes(name: str | None, classes: int) -> None:
     Every system of a paper has a small sibling for a CPU: NAME_small. The last four are
     families, for any pair of modalities.
     """
-    from . import commands  # here, because torch takes two seconds
+    from .recipes import recipe_lines  # here, because torch takes two seconds
+    from .recipes.showing import recipe_text
 
     if name:
-        click.echo(commands.recipe_text(name, classes))
+        click.echo(recipe_text(name, classes))
     else:
-        click.echo("\n".join(commands.recipe_lines()))
+        click.echo("\n".join(recipe_lines()))
 
 
 @main.command()

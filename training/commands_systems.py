@@ -7,7 +7,6 @@ from typing import Any
 
 from pipeline.store import Store, only_store, runs_folder
 
-from .commands import splits_of, usual_size
 from .data.splits import chosen_split
 from .engine.record import Run
 from .errors import RecipeError
@@ -19,6 +18,7 @@ from .recipes import recipe as recipe_named
 from .reproduce.run import reproduce
 from .reproduce.speed import benched
 from .reproduce.stages import Place, run_stage, with_needs
+from .setting import splits_of, usual_size
 
 
 def run_system(

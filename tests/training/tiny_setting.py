@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from pipeline.store import Store
-from training.commands import Setting
 from training.jobs.machine import Machine
 from training.progress import Silent
 from training.recipes import family
+from training.setting import Setting
 
 
 def tiny_setting(store: Store, runs: Path) -> Setting:
