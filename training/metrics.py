@@ -5,7 +5,7 @@ here is a mean of hits, so intervals and differences are made from hits too. Tru
 either one label a video, (V,) integers, or (V, K) bool where a video may have several.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -63,33 +63,6 @@ def per_class(hits: np.ndarray, truth: np.ndarray, num_classes: int) -> np.ndarr
 def mean_class(hits: np.ndarray, truth: np.ndarray, num_classes: int) -> float:
     """Mean of the accuracies of the classes that have a video."""
     return float(np.nanmean(per_class(hits, truth, num_classes)))
-
-
-def by_group(
-    hits: np.ndarray,
-    truth: np.ndarray,
-    groups: Mapping[str, Iterable[int]],
-    *,
-    seed: int = 0,
-    draws: int = DRAWS,
-) -> dict[str, Interval]:
-    """Accuracy over the videos of each group of classes; groups without one are absent.
-
-    Args:
-        hits: (V,), or (S, V) of several seeds.
-        groups: name -> classes: those that differ by motion, by appearance.
-    """
-    hits, told = np.atleast_2d(hits), {}
-    for name, classes in groups.items():
-        of_group = list(classes)
-        own = (
-            truth[:, of_group].any(axis=1)
-            if truth.ndim == 2
-            else np.isin(truth, of_group)
-        )
-        if own.any():
-            told[name] = bootstrap(hits[:, own], seed=seed, draws=draws)
-    return told
 
 
 def average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:

@@ -213,18 +213,3 @@ def test_verdicts_by_the_rule():
     assert metrics.verdict(interval(0.0, -0.1, 0.1), seeds=9) == "not reproduced"
     assert metrics.verdict(interval(-0.1, -0.2, -0.05), seeds=5) == "not reproduced"
     assert metrics.verdict(interval(0.1, 0.01, 0.2), seeds=4) == "too few seeds"
-
-
-def test_accuracy_of_groups_of_classes():
-    hits = np.array([True, True, False, True, False])
-    labels = np.array([0, 0, 1, 2, 2])
-    groups = {"motion": [0, 1], "appearance": [2], "none": [3]}
-    found = metrics.by_group(hits, labels, groups)
-    assert {name: one.mean for name, one in found.items()} == {
-        "motion": pytest.approx(2 / 3),
-        "appearance": 0.5,
-    }
-    table = labels[:, None] == np.arange(4)
-    assert metrics.by_group(np.stack([hits, hits]), table, groups)["motion"].mean == (
-        pytest.approx(2 / 3)
-    )

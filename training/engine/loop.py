@@ -17,8 +17,6 @@ Batch = dict[str, Tensor]
 JointBatch = dict[str, Batch]
 """Data set -> a batch of it."""
 
-AnyBatch = Batch | JointBatch
-
 Precision = Literal["float32", "bfloat16", "float16"]
 
 

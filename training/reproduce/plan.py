@@ -9,9 +9,6 @@ from ..recipes import SYSTEMS, Recipe, at
 from ..recipes.sizes import SIZES
 from ..report.facts import PAPERS, Fact, facts_of
 
-MEASURED = ("top1", "map")
-"""Metrics of trained networks; speeds are measured apart."""
-
 
 class Holdings(NamedTuple):
     """What a store can feed."""
