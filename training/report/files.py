@@ -7,9 +7,10 @@ from typing import Any
 
 from ..errors import RunError
 from .html import html
+from .numbers import numbers
 from .page import markdown, pictures
 from .read import Judged, judged_run
-from .reproduction import numbers, page_of
+from .reproduction import page_of
 
 TOLD = "reproduction.json"
 

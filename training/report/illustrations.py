@@ -1,0 +1,105 @@
+"""The figures of a reproduction: confusion, groups of classes, filters, motion."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .. import metrics
+from ..metrics import Interval
+from . import figures
+from .groups import Group
+from .numbers import Systems
+from .page import Page
+from .read import accuracy
+from .tables import seeds_text
+
+
+def figures_part(
+    page: Page, systems: Systems, groups: Sequence[Group], folder: Path | None
+) -> None:
+    """The section of figures.
+
+    Args:
+        folder: where figures.npz lies.
+    """
+    page.heading("Figures")
+    for name in ("dtmv", "htsc", "ds", "fts", *systems):
+        if name in systems:
+            runs = [run for of in systems[name].values() for run in of.values()]
+            counts = sum(
+                metrics.confusion(run.scores.scores, run.scores.labels)
+                for run in runs
+                if run.scores.relevant is None
+            )
+            splits = f" on {len(systems[name])} splits" * (len(systems[name]) > 1)
+            if isinstance(counts, np.ndarray):
+                page.figure(
+                    figures.confusion_svg(counts, runs[0].classes),
+                    caption=f"Confusion of {name}, {seeds_text(systems[name])} seed(s){splits}"
+                    " together, in percent"
+                    " of the true class (rows). DTMV's figure 5 has the same for UCF101.",
+                    name=f"confusion_{name}",
+                )
+            break
+    _group_figure(page, systems, groups)
+    path = folder / "figures.npz" if folder else None
+    if path and path.is_file():
+        _stored_figures(page, path)
+
+
+def _group_figure(page: Page, systems: Systems, groups: Sequence[Group]) -> None:
+    shown = [name for name in ("mv", "emv", "dtmv", "flow2d") if name in systems]
+    if not shown or not groups:
+        return
+    nothing = Interval(float("nan"), 0.0, 0.0)
+    series = [
+        (
+            name,
+            [accuracy(systems[name], group) or nothing for group in (None, *groups)],
+        )
+        for name in shown
+    ]
+    page.figure(
+        figures.bars_svg(["all", *(group.name for group in groups)], series),
+        caption="Accuracy by group of classes, as in DTMV's figure 6 (there four kinds of"
+        " UCF101's actions); lines are 95 % intervals.",
+        name="groups",
+    )
+
+
+def _stored_figures(page: Page, path: Path) -> None:
+    with np.load(path, allow_pickle=False) as file:
+        kept = {name: file[name] for name in file.files}
+    filters = [
+        (name, [figures.filters_picture(kept[f"filters_{name}"])])
+        for name in ("mv", "dtmv", "flow2d")
+        if f"filters_{name}" in kept
+    ]
+    if filters:
+        page.figure(
+            figures.pictures_svg(filters, scale=5),
+            caption="First-layer filters for the horizontal motion of the middle field,"
+            " each with its own contrast, as in DTMV's figure 7: of the net of vectors"
+            " alone, of DTMV, and of its teacher.",
+            name="filters",
+        )
+    columns = [
+        (title, list(kept[f"example_{key}"]))
+        for key, title in (
+            ("frame", "frame"),
+            ("next", "next frame"),
+            ("flow", "stored TV-L1"),
+            ("layer", "TV-L1 as a layer"),
+            ("motionnet", "MotionNet"),
+            ("mv", "motion vectors"),
+        )
+        if f"example_{key}" in kept
+    ]
+    if columns:
+        page.figure(
+            figures.pictures_svg(columns),
+            caption="Motion between two frames of test videos, as in FTSnet's figure 5:"
+            " the hue is the direction, white is rest; one scale in a row.",
+            name="flow",
+        )

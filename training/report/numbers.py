@@ -1,0 +1,98 @@
+"""The runs of a reproduction -> accuracies and verdicts, for programs and for the tables."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .facts import facts_of
+from .groups import Group, groups_of
+from .orderings import Verdict, concerning, judge
+from .read import Judged, Splits, accuracy, by_system, hits_of
+
+Systems = Mapping[str, Splits]
+"""System -> split -> seed -> run."""
+
+
+def numbers(told: Mapping[str, Any], runs: Sequence[Judged]) -> dict[str, Any]:
+    """The tables' numbers and the verdicts, for programs."""
+    systems = by_system(runs, told.get("recipe_of"), splits=told_splits(told))
+    first = runs[0]
+    groups = groups_of(first.dataset, first.classes)
+    paper = told.get("paper", "all")
+    found: dict[str, Any] = {
+        "dataset": first.dataset,
+        "systems": {
+            name: _system_numbers(of_split, groups)
+            for name, of_split in systems.items()
+        },
+        "orderings": [
+            _ordering_numbers(one) for one in verdicts(systems, paper, groups)
+        ],
+        "printed": [fact._asdict() for fact in facts_of(paper)],
+    }
+    splits = told_splits(told)
+    if len(splits) < 2:
+        return found | {"split": first.split}
+    for name, of_split in systems.items():
+        found["systems"][name]["splits"] = {
+            split: _system_numbers({split: seeds}, groups)
+            for split, seeds in of_split.items()
+        }
+    alone = {split: verdicts(only(systems, split), paper, groups) for split in splits}
+    for place, one in enumerate(found["orderings"]):
+        one["splits"] = {
+            split: _ordering_numbers(each[place]) for split, each in alone.items()
+        }
+    known = {run.split["name"]: run.split for run in runs}
+    return found | {"splits": [known[split] for split in splits if split in known]}
+
+
+def _system_numbers(runs: Splits, groups: Sequence[Group]) -> dict[str, Any]:
+    shown: tuple[Group | None, ...] = (None, *groups)
+    return {
+        "seeds": sorted({seed for seeds in runs.values() for seed in seeds}),
+        "accuracy": {
+            group.name if group else "all": found._asdict()
+            for group in shown
+            if (found := accuracy(runs, group)) is not None
+        },
+    }
+
+
+def _ordering_numbers(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "name": verdict.ordering.name,
+        "claim": verdict.ordering.text,
+        "weight": verdict.ordering.strength,
+        "group": verdict.ordering.group,
+        "verdict": verdict.verdict,
+        "against": verdict.against,
+        "seeds": verdict.seeds,
+        "seeds_won": verdict.wins,
+        "difference": verdict.difference._asdict() if verdict.difference else None,
+    }
+
+
+def told_splits(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the splits that a reproduction is about; none where nothing was told."""
+    return tuple(filter(None, told.get("split", "").split(",")))
+
+
+def only(systems: Systems, split: str) -> Systems:
+    """The same systems on one split, as far as they have runs there."""
+    return {
+        name: {split: of_split[split]}
+        for name, of_split in systems.items()
+        if split in of_split
+    }
+
+
+def verdicts(
+    systems: Systems, paper: str, groups: Sequence[Group]
+) -> tuple[Verdict, ...]:
+    """Every ordering that the paper claims."""
+    by_name: dict[str, Group | None] = {"all": None} | {g.name: g for g in groups}
+    found = []
+    for ordering in concerning(paper):
+        group = by_name.get(ordering.group)
+        found.append(judge(ordering, hits_of(systems, group)))
+    return tuple(found)

@@ -1,0 +1,181 @@
+"""The papers' tables, with our numbers beside theirs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..metrics import Interval
+from .facts import PAPERS, Fact, facts_of
+from .groups import Group
+from .numbers import Systems, told_splits
+from .page import Page
+from .read import Judged, Splits, accuracy
+
+DATASETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "thumos14": "THUMOS14"}
+
+
+def percent(interval: Interval | None) -> str:
+    """67.5 [64.1, 70.8]"""
+    if interval is None:
+        return ""
+    mean, low, high = (100 * value for value in interval)
+    return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def paper_tables(
+    page: Page,
+    paper: str,
+    systems: Systems,
+    groups: Sequence[Group],
+    told: Mapping[str, Any],
+    dataset: str,
+) -> None:
+    """Each table of a paper.
+
+    Args:
+        dataset: of our runs. Where the paper has rows for it, only those are shown.
+    """
+    facts = [fact for fact in facts_of(paper) if fact.metric != "fps"]
+    if dataset in {fact.dataset for fact in facts}:
+        facts = [fact for fact in facts if fact.dataset == dataset]
+    if "paper" not in told:
+        facts = [fact for fact in facts if fact.system in systems]
+    if not facts:
+        return
+    page.heading(f"{PAPERS[paper]} (`{paper}`)")
+    tables = dict.fromkeys(fact.table for fact in facts)
+    for table in tables:
+        of_table = [fact for fact in facts if fact.table == table]
+        rows = [
+            _row(row, own, systems, groups, told, dataset)
+            for row, own in _rows_of(of_table).items()
+        ]
+        head = ("row", "system", "paper", "ours", *(g.name for g in groups))
+        name = table if table.startswith("text") else f"table {table}"
+        page.table(
+            (*head, "difference", "seeds"),
+            rows,
+            caption=f"{name[0].upper()}{name[1:]}: top-1 or mAP in percent",
+        )
+
+
+def _rows_of(facts: Sequence[Fact]) -> dict[tuple[str, str, str], list[Fact]]:
+    """Facts of a row stand together: one number for each data set."""
+    rows: dict[tuple[str, str, str], list[Fact]] = {}
+    for fact in facts:
+        rows.setdefault((fact.row, fact.system, fact.crops), []).append(fact)
+    return rows
+
+
+def _row(
+    row: tuple[str, str, str],
+    facts: Sequence[Fact],
+    systems: Systems,
+    groups: Sequence[Group],
+    told: Mapping[str, Any],
+    dataset: str,
+) -> tuple[str, ...]:
+    name, system, crops = row
+    if crops:
+        name += f" ({crops} crops)" if crops.isdigit() else f" ({crops} crop)"
+    splits = told_splits(told)
+    printed = "; ".join(_printed(fact, splits) for fact in facts)
+    recipe = told.get("recipe_of", {}).get(system, system)
+    runs = systems.get(system)
+    if not runs:
+        why = told.get("not_run", {}).get(system, "")
+        blank = ("",) * len(groups)
+        return (
+            name,
+            system,
+            printed,
+            f"not run: {why}" if why else "not run",
+            *blank,
+            "",
+            "",
+        )
+    told_crops = ""
+    if crops == "10":
+        ten = _ten_crops(runs)
+        runs, told_crops = (ten, "") if ten else (runs, " (centre)")
+    ours = accuracy(runs)
+    told_split = fewer_splits_text(len(runs), told)
+    if len(runs) == 1 and any("3" in fact.split for fact in facts):
+        told_split = " (one split)"
+    same = [f for f in facts if f.dataset == dataset]
+    difference = ""
+    if same and ours is not None:
+        alike = ours
+        if len(runs) > 1 and same[0].split in runs:
+            alike = accuracy({same[0].split: runs[same[0].split]}) or ours
+        difference = f"{100 * alike.mean - same[0].value:+.1f}"
+    return (
+        name,
+        recipe,
+        printed,
+        percent(ours) + told_crops + told_split,
+        *(percent(accuracy(runs, group)) for group in groups),
+        difference,
+        seeds_text(runs),
+    )
+
+
+def _printed(fact: Fact, splits: Sequence[str]) -> str:
+    """74.4 (UCF101), with its split where it is not clear that ours is the same."""
+    of_split = ", mean of 3 splits" * ("3" in fact.split)
+    if len(splits) > 1 and fact.split in splits:
+        of_split = f", split {fact.split}"
+    dataset = DATASETS.get(fact.dataset, fact.dataset)
+    return f"{fact.value:g} ({dataset}{', mAP' * (fact.metric == 'map')}{of_split})"
+
+
+def _ten_crops(runs: Splits) -> dict[str, dict[int, Judged]]:
+    """The same runs as ten crops judge them, where they were looked at so."""
+    ten = {
+        split: {
+            seed: run._replace(scores=run.crops10)
+            for seed, run in seeds.items()
+            if run.crops10 is not None
+        }
+        for split, seeds in runs.items()
+    }
+    return {split: seeds for split, seeds in ten.items() if seeds}
+
+
+def fewer_splits_text(count: int, told: Mapping[str, Any]) -> str:
+    """Said of a mean that lacks splits."""
+    wanted = len(told_splits(told))
+    return f" ({count} of {wanted} splits)" if 0 < count < wanted else ""
+
+
+def seeds_text(runs: Splits) -> str:
+    """How many there are on a split: 5, or 4 to 5."""
+    counts = {len(seeds) for seeds in runs.values()}
+    fewest, most = min(counts), max(counts)
+    return f"{most}" if fewest == most else f"{fewest} to {most}"
+
+
+def others_table(
+    page: Page, paper: str, systems: Systems, groups: Sequence[Group]
+) -> None:
+    """Stages and controls that stand in no table."""
+    printed = {fact.system for fact in facts_of(paper)}
+    others = [name for name in systems if name not in printed]
+    if not others:
+        return
+    page.heading("Beside the papers' rows")
+    page.text(
+        "Stages on the way, and comparisons without which a row would say too much."
+    )
+    page.table(
+        ("system", "ours", *(g.name for g in groups), "seeds"),
+        [
+            (
+                name,
+                percent(accuracy(systems[name])),
+                *(percent(accuracy(systems[name], group)) for group in groups),
+                seeds_text(systems[name]),
+            )
+            for name in others
+        ],
+        caption="Top-1 in percent",
+    )
