@@ -9,6 +9,12 @@ import numpy as np
 from training.scores import Scores
 
 CLASSES = ("left", "right", "up")
+VIDEOS = 60
+
+
+def hits(share: float, seed: int) -> list[bool]:
+    """Which videos of a split are recognised, about this share of them."""
+    return (np.random.default_rng(seed).random(VIDEOS) < share).tolist()
 
 
 def scores_of(

@@ -22,9 +22,13 @@ SMALL = CollaborativeConfig(
 
 def fit_collaborative(*data, **options) -> Collaborative:
     fit = CollaborativeFit(*data, **options)
+    run(fit)
+    return fit.chosen()
+
+
+def run(fit: CollaborativeFit) -> None:
     while fit.taken < fit.total:
         fit.step()
-    return fit.chosen()
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -125,22 +129,29 @@ def test_same_seed_same_weights_whatever_was_drawn_before():
 
 @pytest.mark.parametrize("stop", [1, 3, 7])  # within an epoch, and between two
 def test_state_of_any_step_goes_on_to_the_same_weights(stop):
-    data = (*snippets(), 4)
-    options = {"config": replace(SMALL, epochs=4), "watched": snippets(seed=1)}
+    """The last ones, and the best: those of the first epoch, as watched labels are wrong."""
+    spatial, motion, labels = snippets()
+    config = replace(SMALL, epochs=4)
+    options = {"config": config, "watched": (spatial, motion, (labels + 1) % 4)}
+    whole, first, second = (
+        CollaborativeFit(spatial, motion, labels, 4, **options) for _ in range(3)
+    )
+    assert (whole.per_epoch, whole.total) == (3, 12)
     before = torch.get_rng_state()
-    whole = fit_collaborative(*data, **options)
+    run(whole)
     assert torch.equal(torch.get_rng_state(), before)
-    first, second = (CollaborativeFit(*data, **options) for _ in range(2))
-    assert (first.per_epoch, first.total) == (3, 12)
     for _ in range(stop):
         first.step()
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     first.step()  # what comes after belongs to another life
     torch.rand(3)
-    while second.taken < second.total:
-        second.step()
-    for one, two in zip(whole.parameters(), second.chosen().parameters(), strict=True):
-        assert torch.equal(one, two)
+    run(second)
+    for _ in ("last", "chosen"):
+        for one, two in zip(
+            whole.model.parameters(), second.model.parameters(), strict=True
+        ):
+            assert torch.equal(one, two)
+        assert whole.chosen() is whole.model and second.chosen() is second.model
 
 
 def test_the_best_epoch_on_watched_videos_wins():
