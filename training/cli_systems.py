@@ -130,7 +130,8 @@ def collaborate(
     "benches",
     type=ExistingFile,
     multiple=True,
-    help="Output of `pipeline bench flow --json` and `vectors --json`, for speeds.",
+    help="Output of `pipeline bench flow`, `vectors` or `decode` with --json, for speeds; "
+    "may be given several times.",
 )
 @all_of(*MACHINE)
 @JSON

@@ -105,7 +105,7 @@ def run_reproduce(
         splits=splits,
         out=folder,
         machine=machine,
-        extraction=benched(benches),
+        reading=benched(benches),
         watch=looking,
         **options,
     )

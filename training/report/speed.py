@@ -33,12 +33,34 @@ def speed_part(page: Page, told: Mapping[str, Any], paper: str) -> None:
             for row in speeds["rows"]
         ],
     )
-    extraction = speeds.get("extraction") or {}
-    if extraction:
+    reading = speeds.get("reading") or {}
+    if reading:
         page.table(
-            ("making the input", "frames per second"),
-            [(name, f"{value:.1f}") for name, value in sorted(extraction.items())],
-            caption="As `pipeline bench` measured it",
+            ("reading videos", "frames per second", "device", "measured by"),
+            [
+                (name, f"{rate['frames_per_second']:.1f}", rate["device"], rate["how"])
+                for name, rate in sorted(reading.items())
+            ],
+            caption="What the networks see, made of videos",
+        )
+    if speeds.get("systems"):
+        page.text(
+            "From a video to scores, one stage after the other: frames per second of a"
+            " video that each stage is enough for, and their harmonic sum. A clip stands"
+            " for its frames; where networks see single frames or stacks of fields, each"
+            " frame has a pass of its own."
+        )
+        page.table(
+            ("system", "total", "stages"),
+            [
+                (
+                    row["system"],
+                    f"{row['total']:.1f}",
+                    ", ".join(f"{name} {v:.0f}" for name, v in row["stages"].items()),
+                )
+                for row in speeds["systems"]
+            ],
+            caption="Frames per second of whole systems",
         )
     if facts:
         page.table(
@@ -53,11 +75,12 @@ def speed_verdicts(told: Mapping[str, Any], paper: str) -> Iterator[Row]:
     if paper not in ("all", "dtmv", "fts", "ds", "mars"):
         return
     speeds = told.get("speeds") or {}
-    extraction = speeds.get("extraction") or {}
+    reading = speeds.get("reading") or {}
     if paper in ("all", "dtmv"):
         text = "vectors made > 10 x as fast as flow"
-        if {"vectors", "flow"} <= extraction.keys():
-            ratio = extraction["vectors"] / extraction["flow"]
+        if {"vectors", "flow"} <= reading.keys():
+            vectors, flow = reading["vectors"], reading["flow"]
+            ratio = vectors["frames_per_second"] / flow["frames_per_second"]
             yield (
                 "O18",
                 text,

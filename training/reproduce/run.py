@@ -16,7 +16,7 @@ from ..recipes import recipe
 from ..report.files import TOLD, write_report
 from .figures import write_figures
 from .plan import Holdings, Plan, Stage, plan, recipe_of_key
-from .speed import measured_speeds
+from .speed import Rate, measured_speeds
 from .stages import stage_work, work_at
 from .workers import Done, here, side_by_side
 
@@ -33,7 +33,7 @@ def reproduce(
     jobs: int = 1,
     machine: Mapping[str, Any],
     controls: bool = True,
-    extraction: Mapping[str, float] | None = None,
+    reading: Mapping[str, Rate] | None = None,
     command: str = "",
     watch: Watch,
 ) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def reproduce(
         out: folder of the report; runs lie beside it, where other commands find them.
         jobs: processes side by side, on a CPU with one thread each.
         machine: of `chosen_machine`.
-        extraction: frames per second of making `flow` and `vectors`, as measured.
+        reading: how fast videos become what networks see, from `benched`.
         command: that goes on, for the report.
 
     Returns:
@@ -120,9 +120,7 @@ def reproduce(
         _look_tenfold(made, told["runs"], store, chosen_machine(**machine), watch)
     watch.say("figures and speeds")
     chosen = chosen_machine(**machine)
-    told["speeds"] = measured_speeds(first, chosen) | {
-        "extraction": dict(extraction or {})
-    }
+    told["speeds"] = measured_speeds(first, chosen, reading or {})
     write_figures(out, first, store, chosen)
     write_json(there, told)
     write_report(out, told)

@@ -1,8 +1,18 @@
-"""How many inputs per second trained networks judge, and what an input costs."""
+"""How many frames of a video per second a system is enough for, stage by stage.
+
+    video -> rgb, vectors, flow -> network(s) -> scores
+
+What reads videos is measured by the pipeline's own benchmarks and comes in here as their
+output; the networks are measured here. Stages that follow each other add their times, so
+a total is a harmonic sum, as in Zhang et al., "Real-Time Action Recognition With Deeply
+Transferred Motion Vector CNNs", IEEE TIP 2018, table V.
+"""
 
 import json
+import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,61 +23,186 @@ from ..engine.record import Run
 from ..errors import RunError
 from ..jobs.evaluate import clip_config, trained_model
 from ..jobs.machine import Machine, arranged
-from ..models.backbones import CHANNELS
+from ..models.backbones import CHANNELS, NETS
 from ..models.cost import cost_of
-from ..speed import device_text
+from ..recipes import SYSTEMS
 
 BATCH, SECONDS = 16, 0.5
 KINDS = ("teach", "distill", "hidden")
 
+READING = {
+    ("rgb",): ("rgb",),
+    ("mv",): ("vectors",),
+    ("mv", "rgb"): ("vectors and rgb",),
+    ("flow",): ("rgb", "flow"),
+    ("flow", "rgb"): ("rgb", "flow"),
+}
+"""What networks see -> the stages that make it; flow is made of decoded frames."""
 
-def measured_speeds(
-    runs: Mapping[str, Run], machine: Machine, *, seconds: float = SECONDS
-) -> dict[str, Any]:
-    """Inputs per second of every network among the runs, from memory.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """How fast one stage is, and under which conditions."""
+
+    stage: str
+    frames_per_second: float
+    device: str
+    """Names the processor, and how many threads where it is a CPU."""
+    how: str
+    """The command or the conditions that gave the number."""
+
+    def __post_init__(self) -> None:
+        if not self.frames_per_second > 0:
+            raise ValueError(
+                f"{self.stage}: expected more than 0 frames per second,"
+                f" got {self.frames_per_second}"
+            )
+
+
+def harmonic(rates: Sequence[Rate]) -> float:
+    """Frames per second of stages that follow each other: 1 / sum of 1 / rate."""
+    if not rates:
+        raise ValueError("expected at least one stage, got none")
+    return 1 / sum(1 / rate.frames_per_second for rate in rates)
+
+
+def benched(paths: Sequence[Path]) -> dict[str, Rate]:
+    """Stages that read videos, from outputs of `pipeline bench`: one core each.
 
     Args:
-        runs: system -> a complete run; fusions have no network of their own.
-        seconds: for each.
+        paths: what `pipeline bench decode`, `vectors` and `flow` print with `--json`.
+
+    Returns:
+        Some of "rgb", "vectors", "vectors and rgb" (decoded once for both) and "flow";
+        of several sets of clips the slowest.
+
+    Raises:
+        RunError: a file is something else.
     """
-    rows, known = [], dict[str, dict[str, Any]]()
+    found: dict[str, Rate] = {}
+    for path in paths:
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            for rate in _rates(told):
+                found[rate.stage] = rate
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise RunError(
+                f"{path}: expected the output of `pipeline bench flow --json`, `vectors"
+                " --json` or `decode --json`, got something else"
+            ) from None
+    return found
+
+
+def measured_speeds(
+    runs: Mapping[str, Run],
+    machine: Machine,
+    reading: Mapping[str, Rate],
+    *,
+    seconds: float = SECONDS,
+) -> dict[str, Any]:
+    """Inputs per second of every network among the runs, from memory, and frames per
+    second of every system whose inputs somebody has measured.
+
+    Args:
+        runs: system -> a complete run.
+        reading: from `benched`.
+        seconds: for each network.
+    """
+    rows, known = dict[str, dict[str, Any]](), dict[str, dict[str, Any]]()
     for system, run in runs.items():
         if run.decided()["kind"] not in KINDS:
             continue
         folder = str(run.folder)
         if folder not in known:
             known[folder] = _measured(run, machine, seconds)
-        rows.append({"system": system} | known[folder])
+        rows[system] = {"system": system} | known[folder]
+    device = device_text(machine.device)
     return {
-        "device": device_text(machine.device),
+        "device": device,
         "batch_size": BATCH,
-        "rows": rows,
+        "rows": list(rows.values()),
+        "reading": {name: asdict(rate) for name, rate in reading.items()},
+        "systems": list(_systems(runs, rows, reading, device)),
     }
 
 
-def benched(paths: Sequence[Path]) -> dict[str, float]:
-    """Frames per second of making flow and vectors, from outputs of `pipeline bench`.
+def networks_of(system: str) -> tuple[str, ...]:
+    """The systems that have a network of their own and whose scores this one is."""
+    one = SYSTEMS[system]
+    if one.kind in KINDS:
+        return (system,)
+    names = [name for needed in one.needs.values() for name in networks_of(needed)]
+    return tuple(dict.fromkeys(names))
 
-    Raises:
-        RunError: a file is something else.
-    """
-    found: dict[str, float] = {}
-    for path in paths:
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            if "profiles" in told:
-                found["flow"] = 1000 / told["profiles"]["default"]["ms"]
-            else:
-                speeds = [
-                    one["speeds"]["ours mv"]["fps"] for one in told["sets"].values()
-                ]
-                found["vectors"] = min(speeds)
-        except (ValueError, LookupError, TypeError, AttributeError):
-            raise RunError(
-                f"{path}: expected the output of `pipeline bench flow --json` or `pipeline"
-                " bench vectors --json`, got something else"
-            ) from None
-    return found
+
+def device_text(device: torch.device) -> str:
+    """The processor by its name; a CPU with the threads that torch uses."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    told = Path("/proc/cpuinfo")
+    if told.is_file():
+        named = [
+            line.partition(":")[2].strip()
+            for line in told.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        name = named[0] if named else name
+    return f"{name}, threads: {torch.get_num_threads()}"
+
+
+def _rates(told: Mapping[str, Any]) -> Iterator[Rate]:
+    device = f"{told['processor']}, one core"
+    if "profiles" in told:
+        height, width = told["size"]
+        yield Rate(
+            stage="flow",
+            frames_per_second=1000 / told["profiles"]["default"]["ms"],
+            device=device,
+            how=f"pipeline bench flow, TV-L1 `default` at {width}x{height}",
+        )
+        return
+    speeds = [one["speeds"] for one in told["sets"].values()]
+    stages = {"vectors": "ours vectors", "vectors and rgb": "ours both"}
+    command = "vectors"
+    if "ours" in speeds[0]:
+        stages, command = {"rgb": "ours"}, "decode"
+    for stage, name in stages.items():
+        yield Rate(
+            stage=stage,
+            frames_per_second=min(one[name]["fps"] for one in speeds),
+            device=device,
+            how=f"pipeline bench {command}, the slowest set",
+        )
+
+
+def _systems(
+    runs: Mapping[str, Run],
+    rows: Mapping[str, Mapping[str, Any]],
+    reading: Mapping[str, Rate],
+    device: str,
+) -> Iterator[dict[str, Any]]:
+    for system in runs:
+        networks = networks_of(system)
+        if not networks or not all(name in rows for name in networks):
+            continue  # a motion network alone recognises nothing
+        needed = READING[tuple(sorted({rows[name]["sees"] for name in networks}))]
+        if not all(stage in reading for stage in needed):
+            continue
+        stages = [reading[stage] for stage in needed] + [
+            Rate(
+                stage=f"network {name}",
+                frames_per_second=rows[name]["per_second"] * rows[name]["frames"],
+                device=device,
+                how=f"batches of {BATCH}",
+            )
+            for name in networks
+        ]
+        yield {
+            "system": system,
+            "stages": {rate.stage: rate.frames_per_second for rate in stages},
+            "total": harmonic(stages),
+        }
 
 
 def _measured(run: Run, machine: Machine, seconds: float) -> dict[str, Any]:
@@ -82,6 +217,10 @@ def _measured(run: Run, machine: Machine, seconds: float) -> dict[str, Any]:
         "per_second": rate * BATCH,
         "parameters": told.parameters,
         "multiply_adds": told.multiply_adds,
+        "sees": sees.sees,
+        # clips that follow each other; of a 2D network every frame has a pass of its own,
+        # as in the paper
+        "frames": 1 if NETS[sees.net].dim == 2 else clip.length,
     }
 
 
