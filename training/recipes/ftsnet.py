@@ -29,7 +29,7 @@ SGD = OptimConfig(
     patience=10,
 )
 PAPER = Lesson(optim=SGD, epochs=200, batch_size=32, select="best")
-SMALL_FLOW = small_lesson(2e-3, epochs=30)
+SMALL_FLOW = small_lesson(2e-3, epochs=50, batch_size=8)
 SMALL_RGB = small_lesson(3e-3, epochs=80, batch_size=8)
 
 
