@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from made_runs import hits, made_run
+from made_runs import CLASSES, hits, made_run
 
 from training.errors import RunError
 from training.recipes import SYSTEMS
@@ -45,7 +45,7 @@ def test_groups_of_the_demo_ask_narrower_questions():
     assert [group.chance for group in DEMO] == [0.125, 0.5]
 
 
-def reproduction(tmp_path, *, dataset="hmdb51", seeds=5):
+def reproduction(tmp_path, *, dataset="hmdb51", seeds=5, classes=CLASSES):
     """R3D on flow is better than on RGB; FTSnet is best."""
     shares = {"r3d_rgb": 0.3, "r3d_flow": 0.5, "r3d_two_stream": 0.7, "fts": 0.95}
     runs = {}
@@ -53,7 +53,12 @@ def reproduction(tmp_path, *, dataset="hmdb51", seeds=5):
         for seed in range(seeds):
             folder = tmp_path / f"{name}{seed}"
             made_run(
-                folder, f"{name}_small", hits(share, seed), seed=seed, dataset=dataset
+                folder,
+                f"{name}_small",
+                hits(share, seed),
+                seed=seed,
+                dataset=dataset,
+                classes=classes,
             )
             runs[f"{name}_small@{seed}"] = str(folder)
     return {
@@ -85,6 +90,29 @@ def test_a_reproduction_has_known_verdicts_and_differences(tmp_path):
     assert f"| {100 * ours:.1f} [" in row
     assert f"| {100 * ours - 54.5:+.1f} |" in row
     assert "| mers | because |" in text
+
+
+def test_differences_on_groups_stand_beside_the_one_that_decides(tmp_path):
+    out = tmp_path / "report"
+    out.mkdir()
+    classes = (*MOTION, *PAIRS[0], *PAIRS[1])
+    write_report(out, reproduction(tmp_path, dataset="demo", classes=classes))
+    table = json.loads((out / "table.json").read_text())
+    (o10,) = (
+        o for o in table["orderings"] if (o["name"], o["against"]) == ("O10", "r3d_rgb")
+    )
+    assert set(o10["groups"]) == {"motion", "pair"}
+    for name, interval in o10["groups"].items():
+        student, alone = (
+            table["systems"][system]["accuracy"][name]["mean"]
+            for system in ("fts", "r3d_rgb")
+        )
+        assert interval["mean"] == pytest.approx(student - alone)
+        assert interval["low"] < interval["mean"] < interval["high"]
+    (o8,) = (o for o in table["orderings"] if o["name"] == "O8")
+    assert o8["groups"] == {}  # is about one of them itself
+    text = (out / "report.md").read_text()
+    assert "| difference, points | on motion | on pair | seeds won |" in text
 
 
 def on_splits(tmp_path, shares: dict[str, dict[str, float]]) -> dict:

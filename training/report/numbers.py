@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..metrics import Interval
 from .facts import facts_of
 from .groups import Group, groups_of
 from .orderings import Verdict, concerning, judge
@@ -25,7 +26,9 @@ def numbers(told: Mapping[str, Any], runs: Sequence[Judged]) -> dict[str, Any]:
             for name, of_split in systems.items()
         },
         "orderings": [
-            _ordering_numbers(one) for one in verdicts(systems, paper, groups)
+            _ordering_numbers(one)
+            | {"groups": _as_dicts(narrower(one, systems, groups))}
+            for one in verdicts(systems, paper, groups)
         ],
         "printed": [fact._asdict() for fact in facts_of(paper)],
     }
@@ -58,6 +61,10 @@ def _system_numbers(runs: Splits, groups: Sequence[Group]) -> dict[str, Any]:
     }
 
 
+def _as_dicts(intervals: Mapping[str, Interval]) -> dict[str, Any]:
+    return {name: interval._asdict() for name, interval in intervals.items()}
+
+
 def _ordering_numbers(verdict: Verdict) -> dict[str, Any]:
     return {
         "name": verdict.ordering.name,
@@ -70,6 +77,17 @@ def _ordering_numbers(verdict: Verdict) -> dict[str, Any]:
         "seeds_won": verdict.wins,
         "difference": verdict.difference._asdict() if verdict.difference else None,
     }
+
+
+def narrower(
+    verdict: Verdict, systems: Systems, groups: Sequence[Group]
+) -> dict[str, Interval]:
+    """The difference of a verdict on each group of classes, where all classes counted."""
+    if verdict.difference is None or verdict.ordering.group != "all":
+        return {}
+    nearest = verdict.ordering._replace(than=(verdict.against,))
+    found = {group.name: judge(nearest, hits_of(systems, group)) for group in groups}
+    return {name: one.difference for name, one in found.items() if one.difference}
 
 
 def told_splits(told: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from ..metrics import SEEDS, Interval
 from .facts import PAPERS
 from .groups import DEMO_LIMITS, Group, groups_of
 from .illustrations import figures_part
-from .numbers import Systems, told_splits, verdicts
+from .numbers import Systems, narrower, told_splits, verdicts
 from .orderings import NOT_RUN
 from .page import Page
 from .read import Judged, by_system
@@ -108,12 +108,14 @@ def _orderings(
         text = claim.text
         if len(claim.than) > 1 and verdict.against:
             text += f" (nearest: {verdict.against})"
+        of_groups = narrower(verdict, systems, groups)
         rows.append(
             (
                 claim.name,
                 text,
                 claim.strength,
                 points(verdict.difference),
+                *(points(of_groups.get(group.name)) for group in groups),
                 f"{verdict.wins} of {verdict.seeds}" if verdict.seeds else "",
                 verdict.text + fewer_splits_text(verdict.splits, told),
             )
@@ -121,7 +123,7 @@ def _orderings(
         marks.append(MARKS.get(verdict.verdict, "" if verdict.seeds else "none"))
     speeds = speed_verdicts(told, paper) if "paper" in told else ()
     for name, text, strength, ratio, word in speeds:
-        rows.append((name, text, strength, ratio, "", word))
+        rows.append((name, text, strength, ratio, *("" for _ in groups), "", word))
         marks.append(MARKS.get(word, "none"))
     if not rows:
         return
@@ -136,9 +138,12 @@ def _orderings(
         f" the same videos{several}. An ordering `holds` if the 95 % interval of the mean paired"
         " difference lies above 0, is `consistent` if only the mean does, and is `not"
         " reproduced` otherwise. Of several opponents the nearest is shown."
+        + " The same difference on groups of classes says where it comes from, and"
+        " decides nothing." * bool(groups)
     )
+    names = [f"on {group.name}" for group in groups]
     page.table(
-        ("", "claim", "weight", "difference, points", "seeds won", "verdict"),
+        ("", "claim", "weight", "difference, points", *names, "seeds won", "verdict"),
         rows,
         marks=marks,
     )
