@@ -32,7 +32,7 @@ export RAY_USAGE_STATS_ENABLED=0 PYTHONUNBUFFERED=1
 # Ray's own files: short (sockets have short names), local, and of this job alone.
 export RAY_TMPDIR="/tmp/ray-$SLURM_JOB_ID"
 # A token of this job alone: nodes are shared, and whoever reaches Ray can run anything.
-RAY_AUTH_TOKEN=$(python -c 'import secrets; print(secrets.token_hex(32))')
+RAY_AUTH_TOKEN=$(python3 -c 'import secrets; print(secrets.token_hex(32))')
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN
 
 # What the job was given; Ray would count the whole node.
@@ -62,7 +62,7 @@ srun --nodes=1 --ntasks=1 --overlap -w "$head" --export=ALL,RAY_ADDRESS= \
 running="$running $!"
 
 for attempt in $(seq 60); do
-    if python -c "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)" \
+    if python3 -c "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)" \
         "$head_ip" "$port" 2>/dev/null; then
         break
     fi
