@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.errors import RecipeError
-from training.models.backbones import NETS, BackboneConfig, build_backbone
+from training.models.backbones import BackboneConfig, build_backbone
 from training.models.heads import TwoHeads, replaced, split_head
 
 
@@ -44,7 +44,6 @@ def test_a_head_more_is_its_weights_more():
     assert sum(p.numel() for p in both.parameters()) == trunk + 206_949 + 104_499
 
 
-@pytest.mark.skipif("clarifai" not in NETS, reason="this copy has no net clarifai")
 def test_clarifai_of_two_data_sets_has_the_weights_of_the_paper():
     with torch.device("meta"):
         config = BackboneConfig(net="clarifai", sees="flow", frames=10)
