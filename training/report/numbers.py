@@ -6,7 +6,7 @@ from typing import Any
 from ..metrics import Interval
 from .facts import facts_of
 from .groups import Group, groups_of
-from .orderings import Verdict, concerning, judge
+from .orderings import Hits, Verdict, concerning, judge
 from .read import Judged, Splits, accuracy, by_system, hits_of
 
 Systems = Mapping[str, Splits]
@@ -19,6 +19,7 @@ def numbers(told: Mapping[str, Any], runs: Sequence[Judged]) -> dict[str, Any]:
     first = runs[0]
     groups = groups_of(first.dataset, first.classes)
     paper = told.get("paper", "all")
+    hits = grouped_hits(systems, groups)
     found: dict[str, Any] = {
         "dataset": first.dataset,
         "systems": {
@@ -26,9 +27,8 @@ def numbers(told: Mapping[str, Any], runs: Sequence[Judged]) -> dict[str, Any]:
             for name, of_split in systems.items()
         },
         "orderings": [
-            _ordering_numbers(one)
-            | {"groups": _as_dicts(narrower(one, systems, groups))}
-            for one in verdicts(systems, paper, groups)
+            _ordering_numbers(one) | {"groups": _as_dicts(narrower(one, hits))}
+            for one in verdicts(hits, paper)
         ],
         "printed": [fact._asdict() for fact in facts_of(paper)],
     }
@@ -40,7 +40,10 @@ def numbers(told: Mapping[str, Any], runs: Sequence[Judged]) -> dict[str, Any]:
             split: _system_numbers({split: seeds}, groups)
             for split, seeds in of_split.items()
         }
-    alone = {split: verdicts(only(systems, split), paper, groups) for split in splits}
+    alone = {
+        split: verdicts(grouped_hits(only(systems, split), groups), paper)
+        for split in splits
+    }
     for place, one in enumerate(found["orderings"]):
         one["splits"] = {
             split: _ordering_numbers(each[place]) for split, each in alone.items()
@@ -79,14 +82,22 @@ def _ordering_numbers(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def narrower(
-    verdict: Verdict, systems: Systems, groups: Sequence[Group]
-) -> dict[str, Interval]:
-    """The difference of a verdict on each group of classes, where all classes counted."""
+def grouped_hits(systems: Systems, groups: Sequence[Group]) -> dict[str, Hits]:
+    """What was recognised, of all videos ("all") and of each group's."""
+    of_groups = {group.name: hits_of(systems, group) for group in groups}
+    return {"all": hits_of(systems, None)} | of_groups
+
+
+def narrower(verdict: Verdict, hits: Mapping[str, Hits]) -> dict[str, Interval]:
+    """The difference of a verdict on each group of classes, where all classes counted.
+
+    Args:
+        hits: of `grouped_hits`.
+    """
     if verdict.difference is None or verdict.ordering.group != "all":
         return {}
     nearest = verdict.ordering._replace(than=(verdict.against,))
-    found = {group.name: judge(nearest, hits_of(systems, group)) for group in groups}
+    found = {name: judge(nearest, of) for name, of in hits.items() if name != "all"}
     return {name: one.difference for name, one in found.items() if one.difference}
 
 
@@ -104,13 +115,13 @@ def only(systems: Systems, split: str) -> Systems:
     }
 
 
-def verdicts(
-    systems: Systems, paper: str, groups: Sequence[Group]
-) -> tuple[Verdict, ...]:
-    """Every ordering that the paper claims."""
-    by_name: dict[str, Group | None] = {"all": None} | {g.name: g for g in groups}
-    found = []
-    for ordering in concerning(paper):
-        group = by_name.get(ordering.group)
-        found.append(judge(ordering, hits_of(systems, group)))
-    return tuple(found)
+def verdicts(hits: Mapping[str, Hits], paper: str) -> tuple[Verdict, ...]:
+    """Every ordering that the paper claims; on all videos where a group is not there.
+
+    Args:
+        hits: of `grouped_hits`.
+    """
+    return tuple(
+        judge(ordering, hits.get(ordering.group, hits["all"]))
+        for ordering in concerning(paper)
+    )

@@ -8,7 +8,7 @@ from ..metrics import SEEDS, Interval
 from .facts import PAPERS
 from .groups import DEMO_LIMITS, Group, groups_of
 from .illustrations import figures_part
-from .numbers import Systems, narrower, told_splits, verdicts
+from .numbers import Systems, grouped_hits, narrower, told_splits, verdicts
 from .orderings import NOT_RUN
 from .page import Page
 from .read import Judged, by_system
@@ -101,14 +101,15 @@ def _orderings(
     told: Mapping[str, Any],
 ) -> None:
     rows, marks = [], []
-    for verdict in verdicts(systems, paper, groups):
+    hits = grouped_hits(systems, groups)
+    for verdict in verdicts(hits, paper):
         if verdict.verdict == NOT_RUN and "paper" not in told:
             continue  # a report of some runs need not name all that is not among them
         claim = verdict.ordering
         text = claim.text
         if len(claim.than) > 1 and verdict.against:
             text += f" (nearest: {verdict.against})"
-        of_groups = narrower(verdict, systems, groups)
+        of_groups = narrower(verdict, hits)
         rows.append(
             (
                 claim.name,
