@@ -115,6 +115,23 @@ def test_training_finds_the_snippet_that_matters():
     assert found.float().mean() > 0.6  # of 6
 
 
+def test_classifiers_start_from_those_of_the_streams():
+    spatial, motion, labels = snippets()
+    heads = torch.nn.Linear(5, 4), torch.nn.Linear(7, 4)
+    fit = CollaborativeFit(spatial, motion, labels, 4, config=SMALL, heads=heads)
+    own = fit.model.spatial_head, fit.model.motion_head
+    for given, its in zip(heads, own, strict=True):
+        assert torch.equal(given.weight, its.weight)
+        assert torch.equal(given.bias, its.bias)
+    before = heads[0].weight.clone()
+    run(fit)
+    assert torch.equal(heads[0].weight, before)
+    assert not torch.equal(fit.model.spatial_head.weight, before)
+    wrong = heads[0], torch.nn.Linear(9, 4)
+    with pytest.raises(RecipeError, match="motion classifier from 7 .* from 9 to 4"):
+        CollaborativeFit(spatial, motion, labels, 4, config=SMALL, heads=wrong)
+
+
 def test_same_seed_same_weights_whatever_was_drawn_before():
     data = snippets(videos=16)
     config = replace(SMALL, epochs=2)

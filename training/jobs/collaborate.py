@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from torch import nn
 
 from pipeline.store import Store
 
@@ -16,10 +17,11 @@ from ..engine.signals import asked_to_stop
 from ..errors import RecipeError
 from ..models.collaborative import Collaborative, CollaborativeConfig, predict
 from ..models.collaborative_fit import CollaborativeFit
+from ..models.heads import split_head
 from ..progress import Watch
 from ..scores import Scores
 from .description import fingerprint_of, split_facts, store_facts
-from .evaluate import assessment, told_videos
+from .evaluate import assessment, told_videos, trained_model
 from .features import SnippetFeatures, forget_features, snippet_features
 from .machine import Machine
 from .needed import check_same
@@ -35,12 +37,17 @@ class CollaborateRecipe:
     """Of every video."""
     tap: str = "fc7"
     """Where a network's features are taken."""
+    heads: Literal["streams", "new"] = "streams"
+    """What the classifiers start from: the last layers of the networks, which need their
+    own features (the tap before them), or random weights."""
     learning: CollaborativeConfig = field(default_factory=CollaborativeConfig)
     held_out: float = 0.1
 
     def __post_init__(self) -> None:
         if self.snippets < 1:
             raise RecipeError(f"expected at least one snippet, got {self.snippets}")
+        if self.heads not in ("streams", "new"):
+            raise RecipeError(f"expected the heads streams or new, got {self.heads}")
 
 
 def collaborate(
@@ -130,6 +137,7 @@ def collaborate(
             model = _fitted(
                 recipe,
                 (spatial, temporal),
+                heads=_heads(first, second) if recipe.heads == "streams" else None,
                 classes=len(store.classes),
                 seed=seed,
                 run=run,
@@ -154,10 +162,17 @@ def collaborate(
     return run
 
 
+def _heads(first: Run, second: Run) -> tuple[nn.Linear, nn.Linear]:
+    """The last layers of the two networks."""
+    one, two = (split_head(trained_model(run)[0])[1] for run in (first, second))
+    return one, two
+
+
 def _fitted(
     recipe: CollaborateRecipe,
     streams: Sequence[dict[str, SnippetFeatures]],
     *,
+    heads: tuple[nn.Linear, nn.Linear] | None,
     classes: int,
     seed: int,
     run: Run,
@@ -177,6 +192,7 @@ def _fitted(
         classes,
         config=recipe.learning,
         seed=seed,
+        heads=heads,
         watched=(held[0].features, held[1].features, held[0].labels) if held else None,
         device=machine.device,
     )

@@ -59,7 +59,9 @@ class Collaborative(nn.Module):
         of the snippets. "Iterate until the loss converges" mixes epochs of training with
         this loop: two rounds, after which it hardly changes. Parameters are shared by the
         rounds. How the loss is made of two predictions is not said: the sum of both
-        cross-entropies; the prediction is the mean of both.
+        cross-entropies; the prediction is the mean of both. Nor what the classifiers start
+        from: the last layers of the two streams (`CollaborativeFit`), so that training
+        adds to the hidden two-stream instead of learning to classify anew.
     """
 
     def __init__(

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..errors import DataError
+from ..errors import DataError, RecipeError
 from .collaborative import Collaborative, CollaborativeConfig
 
 CPU = torch.device("cpu")
@@ -41,17 +41,20 @@ class CollaborativeFit:
         *,
         config: CollaborativeConfig,
         seed: int = 0,
+        heads: tuple[nn.Linear, nn.Linear] | None = None,
         watched: Watched | None = None,
         device: torch.device = CPU,
     ) -> None:
         """
         Args:
             spatial, motion: (V, N, d) features: the same videos, the same N snippets.
+            heads: of both streams: what the classifiers start from; without, random.
             watched: the same of held-out videos: the epoch with their lowest loss wins;
                 without, the last one.
 
         Raises:
             DataError: features that do not fit each other, the labels or the classes.
+            RecipeError: heads that do not take these features, or know other classes.
         """
         self.spatial, self.motion = spatial, motion
         self.labels = _checked(spatial, motion, labels, num_classes)
@@ -70,6 +73,8 @@ class CollaborativeFit:
                 rounds=config.rounds,
                 dropout=config.dropout,
             ).to(device)
+            if heads is not None:
+                _start_from(heads, self.model)
             self.random = self._random_state()
         self.optimizer = torch.optim.Adam(
             self.model.parameters(),
@@ -177,6 +182,18 @@ class CollaborativeFit:
 
 def _loss(logits: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
     return F.cross_entropy(logits[0], labels) + F.cross_entropy(logits[1], labels)
+
+
+def _start_from(heads: tuple[nn.Linear, nn.Linear], model: Collaborative) -> None:
+    own = model.spatial_head, model.motion_head
+    for name, given, head in zip(("spatial", "motion"), heads, own, strict=True):
+        if given.weight.shape != head.weight.shape:
+            raise RecipeError(
+                f"collaborative: expected a {name} classifier from {head.in_features}"
+                f" features to {head.out_features} classes, got one from"
+                f" {given.in_features} to {given.out_features}"
+            )
+        head.load_state_dict(given.state_dict())
 
 
 def _checked(

@@ -107,7 +107,7 @@ def together(size: Size):
 def attending(size: Size):
     if size.name == "paper":
         return CollaborateRecipe()
-    learning = CollaborativeConfig(hidden=64, learning_rate=1e-3, epochs=60)
+    learning = CollaborativeConfig(hidden=64, learning_rate=3e-4, epochs=60)
     if size.name == "tiny":
         return CollaborateRecipe(
             snippets=2, learning=replace(learning, hidden=8, epochs=2)
