@@ -84,6 +84,8 @@ def test_controls_are_beside_the_rows():
     extra = with_them.recipe_of.keys() - without.recipe_of.keys()
     assert extra == {"r3d_rgb_long", "r3d_layer", "mers", "dtmv_literal", "mv_long"}
     assert all(SYSTEMS[name].control for name in extra)
+    with pytest.raises(RecipeError, match="got mers, which is a control$"):
+        planned(wanted=("mers",), controls=False)
 
 
 def test_the_rest_is_estimated_from_equal_stages():

@@ -30,7 +30,9 @@ SGD = OptimConfig(
 )
 PAPER = Lesson(optim=SGD, epochs=200, batch_size=32, select="best")
 SMALL_FLOW = small_lesson(2e-3, epochs=50, batch_size=8)
-SMALL_RGB = small_lesson(3e-3, epochs=80, batch_size=8)
+# with 80 epochs RGB alone ends at a training loss of .5 and 15 points lower; twice the
+# rate is no way out: for some seeds nothing is learned
+SMALL_RGB = small_lesson(3e-3, epochs=160, batch_size=8)
 
 
 def r3d(sees: str, *, longer: int = 1):

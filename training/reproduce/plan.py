@@ -184,9 +184,11 @@ def _chosen(
         )
         if want not in systems and not of_table:
             tables = dict.fromkeys(fact.table for fact in rows)
+            known = SYSTEMS.get(want)
             raise RecipeError(
                 f"expected rows among {', '.join(systems)}, or tables among"
                 f" {', '.join(tables)}, got {want}"
+                + (", which is a control" if known and known.control else "")
             )
         chosen |= {want} if want in systems else of_table
     return chosen
