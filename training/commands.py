@@ -13,6 +13,7 @@ from .errors import RunError
 from .jobs.description import runs_in
 from .jobs.distill import DistillRecipe, described, distill
 from .jobs.evaluate import evaluate
+from .jobs.job import StoreJob
 from .jobs.joint import distill_jointly, teach_jointly
 from .jobs.machine import Machine
 from .jobs.needed import check_teacher
@@ -27,18 +28,17 @@ def run_teach(chosen: Setting, modality: str | None, *, out: Path | None) -> Run
     """`training teach`."""
     sees = modality or chosen.family.sees[0]
     name = chosen.family.teacher or chosen.name
-    return _taught(chosen, chosen.family.teach(sees), name, _of(name, sees), out=out)
+    job = chosen.job(_of(name, sees), name=name, out=out)
+    return _taught(chosen.family.teach(sees), job, chosen.beside)
 
 
 def _taught(
-    chosen: Setting, settings: TeachRecipe, name: str, what: str, **options: Any
+    settings: TeachRecipe, job: StoreJob, beside: Sequence[Store], if_none: str = ""
 ) -> Run:
     """A training on labels, of one store or several."""
-    shared = chosen.shared(name) | options | {"base": chosen.base(what, name)}
-    if not chosen.beside:
-        return teach(settings, **shared)
-    del shared["store"]
-    return teach_jointly(settings, stores=(chosen.store, *chosen.beside), **shared)
+    if beside:
+        return teach_jointly(settings, job, beside=beside, if_none=if_none)
+    return teach(settings, job, if_none=if_none)
 
 
 def run_distill(
@@ -58,31 +58,25 @@ def run_distill(
         settings = chosen.family.distill(sees[0], student or usual_student)
         if len(sees) > 1:
             settings = settings.taught_by(*sees)
-        _refuse_early(chosen, settings, out)
-        experts = _teachers(chosen, settings, teacher_runs)
         student_sees = settings.student.sees
+        names = "+".join(one.sees for one in settings.teachers)
+        own = (names, student_sees) == chosen.family.sees and is_system(chosen.name)
+        job = chosen.job("" if own else f"{names}-to-{student_sees}", out=out)
+        _refuse_early(settings, job)
+        experts = _teachers(chosen, settings, teacher_runs)
         scratch = None
         if baseline:
             scratch = _taught(
-                chosen,
                 settings.scratch(),
-                chosen.name,
-                f"{student_sees}-scratch",
+                chosen.job(f"{student_sees}-scratch"),
+                chosen.beside,
                 if_none="baseline: the student without its teacher",
             )
-        names = "+".join(one.sees for one in settings.teachers)
-        own = (names, student_sees) == chosen.family.sees and is_system(chosen.name)
-        shared = chosen.shared() | {
-            "base": chosen.base("" if own else f"{names}-to-{student_sees}"),
-            "out": out,
-        }
         if chosen.beside:
-            del shared["store"]
-            stores = (chosen.store, *chosen.beside)
             return distill_jointly(
-                settings, teacher=experts[0], stores=stores, **shared
+                settings, job, teacher=experts[0], beside=chosen.beside
             )
-        return distill(settings, teacher=experts, scratch=scratch, **shared)
+        return distill(settings, job, teacher=experts, scratch=scratch)
 
 
 def _teachers(
@@ -111,10 +105,9 @@ def _teachers(
     name = chosen.family.teacher or chosen.name
     for one in settings.teachers:
         run = _taught(
-            chosen,
             chosen.family.teach(one.sees),
-            name,
-            _of(name, one.sees),
+            chosen.job(_of(name, one.sees), name=name),
+            chosen.beside,
             if_none=f"no complete {one.sees} teacher of this store, split, recipe and seed:"
             " trains one first",
         )
@@ -178,21 +171,12 @@ def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:
     return [like[name] for name in names]
 
 
-def _refuse_early(chosen: Setting, settings: DistillRecipe, out: Path | None) -> None:
+def _refuse_early(settings: DistillRecipe, job: StoreJob) -> None:
     """Say what would fail after the teacher's minutes before them."""
     settings.check_shapes()
-    wanted = [settings.student.sees, *(one.sees for one in settings.teachers)]
-    parts(chosen.store, split=chosen.split, modalities=wanted, seed=chosen.seed)
-    if out and chosen.machine.processes.first:
-        what = described(
-            settings,
-            recipe_name=chosen.name,
-            store=chosen.store,
-            split=chosen.split,
-            seed=chosen.seed,
-            precision=chosen.machine.precision,
-        )
-        Run(out).check(what)
+    parts(job.store, split=job.split, modalities=settings.modalities, seed=job.seed)
+    if job.out and job.machine.processes.first:
+        Run(job.out).check(described(settings, job))
 
 
 def _apart_from_split(run: Run) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from .data.splits import chosen_split
 from .engine.record import Run
 from .errors import RecipeError
 from .jobs.fuse import FuseRecipe, fuse
+from .jobs.job import Job
 from .jobs.machine import chosen_machine
 from .progress import watch
 from .recipes import COMMANDS, default_system
@@ -67,16 +68,15 @@ def run_fuse(
     settings = FuseRecipe(how=how, on=on, weights=weights)  # type: ignore[arg-type]
     streams = [Run(path) for path in runs]
     names = "+".join(run.decided()["recipe"]["name"] for run in streams)
-    return fuse(
-        settings,
-        streams=streams,
-        recipe_name=f"{names}-{how}",
+    job = Job(
+        name=f"{names}-{how}",
         runs=out.parent if out else runs_folder(),
         out=out,
         base=f"{names}-{how}",
         machine=chosen_machine(device="cpu"),
         watch=watch(),
     )
+    return fuse(settings, job, streams=streams)
 
 
 def run_reproduce(

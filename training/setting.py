@@ -9,6 +9,7 @@ from pipeline.store import Store, only_store, runs_folder
 from .data.splits import chosen_split
 from .engine.record import Run
 from .errors import RunError
+from .jobs.job import StoreJob
 from .jobs.machine import Machine
 from .progress import Silent, Watch, watch
 from .recipes import Family, default_name, family, is_system, recipe
@@ -29,28 +30,29 @@ class Setting(NamedTuple):
     beside: tuple[Store, ...] = ()
     """Further stores that are learned together with the first."""
 
-    def base(self, what: str, name: str = "") -> str:
-        """Name of a run's folder."""
-        stores = (self.store, *self.beside)
-        store = "+".join(one.folder.resolve().name for one in stores)
-        of = "-".join(filter(None, (name or self.name, what)))
-        return f"{store}-{of}-split{self.split}-seed{self.seed}"
-
-    def shared(self, name: str = "") -> dict[str, Any]:
-        """What the jobs want to know of it.
+    def job(self, what: str, *, name: str = "", out: Path | None = None) -> StoreJob:
+        """A job on the store.
 
         Args:
+            what: it does: stands behind the recipe's name in that of a new folder.
             name: of the recipe, where it is another's: of a teacher.
+            out: the run's folder, where it is given.
         """
-        return {
-            "recipe_name": name or self.name,
-            "store": self.store,
-            "split": self.split,
-            "seed": self.seed,
-            "runs": self.runs,
-            "machine": self.machine,
-            "watch": self.watch,
-        }
+        stores = (self.store, *self.beside)
+        store = "+".join(one.folder.resolve().name for one in stores)
+        name = name or self.name
+        of = "-".join(filter(None, (name, what)))
+        return StoreJob(
+            name=name,
+            store=self.store,
+            split=self.split,
+            seed=self.seed,
+            runs=self.runs,
+            out=out,
+            base=f"{store}-{of}-split{self.split}-seed{self.seed}",
+            machine=self.machine,
+            watch=self.watch,
+        )
 
 
 def setting(

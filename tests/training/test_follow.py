@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_runs import StopAt
+from tiny_runs import StopAt, job_on
 from torch import nn
 
 from training.data.joined import JoinedClips
@@ -15,13 +15,13 @@ from training.engine.record import Run
 from training.errors import Interrupted, RecipeError
 from training.jobs.course import Course, Data, open_data
 from training.jobs.follow import follow
+from training.jobs.job import StoreJob
 from training.jobs.looking import held_out_look
 from training.jobs.machine import Machine
 from training.losses.gram import GramMatching
 from training.losses.terms import FeatureMSE, SoftTargets
 from training.models.backbones import BackboneConfig, build_backbone
 from training.models.heads import TwoHeads
-from training.progress import Silent
 from training.recipes import tiny
 from training.steps.distill import Distill, JointDistill
 from training.steps.teachers import Teacher
@@ -93,45 +93,31 @@ def joint(course: Course) -> tuple[nn.Module, nn.Module]:
     return step, student.alone("hmdb51")
 
 
-def data_of(store, course: Course, make) -> Data:
-    data = open_data(
-        store,
-        course,
-        split="1",
-        modalities=["mv", "flow"],
-        seed=0,
-        machine=Machine(),
-    )
+def data_of(job: StoreJob, course: Course, make) -> Data:
+    data = open_data(course, job, ["mv", "flow"])
     if make is joint:
         clips = data.clips["train"]
         other = open_data(
-            store,
-            replace(course, held_out=0.5),
-            split="1",
-            modalities=["mv", "flow"],
-            seed=1,
-            machine=Machine(),
+            replace(course, held_out=0.5), replace(job, seed=1), ["mv", "flow"]
         )
         both = JoinedClips({"ucf101": clips, "hmdb51": other.clips["train"]})
         return Data(data.parts, data.clips | {"train": both})
     return data
 
 
-def followed(store, out: Path, make, *, course: Course = COURSE, **options) -> Run:
+def followed(store, out: Path, make, *, course: Course = COURSE, **changes) -> Run:
     step, model = make(course)
     run = Run.open(out, {"course": "test"}, machine={})
-    machine = options.pop("machine", Machine())
-    data = data_of(store, course, make)
+    job = job_on(store, out.parent, **changes)
+    data = data_of(job, course, make)
     follow(
         course,
+        job,
         step,
         model,
         clips=data.clips["train"],
-        look=held_out_look(course, data, sees="mv", machine=machine),
+        look=held_out_look(course, data, sees="mv", machine=job.machine),
         run=run,
-        seed=0,
-        machine=machine,
-        watch=options.pop("watch", Silent()),
         title="test",
     )
     return run

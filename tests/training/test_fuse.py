@@ -9,6 +9,7 @@ from training.cli import main
 from training.engine.record import Run
 from training.errors import DataError, RecipeError, RunError
 from training.jobs.fuse import FuseRecipe, fuse
+from training.jobs.job import Job
 from training.jobs.machine import Machine
 from training.progress import Silent
 from training.scores import Scores
@@ -38,15 +39,14 @@ def streams(tmp_path, first=(0, 1), second=(2,), **options) -> list[Run]:
 
 
 def fused(runs, tmp_path, **settings) -> Run:
-    return fuse(
-        FuseRecipe(**settings),
-        streams=runs,
-        recipe_name="both",
+    job = Job(
+        name="both",
         runs=tmp_path / "runs",
         base="both",
         machine=Machine(),
         watch=Silent(),
     )
+    return fuse(FuseRecipe(**settings), job, streams=runs)
 
 
 def top1(run: Run) -> float:
@@ -98,15 +98,7 @@ def test_adaptive_weights_take_each_class_from_who_knows_it(tmp_path):
 def test_attention_learns_and_is_the_same_twice(tmp_path):
     runs = streams(tmp_path, first=(0, 1, 2), second=())
     run = fused(runs, tmp_path, how="attention")
-    again = fuse(
-        FuseRecipe(how="attention"),
-        streams=runs,
-        recipe_name="both",
-        runs=tmp_path / "elsewhere",
-        base="both",
-        machine=Machine(),
-        watch=Silent(),
-    )
+    again = fused(runs, tmp_path / "elsewhere", how="attention")
     ours, theirs = (Scores.load(r.path("scores_test.npz")) for r in (run, again))
     assert np.array_equal(ours.softmax, theirs.softmax)
     assert run.results()["fusion"]["videos"] == VIDEOS

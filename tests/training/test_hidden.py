@@ -86,11 +86,11 @@ def test_motion_is_compared_with_the_stored_flow(together, place):
 
 def test_motion_stopped_and_gone_on_is_the_same(together, place, tmp_path):
     settings = replace(recipe("motionnet_tiny").settings, batch_size=2)
-    shared = place.shared(0) | {"recipe_name": "m", "base": "m", "runs": tmp_path}
-    whole = motion(settings, **shared, out=tmp_path / "whole")
+    whole = motion(settings, place.job("m", seed=0, out=tmp_path / "whole"))
+    job = place.job("m", seed=0, out=tmp_path / "stopped")
     with pytest.raises(Interrupted):
-        motion(settings, **shared | {"watch": StopAt(4)}, out=tmp_path / "stopped")
-    again = motion(settings, **shared, out=tmp_path / "stopped")
+        motion(settings, replace(job, watch=StopAt(4)))
+    again = motion(settings, job)
     assert again.results()["flow"] == whole.results()["flow"]
     assert again.path("model.pt").read_bytes() == whole.path("model.pt").read_bytes()
 
@@ -119,8 +119,8 @@ def test_end_to_end_starts_from_both_and_moves_both(together, place, tmp_path):
         "motion": of(place, "motionnet_tiny"),
         "temporal": of(place, "vgg_flow_tiny"),
     }
-    shared = place.shared(0) | {"recipe_name": "h", "base": "h", "runs": tmp_path}
-    start = weights(hidden(still, **given, **shared))
+    job = place.job("h", seed=0, out=tmp_path / "run")
+    start = weights(hidden(still, job, **given))
     flow_net = weights(given["temporal"])
     assert all(
         (start[f"net.{name}"] == value).all() for name, value in flow_net.items()
@@ -137,27 +137,27 @@ def test_an_estimator_that_does_not_learn_needs_no_run(together, place, tmp_path
         motion=MotionConfig(estimator="tvl1", frames=5, learns=False),
         epochs=1,
     )
-    shared = place.shared(0) | {"recipe_name": "m1", "base": "m1", "runs": tmp_path}
-    run = hidden(fixed, motion=None, temporal=of(place, "vgg_flow_tiny"), **shared)
+    job = place.job("m1", seed=0, out=tmp_path / "run")
+    run = hidden(fixed, job, motion=None, temporal=of(place, "vgg_flow_tiny"))
     assert run.results()["test"]["videos"] == 4
 
 
 def test_weights_of_another_net_say_what_did_not_fit(together, place, tmp_path):
     settings = recipe("hidden_temporal_tiny").settings
-    shared = place.shared(0) | {"recipe_name": "x", "base": "x", "runs": tmp_path}
+    job = place.job("x", seed=0, out=tmp_path / "run")
     with pytest.raises(RunError, match="classifier .*'sees': 'flow'.*'sees': 'rgb'"):
         hidden(
             settings,
+            job,
             motion=of(place, "motionnet_tiny"),
             temporal=of(place, "vgg_frame_tiny"),
-            **shared,
         )
     with pytest.raises(CheckpointError, match="weights of another net: .* missing"):
         hidden(
             settings,
+            job,
             motion=of(place, "vgg_flow_tiny"),
             temporal=of(place, "vgg_flow_tiny"),
-            **shared,
         )
 
 
@@ -221,12 +221,11 @@ def test_collaboration_stopped_and_gone_on_is_the_same(
         settings, learning=replace(settings.learning, batch_size=16, epochs=3)
     )
     often = replace(place.machine, checkpoint_seconds=0.0)  # as if minutes went by
-    shared = place.shared(0) | {"recipe_name": "c", "base": "c", "machine": often}
-    shared |= {"first": needed["first"], "second": needed["second"]}
+    place = place._replace(machine=often)
 
     def run(name: str, watch: Told) -> Run:
-        out = tmp_path / name
-        return collaborate(settings, **shared | {"watch": watch}, out=out)
+        job = place.job("c", seed=0, out=tmp_path / name)
+        return collaborate(settings, replace(job, watch=watch), **needed)
 
     whole = run("whole", StopIn("never", 0, kill))
     with pytest.raises(ends):

@@ -5,15 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 from moving_store import videos, write_store
-from tiny_runs import StopAt
+from tiny_runs import StopAt, job_on
 
 from pipeline.store import Store
 from training.engine.record import Run, read_json
 from training.errors import Interrupted, RecipeError, RunError
 from training.jobs.evaluate import trained_model
 from training.jobs.joint import distill_jointly, names_of, teach_jointly
-from training.jobs.machine import Machine
-from training.progress import Silent
 from training.recipes import recipe
 from training.scores import Scores
 
@@ -35,22 +33,10 @@ def stores(tmp_path_factory) -> list[Store]:
     return [Store(first), Store(second)]
 
 
-def options(runs, name, **changes) -> dict:
-    return {
-        "recipe_name": name,
-        "split": "1",
-        "seed": 0,
-        "runs": runs,
-        "base": name,
-        "machine": Machine(),
-        "watch": Silent(),
-    } | changes
-
-
 @pytest.fixture(scope="module")
 def teacher(stores, tmp_path_factory) -> Run:
     runs = tmp_path_factory.mktemp("teacher")
-    return teach_jointly(TEACH, stores=stores, **options(runs, "flow"))
+    return teach_jointly(TEACH, job_on(stores[0], runs, "flow"), beside=stores[1:])
 
 
 def test_each_head_is_judged_on_its_own_test_part(teacher):
@@ -79,12 +65,13 @@ def test_a_student_learns_from_both_heads_and_goes_on_exactly(
     stores, teacher, tmp_path
 ):
     settings = replace(DISTILL, batch_size=2)
-    given = {"teacher": teacher, "stores": stores}
-    whole = distill_jointly(settings, **given, **options(tmp_path / "a", "dtmv"))
-    stopped = options(tmp_path / "b", "dtmv", watch=StopAt(2))
+    given = {"teacher": teacher, "beside": stores[1:]}
+    job = job_on(stores[0], tmp_path / "a", "dtmv")
+    whole = distill_jointly(settings, job, **given)
+    job = replace(job, runs=tmp_path / "b")
     with pytest.raises(Interrupted):
-        distill_jointly(settings, **given, **stopped)
-    again = distill_jointly(settings, **given, **options(tmp_path / "b", "dtmv"))
+        distill_jointly(settings, replace(job, watch=StopAt(2)), **given)
+    again = distill_jointly(settings, job, **given)
     for name in ("model.pt", "model_hmdb51.pt"):
         first, second = (
             torch.load(run.path(name), weights_only=True) for run in (whole, again)
@@ -99,11 +86,10 @@ def test_a_student_learns_from_both_heads_and_goes_on_exactly(
 def test_senseless_pairs_are_refused(stores, teacher, tmp_path):
     with pytest.raises(RunError, match="several different stores to learn together"):
         names_of([stores[0], stores[0]])
+    job = job_on(stores[0], tmp_path)
     best = replace(TEACH, select="best")
     with pytest.raises(RecipeError, match="the last weights to be selected in joint"):
-        teach_jointly(best, stores=stores, **options(tmp_path, "flow"))
+        teach_jointly(best, job, beside=stores[1:])
     two = DISTILL.taught_by("rgb", "flow")
     with pytest.raises(RecipeError, match="one teacher for several stores"):
-        distill_jointly(
-            two, teacher=teacher, stores=stores, **options(tmp_path, "dtmv")
-        )
+        distill_jointly(two, job, teacher=teacher, beside=stores[1:])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from moving_store import Made, videos, write_store
+from tiny_runs import job_on, taught
 
 from pipeline.store import Store, StoredVideo
 from training.data.dataset import Clips
@@ -18,9 +19,7 @@ from training.engine.optim import OptimConfig
 from training.engine.record import WEIGHTS, Run
 from training.jobs import whole
 from training.jobs.distill import distill
-from training.jobs.machine import Machine
-from training.jobs.teach import TeachRecipe, teach
-from training.progress import Silent
+from training.jobs.teach import TeachRecipe
 from training.recipes import tiny
 from training.scores import Scores
 
@@ -67,21 +66,6 @@ def recipe() -> TeachRecipe:
     )
 
 
-def taught(store: Store, out: Path, recipe: TeachRecipe) -> Run:
-    return teach(
-        recipe,
-        recipe_name="tiny",
-        store=store,
-        split="1",
-        seed=0,
-        runs=out.parent,
-        out=out,
-        base="",
-        machine=Machine(),
-        watch=Silent(),
-    )
-
-
 def distilled(store: Store, out: Path, teacher: Run, recipe: TeachRecipe) -> Run:
     course = {
         name: getattr(recipe, name)
@@ -89,16 +73,8 @@ def distilled(store: Store, out: Path, teacher: Run, recipe: TeachRecipe) -> Run
     }
     return distill(
         replace(tiny.distill("flow", "mv"), init="teacher", **course),
-        recipe_name="tiny",
+        job_on(store, out.parent, out=out),
         teacher=teacher,
-        store=store,
-        split="1",
-        seed=0,
-        runs=out.parent,
-        out=out,
-        base="",
-        machine=Machine(),
-        watch=Silent(),
     )
 
 
@@ -126,7 +102,7 @@ def pair(clean, poisoned, recipe, tmp_path_factory) -> tuple[Run, Run]:
     """The same teaching where the test videos are clean, and where they are poisoned."""
     folder = tmp_path_factory.mktemp("runs")
     first, second = (
-        taught(store, folder / name, recipe)
+        taught(store, folder / name, recipe=recipe)
         for name, store in (("clean", clean), ("poisoned", poisoned))
     )
     return first, second
@@ -167,7 +143,7 @@ def test_but_it_does_on_the_others(pair, clean, recipe, tmp_path, part):
     found = parts(clean, split="1", modalities=["flow"], held_out=recipe.held_out)
     victim = getattr(found, part)[0].id
     made = [replace(v, poisoned=v.id == victim) for v in videos(8, 2)]
-    run = taught(store_of(tmp_path / "moving", made), tmp_path / "run", recipe)
+    run = taught(store_of(tmp_path / "moving", made), tmp_path / "run", recipe=recipe)
     assert course_of(run) != course_of(pair[0])
     if part == "train":
         assert not same(learned(run), learned(pair[0]))
@@ -200,7 +176,7 @@ def test_until_a_network_is_judged_nobody_opens_a_test_video(
     monkeypatch.setattr(Clips, "__getitem__", learning)
     monkeypatch.setattr(whole, "judged", over)
     with pytest.raises(Trained):
-        taught(clean, tmp_path / "run", recipe)
+        taught(clean, tmp_path / "run", recipe=recipe)
     found = parts(clean, split="1", modalities=["flow"], held_out=recipe.held_out)
     assert opened == ids_of(found.train + found.held_out)
     assert learned_from == ids_of(found.train)

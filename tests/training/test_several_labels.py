@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from moving_store import Made, videos, write_store
+from tiny_runs import job_on
 
 from pipeline.store import Store
 from training import metrics
@@ -41,15 +42,7 @@ def run(store, tmp_path_factory) -> Run:
     runs = tmp_path_factory.mktemp("runs")
     return teach(
         replace(tiny.teach("flow"), epochs=12, protocol=PROTOCOL),
-        recipe_name="tiny",
-        store=store,
-        split="1",
-        seed=0,
-        runs=runs,
-        out=runs / "run",
-        base="",
-        machine=Machine(),
-        watch=Silent(),
+        job_on(store, runs),
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from tiny_setting import tiny_setting
 from pipeline.store import Store
 from training.commands import run_distill
 from training.engine.record import Run
+from training.jobs.job import StoreJob
 from training.jobs.machine import Machine
 from training.jobs.teach import TeachRecipe, teach
 from training.progress import Silent
@@ -37,19 +39,24 @@ class Told(Silent):
         self.lines.append(text)
 
 
-def taught(store: Store, out: Path, *, recipe: TeachRecipe | None = None, **options):
-    return teach(
-        recipe or tiny.teach("mv"),
-        recipe_name="tiny",
+def job_on(store: Store, runs: Path, name: str = "tiny", **changes) -> StoreJob:
+    """Split 1, seed 0, on this machine, silently."""
+    job = StoreJob(
+        name=name,
         store=store,
         split="1",
-        seed=options.pop("seed", 0),
-        runs=out.parent,
-        out=out,
-        base="run",
-        machine=options.pop("machine", Machine()),
-        watch=options.pop("watch", Silent()),
+        seed=0,
+        runs=runs,
+        base=name,
+        machine=Machine(),
+        watch=Silent(),
     )
+    return replace(job, **changes)
+
+
+def taught(store: Store, out: Path, *, recipe: TeachRecipe | None = None, **changes):
+    job = job_on(store, out.parent, out=out, **changes)
+    return teach(recipe or tiny.teach("mv"), job)
 
 
 def distilled(store: Store, runs: Path, student: str = "mv", **options) -> Run:

@@ -2,28 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from torch import nn
 
-from pipeline.store import Store
-
 from ..data.splits import parts
 from ..engine import checkpoint
-from ..engine.record import CHECKPOINT, SCORES, WEIGHTS, Run, as_json
+from ..engine.record import CHECKPOINT, SCORES, WEIGHTS, Run
 from ..engine.signals import asked_to_stop
 from ..errors import RecipeError
 from ..models.collaborative import Collaborative, CollaborativeConfig, predict
 from ..models.collaborative_fit import CollaborativeFit
 from ..models.heads import split_head
-from ..progress import Watch
 from ..scores import Scores
-from .description import fingerprint_of, split_facts, store_facts
+from .description import decided, fingerprint_of
 from .evaluate import assessment, told_videos, trained_model
 from .features import SnippetFeatures, forget_features, snippet_features
-from .machine import Machine
+from .job import StoreJob
 from .needed import check_same
 from .saving import Saving
 from .whole import begun, kept
@@ -51,19 +47,7 @@ class CollaborateRecipe:
 
 
 def collaborate(
-    recipe: CollaborateRecipe,
-    *,
-    recipe_name: str,
-    first: Run,
-    second: Run,
-    store: Store,
-    split: str,
-    seed: int,
-    runs: Path,
-    out: Path | None = None,
-    base: str,
-    machine: Machine,
-    watch: Watch,
+    recipe: CollaborateRecipe, job: StoreJob, *, first: Run, second: Run
 ) -> Run:
     """Train the collaborative layers on frozen features, judge, leave a complete run.
 
@@ -72,7 +56,6 @@ def collaborate(
 
     Args:
         first, second: complete runs of the spatial and the temporal network.
-        runs, out, base: as in `teach`.
 
     Raises:
         RunError: a run is of another data set or split, or not complete.
@@ -80,70 +63,52 @@ def collaborate(
         Interrupted: a signal came; the same call goes on, to the same result.
     """
     for run in (first, second):
-        check_same(run, store, split)
+        check_same(run, job.store, job.split)
     modalities = list(
         dict.fromkeys(m for run in (first, second) for m in run.decided()["modalities"])
     )
     found = parts(
-        store, split=split, modalities=modalities, held_out=recipe.held_out, seed=seed
+        job.store,
+        split=job.split,
+        modalities=modalities,
+        held_out=recipe.held_out,
+        seed=job.seed,
     )
-    what: dict[str, Any] = {
-        "kind": "collaborate",
-        "recipe": {"name": recipe_name, "settings": as_json(recipe)},
-        "model": None,
-        "modalities": modalities,
-        "store": store_facts(store, modalities),
-        "split": split_facts(store, split),
-        "seed": seed,
-        "precision": machine.precision,
-        "streams": [
-            run.decided()["recipe"] | {"weights": fingerprint_of(run)}
-            for run in (first, second)
-        ],
-    }
-    with begun(
-        what,
-        about={"store": store, "first": first, "second": second},
-        runs=runs,
-        out=out,
-        base=base,
-        machine=machine,
-        watch=watch,
-    ) as run:
+    what = decided("collaborate", recipe, job, model=None, modalities=modalities)
+    what["streams"] = [
+        run.decided()["recipe"] | {"weights": fingerprint_of(run)}
+        for run in (first, second)
+    ]
+    with begun(what, job, store=job.store, first=first, second=second) as run:
         if run.results() is not None:
             forget_features(run)  # a kill may have come between the results and this
             return run
-        watch.say(
+        job.watch.say(
             f"{run.folder}: {recipe.snippets} snippets of {first.folder.name} and"
             f" {second.folder.name} attend to each other"
         )
         with asked_to_stop() as stop:
-            saving = Saving(stop, run.folder, seconds=machine.checkpoint_seconds)
+            saving = Saving(stop, run.folder, seconds=job.machine.checkpoint_seconds)
             spatial, temporal = (
                 snippet_features(
                     network,
+                    job,
                     role=role,
                     tap=recipe.tap,
                     snippets=recipe.snippets,
                     found=found,
-                    store=store,
                     run=run,
                     saving=saving,
-                    machine=machine,
-                    watch=watch,
                 )
                 for role, network in (("first", first), ("second", second))
             )
             model = _fitted(
                 recipe,
+                job,
                 (spatial, temporal),
                 heads=_heads(first, second) if recipe.heads == "streams" else None,
-                classes=len(store.classes),
-                seed=seed,
                 run=run,
                 saving=saving,
-                machine=machine,
-                watch=watch,
             )
         kept(run, found, first=True)
         weights = {name: value.cpu() for name, value in model.state_dict().items()}
@@ -154,9 +119,7 @@ def collaborate(
                 "split": what["split"],
                 "videos": told_videos(found),
             }
-            | _judged(
-                model, first, spatial, temporal, store=store, split=split, run=run
-            )
+            | _judged(model, job, first, spatial, temporal, run=run)
         )
         forget_features(run)
     return run
@@ -170,15 +133,12 @@ def _heads(first: Run, second: Run) -> tuple[nn.Linear, nn.Linear]:
 
 def _fitted(
     recipe: CollaborateRecipe,
+    job: StoreJob,
     streams: Sequence[dict[str, SnippetFeatures]],
     *,
     heads: tuple[nn.Linear, nn.Linear] | None,
-    classes: int,
-    seed: int,
     run: Run,
     saving: Saving,
-    machine: Machine,
-    watch: Watch,
 ) -> Collaborative:
     """The trained layers, from the start or from the run's checkpoint."""
     learned, held = (
@@ -189,41 +149,40 @@ def _fitted(
         learned[0].features,
         learned[1].features,
         learned[0].labels,
-        classes,
+        len(job.store.classes),
         config=recipe.learning,
-        seed=seed,
+        seed=job.seed,
         heads=heads,
         watched=(held[0].features, held[1].features, held[0].labels) if held else None,
-        device=machine.device,
+        device=job.machine.device,
     )
     path, title = run.path(CHECKPOINT), "collaborative layers"
     if path.exists():
         fit.load_state_dict(checkpoint.load(path)["fit"])
-        watch.say(f"{title}: goes on after step {fit.taken} of {fit.total}")
+        job.watch.say(f"{title}: goes on after step {fit.taken} of {fit.total}")
 
     def save() -> None:
         state = {"version": checkpoint.VERSION, "fit": fit.state_dict()}
         checkpoint.save(path, state)
 
-    watch.begin(title, fit.total, fit.taken)
+    job.watch.begin(title, fit.total, fit.taken)
     try:
         while fit.taken < fit.total:
             loss = fit.step()
-            watch.step(fit.taken, f"loss {loss:.3f}")
+            job.watch.step(fit.taken, f"loss {loss:.3f}")
             saving.after_step(save, f"step {fit.taken} of {fit.total} of the {title}")
     finally:
-        watch.end()
+        job.watch.end()
     return fit.chosen()
 
 
 def _judged(
     model: Collaborative,
+    job: StoreJob,
     first: Run,
     spatial: Mapping[str, SnippetFeatures],
     temporal: Mapping[str, SnippetFeatures],
     *,
-    store: Store,
-    split: str,
     run: Run,
 ) -> dict[str, Any]:
     """Score the held-out and the test part, and keep the scores, those of each stream
@@ -250,13 +209,13 @@ def _judged(
                 softmax=softmax,
                 relevant=_relevant(like, spatial[part].ids),
                 aggregate="softmax",
-                classes=store.classes,
-                split=split,
+                classes=job.store.classes,
+                split=job.split,
                 part=part,
             )
             scores.save(run.path(SCORES.format(part=part + name)))
             if not name:
-                told[part] = assessment(scores, store.classes)
+                told[part] = assessment(scores, job.store.classes)
     return told
 
 

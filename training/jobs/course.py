@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipeline.store import Store
-
 from ..data.dataset import ClipConfig, Clips, frames_of
 from ..data.splits import Parts, available_entries, parts
 from ..engine.optim import OptimConfig
 from ..errors import DataError, RecipeError
 from ..protocols import ClipProtocol
-from .machine import Machine
+from .job import StoreJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +56,19 @@ class Data:
     `JoinedClips` of several data sets."""
 
 
-def open_data(
-    store: Store,
-    course: Course,
-    *,
-    split: str,
-    modalities: Sequence[str],
-    seed: int,
-    machine: Machine,
-) -> Data:
-    """The parts of a split as clips.
+def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
+    """The parts of a job's split as clips.
 
     Raises:
         DataError: the store lacks what is needed, or clips are longer than every video.
     """
+    store = job.store
     found = parts(
-        store, split=split, modalities=modalities, held_out=course.held_out, seed=seed
+        store,
+        split=job.split,
+        modalities=modalities,
+        held_out=course.held_out,
+        seed=job.seed,
     )
     longest = max(available_entries(video, modalities) for video in found.train)
     if course.clip.span > longest:
@@ -81,10 +76,10 @@ def open_data(
             f"{store.folder}: expected videos of {course.clip.span} entries for the recipe's"
             f" clips, but the longest to learn from has {longest}"
         )
-    frames = frames_of(store, course.clip, memory_bytes=machine.worker_bytes)
+    frames = frames_of(store, course.clip, memory_bytes=job.machine.worker_bytes)
     videos = {"train": found.train, "held_out": found.held_out, "test": found.test}
     clips = {
-        part: Clips(frames, videos[part], modalities, course.clip, seed=seed)
+        part: Clips(frames, videos[part], modalities, course.clip, seed=job.seed)
         for part in videos
     }
     return Data(found, clips)

@@ -10,8 +10,7 @@ from pipeline.store import Store
 from ..data.splits import chosen_split
 from ..engine.record import RESULTS, WEIGHTS, Run, as_json
 from ..errors import RunError
-from ..models.backbones import BackboneConfig
-from .course import Course
+from .job import StoreJob
 
 
 def store_facts(store: Store, modalities: Sequence[str]) -> dict[str, Any]:
@@ -47,28 +46,28 @@ def split_facts(store: Store, split: str) -> dict[str, Any]:
 
 def decided(
     kind: str,
+    recipe: object,
+    job: StoreJob,
     *,
-    recipe: Course,
-    recipe_name: str,
-    model: BackboneConfig | Mapping[str, Any],
+    model: Mapping[str, Any] | None,
     modalities: Sequence[str],
-    store: Store,
-    split: str,
-    seed: int,
-    precision: str,
 ) -> dict[str, Any]:
-    """Everything that decides the result, as JSON."""
+    """Everything that decides the result, as JSON.
+
+    Args:
+        kind: of the job.
+        recipe: its settings, a dataclass.
+        model: the network as it will be built again; None where there is not one.
+    """
     return {
         "kind": kind,
-        "recipe": {"name": recipe_name, "settings": as_json(recipe)},
-        "model": model.architecture()
-        if isinstance(model, BackboneConfig)
-        else dict(model),
+        "recipe": {"name": job.name, "settings": as_json(recipe)},
+        "model": model,
         "modalities": list(modalities),
-        "store": store_facts(store, modalities),
-        "split": split_facts(store, split),
-        "seed": seed,
-        "precision": precision,
+        "store": store_facts(job.store, modalities),
+        "split": split_facts(job.store, job.split),
+        "seed": job.seed,
+        "precision": job.machine.precision,
     }
 
 

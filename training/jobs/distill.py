@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 from torch.utils.data import default_collate
-
-from pipeline.store import Store
 
 from .. import metrics
 from ..data.dataset import Clips
@@ -24,14 +21,13 @@ from ..models.backbones import (
 )
 from ..models.shapes import tap_shapes
 from ..models.weights import transfer
-from ..progress import Watch
 from ..scores import Scores, together
 from ..steps.distill import Distill
 from ..steps.labels import Supervised
 from .course import Course, open_data
 from .description import decided, fingerprint_of
 from .evaluate import trained_model
-from .machine import Machine
+from .job import StoreJob
 from .needed import check_teacher
 from .teach import TeachRecipe
 from .whole import begun, carry_out, fresh_network
@@ -117,6 +113,11 @@ class DistillRecipe(Course):
         """All of them."""
         return (self.teacher, *self.beside)
 
+    @property
+    def modalities(self) -> list[str]:
+        """What student and teachers see."""
+        return list(dict.fromkeys(n.sees for n in (self.student, *self.teachers)))
+
     def taught_by(self, *sees: str) -> "DistillRecipe":
         """The same recipe with teachers that see these modalities.
 
@@ -141,25 +142,16 @@ class DistillRecipe(Course):
 
 def distill(
     recipe: DistillRecipe,
+    job: StoreJob,
     *,
-    recipe_name: str,
     teacher: Run | Sequence[Run],
     scratch: Run | None = None,
-    store: Store,
-    split: str,
-    seed: int,
-    runs: Path,
-    out: Path | None = None,
-    base: str,
-    machine: Machine,
-    watch: Watch,
 ) -> Run:
     """Train the student, evaluate it, and leave a complete run.
 
     Args:
         teacher: a complete run, or one for each of the recipe's teachers.
         scratch: a complete run of the student without a teacher, to compare with.
-        runs, out, base: as in `teach`.
 
     Raises:
         RunError: the teacher does not fit the store or the recipe.
@@ -171,23 +163,13 @@ def distill(
             f"expected {len(recipe.teachers)} runs of teachers, got {len(teachers)}"
         )
     student_sees = recipe.student.sees
-    modalities = list(dict.fromkeys([student_sees, *(t.sees for t in recipe.teachers)]))
     recipe.check_shapes()
-    data = open_data(
-        store, recipe, split=split, modalities=modalities, seed=seed, machine=machine
-    )
+    data = open_data(recipe, job, recipe.modalities)
     for one, wanted in zip(teachers, recipe.teachers, strict=True):
-        check_teacher(one, recipe, wanted, store=store, split=split)
+        check_teacher(one, recipe, wanted, store=job.store, split=job.split)
     experts = [trained_model(one)[0] for one in teachers]
     seen = " and ".join(one.sees for one in recipe.teachers)
-    what = described(
-        recipe,
-        recipe_name=recipe_name,
-        store=store,
-        split=split,
-        seed=seed,
-        precision=machine.precision,
-    )
+    what = described(recipe, job)
     what["teacher"] = [
         one.decided()["model"] | {"weights": fingerprint_of(one)} for one in teachers
     ]
@@ -199,28 +181,18 @@ def distill(
             "teachers": [_told_of(one) for one in teachers],
         } | (compared(run, scratch) if scratch else {})
 
-    with begun(
-        what,
-        about={"store": store, "teacher": teachers},
-        runs=runs,
-        out=out,
-        base=base,
-        machine=machine,
-        watch=watch,
-    ) as run:
+    with begun(what, job, store=job.store, teacher=teachers) as run:
         results = run.results()
         if results is not None:
-            if scratch and machine.processes.first and "scratch" not in results:
+            if scratch and job.machine.processes.first and "scratch" not in results:
                 run.finish(results | compared(run, scratch))
             return run
-        watch.say(
+        job.watch.say(
             f"{run.folder}: {student_sees} {recipe.student.net} learns from"
             f" {len(data.parts.train)} videos and a {seen} teacher,"
             f" {len(data.parts.held_out)} held out, {len(data.parts.test)} to test"
         )
-        student = fresh_network(
-            recipe.student, len(store.classes), seed=seed, watch=watch
-        )
+        student = fresh_network(recipe.student, job)
         if recipe.init == "teacher":
             fitted = transfer(
                 student,
@@ -229,46 +201,29 @@ def distill(
                 but=(NETS[recipe.student.net].head,),
                 what=str(teachers[0].folder),
             )
-            watch.say(f"first weights from the teacher: {fitted.text()}")
+            job.watch.say(f"first weights from the teacher: {fitted.text()}")
         carry_out(
             run,
             recipe,
+            job,
             student_step(recipe, student, experts, data.clips["train"]),
             student,
             sees=student_sees,
             data=data,
-            store=store,
-            seed=seed,
-            machine=machine,
-            watch=watch,
             title=f"{seen} to {student_sees}",
             results=beside,
         )
     return run
 
 
-def described(
-    recipe: DistillRecipe,
-    *,
-    recipe_name: str,
-    store: Store,
-    split: str,
-    seed: int,
-    precision: str,
-) -> dict[str, Any]:
+def described(recipe: DistillRecipe, job: StoreJob) -> dict[str, Any]:
     """Everything that decides the result but the teacher."""
     return decided(
         "distill",
-        recipe=recipe,
-        recipe_name=recipe_name,
-        model=recipe.student,
-        modalities=list(
-            dict.fromkeys([recipe.student.sees, *(t.sees for t in recipe.teachers)])
-        ),
-        store=store,
-        split=split,
-        seed=seed,
-        precision=precision,
+        recipe,
+        job,
+        model=recipe.student.architecture(),
+        modalities=recipe.modalities,
     )
 
 

@@ -20,6 +20,7 @@ from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
 from ..protocols import ClipProtocol, Crops, Scorer, Scores
 from .description import split_facts, store_facts
+from .job import StoreJob
 from .machine import Machine, arranged
 
 
@@ -63,33 +64,31 @@ def assessment(scores: Scores, classes: tuple[str, ...]) -> dict[str, Any]:
 def judged(
     model: nn.Module,
     clips: Mapping[str, Clips],
+    job: StoreJob,
     *,
     sees: str,
     protocol: ClipProtocol,
     run: Run,
-    classes: tuple[str, ...],
-    machine: Machine,
-    watch: Watch,
 ) -> dict[str, Any]:
     """Score the held-out and the test part, and keep the scores beside the results."""
     told: dict[str, Any] = {}
     for part in ("held_out", "test"):
         if not len(clips[part]):
             continue
-        watch.say(f"{run.folder.name}: scores {len(clips[part])} videos ({part})")
+        job.watch.say(f"{run.folder.name}: scores {len(clips[part])} videos ({part})")
         scorer = Scorer(
             clips[part],
             sees=sees,
             protocol=protocol,
-            device=machine.device,
-            precision=machine.precision,
-            workers=machine.workers,
+            device=job.machine.device,
+            precision=job.machine.precision,
+            workers=job.machine.workers,
             split=run.decided()["split"]["name"],
             part=part,
         )
         scores = scorer(model)
         scores.save(run.path(SCORES.format(part=part)))
-        told[part] = assessment(scores, classes)
+        told[part] = assessment(scores, job.store.classes)
     return told
 
 

@@ -8,15 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.store import Store
-
 from ..data.dataset import Clips, frames_of
 from ..data.splits import Parts
 from ..engine.record import Run, read_json, write_json
 from ..progress import Watch
 from ..protocols import ClipProtocol, Scorer, first_labels
 from .evaluate import clip_config, trained_model
-from .machine import Machine, arranged
+from .job import StoreJob
+from .machine import arranged
 from .saving import Saving
 
 PARTS = ("train", "held_out", "test")
@@ -35,16 +34,14 @@ class SnippetFeatures(NamedTuple):
 
 def snippet_features(
     network: Run,
+    job: StoreJob,
     *,
     role: str,
     tap: str,
     snippets: int,
     found: Parts,
-    store: Store,
     run: Run,
     saving: Saving,
-    machine: Machine,
-    watch: Watch,
 ) -> dict[str, SnippetFeatures]:
     """Part -> features of the snippets of its labelled videos.
 
@@ -61,10 +58,11 @@ def snippet_features(
         Interrupted: a signal came; the same call goes on.
         RunError, CheckpointError: see `trained_model`.
     """
+    machine = job.machine
     model, config = trained_model(network)
     arranged(model, machine.device)
     clip = clip_config(network.decided()["recipe"]["settings"]["clip"])
-    frames = frames_of(store, clip, memory_bytes=machine.worker_bytes)
+    frames = frames_of(job.store, clip, memory_bytes=machine.worker_bytes)
     told = {}
     for part in PARTS:
         videos = [video for video in getattr(found, part) if video.labels]
@@ -80,7 +78,7 @@ def snippet_features(
         )
         title = f"{network.folder.name}: features of {len(videos)} videos ({part})"
         path = _filled(
-            run, f"{role}_{part}", scorer, model, tap, saving, watch, title=title
+            run, f"{role}_{part}", scorer, model, tap, saving, job.watch, title=title
         )
         shape = (len(videos), snippets, -1)
         kept = np.memmap(path, np.float32, "c").reshape(shape)

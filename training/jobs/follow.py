@@ -19,11 +19,11 @@ from ..engine.record import CHECKPOINT, WEIGHTS, Run
 from ..engine.signals import Stop, asked_to_stop
 from ..errors import Diverged, Interrupted
 from ..gradients import balanced_weight, gradient_norms
-from ..progress import Watch
 from ..protocols import single_threaded
 from .course import Course
+from .job import StoreJob
 from .looking import Looking
-from .machine import Machine, arranged
+from .machine import arranged
 
 LOG_EVERY = 10
 """Steps between two lines of metrics.jsonl."""
@@ -31,15 +31,13 @@ LOG_EVERY = 10
 
 def follow(
     course: Course,
+    job: StoreJob,
     step: nn.Module,
     model: nn.Module,
     *,
     clips: Clips | JoinedClips,
     look: Looking | None,
     run: Run,
-    seed: int,
-    machine: Machine,
-    watch: Watch,
     title: str,
 ) -> dict[str, Any]:
     """Train `step` from the start, or from the run's checkpoint, to the end.
@@ -62,9 +60,7 @@ def follow(
         CheckpointError: the run's checkpoint is damaged.
     """
     with asked_to_stop() as stop:
-        training = _Training(
-            course, step, model, clips, look, run, seed, machine, watch, title, stop
-        )
+        training = _Training(course, job, step, model, clips, look, run, title, stop)
         return training.follow()
 
 
@@ -74,26 +70,26 @@ class _Training:
     def __init__(
         self,
         course: Course,
+        job: StoreJob,
         step: nn.Module,
         model: nn.Module,
         clips: Clips | JoinedClips,
         look: Looking | None,
         run: Run,
-        seed: int,
-        machine: Machine,
-        watch: Watch,
         title: str,
         stop: Stop,
     ) -> None:
         self.course, self.model, self.run = course, model, run
-        self.machine, self.watch, self.title, self.stop = machine, watch, title, stop
+        self.title, self.stop = title, stop
+        self.watch = job.watch
+        self.machine = machine = job.machine
         self.first = machine.processes.first
         self.clips: Any = clips
         self.look = look
         self.order = order_of(
             self.clips,
             course.batch_size,
-            seed=seed,
+            seed=job.seed,
             rank=machine.processes.rank,
             world_size=machine.processes.world_size,
         )

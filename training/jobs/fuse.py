@@ -7,7 +7,6 @@ learned or fitted looks at held-out videos, never at those of the training or th
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -24,11 +23,10 @@ from ..engine.record import (
 )
 from ..errors import RecipeError, RunError
 from ..models.fusion import AttentionConfig, On, WeightedAverage, fit_attention
-from ..progress import Watch
 from ..scores import Scores, for_fitting, together
 from ..weighting import AdaptiveWeighting, searched_weights
 from .evaluate import assessment
-from .machine import Machine
+from .job import Job
 from .whole import begun
 
 How = Literal["average", "search", "attention", "adaptive"]
@@ -64,18 +62,10 @@ class FuseRecipe:
             raise RecipeError(f"expected {self.how} on softmax, got {self.on}")
 
 
-def fuse(
-    recipe: FuseRecipe,
-    *,
-    streams: Sequence[Run],
-    recipe_name: str,
-    runs: Path,
-    out: Path | None = None,
-    base: str,
-    machine: Machine,
-    watch: Watch,
-) -> Run:
+def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
     """Combine complete runs, judge, and leave a complete run.
+
+    Its data set, split and seed are those of the streams.
 
     Args:
         streams: of the same data set, classes and split. A single run may have streams
@@ -97,7 +87,7 @@ def fuse(
     first = streams[0].decided()
     what: dict[str, Any] = {
         "kind": "fuse",
-        "recipe": {"name": recipe_name, "settings": as_json(recipe)},
+        "recipe": {"name": job.name, "settings": as_json(recipe)},
         "model": None,
         "modalities": list(
             dict.fromkeys(m for run in streams for m in run.decided()["modalities"])
@@ -111,16 +101,8 @@ def fuse(
             for run in streams
         ],
     }
-    about = {"store": streams[0].machine().get("store", ""), "streams": streams}
-    with begun(
-        what,
-        about=about,
-        runs=runs,
-        out=out,
-        base=base,
-        machine=machine,
-        watch=watch,
-    ) as run:
+    store = streams[0].machine().get("store", "")
+    with begun(what, job, store=store, streams=streams) as run:
         if run.results() is not None:
             return run
         training = training_ids(streams)

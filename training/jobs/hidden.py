@@ -1,12 +1,9 @@
 """Frames -> motion -> a class: a motion network and a classifier learn together."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
-
-from pipeline.store import Store
 
 from ..engine.record import WEIGHTS, Run, as_json
 from ..errors import RecipeError, RunError
@@ -14,12 +11,11 @@ from ..losses.photometric import BALANCED, FlowLoss
 from ..models.backbones import BackboneConfig, build_backbone, check_length
 from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
-from ..progress import Watch
 from ..steps.labels import Supervised
 from ..steps.motion import EndToEnd
 from .course import Course, open_data
 from .description import decided, fingerprint_of
-from .machine import Machine
+from .job import StoreJob
 from .motion import stored_px
 from .needed import check_same
 from .whole import begun, carry_out
@@ -48,80 +44,49 @@ class HiddenRecipe(Course):
 
 
 def hidden(
-    recipe: HiddenRecipe,
-    *,
-    recipe_name: str,
-    motion: Run | None,
-    temporal: Run,
-    store: Store,
-    split: str,
-    seed: int,
-    runs: Path,
-    out: Path | None = None,
-    base: str,
-    machine: Machine,
-    watch: Watch,
+    recipe: HiddenRecipe, job: StoreJob, *, motion: Run | None, temporal: Run
 ) -> Run:
     """Train both end to end, evaluate, and leave a complete run that sees rgb.
 
     Args:
         motion: the first weights of the estimator; None where it has none that learn.
         temporal: those of the classifier, trained on stored flow.
-        runs, out, base: as in `teach`.
 
     Raises:
         RunError: a run is of another data set or split, or not complete.
         CheckpointError: weights of another net.
         TrainingError: see `follow` and `open_data`.
     """
-    data = open_data(
-        store, recipe, split=split, modalities=["rgb"], seed=seed, machine=machine
-    )
+    data = open_data(recipe, job, ["rgb"])
     given = [run for run in (motion, temporal) if run is not None]
     for run in given:
-        check_same(run, store, split)
+        check_same(run, job.store, job.split)
     wanted, got = recipe.classifier.architecture(), temporal.decided()["model"]
     if got != wanted:
         raise RunError(
             f"{temporal.folder}: expected a run of the recipe's classifier {wanted},"
             f" got {got}"
         )
-    estimator = replace(
-        recipe.motion, stored_px=stored_px(store, recipe.clip.grid_short_px)
-    )
+    pixels = stored_px(job.store, recipe.clip.grid_short_px)
+    estimator = replace(recipe.motion, stored_px=pixels)
     what = decided(
         "hidden",
-        recipe=recipe,
-        recipe_name=recipe_name,
-        model=recipe.classifier.architecture() | {"estimator": as_json(estimator)},
+        recipe,
+        job,
+        model=wanted | {"estimator": as_json(estimator)},
         modalities=["rgb"],
-        store=store,
-        split=split,
-        seed=seed,
-        precision=machine.precision,
     )
     what["first_weights"] = [fingerprint_of(run) for run in given]
-    about: dict[str, Store | Run] = {"store": store, "temporal": temporal}
-    if motion is not None:
-        about["motion"] = motion
-    with begun(
-        what,
-        about=about,
-        runs=runs,
-        out=out,
-        base=base,
-        machine=machine,
-        watch=watch,
-    ) as run:
+    with begun(what, job, store=job.store, temporal=temporal, motion=motion) as run:
         if run.results() is not None:
             return run
-        watch.say(
+        job.watch.say(
             f"{run.folder}: {estimator.estimator} and {recipe.classifier.net} learn from"
             f" {len(data.parts.train)} videos, {len(data.parts.held_out)} held out,"
             f" {len(data.parts.test)} to test"
         )
-        torch.manual_seed(seed)  # for first weights that nobody gave
-        net = build_backbone(recipe.classifier, len(store.classes))
+        torch.manual_seed(job.seed)  # for first weights that nobody gave
+        net = build_backbone(recipe.classifier, len(job.store.classes))
         model = build_motion_backbone(estimator, net, recipe.clip)
         if motion is not None:
             path = motion.path(WEIGHTS)
@@ -144,14 +109,11 @@ def hidden(
         carry_out(
             run,
             recipe,
+            job,
             step,
             model,
             sees="rgb",
             data=data,
-            store=store,
-            seed=seed,
-            machine=machine,
-            watch=watch,
             title="end to end",
             results=beside,
         )

@@ -8,21 +8,21 @@ Source:
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from pipeline.store import Store
 
+from ..data.dataset import Clips
 from ..data.joined import JoinedClips
-from ..engine import checkpoint, processes
-from ..engine.record import LEARNED_FROM, WEIGHTS, Run, write_json
+from ..engine import checkpoint
+from ..engine.record import WEIGHTS, Run
 from ..errors import RecipeError, RunError
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.heads import TwoHeads
 from ..models.weights import load_exactly, read_weights
-from ..progress import Watch
 from ..protocols import Scorer
 from ..steps.distill import JointDistill
 from ..steps.labels import JointSupervised
@@ -30,13 +30,11 @@ from ..steps.teachers import Teacher
 from .course import Course, Data, open_data
 from .description import decided, fingerprint_of, split_facts, store_facts
 from .distill import DistillRecipe
-from .evaluate import assessment, judged
-from .follow import follow
-from .looking import held_out_look
-from .machine import Machine
+from .evaluate import assessment
+from .job import StoreJob
 from .needed import check_teacher
 from .teach import TeachRecipe
-from .whole import begun, fresh_network, told_of_split
+from .whole import begun, carry_out, fresh_network
 
 OTHER_WEIGHTS = "model_{name}.pt"
 """The same trunk with the head of another data set than the first."""
@@ -44,24 +42,25 @@ OTHER_SCORES = "scores_{part}.{name}.npz"
 
 
 def teach_jointly(
-    recipe: TeachRecipe, *, stores: Sequence[Store], **options: Any
+    recipe: TeachRecipe, job: StoreJob, *, beside: Sequence[Store], if_none: str = ""
 ) -> Run:
     """Train on the labels of several stores, judge each head, leave a complete run.
 
-    The run is one of the first store, whose head counts; the others' results stand
+    The run is one of the job's store, whose head counts; the others' results stand
     beside, and their heads in files of their own.
 
     Args:
-        options: as `teach` takes, but for the store.
+        beside: the other stores.
+        if_none: said where there is no such run yet.
 
     Raises:
         TrainingError: see `follow` and `open_data`.
     """
-    return _carried_out(recipe, recipe.model, stores, teacher=None, **options)
+    return _carried_out(recipe, recipe.model, job, beside, if_none=if_none)
 
 
 def distill_jointly(
-    recipe: DistillRecipe, *, teacher: Run, stores: Sequence[Store], **options: Any
+    recipe: DistillRecipe, job: StoreJob, *, teacher: Run, beside: Sequence[Store]
 ) -> Run:
     """The same with a teacher that was trained on the same stores jointly.
 
@@ -70,7 +69,7 @@ def distill_jointly(
     """
     if recipe.beside:
         raise RecipeError("expected one teacher for several stores, got several")
-    return _carried_out(recipe, recipe.student, stores, teacher=teacher, **options)
+    return _carried_out(recipe, recipe.student, job, beside, teacher=teacher)
 
 
 def names_of(stores: Sequence[Store]) -> list[str]:
@@ -89,123 +88,89 @@ def names_of(stores: Sequence[Store]) -> list[str]:
 def _carried_out(
     recipe: TeachRecipe | DistillRecipe,
     net: BackboneConfig,
-    stores: Sequence[Store],
+    job: StoreJob,
+    beside: Sequence[Store],
     *,
-    teacher: Run | None,
-    recipe_name: str,
-    split: str,
-    seed: int,
-    runs: Path,
-    out: Path | None = None,
-    base: str,
-    machine: Machine,
-    watch: Watch,
+    teacher: Run | None = None,
     if_none: str = "",
 ) -> Run:
+    stores = (job.store, *beside)
     names = names_of(stores)
     if recipe.select == "best":
         raise RecipeError(
             "expected the last weights to be selected in joint training, got the best of"
             " one data set"
         )
-    sees = [net.sees]
-    if isinstance(recipe, DistillRecipe):
-        sees = list(dict.fromkeys((net.sees, recipe.teacher.sees)))
-    data = {
-        name: open_data(
-            store, recipe, split=split, modalities=sees, seed=seed, machine=machine
-        )
+    sees = recipe.modalities if isinstance(recipe, DistillRecipe) else [net.sees]
+    jobs = {
+        name: replace(job, store=store)
         for name, store in zip(names, stores, strict=True)
     }
+    data = {name: open_data(recipe, one, sees) for name, one in jobs.items()}
+    own, *others = names
     what = decided(
         "teach" if teacher is None else "distill",
-        recipe=recipe,
-        recipe_name=recipe_name,
-        model=net,
+        recipe,
+        job,
+        model=net.architecture(),
         modalities=sees,
-        store=stores[0],
-        split=split,
-        seed=seed,
-        precision=machine.precision,
     )
     what["joint"] = {
-        name: {"store": store_facts(store, sees), "split": split_facts(store, split)}
-        for name, store in zip(names[1:], stores[1:], strict=True)
+        name: {
+            "store": store_facts(jobs[name].store, sees),
+            "split": split_facts(jobs[name].store, job.split),
+        }
+        for name in others
     }
     if teacher is not None and isinstance(recipe, DistillRecipe):
-        check_teacher(teacher, recipe, recipe.teacher, store=stores[0], split=split)
+        check_teacher(teacher, recipe, recipe.teacher, store=job.store, split=job.split)
         what["teacher"] = [
             teacher.decided()["model"] | {"weights": fingerprint_of(teacher)}
         ]
-    with begun(
-        what,
-        about={"store": stores},
-        runs=runs,
-        out=out,
-        base=base,
-        machine=machine,
-        watch=watch,
-    ) as run:
+    with begun(what, job, store=stores) as run:
         if run.results() is not None:
             return run
         if if_none:
-            watch.say(if_none)
+            job.watch.say(if_none)
         many = " and ".join(
             f"{len(one.parts.train)} videos of {name}" for name, one in data.items()
         )
-        watch.say(f"{run.folder}: {net.sees} {net.net} learns from {many}")
-        trunk = fresh_network(net, len(stores[0].classes), seed=seed, watch=watch)
-        classes = {n: len(s.classes) for n, s in zip(names, stores, strict=True)}
+        job.watch.say(f"{run.folder}: {net.sees} {net.net} learns from {many}")
+        trunk = fresh_network(net, job)
+        classes = {name: len(one.store.classes) for name, one in jobs.items()}
         model = TwoHeads(trunk, classes)
         step = _step(recipe, model, net, teacher, classes)
-        own = model.alone(names[0])
-        first = machine.processes.first
-        if first:
-            ids = [v.id for v in data[names[0]].parts.train]
-            write_json(run.path(LEARNED_FROM), ids)
-        training = follow(
-            recipe,
-            step,
-            own,
-            clips=JoinedClips({n: one.clips["train"] for n, one in data.items()}),
-            look=held_out_look(recipe, data[names[0]], sees=net.sees, machine=machine),
-            run=run,
-            seed=seed,
-            machine=machine,
-            watch=watch,
-            title=f"{net.sees}, {' and '.join(names)}",
-        )
-        if first:
-            scores = judged(
-                own,
-                data[names[0]].clips,
-                sees=net.sees,
-                protocol=recipe.protocol,
-                run=run,
-                classes=stores[0].classes,
-                machine=machine,
-                watch=watch,
-            )
-            others = {
-                name: _judged_beside(
-                    run,
-                    model.alone(name),
-                    name,
-                    data[name],
-                    store,
-                    recipe,
-                    net,
-                    machine,
-                )
-                for name, store in zip(names[1:], stores[1:], strict=True)
-            }
-            told = told_of_split(run, data[names[0]].parts, training)
+        clips = JoinedClips({name: one.clips["train"] for name, one in data.items()})
+
+        def beside_it() -> dict[str, Any]:
             taught = "" if teacher is None else " and a teacher"
-            about_it = {
-                "what": f"{net.sees} from labels of {' and '.join(names)}{taught}"
+            return {
+                "what": f"{net.sees} from labels of {' and '.join(names)}{taught}",
+                "others": {
+                    name: _judged_beside(
+                        run,
+                        recipe,
+                        jobs[name],
+                        model.alone(name),
+                        name=name,
+                        sees=net.sees,
+                        clips=data[name].clips,
+                    )
+                    for name in others
+                },
             }
-            run.finish(told | scores | about_it | {"others": others})
-        processes.wait(machine.processes)
+
+        carry_out(
+            run,
+            recipe,
+            job,
+            step,
+            model.alone(own),
+            sees=net.sees,
+            data=Data(data[own].parts, data[own].clips | {"train": clips}),
+            title=f"{net.sees}, {' and '.join(names)}",
+            results=beside_it,
+        )
     return run
 
 
@@ -246,32 +211,37 @@ def _step(
 
 def _judged_beside(
     run: Run,
-    model: nn.Module,
-    name: str,
-    data: Data,
-    store: Store,
     recipe: Course,
-    net: BackboneConfig,
-    machine: Machine,
+    job: StoreJob,
+    model: nn.Module,
+    *,
+    name: str,
+    sees: str,
+    clips: Mapping[str, Clips],
 ) -> dict[str, Any]:
-    """Judge the head of another data set, and keep its weights and scores."""
+    """Judge the head of another data set, and keep its weights and scores.
+
+    Args:
+        job: on the videos of that data set.
+        name: of it.
+    """
     weights = {key: value.cpu() for key, value in model.state_dict().items()}
     checkpoint.save(run.path(OTHER_WEIGHTS.format(name=name)), weights)
     told: dict[str, Any] = {}
     for part in ("held_out", "test"):
-        if not len(data.clips[part]):
+        if not len(clips[part]):
             continue
         scorer = Scorer(
-            data.clips[part],
-            sees=net.sees,
+            clips[part],
+            sees=sees,
             protocol=recipe.protocol,
-            device=machine.device,
-            precision=machine.precision,
-            workers=machine.workers,
-            split=run.decided()["split"]["name"],
+            device=job.machine.device,
+            precision=job.machine.precision,
+            workers=job.machine.workers,
+            split=job.split,
             part=part,
         )
         scores = scorer(model)
         scores.save(run.path(OTHER_SCORES.format(part=part, name=name)))
-        told[part] = assessment(scores, store.classes)
+        told[part] = assessment(scores, job.store.classes)
     return told

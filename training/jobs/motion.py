@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,11 +24,11 @@ from ..models.motion_backbone import (
     build_estimator,
 )
 from ..models.motionnet import MotionNet
-from ..progress import Watch
 from ..steps.motion import Unsupervised
 from .course import Course, open_data
 from .description import decided
 from .follow import follow
+from .job import StoreJob
 from .looking import Look
 from .machine import Machine
 from .whole import begun, kept, told_of_split
@@ -51,61 +50,32 @@ class MotionRecipe(Course):
             )
 
 
-def motion(
-    recipe: MotionRecipe,
-    *,
-    recipe_name: str,
-    store: Store,
-    split: str,
-    seed: int,
-    runs: Path,
-    out: Path | None = None,
-    base: str,
-    machine: Machine,
-    watch: Watch,
-) -> Run:
+def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
     """Train, compare with the stored flow where there is some, leave a complete run.
 
     Nothing is recognised: the results say how far the motion is from the stored TV-L1, in
     px of the stored grid, beside how far no motion at all would be.
 
-    Args:
-        runs, out, base: as in `teach`.
-
     Raises:
         TrainingError: see `follow` and `open_data`.
     """
-    data = open_data(
-        store, recipe, split=split, modalities=["rgb"], seed=seed, machine=machine
-    )
+    data = open_data(recipe, job, ["rgb"])
     model = recipe.motion.estimator
     what = decided(
         "motion",
-        recipe=recipe,
-        recipe_name=recipe_name,
+        recipe,
+        job,
         model={"estimator": model, "frames": recipe.motion.frames},
         modalities=["rgb"],
-        store=store,
-        split=split,
-        seed=seed,
-        precision=machine.precision,
     )
-    with begun(
-        what,
-        about={"store": store},
-        runs=runs,
-        out=out,
-        base=base,
-        machine=machine,
-        watch=watch,
-    ) as run:
+    with begun(what, job, store=job.store) as run:
         if run.results() is not None:
             return run
-        watch.say(
+        job.watch.say(
             f"{run.folder}: {model} learns from {len(data.parts.train)} videos without"
             " labels"
         )
-        torch.manual_seed(seed)  # for the first weights
+        torch.manual_seed(job.seed)  # for the first weights
         estimator = build_estimator(recipe.motion)
         if not isinstance(estimator, MotionNet):
             raise RecipeError(f"expected an estimator that learns, got {model}")
@@ -115,10 +85,11 @@ def motion(
             rgb_std=recipe.clip.rgb_std,
             loss=recipe.loss,
         )
-        held_out = data.clips["held_out"]
+        held_out, machine = data.clips["held_out"], job.machine
         kept(run, data.parts, first=machine.processes.first)
         training = follow(
             recipe,
+            job,
             step,
             estimator,
             clips=data.clips["train"],
@@ -126,21 +97,18 @@ def motion(
             if len(held_out)
             else None,
             run=run,
-            seed=seed,
-            machine=machine,
-            watch=watch,
             title="motion",
         )
         if machine.processes.first:
             told: dict[str, Any] = {"what": "motion without labels"}
-            if "flow" in store.modalities:
+            if "flow" in job.store.modalities:
                 both = Clips(
                     data.clips["test"].frames,
                     data.parts.test,
                     ["rgb", "flow"],
                     recipe.clip,
                 )
-                pixels = stored_px(store, recipe.clip.grid_short_px)
+                pixels = stored_px(job.store, recipe.clip.grid_short_px)
                 told["flow"] = against_stored(estimator, both, pixels, machine)
             run.finish(told_of_split(run, data.parts, training) | told)
         processes.wait(machine.processes)

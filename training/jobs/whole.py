@@ -1,9 +1,8 @@
 """A run from its folder to its results: what teaching and distilling share."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,25 +15,19 @@ from ..engine import processes
 from ..engine.record import LEARNED_FROM, Run, write_json
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
-from ..progress import Watch
 from .course import Course, Data
 from .description import run_of
 from .evaluate import judged, told_videos
 from .follow import follow
+from .job import Job, StoreJob
 from .looking import held_out_look
-from .machine import Machine
 
 
 @contextmanager
 def begun(
     what: dict[str, Any],
-    *,
-    about: Mapping[str, str | Store | Run | Sequence[Store | Run]],
-    runs: Path,
-    out: Path | None,
-    base: str,
-    machine: Machine,
-    watch: Watch,
+    job: Job,
+    **about: str | Store | Run | Sequence[Store | Run] | None,
 ) -> Iterator[Run]:
     """The folder of a run, new or not; inside, its processes can talk to each other.
 
@@ -42,47 +35,44 @@ def begun(
 
     Args:
         what: everything that decides the result.
-        about: for people, beside what the machine says: the store, and runs it needs.
-        runs, out, base: where; see `teach`.
+        about: for people, beside what the machine says: the store, and runs it needs,
+            where there are such.
 
     Raises:
         RunError: `out` holds another run, or something else.
     """
-    group = machine.processes
-    told = machine.told() | {name: _places(value) for name, value in about.items()}
-    with processes.joined(group, machine.device):
+    group = job.machine.processes
+    told = job.machine.told() | {
+        name: _places(value) for name, value in about.items() if value is not None
+    }
+    with processes.joined(group, job.machine.device):
         with processes.first_before_others(group):
-            folder = out or run_of(runs, base, what)
+            folder = job.out or run_of(job.runs, job.base, what)
             run = Run.open(folder, what, machine=told, first=group.first)
         if run.results() is not None:
-            watch.say(f"{run.folder}: complete, nothing to do")
+            job.watch.say(f"{run.folder}: complete, nothing to do")
         yield run
 
 
-def fresh_network(
-    config: BackboneConfig, num_classes: int, *, seed: int, watch: Watch
-) -> nn.Module:
+def fresh_network(config: BackboneConfig, job: StoreJob) -> nn.Module:
     """A network with its first weights: drawn, or those of others, which is said."""
-    torch.manual_seed(seed)
-    model = build_backbone(config, num_classes)
+    torch.manual_seed(job.seed)
+    model = build_backbone(config, len(job.store.classes))
     fitted = first_weights(model, config)
     if fitted:
-        watch.say(f"first weights: {config.weights}: {fitted.text()}")
+        job.watch.say(f"first weights: {config.weights}: {fitted.text()}")
     return model
 
 
 def carry_out(
     run: Run,
     course: Course,
+    job: StoreJob,
     step: nn.Module,
     model: nn.Module,
     *,
     sees: str,
     data: Data,
-    store: Store,
-    seed: int,
-    machine: Machine,
-    watch: Watch,
     title: str,
     results: Callable[[], dict[str, Any]],
 ) -> None:
@@ -94,30 +84,21 @@ def carry_out(
     Raises:
         TrainingError: see `follow`.
     """
-    started = time.perf_counter()
+    started, machine = time.perf_counter(), job.machine
     kept(run, data.parts, first=machine.processes.first)
     training = follow(
         course,
+        job,
         step,
         model,
         clips=data.clips["train"],
         look=held_out_look(course, data, sees=sees, machine=machine),
         run=run,
-        seed=seed,
-        machine=machine,
-        watch=watch,
         title=title,
     )
     if machine.processes.first:
         scores = judged(
-            model,
-            data.clips,
-            sees=sees,
-            protocol=course.protocol,
-            run=run,
-            classes=store.classes,
-            machine=machine,
-            watch=watch,
+            model, data.clips, job, sees=sees, protocol=course.protocol, run=run
         )
         training["wall_seconds"] = round(time.perf_counter() - started, 1)
         told = told_of_split(run, data.parts, training)

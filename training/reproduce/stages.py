@@ -14,6 +14,7 @@ from ..jobs.collaborate import collaborate
 from ..jobs.distill import distill
 from ..jobs.fuse import fuse
 from ..jobs.hidden import hidden
+from ..jobs.job import StoreJob
 from ..jobs.machine import Machine, chosen_machine
 from ..jobs.motion import motion
 from ..jobs.teach import teach
@@ -31,16 +32,25 @@ class Place(NamedTuple):
     machine: Machine
     watch: Watch
 
-    def shared(self, seed: int) -> dict[str, Any]:
-        """What the jobs want to know of it."""
-        return {
-            "store": self.store,
-            "split": self.split,
-            "seed": seed,
-            "runs": self.runs,
-            "machine": self.machine,
-            "watch": self.watch,
-        }
+    def job(self, name: str, *, seed: int, out: Path | None = None) -> StoreJob:
+        """A job there.
+
+        Args:
+            name: of the recipe.
+            out: the run's folder, where it is given.
+        """
+        store = self.store.folder.resolve().name
+        return StoreJob(
+            name=name,
+            store=self.store,
+            split=self.split,
+            seed=seed,
+            runs=self.runs,
+            out=out,
+            base=f"{store}-{name}-split{self.split}-seed{seed}",
+            machine=self.machine,
+            watch=self.watch,
+        )
 
 
 def run_stage(
@@ -59,35 +69,27 @@ def run_stage(
     Raises:
         TrainingError: see the jobs.
     """
-    store = place.store.folder.resolve().name
-    shared = place.shared(seed) | {
-        "recipe_name": chosen.name,
-        "base": f"{store}-{chosen.name}-split{place.split}-seed{seed}",
-        "out": out,
-    }
-    settings = chosen.settings
+    settings, job = chosen.settings, place.job(chosen.name, seed=seed, out=out)
     match chosen.system.kind:
         case "teach":
-            return teach(settings, **shared)
+            return teach(settings, job)
         case "distill":
-            return distill(settings, teacher=needed["teacher"], **shared)
+            return distill(settings, job, teacher=needed["teacher"])
         case "motion":
-            return motion(settings, **shared)
+            return motion(settings, job)
         case "hidden":
             return hidden(
                 settings,
+                job,
                 motion=needed.get("motion"),
                 temporal=needed["temporal"],
-                **shared,
             )
         case "collaborate":
             return collaborate(
-                settings, first=needed["first"], second=needed["second"], **shared
+                settings, job, first=needed["first"], second=needed["second"]
             )
         case "fuse":
-            for apart in ("store", "split", "seed"):
-                del shared[apart]
-            return fuse(settings, streams=list(needed.values()), **shared)
+            return fuse(settings, job, streams=list(needed.values()))
     raise RecipeError(f"{chosen.name}: nothing carries out {chosen.system.kind}")
 
 

@@ -1,0 +1,34 @@
+"""What a job is told beside its recipe: what it is made with, and where its run lies."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.store import Store
+
+from ..progress import Watch
+from .machine import Machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Where a recipe is carried out, and with what."""
+
+    name: str
+    """Of the recipe."""
+    runs: Path
+    """Where runs lie; one that is equal is used, or goes on."""
+    out: Path | None = None
+    """The run's folder; None finds or makes one in `runs`."""
+    base: str
+    """Name of a new folder there."""
+    machine: Machine
+    watch: Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreJob(Job):
+    """The same on the videos of a store: of which split, and for which seed."""
+
+    store: Store
+    split: str
+    seed: int
