@@ -34,7 +34,7 @@ class Setting(NamedTuple):
         """A job on the store.
 
         Args:
-            what: it does: stands behind the recipe's name in that of a new folder.
+            what: stands behind the recipe's name in that of a new folder: "flow-to-mv".
             name: of the recipe, where it is another's: of a teacher.
             out: the run's folder, where it is given.
         """

@@ -34,11 +34,7 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
     sees = recipe.model.sees
     data = open_data(recipe, job, [sees])
     what = decided(
-        "teach",
-        recipe,
-        job,
-        model=recipe.model.architecture(),
-        modalities=[sees],
+        "teach", recipe, job, model=recipe.model.architecture(), modalities=[sees]
     )
     with begun(what, job, store=job.store) as run:
         if run.results() is not None:

@@ -79,10 +79,7 @@ def run_stage(
             return motion(settings, job)
         case "hidden":
             return hidden(
-                settings,
-                job,
-                motion=needed.get("motion"),
-                temporal=needed["temporal"],
+                settings, job, motion=needed.get("motion"), temporal=needed["temporal"]
             )
         case "collaborate":
             return collaborate(
