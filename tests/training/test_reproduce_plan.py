@@ -82,7 +82,14 @@ def test_rows_may_be_chosen_by_system_or_table():
 def test_controls_are_beside_the_rows():
     with_them, without = planned(), planned(controls=False)
     extra = with_them.recipe_of.keys() - without.recipe_of.keys()
-    assert extra == {"r3d_rgb_long", "r3d_layer", "mers", "dtmv_literal", "mv_long"}
+    assert extra == {
+        "r3d_rgb_long",
+        "r3d_rgb_decay",
+        "r3d_layer",
+        "mers",
+        "dtmv_literal",
+        "mv_long",
+    }
     assert all(SYSTEMS[name].control for name in extra)
     with pytest.raises(RecipeError, match="got mers, which is a control$"):
         planned(wanted=("mers",), controls=False)
