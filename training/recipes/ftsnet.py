@@ -140,8 +140,7 @@ SYSTEMS = (
     System(
         name="r3d_rgb_decay",
         kind="teach",
-        line="R3D on RGB, labels only, strong weight decay, half as many epochs more:"
-        " did the first lack regularization?",
+        line="R3D on RGB, labels only, strong weight decay: did the first lack regularization?",
         make=r3d("rgb", longer=1.5, decays=STRONGER),
         paper="fts",
         control=True,
