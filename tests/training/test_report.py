@@ -12,7 +12,7 @@ from made_runs import CLASSES, hits, made_run
 from training.errors import RunError
 from training.recipes import SYSTEMS
 from training.report import figures
-from training.report.facts import all_facts, facts_about, facts_of
+from training.report.facts import NUM_CLASSES, all_facts, facts_about, facts_of
 from training.report.files import report_of, write_report
 from training.report.groups import DEMO, MOTION, PAIRS, group_hits, groups_of
 from training.report.page import Page, markdown
@@ -72,7 +72,8 @@ def reproduction(tmp_path, *, dataset="hmdb51", seeds=5, classes=CLASSES):
     }
 
 
-def test_a_reproduction_has_known_verdicts_and_differences(tmp_path):
+def test_a_reproduction_has_known_verdicts_and_differences(tmp_path, monkeypatch):
+    monkeypatch.setitem(NUM_CLASSES, "hmdb51", len(CLASSES))
     out = tmp_path / "report"
     out.mkdir()
     write_report(out, reproduction(tmp_path))
@@ -140,7 +141,19 @@ def on_splits(tmp_path, shares: dict[str, dict[str, float]]) -> dict:
     }
 
 
-def test_several_splits_give_their_mean_and_stay_readable(tmp_path):
+def test_some_classes_of_a_data_set_are_not_compared_with_all(tmp_path):
+    told = on_splits(tmp_path, {"flow2d": {"1": 0.5}}) | {"split": "1"}
+    (out := tmp_path / "report").mkdir()
+    write_report(out, told)
+    rows = [line.split(" | ") for line in (out / "report.md").read_text().splitlines()]
+    differences = {row[-2] for row in rows if row[1:2] == ["flow2d_small"]}
+    assert differences == {""}
+
+
+def test_several_splits_give_their_mean_and_stay_readable(tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        NUM_CLASSES, "ucf101", len(CLASSES)
+    )  # as many as the made runs have
     shares = {"1": 0.5, "2": 0.7, "3": 0.9}
     told = on_splits(
         tmp_path,

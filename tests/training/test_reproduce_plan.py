@@ -4,6 +4,7 @@ import pytest
 
 from training.errors import RecipeError
 from training.recipes import SYSTEMS, recipe
+from training.report.facts import PAPERS
 from training.reproduce.plan import Holdings, Stage, plan
 from training.reproduce.run import remaining_seconds
 
@@ -63,6 +64,29 @@ def test_a_paper_on_its_own_data_set_has_its_own_rows():
     hmdb = planned("dtmv", store=DEMO._replace(dataset="hmdb51", longest=200))
     assert {fact.dataset for fact in hmdb.rows} == {"hmdb51"}
     assert len(planned("dtmv").rows) > len(hmdb.rows)
+
+
+def test_all_has_the_rows_of_every_paper_alone():
+    ucf = DEMO._replace(dataset="ucf101", longest=200)
+    rows = set(planned(store=ucf).rows)
+    assert {fact.paper for fact in rows} >= {"fts", "ds", "dtmv", "htsc"}
+    for paper in PAPERS:
+        assert set(planned(paper, store=ucf).rows) <= rows
+
+
+def test_combinations_that_an_ordering_needs_are_made_where_nothing_more_is_trained():
+    """On UCF101 DTMV's fusion with vectors alone is in no table, but in an ordering."""
+    ucf = DEMO._replace(dataset="ucf101", longest=200)
+    made = planned("dtmv", store=ucf, controls=False)
+    assert "frame_mv" not in {fact.system for fact in made.rows}
+    assert {"frame_mv", "frame_flow"} <= made.recipe_of.keys()
+    places = {stage.recipe: i for i, stage in reversed([*enumerate(made.stages)])}
+    assert places["frame_mv_small"] > places["mv_small"]
+    assert "r3d_two_stream" in planned("ds", store=ucf).recipe_of
+    paper_size = planned("ds", size="paper", store=ucf)
+    assert "r3d_two_stream" not in paper_size.recipe_of
+    assert "frame_mv" not in planned("dtmv", store=ucf, wanted=("ti",)).recipe_of
+    assert "frame_mv" in planned("dtmv", store=ucf, wanted=("frame_mv",)).recipe_of
 
 
 def test_rows_may_be_chosen_by_system_or_table():

@@ -19,6 +19,9 @@ PAPERS = {
 }
 """Name on the command line -> what it is about."""
 
+NUM_CLASSES = {"ucf101": 101, "hmdb51": 51, "thumos14": 20}
+"""Data set -> how many classes the papers' numbers are about."""
+
 
 class Fact(NamedTuple):
     """One printed number."""

@@ -73,7 +73,7 @@ def _what(page: Page, told: Mapping[str, Any], runs: Sequence[Judged]) -> None:
         f" of {len(first.classes)} classes. Size {told.get('size', 'as recorded')}, seeds"
         f" {many}. Brackets are 95 % bootstrap intervals over seeds and videos"
         f"{' of each split' * several}. Numbers of the papers stand in their own column, with the data set they were measured on;"
-        " a difference is given only where ours is the same data set."
+        " a difference is given only where ours is the same data set with all its classes."
     )
     if several:
         page.text(

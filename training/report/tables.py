@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..metrics import Interval
-from .facts import PAPERS, Fact, facts_of
+from .facts import NUM_CLASSES, PAPERS, Fact, facts_of
 from .groups import Group
 from .numbers import Systems, told_splits
 from .page import Page
@@ -101,7 +101,11 @@ def _row(
     told_split = fewer_splits_text(len(runs), told)
     if len(runs) == 1 and any("3" in fact.split for fact in facts):
         told_split = " (one split)"
-    same = [f for f in facts if f.dataset == dataset]
+    classes = {
+        len(run.classes) for of_split in runs.values() for run in of_split.values()
+    }
+    whole = classes == {NUM_CLASSES.get(dataset)}
+    same = [f for f in facts if whole and f.dataset == dataset]
     difference = ""
     if same and ours is not None:
         alike = ours

@@ -8,6 +8,7 @@ from ..errors import RecipeError
 from ..recipes import SYSTEMS, Recipe, at
 from ..recipes.sizes import SIZES
 from ..report.facts import PAPERS, Fact, facts_of
+from ..report.orderings import ORDERINGS
 
 
 class Holdings(NamedTuple):
@@ -85,7 +86,9 @@ def plan(
         papers = _papers(paper)
         extra = (s.name for s in SYSTEMS.values() if s.control and s.paper in papers)
         systems |= dict.fromkeys(extra)
-    chosen = _chosen(rows, systems, tuple(wanted))
+    wanted, compared = tuple(wanted), _compared(paper)
+    systems |= dict.fromkeys(name for name in compared if name in wanted)
+    chosen = _chosen(rows, systems, wanted)
     recipe_of, not_run = {}, {}
     for name in systems:
         if name not in chosen:
@@ -105,6 +108,13 @@ def plan(
             needed = at(needed_name, SIZES[size])
             recipe_of.setdefault(needed_name, needed.name)
             recipe_of.setdefault(needed.system.name, needed.name)
+    for name in () if wanted else compared:
+        recipe = at(name, SIZES[size])
+        if name not in recipe_of and all(
+            r.name in ordered for r in in_order(recipe)[:-1]
+        ):
+            ordered[recipe.name] = None
+            recipe_of[name] = recipe.name
     stages = tuple(
         Stage(name, seed, split)
         for seed in seeds
@@ -163,8 +173,19 @@ def _papers(paper: str) -> tuple[str, ...]:
     return ("ds",) if paper == "mars" else (paper,)
 
 
+def _compared(paper: str) -> list[str]:
+    """Combinations that an ordering of the paper is about, whatever row they are in."""
+    papers = set(_papers(paper))
+    sides = [(o.better, *o.than) for o in ORDERINGS if papers & set(o.papers)]
+    names = dict.fromkeys(name for side in sides for name in side)
+    return [name for name in names if SYSTEMS[name].kind == "fuse"]
+
+
 def _rows(paper: str, dataset: str) -> tuple[Fact, ...]:
     """The paper's rows for a data set of its own, else all of them."""
+    if paper == "all":
+        found = {fact for one in PAPERS for fact in _rows(one, dataset)}
+        return tuple(fact for fact in facts_of("all") if fact in found)
     facts = facts_of(paper)
     own = {fact.dataset for fact in facts}
     if dataset not in own:
