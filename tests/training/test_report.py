@@ -142,12 +142,15 @@ def on_splits(tmp_path, shares: dict[str, dict[str, float]]) -> dict:
 
 
 def test_some_classes_of_a_data_set_are_not_compared_with_all(tmp_path):
-    told = on_splits(tmp_path, {"flow2d": {"1": 0.5}}) | {"split": "1"}
+    shares = {"flow2d": {"1": 0.5}, "frame_mv": {"1": 0.7}}
+    told = on_splits(tmp_path, shares) | {"split": "1"}
     (out := tmp_path / "report").mkdir()
     write_report(out, told)
     rows = [line.split(" | ") for line in (out / "report.md").read_text().splitlines()]
     differences = {row[-2] for row in rows if row[1:2] == ["flow2d_small"]}
     assert differences == {""}
+    beside = [row for row in rows if row[0] == "| frame_mv"]
+    assert len(beside) == 1  # DTMV prints it for THUMOS14 alone
 
 
 def test_several_splits_give_their_mean_and_stay_readable(tmp_path, monkeypatch):

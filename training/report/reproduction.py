@@ -42,7 +42,7 @@ def page_of(
         if paper == "all" and name == "mars":
             continue  # its rows stand in the Dual-action Stream's tables
         paper_tables(page, name, systems, groups, told, first.dataset)
-    others_table(page, paper, systems, groups)
+    others_table(page, paper, systems, groups, first.dataset)
     figures_part(page, systems, groups, folder)
     speed_part(page, told, paper)
     _not_run(page, told)

@@ -34,9 +34,7 @@ def paper_tables(
     Args:
         dataset: of our runs. Where the paper has rows for it, only those are shown.
     """
-    facts = [fact for fact in facts_of(paper) if fact.metric != "fps"]
-    if dataset in {fact.dataset for fact in facts}:
-        facts = [fact for fact in facts if fact.dataset == dataset]
+    facts = _shown(paper, dataset)
     if "paper" not in told:
         facts = [fact for fact in facts if fact.system in systems]
     if not facts:
@@ -56,6 +54,15 @@ def paper_tables(
             rows,
             caption=f"{name[0].upper()}{name[1:]}: top-1 or mAP in percent",
         )
+
+
+def _shown(paper: str, dataset: str) -> list[Fact]:
+    """What stands in the tables of a paper, or of all of them."""
+    if paper == "all":
+        papers = (name for name in PAPERS if name != "mars")  # stands in ds's tables
+        return [fact for name in papers for fact in _shown(name, dataset)]
+    facts = [fact for fact in facts_of(paper) if fact.metric != "fps"]
+    return [fact for fact in facts if fact.dataset == dataset] or facts
 
 
 def _rows_of(facts: Sequence[Fact]) -> dict[tuple[str, str, str], list[Fact]]:
@@ -159,10 +166,10 @@ def seeds_text(runs: Splits) -> str:
 
 
 def others_table(
-    page: Page, paper: str, systems: Systems, groups: Sequence[Group]
+    page: Page, paper: str, systems: Systems, groups: Sequence[Group], dataset: str
 ) -> None:
     """Stages and controls that stand in no table."""
-    printed = {fact.system for fact in facts_of(paper)}
+    printed = {fact.system for fact in _shown(paper, dataset)}
     others = [name for name in systems if name not in printed]
     if not others:
         return
