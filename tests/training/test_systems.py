@@ -1,5 +1,7 @@
 """Every system at every size: its parts fit each other, without any number computed."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -11,8 +13,10 @@ from training.models.shapes import without_numbers
 from training.recipes import KINDS, SIZES, SYSTEMS, Recipe, at, recipe
 from training.recipes.showing import net_of, recipe_text
 from training.recipes.showing import test_inputs as inputs_at_test
+from training.report.measured import all_measured
 from training.reproduce.plan import modalities_of
 
+REPORT = Path(__file__).parents[2] / "docs" / "reproduction" / "report.md"
 ALL = [Recipe(system, size) for system in SYSTEMS.values() for size in SIZES.values()]
 
 
@@ -91,6 +95,17 @@ def test_the_papers_test_time_inputs():
     assert modalities_of(recipe("dtmv")) == ("mv", "flow")
 
 
+def test_measured_figures_are_those_of_the_report():
+    """Of the demo data set; where ten crops were looked at, other tables show theirs."""
+    report = REPORT.read_text("utf-8")
+    assert {"demo"} < {one.dataset for one in all_measured()}
+    for one in all_measured():
+        assert recipe(one.recipe).name == one.recipe
+        told = f"{one.mean:.1f} [{one.low:.1f}, {one.high:.1f}]"
+        assert told in report or one.dataset != "demo", one
+        assert f"measured  {told} top-1" in recipe_text(one.recipe)
+
+
 def test_a_page_never_calls_a_papers_number_measured():
     for name in (
         "dtmv_small",
@@ -104,6 +119,7 @@ def test_a_page_never_calls_a_papers_number_measured():
         assert text.startswith(f"{name}: ")
         for line in text.splitlines():
             if " top-1, " in line or " mAP, " in line:
-                assert "table" in line or "text" in line
+                told = "table" in line or "text" in line
+                assert told or line.startswith("  measured ")
         if name not in ("motionnet", "demo"):
             assert "not measured here" in text

@@ -1,4 +1,4 @@
-"""A recipe as a page: its parts, what it costs, and what the papers print for it."""
+"""A recipe as a page: its parts, what it costs, what it reached, what papers print for it."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -13,6 +13,7 @@ from ..losses.terms import Term
 from ..models.backbones import BackboneConfig
 from ..models.cost import cost
 from ..report.facts import facts_about
+from ..report.measured import measured_about
 from . import FAMILIES, KINDS, Recipe, recipe
 
 DATASETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "thumos14": "THUMOS14"}
@@ -47,6 +48,7 @@ def recipe_text(name: str, classes: int = 101) -> str:
         lines.append(f"  {role:<9} {needed.name}: {needed.system.line}")
     lines += _settings(chosen.settings, classes)
     lines += _inputs(chosen)
+    lines += _measured(chosen)
     lines += _printed(chosen)
     return "\n".join(lines)
 
@@ -179,6 +181,16 @@ def _inputs(chosen: Recipe) -> Iterator[str]:
     inputs = test_inputs(chosen)
     told = "; ".join(f"{modality} ({what})" for modality, what in inputs.items())
     yield f"  at test   {told}"
+
+
+def _measured(chosen: Recipe) -> Iterator[str]:
+    for one in measured_about(chosen.name):
+        yield (
+            f"  measured  {one.mean:.1f} [{one.low:.1f}, {one.high:.1f}] top-1,"
+            f" {DATASETS.get(one.dataset, one.dataset)} split {one.split},"
+            f" {one.seeds} seed{'s' * (one.seeds > 1)} ({one.about}):"
+            " docs/reproduction.md"
+        )
 
 
 def _printed(chosen: Recipe) -> Iterator[str]:
