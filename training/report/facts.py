@@ -64,6 +64,18 @@ def facts_of(paper: str) -> tuple[Fact, ...]:
     return tuple(fact for fact in all_facts() if fact.paper == paper)
 
 
+def facts_beside(paper: str, dataset: str) -> tuple[Fact, ...]:
+    """What stands beside runs on a data set: a paper's rows for it, else all of them.
+
+    Of `all` papers, what stands there of each.
+    """
+    if paper == "all":
+        found = {fact for one in PAPERS for fact in facts_beside(one, dataset)}
+        return tuple(fact for fact in all_facts() if fact in found)
+    facts = facts_of(paper)
+    return tuple(fact for fact in facts if fact.dataset == dataset) or facts
+
+
 def facts_about(system: str) -> tuple[Fact, ...]:
     """What any paper prints for one of our systems."""
     return tuple(fact for fact in all_facts() if fact.system == system)

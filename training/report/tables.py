@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..metrics import Interval
-from .facts import NUM_CLASSES, PAPERS, Fact, facts_of
+from .facts import NUM_CLASSES, PAPERS, Fact, facts_beside
 from .groups import Group
 from .numbers import Systems, told_splits
 from .page import Page
@@ -58,11 +58,7 @@ def paper_tables(
 
 def _shown(paper: str, dataset: str) -> list[Fact]:
     """What stands in the tables of a paper, or of all of them."""
-    if paper == "all":
-        papers = (name for name in PAPERS if name != "mars")  # stands in ds's tables
-        return [fact for name in papers for fact in _shown(name, dataset)]
-    facts = [fact for fact in facts_of(paper) if fact.metric != "fps"]
-    return [fact for fact in facts if fact.dataset == dataset] or facts
+    return [fact for fact in facts_beside(paper, dataset) if fact.metric != "fps"]
 
 
 def _rows_of(facts: Sequence[Fact]) -> dict[tuple[str, str, str], list[Fact]]:

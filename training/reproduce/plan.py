@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..errors import RecipeError
 from ..recipes import SYSTEMS, Recipe, at
 from ..recipes.sizes import SIZES
-from ..report.facts import PAPERS, Fact, facts_of
+from ..report.facts import PAPERS, Fact, facts_beside
 from ..report.orderings import ORDERINGS
 
 
@@ -80,7 +80,7 @@ def plan(
         )
     if size not in SIZES:
         raise RecipeError(f"expected a size among {', '.join(SIZES)}, got {size}")
-    rows = _rows(paper, store.dataset)
+    rows = facts_beside(paper, store.dataset)
     systems = dict.fromkeys(f.system for f in rows if f.system in SYSTEMS)
     if controls:
         papers = _papers(paper)
@@ -179,18 +179,6 @@ def _compared(paper: str) -> list[str]:
     sides = [(o.better, *o.than) for o in ORDERINGS if papers & set(o.papers)]
     names = dict.fromkeys(name for side in sides for name in side)
     return [name for name in names if SYSTEMS[name].kind == "fuse"]
-
-
-def _rows(paper: str, dataset: str) -> tuple[Fact, ...]:
-    """The paper's rows for a data set of its own, else all of them."""
-    if paper == "all":
-        found = {fact for one in PAPERS for fact in _rows(one, dataset)}
-        return tuple(fact for fact in facts_of("all") if fact in found)
-    facts = facts_of(paper)
-    own = {fact.dataset for fact in facts}
-    if dataset not in own:
-        return facts
-    return tuple(fact for fact in facts if fact.dataset == dataset)
 
 
 def _chosen(
