@@ -9,7 +9,7 @@ from pipeline.store import Store, only_store, runs_folder
 from .data.splits import chosen_split
 from .engine.record import Run
 from .errors import RunError
-from .jobs.job import StoreJob
+from .jobs.job import StoreJob, run_name
 from .jobs.machine import Machine
 from .progress import Silent, Watch, watch
 from .recipes import Family, default_name, family, is_system, recipe
@@ -38,9 +38,8 @@ class Setting(NamedTuple):
             name: of the recipe, where it is another's: of a teacher.
             out: the run's folder, where it is given.
         """
-        stores = (self.store, *self.beside)
-        store = "+".join(one.folder.resolve().name for one in stores)
         name = name or self.name
+        stores = (self.store, *self.beside)
         of = "-".join(filter(None, (name, what)))
         return StoreJob(
             name=name,
@@ -49,7 +48,7 @@ class Setting(NamedTuple):
             seed=self.seed,
             runs=self.runs,
             out=out,
-            base=f"{store}-{of}-split{self.split}-seed{self.seed}",
+            base=run_name(stores, of, split=self.split, seed=self.seed),
             machine=self.machine,
             watch=self.watch,
         )

@@ -1,5 +1,6 @@
 """What a job is told beside its recipe: what it is made with, and where its run lies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,3 +33,14 @@ class StoreJob(Job):
     store: Store
     split: str
     seed: int
+
+
+def run_name(stores: Sequence[Store], what: str, *, split: str, seed: int) -> str:
+    """Name of a new run's folder.
+
+    Args:
+        stores: that are learned together.
+        what: is done with them: the recipe's name, and more where that could be several.
+    """
+    of = "+".join(store.folder.resolve().name for store in stores)
+    return f"{of}-{what}-split{split}-seed{seed}"

@@ -14,7 +14,7 @@ from ..jobs.collaborate import collaborate
 from ..jobs.distill import distill
 from ..jobs.fuse import fuse
 from ..jobs.hidden import hidden
-from ..jobs.job import StoreJob
+from ..jobs.job import StoreJob, run_name
 from ..jobs.machine import Machine, chosen_machine
 from ..jobs.motion import motion
 from ..jobs.teach import teach
@@ -39,7 +39,6 @@ class Place(NamedTuple):
             name: of the recipe.
             out: the run's folder, where it is given.
         """
-        store = self.store.folder.resolve().name
         return StoreJob(
             name=name,
             store=self.store,
@@ -47,7 +46,7 @@ class Place(NamedTuple):
             seed=seed,
             runs=self.runs,
             out=out,
-            base=f"{store}-{name}-split{self.split}-seed{seed}",
+            base=run_name((self.store,), name, split=self.split, seed=seed),
             machine=self.machine,
             watch=self.watch,
         )
