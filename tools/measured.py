@@ -19,13 +19,14 @@ def measured(out: Path, about: str) -> Iterator[Measured]:
     table = json.loads((out / "table.json").read_text("utf-8"))
     done = json.loads((out / "reproduction.json").read_text("utf-8"))
     recipe_of = done["recipe_of"]
+    splits = table.get("splits") or [table["split"]]
     for system, told in table["systems"].items():
         accuracy = told["accuracy"]["all"]
         yield Measured(
             recipe_of[system],
             table["dataset"],
             about,
-            table["split"]["name"],
+            ", ".join(split["name"] for split in splits),
             len(told["seeds"]),
             *(round(100 * accuracy[key], 1) for key in ("mean", "low", "high")),
         )

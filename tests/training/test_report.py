@@ -154,9 +154,7 @@ def test_some_classes_of_a_data_set_are_not_compared_with_all(tmp_path):
 
 
 def test_several_splits_give_their_mean_and_stay_readable(tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        NUM_CLASSES, "ucf101", len(CLASSES)
-    )  # as many as the made runs have
+    monkeypatch.setitem(NUM_CLASSES, "ucf101", len(CLASSES))
     shares = {"1": 0.5, "2": 0.7, "3": 0.9}
     told = on_splits(
         tmp_path,
