@@ -12,7 +12,6 @@ from pipeline.adapters.videos import DataSet
 from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.execution import POOL, Execution, gathered, outcomes, require_backend
 from pipeline.executors.attempt import Failure, attempts, forget_attempts
-from pipeline.lease import Lease, hold
 from pipeline.plan import PlanError, PlannedVideo, StorePlan, extended, new_plan
 from pipeline.plan_file import read_plan, write_plan
 from pipeline.progress import SILENT, Watcher
@@ -25,6 +24,7 @@ from pipeline.publish import (
     read_commits,
 )
 from pipeline.retries import Patience, retried
+from pipeline.store.lease import Lease, hold
 from pipeline.store.records import LOGS, PLAN, FileRecord
 from pipeline.summary import Summary, summarize
 from pipeline.task import Task
@@ -50,7 +50,7 @@ def extract(
     Raises:
         PlanError: the folder is something else, or a store of other videos or settings.
         FlowError: the back end for flow is not available here.
-        StoreHeld: another run is writing this store.
+        FolderHeld: another run is writing this store.
         ExtractionError: the run cannot go on; the message is one line, or a bug's
             traceback.
         KeyboardInterrupt: stopped; what is published stays, the same call goes on.

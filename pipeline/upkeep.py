@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.extraction import DAMAGED
-from pipeline.lease import Found, holder_of
 from pipeline.plan_file import read_plan
 from pipeline.store import Store
 from pipeline.store.files import read_commit, write_json
+from pipeline.store.lease import Found, holder_of
 from pipeline.store.records import MANIFEST
 from pipeline.store.verify import Damage
 from pipeline.store.verify import verify as damage_of

@@ -21,7 +21,7 @@ pipeline.extract
 pipeline.progress pipeline.plan pipeline.plan_file pipeline.isolate pipeline.task pipeline.solvers pipeline.ahead pipeline.stages pipeline.batched pipeline.build pipeline.publish
 pipeline.executors
 pipeline.estimate
-pipeline.retries pipeline.holder pipeline.lease
+pipeline.retries
 pipeline.cluster
 pipeline.execution pipeline.summary pipeline.extraction pipeline.upkeep
 pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.colour_wheel pipeline.preview pipeline.bench

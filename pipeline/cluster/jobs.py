@@ -18,7 +18,7 @@ from pipeline.cluster.address import use_token
 from pipeline.cluster.dashboard import dashboard, one_line
 from pipeline.cluster.errors import ClusterError
 from pipeline.cluster.job import Job, new_id
-from pipeline.holder import JOB
+from pipeline.store.holder import JOB
 
 POLL_SECONDS = 0.5
 AWAY_SECONDS = 120.0

@@ -5,12 +5,14 @@ one. `storage_layout.md` says the same for readers in other languages.
 """
 
 from .errors import (
+    FolderHeld,
     LayoutError,
     RangeError,
     StoreError,
     StoreNotFound,
     VideoNotFound,
 )
+from .lease import Found, Lease, hold, holder_of
 from .places import (
     data_folder,
     only_store,
@@ -32,7 +34,10 @@ __all__ = [
     "MODALITIES",
     "ArraySpec",
     "Damage",
+    "FolderHeld",
+    "Found",
     "LayoutError",
+    "Lease",
     "RangeError",
     "Store",
     "StoreError",
@@ -41,6 +46,8 @@ __all__ = [
     "StoredVideo",
     "VideoNotFound",
     "data_folder",
+    "hold",
+    "holder_of",
     "only_store",
     "runs_folder",
     "splits_folder",

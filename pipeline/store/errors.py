@@ -4,6 +4,7 @@ StoreError
 ├── StoreNotFound    also a FileNotFoundError
 ├── VideoNotFound    also a KeyError
 ├── RangeError       also an IndexError
+├── FolderHeld       another run writes it
 └── LayoutError      the files are not what storage_layout.md promises; also a ValueError
 """
 
@@ -25,6 +26,10 @@ class VideoNotFound(StoreError, KeyError):
 
 class RangeError(StoreError, IndexError):
     """A read beyond the end of a video."""
+
+
+class FolderHeld(StoreError):
+    """Another run is writing this folder, or has taken it over."""
 
 
 class LayoutError(StoreError, ValueError):

@@ -19,8 +19,8 @@ from small_videos import RGB_MV, data_set, draw_videos, store_bytes
 
 from pipeline.execution import Execution
 from pipeline.extraction import extract
-from pipeline.lease import holder_of
 from pipeline.store import Store
+from pipeline.store.lease import holder_of
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
@@ -266,9 +266,7 @@ def test_a_job_is_left_found_again_and_stopped_and_its_store_is_its_own(
     name = held.holder.job
     second = pipeline("submit", "--", *slow)
     assert second.returncode == 1
-    assert f"another run is writing this store: process {held.holder.pid}" in (
-        second.stdout
-    )
+    assert f"another run is writing here: process {held.holder.pid}" in (second.stdout)
     assert f"job {name}, since 2" in second.stdout
     watching.send_signal(signal.SIGINT)
     _, said = watching.communicate(timeout=SECONDS)

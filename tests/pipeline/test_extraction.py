@@ -16,10 +16,10 @@ from small_videos import (
 
 from pipeline.execution import Execution
 from pipeline.extraction import extract, store_plan
-from pipeline.lease import hold
 from pipeline.plan import PlanError, StoreSettings
 from pipeline.retries import ExtractionError
-from pipeline.store import Store
+from pipeline.store import FolderHeld, Store
+from pipeline.store.lease import hold
 from pipeline.upkeep import info, status, verify
 
 HERE = Execution(workers=0)
@@ -192,7 +192,7 @@ def test_the_same_bug_three_times_stops_the_run(folder, tmp_path):
 
 def test_a_second_writer_is_refused_and_told_who_writes(folder, finished):
     with hold(finished):
-        with pytest.raises(ExtractionError, match="another run.*process"):
+        with pytest.raises(FolderHeld, match="another run.*process"):
             extract(data_set(folder), RGB_MV, out=finished, execution=HERE)
         assert status(finished).running
     assert not status(finished).running

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import lease
-from pipeline.holder import Holder
-from pipeline.lease import StoreHeld, hold, holder_of
-from pipeline.retries import ExtractionError
+from pipeline.store import lease
+from pipeline.store.errors import FolderHeld
+from pipeline.store.holder import Holder
+from pipeline.store.lease import hold, holder_of
 from pipeline.store.records import LOGS
 
 QUICK = {"beat_seconds": 0.05, "stale_seconds": 0.4}
@@ -38,7 +38,7 @@ def left_behind(store: Path, number: int = 1, **changes: object) -> Path:
 
 def test_a_second_run_is_told_who_writes_and_since_when(store):
     with hold(store):
-        with pytest.raises(StoreHeld) as refused, hold(store):
+        with pytest.raises(FolderHeld) as refused, hold(store):
             pass
         line = str(refused.value)
         assert f"process {os.getpid()} of" in line and "since 2" in line
@@ -63,7 +63,7 @@ def test_an_error_inside_ends_the_lease_too(store):
 
 def test_a_killed_process_of_this_machine_is_followed_at_once(store):
     code = (
-        "import sys, os, pathlib; from pipeline.lease import hold\n"
+        "import sys, os, pathlib; from pipeline.store.lease import hold\n"
         "with hold(pathlib.Path(sys.argv[1])): print('held', flush=True); input()"
     )
     command = [sys.executable, "-c", code, str(store)]
@@ -71,7 +71,7 @@ def test_a_killed_process_of_this_machine_is_followed_at_once(store):
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as run:
         assert run.stdout.readline() == "held\n"
-        with pytest.raises(StoreHeld, match=f"process {run.pid}"), hold(store):
+        with pytest.raises(FolderHeld, match=f"process {run.pid}"), hold(store):
             pass
         run.kill()
         while run.poll() is None and holder_of(store).running:
@@ -90,7 +90,7 @@ def test_a_number_that_another_process_has_now_does_not_hold(store):
 @pytest.mark.parametrize("where", [THERE, {"space": "another container"}])
 def test_elsewhere_a_fresh_lease_holds_and_the_line_says_how_long(where, store):
     left_behind(store, **where)
-    with pytest.raises(StoreHeld, match="when it was silent for 180 s"), hold(store):
+    with pytest.raises(FolderHeld, match="when it was silent for 180 s"), hold(store):
         pass
 
 
@@ -108,7 +108,7 @@ def test_elsewhere_a_run_that_beats_again_keeps_its_store(store, monkeypatch):
     path = left_behind(store, **THERE)
     os.utime(path, (1, 1))
     monkeypatch.setattr(lease.time, "sleep", lambda seconds: os.utime(path))
-    with pytest.raises(StoreHeld), hold(store):
+    with pytest.raises(FolderHeld), hold(store):
         pass
 
 
@@ -123,7 +123,7 @@ def test_age_is_told_by_the_clock_of_the_file_server(store, monkeypatch):
 def test_a_lease_that_was_cut_short_is_judged_by_its_age(store):
     path = store / LOGS / "holder-00007.json"
     path.write_text('{"host": "gp')
-    with pytest.raises(StoreHeld, match="a run that just begins"), hold(store):
+    with pytest.raises(FolderHeld, match="a run that just begins"), hold(store):
         pass
     os.utime(path, (1, 1))
     with hold(store, beat_seconds=0.05):
@@ -145,7 +145,7 @@ def test_a_run_that_was_followed_notices_and_leaves_the_other_alone(store):
     with hold(store) as lease:
         lease.require()
         left_behind(store, 2, **THERE)
-        with pytest.raises(ExtractionError, match="another one follows it.*gpu7"):
+        with pytest.raises(FolderHeld, match="another one follows it.*gpu7"):
             lease.require()
     assert holder_of(store).holder.host == "gpu7"
 
@@ -161,7 +161,7 @@ def test_of_many_that_follow_a_dead_run_at_once_one_succeeds(store):
                 while len(over) < 11:  # held until all the others were refused
                     time.sleep(0.01)
                 return True
-        except StoreHeld:
+        except FolderHeld:
             over.append(1)
             return False
 
@@ -176,7 +176,7 @@ def test_an_old_view_of_the_folder_does_not_give_a_number_twice(store, monkeypat
     monkeypatch.setattr(
         lease, "_newest", lambda folder: views.pop() if views else real(folder)
     )
-    with pytest.raises(StoreHeld, match="gpu7"), hold(store):
+    with pytest.raises(FolderHeld, match="gpu7"), hold(store):
         pass
     assert [path.name for path in (store / LOGS).iterdir()] == ["holder-00003.json"]
 

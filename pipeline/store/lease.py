@@ -1,4 +1,6 @@
-"""Who may write a store: one run at a time, on a disk of this machine or on a shared one.
+"""Who may write a folder: one run at a time, on a disk of this machine or on a shared one.
+
+The folder is a store that is extracted, or that of a training run.
 
 `_logs/holder-00017.json` is the lease of the 17th run that wrote here. Only the highest
 number counts. To follow a run that is over, one makes the next number: a file is made
@@ -27,9 +29,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from pipeline.holder import Holder
-from pipeline.retries import ExtractionError
-from pipeline.store.records import LOGS
+from .errors import FolderHeld
+from .holder import Holder
+from .records import LOGS
 
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 180.0
@@ -38,12 +40,8 @@ ENDED = ".ended"
 """Suffix of the last lease after an ordinary end: its number stays in use."""
 
 
-class StoreHeld(ExtractionError):
-    """Another run is writing this store."""
-
-
 class Found(NamedTuple):
-    """The newest lease of a store that has not ended."""
+    """The newest lease of a folder that has not ended."""
 
     number: int
     holder: Holder | None
@@ -66,34 +64,34 @@ class Found(NamedTuple):
         return who | {"silent_seconds": round(self.silent_seconds, 1)}
 
 
-def holder_of(store: Path) -> Found | None:
-    """Who writes a store, or was killed while writing it; None after an ordinary end.
+def holder_of(written: Path) -> Found | None:
+    """Who writes a folder, or was killed while writing it; None after an ordinary end.
 
     Changes nothing that outlives the call, and needs no right to write.
     """
-    folder = store / LOGS
+    folder = written / LOGS
     number = _newest(folder)
     return _found(folder, number) if number else None
 
 
 class Lease:
-    """The right to write a store, while it lasts."""
+    """The right to write a folder, while it lasts."""
 
-    def __init__(self, store: Path, number: int) -> None:
-        self._store, self._number = store, number
-        self._path = store / LOGS / _name(number)
+    def __init__(self, written: Path, number: int) -> None:
+        self._written, self._number = written, number
+        self._path = written / LOGS / _name(number)
 
     def require(self) -> None:
         """
         Raises:
-            ExtractionError: another run has followed this one.
+            FolderHeld: another run has followed this one.
         """
         follower = self._path.with_name(_name(self._number + 1))
         if follower.exists() or not self._path.exists():
-            found = holder_of(self._store)
+            found = holder_of(self._written)
             who = f": {found.text()}" if found else ""
-            raise ExtractionError(
-                f"{self._store}: this run was silent for so long that another one "
+            raise FolderHeld(
+                f"{self._written}: this run was silent for so long that another one "
                 f"follows it{who}"
             )
 
@@ -105,30 +103,30 @@ class Lease:
             pass
 
     def end(self) -> None:
-        """Leave the store to others: by renaming, which a full disk allows too."""
+        """Leave the folder to others: by renaming, which a full disk allows too."""
         with suppress(OSError):  # another run follows, or the server is away
             self._path.rename(self._path.with_suffix(ENDED))
 
 
 @contextmanager
 def hold(
-    store: Path,
+    written: Path,
     *,
     beat_seconds: float = BEAT_SECONDS,
     stale_seconds: float = STALE_SECONDS,
     say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Lease]:
-    """Keep every other run out of a store.
+    """Keep every other run out of a folder.
 
     Args:
-        store: its folder for logs exists.
+        written: its folder for logs exists.
         say: told when a silent run is watched before this one follows it, which takes
             two beats.
 
     Raises:
-        StoreHeld: another run writes it; the line says who, and since when.
+        FolderHeld: another run writes it; the line says who, and since when.
     """
-    lease = _taken(store, beat_seconds, stale_seconds, say)
+    lease = _taken(written, beat_seconds, stale_seconds, say)
     over = threading.Event()
 
     def beat() -> None:
@@ -146,15 +144,15 @@ def hold(
 
 
 def _taken(
-    store: Path, beat_seconds: float, stale_seconds: float, say: Callable[[str], None]
+    written: Path, beat_seconds: float, stale_seconds: float, say: Callable[[str], None]
 ) -> Lease:
-    folder = store / LOGS
+    folder = written / LOGS
     number = _newest(folder)
     while True:
         found = _found(folder, number) if number else None
         if found and not _over(folder, found, beat_seconds, stale_seconds, say):
-            raise StoreHeld(
-                f"{store}: another run is writing this store: {found.text()}"
+            raise FolderHeld(
+                f"{written}: another run is writing here: {found.text()}"
                 + _advice(found, stale_seconds)
             )
         number += 1
@@ -168,7 +166,7 @@ def _taken(
         for path, older in _leases(folder):
             if older < number:
                 path.unlink(missing_ok=True)
-        return Lease(store, number)
+        return Lease(written, number)
 
 
 def _over(
