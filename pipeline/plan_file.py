@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from pipeline.plan import PlanError, StorePlan
-from pipeline.store.files import replacing
 from pipeline.store.records import PLAN
+from pipeline.store.replacement import replacing
 
 
 def write_plan(store: Path, plan: StorePlan) -> None:

@@ -20,7 +20,6 @@ from pipeline.store.files import (
     read_commit,
     read_index,
     read_manifest,
-    sync_folder,
     write_index,
     write_json,
 )
@@ -38,6 +37,7 @@ from pipeline.store.records import (
     VideoRecord,
     commit_file,
 )
+from pipeline.store.replacement import remove_parts, require_plain_folder, sync_folder
 from pipeline.store.verify import content_hash
 from pipeline.task import ShardReport
 
@@ -80,7 +80,7 @@ def _copy_and_hash(source: Path, target: Path) -> str:
     from xxhash import xxh3_128
 
     state = xxh3_128()
-    with source.open("rb") as reading, target.open("wb") as writing:
+    with source.open("rb") as reading, target.open("xb") as writing:
         while block := reading.read(COPY_BLOCK):
             state.update(block)
             writing.write(block)
@@ -286,11 +286,19 @@ def intact(file: FileRecord, store: Path, *, hashed: bool) -> bool:
 
 
 def clear_arriving(store: Path) -> None:
-    """Remove what attempts that died left in `_tmp`."""
+    """Remove what attempts that died left behind. Only for the run that holds the store."""
     shutil.rmtree(store / ARRIVING, ignore_errors=True)
+    for folder in (store, store / COMMITS, store / LOGS):
+        remove_parts(folder)
 
 
 def prepare(store: Path, names: Iterable[str] = (COMMITS, ARRIVING, LOGS)) -> None:
-    """Make the folders of a store."""
+    """Make the folders of a store.
+
+    Raises:
+        LayoutError: one of them is a link: nothing is written through it.
+    """
     for name in names:
-        (store / name).mkdir(parents=True, exist_ok=True)
+        if not os.path.lexists(store / name):
+            (store / name).mkdir(parents=True, exist_ok=True)
+        require_plain_folder(store / name)

@@ -3,7 +3,6 @@
 V videos, K classes. numpy only: fusion, comparison and reports need no network.
 """
 
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+from pipeline.store import replacing
 
 from . import metrics
 from .errors import RunError
@@ -114,10 +115,8 @@ class Scores:
         }
         if self.relevant is not None:
             values["relevant"] = self.relevant
-        arriving = path.with_name(f".{path.name}.{os.getpid()}")
-        with open(arriving, "wb") as file:
+        with replacing(path) as file:
             np.savez(file, **values)
-        os.replace(arriving, path)
 
     @classmethod
     def load(cls, path: Path) -> "Scores":

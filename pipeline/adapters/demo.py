@@ -17,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.store.replacement import replacing
+
 from . import narrow
 from .demo_drawing import encoded, frames
 from .demo_motion import CLASSES, FRAMES, HEIGHT, WIDTH, Clip
@@ -218,9 +220,5 @@ def _write(path: Path, content: str | bytes) -> None:
     if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path, durable=False) as file:
+        file.write(data)

@@ -23,6 +23,7 @@ from .places import (
     videos_folder,
 )
 from .reader import Store, StoredBlock
+from .replacement import remove_parts, replacing, require_plain_folder
 from .schema import CELL_PX, LAYOUT, LAYOUT_VERSION, MODALITIES, ArraySpec
 from .verify import Damage, verify
 from .videos import StoredVideo
@@ -49,6 +50,9 @@ __all__ = [
     "hold",
     "holder_of",
     "only_store",
+    "remove_parts",
+    "replacing",
+    "require_plain_folder",
     "runs_folder",
     "splits_folder",
     "store_folder",

@@ -4,12 +4,9 @@
 `manifest.json` and `index.jsonl` are merged from the commits when all are there.
 """
 
-import errno
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +24,7 @@ from .records import (
     complaint,
     complaints,
 )
+from .replacement import replacing
 from .schema import MODALITIES
 
 
@@ -130,34 +128,6 @@ def write_json(path: Path, value: Any) -> None:
     text = json.dumps(value, sort_keys=True, indent=1, allow_nan=False)
     with replacing(path) as file:
         file.write(text.encode() + b"\n")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes the place of `path` at the end, or leaves no trace."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder outlive a power cut, where the file system can."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:  # some network file systems have no such thing
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
-    finally:
-        os.close(handle)
 
 
 def _what_is_missing(folder: Path) -> str:

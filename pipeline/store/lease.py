@@ -253,7 +253,7 @@ def _server_time(folder: Path) -> float:
     """Now, by the clock that stamps the files of a folder; ours where we may not write."""
     probe = folder / f".clock-{uuid4().hex}"
     try:
-        with probe.open("wb") as file:
+        with probe.open("xb") as file:
             file.write(b"?")
             file.flush()
             os.fsync(file.fileno())

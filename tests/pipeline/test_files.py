@@ -5,7 +5,6 @@ import re
 import pytest
 from tiny_store import write_store
 
-from pipeline.store import files as files_module
 from pipeline.store.errors import LayoutError, StoreNotFound
 from pipeline.store.files import (
     committed,
@@ -222,7 +221,7 @@ def test_a_failing_disk_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, 
         raise OSError(5, "Input/output error")
 
     write_json(tmp_path / "a.json", 1)
-    monkeypatch.setattr(files_module.os, call, fail)
+    monkeypatch.setattr(os, call, fail)
     with pytest.raises(OSError, match="Input/output error"):
         write_json(tmp_path / "a.json", 2)
     monkeypatch.undo()
@@ -239,6 +238,6 @@ def test_file_and_folder_are_synced_in_order(tmp_path, monkeypatch):
             done.append(name)
             return call(*args)
 
-        monkeypatch.setattr(files_module.os, name, note)
+        monkeypatch.setattr(os, name, note)
     write_json(tmp_path / "a.json", 1)
     assert done == ["fsync", "replace", "fsync"]

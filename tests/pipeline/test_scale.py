@@ -1,6 +1,7 @@
 """The steps of a very large data set, on a small one: same code, and memory per video."""
 
 import json
+import os
 import tracemalloc
 
 import pytest
@@ -11,14 +12,14 @@ from pipeline.extraction import _tasks, store_plan
 from pipeline.plan import PlannedVideo, StorePlan
 from pipeline.plan_file import read_plan, write_plan
 from pipeline.publish import merge, prepare
-from pipeline.store import MODALITIES, files, reader
+from pipeline.store import MODALITIES, reader
 
 COUNT = 2_000
 
 
 @pytest.fixture
 def no_power_cut(monkeypatch):
-    monkeypatch.setattr(files.os, "fsync", lambda handle: None)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 def test_two_thousand_videos_are_planned_published_merged_and_read(

@@ -1,10 +1,11 @@
 """The state of a run in one file: complete or absent, and read without executing it."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from pipeline.store import replacing
 
 from ..errors import CheckpointError
 from ..saved import read_saved
@@ -18,15 +19,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
     The file gets its name after it is complete and on disk, so a killed process
     leaves the one before.
     """
-    arriving = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(arriving, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(arriving, path)
-    finally:
-        arriving.unlink(missing_ok=True)
+    with replacing(path) as file:
+        torch.save(state, file)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from pipeline.store import replacing
 
 from ..errors import RunError
 
@@ -187,12 +188,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    arriving = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(arriving, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(arriving, path)
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def _short(value: Any) -> str:

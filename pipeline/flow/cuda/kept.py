@@ -1,11 +1,12 @@
 """Machine code of kernels, kept so that a machine compiles once and not each process."""
 
 import hashlib
-import os
 import sys
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+
+from pipeline.store.replacement import replacing
 
 from ..folders import alone, kept_folder, say
 from .compiling import Capability, machine_code
@@ -38,10 +39,9 @@ def kept_code(kernels: Iterable[Kernel], capability: Capability) -> dict[str, by
 
 def _write(path: Path, code: bytes) -> None:
     """In one step, so that nobody reads half of it."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(code)
-        os.replace(beside, path)
+        with replacing(path, durable=False) as file:
+            file.write(code)
     except OSError as error:  # compiled, but not saved: a full disk
         say(f"{path.parent}: cannot be written ({error.strerror}), not kept")
 

@@ -1,0 +1,84 @@
+"""Atomic replacement of files, also in folders that a stranger has filled.
+
+A new file gets a random name that must not exist yet, so a link planted under a name
+that could be guessed is never followed; then it takes the place of the old one.
+"""
+
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from .errors import LayoutError
+
+_PART = re.compile(r"\..+\.[0-9a-f]{16}\.part")
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
+    """A file to write that takes the place of `path` at the end, or leaves no trace.
+
+    A link at `path` is replaced; what it points to is left alone.
+
+    Args:
+        durable: flush file and folder to the disk: after a power cut there is the old
+            file or the new one. False where a lost file costs nothing.
+
+    Raises:
+        OSError: the file cannot be written; the old one is still there.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(part, flags, 0o666)
+    try:
+        with open(handle, "w+b") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove files that `replacing` was killed over. Only for the writer of a folder."""
+    with os.scandir(folder) as entries:
+        left = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
+    for path in left:
+        with suppress(OSError):  # a folder of such a name is not ours
+            os.unlink(path)
+
+
+def require_plain_folder(folder: Path) -> None:
+    """
+    Raises:
+        FileNotFoundError: nothing there.
+        LayoutError: a link, which may lead anywhere, or no folder.
+    """
+    mode = os.lstat(folder).st_mode
+    if not stat.S_ISDIR(mode):
+        found = "a link" if stat.S_ISLNK(mode) else "something else"
+        raise LayoutError(
+            f"{folder}: expected a folder, got {found}: nothing is written through it"
+        )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder outlive a power cut, where the file system can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:  # some network file systems have no such thing
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
