@@ -74,7 +74,11 @@ def run_distill(
             )
         if chosen.beside:
             return distill_jointly(
-                settings, job, teacher=experts[0], beside=chosen.beside
+                settings,
+                job,
+                teacher=experts[0],
+                beside=chosen.beside,
+                scratch=scratch,
             )
         return distill(settings, job, teacher=experts, scratch=scratch)
 

@@ -83,6 +83,20 @@ def test_a_student_learns_from_both_heads_and_goes_on_exactly(
     assert len(learned) == whole.results()["videos"]["train"]
 
 
+def test_a_baseline_of_several_stores_stands_in_the_results(stores, teacher, tmp_path):
+    """Also in those of a student that was complete before there was a baseline."""
+    job = job_on(stores[0], tmp_path, "dtmv")
+    given = {"teacher": teacher, "beside": stores[1:]}
+    before = distill_jointly(DISTILL, job, **given)
+    assert "scratch" not in before.results()
+    scratch = teach_jointly(
+        DISTILL.scratch(), job_on(stores[0], tmp_path, "scratch"), beside=stores[1:]
+    )
+    run = distill_jointly(DISTILL, job, **given, scratch=scratch)
+    told = run.results()["scratch"]
+    assert (told["run"], told["videos_compared"]) == ("scratch", 4)
+
+
 def test_senseless_pairs_are_refused(stores, teacher, tmp_path):
     with pytest.raises(RunError, match="several different stores to learn together"):
         names_of([stores[0], stores[0]])

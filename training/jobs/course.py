@@ -44,6 +44,16 @@ class Course:
             raise RecipeError(
                 "expected gradients_at, a module where gradients can be balanced, got none"
             )
+        for name in self.balance:
+            if name not in self.weighed():
+                known = ", ".join(self.weighed()) or "none, as it learns from labels"
+                raise RecipeError(
+                    f"expected balance of a term of the recipe ({known}), got {name}"
+                )
+
+    def weighed(self) -> tuple[str, ...]:
+        """Names of the losses beside the labels' that have weights of their own."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

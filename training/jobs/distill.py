@@ -137,7 +137,11 @@ class DistillRecipe(Course):
     def scratch(self) -> TeachRecipe:
         """The student without its teacher: the same net, clips and number of steps."""
         shared = {f.name: getattr(self, f.name) for f in fields(Course)}
-        return TeachRecipe(model=self.student, **shared)
+        of_terms: dict[str, Any] = {"gradients_at": None, "balance": {}}
+        return TeachRecipe(model=self.student, **shared | of_terms)
+
+    def weighed(self) -> tuple[str, ...]:
+        return tuple(self.terms)
 
 
 def distill(

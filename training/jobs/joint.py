@@ -29,7 +29,7 @@ from ..steps.labels import JointSupervised
 from ..steps.teachers import Teacher
 from .course import Course, Data, open_data
 from .description import decided, fingerprint_of, split_facts, store_facts
-from .distill import DistillRecipe
+from .distill import DistillRecipe, compared
 from .evaluate import assessment
 from .job import StoreJob
 from .needed import check_teacher
@@ -60,16 +60,27 @@ def teach_jointly(
 
 
 def distill_jointly(
-    recipe: DistillRecipe, job: StoreJob, *, teacher: Run, beside: Sequence[Store]
+    recipe: DistillRecipe,
+    job: StoreJob,
+    *,
+    teacher: Run,
+    beside: Sequence[Store],
+    scratch: Run | None = None,
 ) -> Run:
     """The same with a teacher that was trained on the same stores jointly.
+
+    Args:
+        scratch: a complete run of the student without a teacher, on the same stores, to
+            compare with on the first one's test part.
 
     Raises:
         RunError: the teacher was not, or does not fit the recipe.
     """
     if recipe.beside:
         raise RecipeError("expected one teacher for several stores, got several")
-    return _carried_out(recipe, recipe.student, job, beside, teacher=teacher)
+    return _carried_out(
+        recipe, recipe.student, job, beside, teacher=teacher, scratch=scratch
+    )
 
 
 def names_of(stores: Sequence[Store]) -> list[str]:
@@ -92,6 +103,7 @@ def _carried_out(
     beside: Sequence[Store],
     *,
     teacher: Run | None = None,
+    scratch: Run | None = None,
     if_none: str = "",
 ) -> Run:
     stores = (job.store, *beside)
@@ -128,7 +140,10 @@ def _carried_out(
             teacher.decided()["model"] | {"weights": fingerprint_of(teacher)}
         ]
     with begun(what, job, store=stores) as run:
-        if run.results() is not None:
+        results = run.results()
+        if results is not None:
+            if scratch and job.machine.processes.first and "scratch" not in results:
+                run.finish(results | compared(run, scratch))
             return run
         if if_none:
             job.watch.say(if_none)
@@ -158,7 +173,7 @@ def _carried_out(
                     )
                     for name in others
                 },
-            }
+            } | (compared(run, scratch) if scratch else {})
 
         carry_out(
             run,

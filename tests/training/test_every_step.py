@@ -1,0 +1,100 @@
+"""Every recipe's training, and every baseline's, takes a step and weighs its losses."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from training.data.dataset import ClipConfig
+from training.errors import RecipeError
+from training.gradients import balanced_weight, gradient_norms
+from training.jobs.course import Course
+from training.jobs.distill import DistillRecipe, student_step
+from training.jobs.hidden import HiddenRecipe
+from training.jobs.motion import MotionRecipe
+from training.jobs.teach import TeachRecipe
+from training.models.backbones import CHANNELS, BackboneConfig, build_backbone
+from training.models.shapes import without_numbers
+from training.recipes import FAMILIES, SIZES, SYSTEMS, Recipe
+from training.steps.labels import Supervised
+
+CLASSES = 3
+DISTILLED = {
+    one.name: one.settings
+    for system in SYSTEMS.values()
+    for size in SIZES.values()
+    if isinstance((one := Recipe(system, size)).settings, DistillRecipe)
+} | {name: known.distill("flow", "mv") for name, known in FAMILIES.items()}
+LEARNING = {
+    one.name: one.settings
+    for system in SYSTEMS.values()
+    for size in SIZES.values()
+    if isinstance((one := Recipe(system, size)).settings, Course)
+}
+
+
+def batch_of(clip: ClipConfig) -> dict[str, torch.Tensor]:
+    """Two clips of noise, in every modality."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (clip.length, *clip.crop_px)
+    made = {
+        name: torch.rand(2, channels, *shape, generator=generator)
+        for name, channels in CHANNELS.items()
+    }
+    return made | {"label": torch.arange(2)}
+
+
+def step_of(settings: Course, build) -> torch.nn.Module:
+    if isinstance(settings, TeachRecipe):
+        model = build(settings.model, CLASSES)
+        return Supervised(model, sees=settings.model.sees)
+    assert isinstance(settings, DistillRecipe)
+    student = build(settings.student, CLASSES)
+    experts = [build(one, CLASSES).eval() for one in settings.teachers]
+    return student_step(settings, student, experts)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in DISTILLED if n.endswith("_small")))
+def test_a_student_and_its_baseline_take_a_step(name):
+    """As `distill --baseline` does, with two clips of noise."""
+    settings = DISTILLED[name]
+    for one in (settings, settings.scratch()):
+        torch.manual_seed(0)
+        step, batch = step_of(one, build_backbone).train(), batch_of(one.clip)
+        if one.gradients_at:
+            norms = gradient_norms(step, batch, at=one.gradients_at)
+            for term, share in one.balance.items():
+                step.weights[term] = balanced_weight(norms, term, share=share)
+        output = step(batch)
+        output.loss.backward()
+        assert torch.isfinite(output.loss)
+
+
+@pytest.mark.parametrize("name", sorted(DISTILLED))
+def test_a_baseline_weighs_no_loss_that_it_has_not(name):
+    """At every size, without numbers: what is balanced are losses of the step."""
+    settings = DISTILLED[name]
+    scratch = settings.scratch()
+    assert scratch.balance == {} and scratch.gradients_at is None
+    assert (scratch.epochs, scratch.held_out) == (settings.epochs, settings.held_out)
+    assert (scratch.model, scratch.clip) == (settings.student, settings.clip)
+    step = step_of(settings, without_numbers)
+    assert settings.balance.keys() <= getattr(step, "weights", {}).keys()
+
+
+@pytest.mark.parametrize("name", sorted(LEARNING))
+def test_what_is_balanced_is_a_term(name):
+    settings = LEARNING[name]
+    assert set(settings.balance) <= set(settings.weighed())
+    if isinstance(settings, MotionRecipe | HiddenRecipe | TeachRecipe):
+        assert not settings.balance
+
+
+def test_balancing_a_loss_that_is_not_there_is_refused_early():
+    given = {"gradients_at": "fc6", "balance": {"deep": 0.5}}
+    with pytest.raises(RecipeError, match="as it learns from labels.* got deep"):
+        TeachRecipe(model=BackboneConfig(net="r3d_tiny"), **given)
+    with pytest.raises(RecipeError, match=r"of the recipe \(soft\), got deep"):
+        replace(
+            DISTILLED["tiny"], terms={"soft": DISTILLED["tiny"].terms["soft"]}, **given
+        )
