@@ -1,5 +1,7 @@
 """What the commands of `pipeline` share: option types, groups of options, one-line errors."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +21,44 @@ AnyPath = click.Path(path_type=Path)
 class Cli(click.Group):
     """Shows our own errors as one line. Bugs keep their traceback."""
 
+    def main(self, *args: Any, **more: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # characters it lacks: escapes
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **more)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.exceptions.Exit, click.Abort):
             raise
+        except click.ClickException as error:
+            raise _on_one_line(error) from error
         except Exception as error:
+            from pipeline.store import printable, printable_lines
+
             if isinstance(error, OSError) and error.filename and error.strerror:
                 line = f"{error.filename}: {error.strerror}"
             elif isinstance(error, _our_errors()):
                 line = str(error)
             else:
                 raise
-            raise click.ClickException(line) from error
+            for note in getattr(error, "__notes__", ()):
+                click.echo(printable_lines(note), err=True)
+            raise click.ClickException(printable(line)) from error
+
+
+def _on_one_line(error: click.ClickException) -> click.ClickException:
+    """The same error, with no line ends or escapes of what was typed."""
+    from pipeline.store import printable
+
+    told = error.format_message()
+    if isinstance(error, click.UsageError):
+        own_lines = error.ctx is not None and told == error.ctx.get_help()
+        if own_lines or isinstance(error, click.MissingParameter):
+            return error
+        return click.UsageError(printable(told), error.ctx)
+    return click.ClickException(printable(told))
 
 
 def _our_errors() -> tuple[type[BaseException], ...]:

@@ -1,6 +1,8 @@
 """The `training` command."""
 
+import io
 import json
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -27,19 +29,44 @@ INTERRUPTED = 130
 class Cli(click.Group):
     """Shows our own errors as one line. Bugs keep their traceback."""
 
+    def main(self, *args: Any, **more: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # characters it lacks: escapes
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **more)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.ClickException):
+        except click.exceptions.Exit:
             raise
+        except click.ClickException as error:
+            raise _on_one_line(error) from error
         except (Interrupted, KeyboardInterrupt) as stopped:
+            from pipeline.store import printable
+
             told = str(stopped) or "stopped; the same command goes on"
-            click.echo(f"Interrupted: {told}", err=True)
-            again = " ".join(sys.argv[1:])
-            click.echo(f"Go on with: training {again}", err=True)
+            again = shlex.join(["training", *sys.argv[1:]])
+            click.echo(f"Interrupted: {printable(told)}", err=True)
+            click.echo(f"Go on with: {printable(again)}", err=True)
             raise SystemExit(INTERRUPTED) from None
         except _our_errors() as error:
-            raise click.ClickException(str(error)) from error
+            from pipeline.store import printable
+
+            raise click.ClickException(printable(error)) from error
+
+
+def _on_one_line(error: click.ClickException) -> click.ClickException:
+    """The same error, with no line ends or escapes of what was typed."""
+    from pipeline.store import printable
+
+    told = error.format_message()
+    if isinstance(error, click.UsageError):
+        own_lines = error.ctx is not None and told == error.ctx.get_help()
+        if own_lines or isinstance(error, click.MissingParameter):
+            return error
+        return click.UsageError(printable(told), error.ctx)
+    return click.ClickException(printable(told))
 
 
 def _our_errors() -> tuple[type[Exception], ...]:

@@ -22,6 +22,7 @@ from .places import (
     stores_folder,
     videos_folder,
 )
+from .plain_text import printable, printable_lines
 from .reader import Store, StoredBlock
 from .replacement import remove_parts, replacing, require_plain_folder
 from .schema import CELL_PX, LAYOUT, LAYOUT_VERSION, MODALITIES, ArraySpec
@@ -50,6 +51,8 @@ __all__ = [
     "hold",
     "holder_of",
     "only_store",
+    "printable",
+    "printable_lines",
     "remove_parts",
     "replacing",
     "require_plain_folder",

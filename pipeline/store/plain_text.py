@@ -1,0 +1,57 @@
+"""Text from outside (names, reasons, titles) -> text that is safe to print.
+
+A name may hold line ends, terminal escapes or marks that turn the direction of
+writing. Printed raw it could write a line of its own or move the cursor.
+"""
+
+import re
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0 controls, DEL, C1 controls
+    "\u2028\u2029"  # separators of lines and paragraphs
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction of writing
+    "\ud800-\udfff]"  # lone surrogates, which no encoding has
+)
+_UNSAFE_IN_LINES = re.compile(r"(?![\t\n])" + _UNSAFE.pattern)
+_BYTES = re.compile("[\udc80-\udcff]+")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def printable(text: object) -> str:
+    r"""Text on one line: what could move a cursor or end the line is an escape.
+
+    Ordinary characters of all scripts stay. Names of files that Python could not decode
+    (PEP 383) are shown as UTF-8, and bytes that are not even that as escapes.
+
+    >>> printable("日本\n\x1b[2J"), printable("a\u202eb"), printable("\udce6\udc97\udca5\udcff")
+    ('日本\\n\\x1b[2J', 'a\\u202eb', '日\\xff')
+    """
+    return _UNSAFE.sub(_escape, _decoded(str(text)))
+
+
+def printable_lines(text: object) -> str:
+    r"""Text whose line ends are its own (a traceback, a log): all else as `printable`.
+
+    Tabs stay, too; codes that only colour text are dropped.
+
+    >>> printable_lines("\x1b[31mred\x1b[0m\r\n\x1b[2J")
+    'red\n\\x1b[2J'
+    """
+    plain = _COLOURS.sub("", _decoded(str(text))).replace("\r\n", "\n")
+    return _UNSAFE_IN_LINES.sub(_escape, plain)
+
+
+def _decoded(text: str) -> str:
+    """With the bytes that a file name's surrogates stand for read as UTF-8."""
+    return _BYTES.sub(
+        lambda found: (
+            found[0]
+            .encode("utf-8", "surrogateescape")
+            .decode("utf-8", "backslashreplace")
+        ),
+        text,
+    )
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")
