@@ -10,20 +10,11 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from pipeline.extract.errors import VideoError
-from pipeline.extract.video import Block
+from pipeline.extract.video import Block, Facts
 from pipeline.isolate import OpenVideo
 
 CLOSING_SECONDS = 10.0
 """How long a reader is waited for that is to stop; one that hangs in a decoder is left."""
-
-
-class Facts(NamedTuple):
-    """What is known of a video once it is open."""
-
-    height: int
-    width: int
-    fps: float
-    codec: str
 
 
 class Event(NamedTuple):
@@ -148,8 +139,7 @@ class Reader:
         if number <= self._unwanted:
             return
         with self._open_video(path) as opened:
-            facts = Facts(opened.height, opened.width, opened.fps, opened.codec)
-            self._put(Event(number, facts))
+            self._put(Event(number, opened.facts))
             for block in opened:
                 cost = sum(array.nbytes for array in block.arrays.values())
                 cost += block.arrays["flow"].size * self._flow_bytes

@@ -15,8 +15,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from pipeline.ahead import Event, Facts, Reader
-from pipeline.extract.video import Block
+from pipeline.ahead import Event, Reader
+from pipeline.extract.video import Block, Facts
 from pipeline.flow.batches import (
     IN_FLIGHT,
     BatchSolver,

@@ -135,7 +135,7 @@ def _encoded(
         if values is not None:
             valid = block.arrays["mv_valid"] if modality == "mv" else None
             rows[modality] = encoded(values, valid, codec=codec, size=size)
-    return CodedBlock(block.seconds, block.picture_types, rows)
+    return CodedBlock(block.seconds, block.picture_types, rows, block.damaged)
 
 
 def extract_settings(plan: ShardPlan) -> ExtractSettings:
@@ -192,7 +192,9 @@ def _store_video(
             )
             for modality, writer in writers.items()
         }
+        damaged = 0
         for block in blocks:
+            damaged = block.damaged
             for modality, entry in entries.items():
                 entry.append_frames(block.seconds, block.picture_types)
                 if modality in block.rows:
@@ -214,8 +216,15 @@ def _store_video(
                 width=entry.width,
                 fps=facts.fps,
                 codec=facts.codec,
+                source_height=facts.source_height,
+                source_width=facts.source_width,
+                pixel_aspect=facts.pixel_aspect,
+                rotation=facts.rotation,
+                damaged=damaged,
+                missing_bytes=facts.missing_bytes,
                 first=records[-1].first + records[-1].rows if records else 0,
                 rows=entry.rows,
+                known=entry.known,
                 clipped=entry.clipped,
                 values=entry.values,
                 bytes=entry.bytes,

@@ -17,16 +17,13 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from pipeline.extract.errors import DecodeError, VideoError
-from pipeline.extract.video import Block
+from pipeline.extract.video import Block, Facts
 
 
 class Opened(Protocol):
     """An opened video: what it will be on the stored grid, then its blocks."""
 
-    height: int
-    width: int
-    fps: float
-    codec: str
+    facts: Facts
 
     def __iter__(self) -> Iterator[Block]: ...
 
@@ -87,7 +84,7 @@ class IsolatedVideos:
         self._busy = True
         try:
             _, facts = self._receive()
-            yield _Remote(self._blocks, *facts)
+            yield _Remote(self._blocks, facts)
         finally:
             if self._busy:  # left in the middle: its blocks would come as the next ones
                 self._end()
@@ -150,16 +147,9 @@ class IsolatedVideos:
 class _Remote:
     """What the parent holds of a video that a child decodes."""
 
-    def __init__(
-        self,
-        blocks: Callable[[], Iterator[Block]],
-        height: int,
-        width: int,
-        fps: float,
-        codec: str,
-    ) -> None:
+    def __init__(self, blocks: Callable[[], Iterator[Block]], facts: Facts) -> None:
         self._blocks = blocks
-        self.height, self.width, self.fps, self.codec = height, width, fps, codec
+        self.facts = facts
 
     def __iter__(self) -> Iterator[Block]:
         return self._blocks()
@@ -173,8 +163,7 @@ def _serve(pipe: Connection, open_video: OpenVideo) -> None:
             path = pipe.recv()
             try:
                 with open_video(path) as video:
-                    facts = (video.height, video.width, video.fps, video.codec)
-                    pipe.send(("opened", facts))
+                    pipe.send(("opened", video.facts))
                     for block in video:
                         pipe.send(("block", block))
                 pipe.send(("end", None))

@@ -252,7 +252,7 @@ def _index_records(
             found.setdefault(record.id, {})[commit.modality] = record
     for name, by_modality in sorted(found.items()):
         video, first = videos[name], next(iter(by_modality.values()))
-        flow = by_modality.get("flow")
+        flow, mv = by_modality.get("flow"), by_modality.get("mv")
         yield IndexRecord(
             id=name,
             path=first.path,
@@ -269,7 +269,14 @@ def _index_records(
             width=first.width,
             fps=first.fps,
             codec=first.codec,
+            source_height=first.source_height,
+            source_width=first.source_width,
+            pixel_aspect=first.pixel_aspect,
+            rotation=first.rotation,
+            damaged=max(record.damaged for record in by_modality.values()),
+            missing_bytes=first.missing_bytes,
             clipped_share=flow.clipped / max(flow.values, 1) if flow else None,
+            known_share=mv.known / mv.rows if mv and mv.rows else None,
             rows={
                 modality: Rows(commits[0].shard, record.first, record.rows)
                 for modality, record in by_modality.items()

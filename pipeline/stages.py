@@ -11,8 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from pipeline.ahead import Facts
-from pipeline.extract.video import Block
+from pipeline.extract.video import Block, Facts
 from pipeline.isolate import OpenVideo
 from pipeline.store.encoding import Encoded, Levels
 
@@ -24,6 +23,8 @@ class CodedBlock(NamedTuple):
     picture_types: np.ndarray
     rows: dict[str, Encoded]
     """By modality."""
+    damaged: int = 0
+    """Packets of the video that did not decode, so far."""
 
 
 class CodedVideo(NamedTuple):
@@ -60,9 +61,9 @@ class InPlace:
     def open(self, path: Path) -> Iterator[CodedVideo]:
         """See `Stage.open`."""
         with self._open_video(path) as opened:
-            size = (opened.height, opened.width)
+            size = opened.facts[:2]
             yield CodedVideo(
-                Facts(*size, opened.fps, opened.codec),
+                opened.facts,
                 (
                     self._encode(block, block.arrays.get("flow"), size)
                     for block in opened

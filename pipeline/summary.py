@@ -1,15 +1,43 @@
 """What became of a run, for people and for programs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.extract.orientation import is_askew
 from pipeline.store.files import read_index
-from pipeline.store.records import Manifest
+from pipeline.store.records import IndexRecord, Manifest
 
 CLIPPED_SHARE = 0.001
 """Above this share of flow values beyond the codec's bound, a video is named."""
+
+NAMED = 10
+"""Videos that are named of each remark, at most."""
+
+REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
+    "clipped": (
+        f"with more than {CLIPPED_SHARE:.1%} of their flow beyond the codec's bound",
+        lambda video: (video.clipped_share or 0.0) > CLIPPED_SHARE,
+    ),
+    "without_known_vectors": (
+        "without any known vector (`mv_valid` is never true), so nothing to learn from",
+        lambda video: video.known_share == 0,
+    ),
+    "damaged": (
+        "with damaged packets, whose frames are missing or wrong",
+        lambda video: video.damaged > 0,
+    ),
+    "cut_short": (
+        "of a file that ends before its container says: a copy cut short",
+        lambda video: video.missing_bytes > 0,
+    ),
+    "askew": (
+        "whose file asks for a turn by no multiple of 90 degrees: stored as coded",
+        lambda video: is_askew(video.rotation),
+    ),
+}
+"""What is remarkable about stored videos: name, in words, and which they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +56,8 @@ class Summary:
     fresh_shards: int
     """Built by this run; the others were there."""
     seconds: float
-    clipped: tuple[str, ...] = ()
-    """Videos with more than a thousandth of their flow beyond the codec's bound."""
+    remarkable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name of a remark of `REMARKS` -> its videos."""
 
     @property
     def exit_code(self) -> int:
@@ -49,7 +77,7 @@ class Summary:
             "video_hours": self.hours,
             "fresh_shards": self.fresh_shards,
             "seconds": self.seconds,
-            "clipped": list(self.clipped),
+            **{name: list(self.remarkable.get(name, ())) for name in REMARKS},
             "exit_code": self.exit_code,
         }
 
@@ -68,12 +96,11 @@ class Summary:
             f"{self.frames:,} frames ({self.hours:.2f} h): {sizes}",
             f"{self.fresh_shards} shards built in {self.seconds:.0f} s",
         ]
-        if self.clipped:
-            lines.append(
-                f"flow beyond the codec's bound in more than {CLIPPED_SHARE:.1%} of the "
-                f"values of {len(self.clipped)} videos: {', '.join(self.clipped[:10])}"
-                + (", ..." if len(self.clipped) > 10 else "")
-            )
+        for name, (words, _) in REMARKS.items():
+            if videos := self.remarkable.get(name):
+                named = ", ".join(videos[:NAMED]) + (", ..." if videos[NAMED:] else "")
+                count = "1 video" if len(videos) == 1 else f"{len(videos):,} videos"
+                lines.append(f"{count} {words}: {named}")
         if self.bad:
             lines.append(f"{len(self.bad)} quarantined:")
             lines += [f"  {name}: {reason}" for name, reason in self.bad.items()]
@@ -84,12 +111,14 @@ def summarize(
     store: Path, manifest: Manifest, *, shards: int, seconds: float
 ) -> Summary:
     """What a store holds after a run that built so many shards in so many seconds."""
-    frames, hours, clipped = 0, 0.0, []
+    frames, hours = 0, 0.0
+    remarkable: dict[str, list[str]] = {name: [] for name in REMARKS}
     for video in read_index(store) if manifest.videos else ():
         frames += video.frames
         hours += video.frames / video.fps / 3600 if video.fps > 0 else 0.0
-        if (video.clipped_share or 0.0) > CLIPPED_SHARE:
-            clipped.append(video.id)
+        for name, (_, holds) in REMARKS.items():
+            if holds(video):
+                remarkable[name].append(video.id)
     return Summary(
         store=store,
         videos=manifest.videos + len(manifest.bad),
@@ -103,5 +132,5 @@ def summarize(
         hours=hours,
         fresh_shards=shards,
         seconds=seconds,
-        clipped=tuple(clipped),
+        remarkable={name: tuple(ids) for name, ids in remarkable.items()},
     )

@@ -1,14 +1,14 @@
 """Looking after a store: verify, status, info."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.extraction import DAMAGED
 from pipeline.plan_file import read_plan
-from pipeline.store import Store
+from pipeline.store import Store, StoredVideo
 from pipeline.store.files import read_commit, write_json
 from pipeline.store.lease import Found, holder_of
 from pipeline.store.records import MANIFEST
@@ -123,6 +123,10 @@ def info(folder: Path, video_id: str | None = None) -> dict[str, Any]:
             "quarantined": len(store.manifest.bad),
             "frames": sum(video.frames for video in videos),
             "hours": round(sum(v.frames / v.fps for v in videos if v.fps) / 3600, 3),
+            "known_share": known_share(videos),
+            "without_known_vectors": sum(v.known_share == 0 for v in videos),
+            "damaged": sum(v.damaged > 0 for v in videos),
+            "cut_short": sum(v.missing_bytes > 0 for v in videos),
             "classes": list(store.classes),
             "splits": dict(store.splits),
             "modalities": {
@@ -148,7 +152,15 @@ def info(folder: Path, video_id: str | None = None) -> dict[str, Any]:
                 "width",
                 "fps",
                 "modalities",
+                "codec",
+                "source_height",
+                "source_width",
+                "pixel_aspect",
+                "rotation",
+                "damaged",
+                "missing_bytes",
                 "clipped_share",
+                "known_share",
                 "xxh3",
             ),
         )
@@ -160,6 +172,16 @@ def info(folder: Path, video_id: str | None = None) -> dict[str, Any]:
         valid = store.read(video.id, "mv_valid")
         facts["mv_valid"] = f"{int(valid.sum())} of {len(valid)} intervals"
     return facts
+
+
+def known_share(videos: Iterable[StoredVideo]) -> float | None:
+    """Share of all intervals of some videos with known vectors; None without mv."""
+    known, intervals = 0.0, 0
+    for video in videos:
+        if video.known_share is not None:
+            known += video.known_share * (video.frames - 1)
+            intervals += video.frames - 1
+    return round(known / intervals, 4) if intervals else None
 
 
 def full_id(store: Store, wanted: str) -> str:

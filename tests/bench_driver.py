@@ -22,7 +22,7 @@ from bench_memory import peak_mb
 from pipeline import extraction
 from pipeline.adapters import load
 from pipeline.execution import Execution
-from pipeline.extract.video import Block
+from pipeline.extract.video import Block, Facts
 from pipeline.plan import StoreSettings
 
 
@@ -37,7 +37,7 @@ class OneFrame(SimpleNamespace):
 @contextmanager
 def one_frame(path: Path) -> Iterator[OneFrame]:
     """The stand-in for the decoder."""
-    yield OneFrame(height=16, width=16, fps=25.0, codec="none")
+    yield OneFrame(facts=Facts(height=16, width=16, fps=25.0, codec="none"))
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from .clock import Clock
 from .errors import DecodeError, NotAVideo
+from .extent import missing_bytes
 from .references import NoReferences, References, Told, references
 
 CONTAINERS = (
@@ -35,6 +36,9 @@ GENERATE_PTS = 1
 
 NO_TIME_STAMPS = 0x80
 """AVFMT_NOTIMESTAMPS, of raw streams."""
+
+WIDEST_PIXEL = 4
+"""Times as wide as high, or as high as wide. Beyond, a stated shape is nonsense."""
 
 UNKNOWN_RATE = 25.0
 """Where neither header nor stream says how many frames a second has."""
@@ -74,13 +78,22 @@ class VideoFile:
         self._path, self._container, self._stream = path, container, stream
         self.codec: str = stream.codec_context.codec.canonical_name
         self.rate = _rate(stream)
+        self.missing_bytes = missing_bytes(path)
+        """How far the file ends before the end that its container states."""
         self.damaged = 0
-        """Packets that did not decode, so far."""
+        """Packets that did not decode or were incomplete, so far."""
 
     @property
     def profile(self) -> str:
         """Of the codec, in FFmpeg's words; some codecs tell with the first frame only."""
         return self._stream.codec_context.profile or ""
+
+    @property
+    def pixel_aspect(self) -> float:
+        """Width of a pixel for a height of 1; 1 where the file says nothing or nonsense."""
+        stated = self._stream.sample_aspect_ratio
+        known = stated is not None and 1 / WIDEST_PIXEL <= stated <= WIDEST_PIXEL
+        return float(stated) if stated is not None and known else 1.0
 
     def header(self) -> Header:
         """What the header says, with an estimate where it is silent."""
@@ -115,6 +128,7 @@ class VideoFile:
         count = 0
         for packet in self._packets():
             known.packet(packet)
+            self.damaged += packet.is_corrupt
             try:
                 frames = stream.decode(packet)
             except FFmpegError as error:
@@ -123,7 +137,7 @@ class VideoFile:
                     raise DecodeError(
                         f"{self.codec}: expected frames, got encrypted ones"
                     ) from error
-                self.damaged += 1
+                self.damaged += not packet.is_corrupt
                 known.lost()
                 reason = error.strerror or str(error)
                 continue

@@ -1,5 +1,6 @@
 """Display matrix -> how planes and vectors are turned upright."""
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -42,6 +43,10 @@ class Orientation(NamedTuple):
 
 UPRIGHT = Orientation()
 
+TOLERATED_DEGREES = 1.0
+"""So far from a multiple of 90 degrees an angle is taken for that, as players do: matrices
+are rounded, and some phones write what they measure."""
+
 
 def orientation(matrix: bytes | memoryview) -> Orientation:
     """What a display matrix asks for; upright where it is no multiple of 90 degrees.
@@ -50,11 +55,36 @@ def orientation(matrix: bytes | memoryview) -> Orientation:
         matrix: nine int32 (a b u, c d v, x y w): a pixel (x, y) is shown at
             (a x + c y, b x + d y), apart from the shift.
     """
-    if len(matrix) < 36:
+    a, b, c, d = _linear(matrix)
+    degrees = rotation(matrix)
+    if is_askew(degrees):
         return UPRIGHT
+    quarters = round(degrees / 90) % 4
+    mirrored = a * d - b * c < 0
+    return Orientation(
+        transpose=quarters in (1, 3),
+        flip_x=quarters in ((2, 3) if mirrored else (1, 2)),
+        flip_y=quarters in ((0, 3) if mirrored else (2, 3)),
+    )
+
+
+def rotation(matrix: bytes | memoryview) -> float:
+    """Degrees, clockwise, by which a display matrix turns the picture; 0 to below 360.
+
+    Rounded to hundredths. Of a mirrored picture: how the line from left to right turns.
+    """
+    a, b, _, _ = _linear(matrix)
+    return round(math.degrees(math.atan2(b, a)), 2) % 360
+
+
+def is_askew(degrees: float) -> bool:
+    """Whether an angle is no multiple of 90 degrees, so that nothing is turned."""
+    return abs(degrees - 90 * round(degrees / 90)) > TOLERATED_DEGREES
+
+
+def _linear(matrix: bytes | memoryview) -> tuple[int, int, int, int]:
+    """a, b, c and d; those of no turn where the matrix is damaged."""
+    if len(matrix) < 36:
+        return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(matrix, np.int32, count=5).tolist()
-    if a and d and not b and not c:
-        return Orientation(flip_x=a < 0, flip_y=d < 0)
-    if b and c and not a and not d:
-        return Orientation(transpose=True, flip_x=c < 0, flip_y=b < 0)
-    return UPRIGHT
+    return (a, b, c, d) if a * d - b * c else (1, 0, 0, 1)

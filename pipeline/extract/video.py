@@ -14,7 +14,7 @@ from .canonical import CanonicalVectors
 from .clock import Ticks
 from .decode import Picture, VideoFile, open_video
 from .errors import DecodeError
-from .orientation import Orientation, orientation
+from .orientation import orientation, rotation
 from .original import OriginalVectors
 from .side_data import side_data
 
@@ -87,6 +87,26 @@ class ExtractSettings:
         return not (self.modalities == ("mv",) and self.mv_source == "original")
 
 
+class Facts(NamedTuple):
+    """What is known of a video once it is open."""
+
+    height: int
+    width: int
+    """Of the stored grid, px."""
+    fps: float
+    """Of the stored frames."""
+    codec: str
+    source_height: int = 0
+    source_width: int = 0
+    """Of the first frame as it was decoded, px."""
+    pixel_aspect: float = 1.0
+    """Width of its pixels, for a height of 1."""
+    rotation: float = 0.0
+    """Degrees, clockwise, by which the file asks to be turned."""
+    missing_bytes: int = 0
+    """How far the file ends before the end that its container states."""
+
+
 class Block(NamedTuple):
     """Consecutive frames of a video, and the intervals that were finished meanwhile."""
 
@@ -98,6 +118,8 @@ class Block(NamedTuple):
     """`rgb` (F, H, W, 3) uint8, `flow` (F', H, W, 2) float32 (from `Postponed`: (F'+1, H, W)
     uint8 grey), `mv` (F'', M, N, 2) float32 and `mv_valid` (F'',) bool. Over all blocks F' and F'' sum up to T-1; in one block they may
     differ, as the encoder of `mv` looks ahead. The last block may have no frame."""
+    damaged: int = 0
+    """Packets of the file that did not decode or were incomplete, so far."""
 
 
 class Extraction:
@@ -109,34 +131,40 @@ class Extraction:
         self._video, self._settings, self._solver = video, settings, solver
         pictures = video.pictures()
         first = next(pictures)  # no frame at all: DecodeError
-        self._turned = _turned(first)
-        self.height, self.width = stored_size(
-            *self._turned.size(first.frame.height, first.frame.width),
-            short_side=settings.short_side,
+        source = (first.frame.height, first.frame.width)
+        matrix = side_data(first.frame, "DISPLAYMATRIX")
+        self._turned = orientation(matrix)
+        height, width = stored_size(
+            *self._turned.size(*source), short_side=settings.short_side
         )
-        """The stored grid, px. The first frame decides; frames of another size are
-        scaled to it."""
-        self.codec = video.codec
-        self.fps = settings.frames_per_second or video.rate
+        self.facts = Facts(
+            height=height,
+            width=width,
+            fps=settings.frames_per_second or video.rate,
+            codec=video.codec,
+            source_height=source[0],
+            source_width=source[1],
+            pixel_aspect=video.pixel_aspect,
+            rotation=rotation(matrix),
+            missing_bytes=video.missing_bytes,
+        )
+        """The first frame decides about the grid; frames of another size are scaled
+        to it."""
         self._pictures: Iterator[Picture] = chain([first], pictures)
         if settings.frames_per_second:
-            ticks = Ticks(frames_per_second=self.fps, rate=video.rate)
+            ticks = Ticks(frames_per_second=self.facts.fps, rate=video.rate)
             self._pictures = ticks.shown(self._pictures)
-
-    @property
-    def damaged(self) -> int:
-        """Packets of the file that did not decode, so far."""
-        return self._video.damaged
 
     def __iter__(self) -> Iterator[Block]:
         wanted = self._settings.modalities
+        height, width = self.facts[:2]
         most = BLOCK
         if "flow" not in wanted and self._settings.pixels:
-            most = min(max(CACHED_BYTES // (self.height * self.width * 3), 1), BLOCK)
-        frames = Frames(self.height, self.width, self._turned, most=most)
+            most = min(max(CACHED_BYTES // (height * width * 3), 1), BLOCK)
+        frames = Frames(height, width, self._turned, most=most)
         flow = None
         if "flow" in wanted and self._solver is not None:
-            flow = Flow(self._solver, self.height, self.width)
+            flow = Flow(self._solver, height, width)
         mv = self._vectors() if "mv" in wanted else None
         seconds: list[float] = []
         types: list[int] = []
@@ -154,7 +182,7 @@ class Extraction:
             times, kinds = np.array(seconds, np.float64), np.array(types, np.uint8)
             seconds.clear()
             types.clear()
-            return Block(times, kinds, arrays)
+            return Block(times, kinds, arrays, self._video.damaged)
 
         for picture in self._pictures:
             seconds.append(picture.seconds)
@@ -171,19 +199,17 @@ class Extraction:
                 yield block()
         if isinstance(mv, CanonicalVectors):
             mv.finish()
-        last = block()
-        if any(map(len, last.arrays.values())):
-            yield last
+        yield block()
 
     def _vectors(self) -> CanonicalVectors | OriginalVectors:
         settings = self._settings
         if settings.mv_source == "original":
             return OriginalVectors(
-                height=self.height, width=self.width, turned=self._turned
+                height=self.facts.height, width=self.facts.width, turned=self._turned
             )
         return CanonicalVectors(
-            height=self.height,
-            width=self.width,
+            height=self.facts.height,
+            width=self.facts.width,
             crf=settings.mv_crf,
             preset=settings.mv_preset,
             keyint=settings.mv_keyint,
@@ -233,7 +259,3 @@ def stored_size(height: int, width: int, *, short_side: int) -> tuple[int, int]:
             f"the short one, got {longer}: the frames are {width}x{height}"
         )
     return (short_side, longer) if height <= width else (longer, short_side)
-
-
-def _turned(first: Picture) -> Orientation:
-    return orientation(side_data(first.frame, "DISPLAYMATRIX"))

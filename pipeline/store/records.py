@@ -69,8 +69,21 @@ class VideoRecord:
     """Of the stored frames."""
     codec: str
     """Of the source: h264, mpeg4, ..."""
+    source_height: int = 0
+    source_width: int = 0
+    """As the source has it, in pixels, before it is turned; 0: not recorded."""
+    pixel_aspect: float = 1.0
+    """Width of a pixel of the source, for a height of 1."""
+    rotation: float = 0.0
+    """Degrees, clockwise, by which the source asks to be turned; a multiple of 90 was."""
+    damaged: int = 0
+    """Packets of the source that did not decode or were incomplete."""
+    missing_bytes: int = 0
+    """How far the source ends before the end that its container states."""
     first: int
     rows: int
+    known: int = 0
+    """Intervals whose vectors are known to be k -> k+1."""
     clipped: int = 0
     """Values beyond the bound of the flow codec, of all `values`."""
     values: int = 0
@@ -228,8 +241,21 @@ class IndexRecord:
     fps: float
     codec: str
     """Of the source."""
+    source_height: int = 0
+    source_width: int = 0
+    """As the source has it, in pixels, before it is turned; 0: not recorded."""
+    pixel_aspect: float = 1.0
+    """Width of a pixel of the source, for a height of 1."""
+    rotation: float = 0.0
+    """Degrees, clockwise, by which the source asks to be turned; a multiple of 90 was."""
+    damaged: int = 0
+    """Packets of the source that did not decode or were incomplete."""
+    missing_bytes: int = 0
+    """How far the source ends before the end that its container states."""
     clipped_share: float | None
     """Of flow values beyond the codec's bound; None without flow."""
+    known_share: float | None = None
+    """Of intervals whose vectors are known to be k -> k+1; None without mv or intervals."""
     rows: Mapping[str, Rows]
 
     def to_dict(self) -> dict[str, Any]:

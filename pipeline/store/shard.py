@@ -53,6 +53,11 @@ class Entry:
         return len(self._sizes)
 
     @property
+    def known(self) -> int:
+        """Intervals so far whose vectors are known to be k -> k+1."""
+        return sum(int(valid.sum()) for valid in self._valid)
+
+    @property
     def frames(self) -> int:
         """Frames so far, of any modality."""
         return sum(map(len, self._seconds))

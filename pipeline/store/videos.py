@@ -40,6 +40,19 @@ class StoredVideo:
     """Of flow values beyond what the codec stores; None without flow."""
     rows: Mapping[str, Rows]
     """Modality -> where it lies."""
+    known_share: float | None = None
+    """Of intervals with `mv_valid`; None without mv or without intervals."""
+    source_height: int = 0
+    source_width: int = 0
+    """As the source has it, in pixels, before it is turned; 0: not recorded."""
+    pixel_aspect: float = 1.0
+    """Width of a pixel of the source, for a height of 1."""
+    rotation: float = 0.0
+    """Degrees, clockwise, by which the source asks to be turned; a multiple of 90 was."""
+    damaged: int = 0
+    """Packets of the source that did not decode or were incomplete."""
+    missing_bytes: int = 0
+    """How far the source ends before the end that its container states."""
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -151,5 +164,12 @@ def _stored_video(
         fps=record.fps,
         codec=record.codec,
         clipped_share=record.clipped_share,
+        known_share=record.known_share,
+        source_height=record.source_height,
+        source_width=record.source_width,
+        pixel_aspect=record.pixel_aspect,
+        rotation=record.rotation,
+        damaged=record.damaged,
+        missing_bytes=record.missing_bytes,
         rows=rows,
     )

@@ -14,7 +14,13 @@ from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from pipeline.extract.clock import Clock, Ticks
 from pipeline.extract.decode import Picture, open_video, probe
 from pipeline.extract.errors import DecodeError, NotAVideo, VideoError
-from pipeline.extract.orientation import UPRIGHT, Orientation, orientation
+from pipeline.extract.orientation import (
+    UPRIGHT,
+    Orientation,
+    is_askew,
+    orientation,
+    rotation,
+)
 from pipeline.extract.references import UNKNOWN
 
 
@@ -391,7 +397,42 @@ def test_a_display_matrix_is_a_turn(values, turned):
     assert orientation(matrix(*values)) == turned
 
 
+def turned_by(degrees: float, *, mirrored: bool = False) -> bytes:
+    """The display matrix of a turn clockwise, upside down before it if mirrored."""
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    down = -1 if mirrored else 1
+    linear = [cosine, sine, 0, -sine * down, cosine * down, 0, 0, 0, 1 << 14]
+    return np.rint(np.array(linear) * (1 << 16)).astype("i4").tobytes()
+
+
+@pytest.mark.parametrize("mirrored", (False, True))
+@pytest.mark.parametrize("quarter", (0, 90, 180, 270))
+@pytest.mark.parametrize("off", (-0.99, -0.3, 0.001, 0.3, 0.99))
+def test_an_angle_within_a_degree_of_a_quarter_turn_is_one(quarter, mirrored, off):
+    upright = orientation(turned_by(quarter, mirrored=mirrored))
+    assert orientation(turned_by(quarter + off, mirrored=mirrored)) == upright
+    corner = np.zeros((2, 2), np.uint8)
+    corner[0, 0] = 1
+    expected = np.rot90(corner[::-1] if mirrored else corner, -quarter // 90)
+    np.testing.assert_array_equal(upright.planes(corner), expected)
+
+
+def test_a_matrix_off_by_a_unit_is_a_quarter_turn():
+    unit = np.frombuffer(matrix(0, 1, -1, 0), "i4").copy()
+    unit[[0, 4]] = 1
+    assert orientation(unit.tobytes()) == Orientation(True, True, False)
+
+
+@pytest.mark.parametrize("degrees", (1.02, 45, 91.02, 135, 268.98, 358.9))
+def test_any_other_angle_turns_nothing_and_is_known(degrees):
+    assert orientation(turned_by(degrees)) == UPRIGHT
+    assert rotation(turned_by(degrees)) == pytest.approx(degrees, abs=0.01)
+    assert is_askew(rotation(turned_by(degrees)))
+    assert not is_askew(rotation(turned_by(round(degrees / 90) * 90)))
+
+
 def test_a_damaged_display_matrix_turns_nothing():
+    assert rotation(b"") == rotation(matrix(0, 0, 0, 0)) == 0
     assert orientation(b"") == orientation(b"abc") == UPRIGHT
 
 

@@ -16,7 +16,7 @@ from pipeline.batched import Batched
 from pipeline.build import build_shard
 from pipeline.extract.blocks import Postponed
 from pipeline.extract.errors import DecodeError
-from pipeline.extract.video import Block, open_extraction
+from pipeline.extract.video import Block, Facts, open_extraction
 from pipeline.flow.batches import Coding
 from pipeline.plan import PlannedVideo, ShardPlan, StoreSettings, new_plan
 from pipeline.stages import CodedBlock
@@ -141,8 +141,7 @@ def failing(path: Path, *, error: BaseException, at: int = 2) -> Iterator[object
 class _Failing:
     def __init__(self, extraction, error: BaseException, at: int) -> None:
         self._extraction, self._error, self._at = extraction, error, at
-        self.height, self.width = extraction.height, extraction.width
-        self.fps, self.codec = extraction.fps, extraction.codec
+        self.facts = extraction.facts
 
     def __iter__(self) -> Iterator[Block]:
         for number, block in enumerate(self._extraction):
@@ -222,8 +221,7 @@ def test_isolated_videos_give_the_same_bytes(folder, tmp_path):
 class _Endless:
     """A video without end, in blocks of a megabyte."""
 
-    height = width = 512
-    fps, codec = 25.0, "none"
+    facts = Facts(height=512, width=512, fps=25.0, codec="none")
     read = 0
 
     def __iter__(self) -> Iterator[Block]:

@@ -169,7 +169,7 @@ def test_the_frame_rate_chooses_frames(tmp_path: Path):
         modalities=("rgb", "flow", "mv"), short_side=48, frames_per_second=12.5
     )
     with open_extraction(path, settings, Difference()) as extraction:
-        assert extraction.fps == 12.5
+        assert extraction.facts.fps == 12.5
     arrays = extracted(path, settings)
     np.testing.assert_array_equal(arrays["rgb"], every["rgb"][::2])
     np.testing.assert_allclose(arrays["seconds"], np.arange(10) * 0.08, atol=1e-9)

@@ -1,0 +1,103 @@
+"""What is recorded of odd videos, and told at the end of a run and by `info`."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from encoded import LAST_FRAME_ONLY, encode, packets_of, rgb_frames
+from small_videos import data_set
+
+from pipeline import upkeep
+from pipeline.execution import Execution
+from pipeline.extraction import extract
+from pipeline.plan import StoreSettings
+from pipeline.store import Store
+from pipeline.summary import Summary
+
+
+def stored(folder: Path, modalities=("mv",), **settings) -> tuple[Summary, Path]:
+    """A store of the folder's videos, made in this process."""
+    out = folder.parent / "store"
+    summary = extract(
+        data_set(folder),
+        StoreSettings(short_side=32, **settings).record(modalities),
+        out=out,
+        execution=Execution(ray="off", workers=0),
+    )
+    return summary, out
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "videos/a").mkdir(parents=True)
+    return tmp_path / "videos"
+
+
+def noise(frames: int) -> list:
+    return rgb_frames(
+        np.random.default_rng(0).integers(0, 256, (frames, 32, 48, 3), np.uint8)
+    )
+
+
+def test_videos_without_known_vectors_are_told_and_shown(folder: Path):
+    encode(folder / "a/known.mp4", noise(9), options=LAST_FRAME_ONLY | {"g": "3"})
+    encode(folder / "a/vp8.webm", noise(4), codec="libvpx")
+    encode(folder / "a/still.mp4", noise(1))
+    summary, out = stored(folder, mv_source="original")
+    assert summary.remarkable["without_known_vectors"] == ("a/vp8",)
+    assert "1 video without any known vector" in summary.text()
+    assert summary.text().endswith(": a/vp8")
+    assert summary.to_dict()["without_known_vectors"] == ["a/vp8"]
+    shares = {video.id: video.known_share for video in Store(out).videos()}
+    assert shares == {"a/known": 6 / 8, "a/vp8": 0, "a/still": None}
+    assert upkeep.info(out)["known_share"] == round(6 / 11, 4)
+    assert upkeep.info(out)["without_known_vectors"] == 1
+    assert upkeep.info(out, "a/known")["known_share"] == 0.75
+
+
+def test_the_share_of_known_vectors_is_null_without_vectors(folder: Path):
+    encode(folder / "a/v.mp4", noise(3))
+    summary, out = stored(folder, ("rgb",))
+    (video,) = Store(out).videos()
+    assert video.known_share is None and upkeep.info(out)["known_share"] is None
+    assert not any(summary.remarkable.values())
+
+
+def test_damage_and_missing_ends_are_recorded_and_told(folder: Path):
+    frames = [frame.reformat(format="yuvj420p") for frame in noise(8)]
+    for name in ("sound", "damaged", "cut"):
+        encode(folder / f"a/{name}.avi", frames, codec="mjpeg", pix_fmt="yuvj420p")
+    path = folder / "a/damaged.avi"
+    octets = path.read_bytes()
+    fourth = packets_of(path)[3]
+    path.write_bytes(octets.replace(fourth, bytes(len(fourth))))
+    path = folder / "a/cut.avi"
+    path.write_bytes(octets[: len(octets) // 2])
+    summary, out = stored(folder, ("rgb", "mv"))
+    videos = {video.id: video for video in Store(out).videos()}
+    assert {name: v.damaged for name, v in videos.items()} == {
+        "a/cut": 1,
+        "a/damaged": 1,
+        "a/sound": 0,
+    }
+    missing = len(octets) - len(octets) // 2
+    assert videos["a/cut"].missing_bytes == missing and videos["a/cut"].frames < 8
+    assert videos["a/damaged"].missing_bytes == videos["a/sound"].missing_bytes == 0
+    assert videos["a/damaged"].frames == 7
+    assert summary.remarkable["cut_short"] == ("a/cut",)
+    assert summary.remarkable["damaged"] == ("a/cut", "a/damaged")
+    assert "2 videos with damaged packets" in summary.text()
+    assert "1 video of a file that ends before its container says" in summary.text()
+    facts = upkeep.info(out)
+    assert (facts["damaged"], facts["cut_short"]) == (2, 1)
+
+
+@pytest.mark.parametrize(("degrees", "size"), ((90, (48, 32)), (45, (32, 48))))
+def test_turns_are_recorded_and_odd_ones_told(folder: Path, degrees, size):
+    """PyAV's rotation is counterclockwise."""
+    encode(folder / "a/v.mp4", noise(2), rotation=-degrees)
+    summary, out = stored(folder, ("rgb",))
+    (video,) = Store(out).videos()
+    assert (video.height, video.width, video.rotation) == (*size, degrees)
+    assert (video.source_height, video.source_width) == (32, 48)
+    assert bool(summary.remarkable["askew"]) == (degrees == 45)
