@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from pipeline.adapters.narrow import without
 from pipeline.adapters.videos import DataSet
 from pipeline.estimate import Estimate, bytes_per_frame, estimate
 from pipeline.execution import POOL, Execution, gathered, outcomes, require_backend
@@ -56,6 +57,7 @@ def extract(
         KeyboardInterrupt: stopped; what is published stays, the same call goes on.
     """
     began = time.monotonic()
+    dataset = as_planned(dataset, out)
     plan = store_plan(dataset, settings, out=out)
     modalities = [part for part in settings if part != "common"]
     if "flow" in modalities:
@@ -75,6 +77,16 @@ def extract(
         clear_arriving(out)
     shards = len({task.plan.shard for task in tasks})
     return summarize(out, manifest, shards=shards, seconds=time.monotonic() - began)
+
+
+def as_planned(dataset: DataSet, out: Path) -> DataSet:
+    """The data set without what could not be read when the store in a folder was planned.
+
+    A store goes on as it was planned; the reasons say that another one would take it in.
+    """
+    if not (out / PLAN).is_file():
+        return dataset
+    return without(dataset, read_plan(out).unusable)
 
 
 def store_plan(
@@ -97,6 +109,7 @@ def store_plan(
             videos=tuple(sorted(videos)),
             ends=old.ends,
             settings=settings,
+            unusable=dataset.unusable,
         )
         return extended(old, asked)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -104,7 +117,13 @@ def store_plan(
             f"{out}: expected a store, an empty folder or a new one, got something else"
         )
     per_frame = bytes_per_frame(dataset.folder, videos)
-    return new_plan(dataset.name, videos, settings, bytes_per_frame=per_frame)
+    return new_plan(
+        dataset.name,
+        videos,
+        settings,
+        bytes_per_frame=per_frame,
+        unusable=dataset.unusable,
+    )
 
 
 def dry_run(
@@ -119,6 +138,7 @@ def dry_run(
     Raises:
         PlanError: as in `extract`.
     """
+    dataset = as_planned(dataset, out)
     plan = store_plan(dataset, settings, out=out)
     modalities = [part for part in settings if part != "common"]
     tasks = _tasks(plan, modalities, dataset.folder, out, execution)

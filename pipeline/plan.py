@@ -6,7 +6,7 @@ A store is planned once. Its videos (names and sizes), its cuts and its settings
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -103,6 +103,9 @@ class StorePlan:
     """Sorted by id. Shard k holds videos[ends[k-1]:ends[k]]."""
     ends: tuple[int, ...]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """What could not be read when the store was planned, so that it is not among the
+    videos -> reason; folders end in `/`. Not part of the fingerprint."""
 
     @property
     def shards(self) -> int:
@@ -147,6 +150,7 @@ class StorePlan:
             "fingerprint": self.fingerprint,
             "settings": self.settings,
             "ends": list(self.ends),
+            "unusable": dict(self.unusable),
             "videos": [list(video) for video in self.videos],
         }
 
@@ -168,6 +172,7 @@ class StorePlan:
                 videos=tuple(PlannedVideo(*video) for video in value["videos"]),
                 ends=tuple(value["ends"]),
                 settings=value["settings"],
+                unusable=value["unusable"],
             )
         except (KeyError, TypeError) as error:
             raise PlanError(
@@ -181,12 +186,14 @@ def new_plan(
     settings: Mapping[str, Mapping[str, Any]],
     *,
     bytes_per_frame: float,
+    unusable: Mapping[str, str] | None = None,
 ) -> StorePlan:
     """Cut the videos, in the order of their ids, into shards of about equal work.
 
     Args:
         videos: at least one.
         bytes_per_frame: of the source files; it turns sizes into estimated frames.
+        unusable: what cannot be read, and why.
     """
     ordered = sorted(videos)
     frames = [max(video.size_bytes / bytes_per_frame, 1.0) for video in ordered]
@@ -195,6 +202,7 @@ def new_plan(
         videos=tuple(ordered),
         ends=tuple(shard_ends(frames)),
         settings=settings,
+        unusable=unusable or {},
     )
 
 
@@ -227,7 +235,7 @@ def extended(old: StorePlan, new: StorePlan) -> StorePlan:
             f"the store was planned for dataset {old.dataset!r}, got {new.dataset!r}"
         )
     if old.videos != new.videos:
-        raise PlanError(_video_difference(old.videos, new.videos))
+        raise PlanError(_video_difference(old.videos, new))
     for part, wanted in new.settings.items():
         for name, value in wanted.items():
             stored = old.settings.get(part, wanted).get(name)
@@ -237,17 +245,19 @@ def extended(old: StorePlan, new: StorePlan) -> StorePlan:
                     ": settings of a store never change (use another --out)"
                 )
     settings = {**new.settings, **old.settings}
-    return StorePlan(
-        dataset=old.dataset, videos=old.videos, ends=old.ends, settings=settings
-    )
+    return replace(old, settings=settings)
 
 
-def _video_difference(old: Sequence[PlannedVideo], new: Sequence[PlannedVideo]) -> str:
+def _video_difference(old: Sequence[PlannedVideo], new: StorePlan) -> str:
     before = {video.id: video for video in old}
-    after = {video.id: video for video in new}
+    after = {video.id: video for video in new.videos}
     kinds = {
         "gained": [name for name in after if name not in before],
-        "lost": [name for name in before if name not in after],
+        "lost": [
+            name + _why_lost(video.path, new.unusable)
+            for name, video in before.items()
+            if name not in after
+        ],
         "changed": [n for n in after if n in before and after[n] != before[n]],
     }
     said = [
@@ -259,3 +269,10 @@ def _video_difference(old: Sequence[PlannedVideo], new: Sequence[PlannedVideo]) 
         f"the videos are not those the store was planned for: {'; '.join(said)}"
         " (use another --out, or restore the folder)"
     )
+
+
+def _why_lost(path: str, unusable: Mapping[str, str]) -> str:
+    for name, reason in unusable.items():
+        if path == name or (name[-1] == "/" and path.startswith(name)):
+            return f": {name} {reason}"
+    return ""

@@ -165,7 +165,7 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
     videos = {video.id: video for video in dataset.videos}
     kept_kinds, kept = _earlier_splits(store, set(dataset.splits))
     complete = [m for m in plan.modalities if _complete(plan, m, store)]
-    bad: dict[str, str] = {}
+    bad = dict(dataset.unusable)
     files: dict[str, list[FileRecord]] = {modality: [] for modality in complete}
     count = 0
 

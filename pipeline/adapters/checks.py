@@ -6,7 +6,9 @@ from pathlib import Path
 
 import xxhash
 
-from .scan import File, without_suffix
+from .errors import DatasetNotFound
+from .kinds import ARCHIVES, IMAGES, suffix, without_suffix
+from .scan import File, Scan
 from .videos import Finding, Video
 
 PROBE_BYTES = 1 << 16
@@ -66,6 +68,39 @@ def duplicates(folder: Path, videos: Sequence[Video]) -> list[Finding]:
     return findings
 
 
+def none_found(expected: str, found: Scan, *, advice: str = "") -> DatasetNotFound:
+    """The error of a folder without a video: what lies there instead, and what to do.
+
+    Args:
+        expected: "expected videos in FOLDER".
+        advice: how the line ends where nothing in the folder says more.
+    """
+    endings = Counter(suffix(name) or "without a suffix" for name in found.others)
+    if archives := [name for name in found.others if suffix(name) in ARCHIVES]:
+        more = f", but {_some(archives)}: unpack first"
+    elif images := [(n, ending) for ending, n in endings.items() if ending in IMAGES]:
+        count, ending = max(images)
+        more = (
+            f", but {count:,} {ending} (extracted frames?): videos themselves are read,"
+            " as vectors and times come from them"
+        )
+    elif endings[".gif"]:
+        more = (
+            f", but {endings['.gif']:,} .gif: pictures by their name; make videos of"
+            " them first, as by: ffmpeg -i a.gif a.mp4"
+        )
+    elif endings:
+        kinds = ", ".join(
+            f"{count:,} {ending}" for ending, count in endings.most_common(3)
+        )
+        more = f", but files that are no videos by name or content: {kinds}{advice}"
+    else:
+        more = advice
+    for finding in found.findings:
+        more += f"; {finding.text} ({_some(finding.names)})"
+    return DatasetNotFound(f"{expected}, found none{more}")
+
+
 def completeness(
     expected: Mapping[str, int],
     missing: Collection[str],
@@ -119,6 +154,11 @@ def not_videos(
     }
     text = "files left out, no videos by name or content"
     return Finding.of("not a video", text, set(others) - known)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def _grouped(folder, videos, content_hash, unreadable) -> list[list[Video]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from . import checks, lists
-from .errors import DatasetError, DatasetNotFound
+from .errors import DatasetError
 from .listing import Listing, read_listing
 from .matching import Match, Matcher, match_findings
 from .rows import Row, videos_of
@@ -38,7 +38,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
     given = folder
     folder, found = unwrapped(folder, scan(folder), levels=1)
     if not found.files:
-        raise DatasetNotFound(f"expected videos in {folder}, found none")
+        raise checks.none_found(f"expected videos in {folder}", found)
     own = [place for place in (folder, given) if lists.find_pairs(place)]
     source = splits or next(iter(own), None)
     listing = Listing({}, (), (), (), ())
@@ -60,6 +60,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         classes=classes,
         videos=videos,
         splits=dict.fromkeys(listing.splits, "lists"),
+        unusable=found.unusable,
         findings=(
             *_unlabelled(rows),
             *missing_from_lists(listing),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import lists, official
 from .errors import DatasetError
-from .scan import without_suffix
+from .kinds import without_suffix
 from .videos import DataSet
 
 SOURCE = "https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database"

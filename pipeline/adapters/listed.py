@@ -10,7 +10,7 @@ from . import checks, lists
 from .errors import DatasetError, DatasetNotFound
 from .folder import lists_read, missing_from_lists
 from .listing import read_listing
-from .matching import Match, Matcher, match_findings
+from .matching import Match, Matcher, lost, match_findings
 from .rows import Row, videos_of
 from .scan import scan
 from .videos import DataSet
@@ -34,7 +34,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
     """
     found = scan(folder)
     if not found.files:
-        raise DatasetNotFound(f"expected videos in {folder}, found none")
+        raise checks.none_found(f"expected videos in {folder}", found)
     source = splits or folder
     if not source.exists():
         raise DatasetNotFound(f"expected a list of videos: {source}: no such file")
@@ -62,6 +62,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         classes=classes,
         videos=videos,
         splits=dict.fromkeys(listing.splits, "lists"),
+        unusable=lost(found.unusable, listing.missing),
         findings=(
             *missing_from_lists(listing),
             *checks.unexpected(unlisted, "as the list does not name them"),

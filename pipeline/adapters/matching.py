@@ -1,11 +1,12 @@
 """Names in lists -> files on disk, whatever their suffix, case or folder."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from .scan import File, without_suffix
+from .kinds import without_suffix
+from .scan import File
 from .videos import Finding
 
 
@@ -65,6 +66,24 @@ class Matcher:
         suffix = name.removeprefix(stem)
         other_suffix = suffix and not best.path.endswith(suffix)
         return Match(best, "extension" if other_suffix else "place")
+
+
+def lost(unusable: Mapping[str, str], missing: Iterable[str]) -> dict[str, str]:
+    """Of what cannot be read, all that may be one of the videos that lists miss.
+
+    Args:
+        unusable: `Scan.unusable`.
+        missing: names in lists without a file.
+    """
+    names = list(missing)
+    matcher = Matcher(File(name, 0) for name in unusable if name[-1] != "/")
+    found = (matcher.find(name, anywhere=True) for name in names)
+    meant = {match.file.path for match in found if match}
+    return {
+        name: reason
+        for name, reason in unusable.items()
+        if name in meant or (names and name[-1] == "/")
+    }
 
 
 def match_findings(matches: Iterable[tuple[str, Match]]) -> list[Finding]:

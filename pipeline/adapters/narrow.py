@@ -2,7 +2,7 @@
 
 import difflib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from .errors import DatasetError
@@ -20,7 +20,7 @@ def kept_classes(dataset: DataSet, names: Sequence[str]) -> DataSet:
     chosen = {_class_name(dataset, name) for name in names}
     part = with_classes(dataset, [name for name in dataset.classes if name in chosen])
     expected = {name: dataset.expected[name] for name in chosen & set(dataset.expected)}
-    return replace(part, expected=expected)
+    return replace(part, expected=expected, unusable=_of_classes(dataset, chosen))
 
 
 def limited(dataset: DataSet, limit: int) -> DataSet:
@@ -52,11 +52,38 @@ def limited(dataset: DataSet, limit: int) -> DataSet:
         dataset,
         videos=tuple(video for video in dataset.videos if video.id in chosen),
         expected={},
+        unusable={},
         facts=(*dataset.facts, fact),
     )
     used = {label for video in part.videos for label in video.labels}
     names = [name for label, name in enumerate(dataset.classes) if label in used]
     return with_classes(part, names, unlabelled=True)
+
+
+def without(dataset: DataSet, unusable: Mapping[str, str]) -> DataSet:
+    """The data set without videos that could not be read earlier, though now they can.
+
+    Args:
+        unusable: `DataSet.unusable` of then.
+    """
+    folders = tuple(name for name in unusable if name[-1] == "/")
+    back = {
+        video.path
+        for video in dataset.videos
+        if video.path in unusable or video.path.startswith(folders)
+    }
+    videos = [video for video in dataset.videos if video.path not in back]
+    used = {label for video in videos for label in video.labels}
+    names = [name for label, name in enumerate(dataset.classes) if label in used]
+    part = replace(dataset, videos=tuple(videos))
+    part = with_classes(part, names, unlabelled=True) if back else dataset
+    now = {
+        name: f"could not be read when the store was planned ({why}); now it can, and a"
+        " store made anew (another --out) takes it in"
+        for name, why in unusable.items()
+        if name not in dataset.unusable
+    }
+    return replace(part, unusable={**unusable, **now, **dataset.unusable})
 
 
 def with_classes(
@@ -85,6 +112,16 @@ def with_classes(
             )
             videos.append(replace(video, labels=labels, segments=segments))
     return replace(dataset, classes=tuple(names), videos=tuple(videos))
+
+
+def _of_classes(dataset: DataSet, chosen: Collection[str]) -> dict[str, str]:
+    """What cannot be read, but for what lies in the folder of a class not chosen."""
+    others = {*dataset.classes, *dataset.expected} - set(chosen)
+    return {
+        name: why
+        for name, why in dataset.unusable.items()
+        if others.isdisjoint(name.split("/")[:-1])
+    }
 
 
 def _class_name(dataset: DataSet, name: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import checks
-from .errors import DatasetError, DatasetNotFound
-from .matching import Match, Matcher, match_findings
+from .errors import DatasetError
+from .matching import Match, Matcher, lost, match_findings
 from .rows import Row, videos_of
 from .scan import scan, unwrapped
 from .videos import DataSet, Finding, Video
@@ -61,8 +61,10 @@ def dataset(
     """
     folder, found = unwrapped(folder, scan(folder), classes=lists.classes)
     if not found.files:
-        raise DatasetNotFound(
-            f"expected the videos of {title} in {folder}, found none; get them from {source}"
+        raise checks.none_found(
+            f"expected the videos of {title} in {folder}",
+            found,
+            advice=f"; get them from {source}",
         )
     matches = _matches(lists.videos, Matcher(found.files))
     if not matches:
@@ -80,11 +82,10 @@ def dataset(
     present = Counter(row.class_names[0] for row in rows)
     counts = Counter(entry.class_name for entry in lists.videos.values())
     expected = {class_name: counts[class_name] for class_name in lists.classes}
+    missing = lists.videos.keys() - matches.keys()
     taken = {match.file.path for match in matches.values()}
     findings: list[Finding] = [
-        *checks.completeness(
-            expected, lists.videos.keys() - matches.keys(), present, whole=title
-        ),
+        *checks.completeness(expected, missing, present, whole=title),
         *checks.unexpected(
             [file.path for file in found.files if file.path not in taken],
             "as the lists do not name them",
@@ -101,6 +102,7 @@ def dataset(
         videos=videos,
         splits=lists.splits,
         expected=expected,
+        unusable=lost(found.unusable, missing),
         findings=tuple(findings),
         facts=tuple(lists.facts),
     )

@@ -4,33 +4,29 @@ One pass of `os.scandir`, one `stat` per video, nothing decoded.
 """
 
 import os
-import re
-from collections.abc import Collection, Iterator
+import stat
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from .errors import DatasetNotFound
+from .kinds import (
+    OTHER_SUFFIXES,
+    SERVICE_FOLDERS,
+    SUFFIXES,
+    UNFINISHED,
+    Damaged,
+    looks_like_video,
+    suffix,
+    without_suffix,
+)
 from .videos import Finding
 
-SUFFIXES = frozenset(
-    """
-    .264 .265 .3g2 .3gp .asf .avi .divx .f4v .flv .h264 .h265 .hevc .ivf .m1v .m2ts .m2v
-    .m4v .mkv .mov .mp4 .mpeg .mpg .mxf .ogv .rm .rmvb .vob .webm .wmv .y4m
-    """.split()  # noqa: SIM905 - thirty strings in quotes are no easier to read
-)
-"""Videos by name. `.ts` is not among them (TypeScript): it is looked into."""
-
-OTHER_SUFFIXES = frozenset(
-    """
-    .bmp .crdownload .csv .gif .gz .h5 .jpeg .jpg .json .jsonl .mat .md .mp3 .npy .npz
-    .part .pdf .pkl .png .pt .pth .py .rar .tar .tmp .txt .wav .xml .yaml .yml .zip
-    """.split()  # noqa: SIM905
-)
-"""Not videos, or not yet, known without opening them."""
-
-HEAD_BYTES = 512
-STILL_OR_SOUND = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"M4A ", b"M4B ")
-"""Brands of the MP4 family that are pictures or sound."""
+MOST_WAYS = 8
+"""A folder that so many ways through links have led to is not walked once more: links
+among a few dozen folders make more ways than anyone can walk."""
 
 
 class File(NamedTuple):
@@ -54,12 +50,32 @@ class Scan(NamedTuple):
     others: tuple[str, ...]
     """Files that are no videos, relative and sorted; hidden ones are not listed."""
     findings: tuple[Finding, ...]
+    unusable: Mapping[str, str]
+    """What is or may hold a video and cannot be read -> reason. Folders end in `/`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Oddities:
+    """What a walk met that is neither a file nor a folder to read."""
+
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    """Kind of finding -> names."""
+    unusable: dict[str, str] = field(default_factory=dict)
+
+    def leave_out(self, kind: str, name: str) -> None:
+        self.left_out.setdefault(kind, []).append(_printable(name))
+
+    def lose(self, kind: str, name: str, reason: str) -> None:
+        """Leave out what may be a video, or folder of videos."""
+        self.left_out.setdefault(kind, []).append(_printable(name))
+        if suffix(name) not in OTHER_SUFFIXES:
+            self.unusable[_printable(name)] = reason
 
 
 def scan(folder: Path) -> Scan:
     """Walk a folder, links included, and sort videos from other files.
 
-    A video has the name of one (`SUFFIXES`) or, with a suffix that says nothing,
+    A video has the name of one (`kinds.SUFFIXES`) or, with a suffix that says nothing,
     begins like one. Links that lie in the folder are followed wherever they lead: its
     owner put them there. A link back to a folder it lies in is not, and listed.
 
@@ -71,27 +87,42 @@ def scan(folder: Path) -> Scan:
         raise DatasetNotFound(f"expected a folder of videos, found {came}: {folder}")
     files: list[File] = []
     others: list[str] = []
-    odd: dict[str, list[str]] = {}
-    for entry, name in _walk(folder, "", (_identity(folder),), odd):
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            odd.setdefault("name", []).append(name)
+    odd = _Oddities()
+    halves: set[str] = set()
+    for entry, name in _walk(folder, odd):
+        if UNFINISHED.fullmatch(entry.name):
+            odd.leave_out("unfinished", name)
+            halves.add(name)
             continue
+        is_video = False
         try:
-            if looks_like_video(entry):
-                size = entry.stat().st_size
-                files.append(File(name, size))
+            is_video = looks_like_video(entry)
+            name.encode()
+            if is_video:
+                files.append(File(name, entry.stat().st_size))
             else:
                 others.append(name)
+        except UnicodeEncodeError:
+            if is_video:
+                odd.lose("name", name, "its name is not valid UTF-8")
+            else:
+                odd.leave_out("name", name)
         except OSError as error:
-            odd.setdefault("unreadable", []).append(f"{name} ({error.strerror})")
-    files.sort()
-    others.sort()
-    empty = [file.path for file in files if file.size_bytes == 0]
-    if empty:
-        odd["empty"] = empty
-    return Scan(tuple(files), tuple(others), tuple(_findings(odd)))
+            odd.lose("unreadable", name, f"cannot be read: {error.strerror}")
+        except Damaged as error:
+            odd.lose("damaged", name, str(error))
+    whole = [file for file in files if f"{file.path}.aria2" not in halves]
+    for file in sorted(set(files) - set(whole)):
+        odd.leave_out("unfinished", file.path)
+    for file in whole:
+        if file.size_bytes == 0:
+            odd.leave_out("empty", file.path)
+    return Scan(
+        tuple(sorted(whole)),
+        tuple(sorted(others)),
+        tuple(_findings(odd.left_out)),
+        dict(sorted(odd.unusable.items())),
+    )
 
 
 def unwrapped(
@@ -107,124 +138,136 @@ def unwrapped(
         levels: folders that every video must still lie in.
     """
     while found.files:
-        tops = {file.path.partition("/")[0] for file in found.files}
+        names = [*(file.path for file in found.files), *found.unusable]
+        tops = {name.partition("/")[0] for name in names}
         top = next(iter(tops))
         if len(tops) > 1 or top in classes:
             break
         if any(file.path.count("/") <= levels for file in found.files):
             break
-        cut = len(top) + 1
-        files = (File(file.path[cut:], file.size_bytes) for file in found.files)
-        others = (name[cut:] for name in found.others if name.startswith(top + "/"))
-        findings = (
-            finding._replace(
-                names=tuple(name.removeprefix(top + "/") for name in finding.names)
-            )
-            for finding in found.findings
-        )
-        found = Scan(tuple(files), tuple(others), tuple(findings))
+        found = _inside(found, top + "/")
         folder = folder / top
     return folder, found
 
 
-def looks_like_video(entry: os.DirEntry[str] | Path) -> bool:
-    """Whether a file is a video by its name or, failing that, by its first bytes.
-
-    Raises:
-        OSError: the file had to be opened and could not be.
-    """
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix in SUFFIXES:
-        return True
-    if suffix in OTHER_SUFFIXES:
-        return False
-    with open(entry, "rb") as file:
-        return begins_like_video(file.read(HEAD_BYTES))
-
-
-def begins_like_video(head: bytes) -> bool:
-    """Whether the first `HEAD_BYTES` of a file are those of a container or raw stream."""
-    if head[4:8] == b"ftyp":
-        return head[8:12] not in STILL_OR_SOUND
-    if head[:4] == b"RIFF":
-        return head[8:12] == b"AVI "
-    if head[:4] == b"OggS":
-        return b"theora" in head
-    if head[:1] == b"G":  # MPEG transport stream: a sync byte every 188 (192) bytes
-        return head[188:189] == head[376:377] == b"G"
-    if head[4:5] == b"G":
-        return head[196:197] == head[388:389] == b"G"
-    return head[4:8] in (b"moov", b"mdat", b"wide") or head.startswith(
-        (
-            b"\x1a\x45\xdf\xa3",  # Matroska, WebM
-            b"FLV\x01",
-            b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # ASF, WMV
-            b"DKIF",  # IVF
-            b"YUV4MPEG2",
-            b".RMF",
-            b"\x00\x00\x01\xba",  # MPEG programme stream
-            b"\x00\x00\x01\xb0",  # MPEG-4 Part 2
-            b"\x00\x00\x01\xb3",  # MPEG-1, MPEG-2
-            b"\x00\x00\x00\x01\x06",  # H.264: SEI, parameter sets, delimiter
-            b"\x00\x00\x00\x01\x09",
-            b"\x00\x00\x00\x01\x27",
-            b"\x00\x00\x00\x01\x47",
-            b"\x00\x00\x00\x01\x67",
-            b"\x00\x00\x01\x67",
-            b"\x00\x00\x00\x01\x40\x01",  # H.265
-            b"\x00\x00\x00\x01\x46\x01",
-        )
+def _inside(found: Scan, prefix: str) -> Scan:
+    """The scan as seen from a folder in which all of it lies."""
+    cut = len(prefix)
+    return Scan(
+        tuple(File(file.path[cut:], file.size_bytes) for file in found.files),
+        tuple(name[cut:] for name in found.others if name.startswith(prefix)),
+        tuple(
+            finding._replace(
+                names=tuple(name.removeprefix(prefix) for name in finding.names)
+            )
+            for finding in found.findings
+        ),
+        {name.removeprefix(prefix): why for name, why in found.unusable.items()},
     )
 
 
-def without_suffix(name: str) -> str:
-    """A path or name without the suffix of a video; other dots belong to the name.
+class _Visit(NamedTuple):
+    """A folder on the way from the top to where the walk is."""
 
-    >>> without_suffix("a/Dr. No_kick_1.avi"), without_suffix("a/Dr. No_kick_1")
-    ('a/Dr. No_kick_1', 'a/Dr. No_kick_1')
-    """
-    stem, suffix = os.path.splitext(name)
-    if suffix.lower() in SUFFIXES or re.fullmatch(r"\.[A-Za-z]\w{0,3}", suffix):
-        return stem
-    return name
+    entries: Iterator[os.DirEntry[str]]
+    prefix: str
+    identity: tuple[int, int]
+    linked: bool
+    """Reached through a link."""
 
 
-def _walk(
-    folder: Path | str, prefix: str, ancestors: tuple, odd: dict[str, list[str]]
-) -> Iterator[tuple[os.DirEntry[str], str]]:
+def _walk(folder: Path, odd: _Oddities) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """All files in order of their paths, with their names relative to the folder."""
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        way = [_Visit(_entries(folder), "", _identity(folder), False)]
     except OSError as error:
-        if not prefix:
-            raise DatasetNotFound(
-                f"expected a folder that can be read: {folder}: {error.strerror}"
-            ) from error
-        odd.setdefault("unreadable", []).append(f"{prefix} ({error.strerror})")
-        return
-    for entry in entries:
-        name = prefix + entry.name
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
-            if os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                odd.setdefault("hidden", []).append(name)
-        elif _leads_nowhere(entry):
-            odd.setdefault("broken link", []).append(name)
-        elif entry.is_dir():
-            identity = _identity(entry.path)
-            if identity in ancestors:
-                odd.setdefault("loop", []).append(name)
-            else:
-                yield from _walk(entry.path, name + "/", (*ancestors, identity), odd)
-        elif entry.is_file():
+        raise DatasetNotFound(
+            f"expected a folder that can be read: {folder}: {error.strerror}"
+        ) from error
+    visits: Counter[tuple[int, int]] = Counter()
+    while way:
+        here = way[-1]
+        entry = next(here.entries, None)
+        if entry is None:
+            way.pop()
+            continue
+        name = here.prefix + entry.name
+        if SERVICE_FOLDERS.fullmatch(entry.name):
+            odd.leave_out("service", name)
+        elif entry.name.startswith("."):
+            if suffix(entry.name) in SUFFIXES:
+                odd.leave_out("hidden", name)
+        elif (kind := _kind(entry, name, odd)) == "file":
             yield entry, name
-        else:  # a socket or a pipe: opening it could wait for ever
-            odd.setdefault("special", []).append(name)
+        elif kind == "folder" and _is_download(entry.name):
+            odd.leave_out("unfinished", name)
+        elif kind == "folder":
+            linked = here.linked or entry.is_symlink()
+            visit = _visit(entry, name, linked, way, visits, odd)
+            way += [visit] if visit else []
 
 
-def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+def _is_download(name: str) -> bool:
+    """Whether a folder is what a browser makes of an unfinished video: `a.mp4.download`."""
+    inner = suffix(os.path.splitext(name)[0])
+    return UNFINISHED.fullmatch(name) is not None and inner in SUFFIXES
+
+
+def _kind(entry: os.DirEntry[str], name: str, odd: _Oddities) -> str | None:
+    """ "file" or "folder", links followed; anything else is noted."""
     try:
-        return entry.is_symlink() and not os.path.exists(entry.path)
-    except OSError:  # a link to itself
-        return True
+        if not entry.is_symlink():  # known without asking the file system again
+            if entry.is_dir(follow_symlinks=False):
+                return "folder"
+            if entry.is_file(follow_symlinks=False):
+                return "file"
+        mode = os.stat(entry.path).st_mode
+    except PermissionError as error:
+        odd.lose("broken link", name, f"cannot be followed: {error.strerror}")
+    except OSError as error:
+        if entry.is_symlink():
+            odd.lose("broken link", name, "a link that leads nowhere")
+        else:
+            odd.lose("unreadable", name, f"cannot be read: {error.strerror}")
+    else:
+        if stat.S_ISDIR(mode):
+            return "folder"
+        if stat.S_ISREG(mode):
+            return "file"
+        odd.leave_out("special", name)  # a pipe: opening it could wait for ever
+        if suffix(name) in SUFFIXES:
+            odd.unusable[_printable(name)] = "neither a file nor a folder"
+    return None
+
+
+def _visit(
+    entry: os.DirEntry[str],
+    name: str,
+    linked: bool,
+    way: Sequence[_Visit],
+    visits: Counter[tuple[int, int]],
+    odd: _Oddities,
+) -> _Visit | None:
+    """A folder opened, unless it was walked before on this way, or too often."""
+    try:
+        identity = _identity(entry.path)
+        if identity in (visit.identity for visit in way):
+            odd.leave_out("loop", name)
+            return None
+        if linked and visits[identity] >= MOST_WAYS:
+            odd.leave_out("maze", name)
+            return None
+        visits[identity] += 1
+        return _Visit(_entries(entry.path), name + "/", identity, linked)
+    except OSError as error:
+        reason = f"the folder cannot be read: {error.strerror}"
+        odd.lose("unreadable", name + "/", reason)
+        return None
+
+
+def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return iter(sorted(entries, key=lambda entry: entry.name))
 
 
 def _identity(folder: Path | str) -> tuple[int, int]:
@@ -232,20 +275,23 @@ def _identity(folder: Path | str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _findings(odd: dict[str, list[str]]) -> Iterator[Finding]:
+def _findings(left_out: Mapping[str, list[str]]) -> Iterator[Finding]:
     texts = {
         "name": "left out, as their names are not valid UTF-8",
         "unreadable": "left out, as they cannot be read",
+        "damaged": "left out: named .ts, but neither transport streams nor text",
         "hidden": "left out, as they are hidden (but named like videos)",
+        "service": "folders left out that a NAS, a desktop or a file system keeps for"
+        " itself",
+        "unfinished": "left out: unfinished downloads and copies, backups of editors",
         "loop": "left out: links to a folder that they lie in",
+        "maze": f"left out: folders that {MOST_WAYS} ways through links had led to",
         "broken link": "left out: links that lead nowhere",
         "special": "left out, as they are neither files nor folders",
         "empty": "files of 0 bytes, named like videos",
     }
     for kind, text in texts.items():
-        yield from Finding.of(
-            kind, text, [_printable(name) for name in odd.get(kind, ())]
-        )
+        yield from Finding.of(kind, text, left_out.get(kind, ()))
 
 
 def _printable(name: str) -> str:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from . import checks, ucf101
 from . import thumos14_lists as texts
-from .errors import DatasetError, DatasetNotFound
+from .errors import DatasetError
+from .matching import lost
 from .rows import Row, videos_of
 from .scan import File, scan
 from .videos import DataSet, Finding
@@ -50,8 +51,10 @@ def read(folder: Path, splits: Path) -> DataSet:
     annotations = texts.read_annotations(paths)
     found = scan(folder)
     if not found.files:
-        raise DatasetNotFound(
-            f"expected the videos of THUMOS14 in {folder}, found none; get them from {SOURCE}"
+        raise checks.none_found(
+            f"expected the videos of THUMOS14 in {folder}",
+            found,
+            advice=f"; get them from {SOURCE}",
         )
     mats = [folder / name for name in found.others if name.endswith(".mat")]
     mats += [path for path in sorted(splits.rglob("*.mat")) if path not in mats]
@@ -78,6 +81,7 @@ def read(folder: Path, splits: Path) -> DataSet:
         videos=videos,
         splits={SPLIT: "official"},
         expected={name: expected[name] for name in classes},
+        unusable=lost(found.unusable, labels.keys() - here),
         findings=(
             *_missing(labels, here, expected, present),
             *Finding.of(

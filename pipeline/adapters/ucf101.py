@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from . import lists, official
 from .errors import DatasetError
-from .scan import without_suffix
+from .kinds import without_suffix
 from .videos import DataSet
 
 SOURCE = "https://www.crcv.ucf.edu/data/UCF101.php"

@@ -67,6 +67,9 @@ class DataSet:
     """Class -> videos that the lists name, absent classes included; empty: not known."""
     mirror_safe: bool = True
     """False where a mirrored video belongs to another class (left, right)."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """What should be videos of this data set and cannot be read -> reason: files, and
+    folders with a `/` at their end, relative. None of them is among `videos`."""
     findings: tuple[Finding, ...] = ()
     facts: tuple[str, ...] = ()
     """Lines for the top of the report: what was expected, how partial it is."""

@@ -1,13 +1,17 @@
 """Folders as they are found: names, contents, links, and what is no video."""
 
+import builtins
+import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from pipeline.adapters import DatasetNotFound
+from pipeline.adapters import DatasetNotFound, load
 from pipeline.adapters.checks import video_ids
-from pipeline.adapters.scan import File, begins_like_video, scan, unwrapped
+from pipeline.adapters.kinds import begins_like_video
+from pipeline.adapters.scan import MOST_WAYS, File, scan, unwrapped
 
 
 def put(folder: Path, *names: str, content: bytes | None = None) -> Path:
@@ -37,7 +41,9 @@ def test_videos_of_other_names_are_known_by_their_first_bytes(tmp_path):
     put(tmp_path, "noname", content=b"\x00\x00\x00\x18ftypmp42")
     found = scan(tmp_path)
     assert [file.path for file in found.files] == ["noname", "stream.ts", "x.jsv"]
-    assert found.others == ("movie.mp4.part", "x.ts")
+    assert found.others == ("x.ts",)
+    assert kinds(found) == {"unfinished": ("movie.mp4.part",)}
+    assert found.unusable == {}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +79,7 @@ def test_hidden_files_are_left_out_and_named_where_they_look_like_videos(tmp_pat
     put(tmp_path, "a.avi", "._a.avi", ".DS_Store", "__MACOSX/a.avi", ".cache/b.avi")
     found = scan(tmp_path)
     assert [file.path for file in found.files] == ["a.avi"]
-    assert kinds(found) == {"hidden": ("._a.avi",)}
+    assert kinds(found) == {"hidden": ("._a.avi",), "service": ("__MACOSX",)}
 
 
 def test_links_of_the_owner_are_followed_and_loops_are_not(tmp_path):
@@ -136,3 +142,163 @@ def test_ids_are_paths_without_suffix_and_unique_whatever_the_names():
     assert len(set(ids.values())) == len(paths)
     assert ids["b.avi"] == "b"
     assert ids["a/c.mp4"] == "a/c.mp4"
+
+
+@pytest.fixture
+def forbidden(monkeypatch):
+    """Folders and files that the file system refuses to open, as it does for others
+    than root."""
+    names: set[str] = set()
+
+    def refuse(real):
+        def opened(path, *args, **kwargs):
+            if Path(os.fspath(path)).name in names:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path, *args, **kwargs)
+
+        return opened
+
+    monkeypatch.setattr(os, "scandir", refuse(os.scandir))
+    monkeypatch.setattr(builtins, "open", refuse(open))
+    return names
+
+
+def test_what_cannot_be_read_is_named_with_its_reason(tmp_path, forbidden):
+    put(tmp_path, "jump/a.avi", "run/b.avi", "sit/noname", "sit/notes.txt")
+    for name in ("gone.avi", "stand", "gone.csv"):
+        (tmp_path / name).symlink_to(tmp_path / "nothing")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    forbidden |= {"run", "noname"}
+    found = scan(tmp_path)
+    assert [file.path for file in found.files] == ["jump/a.avi"]
+    assert found.unusable == {
+        "gone.avi": "a link that leads nowhere",
+        "pipe.mp4": "neither a file nor a folder",
+        "run/": "the folder cannot be read: Permission denied",
+        "sit/noname": "cannot be read: Permission denied",
+        "stand": "a link that leads nowhere",
+    }, "a link to a folder of a class may be gone, too; gone.csv is no video"
+    assert kinds(found)["unreadable"] == ("run/", "sit/noname")
+
+
+def test_the_folder_of_videos_itself_must_be_readable(tmp_path, forbidden):
+    forbidden.add(tmp_path.name)
+    with pytest.raises(DatasetNotFound, match="can be read: .*: Permission denied"):
+        scan(tmp_path)
+
+
+def test_a_transport_stream_with_a_damaged_head_is_a_video(tmp_path):
+    packets = (b"G" + bytes(187)) * 40
+    noise = bytes(range(128, 256)) * 8
+    put(tmp_path, "cut.ts", content=noise + packets)
+    put(tmp_path, "longer.ts", content=noise + (b"G" + bytes(191)) * 40)
+    put(tmp_path, "noise.ts", content=noise * 20)
+    put(tmp_path, "umlaut.ts", content="const ä = 1;\n".encode() * 9000)
+    put(tmp_path, "empty.ts", content=b"")
+    found = scan(tmp_path)
+    assert [file.path for file in found.files] == ["cut.ts", "longer.ts"]
+    assert found.others == ("empty.ts", "umlaut.ts")
+    reason = "named .ts, but neither a transport stream nor text"
+    assert found.unusable == {"noise.ts": reason}
+    assert kinds(found) == {"damaged": ("noise.ts",)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@eaDir/b.mp4/SYNOPHOTO_FILM_M.mp4",
+        "#recycle/old.mp4",
+        "@Recycle/old.mp4",
+        ".Trash-1000/files/old.mp4",
+        "lost+found/x.mp4",
+        "$RECYCLE.BIN/x.mp4",
+        "System Volume Information/x.mp4",
+        "__MACOSX/x.mp4",
+    ],
+)
+def test_folders_of_a_nas_or_a_desktop_hold_no_videos(tmp_path, name):
+    put(tmp_path, "jump/a.mp4", name, f"jump/{name}")
+    found = scan(tmp_path)
+    assert [file.path for file in found.files] == ["jump/a.mp4"]
+    top = name.partition("/")[0]
+    assert kinds(found) == {"service": tuple(sorted((top, f"jump/{top}")))}
+    assert found.unusable == {}
+
+
+def test_unfinished_files_are_no_videos_and_named(tmp_path):
+    halves = [
+        *("d.mp4.part", "d.mp4.partial", "d.mp4.crdownload", "d.mp4.filepart"),
+        *("d.mp4.!qB", "d.mp4.!ut", "d.mp4~", "d.mp4.aria2", "d.mp4.tmp"),
+        *("d.mp4.part-Frag12", "d.mp4.ytdl", "d.mp4.opdownload", "d.mp4.incomplete"),
+    ]
+    put(tmp_path, "a.mp4", "d.mp4", *halves, content=b"\x00\x00\x00\x18ftypmp42")
+    put(tmp_path, "e.mp4.download/e.mp4")
+    found = scan(tmp_path)
+    assert [file.path for file in found.files] == ["a.mp4"]
+    names = sorted([*halves, "d.mp4", "e.mp4.download"])
+    assert kinds(found) == {"unfinished": tuple(names)}, "aria2 is still writing d.mp4"
+
+
+def test_links_among_many_folders_are_not_walked_for_ever(tmp_path):
+    folders = [tmp_path / f"f{number:02d}" for number in range(24)]
+    for folder in folders:
+        put(folder, "a.avi")
+        for other in folders:
+            (folder / f"to_{other.name}").symlink_to(other)
+    began = time.monotonic()
+    found = scan(tmp_path)
+    assert time.monotonic() - began < 5
+    paths = {file.path for file in found.files}
+    assert {f"{folder.name}/a.avi" for folder in folders} <= paths
+    assert len(paths) <= 24 * (MOST_WAYS + 1)
+    assert set(kinds(found)) == {"loop", "maze"}
+
+
+def test_folders_deeper_than_pythons_stack_are_walked(tmp_path):
+    here = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for _ in range(1500):
+            os.mkdir("d", dir_fd=here)
+            here, above = os.open("d", os.O_RDONLY, dir_fd=here), here
+            os.close(above)
+    finally:
+        os.close(here)
+    put(tmp_path, "a.avi")
+    found = scan(tmp_path)
+    for depth in range(1500, 0, -1):  # pytest could not remove them
+        os.rmdir(tmp_path / "/".join("d" * depth))
+    assert [file.path for file in found.files] == ["a.avi"]
+
+
+def test_a_wrapper_beside_what_cannot_be_read_stays(tmp_path, forbidden):
+    put(tmp_path, "jump/inside/a.avi", "run/inside/b.avi")
+    forbidden.add("run")
+    folder, _ = unwrapped(tmp_path, scan(tmp_path), levels=1)
+    assert folder == tmp_path, "else 'inside' would be the class"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["jump/c/img_1.jpg", "jump/c/img_2.jpg", "n.txt"], "but 2 .jpg .extracted fr"),
+        (["hmdb51_org.rar"], "but hmdb51_org.rar: unpack first"),
+        (["a.tar.gz", "b.zip"], "but a.tar.gz, b.zip: unpack first"),
+        (["jump/a.gif"], "but 1 .gif: .*ffmpeg -i a.gif a.mp4"),
+        (
+            ["a.xyz", "b.xyz", "c"],
+            "no videos by name or content: 2 .xyz, 1 without a s",
+        ),
+        (["a.mp4.part"], r"found none; left out: unfinished .*: 1 \(a.mp4.part\)"),
+        ([], "found none$"),
+    ],
+)
+def test_a_folder_without_videos_says_what_is_there_instead(tmp_path, names, said):
+    put(tmp_path, *names)
+    with pytest.raises(DatasetNotFound, match=said):
+        load("folder", videos=tmp_path)
+
+
+def test_names_of_rarer_containers_are_those_of_videos(tmp_path):
+    names = [f"a{suffix}" for suffix in (".dv", ".mjpg", ".nut", ".swf", ".wtv")]
+    put(tmp_path, *names)
+    assert [file.path for file in scan(tmp_path).files] == names

@@ -11,9 +11,12 @@ from small_videos import (
     broken_disk,
     buggy,
     data_set,
+    draw_videos,
     store_bytes,
 )
 
+from pipeline.adapters import DataSet, load
+from pipeline.adapters.narrow import without
 from pipeline.execution import Execution
 from pipeline.extraction import extract, store_plan
 from pipeline.plan import PlanError, StoreSettings
@@ -239,3 +242,73 @@ def test_info_finds_a_video_by_the_end_of_its_id(finished):
     assert facts["id"] == "left/v004"
     assert facts["frames"] == 6 and facts["mv_valid"].endswith("of 5 intervals")
     assert info(finished)["videos"] == 12
+
+
+@pytest.fixture
+def partly_lost(tmp_path) -> tuple[Path, DataSet]:
+    """A folder of four videos, one of them a link that leads nowhere, and its data set."""
+    folder = tmp_path / "videos"
+    draw_videos(folder, 4, frames=2, size=(32, 48))
+    path = folder / "right" / "v003.mp4"
+    path.rename(tmp_path / "kept.mp4")
+    path.symlink_to(tmp_path / "away.mp4")
+    return folder, load("folder", videos=folder)
+
+
+def test_videos_that_cannot_be_read_are_bad_in_summary_and_store(partly_lost, tmp_path):
+    _, dataset = partly_lost
+    out, settings = tmp_path / "store", SETTINGS.record(["rgb"])
+    summary = extract(dataset, settings, out=out, execution=HERE)
+    bad = {"right/v003.mp4": "a link that leads nowhere"}
+    assert summary.exit_code == 3 and summary.to_dict()["bad"] == bad
+    assert (summary.videos, summary.stored) == (4, 3)
+    assert Store(out).manifest.bad == bad and verify(out) == []
+    again = extract(dataset, settings, out=out, execution=HERE)
+    assert again.exit_code == 3 and again.fresh_shards == 0
+
+
+def test_a_store_goes_on_without_what_has_become_readable_and_says_so(
+    partly_lost, tmp_path
+):
+    folder, dataset = partly_lost
+    out = tmp_path / "store"
+    extract(dataset, SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    (tmp_path / "kept.mp4").rename(tmp_path / "away.mp4")
+    later = load("folder", videos=folder)
+    assert len(later.videos) == 4 and not later.unusable
+    summary = extract(later, SETTINGS.record(["mv"]), out=out, execution=HERE)
+    assert summary.exit_code == 3 and summary.stored == 3
+    assert "now it can, and a store made anew" in summary.bad["right/v003.mp4"]
+
+
+def test_a_class_that_has_become_readable_stays_out_of_a_planned_store(
+    partly_lost, tmp_path
+):
+    _, dataset = partly_lost
+    lost = replace(
+        without(dataset, {"right/": "the folder cannot be read"}),
+        unusable={"right/": "the folder cannot be read"},
+    )
+    assert lost.classes == ("left",) and len(lost.videos) == 2
+    out = tmp_path / "store"
+    extract(lost, SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    extract(dataset, SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    assert Store(out).classes == ("left",)
+    assert set(Store(out).manifest.bad) == {"right/", "right/v003.mp4"}
+
+
+def test_a_planned_video_that_cannot_be_read_any_more_is_named_with_its_reason(
+    partly_lost, tmp_path
+):
+    folder, dataset = partly_lost
+    out = tmp_path / "store"
+    extract(dataset, SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    (folder / "left" / "v000.mp4").unlink()
+    (folder / "left" / "v000.mp4").symlink_to(folder / "nothing")
+    with pytest.raises(PlanError, match=r"lost 1 \(left/v000: .* leads nowhere\)"):
+        extract(
+            load("folder", videos=folder),
+            SETTINGS.record(["rgb"]),
+            out=out,
+            execution=HERE,
+        )
