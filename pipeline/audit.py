@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.extract.errors import VideoError
 from pipeline.extract.signature import FRAMES, Signature, signature
+from pipeline.store import printable
 
 FOLDS = 5
 STANDARD_ERRORS = 2
@@ -65,10 +66,11 @@ class Audit:
 
     def text(self) -> str:
         """The table, one line per class and coding, and what follows from it."""
-        rows = [("class", "videos", *COLUMNS)]
-        for name, codings in self.table.items():
+        rows: list[tuple[str, ...]] = [("class", "videos", *COLUMNS)]
+        for each, codings in self.table.items():
+            name = printable(each)
             for coding, count in codings.most_common():
-                rows.append((name, str(count), *coding))
+                rows.append((name, str(count), *map(printable, coding)))
                 name = ""  # once per class
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
@@ -78,10 +80,10 @@ class Audit:
         lines = [line.rstrip() for line in lines]
         lines += [
             "",
-            f"{self.dataset}: {self.looked_at} of {self.videos} videos looked at",
+            f"{printable(self.dataset)}: {self.looked_at} of {self.videos} videos looked at",
         ]
         for video, reason in self.bad.items():
-            lines.append(f"could not be looked at: {video}: {reason}")
+            lines.append(printable(f"could not be looked at: {video}: {reason}"))
         lines += self._verdict()
         return "\n".join(lines)
 

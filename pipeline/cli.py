@@ -176,7 +176,7 @@ def extract(
     from pipeline.execution import Execution
     from pipeline.plan import StoreSettings
     from pipeline.progress import steps, watcher
-    from pipeline.store import places
+    from pipeline.store import places, printable
 
     usual = _usual_settings(dataset)
     if short_side is not None:
@@ -223,8 +223,10 @@ def extract(
             )
     except KeyboardInterrupt:
         click.echo(
-            f"interrupted; what is finished is safe in {out}: "
-            "the same command goes on from there",
+            printable(
+                f"interrupted; what is finished is safe in {out}: "
+                "the same command goes on from there"
+            ),
             err=True,
         )
         raise SystemExit(130) from None

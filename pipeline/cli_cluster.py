@@ -57,13 +57,14 @@ def submit(
     Ends with the exit code of the command. Ctrl-C only leaves it: the job goes on.
     """
     from pipeline.cluster.command import elsewhere
-    from pipeline.store.places import data_folder
+    from pipeline.store import data_folder, printable
 
     words = elsewhere(command, folder=Path.cwd())
     environment = {"VIDEO_DATA": str(data_folder().absolute())}
     environment |= dict(map(_variable, variables))
     if words[-len(command) :] != list(command):
-        click.echo(f"as seen from {Path.cwd()}: {' '.join(words)}", err=True)
+        seen = f"as seen from {Path.cwd()}: {' '.join(words)}"
+        click.echo(printable(seen), err=True)
     from pipeline.cluster.jobs import JobServer  # here, because ray is slow to import
 
     server = JobServer(address)
@@ -71,7 +72,7 @@ def submit(
     if no_wait:
         click.echo(json.dumps(server.job(name).to_dict()) if as_json else name)
         return
-    click.echo(f"submitted as {name} to {server.address}", err=True)
+    click.echo(printable(f"submitted as {name} to {server.address}"), err=True)
     _follow(server, name, as_json=as_json)
 
 
@@ -86,13 +87,18 @@ def _variable(text: str) -> tuple[str, str]:
 
 def _follow(server: Any, name: str, *, as_json: bool) -> None:
     """Pass on what the job prints, and end as it ends."""
+    from pipeline.store import printable, printable_lines
+
+    kept = ""
 
     def write(text: str) -> None:
-        click.echo(text, nl=False, err=as_json)
+        nonlocal kept
+        whole, end, kept = (kept + text).rpartition("\n")  # no code is cut in two
+        click.echo(printable_lines(whole + end), nl=False, err=as_json)
 
     try:
         job = server.follow(
-            name, write=write, say=lambda line: click.echo(line, err=True)
+            name, write=write, say=lambda line: click.echo(printable(line), err=True)
         )
     except KeyboardInterrupt:
         click.echo(
@@ -101,11 +107,12 @@ def _follow(server: Any, name: str, *, as_json: bool) -> None:
             err=True,
         )
         raise SystemExit(_DETACHED) from None
+    click.echo(printable_lines(kept), nl=False, err=as_json)
     if as_json:
         click.echo(json.dumps(job.to_dict()))
     elif job.exit_code:
         why = f": {job.message}" if job.message else ""
-        click.echo(f"{name}: {job.status.lower()}{why}", err=True)
+        click.echo(printable(f"{name}: {job.status.lower()}{why}"), err=True)
     raise SystemExit(job.exit_code)
 
 
@@ -134,12 +141,13 @@ def jobs(address: str | None, as_json: bool) -> None:
 def logs(job: str, address: str | None, follow: bool) -> None:
     """What a job has printed. JOB is its id, or a part of it that no other has."""
     from pipeline.cluster.jobs import JobServer
+    from pipeline.store import printable_lines
 
     server = JobServer(address)
     name = server.job(job).id
     if follow:
         _follow(server, name, as_json=False)
-    click.echo(server.log(name), nl=False)
+    click.echo(printable_lines(server.log(name)), nl=False)
 
 
 @click.command()
@@ -174,6 +182,7 @@ def check(file: Path, as_json: bool) -> None:
     Ray's own validator, and what it does not look at. Exit code 1 where there are errors.
     """
     from pipeline.cluster.config import findings
+    from pipeline.store import printable
 
     found = findings(file)
     errors = sum(finding.level == "error" for finding in found)
@@ -181,6 +190,7 @@ def check(file: Path, as_json: bool) -> None:
         click.echo(json.dumps([finding._asdict() for finding in found]))
     else:
         for finding in found:
-            click.echo(f"{finding.level}: {finding.text}")
-        click.echo(f"{file}: {errors} errors, {len(found) - errors} warnings")
+            click.echo(printable(f"{finding.level}: {finding.text}"))
+        counts = f"{errors} errors, {len(found) - errors} warnings"
+        click.echo(f"{printable(file)}: {counts}")
     raise SystemExit(1 if errors else 0)

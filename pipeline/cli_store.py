@@ -19,14 +19,15 @@ def verify(store: Path, decode: bool, as_json: bool) -> None:
     `pipeline extract` of the same store builds exactly that again.
     """
     from pipeline import upkeep
+    from pipeline.store import printable
 
     damage = upkeep.verify(store, decode=decode)
     if as_json:
         click.echo(json.dumps([entry._asdict() for entry in damage]))
     else:
         for entry in damage:
-            click.echo(f"{entry.file}: {entry.reason}")
-        click.echo(f"{store}: {len(damage) or 'no'} damaged files")
+            click.echo(printable(f"{entry.file}: {entry.reason}"))
+        click.echo(printable(f"{store}: {len(damage) or 'no'} damaged files"))
     raise SystemExit(1 if damage else 0)
 
 

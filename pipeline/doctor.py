@@ -40,13 +40,13 @@ class Report:
         for check in self.checks:
             margin = " " * (10 + wide)
             lines += textwrap.wrap(
-                f"{check.state:8} {check.name:{wide}} {check.found}",
+                _printable(f"{check.state:8} {check.name:{wide}} {check.found}"),
                 width=_REMEDY_WIDTH + 20,
                 subsequent_indent=margin,
                 break_on_hyphens=False,
             )
             if check.remedy:
-                lines.append(f"{margin}-> {check.remedy}")
+                lines.append(f"{margin}-> {_printable(check.remedy)}")
         problems = sum(check.state == "problem" for check in self.checks)
         warnings = sum(check.state == "warning" for check in self.checks)
         lines.append(f"{problems} problems, {warnings} warnings")
@@ -85,6 +85,14 @@ def _python() -> Check:
     """Its version is in order: an older Python does not get as far as this line."""
     version = ".".join(map(str, sys.version_info[:3]))
     return Check("python", "ok", f"{version}, {sys.executable}")
+
+
+def _printable(text: str) -> str:
+    try:
+        from pipeline.store import printable  # loads numpy and h5py
+    except ImportError:
+        return repr(text)[1:-1]
+    return printable(text)
 
 
 def _load(name: str) -> ModuleType | str:

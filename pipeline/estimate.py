@@ -16,6 +16,7 @@ from pipeline.extract.errors import VideoError
 from pipeline.flow.batches import BatchSolver, Coding, consecutive
 from pipeline.plan import PlannedVideo
 from pipeline.solvers import batch_solver, open_with_flow
+from pipeline.store import printable
 from pipeline.store.codecs import JpegFlow
 from pipeline.task import Task
 
@@ -87,7 +88,8 @@ class Estimate:
             f"{work}, about {_duration(self.seconds)} with {self.crew} "
             f"(calibrated on {self.calibrated_frames} frames)"
         )
-        return "\n".join([planned, taking, *([self.remark] if self.remark else [])])
+        lines = [planned, taking, *([self.remark] if self.remark else [])]
+        return "\n".join(map(printable, lines))
 
 
 def bytes_per_frame(folder: Path, videos: Sequence[PlannedVideo]) -> float:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from pipeline.colour_wheel import motion_colours, wheel
-from pipeline.store import RangeError, Store, StoredVideo
+from pipeline.store import RangeError, Store, StoredVideo, printable
 from pipeline.store.schema import CELL_PX
 
 PANEL_PX = 300
@@ -40,7 +40,7 @@ class Preview:
         lines = [f"{self.video}: interval {self.interval}", f"picture {self.image}"]
         if self.movie:
             lines.append(f"movie   {self.movie}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def to_dict(self) -> dict:
         return {

@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from pipeline.store import printable
+
 LINE_SECONDS = 10.0
 
 
@@ -113,7 +115,9 @@ class Bars:
         self._bars.stop()
 
     def say(self, text: str) -> None:
-        self._bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._bars.console.print(
+            printable(text), highlight=False, markup=False, soft_wrap=True
+        )
 
     def start(self, *, videos: int) -> None:
         self._counts = _Counts()
@@ -147,7 +151,7 @@ class Lines:
         pass
 
     def say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(printable(text), file=self._stream, flush=True)
 
     def start(self, *, videos: int) -> None:
         self._counts, self._total = _Counts(), videos

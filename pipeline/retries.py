@@ -33,10 +33,10 @@ class Patience:
         """
         task, shard = failure.task, failure.task.plan.shard
         if failure.kind == "environment":
-            raise ExtractionError(f"shard {shard}: {failure.text}")
+            raise _gave_up(f"shard {shard}", failure)
         if failure.kind == "device":
             if not task.cpu_instead:
-                raise ExtractionError(f"shard {shard}: {failure.text}")
+                raise _gave_up(f"shard {shard}", failure)
             return replace(task, backend="cpu", make_solver=None)
         part = (shard, task.plan.modalities)
         self._attempts[part] += 1
@@ -44,14 +44,10 @@ class Patience:
             last_line = failure.text.strip().splitlines()[-1]
             self._errors[last_line] += 1
             if self._errors[last_line] >= ATTEMPTS:
-                raise ExtractionError(
-                    f"the same error came {ATTEMPTS} times, last in shard {shard}:\n"
-                    f"{failure.text}"
-                )
+                came = f"the same error came {ATTEMPTS} times, last in shard {shard}"
+                raise _gave_up(came, failure)
         if self._attempts[part] >= ATTEMPTS:
-            raise ExtractionError(
-                f"shard {shard} failed {ATTEMPTS} times, at last: {failure.text}"
-            )
+            raise _gave_up(f"shard {shard} failed {ATTEMPTS} times, at last", failure)
         return retried(task)
 
     def finished(self, report: ShardReport) -> None:
@@ -68,6 +64,15 @@ class Patience:
                 f"every one of the first {self._bad} videos failed, so it is hardly the "
                 f"videos; {name}: {reason}"
             )
+
+
+def _gave_up(what: str, failure: Failure) -> ExtractionError:
+    """One line, and the traceback as a note where there is one."""
+    lines = failure.text.strip().splitlines() or [""]
+    error = ExtractionError(f"{what}: {lines[-1]}")
+    if len(lines) > 1:
+        error.add_note(failure.text)
+    return error
 
 
 def retried(task: Task, *, failures: int = 1) -> Task:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.extract.orientation import is_askew
+from pipeline.store import printable
 from pipeline.store.files import read_index
 from pipeline.store.records import IndexRecord, Manifest
 
@@ -104,7 +105,7 @@ class Summary:
         if self.bad:
             lines.append(f"{len(self.bad)} quarantined:")
             lines += [f"  {name}: {reason}" for name, reason in self.bad.items()]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def summarize(

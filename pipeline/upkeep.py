@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.extraction import DAMAGED
 from pipeline.plan_file import read_plan
-from pipeline.store import Store, StoredVideo
+from pipeline.store import Store, StoredVideo, printable
 from pipeline.store.files import read_commit, write_json
 from pipeline.store.lease import Found, holder_of
 from pipeline.store.records import MANIFEST
@@ -74,7 +74,7 @@ class Status:
             for name, size in self.bytes.items()
         ]
         lines += [f"  quarantined {name}: {why}" for name, why in self.bad.items()]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def status(store: Path) -> Status:
@@ -205,9 +205,9 @@ def lines(facts: Mapping[str, Any], indent: str = "") -> str:
     text = []
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            text += [f"{indent}{name}:", lines(value, indent + "  ")]
+            text += [f"{indent}{printable(name)}:", lines(value, indent + "  ")]
         elif isinstance(value, (list, tuple)):
-            text.append(f"{indent}{name}: {', '.join(map(str, value))}")
+            text.append(printable(f"{indent}{name}: {', '.join(map(str, value))}"))
         else:
-            text.append(f"{indent}{name}: {value}")
+            text.append(printable(f"{indent}{name}: {value}"))
     return "\n".join(line for line in text if line)

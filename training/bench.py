@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-from pipeline.store import Store, only_store
+from pipeline.store import Store, only_store, printable
 
 from .data.dataset import Clips, frames_of
 from .data.order import Order
@@ -170,7 +170,7 @@ def text(told: dict[str, Any]) -> str:
         f" {row['share_of_waiting']:>8.1%} {row['share_of_bare']:>8.1%}"
         for row in told["rows"]
     ]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _bare(

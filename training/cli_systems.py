@@ -193,11 +193,13 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
     RUNS are runs of the same data set and split, of any systems and seeds, or the
     folder of one reproduction.
     """
+    from pipeline.store import printable
+
     from .report.files import report_of  # here, because numpy takes its time
 
     out.mkdir(parents=True, exist_ok=True)
     path = report_of(runs, out)
-    click.echo(f"{path}\n{path.with_name('report.md')}")
+    click.echo(f"{printable(path)}\n{printable(path.with_name('report.md'))}")
 
 
 COMMANDS = (motion, fuse, collaborate, reproduce, report)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import Store, only_store, runs_folder
+from pipeline.store import Store, only_store, printable, runs_folder
 
 from .data.splits import chosen_split
 from .engine.record import Run
@@ -113,4 +113,4 @@ def run_reproduce(
     table = json.loads((folder / "table.json").read_text(encoding="utf-8"))
     for one in table["orderings"]:
         lines.append(f"{one['name']:<4} {one['claim']:<42} {one['verdict']}")
-    return told | {"text": "\n".join(lines)}
+    return told | {"text": "\n".join(map(printable, lines))}

@@ -4,6 +4,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from pipeline.store import printable
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -46,7 +48,7 @@ class Lines:
         self._title, self._total, self._told = "", 0, 0.0
 
     def say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(printable(text), file=self._stream, flush=True)
 
     def begin(self, title: str, total: int, done: int = 0) -> None:
         self._title, self._total, self._told = title, total, time.monotonic()
@@ -75,24 +77,24 @@ class Bars:
 
         self._console = Console(file=stream, highlight=False)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
             console=self._console,
             transient=True,
         )
         self._task: TaskID | None = None
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, soft_wrap=True)
 
     def begin(self, title: str, total: int, done: int = 0) -> None:
         self._progress.start()
         self._task = self._progress.add_task(
-            title, total=total, completed=done, text=""
+            printable(title), total=total, completed=done, text=""
         )
 
     def step(self, done: int, text: str) -> None:

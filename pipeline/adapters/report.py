@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import Any
 
+from pipeline.store import printable
+
 from .videos import DataSet, Finding
 
 NAMES_SHOWN = 3
@@ -37,7 +39,7 @@ def text(dataset: DataSet) -> str:
     ]
     if not dataset.findings:
         lines.append("  nothing missing, nothing unexpected, no duplicates")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def to_dict(dataset: DataSet) -> dict[str, Any]:
@@ -97,9 +99,9 @@ def _class_lines(dataset: DataSet) -> list[str]:
         )
         lines.append(f"  classes complete: {len(complete):,}, of {span} videos")
     others = [name for name in dataset.classes if name not in set(complete)]
-    width = max((len(name) for name in others), default=0)
+    width = max((len(printable(name)) for name in others), default=0)
     for name in others:
-        line = f"  {name:<{width}}  {present[name]:>6,}"
+        line = f"  {printable(name):<{width}}  {present[name]:>6,}"
         if name in dataset.expected:
             line += f" of {dataset.expected[name]:,}"
         lines.append(line)

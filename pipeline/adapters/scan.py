@@ -5,6 +5,7 @@ One pass of `os.scandir`, one `stat` per video, nothing decoded.
 
 import os
 import stat
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ def scan(folder: Path) -> Scan:
                 others.append(name)
         except UnicodeEncodeError:
             if is_video:
-                odd.lose("name", name, "its name is not valid UTF-8")
+                odd.lose("name", name, f"its name is not valid {_names_hint()}")
             else:
                 odd.leave_out("name", name)
         except OSError as error:
@@ -277,7 +278,7 @@ def _identity(folder: Path | str) -> tuple[int, int]:
 
 def _findings(left_out: Mapping[str, list[str]]) -> Iterator[Finding]:
     texts = {
-        "name": "left out, as their names are not valid UTF-8",
+        "name": f"left out, as their names are not valid {_names_hint()}",
         "unreadable": "left out, as they cannot be read",
         "damaged": "left out: named .ts, but neither transport streams nor text",
         "hidden": "left out, as they are hidden (but named like videos)",
@@ -292,6 +293,14 @@ def _findings(left_out: Mapping[str, list[str]]) -> Iterator[Finding]:
     }
     for kind, text in texts.items():
         yield from Finding.of(kind, text, left_out.get(kind, ()))
+
+
+def _names_hint() -> str:
+    """The encoding of names, and what to do where the locale has chosen another."""
+    encoding = sys.getfilesystemencoding()
+    if encoding == "utf-8":
+        return "UTF-8"
+    return f"{encoding}, which this locale has: export PYTHONUTF8=1 or LC_ALL=C.UTF-8"
 
 
 def _printable(name: str) -> str:

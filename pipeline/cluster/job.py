@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from pipeline.store import printable
+
 INTERRUPTED = 130
 
 
@@ -41,7 +43,7 @@ class Job:
         if self.exit_code and status == "failed":
             status += f" ({self.exit_code})"
         took = f"{self.seconds / 60:,.1f} min"
-        return f"{self.id}  {status:10}  {began}  {took:>10}  {self.command}"
+        return printable(f"{self.id}  {status:10}  {began}  {took:>10}  {self.command}")
 
     @classmethod
     def of(cls, details: Any) -> Self:

@@ -60,4 +60,6 @@ def alone(folder: Path) -> Iterator[None]:
 
 def say(line: str) -> None:
     """Tell the user something about compiled kernels, on standard error."""
-    print(f"compiled kernels: {line}", file=sys.stderr)
+    from pipeline.store import printable  # here: h5py is needed by a message alone
+
+    print(printable(f"compiled kernels: {line}"), file=sys.stderr)

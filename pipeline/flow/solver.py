@@ -79,4 +79,6 @@ def gpu_solver(*, profile: str = "default", device: int | None = None) -> "CudaS
 
 @cache
 def _say_once(line: str) -> None:
-    print(line, file=sys.stderr)
+    from pipeline.store import printable  # here: h5py is needed by a message alone
+
+    print(printable(line), file=sys.stderr)

@@ -8,9 +8,10 @@ import base64
 import struct
 import zlib
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
+
+from .html import escape
 
 FONT = 'font-family="system-ui, sans-serif"'
 INK = "var(--ink, #1b1f24)"

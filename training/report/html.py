@@ -1,6 +1,8 @@
 """A page as one HTML file that needs nothing else: no script, no font, no network."""
 
-from html import escape
+import html as markup
+
+from pipeline.store import printable
 
 from .page import Figure, Heading, Page, Table, Text, is_number
 
@@ -54,6 +56,11 @@ def html(page: Page) -> str:
         f"<title>{escape(page.title)}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n<main>\n<h1>{escape(page.title)}</h1>\n{body}\n</main>\n</body>\n</html>\n"
     )
+
+
+def escape(text: str) -> str:
+    """Text with nothing in it that a browser reads as markup or cannot show."""
+    return markup.escape(printable(text))
 
 
 def _part(part: Heading | Text | Table | Figure) -> str:

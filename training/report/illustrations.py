@@ -1,5 +1,6 @@
 """The figures of a reproduction: confusion, groups of classes, filters, motion."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def figures_part(
                     caption=f"Confusion of {name}, {seeds_text(systems[name])} seed(s){splits}"
                     " together, in percent"
                     " of the true class (rows). DTMV's figure 5 has the same for UCF101.",
-                    name=f"confusion_{name}",
+                    name=re.sub(r"[^\w.-]", "_", f"confusion_{name}"),  # of a file
                 )
             break
     _group_figure(page, systems, groups)

@@ -1,7 +1,10 @@
 """A report as parts, and the parts as markdown. `html` has the other dress."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from pipeline.store import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,18 +78,19 @@ class Page:
 
 def markdown(page: Page, *, figures: str = "figures") -> str:
     """The page as text. Pictures are named as files in the folder `figures`."""
-    blocks = [f"# {page.title}"]
+    blocks = [f"# {_plain(page.title)}"]
     for part in page.parts:
         match part:
             case Heading():
-                blocks.append(f"{'#' * part.level} {part.text}")
+                blocks.append(f"{'#' * part.level} {_plain(part.text)}")
             case Text():
-                blocks.append(part.text)
+                blocks.append(_plain(part.text))
             case Table():
                 blocks.append(_table(part))
             case Figure():
-                blocks.append(f"![{part.caption}]({figures}/{part.name}.svg)")
-                blocks.append(f"*{part.caption}*")
+                caption = _plain(part.caption)
+                blocks.append(f"![{caption}]({figures}/{part.name}.svg)")
+                blocks.append(f"*{caption}*")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -111,8 +115,23 @@ def _table(table: Table) -> str:
         _line(tuple("---:" if is_right else "---" for is_right in right)),
         *(_line(row) for row in table.rows),
     ]
-    return "\n".join([f"**{table.caption}**\n"] * bool(table.caption) + lines)
+    return "\n".join([f"**{_plain(table.caption)}**\n"] * bool(table.caption) + lines)
+
+
+_MARKUP = re.compile(
+    r"[\\*<]|~~|(?<!\w)_|_(?!\w)|!(?=\[)|\](?=[(\[])|&(?=#?\w+;)|:(?=//)"
+)
+
+
+def _plain(text: str) -> str:
+    """As written, on one line: no markup but pairs of backquotes, which make code."""
+    parts = printable(text).split("`")
+    if len(parts) % 2 == 0:  # an odd backquote is a backquote
+        return _MARKUP.sub(r"\\\g<0>", "`".join(parts)).replace("`", "\\`")
+    for i in range(0, len(parts), 2):
+        parts[i] = _MARKUP.sub(r"\\\g<0>", parts[i])
+    return "`".join(parts)
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in cells) + " |"

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.store import printable
+
 from .. import metrics
 from ..errors import RunError
 from .read import by_split, hits_by_split, judged_run
@@ -74,7 +76,7 @@ def several_text(told: dict[str, Any]) -> str:
         lines.append(f"  mean of {count} splits ({names}): {_interval(told['top1'])}")
     if "map" in told:
         lines.append(f"  mean average precision: {100 * told['map']['mean']:.1f}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _interval(told: dict[str, float]) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.store import printable
+
 KINDS = {
     "official": "official split",
     "lists": "split from the given lists",
@@ -44,7 +46,7 @@ def results_text(results: dict[str, Any], *, title: str) -> str:
     if "test" in results:
         lines += ["", "  test, per class:", *class_lines(results["test"])]
     lines += left_out_lines(videos)
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _how(results: dict[str, Any]) -> Iterator[str]:
@@ -80,7 +82,7 @@ def evaluation_text(told: dict[str, Any], *, title: str) -> str:
         *class_lines(told["result"]),
         *left_out_lines(told["videos"]),
     ]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def split_text(split: dict[str, str]) -> str:
@@ -106,9 +108,9 @@ def accuracy_line(name: str, result: dict[str, Any]) -> str:
 def class_lines(result: dict[str, Any]) -> list[str]:
     """One line a class."""
     per_class = result["per_class"]
-    wide = max(map(len, per_class), default=0)
+    wide = max((len(printable(name)) for name in per_class), default=0)
     return [
-        f"    {name:<{wide}}  {100 * one['accuracy']:5.1f} %  of {one['videos']}"
+        f"    {printable(name):<{wide}}  {100 * one['accuracy']:5.1f} %  of {one['videos']}"
         for name, one in per_class.items()
     ]
 

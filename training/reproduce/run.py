@@ -178,7 +178,9 @@ def _carry_out(
             for system, name in made.recipe_of.items():
                 if name == stage.recipe:
                     told["not_run"].setdefault(system, why)
-            watch.say(f"{key}: {done.error}")
+            watch.say(f"{key}: {why}")
+            for line in done.error.strip().splitlines()[:-1]:  # a bug's traceback
+                watch.say(f"  {line}")
             continue
         told["runs"][key] = done.folder
         told["done"] += 1
