@@ -32,8 +32,8 @@ class OriginalVectors:
         source = ((frame.height, frame.width), told.cropped)
         if self._source != source:
             self._renew(*source)
-        self._grids.add(frame)
-        self._valid.append(told.known)
+        present = self._grids.add(frame)
+        self._valid.append(told.known and present)
 
     def take(self) -> tuple[np.ndarray, np.ndarray]:
         """`mv` (F, M, N, 2) and `mv_valid` (F,) of the intervals since the last call."""

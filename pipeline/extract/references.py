@@ -54,35 +54,54 @@ class NoReferences:
         return UNKNOWN
 
 
+class _Before(NamedTuple):
+    """What happened to a stream before a packet."""
+
+    lost: int
+    """Packets that did not decode."""
+    hidden: int
+    """Packets whose frames are decoded and not shown: outside of an edit list."""
+
+
 class MpegReferences:
     """MPEG-1, MPEG-2 and MPEG-4 Part 2: a P frame refers to the last frame that is not B.
 
-    If that is also the last frame of the output, the reference is known. Where a packet
-    was lost or a frame is damaged, nothing is known until the next intra-coded frame;
-    nor of interlaced MPEG-1 and MPEG-2, where a field may refer to its own frame.
+    If that is also the last frame of the output, and no frame between the two was hidden,
+    the reference is known. Where a packet was lost or a frame is damaged, nothing is known
+    until the next intra-coded frame; nor of interlaced MPEG-1 and MPEG-2, where a field
+    may refer to its own frame. Frames come out later than their packets go in: what
+    happened is noted on the packets.
     """
 
     def __init__(self, *, fields: bool) -> None:
         """`fields`: interlaced frames may be coded as two pictures."""
         self._fields = fields
         self._sound = True
-        self._last: int | None = None
+        self._now = _Before(0, 0)
+        self._last: tuple[int, _Before | None] = (PictureType.NONE, None)
 
     def packet(self, packet: Packet) -> None:
-        pass
+        lost, hidden = self._now
+        self._now = _Before(lost, hidden + packet.is_discard)
+        packet.opaque = _Before(*self._now)  # PyAV forgets what several packets share
 
     def lost(self) -> None:
-        self._sound = False
+        self._now = self._now._replace(lost=self._now.lost + 1)
 
     def frame(self, frame: av.VideoFrame) -> Told:
-        kind, last = frame.pict_type, self._last
-        self._last = kind
-        if frame.is_corrupt:
+        before = frame.opaque if isinstance(frame.opaque, _Before) else None
+        kind, (last, last_before) = frame.pict_type, self._last
+        self._last = (kind, before)
+        joined = before is not None and before == last_before
+        if frame.is_corrupt or (
+            last_before and before and before.lost > last_before.lost
+        ):
             self._sound = False
-        elif kind == PictureType.I:
+        if kind == PictureType.I and not frame.is_corrupt:
             self._sound = True
         whole = not (self._fields and frame.interlaced_frame)
-        return Told(kind == PictureType.P and last in ANCHORS and self._sound and whole)
+        follows = kind == PictureType.P and last in ANCHORS and joined
+        return Told(follows and self._sound and whole)
 
 
 class _Coded(NamedTuple):

@@ -90,11 +90,15 @@ class Grids:
         self._geometry = geometry
         self._quarters: list[np.ndarray] = []
 
-    def add(self, frame: av.VideoFrame) -> None:
-        """Paint the vectors of the next frame. Intra-coded frames have none."""
+    def add(self, frame: av.VideoFrame) -> bool:
+        """Paint the vectors of the next frame; whether it has any.
+
+        Intra-coded frames have none, nor have those that some decoders give out at the end.
+        """
         records = side_data(frame, "MOTION_VECTORS")
         grid = quarter_grid(records, cells=self._geometry.source_cells)
         self._quarters.append(grid)
+        return len(records) > 0
 
     def take(self) -> np.ndarray:
         """(F, M, N, 2) float32 of the frames since the last call."""

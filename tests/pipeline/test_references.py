@@ -1,5 +1,6 @@
 """Which vectors are said to point to the frame before, for streams that we coded ourselves."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -11,6 +12,7 @@ from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from pipeline.extract import h264
 from pipeline.extract.decode import open_video
 from pipeline.extract.references import H264References, MpegReferences, references
+from pipeline.extract.video import ExtractSettings, open_extraction
 
 
 def told(path: Path) -> tuple[str, list[bool]]:
@@ -113,17 +115,31 @@ def test_mpeg_p_frames_are_unknown_after_b(tmp_path: Path, texture, codec):
 
 
 def test_nothing_is_known_after_a_lost_mpeg_packet_until_the_next_intra_frame():
-    frame = av.VideoFrame(16, 16, "yuv420p")
     rules = MpegReferences(fields=False)
+    kept = []  # PyAV forgets what hangs on one that goes
+
+    def sent() -> Packet:
+        kept.append(Packet(b"x"))
+        rules.packet(kept[-1])
+        return kept[-1]
+
+    def shown(packet: Packet, kind: av.video.frame.PictureType) -> bool:
+        frame = av.VideoFrame(16, 16, "yuv420p")
+        frame.pict_type, frame.opaque = kind, packet.opaque
+        return rules.frame(frame).known
 
     def known(kind: av.video.frame.PictureType) -> bool:
-        frame.pict_type = kind
-        return rules.frame(frame).known
+        return shown(sent(), kind)
 
     intra, forward = av.video.frame.PictureType.I, av.video.frame.PictureType.P
     assert [known(kind) for kind in (intra, forward)] == [False, True]
     rules.lost()
-    assert [known(kind) for kind in (forward, intra, forward)] == [False, False, True]
+    after = (forward, forward, intra, forward)
+    assert [known(kind) for kind in after] == [False, False, False, True]
+    # A decoder that holds a frame back gives it out when the next packet is lost already.
+    held = sent()
+    rules.lost()
+    assert [shown(held, intra), known(forward)] == [False, False]
 
 
 def test_other_codecs_are_unknown(tmp_path: Path, texture):
@@ -240,3 +256,109 @@ def test_damaged_sets_and_slices_are_unknown_not_an_error():
     packet = Packet(b"\0\0\1\x61")
     rules.packet(packet)
     assert packet.opaque is None
+
+
+def shifted(frames: int) -> np.ndarray:
+    """A texture that moves by (3, -2) px, so that a wrong reference shows."""
+    still = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+    still = still.repeat(4, axis=0).repeat(4, axis=1)
+    return np.stack(
+        [np.roll(still, (-2 * t, 3 * t), axis=(0, 1)) for t in range(frames)]
+    )
+
+
+def vectors_of(path: Path) -> tuple[str, np.ndarray, np.ndarray]:
+    """Picture types, `mv_valid` and the median vector of each interval."""
+    settings = ExtractSettings(modalities=("mv",), short_side=96, mv_source="original")
+    types, valid, vectors = b"", [], []
+    with open_extraction(path, settings) as extraction:
+        for block in extraction:
+            types += bytes(block.picture_types)
+            valid.append(block.arrays["mv_valid"])
+            vectors.append(block.arrays["mv"])
+    medians = np.median(np.concatenate(vectors)[:, 2:-2, 2:-2], axis=(1, 2))
+    return types.decode(), np.concatenate(valid), medians
+
+
+MPEG = (
+    ("v.mpg", "mpeg1video", 0),
+    ("v.mpg", "mpeg2video", 0),
+    ("v.mpg", "mpeg2video", 2),
+    ("v.mkv", "mpeg2video", 0),
+    ("v.avi", "mpeg4", 0),
+    ("v.avi", "mpeg4", 2),
+    ("v.mp4", "mpeg4", 2),
+)
+
+
+@pytest.mark.parametrize(("name", "codec", "b_frames"), MPEG)
+def test_a_frame_that_comes_out_without_vectors_is_not_known(
+    tmp_path: Path, name, codec, b_frames
+):
+    """MPEG-1/2 decoders, and MPEG-4's with B-frames, give the last frame out without."""
+    options = {
+        "g": "8",
+        "bf": str(b_frames),
+        "q": "2",
+        "b_strategy": "1" if b_frames else "0",
+    }
+    if b_frames:
+        options["b_sensitivity"] = "1"
+    path = encode(
+        tmp_path / name, rgb_frames(shifted(20)), codec=codec, options=options
+    )
+    types, valid, medians = vectors_of(path)
+    np.testing.assert_array_equal(medians[valid], np.full((valid.sum(), 2), (3, -2)))
+    expected = [now == "P" and before in "IP" for before, now in pairwise(types)]
+    if codec != "mpeg4" or b_frames:
+        assert not valid[-1]
+        expected[-1] = False
+    assert valid.tolist() == expected
+
+
+def edited(path: Path, edits: list[tuple[int, int]]) -> Path:
+    """Give an MP4 (its moov last) this edit list: (first frame, frames) each, at 25 fps."""
+    octets = path.read_bytes()
+    scale = int.from_bytes(octets[(place := octets.index(b"mdhd")) + 16 : place + 20])
+    movie = int.from_bytes(octets[(place := octets.index(b"mvhd")) + 16 : place + 20])
+    entries = b"".join(
+        (count * movie // 25).to_bytes(4)
+        + (first * scale // 25).to_bytes(4)
+        + b"\0\1\0\0"
+        for first, count in edits
+    )
+    listed = b"elst" + bytes(4) + len(edits).to_bytes(4) + entries
+    listed = b"edts" + (4 + len(listed)).to_bytes(4) + listed
+    start = octets.index(b"edts") - 4
+    old = int.from_bytes(octets[start : start + 4])
+    new = (4 + len(listed)).to_bytes(4) + listed
+    made = bytearray(octets[:start] + new + octets[start + old :])
+    for name in (b"moov", b"trak"):
+        place = octets.index(name) - 4
+        length = int.from_bytes(octets[place : place + 4]) + len(new) - old
+        made[place : place + 4] = length.to_bytes(4)
+    path.write_bytes(made)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    (
+        ("mpeg4", {"q": "2", "g": "12"}),
+        ("mpeg2video", {"q": "2", "g": "12", "bf": "0"}),
+        ("libx264", LAST_FRAME_ONLY | {"g": "12"}),
+    ),
+)
+def test_across_the_join_of_an_edit_list_nothing_is_known(
+    tmp_path: Path, codec, options
+):
+    """Frames 0 to 7, then 15 to 22: frame 15 refers to 14, which is not shown."""
+    path = encode(
+        tmp_path / "v.mp4", rgb_frames(shifted(24)), codec=codec, options=options
+    )
+    types, valid, medians = vectors_of(edited(path, [(0, 8), (15, 8)]))
+    # MPEG-2 frames come out one packet late, and FFmpeg drops another one at the join.
+    before = 7 if codec == "mpeg2video" else 8
+    assert types == "I" + "P" * (before + 7)
+    assert valid.tolist() == [number != before - 1 for number in range(before + 7)]
+    np.testing.assert_array_equal(medians[valid], np.full((valid.sum(), 2), (3, -2)))
