@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.batched import Batched
-from pipeline.extract.errors import NotAVideo, VideoError
-from pipeline.extract.video import Block, ExtractSettings
+from pipeline.extract.errors import Unavailable, VideoError
+from pipeline.extract.video import Block, ExtractSettings, Facts
 from pipeline.flow.batches import BatchSolver, Coding
 from pipeline.flow.solver import FlowSolver
 from pipeline.isolate import IsolatedVideos
@@ -24,6 +24,13 @@ from pipeline.solvers import (
     frame_solver,
     open_with_flow,
 )
+from pipeline.sources import (
+    Source,
+    open_source,
+    read_source,
+    require_folder,
+    require_unchanged,
+)
 from pipeline.stages import CodedBlock, InPlace, Size, Stage, Values
 from pipeline.store.codecs import Codec, JpegFlow
 from pipeline.store.encoding import encoded
@@ -32,7 +39,6 @@ from pipeline.store.shard import Entry, ShardWriter
 from pipeline.task import Effort, ShardReport, Task
 
 REPORT_SECONDS = 0.5
-HASH_BLOCK = 1 << 20
 
 
 def build_shard(
@@ -43,13 +49,15 @@ def build_shard(
 ) -> ShardReport:
     """Extract every video of the plan, block by block, into one file per modality.
 
-    A video that cannot be used is left out whole and named in the report.
+    A video that cannot be used is left out whole and named in the report; so is one
+    whose file is not available now.
 
     Args:
         scratch: a folder for the files, on a disk of this machine.
 
     Raises:
-        OSError: the environment failed (full disk, I/O error); never a video's fault.
+        OSError: the environment failed (full disk, I/O error, no folder of videos);
+            never a video's fault.
         ChildError: a bug showed itself in an isolated child.
         NoDevice: it needs a GPU that cannot be used.
     """
@@ -70,6 +78,9 @@ def build_shard(
         for video in plan.videos:
             try:
                 _store_video(video, plan, writers, stage, report, tick)
+            except Unavailable as error:
+                require_folder(Path(plan.folder))
+                report.unavailable[video.id] = str(error)
             except VideoError as error:
                 report.bad[video.id] = str(error)
             tick.videos += 1
@@ -89,6 +100,7 @@ def _stage(
     open_video = task.open_video or partial(
         open_with_flow, settings=settings, backend=backend
     )
+    open_video = partial(open_source, open_video=open_video)
     if task.isolated:
         child = IsolatedVideos(open_video, hang_seconds=task.hang_seconds)
         open_video = stack.enter_context(child).open
@@ -184,24 +196,14 @@ def _store_video(
     tick: _Ticker,
 ) -> None:
     path = Path(plan.folder, video.path)
-    xxh3 = source_hash(path, video)
-    with stage.open(path) as (facts, blocks), ExitStack() as rows:
-        entries: dict[str, Entry] = {
-            modality: rows.enter_context(
-                writer.video(video.id, height=facts.height, width=facts.width)
-            )
-            for modality, writer in writers.items()
-        }
-        damaged = 0
-        for block in blocks:
-            damaged = block.damaged
-            for modality, entry in entries.items():
-                entry.append_frames(block.seconds, block.picture_types)
-                if modality in block.rows:
-                    entry.append_encoded(block.rows[modality])
-            tick.frames += len(block.seconds)
-            tick.video_bytes = sum(entry.bytes for entry in entries.values())
-            tick()
+    source = read_source(path, video)
+    try:
+        facts, entries, damaged = _written(video.id, path, source, writers, stage, tick)
+    except Unavailable:
+        raise
+    except VideoError:
+        require_unchanged(path, source)  # else it may be a half that was decoded
+        raise
     tick.end_video()
     for modality, entry in entries.items():
         records = report.records[modality]
@@ -210,7 +212,7 @@ def _store_video(
                 id=video.id,
                 path=video.path,
                 size_bytes=video.size_bytes,
-                xxh3=xxh3,
+                xxh3=source.xxh3,
                 frames=entry.frames,
                 height=entry.height,
                 width=entry.width,
@@ -232,24 +234,31 @@ def _store_video(
         )
 
 
-def source_hash(path: Path, video: PlannedVideo) -> str:
-    """xxh3-128 of the source file, in hexadecimal.
-
-    Raises:
-        VideoError: the file is gone, closed to us, or not the planned one.
-    """
-    from xxhash import xxh3_128
-
-    state, size = xxh3_128(), 0
-    try:
-        with path.open("rb") as file:
-            while block := file.read(HASH_BLOCK):
-                state.update(block)
-                size += len(block)
-    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise NotAVideo(f"expected a readable file, got {error.strerror}") from error
-    if size != video.size_bytes:
-        raise NotAVideo(
-            f"expected the {video.size_bytes} bytes that were planned, got {size}"
-        )
-    return state.hexdigest()
+def _written(
+    video_id: str,
+    path: Path,
+    source: Source,
+    writers: dict[str, ShardWriter],
+    stage: Stage,
+    tick: _Ticker,
+) -> tuple[Facts, dict[str, Entry], int]:
+    """Facts, what was written per modality, and how many packets were damaged."""
+    with stage.open(path) as (facts, blocks), ExitStack() as rows:
+        entries: dict[str, Entry] = {
+            modality: rows.enter_context(
+                writer.video(video_id, height=facts.height, width=facts.width)
+            )
+            for modality, writer in writers.items()
+        }
+        damaged = 0
+        for block in blocks:
+            damaged = block.damaged
+            for modality, entry in entries.items():
+                entry.append_frames(block.seconds, block.picture_types)
+                if modality in block.rows:
+                    entry.append_encoded(block.rows[modality])
+            tick.frames += len(block.seconds)
+            tick.video_bytes = sum(entry.bytes for entry in entries.values())
+            tick()
+        require_unchanged(path, source)
+    return facts, entries, damaged

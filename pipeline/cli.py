@@ -135,6 +135,11 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     show_default=True,
     help="A video without a new frame for so long is given up.",
 )
+@click.option(
+    "--retry-quarantined",
+    is_flag=True,
+    help="Try the quarantined videos of this store again.",
+)
 @click.option("--dry-run", is_flag=True, help="Plan and estimate; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def extract(
@@ -159,13 +164,17 @@ def extract(
     ray: str,
     scratch: Path | None,
     hang_seconds: float,
+    retry_quarantined: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Make what is missing of a store of a data set.
 
-    Exit codes: 0 all videos stored; 3 finished, but some are quarantined; 1 failed;
-    2 wrong usage; 130 interrupted, and the same command goes on.
+    A video that cannot be decoded is quarantined. One whose file cannot be read now is
+    unavailable: the same command takes it up again later.
+
+    Exit codes: 0 all videos stored; 3 finished, but some are quarantined or unavailable;
+    1 failed; 2 wrong usage; 130 interrupted, and the same command goes on.
     """
     if fps is not None and mv_source == "original" and "mv" in modalities:
         raise click.UsageError(
@@ -212,14 +221,25 @@ def extract(
     )
     out = out or places.store_folder(dataset)
     if dry_run:
-        planned = extraction.dry_run(found, settings, out=out, execution=execution)
+        planned = extraction.dry_run(
+            found,
+            settings,
+            out=out,
+            execution=execution,
+            retry_bad=retry_quarantined,
+        )
         click.echo(json.dumps(planned.to_dict()) if as_json else planned.text())
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with watcher() as watch:
             summary = extraction.extract(
-                found, settings, out=out, execution=execution, watch=watch
+                found,
+                settings,
+                out=out,
+                execution=execution,
+                retry_bad=retry_quarantined,
+                watch=watch,
             )
     except KeyboardInterrupt:
         click.echo(

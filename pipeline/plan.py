@@ -5,7 +5,7 @@ A store is planned once. Its videos (names and sizes), its cuts and its settings
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
@@ -246,6 +246,23 @@ def extended(old: StorePlan, new: StorePlan) -> StorePlan:
                 )
     settings = {**new.settings, **old.settings}
     return replace(old, settings=settings)
+
+
+def renewed(
+    old: StorePlan, videos: Sequence[PlannedVideo], *, stored: Container[str]
+) -> StorePlan:
+    """The plan with the sizes that files have now, where nothing of the video is stored.
+
+    A file that was still being copied when it was planned is another one now. Cuts stay.
+    """
+    now = {video.id: video for video in videos}
+
+    def current(video: PlannedVideo) -> PlannedVideo:
+        found = now.get(video.id, video)
+        same_name = found.path == video.path
+        return found if same_name and video.id not in stored else video
+
+    return replace(old, videos=tuple(current(video) for video in old.videos))
 
 
 def _video_difference(old: Sequence[PlannedVideo], new: StorePlan) -> str:

@@ -92,12 +92,18 @@ def _copy_and_hash(source: Path, target: Path) -> str:
 def publish(report: ShardReport, store: Path) -> None:
     """Make the files of a delivered shard part of the store. Only the driver does this.
 
+    A file that lacks a video which the published one has, because its source is away
+    now, does not take the place of that one.
+
     Raises:
         SourceChanged: a video has another content than in a modality published before.
     """
     plan = report.plan
     _require_same_sources(report, store)
     for modality, arrived in report.files.items():
+        if _would_lose(report, modality, store):
+            arrived.unlink(missing_ok=True)
+            continue
         file = report.delivered[modality]
         commit = Commit(
             fingerprint=plan.fingerprint,
@@ -110,6 +116,7 @@ def publish(report: ShardReport, store: Path) -> None:
             codec=plan.codec(modality).to_dict(),
             videos=tuple(report.records[modality]),
             bad=report.bad,
+            unavailable=report.unavailable,
             versions=_versions(),
             made_with=report.flow_made_with if modality == "flow" else {},
         )
@@ -118,6 +125,17 @@ def publish(report: ShardReport, store: Path) -> None:
         os.replace(arrived, store / file.file)
         sync_folder(store)
         write_json(path, commit.to_dict())
+
+
+def _would_lose(report: ShardReport, modality: str, store: Path) -> bool:
+    before = read_commits(store, report.plan.shard, report.plan.fingerprint)
+    if (commit := before.get(modality)) is None:
+        return False
+    now = {video.id for video in report.records[modality]}
+    if all(video.id in now for video in commit.videos):
+        return False
+    file = FileRecord(commit.file, commit.bytes, commit.xxh3)
+    return intact(file, store, hashed=True)
 
 
 def _require_same_sources(report: ShardReport, store: Path) -> None:
@@ -166,6 +184,7 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
     kept_kinds, kept = _earlier_splits(store, set(dataset.splits))
     complete = [m for m in plan.modalities if _complete(plan, m, store)]
     bad = dict(dataset.unusable)
+    unavailable: dict[str, str] = {}
     files: dict[str, list[FileRecord]] = {modality: [] for modality in complete}
     count = 0
 
@@ -182,6 +201,8 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
             reasons = {
                 name: why for commit in wanted for name, why in commit.bad.items()
             }
+            for commit in wanted:
+                unavailable.update(commit.unavailable)
             stored = {video.id for commit in wanted for video in commit.videos}
             bad.update({n: why for n, why in reasons.items() if n not in stored})
             for record in _index_records(wanted, videos, kept):
@@ -211,7 +232,8 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
             for modality in complete
         },
         videos=count,
-        bad=dict(sorted(bad.items())),
+        bad={name: bad[name] for name in sorted(bad.keys() - unavailable)},
+        unavailable=dict(sorted(unavailable.items())),
     )
     if count:
         write_json(store / MANIFEST, manifest.to_dict())

@@ -54,12 +54,13 @@ class Patience:
         """Count the videos of a shard.
 
         Raises:
-            ExtractionError: every video so far was bad, and there were many.
+            ExtractionError: no video so far could be used, and there were many.
         """
-        self._bad += len(report.bad)
-        self._stored += len(report.plan.videos) - len(report.bad)
+        unused = report.bad | report.unavailable
+        self._bad += len(unused)
+        self._stored += len(report.plan.videos) - len(unused)
         if not self._stored and self._bad >= SUSPICIOUS_VIDEOS:
-            name, reason = next(iter(report.bad.items()))
+            name, reason = next(iter(unused.items()))
             raise ExtractionError(
                 f"every one of the first {self._bad} videos failed, so it is hardly the "
                 f"videos; {name}: {reason}"

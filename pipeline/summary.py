@@ -49,6 +49,9 @@ class Summary:
     videos: int
     stored: int
     bad: Mapping[str, str]
+    """Quarantined video -> reason."""
+    unavailable: Mapping[str, str]
+    """Video whose file could not be read -> why; the next run takes it up again."""
     modalities: Mapping[str, int]
     """Modality -> bytes of its files."""
     frames: int
@@ -62,10 +65,10 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 all stored, 3 some quarantined, 1 nothing could be stored."""
+        """0 all stored, 3 some quarantined or unavailable, 1 nothing could be stored."""
         if not self.stored:
             return 1
-        return 3 if self.bad else 0
+        return 3 if self.bad or self.unavailable else 0
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -73,6 +76,7 @@ class Summary:
             "videos": self.videos,
             "stored": self.stored,
             "bad": dict(self.bad),
+            "unavailable": dict(self.unavailable),
             "bytes": dict(self.modalities),
             "frames": self.frames,
             "video_hours": self.hours,
@@ -103,8 +107,16 @@ class Summary:
                 count = "1 video" if len(videos) == 1 else f"{len(videos):,} videos"
                 lines.append(f"{count} {words}: {named}")
         if self.bad:
-            lines.append(f"{len(self.bad)} quarantined:")
+            lines.append(
+                f"{len(self.bad)} quarantined (--retry-quarantined tries them again):"
+            )
             lines += [f"  {name}: {reason}" for name, reason in self.bad.items()]
+        if self.unavailable:
+            lines.append(
+                f"{len(self.unavailable)} unavailable (the same command takes them up "
+                "again once their files can be read):"
+            )
+            lines += [f"  {name}: {why}" for name, why in self.unavailable.items()]
         return "\n".join(map(printable, lines))
 
 
@@ -114,7 +126,9 @@ def summarize(
     """What a store holds after a run that built so many shards in so many seconds."""
     frames, hours = 0, 0.0
     remarkable: dict[str, list[str]] = {name: [] for name in REMARKS}
+    away = set(manifest.unavailable)
     for video in read_index(store) if manifest.videos else ():
+        away.discard(video.id)
         frames += video.frames
         hours += video.frames / video.fps / 3600 if video.fps > 0 else 0.0
         for name, (_, holds) in REMARKS.items():
@@ -122,9 +136,10 @@ def summarize(
                 remarkable[name].append(video.id)
     return Summary(
         store=store,
-        videos=manifest.videos + len(manifest.bad),
+        videos=manifest.videos + len(manifest.bad) + len(away),
         stored=manifest.videos,
         bad=manifest.bad,
+        unavailable=manifest.unavailable,
         modalities={
             modality: sum(file.bytes for file in record.files)
             for modality, record in manifest.modalities.items()

@@ -69,6 +69,8 @@ class ShardReport:
     """Modality -> its videos, in stored order."""
     bad: dict[str, str] = field(default_factory=dict)
     """Video -> why it is quarantined."""
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """Video -> why its file could not be read now; a later run takes it up again."""
     flow_made_with: dict[str, str] = field(default_factory=dict)
     """Back end, device and profile of the flow; empty without flow."""
     effort: Effort | None = None

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.extraction import DAMAGED
 from pipeline.plan_file import read_plan
+from pipeline.resume import DAMAGED
 from pipeline.store import Store, StoredVideo, printable
 from pipeline.store.files import read_commit, write_json
 from pipeline.store.lease import Found, holder_of
@@ -41,6 +41,7 @@ class Status:
     """Modality -> published shards."""
     bytes: Mapping[str, int]
     bad: Mapping[str, str]
+    unavailable: Mapping[str, str]
     finished: bool
     holder: Found | None
     """Who writes it, or was killed while writing it."""
@@ -58,6 +59,7 @@ class Status:
             "done": dict(self.done),
             "bytes": dict(self.bytes),
             "bad": dict(self.bad),
+            "unavailable": dict(self.unavailable),
             "finished": self.finished,
             "running": self.running,
             "holder": self.holder.to_dict() if self.holder else None,
@@ -74,6 +76,7 @@ class Status:
             for name, size in self.bytes.items()
         ]
         lines += [f"  quarantined {name}: {why}" for name, why in self.bad.items()]
+        lines += [f"  unavailable {n}: {why}" for n, why in self.unavailable.items()]
         return "\n".join(map(printable, lines))
 
 
@@ -87,6 +90,7 @@ def status(store: Path) -> Status:
     done = dict.fromkeys(plan.modalities, 0)
     sizes = dict.fromkeys(plan.modalities, 0)
     bad: dict[str, str] = {}
+    unavailable: dict[str, str] = {}
     for shard in range(plan.shards):
         for modality in plan.modalities:
             commit = read_commit(store, modality, shard)
@@ -94,6 +98,7 @@ def status(store: Path) -> Status:
                 done[modality] += 1
                 sizes[modality] += commit.bytes
                 bad |= commit.bad
+                unavailable |= commit.unavailable
     return Status(
         store=store,
         videos=len(plan.videos),
@@ -101,6 +106,7 @@ def status(store: Path) -> Status:
         done=done,
         bytes=sizes,
         bad=bad,
+        unavailable=unavailable,
         finished=(store / MANIFEST).exists()
         and all(count == plan.shards for count in done.values()),
         holder=holder_of(store),
@@ -121,6 +127,7 @@ def info(folder: Path, video_id: str | None = None) -> dict[str, Any]:
             "dataset": store.dataset,
             "videos": len(videos),
             "quarantined": len(store.manifest.bad),
+            "unavailable": len(store.manifest.unavailable),
             "frames": sum(video.frames for video in videos),
             "hours": round(sum(v.frames / v.fps for v in videos if v.fps) / 3600, 3),
             "known_share": known_share(videos),

@@ -23,10 +23,10 @@ from bench_memory import peak_mb
 from pipeline import upkeep
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.execution import Execution
-from pipeline.extraction import _tasks, store_plan
 from pipeline.plan import ShardPlan, StorePlan, StoreSettings
 from pipeline.plan_file import read_plan, write_plan
 from pipeline.publish import ARRIVING, merge, prepare, publish
+from pipeline.resume import missing_tasks, store_plan
 from pipeline.store import MODALITIES, Store
 from pipeline.store.records import FileRecord, VideoRecord, shard_file
 from pipeline.store.schema import num_entries
@@ -107,7 +107,7 @@ def resumed(dataset: DataSet, store: Path) -> tuple[StorePlan, list[Task]]:
     """What a second start of the same command finds to do."""
     plan = store_plan(dataset, SETTINGS, out=store)
     assert read_plan(store) == plan
-    return plan, _tasks(plan, MODALITIES, dataset.folder, store, Execution())
+    return plan, missing_tasks(plan, MODALITIES, dataset.folder, store, Execution())
 
 
 class Steps:
@@ -138,7 +138,7 @@ def write(count: int, store: Path, step: Steps) -> None:
     step("write the plan", lambda: write_plan(store, plan))
     tasks = step(
         "tasks",
-        lambda: _tasks(plan, MODALITIES, dataset.folder, store, Execution()),
+        lambda: missing_tasks(plan, MODALITIES, dataset.folder, store, Execution()),
     )
     sent = step("send the tasks", lambda: sum(len(pickle.dumps(t)) for t in tasks))
     step.tell({"shards": len(tasks), "bytes_per_task": sent // len(tasks)})

@@ -18,12 +18,12 @@ FLOORS = """
 pipeline.store
 pipeline.adapters pipeline.flow
 pipeline.extract
-pipeline.progress pipeline.plan pipeline.plan_file pipeline.isolate pipeline.task pipeline.solvers pipeline.ahead pipeline.stages pipeline.batched pipeline.build pipeline.publish
+pipeline.progress pipeline.plan pipeline.plan_file pipeline.isolate pipeline.task pipeline.solvers pipeline.ahead pipeline.sources pipeline.stages pipeline.batched pipeline.build pipeline.publish
 pipeline.executors
 pipeline.estimate
 pipeline.retries
 pipeline.cluster
-pipeline.execution pipeline.summary pipeline.extraction pipeline.upkeep
+pipeline.execution pipeline.summary pipeline.resume pipeline.extraction pipeline.upkeep
 pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.colour_wheel pipeline.preview pipeline.bench
 pipeline.options pipeline.cli_bench pipeline.cli_cluster pipeline.cli_store pipeline.cli
 training.errors training.saved training.metrics training.scores training.progress training.warp

@@ -290,5 +290,9 @@ def _raise_if_environment(error: FFmpegError, path: Path) -> None:
     """Blame the system, not the video, where reading the bytes fails as well."""
     if isinstance(error, OSError):
         with open(path, "rb") as file:
-            while file.read(1 << 20):
-                pass
+            try:
+                while file.read(1 << 20):
+                    pass
+            except OSError as failed:
+                failed.filename = os.fspath(path)  # reading does not name its file
+                raise

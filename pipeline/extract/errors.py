@@ -2,7 +2,8 @@
 
 VideoError               also a ValueError; the video is quarantined with this reason
 ├── NotAVideo            no decodable video stream in the file
-└── DecodeError          the decoder gave up, or no frame came out
+├── DecodeError          the decoder gave up, or no frame came out
+└── Unavailable          not the video's fault: not quarantined, but taken up again
 """
 
 
@@ -16,3 +17,7 @@ class NotAVideo(VideoError):
 
 class DecodeError(VideoError):
     """The stream is there, but it does not decode to frames."""
+
+
+class Unavailable(VideoError):
+    """The file is away, closed to us, unreadable or still being written: for now."""

@@ -114,6 +114,8 @@ class Commit:
     """In the order of their rows."""
     bad: Mapping[str, str] = field(default_factory=dict)
     """Quarantined video -> reason."""
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Video whose file could not be read -> why; a later run takes it up again."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Library -> version."""
     made_with: Mapping[str, str] = field(default_factory=dict)
@@ -167,6 +169,8 @@ class Manifest:
     """Lines of the index."""
     bad: Mapping[str, str] = field(default_factory=dict)
     """Quarantined video -> reason."""
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Video whose file could not be read -> why; a later run takes it up again."""
 
     def to_dict(self) -> dict[str, Any]:
         value = {entry.name: getattr(self, entry.name) for entry in fields(self)}

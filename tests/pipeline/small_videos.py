@@ -155,3 +155,28 @@ def broken_disk(path: Path) -> Iterator[Extraction]:
     """The environment fails."""
     raise OSError(5, "Input/output error", str(path))
     yield
+
+
+@contextmanager
+def away_for(path: Path, *, victim: str, error: int) -> Iterator[Extraction]:
+    """The system cannot open the victim."""
+    if path.stem == victim:
+        raise OSError(error, os.strerror(error), str(path))
+    with opened(path) as extraction:
+        yield extraction
+
+
+@contextmanager
+def written_meanwhile(path: Path, *, victim: str) -> Iterator[Extraction]:
+    """Somebody touches the victim while it is decoded."""
+    with opened(path) as extraction:
+        if path.stem == victim:
+            os.utime(path, ns=(0, 0))
+        yield extraction
+
+
+@contextmanager
+def broken_scratch(path: Path) -> Iterator[Extraction]:
+    """The environment fails, but not at the video."""
+    raise OSError(5, "Input/output error", str(path.parent))
+    yield

@@ -236,3 +236,18 @@ def test_help_loads_nothing_heavy():
     loaded = set(out.partition("LOADED")[2].split())
     assert "click" in loaded
     assert not {"numpy", "h5py", "ray", "torch", "av", "cv2", "rich"} & loaded
+
+
+def test_quarantined_videos_are_tried_again_on_request(tmp_path):
+    folder = tmp_path / "videos/a"
+    folder.mkdir(parents=True)
+    (folder / "x.mp4").write_bytes(b"no video")
+    given = ["extract", "--dataset", "folder", "--videos", str(folder.parent)]
+    given += ["--out", str(tmp_path / "store"), "--workers", "0", "--ray", "off"]
+    runner = CliRunner()
+    first = runner.invoke(main, [*given, "--json"])
+    assert "a/x" in json.loads(first.stdout)["bad"], first.output
+    again = runner.invoke(main, [*given, "--json"])
+    assert json.loads(again.stdout)["fresh_shards"] == 0
+    tried = runner.invoke(main, [*given, "--json", "--retry-quarantined"])
+    assert json.loads(tried.stdout)["fresh_shards"] == 1

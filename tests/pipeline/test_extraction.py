@@ -9,6 +9,7 @@ from small_videos import (
     RGB_MV,
     SETTINGS,
     broken_disk,
+    broken_scratch,
     buggy,
     data_set,
     draw_videos,
@@ -18,8 +19,9 @@ from small_videos import (
 from pipeline.adapters import DataSet, load
 from pipeline.adapters.narrow import without
 from pipeline.execution import Execution
-from pipeline.extraction import extract, store_plan
+from pipeline.extraction import extract
 from pipeline.plan import PlanError, StoreSettings
+from pipeline.resume import store_plan
 from pipeline.retries import ExtractionError
 from pipeline.store import FolderHeld, Store
 from pipeline.store.lease import hold
@@ -178,8 +180,20 @@ def test_many_bad_videos_and_no_good_one_stop_the_run(tmp_path):
         extract(dataset, RGB_MV, out=tmp_path / "store", execution=HERE)
 
 
-def test_a_broken_disk_is_not_blamed_on_a_video(folder, tmp_path):
+def test_a_broken_disk_is_not_blamed_on_a_video(folder, expected, tmp_path):
+    out, dataset = tmp_path / "s", data_set(folder)
     execution = replace(HERE, open_video=broken_disk)
+    broken = extract(dataset, RGB_MV, out=out, execution=execution)
+    assert (broken.exit_code, broken.bad, broken.stored) == (1, {}, 0)
+    assert {why for why in broken.unavailable.values()} == {
+        "expected a readable file, got Input/output error"
+    }
+    assert extract(dataset, RGB_MV, out=out, execution=HERE).exit_code == 0
+    assert store_bytes(out) == expected
+
+
+def test_a_broken_disk_of_our_own_ends_the_run(folder, tmp_path):
+    execution = replace(HERE, open_video=broken_scratch)
     with pytest.raises(ExtractionError, match="Input/output error"):
         extract(data_set(folder), RGB_MV, out=tmp_path / "s", execution=execution)
     assert status(tmp_path / "s").bad == {}

@@ -8,10 +8,10 @@ import pytest
 from bench_scale import SETTINGS, Steps, fake_data_set, publish_all, read, write
 
 from pipeline.execution import Execution
-from pipeline.extraction import _tasks, store_plan
 from pipeline.plan import PlannedVideo, StorePlan
 from pipeline.plan_file import read_plan, write_plan
 from pipeline.publish import merge, prepare
+from pipeline.resume import missing_tasks, store_plan
 from pipeline.store import MODALITIES, reader
 
 COUNT = 2_000
@@ -43,7 +43,7 @@ def test_merging_holds_no_index(tmp_path, no_power_cut):
     dataset = fake_data_set(count, tmp_path)
     plan = store_plan(dataset, SETTINGS, out=store)
     prepare(store)
-    publish_all(_tasks(plan, MODALITIES, tmp_path, store, Execution()), store)
+    publish_all(missing_tasks(plan, MODALITIES, tmp_path, store, Execution()), store)
     tracemalloc.start()
     try:
         merge(plan, dataset, store)
