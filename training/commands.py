@@ -68,7 +68,7 @@ def run_distill(
         if baseline:
             scratch = _taught(
                 settings.scratch(),
-                chosen.job(f"{student_sees}-scratch"),
+                chosen.job(f"{student_sees}-scratch", wait=True),
                 chosen.beside,
                 if_none="baseline: the student without its teacher",
             )
@@ -110,7 +110,7 @@ def _teachers(
     for one in settings.teachers:
         run = _taught(
             chosen.family.teach(one.sees),
-            chosen.job(_of(name, one.sees), name=name),
+            chosen.job(_of(name, one.sees), name=name, wait=True),
             chosen.beside,
             if_none=f"no complete {one.sees} teacher of this store, split, recipe and seed:"
             " trains one first",

@@ -6,6 +6,7 @@ TrainingError
 ├── RunError          a run folder is something else; also a ValueError
 ├── CheckpointError   a file is not the checkpoint or the weights it should be; also a ValueError
 ├── MachineError      the machine lacks what was asked for; also a RuntimeError
+├── FirstFailed       another process of a run failed, and says why
 ├── Diverged          the loss is no longer a number; also an ArithmeticError
 └── Interrupted       a signal came: the run is saved and can go on
 """
@@ -33,6 +34,10 @@ class CheckpointError(TrainingError, ValueError):
 
 class MachineError(TrainingError, RuntimeError):
     """The machine lacks what was asked for."""
+
+
+class FirstFailed(TrainingError):
+    """The first process of a run failed, and says why: the others only end."""
 
 
 class Diverged(TrainingError, ArithmeticError):

@@ -30,13 +30,16 @@ class Setting(NamedTuple):
     beside: tuple[Store, ...] = ()
     """Further stores that are learned together with the first."""
 
-    def job(self, what: str, *, name: str = "", out: Path | None = None) -> StoreJob:
+    def job(
+        self, what: str, *, name: str = "", out: Path | None = None, wait: bool = False
+    ) -> StoreJob:
         """A job on the store.
 
         Args:
             what: stands behind the recipe's name in that of a new folder: "flow-to-mv".
             name: of the recipe, where it is another's: of a teacher.
             out: the run's folder, where it is given.
+            wait: for another process that writes the run.
         """
         name = name or self.name
         stores = (self.store, *self.beside)
@@ -51,6 +54,7 @@ class Setting(NamedTuple):
             base=run_name(stores, of, split=self.split, seed=self.seed),
             machine=self.machine,
             watch=self.watch,
+            wait=wait,
         )
 
 

@@ -1,14 +1,18 @@
 """One training in several processes, as torchrun and Ray Train start them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+
+from ..errors import FirstFailed, MachineError
+
+T = TypeVar("T")
 
 
 class Processes(NamedTuple):
@@ -46,6 +50,13 @@ def joined(processes: Processes, device: torch.device) -> Iterator[None]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
+    except RuntimeError as error:
+        if not _left_alone(error):
+            raise
+        raise MachineError(
+            f"process {processes.rank} of {processes.world_size}: another process of"
+            f" this run has ended: {str(error).splitlines()[0]}"
+        ) from error
     finally:
         dist.destroy_process_group()
 
@@ -78,17 +89,34 @@ def from_first(values: list[float], processes: Processes) -> list[float]:
     return sent.tolist()
 
 
-@contextmanager
-def first_before_others(processes: Processes) -> Iterator[None]:
-    """The first process goes through the block alone, then the others do."""
-    if not processes.first:
-        wait(processes)
-    yield
-    if processes.first:
-        wait(processes)
+def by_first(work: Callable[[], T], processes: Processes) -> T:
+    """What the first process makes of some work, in all of them.
+
+    Args:
+        work: gives text, numbers or None.
+
+    Raises:
+        FirstFailed: in the others, where it failed in the first.
+    """
+    if processes.world_size == 1:
+        return work()
+    told: list[object] = [False, None]
+    try:
+        if processes.first:
+            told = [True, work()]
+    finally:
+        dist.broadcast_object_list(told, 0)
+    if not told[0]:
+        raise FirstFailed("the first process failed, and says why")
+    return told[1]  # type: ignore[return-value]
 
 
 def wait(processes: Processes) -> None:
     """Until all processes are here."""
     if processes.world_size > 1:
         dist.barrier()
+
+
+def _left_alone(error: RuntimeError) -> bool:
+    """Whether an exchange failed because its other side is gone."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)

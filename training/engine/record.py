@@ -2,11 +2,18 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import replacing
+from pipeline.store import (
+    Lease,
+    hold,
+    remove_parts,
+    replacing,
+    require_plain_folder,
+)
 
 from ..errors import RunError
 
@@ -16,6 +23,8 @@ CROPS = "crops{crops}_"
 """Before the name of a file that is of other crops than the recipe's."""
 LEARNED_FROM = "learned_from.json"
 """Ids of the training videos, for whoever must not fit weights on them."""
+LOGS = "_logs"
+"""Who writes the run, or did."""
 
 
 def as_json(value: Any) -> Any:
@@ -59,28 +68,28 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        self._lease: Lease | None = None
 
     @classmethod
-    def open(
-        cls, folder: Path, decided: dict, *, machine: dict, first: bool = True
-    ) -> "Run":
+    def open(cls, folder: Path, decided: dict, *, machine: dict) -> "Run":
         """Begin a run, or go on with it.
 
         Args:
             decided: everything that decides the result, as JSON.
-            first: of the processes of this run, the one that writes.
 
         Raises:
             RunError: the folder holds a run of other settings, or something else.
         """
         run = cls(folder)
-        if not first:
-            return run
-        run.check(decided)
-        if not run.is_run:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(run.path(RECIPE), {"run": decided, "machine": machine})
+        run.begin(decided, machine=machine)
         return run
+
+    def begin(self, decided: dict, *, machine: dict) -> None:
+        """Write what the run is, unless that stands there already: see `open`."""
+        self.check(decided)
+        if not self.is_run:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.path(RECIPE), {"run": decided, "machine": machine})
 
     def check(self, decided: dict) -> None:
         """Check that the folder is free for a run, or holds it already.
@@ -100,9 +109,7 @@ class Run:
                     f"{self.folder}: expected a run of this recipe, but there and here"
                     f" differ in {differ[0]}{more}: choose another --out, or remove the folder"
                 )
-        elif self.folder.exists() and (
-            not self.folder.is_dir() or any(self.folder.iterdir())
-        ):
+        elif not self.is_new:
             raise RunError(
                 f"{self.folder}: expected a run or an empty folder, got something else"
             )
@@ -111,6 +118,44 @@ class Run:
     def is_run(self) -> bool:
         """Whether a run was begun here."""
         return self.path(RECIPE).is_file()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is here, but for who was about to begin a run."""
+        if not self.folder.exists():
+            return True
+        return self.folder.is_dir() and all(
+            path.name == LOGS for path in self.folder.iterdir()
+        )
+
+    @contextmanager
+    def writing(self, say: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+        """Keep every other process from writing this run.
+
+        Args:
+            say: told when it has to be watched whether another one still runs.
+
+        Raises:
+            FolderHeld: another process writes it; the line says who, and since when.
+        """
+        logs = self.path(LOGS)
+        logs.mkdir(parents=True, exist_ok=True)
+        require_plain_folder(logs)
+        with hold(self.folder, say=say) as self._lease:
+            try:
+                remove_parts(self.folder)
+                yield
+            finally:
+                self._lease = None
+
+    def require(self) -> None:
+        """Check that no other process has taken the run over, where this one writes it.
+
+        Raises:
+            FolderHeld: one has: this process was asleep for minutes.
+        """
+        if self._lease is not None:
+            self._lease.require()
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -134,10 +179,12 @@ class Run:
 
     def finish(self, results: dict) -> None:
         """Write the results: the run is complete."""
+        self.require()
         write_json(self.path(RESULTS), results)
 
     def log(self, **values: Any) -> None:
         """Add a line to metrics.jsonl."""
+        self.require()
         with open(self.path(METRICS), "a", encoding="utf-8") as file:
             file.write(json.dumps(values, sort_keys=True) + "\n")
 

@@ -1,9 +1,24 @@
-"""SIGINT and SIGTERM -> a question the loop can ask between two steps."""
+"""SIGINT, SIGTERM and SIGHUP -> a question the loop can ask between two steps."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+
+def stopping() -> dict[signal.Signals, Any]:
+    """The signals that ask to stop -> what they do now.
+
+    A terminal that closes sends SIGHUP; under `nohup` it is ignored, and stays so.
+    """
+    found = {
+        number: signal.getsignal(number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    if found[signal.SIGHUP] == signal.SIG_IGN:
+        del found[signal.SIGHUP]
+    return found
 
 
 class Stop:
@@ -24,9 +39,7 @@ def asked_to_stop() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = stopping()
 
     def remember(number: int, frame: object) -> None:
         stop.asked = True

@@ -110,7 +110,7 @@ def collaborate(
                 run=run,
                 saving=saving,
             )
-        kept(run, found, first=True)
+        kept(run, found)
         weights = {name: value.cpu() for name, value in model.state_dict().items()}
         checkpoint.save(run.path(WEIGHTS), weights)
         run.finish(

@@ -90,7 +90,7 @@ def run_of(runs: Path, base: str, wanted: dict[str, Any]) -> Path:
     if equal:
         return equal[0].folder
     folder, count = runs / base, 1
-    while folder.exists():
+    while not Run(folder).is_new:
         count += 1
         folder = runs / f"{base}-{count}"
     return folder

@@ -189,7 +189,8 @@ def distill(
         results = run.results()
         if results is not None:
             if scratch and job.machine.processes.first and "scratch" not in results:
-                run.finish(results | compared(run, scratch))
+                with run.writing(job.watch.say):
+                    run.finish(results | compared(run, scratch))
             return run
         job.watch.say(
             f"{run.folder}: {student_sees} {recipe.student.net} learns from"

@@ -205,8 +205,9 @@ def evaluate(
         "videos": told_videos(found),
     }
     beside = "" if usual else CROPS.format(crops=crops)
-    scores.save(run.path(beside + SCORES.format(part=part)))
-    write_json(run.path(f"{beside}evaluation_{part}.json"), told)
+    with run.writing(watch.say):
+        scores.save(run.path(beside + SCORES.format(part=part)))
+        write_json(run.path(f"{beside}evaluation_{part}.json"), told)
     return told
 
 

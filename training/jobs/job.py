@@ -24,6 +24,9 @@ class Job:
     """Name of a new folder there."""
     machine: Machine
     watch: Watch
+    wait: bool = False
+    """Where another process writes the run: wait until it is complete, as for one that
+    is only needed. Else this is an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

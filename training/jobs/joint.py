@@ -143,7 +143,8 @@ def _carried_out(
         results = run.results()
         if results is not None:
             if scratch and job.machine.processes.first and "scratch" not in results:
-                run.finish(results | compared(run, scratch))
+                with run.writing(job.watch.say):
+                    run.finish(results | compared(run, scratch))
             return run
         if if_none:
             job.watch.say(if_none)

@@ -86,7 +86,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
             loss=recipe.loss,
         )
         held_out, machine = data.clips["held_out"], job.machine
-        kept(run, data.parts, first=machine.processes.first)
+        processes.by_first(lambda: kept(run, data.parts), machine.processes)
         training = follow(
             recipe,
             job,
@@ -99,7 +99,8 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
             run=run,
             title="motion",
         )
-        if machine.processes.first:
+
+        def judge() -> None:
             told: dict[str, Any] = {"what": "motion without labels"}
             if "flow" in job.store.modalities:
                 both = Clips(
@@ -111,7 +112,8 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
                 pixels = stored_px(job.store, recipe.clip.grid_short_px)
                 told["flow"] = against_stored(estimator, both, pixels, machine)
             run.finish(told_of_split(run, data.parts, training) | told)
-        processes.wait(machine.processes)
+
+        processes.by_first(judge, machine.processes)
     return run
 
 

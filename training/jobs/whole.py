@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from pipeline.store import Store
+from pipeline.store import FolderHeld, Store
 
 from ..data.splits import Parts
 from ..engine import processes
@@ -22,6 +23,9 @@ from .follow import follow
 from .job import Job, StoreJob
 from .looking import held_out_look
 
+WAIT_SECONDS = 2.0
+"""Between two looks at a run that another process writes."""
+
 
 @contextmanager
 def begun(
@@ -31,7 +35,7 @@ def begun(
 ) -> Iterator[Run]:
     """The folder of a run, new or not; inside, its processes can talk to each other.
 
-    That a run is complete is said.
+    That a run is complete is said. Of one that is not, this is the only writer.
 
     Args:
         what: everything that decides the result.
@@ -40,18 +44,48 @@ def begun(
 
     Raises:
         RunError: `out` holds another run, or something else.
+        FolderHeld: another process writes the run, and the job does not wait.
     """
     group = job.machine.processes
     told = job.machine.told() | {
         name: _places(value) for name, value in about.items() if value is not None
     }
-    with processes.joined(group, job.machine.device):
-        with processes.first_before_others(group):
-            folder = job.out or run_of(job.runs, job.base, what)
-            run = Run.open(folder, what, machine=told, first=group.first)
+    with processes.joined(group, job.machine.device), ExitStack() as held:
+        ours: list[Run] = []
+
+        def opened() -> str:
+            ours.append(_opened(what, job, told, held))
+            return str(ours[0].folder)
+
+        folder = processes.by_first(opened, group)
+        run = ours[0] if ours else Run(Path(folder))
         if run.results() is not None:
             job.watch.say(f"{run.folder}: complete, nothing to do")
         yield run
+
+
+def _opened(
+    what: dict[str, Any], job: Job, told: dict[str, Any], held: ExitStack
+) -> Run:
+    """A run that is complete, or that nobody else writes until `held` is left."""
+    waited_for = ""
+    while True:
+        run = Run(job.out or run_of(job.runs, job.base, what))
+        run.check(what)
+        if run.results() is not None:
+            return run
+        try:
+            held.enter_context(run.writing(job.watch.say))
+        except FolderHeld as error:
+            if not job.wait or job.machine.processes.world_size > 1:
+                raise
+            if waited_for != str(run.folder):
+                job.watch.say(f"waits until the run is complete: {error}")
+            waited_for = str(run.folder)
+            time.sleep(WAIT_SECONDS)
+        else:
+            run.begin(what, machine=told)
+            return run
 
 
 def fresh_network(config: BackboneConfig, job: StoreJob) -> nn.Module:
@@ -85,7 +119,8 @@ def carry_out(
         TrainingError: see `follow`.
     """
     started, machine = time.perf_counter(), job.machine
-    kept(run, data.parts, first=machine.processes.first)
+    group = machine.processes
+    processes.by_first(lambda: kept(run, data.parts), group)
     training = follow(
         course,
         job,
@@ -96,20 +131,21 @@ def carry_out(
         run=run,
         title=title,
     )
-    if machine.processes.first:
+
+    def judge() -> None:
         scores = judged(
             model, data.clips, job, sees=sees, protocol=course.protocol, run=run
         )
         training["wall_seconds"] = round(time.perf_counter() - started, 1)
         told = told_of_split(run, data.parts, training)
         run.finish(told | scores | results())
-    processes.wait(machine.processes)
+
+    processes.by_first(judge, group)
 
 
-def kept(run: Run, found: Parts, *, first: bool) -> None:
+def kept(run: Run, found: Parts) -> None:
     """Keep who is learned from, for whoever must not fit weights on them."""
-    if first:
-        write_json(run.path(LEARNED_FROM), [video.id for video in found.train])
+    write_json(run.path(LEARNED_FROM), [video.id for video in found.train])
 
 
 def told_of_split(run: Run, found: Parts, training: dict[str, Any]) -> dict[str, Any]:

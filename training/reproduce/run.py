@@ -54,10 +54,11 @@ def reproduce(
 
     Raises:
         Interrupted: a signal came; the same call goes on.
+        FolderHeld: another process writes this reproduction.
         RecipeError, RunError, DataError: see `plan` and the jobs.
     """
     there = out / TOLD
-    if out.exists() and any(out.iterdir()) and not there.is_file():
+    if not Run(out).is_new and not there.is_file():
         raise RunError(f"{out}: expected a reproduction or an empty folder")
     made = plan(
         paper,
@@ -68,63 +69,63 @@ def reproduce(
         wanted=rows,
         controls=controls,
     )
-    out.mkdir(parents=True, exist_ok=True)
-    before = read_json(there) if there.is_file() else {}
-    split = ",".join(splits)
-    for name, value in (("paper", paper), ("size", size), ("split", split)):
-        if before.get(name, value) != value:
-            raise RunError(
-                f"{out}: expected a reproduction with {name} {value}, but it has"
-                f" {name} {before[name]}: choose another --out"
+    with Run(out).writing(watch.say):
+        before = read_json(there) if there.is_file() else {}
+        split = ",".join(splits)
+        for name, value in (("paper", paper), ("size", size), ("split", split)):
+            if before.get(name, value) != value:
+                raise RunError(
+                    f"{out}: expected a reproduction with {name} {value}, but it has"
+                    f" {name} {before[name]}: choose another --out"
+                )
+        told = {
+            "paper": paper,
+            "size": size,
+            "seeds": list(seeds),
+            "store": store.folder.resolve().name,
+            "split": split,
+            "recipe_of": made.recipe_of,
+            "not_run": dict(made.not_run),
+            "runs": {},
+            "seconds": before.get("seconds", {}),
+            "total": len(made.stages),
+            "done": 0,
+            "command": command,
+            "speeds": before.get("speeds"),
+        }
+        watch.say(
+            f"{paper} at size {size}: {len(made.recipe_of)} systems, {len(seeds)} seed(s),"
+            f"{f' {len(splits)} splits,' * (len(splits) > 1)}"
+            f" {len(made.stages)} stages; {len(made.not_run)} rows not run"
+        )
+        try:
+            stopped = _carry_out(made, store, out, jobs, machine, told, watch)
+        except Interrupted:
+            stopped = True
+        if stopped:
+            write_json(there, told)
+            write_report(out, told)
+            raise Interrupted(
+                f"{out}: {told['done']} of {told['total']} stages are complete,"
+                " the same command goes on"
             )
-    told = {
-        "paper": paper,
-        "size": size,
-        "seeds": list(seeds),
-        "store": store.folder.resolve().name,
-        "split": split,
-        "recipe_of": made.recipe_of,
-        "not_run": dict(made.not_run),
-        "runs": {},
-        "seconds": before.get("seconds", {}),
-        "total": len(made.stages),
-        "done": 0,
-        "command": command,
-        "speeds": before.get("speeds"),
-    }
-    watch.say(
-        f"{paper} at size {size}: {len(made.recipe_of)} systems, {len(seeds)} seed(s),"
-        f"{f' {len(splits)} splits,' * (len(splits) > 1)}"
-        f" {len(made.stages)} stages; {len(made.not_run)} rows not run"
-    )
-    try:
-        stopped = _carry_out(made, store, out, jobs, machine, told, watch)
-    except Interrupted:
-        stopped = True
-    if stopped:
+        runs = {key: Run(Path(folder)) for key, folder in told["runs"].items()}
+        if not runs:
+            raise RunError(f"{out}: no stage could be completed: {_reasons(told)}")
+        first = {
+            system: runs[key]
+            for system, name in made.recipe_of.items()
+            if (key := made.key(Stage(name, seeds[0], splits[0]))) in runs
+        }
+        if store.mirror_safe:
+            _look_tenfold(made, told["runs"], store, chosen_machine(**machine), watch)
+        watch.say("figures and speeds")
+        chosen = chosen_machine(**machine)
+        told["speeds"] = measured_speeds(first, chosen, reading or {})
+        write_figures(out, first, store, chosen)
         write_json(there, told)
         write_report(out, told)
-        raise Interrupted(
-            f"{out}: {told['done']} of {told['total']} stages are complete,"
-            " the same command goes on"
-        )
-    runs = {key: Run(Path(folder)) for key, folder in told["runs"].items()}
-    if not runs:
-        raise RunError(f"{out}: no stage could be completed: {_reasons(told)}")
-    first = {
-        system: runs[key]
-        for system, name in made.recipe_of.items()
-        if (key := made.key(Stage(name, seeds[0], splits[0]))) in runs
-    }
-    if store.mirror_safe:
-        _look_tenfold(made, told["runs"], store, chosen_machine(**machine), watch)
-    watch.say("figures and speeds")
-    chosen = chosen_machine(**machine)
-    told["speeds"] = measured_speeds(first, chosen, reading or {})
-    write_figures(out, first, store, chosen)
-    write_json(there, told)
-    write_report(out, told)
-    return told
+        return told
 
 
 def holdings(store: Store, splits: Sequence[str]) -> Holdings:

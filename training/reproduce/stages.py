@@ -31,6 +31,8 @@ class Place(NamedTuple):
     runs: Path
     machine: Machine
     watch: Watch
+    wait: bool = False
+    """For another process that writes a run."""
 
     def job(self, name: str, *, seed: int, out: Path | None = None) -> StoreJob:
         """A job there.
@@ -49,6 +51,7 @@ class Place(NamedTuple):
             base=run_name((self.store,), name, split=self.split, seed=seed),
             machine=self.machine,
             watch=self.watch,
+            wait=self.wait,
         )
 
 
@@ -93,8 +96,9 @@ def with_needs(
     chosen: Recipe, place: Place, *, seed: int, out: Path | None = None
 ) -> Run:
     """Carry a recipe out after all that it needs."""
+    waiting = place._replace(wait=True)
     needed = {
-        role: with_needs(one, place, seed=seed) for role, one in chosen.needs.items()
+        role: with_needs(one, waiting, seed=seed) for role, one in chosen.needs.items()
     }
     return run_stage(chosen, needed, place, seed=seed, out=out)
 
@@ -115,7 +119,7 @@ def work_at(
 
     def work(stage: Stage, needed: Mapping[str, str]) -> str:
         found = {role: Run(Path(folder)) for role, folder in needed.items()}
-        place = Place(store, stage.split, runs, machine, watch)
+        place = Place(store, stage.split, runs, machine, watch, wait=True)
         run = run_stage(recipe(stage.recipe), found, place, seed=stage.seed)
         return str(run.folder)
 

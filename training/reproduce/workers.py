@@ -14,6 +14,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
+from pipeline.store import StoreError
+
+from ..engine.signals import stopping
 from ..errors import Interrupted, TrainingError
 from .plan import Stage
 
@@ -83,7 +86,9 @@ def side_by_side(
             if process.pid and process.is_alive():
                 os.kill(process.pid, signal.SIGTERM)
 
-    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+    before = stopping()
+    for number in before:
+        signal.signal(number, stop)
     try:
         for _ in range(min(processes, len(stages))):
             ours, theirs = context.Pipe()
@@ -167,7 +172,7 @@ def _done(work: Work, stage: Stage, needed: Mapping[str, str]) -> Done:
         folder = work(stage, needed)
     except (Interrupted, KeyboardInterrupt):
         return Done(stage, interrupted=True)
-    except TrainingError as error:
+    except (TrainingError, StoreError, OSError) as error:
         return Done(stage, error=str(error))
     except Exception:  # noqa: BLE001  a bug in one stage leaves the others; it is told with its place
         return Done(stage, error=traceback.format_exc())
