@@ -37,7 +37,16 @@ OPTIM = OptimConfig(
     gradient_clip=10.0,
     accumulate=2,
 )
-COURSE = Course(
+
+
+class Weighed(Course):
+    """A course whose losses have weights of their own, as a distillation's have."""
+
+    def weighed(self) -> tuple[str, ...]:
+        return ("match", "soft")
+
+
+COURSE = Weighed(
     clip=tiny.CLIP,
     optim=OPTIM,
     epochs=2,
@@ -260,9 +269,8 @@ def test_the_scale_of_float16_goes_on(store, tmp_path):
     assert equal(expected, final(followed(store, tmp_path / "run", adapted, **options)))
 
 
-def test_balance_needs_a_place_and_a_loss_that_is_there(store, tmp_path):
+def test_balance_needs_a_place_and_a_loss_that_is_there():
     with pytest.raises(RecipeError, match="gradients_at, a module where"):
         replace(COURSE, gradients_at=None)
-    course = replace(COURSE, balance={"dc": 0.5})
-    with pytest.raises(RecipeError, match="among labels, match, soft .* got dc"):
-        followed(store, tmp_path / "run", adapted, course=course)
+    with pytest.raises(RecipeError, match="of the recipe .match, soft., got dc"):
+        replace(COURSE, balance={"dc": 0.5})
