@@ -12,6 +12,14 @@ from .errors import DecodeError
 LONGEST_SHOWN = 3600.0
 """Seconds: a damaged time stamp may ask to show one frame for a century."""
 
+REPEATED, REPEATED_EACH = 15_000, 100
+"""Frames that a steady rate may add to a video by repeating: so many, and so many for each
+decoded frame. A few frames with damaged time stamps could fill a disk."""
+
+JUMP_SECONDS, BACK_SECONDS = 10.0, 0.1
+"""A clock that jumps ahead or back by more is another recording's (ffmpeg's
+-dts_delta_threshold)."""
+
 
 class Clock:
     """Seconds of consecutive frames, counted from the first one, always growing.
@@ -20,9 +28,14 @@ class Clock:
     the frame before.
     """
 
-    def __init__(self, *, rate: float) -> None:
-        """`rate`: average frames per second, above 0."""
-        self._interval = 1 / rate
+    def __init__(self, *, rate: float, joined: bool = False) -> None:
+        """
+        Args:
+            rate: average frames per second, above 0.
+            joined: recordings with clocks of their own may follow each other. Jumps are
+                closed: the next recording follows at once.
+        """
+        self._interval, self._joined = 1 / rate, joined
         self._start: float | None = None
         self._last: float | None = None
 
@@ -32,10 +45,16 @@ class Clock:
         if stamp is not None:
             if self._start is None:
                 self._start = stamp - following
+            elif self._joined and self._jumps(stamp - self._start - following):
+                self._start = stamp - following
             if self._last is None or stamp - self._start > self._last:
                 following = stamp - self._start
         self._last = following
         return following
+
+    def _jumps(self, seconds: float) -> bool:
+        """Whether a clock that is so much ahead of what was expected has jumped."""
+        return seconds > JUMP_SECONDS or seconds < -self._interval - BACK_SECONDS
 
 
 class Timed(Protocol):
@@ -58,16 +77,18 @@ class Ticks:
 
     def __init__(self, *, frames_per_second: float, rate: float) -> None:
         self._frames_per_second, self._rate = frames_per_second, rate
+        self._repeated = 0
 
     def shown(self, frames: Iterable[TimedT]) -> Iterator[TimedT]:
         """The frame of each tick.
 
         Raises:
-            DecodeError: the time stamps ask to show one frame absurdly long.
+            DecodeError: the time stamps ask to show frames absurdly long.
         """
         tick = 0
         current: TimedT | None = None
         for following in frames:
+            self._repeated -= REPEATED_EACH
             if current is not None:
                 count = self._count(tick, until=following.seconds)
                 for _ in range(count):
@@ -85,5 +106,12 @@ class Ticks:
         if count > LONGEST_SHOWN * self._frames_per_second:
             raise DecodeError(
                 f"time stamps: expected a frame every few seconds, got one shown until {until:.0f} s"
+            )
+        self._repeated += max(count - 1, 0)
+        if self._repeated > REPEATED:
+            raise DecodeError(
+                "time stamps: expected a frame every few seconds, got frames so far apart "
+                f"that {self._frames_per_second:g} frames per second would be more than "
+                f"{REPEATED_EACH} of each, and {REPEATED:,} more (at {until:.0f} s)"
             )
         return count

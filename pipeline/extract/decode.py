@@ -40,6 +40,9 @@ NO_TIME_STAMPS = 0x80
 WIDEST_PIXEL = 4
 """Times as wide as high, or as high as wide. Beyond, a stated shape is nonsense."""
 
+TIME_STAMPS_JUMP = 0x200
+"""AVFMT_TS_DISCONT, of streams that may be recordings joined."""
+
 UNKNOWN_RATE = 25.0
 """Where neither header nor stream says how many frames a second has."""
 
@@ -123,7 +126,8 @@ class VideoFile:
             OSError: the file could not be read; not the video's fault.
         """
         stream, reason = self._stream, "nothing in the stream"
-        clock, stamp = Clock(rate=self.rate), self._stamps()
+        joined = bool(self._container.format.flags & TIME_STAMPS_JUMP)
+        clock, stamp = Clock(rate=self.rate, joined=joined), self._stamps()
         known = self._references()
         count = 0
         for packet in self._packets():

@@ -344,6 +344,51 @@ def test_a_clock_never_goes_back(stamps, seconds):
     np.testing.assert_allclose([clock.seconds(s) for s in stamps], seconds)
 
 
+@pytest.mark.parametrize(
+    ("stamps", "seconds"),
+    (
+        ([0, 0.1, 700, 700.1], [0, 0.1, 0.2, 0.3]),
+        ([700, 700.1, 5, 5.1], [0, 0.1, 0.2, 0.3]),
+        ([0, 0.1, 10.1, 10.2], [0, 0.1, 10.1, 10.2]),  # 9.9 s are a gap
+        ([0, 0.1, 10.3, 10.4], [0, 0.1, 0.2, 0.3]),  # 10.1 s are a jump
+        ([5, 5.1, 5.05, 5.3], [0, 0.1, 0.2, 0.3]),  # a little back is a rounding
+        ([5, 5.1, 4.9, 5.0], [0, 0.1, 0.2, 0.3]),
+        ([0, 700, 0.1, 0.2], [0, 0.1, 0.2, 0.3]),
+        ([None, 700.1, None, 5], [0, 0.1, 0.2, 0.3]),
+    ),
+)
+def test_jumps_of_joined_recordings_are_closed(stamps, seconds):
+    clock = Clock(rate=10, joined=True)
+    np.testing.assert_allclose([clock.seconds(s) for s in stamps], seconds)
+
+
+def test_jumps_within_one_recording_are_kept():
+    clock = Clock(rate=10)
+    assert [clock.seconds(s) for s in (0, 700, 700.5)] == [0, 700, 700.5]
+
+
+@pytest.mark.parametrize(("first", "second"), ((0, 600), (600, 0)))
+def test_transport_streams_joined_have_the_frames_of_both(
+    tmp_path: Path, first, second
+):
+    options = {"bf": "2", "x264-params": "b-adapt=0", "g": "8", "crf": "10"}
+    path, octets = tmp_path / "joined.ts", b""
+    for number, offset in enumerate((first, second)):
+        part = encode(
+            tmp_path / f"{number}.ts",
+            rgb_frames(numbered(20)),
+            options=options,
+            output_ts_offset=str(offset),
+        )
+        octets += part.read_bytes()
+    path.write_bytes(octets)
+    assert numbers(path) == [*range(20), *range(20)]
+    with open_video(path) as video:
+        ticks = Ticks(frames_per_second=25, rate=video.rate)
+        seconds = [picture.seconds for picture in ticks.shown(video.pictures())]
+    np.testing.assert_allclose(seconds, np.arange(40) / 25, atol=0.003)
+
+
 def shown(
     seconds: list[float], *, frames_per_second: float, rate: float = 10
 ) -> list[int]:
@@ -372,6 +417,18 @@ def test_ticks_at_the_videos_own_rate_take_every_frame(rate):
 def test_a_frame_shown_for_a_century_is_an_error():
     with pytest.raises(DecodeError, match="time stamps: expected"):
         shown([0, 3e9], frames_per_second=30)
+
+
+def test_frames_an_hour_apart_are_an_error_at_a_steady_rate():
+    """Each gap could be meant; all of them would fill a disk."""
+    with pytest.raises(DecodeError, match="time stamps: expected .* at 10797 s"):
+        shown([3599.0 * n for n in range(99)], frames_per_second=2)
+    lecture = [60.0 * n for n in range(99)]
+    assert len(shown(lecture, frames_per_second=1)) == 98 * 60 + 1
+    with pytest.raises(DecodeError, match="would be more than 100 of each, and 15,000"):
+        shown(lecture, frames_per_second=25)
+    still = [0.0, 590.0, *(590 + n / 10 for n in range(1, 90))]
+    assert len(shown(still, frames_per_second=25)) == 599 * 25
 
 
 def matrix(a: int, b: int, c: int, d: int) -> bytes:

@@ -250,3 +250,20 @@ def test_the_reader_stops_where_its_limit_is_and_goes_on_when_there_is_room():
             assert len(blocks) == 5 + room and video.read == 5 + room + 1
         assert reader.most_held == 10 << 20
     assert not reader._thread.is_alive()
+
+
+@pytest.mark.parametrize("modality", ["flow", "mv"])
+@pytest.mark.parametrize("source", ["canonical", "original"])
+def test_a_video_of_one_frame_has_no_interval_in_a_modality_alone(
+    modality, source, folder, tmp_path
+):
+    """As beside other modalities; also where flow is computed apart from them."""
+    plan = shard_plan(folder)
+    settings = StoreSettings(short_side=32, mv_source=source).record([modality])
+    plan = replace(plan, modalities=(modality,), settings=settings)
+    report, files = built(Task(plan=plan), tmp_path / "in place")
+    single = next(r for r in report.records[modality] if r.frames == 1)
+    assert not report.bad and (single.rows, single.known) == (0, 0)
+    if modality == "flow":
+        batched, same = built(on_gpu(plan), tmp_path / "batched")
+        assert same == files and not batched.bad
