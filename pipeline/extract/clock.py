@@ -43,9 +43,11 @@ class Clock:
         """Seconds of the next frame, from its time stamp if it has one."""
         following = 0.0 if self._last is None else self._last + self._interval
         if stamp is not None:
-            if self._start is None:
-                self._start = stamp - following
-            elif self._joined and self._jumps(stamp - self._start - following):
+            if (
+                self._start is None
+                or self._joined
+                and self._jumps(stamp - self._start - following)
+            ):
                 self._start = stamp - following
             if self._last is None or stamp - self._start > self._last:
                 following = stamp - self._start
