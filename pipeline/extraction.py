@@ -62,6 +62,8 @@ def extract(
     with hold(out, say=watch.say) as lease:
         clear_arriving(out)
         prepare(out)
+        if (out / PLAN).is_file():  # another run may have ended just before
+            plan = store_plan(dataset, settings, out=out)
         write_if_new(plan, out)
         tasks = missing_tasks(
             plan, modalities, dataset.folder, out, execution, retry_bad=retry_bad

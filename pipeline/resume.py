@@ -1,6 +1,7 @@
 """What a run finds of earlier ones: the plan to go on with, and the work still missing."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +21,13 @@ from pipeline.plan import (
     renewed,
 )
 from pipeline.plan_file import read_plan, write_plan
-from pipeline.publish import intact, read_commits
+from pipeline.publish import ARRIVING, intact, read_commits
 from pipeline.retries import retried
 from pipeline.sources import available
 from pipeline.store.files import write_json
-from pipeline.store.records import LOGS, PLAN, Commit, FileRecord, commit_file
+from pipeline.store.lease import is_lease
+from pipeline.store.records import COMMITS, LOGS, PLAN, Commit, FileRecord, commit_file
+from pipeline.store.replacement import is_part
 from pipeline.task import Task
 
 DAMAGED = f"{LOGS}/damaged.json"
@@ -69,7 +72,7 @@ def store_plan(
             unusable=dataset.unusable,
         )
         return extended(old, asked)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not is_new(out):
         raise PlanError(
             f"{out}: expected a store, an empty folder or a new one, got something else"
         )
@@ -81,6 +84,30 @@ def store_plan(
         bytes_per_frame=per_frame,
         unusable=dataset.unusable,
     )
+
+
+def is_new(out: Path) -> bool:
+    """Whether a store can be begun here: nothing is, or what a run leaves without a plan.
+
+    It makes its folders and says who writes before it has one.
+    """
+    if not os.path.lexists(out):
+        return True
+    if not out.is_dir():
+        return False
+    for path in out.iterdir():
+        if is_part(path.name):
+            continue
+        if path.name not in (COMMITS, ARRIVING, LOGS) or path.is_symlink():
+            return False
+        if not path.is_dir():
+            return False
+        names = {inside.name for inside in path.iterdir()}
+        if path.name == LOGS:
+            names = {name for name in names if not is_lease(name)}
+        if not all(map(is_part, names)):
+            return False
+    return True
 
 
 def _stored(plan: StorePlan, names: set[str], out: Path) -> set[str]:

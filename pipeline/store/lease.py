@@ -20,6 +20,7 @@ A run that was asleep so long that another one followed notices before it publis
 import json
 import os
 import re
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,10 @@ STALE_SECONDS = 180.0
 """Longer than network file systems cache attributes, and than a server needs to restart."""
 ENDED = ".ended"
 """Suffix of the last lease after an ordinary end: its number stays in use."""
+
+
+_LEASE = re.compile(r"holder-(\d{5,})\.(json|ended)")
+_CLOCK = re.compile(r"\.clock-[0-9a-f]{32}")
 
 
 class Found(NamedTuple):
@@ -72,6 +77,11 @@ def holder_of(written: Path) -> Found | None:
     folder = written / LOGS
     number = _newest(folder)
     return _found(folder, number) if number else None
+
+
+def is_lease(name: str) -> bool:
+    """Whether it is the name of a file by which runs say who writes."""
+    return bool(_LEASE.fullmatch(name) or _CLOCK.fullmatch(name))
 
 
 class Lease:
@@ -213,15 +223,37 @@ def _found(folder: Path, number: int) -> Found | None:
 
 
 def _made(path: Path) -> bool:
-    """Whether this process, and no other, has made the file."""
+    """Whether this process, and no other, has made the file; it is there whole or not."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with part.open("x") as file:
+            json.dump(asdict(Holder.this_process()), file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            return False
+        except FileNotFoundError:  # who holds the folder has tidied up
+            return _made(path)
+        except OSError:  # a file system without links
+            return _claimed(path, part)
+        return True
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _claimed(path: Path, part: Path) -> bool:
+    """As `_made`, but a kill in between leaves a file that says nothing."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
     except FileExistsError:
         return False
-    with os.fdopen(handle, "w") as file:
-        json.dump(asdict(Holder.this_process()), file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(handle)
+    try:
+        os.replace(part, path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 
@@ -231,7 +263,7 @@ def _name(number: int) -> str:
 
 def _leases(folder: Path) -> Iterator[tuple[Path, int]]:
     for path in folder.glob("holder-*"):
-        if match := re.fullmatch(r"holder-(\d{5,})\.(json|ended)", path.name):
+        if match := _LEASE.fullmatch(path.name):
             yield path, int(match[1])
 
 

@@ -49,10 +49,15 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
         sync_folder(path.parent)
 
 
+def is_part(name: str) -> bool:
+    """Whether `replacing` gives such names to the files that it writes."""
+    return _PART.fullmatch(name) is not None
+
+
 def remove_parts(folder: Path) -> None:
     """Remove files that `replacing` was killed over. Only for the writer of a folder."""
     with os.scandir(folder) as entries:
-        left = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
+        left = [entry.path for entry in entries if is_part(entry.name)]
     for path in left:
         with suppress(OSError):  # a folder of such a name is not ours
             os.unlink(path)

@@ -100,11 +100,46 @@ def test_a_folder_that_has_changed_is_refused(folder, finished):
         extract(fewer, RGB_MV, out=finished, execution=HERE)
 
 
-def test_a_folder_of_something_else_is_refused_and_left_alone(folder, tmp_path):
-    (tmp_path / "thesis.tex").write_text("precious")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "thesis.tex",
+        "_logs/thesis.tex",
+        "_commits/rgb-00000.json",
+        "_tmp/thesis.tex",
+        "rgb/thesis.tex",
+    ],
+)
+def test_a_folder_of_something_else_is_refused_and_left_alone(name, folder, tmp_path):
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("precious")
+    before = sorted((tmp_path / "out").rglob("*"))
     with pytest.raises(PlanError, match="got something else"):
-        extract(data_set(folder), RGB_MV, out=tmp_path, execution=HERE)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+        extract(data_set(folder), RGB_MV, out=tmp_path / "out", execution=HERE)
+    assert sorted((tmp_path / "out").rglob("*")) == before
+
+
+def test_a_run_that_waited_for_another_asks_for_the_same_plan(
+    folder, finished, tmp_path, monkeypatch
+):
+    """The folder was new when it looked, and is a store of something else by now."""
+    from pipeline import extraction
+
+    out = tmp_path / "out"
+    other = StoreSettings(short_side=64).record(["rgb"])
+    plan = store_plan(data_set(folder), other, out=out)
+    out = copied(finished, out)
+    before = store_bytes(out)
+    answers = iter([plan])
+    monkeypatch.setattr(
+        extraction,
+        "store_plan",
+        lambda *given, **more: next(answers, None) or store_plan(*given, **more),
+    )
+    with pytest.raises(PlanError, match="short_side = 32, this run asks for 64"):
+        extract(data_set(folder), other, out=out, execution=HERE)
+    assert store_bytes(out) == before
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "missing"])

@@ -14,6 +14,7 @@ from small_videos import (
     RGB_MV,
     crashing,
     data_set,
+    draw_videos,
     hanging,
     hanging_once,
     killed_once,
@@ -185,3 +186,26 @@ def test_a_full_disk_stops_the_run_with_one_line_and_loses_nothing(
     assert "ENDED" in done.stdout and "bytes free" in done.stdout, done.stdout
     assert "FINISHED False" in done.stdout
     assert store_bytes(tmp_path / "result") == expected
+
+
+@pytest.mark.parametrize("how", ["kill", "fail"])
+def test_a_run_that_ends_before_it_has_a_plan_leaves_a_folder_to_begin_in(
+    how, tmp_path
+):
+    draw_videos(tmp_path / "videos", 1)
+    done = subprocess.run(
+        [
+            *(sys.executable, str(HERE / "stop_early.py")),
+            *(str(tmp_path / "videos"), str(tmp_path / "store"), how),
+        ],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    steps = done.stdout.splitlines()
+    assert all(step.endswith("True") for step in steps), done.stdout
+    assert {"os.mkdir", "open", "os.link", "os.rename"} <= {s.split()[0] for s in steps}
+    assert any("_plan.json" in step for step in steps)
