@@ -1,25 +1,25 @@
 """A video of a store -> a picture and a movie: rgb, flow and mv of the same interval."""
 
 import math
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+import xxhash
 
-from pipeline.colour_wheel import motion_colours, wheel
+from pipeline.panels import Moment, draw
 from pipeline.store import RangeError, Store, StoredVideo, printable
-from pipeline.store.schema import CELL_PX
 
-PANEL_PX = 300
-"""Least width of a panel, so that its title fits; small videos are enlarged."""
-TITLE_PX, LEGEND_PX, GAP_PX = 26, 96, 6
-PAPER, INK, FAINT = (255, 255, 255), (30, 30, 30), (150, 150, 150)
 SHARE_WITHIN = 99
-"""Percent of the vectors of an interval that get a colour of their own length."""
+"""Percent of the flow of an interval that gets a colour of its own length."""
+NAME_BYTES = 200
+"""Of a file's name, before its suffix."""
 BLOCK = 16
 ARRAYS = ("rgb", "flow", "mv", "mv_valid")
 
@@ -49,18 +49,6 @@ class Preview:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """Frame k and interval k -> k+1 of a video, in the units of the store."""
-
-    interval: int
-    seconds: float
-    rgb: np.ndarray | None = None
-    flow: np.ndarray | None = None
-    mv: np.ndarray | None = None
-    mv_valid: bool = True
-
-
 def preview(
     store_folder: Path,
     video_id: str | None = None,
@@ -86,6 +74,10 @@ def preview(
     """
     store = Store(store_folder)
     video = store.videos()[0] if video_id is None else store.video(video_id)
+    if video.frames == 1 and "rgb" not in video.modalities:
+        raise RangeError(
+            f"{video.id}: a single frame has no motion to draw, and no rgb"
+        )
     stop = min(video.frames - 1, frames)
     if interval is None:
         interval = _liveliest(store, video, stop)
@@ -94,67 +86,23 @@ def preview(
             f"{video.id}: expected an interval below {max(video.frames - 1, 1)}, "
             f"got {interval}"
         )
-    image = out or Path(video.id.replace("/", "_") + ".png")
+    image = out or Path(file_name(video.id, store.ids()) + ".png")
     if image.suffix.lower() != ".png":
         image = image.with_name(image.name + ".png")
     moment = next(_moments(store, video, interval, interval + 1))
     bound_px = _bound_px(moment)
     image.parent.mkdir(parents=True, exist_ok=True)
-    picture = cv2.cvtColor(draw(moment, bound_px=bound_px), cv2.COLOR_RGB2BGR)
+    drawer = partial(draw, bound_px=bound_px, heading=_heading(video))
+    picture = cv2.cvtColor(drawer(moment), cv2.COLOR_RGB2BGR)
     if not cv2.imwrite(str(image), picture):
         raise OSError(f"{image}: the picture could not be written")
     film = None
     if movie and video.frames > 1:
         film = image.with_suffix(".mp4")
-        _write_movie(film, _moments(store, video, 0, stop), video.fps, bound_px)
+        _write_movie(film, map(drawer, _moments(store, video, 0, stop)), video.fps)
     return Preview(
         video=video.id, interval=interval, bound_px=bound_px, image=image, movie=film
     )
-
-
-def draw(moment: Moment, *, bound_px: float | None) -> np.ndarray:
-    """Titled panels side by side over a legend: (rows, columns, 3) uint8 RGB, both even.
-
-    Args:
-        bound_px: length of the vectors with full colour.
-    """
-    k = moment.interval
-    panels = []
-    if moment.rgb is not None:
-        title = f"rgb: frame {k} ({moment.seconds:.2f} s)"
-        panels.append(_panel(title, _shown(moment.rgb)))
-    if moment.flow is not None:
-        assert bound_px is not None
-        colours = motion_colours(moment.flow, bound_px=bound_px)
-        panels.append(_panel(f"flow: frame {k} to {k + 1}", _shown(colours)))
-    if moment.mv is not None:
-        assert bound_px is not None
-        title = f"mv: frame {k} to {k + 1}"
-        colours = _vector_colours(moment, bound_px)
-        if not moment.mv_valid:
-            title += ", not valid"
-        panels.append(_panel(title, _shown(colours)))
-    drawn = _beside(panels)
-    if bound_px is not None:
-        drawn = np.concatenate([drawn, _legend(moment, bound_px, drawn.shape[1])])
-    rows, columns = drawn.shape[:2]
-    return np.pad(
-        drawn, ((0, rows % 2), (0, columns % 2), (0, 0)), constant_values=PAPER[0]
-    )
-
-
-def _vector_colours(moment: Moment, bound_px: float) -> np.ndarray:
-    """(H, W, 3): each cell in its colour; hatched where the vectors are not valid."""
-    assert moment.mv is not None
-    cells = motion_colours(moment.mv, bound_px=bound_px)
-    colours = cells.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
-    for like in (moment.rgb, moment.flow):  # cells of the last row may stick out
-        if like is not None:
-            colours = colours[: like.shape[0], : like.shape[1]]
-    if not moment.mv_valid:
-        rows, columns = np.indices(colours.shape[:2])
-        colours[(rows + columns) % CELL_PX < 2] = FAINT
-    return colours
 
 
 def _moments(
@@ -194,83 +142,49 @@ def _liveliest(store: Store, video: StoredVideo, stop: int) -> int:
 
 
 def _bound_px(moment: Moment) -> float | None:
-    """A whole number of pixels that hardly any vector of the interval exceeds."""
-    lengths = [
-        np.hypot(field[..., 0], field[..., 1]).ravel()
-        for field in (moment.flow, moment.mv)
-        if field is not None
-    ]
-    if not lengths:
+    """A whole number of pixels that hardly any flow of the interval exceeds.
+
+    Of the vectors only where there is no flow: a single block may point anywhere.
+    """
+    field = moment.mv if moment.flow is None else moment.flow
+    if field is None:
         return None
-    return max(1.0, *(math.ceil(np.percentile(each, SHARE_WITHIN)) for each in lengths))
+    lengths = np.hypot(field[..., 0], field[..., 1])
+    return max(1.0, math.ceil(np.percentile(lengths, SHARE_WITHIN)))
 
 
-def _shown(picture: np.ndarray) -> np.ndarray:
-    """Enlarged by a whole number where it is narrow: pixels and cells stay sharp."""
-    times = max(1, round(PANEL_PX / picture.shape[1]))
-    return picture.repeat(times, axis=0).repeat(times, axis=1)
+def file_name(video_id: str, ids: Iterable[str]) -> str:
+    """The name of a picture of a video, without suffix: none of `ids` has the same.
+
+    >>> file_name("a/b c", ["a/b c", "d"])
+    'a_b c'
+    """
+    name = _plain(video_id)
+    alike = sum(_plain(other).lower() == name.lower() for other in ids)
+    if alike > 1 or len(name.encode()) > NAME_BYTES:
+        kept = name.encode()[: NAME_BYTES - 17].decode(errors="ignore")
+        name = f"{kept}-{xxhash.xxh3_64_hexdigest(video_id.encode())}"
+    return name
 
 
-def _panel(title: str, picture: np.ndarray) -> np.ndarray:
-    """The picture, centred under its title."""
-    height, width = picture.shape[:2]
-    wide = max(width, PANEL_PX)
-    panel = np.full((TITLE_PX + height, wide, 3), PAPER, np.uint8)
-    left = (wide - width) // 2
-    panel[TITLE_PX:, left : left + width] = picture
-    corners = (left, TITLE_PX), (left + width - 1, TITLE_PX + height - 1)
-    cv2.rectangle(panel, *corners, FAINT)  # white is a colour of motion, too
-    _write(panel, title, (left + 2, TITLE_PX - 9))
-    return panel
+def _plain(video_id: str) -> str:
+    """With letters, digits and a few signs alone, of which none means something to a shell."""
+    return re.sub(r"^-|[^\w.,+@= -]", "_", video_id)
 
 
-def _beside(panels: list[np.ndarray]) -> np.ndarray:
-    """All of one height: they show one grid."""
-    height = max(panel.shape[0] for panel in panels)
-    gap = np.full((height, GAP_PX, 3), PAPER, np.uint8)
-    parts = [gap]
-    for panel in panels:
-        below = height - panel.shape[0]
-        parts += [np.pad(panel, ((0, below), (0, 0), (0, 0)), constant_values=255), gap]
-    return np.concatenate(parts, axis=1)
+def _heading(video: StoredVideo) -> str:
+    many = "classes" if len(video.class_names) > 1 else "class"
+    of_class = f", {many} {', '.join(video.class_names)}" if video.class_names else ""
+    return printable(f"{video.id}{of_class}")
 
 
-def _legend(moment: Moment, bound_px: float, width: int) -> np.ndarray:
-    """The wheel, what its rim means, and what the fields hold in pixels."""
-    legend = np.full((LEGEND_PX, width, 3), PAPER, np.uint8)
-    size = LEGEND_PX - 2 * GAP_PX
-    legend[GAP_PX : GAP_PX + size, GAP_PX : GAP_PX + size] = wheel(
-        size, background=PAPER
-    )
-    lines = [f"rim: {bound_px:g} px per frame; medians are (right, down)"]
-    for name, field in (("flow", moment.flow), ("mv", moment.mv)):
-        if field is None:
-            continue
-        across, down = np.median(field.reshape(-1, 2), axis=0)
-        longest = np.hypot(field[..., 0], field[..., 1]).max()
-        median = f"median ({across + 0:+.2f}, {down + 0:+.2f})"
-        lines.append(f"{name}: {median}, longest {longest:.2f} px")
-    for row, line in enumerate(lines):
-        _write(legend, line, (size + 4 * GAP_PX, 30 + 22 * row))
-    return legend
-
-
-def _write(picture: np.ndarray, text: str, place: tuple[int, int]) -> None:
-    cv2.putText(
-        picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA
-    )
-
-
-def _write_movie(
-    path: Path, moments: Iterator[Moment], fps: float, bound_px: float | None
-) -> None:
+def _write_movie(path: Path, pictures: Iterable[np.ndarray], fps: float) -> None:
     with av.open(str(path), "w") as container:
         rate = Fraction(fps if fps > 0 else 25).limit_denominator(1001)
         stream = container.add_stream("libx264", rate=rate)
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "18", "preset": "veryfast"}
-        for moment in moments:
-            picture = draw(moment, bound_px=bound_px)
+        for picture in pictures:
             if not stream.codec_context.is_open:
                 stream.height, stream.width = picture.shape[:2]
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

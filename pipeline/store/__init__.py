@@ -4,6 +4,7 @@ Importing it loads numpy and h5py; a JPEG decoder comes with the first read that
 one. `storage_layout.md` says the same for readers in other languages.
 """
 
+from .colour_wheel import motion_colours, motion_wheel
 from .errors import (
     FolderHeld,
     LayoutError,
@@ -50,6 +51,8 @@ __all__ = [
     "data_folder",
     "hold",
     "holder_of",
+    "motion_colours",
+    "motion_wheel",
     "only_store",
     "printable",
     "printable_lines",

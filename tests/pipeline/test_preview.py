@@ -6,10 +6,21 @@ import av
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from pipeline.colour_wheel import motion_colours, wheel
-from pipeline.preview import GAP_PX, LEGEND_PX, PANEL_PX, TITLE_PX, preview
-from pipeline.store import CELL_PX, RangeError, StoreNotFound, VideoNotFound
+from pipeline import panels as panels_module
+from pipeline.panels import GAP_PX, HEADING_PX, LEGEND_PX, PANEL_PX, TITLE_PX
+from pipeline.panels import draw as draw_panels
+from pipeline.preview import file_name, preview
+from pipeline.store import (
+    CELL_PX,
+    RangeError,
+    Store,
+    StoreNotFound,
+    VideoNotFound,
+    motion_colours,
+    motion_wheel,
+)
 from pipeline.store.codecs import default_codec
 from pipeline.store.files import write_index, write_json
 from pipeline.store.records import (
@@ -98,10 +109,9 @@ def panels(image: Path) -> list[np.ndarray]:
     drawn = cv2.cvtColor(cv2.imread(str(image)), cv2.COLOR_BGR2RGB)
     step = PANEL_PX + GAP_PX
     left = (PANEL_PX - 3 * 96) // 2
+    top = HEADING_PX + TITLE_PX
     return [
-        drawn[
-            TITLE_PX + 1 : TITLE_PX + 3 * 64 - 1, x + left + 1 : x + left + 3 * 96 - 1
-        ]
+        drawn[top + 1 : top + 3 * 64 - 1, x + left + 1 : x + left + 3 * 96 - 1]
         for x in range(GAP_PX, drawn.shape[1] - PANEL_PX, step)
     ]
 
@@ -135,7 +145,7 @@ def test_hues_have_no_step_where_the_circle_closes() -> None:
 
 
 def test_wheel_has_right_at_its_right_and_paper_around_it() -> None:
-    legend = wheel(100, background=(9, 9, 9))
+    legend = motion_wheel(100, background=(9, 9, 9))
     assert legend.shape == (100, 100, 3)
     assert tuple(legend[0, 0]) == (9, 9, 9)
     np.testing.assert_allclose(legend[50, 98], (255, 5, 5), atol=6)
@@ -168,7 +178,7 @@ def test_legend_gives_the_numbers(moving_right, tmp_path) -> None:
     made = preview(moving_right, out=tmp_path / "p.png", movie=False)
     drawn = cv2.imread(str(made.image))
     assert drawn.shape == (
-        TITLE_PX + 3 * 64 + LEGEND_PX,
+        HEADING_PX + TITLE_PX + 3 * 64 + LEGEND_PX,
         GAP_PX + 3 * (PANEL_PX + GAP_PX),
         3,
     )
@@ -203,7 +213,7 @@ def test_modalities_that_are_not_there_are_left_out(only, tmp_path) -> None:
     }
     store = write_store(tmp_path / "store", {only: arrays[only]}, frames=2)
     made = preview(store, out=tmp_path / "p.png")
-    (panel,) = panels(made.image)
+    panel = panels(made.image)[0]
     expected = {"rgb": (100, 100, 100), "flow": (255, 234, 0)}[only]
     np.testing.assert_allclose(panel, np.broadcast_to(expected, panel.shape), atol=3)
     assert made.bound_px == (None if only == "rgb" else 3)
@@ -229,3 +239,91 @@ def test_what_is_not_there_is_named(moving_right, tmp_path) -> None:
     with pytest.raises(StoreNotFound):
         preview(tmp_path, out=tmp_path / "p.png")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("motion", [RIGHT, DOWN, LEFT, UP])
+def test_the_four_directions_have_the_colours_of_torchvision(motion) -> None:
+    from torchvision.utils import flow_to_image
+
+    field = torch.tensor(motion).reshape(2, 1, 1)
+    theirs = flow_to_image(field)[:, 0, 0].numpy().astype(int)
+    ours = motion_colours(np.array(motion), bound_px=3)
+    np.testing.assert_allclose(ours, theirs, atol=16)  # they leave a step of 55 out
+
+
+def test_the_colours_follow_flow_not_a_stray_vector(tmp_path) -> None:
+    vectors = np.full((1, 8, 12, 2), RIGHT, np.float32)
+    vectors[0, 0, :2] = 40, 0
+    flow = np.full((1, 64, 96, 2), RIGHT, np.float32)
+    flow[0, 0, :10] = 15, 0
+    rgb = np.full((2, 64, 96, 3), 100, np.uint8)
+    store = write_store(
+        tmp_path / "store", {"rgb": rgb, "flow": flow, "mv": vectors}, frames=2
+    )
+    assert preview(store, out=tmp_path / "p.png", movie=False).bound_px == 3
+    alone = write_store(tmp_path / "mv", {"rgb": rgb, "mv": vectors}, frames=2)
+    assert preview(alone, out=tmp_path / "q.png", movie=False).bound_px == 40
+
+
+@pytest.mark.parametrize("modality", ["flow", "mv"])
+def test_the_legend_is_whole_for_one_modality(modality, tmp_path) -> None:
+    shape = {"flow": (3, 64, 96, 2), "mv": (3, 8, 12, 2)}[modality]
+    values = np.full(shape, -15.25, np.float32)
+    values[1] = 0  # shorter numbers, but a movie has one size
+    rgb = np.full((4, 64, 96, 3), 100, np.uint8)
+    store = write_store(tmp_path / "store", {"rgb": rgb, modality: values}, frames=4)
+    made = preview(store, out=tmp_path / "p.png", interval=0)
+    stored = Store(store).read("a/clip", modality)[0]
+    moment = panels_module.Moment(interval=0, seconds=0, **{modality: stored})
+    narrow = draw_panels(moment, bound_px=22, heading="a/clip, class a")
+    ink = (narrow[-LEGEND_PX:] < 80).all(axis=-1)
+    assert ink.any() and not ink[:, -GAP_PX:].any()
+    wide = cv2.cvtColor(cv2.imread(str(made.image)), cv2.COLOR_BGR2RGB)
+    np.testing.assert_array_equal(
+        ink[:, :400], (wide[-LEGEND_PX:, :400] < 80).all(axis=-1)
+    )
+
+
+def test_clip_and_class_stand_in_the_picture(tmp_path, monkeypatch) -> None:
+    headings = []
+
+    def draw(*given, heading, **more):
+        headings.append(heading)
+        return draw_panels(*given, heading=heading, **more)
+
+    monkeypatch.setattr("pipeline.preview.draw", draw)
+    rgb = np.full((2, 64, 96, 3), 100, np.uint8)
+    store = write_store(tmp_path / "store", {"rgb": rgb}, frames=2)
+    made = preview(store, out=tmp_path / "p.png", movie=False)
+    assert headings == ["a/clip, class a"]
+    heading = cv2.imread(str(made.image))[:HEADING_PX]
+    assert 50 < (heading < 128).all(axis=-1).sum() < 1000
+
+
+def test_a_heading_that_is_too_long_keeps_its_end() -> None:
+    moment = panels_module.Moment(
+        interval=0, seconds=0, rgb=np.full((64, 96, 3), 100, np.uint8)
+    )
+    ends = [
+        draw_panels(moment, bound_px=None, heading=text + "x" * 60 + "END")[:HEADING_PX]
+        for text in ("a" * 200, "b" * 200)
+    ]
+    np.testing.assert_array_equal(*ends)
+    assert (ends[0] < 128).any()
+
+
+def test_no_two_videos_of_a_store_have_a_picture_of_one_name() -> None:
+    ids = ["a/b_c", "a_b/c", "A_b/c", "-rf", "x\n\x1b/..", "日本/一", "n/" + "z" * 300]
+    ids += ["n/" + "z" * 300 + "y"]
+    names = [file_name(one, ids) for one in ids]
+    assert len({name.lower() for name in names}) == len(ids)
+    assert names[3:6] == ["_rf", "x___..", "日本_一"]
+    assert all(len(f"{name}.png".encode()) < 256 and "/" not in name for name in names)
+    assert file_name("a/b_c", ["a/b_c", "d"]) == "a_b_c"
+
+
+def test_a_single_frame_without_rgb_is_told(tmp_path) -> None:
+    empty = np.empty((0, 64, 96, 2), np.float32)
+    store = write_store(tmp_path / "store", {"flow": empty}, frames=1)
+    with pytest.raises(RangeError, match="a single frame"):
+        preview(store, out=tmp_path / "p.png")

@@ -305,12 +305,3 @@ def test_png_is_what_it_was_made_of():
     rows = np.frombuffer(lines, np.uint8).reshape(5, 22)
     assert (rows[:, 0] == 0).all()
     assert np.array_equal(rows[:, 1:].reshape(5, 7, 3), picture)
-
-
-def test_flow_colours_show_direction_and_rest():
-    flow = np.zeros((1, 3, 2))
-    flow[0, 1] = 2, 0
-    flow[0, 2] = -2, 0
-    rest, right, left = figures.flow_picture(flow, strongest_px=2)[0].astype(int)
-    assert rest.tolist() == [255, 255, 255]
-    assert right.tolist() == [255, 0, 0] and left.tolist() == [0, 255, 255]

@@ -163,27 +163,6 @@ def filters_picture(weight: np.ndarray, *, columns: int = 8, limit: int = 32):
     return np.repeat(sheet[..., None], 3, axis=2)
 
 
-def flow_picture(flow: np.ndarray, *, strongest_px: float | None = None) -> np.ndarray:
-    """Motion as colour: the hue is the direction, the depth of colour the length.
-
-    Args:
-        flow: (H, W, 2), px.
-        strongest_px: length with full colour; None takes the picture's 99th percentile.
-
-    Returns:
-        (H, W, 3) uint8; no motion is white.
-    """
-    u, v = flow[..., 0].astype(np.float64), flow[..., 1].astype(np.float64)
-    length = np.hypot(u, v)
-    if strongest_px is None:
-        strongest_px = float(np.percentile(length, 99))
-    depth = np.clip(length / max(strongest_px, 1e-6), 0, 1)
-    turn = np.arctan2(v, u) / (2 * np.pi) % 1.0
-    thirds = np.array([0.0, 1 / 3, 2 / 3])
-    colour = np.clip(np.abs((turn[..., None] + thirds) % 1.0 * 6 - 3) - 1, 0, 1)
-    return np.round(255 * (1 - depth[..., None] * (1 - colour))).astype(np.uint8)
-
-
 def png(picture: np.ndarray) -> bytes:
     """(H, W, 3) uint8 as a PNG file.
 

@@ -101,6 +101,7 @@ def _stored_figures(page: Page, path: Path) -> None:
         page.figure(
             figures.pictures_svg(columns),
             caption="Motion between two frames of test videos, as in FTSnet's figure 5:"
-            " the hue is the direction, white is rest; one scale in a row.",
+            " white is rest, red moves to the right, yellow down, light blue to the left and"
+            " violet up; one scale in a row.",
             name="flow",
         )

@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipeline.store import Store
+from pipeline.store import Store, motion_colours
 
 from ..engine.record import Run
 from ..jobs.evaluate import trained_model
 from ..jobs.machine import Machine
 from ..models.weights import first_layer
-from ..report.figures import flow_picture
 
 FILTERS = ("mv", "dtmv", "flow2d")
 EXAMPLES = 3
@@ -75,7 +74,7 @@ def motion_examples(store: Store, split: str) -> dict[str, np.ndarray]:
         strongest = max(float(np.percentile(lengths, 99)), 0.5)
         for key, field in fields.items():
             columns.setdefault(key, []).append(
-                flow_picture(field, strongest_px=strongest)
+                motion_colours(field, bound_px=strongest)
             )
     return {f"example_{key}": np.stack(value) for key, value in columns.items()}
 

@@ -1,4 +1,7 @@
-"""Motion in pixels -> colours: direction is the hue, length the saturation."""
+"""Motion in pixels -> colours: direction is the hue, length the saturation.
+
+The one colour code of all pictures here: of previews and of reports.
+"""
 
 import numpy as np
 
@@ -26,8 +29,8 @@ def motion_colours(motion: np.ndarray, *, bound_px: float) -> np.ndarray:
 
     Source:
         Baker et al., "A Database and Evaluation Methodology for Optical Flow", IJCV
-        2011, figure 1 and its color coding. Ours closes the circle, theirs stops one
-        of 55 steps earlier.
+        2011, figure 1 and its color coding, which torchvision.utils.flow_to_image draws
+        too. Ours closes the circle, theirs stops one of 55 steps earlier.
     """
     across, down = motion[..., 0], motion[..., 1]
     turn = np.arctan2(down, across) % (2 * np.pi) / (2 * np.pi)
@@ -39,7 +42,7 @@ def motion_colours(motion: np.ndarray, *, bound_px: float) -> np.ndarray:
     return np.round(255 * colour).astype(np.uint8)
 
 
-def wheel(size: int, *, background: tuple[int, int, int]) -> np.ndarray:
+def motion_wheel(size: int, *, background: tuple[int, int, int]) -> np.ndarray:
     """(size, size, 3) uint8 RGB: the legend, whose rim is `bound_px`."""
     axis = (np.arange(size) + 0.5) * 2 / size - 1
     disc = np.stack(np.meshgrid(axis, axis), -1)
