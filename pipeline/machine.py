@@ -217,6 +217,6 @@ def job_server() -> Check:
 def _read(path: str) -> str:
     """The text of a file of the system, or nothing where there is no such file."""
     try:
-        return Path(path).read_text().strip()
+        return Path(path).read_text("utf-8").strip()
     except OSError:
         return ""

@@ -133,7 +133,7 @@ def _card(folder: Path, seed: int | None, size: str | None) -> _Card:
                 f"{folder}: expected an empty folder or a demo data set, got other files"
             )
         return _Card(DRAWING, SEED if seed is None else seed, size or "tour")
-    there = _Card(**json.loads(path.read_text()))
+    there = _Card(**json.loads(path.read_text("utf-8")))
     card = _Card(
         DRAWING,
         there.seed if seed is None else seed,

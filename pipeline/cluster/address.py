@@ -18,7 +18,7 @@ def running_here() -> str | None:
     """The address of the cluster that this machine has joined last, if it still answers."""
     folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     try:
-        noted = Path(folder, "ray", "ray_current_cluster").read_text().strip()
+        noted = Path(folder, "ray", "ray_current_cluster").read_text("utf-8").strip()
     except OSError:
         return None
     # one that was killed leaves its note behind

@@ -36,7 +36,7 @@ _PLACEHOLDER = re.compile(
 def findings(path: Path) -> list[Finding]:
     """Everything that can be found without asking the machines, errors first."""
     try:
-        config = yaml.load(path.read_text(), Loader=_UniqueKeys)
+        config = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)

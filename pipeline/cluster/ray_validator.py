@@ -50,7 +50,7 @@ def provider_keys() -> frozenset[str]:
         from ray import autoscaler
 
         path = Path(str(autoscaler.__file__)).parent / "ray-schema.json"
-        schema = json.loads(path.read_text())
+        schema = json.loads(path.read_text("utf-8"))
         return frozenset(schema["properties"]["provider"]["properties"])
     except (ImportError, OSError, ValueError, KeyError):
         return frozenset({"type", "region", "availability_zone", "security_group"})

@@ -50,8 +50,8 @@ def attempt(
         A bug, with its own type: whoever runs attempts decides what it costs.
     """
     for path in _attempts_files(store, task.plan):
-        with path.open("a") as marks:
-            marks.write("x")  # before anything can crash
+        with path.open("ab") as marks:
+            marks.write(b"x")  # before anything can crash
     folder = scratch or Path(tempfile.gettempdir())
     sweep(folder)
     name = f"{SCRATCH_PREFIX}-{os.getpid()}-"
@@ -105,5 +105,6 @@ def _alive(pid: int) -> bool:
         return True
     state = Path(f"/proc/{pid}/stat")  # a process that nobody waits for is dead too
     return not (
-        state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z"
+        state.exists()
+        and state.read_text("utf-8", "replace").rpartition(")")[2].split()[0] == "Z"
     )

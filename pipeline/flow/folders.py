@@ -52,7 +52,7 @@ def temporary_folder(name: str) -> Path:
 def alone(folder: Path) -> Iterator[None]:
     """Be the only process at work in a folder. Where files cannot be locked (some NFS), go
     on: what lies in it is replaced in one step, and all would write the same."""
-    with open(folder / "lock", "w") as lock:
+    with open(folder / "lock", "wb") as lock:
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -67,7 +67,7 @@ def _user() -> str:
 def _space() -> str:
     """Equal for two processes that can see each other by number, nothing if unknown."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
@@ -76,7 +76,7 @@ def _space() -> str:
 def _started(pid: int) -> str | None:
     """When a process started, in ticks since boot; None if it does not run."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()

@@ -226,7 +226,7 @@ def _made(path: Path) -> bool:
     """Whether this process, and no other, has made the file; it is there whole or not."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        with part.open("x") as file:
+        with part.open("x", encoding="utf-8") as file:
             json.dump(asdict(Holder.this_process()), file, indent=1, sort_keys=True)
             file.flush()
             os.fsync(file.fileno())

@@ -1,5 +1,6 @@
 """All commands that print names, over a data set whose names are hostile."""
 
+import io
 import json
 import os
 import shutil
@@ -12,8 +13,10 @@ import pytest
 from click.testing import CliRunner
 from hostile import CLASSES, FORGED, assert_harmless
 from moving import write_video
+from rich.console import Console
 
 from pipeline.cli import main
+from pipeline.progress import Bars, Lines
 from pipeline.store import Store
 
 
@@ -133,3 +136,16 @@ TERMINALS = (
     {"PYTHONIOENCODING": "latin-1"},
     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 )
+
+
+def test_bars_and_lines_show_names_as_they_are():
+    terminal, log = io.StringIO(), io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=200)
+    with Bars(console) as bars:
+        for watch in (bars, Lines(log)):
+            watch.say(f"quarantined {CLASSES[2]}: x\n{FORGED}\x1b[2J")
+    assert_harmless(log.getvalue())
+    assert log.getvalue().count("\n") == 1
+    for shown in (terminal.getvalue(), log.getvalue()):
+        assert r"\u202e\u2066\x9b[red]日本: x\nforged" in shown
+        assert "\x1b[2J" not in shown

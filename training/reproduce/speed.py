@@ -144,7 +144,7 @@ def device_text(device: torch.device) -> str:
     if told.is_file():
         named = [
             line.partition(":")[2].strip()
-            for line in told.read_text().splitlines()
+            for line in told.read_text("utf-8").splitlines()
             if line.startswith("model name")
         ]
         name = named[0] if named else name
