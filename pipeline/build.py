@@ -164,6 +164,8 @@ def extract_settings(plan: ShardPlan) -> ExtractSettings:
     return ExtractSettings(
         modalities=plan.modalities,
         short_side=common["short_side"],
+        enlarge=common["enlarge"],
+        square_pixels=common["square_pixels"],
         frames_per_second=common["frames_per_second"],
         **{name: value for name, value in given.items() if value is not None},
     )

@@ -67,7 +67,15 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     "--short-side",
     type=click.IntRange(16, 4096),
     callback=_even,
-    help="Shorter side of the stored frames, px; even. [default: 256; demo: as drawn]",
+    help="Shorter side of the stored frames, px; even. Smaller videos are enlarged to it "
+    "if it is given. [default: 256, or the video's own where that is smaller]",
+)
+@click.option(
+    "--square-pixels/--no-square-pixels",
+    default=None,
+    help="Stretch videos whose pixels are not squares (anamorphic ones, by their sample "
+    "aspect ratio) to the shape in which they are shown, or store them as coded. "
+    "[default: the store's; stretch in a new one]",
 )
 @click.option(
     "--fps",
@@ -153,6 +161,7 @@ def extract(
     out: Path | None,
     modalities: tuple[str, ...],
     short_side: int | None,
+    square_pixels: bool | None,
     fps: float | None,
     flow_profile: str,
     flow_device: str,
@@ -187,9 +196,12 @@ def extract(
     from pipeline.progress import steps, watcher
     from pipeline.store import places, printable
 
-    usual = _usual_settings(dataset)
+    out = out or places.store_folder(dataset)
+    usual = {**_usual_settings(dataset), **_planned_grid(out)}
     if short_side is not None:
-        usual["short_side"] = short_side
+        usual |= {"short_side": short_side, "enlarge": True}
+    if square_pixels is not None:
+        usual["square_pixels"] = square_pixels
     if mv_crf is not None:
         usual["mv_crf"] = mv_crf
     with steps("draw the clips") as on_progress:
@@ -219,7 +231,6 @@ def extract(
         scratch=scratch,
         hang_seconds=hang_seconds,
     )
-    out = out or places.store_folder(dataset)
     if dry_run:
         planned = extraction.dry_run(
             found,
@@ -272,6 +283,19 @@ def _usual_settings(dataset: str) -> dict[str, int]:
     from pipeline.adapters.demo import DEMO_MV_CRF, DEMO_SHORT_SIDE
 
     return {"short_side": DEMO_SHORT_SIDE, "mv_crf": DEMO_MV_CRF}
+
+
+def _planned_grid(store: Path) -> dict[str, Any]:
+    """What decides the stored size in a store that was begun; a new one has nothing."""
+    from pipeline.plan import PlanError
+    from pipeline.plan_file import read_plan
+
+    try:
+        common = read_plan(store).settings["common"]
+    except (PlanError, KeyError):
+        return {}
+    names = ("short_side", "enlarge", "square_pixels")
+    return {name: common[name] for name in names if name in common}
 
 
 @main.command()

@@ -1,8 +1,9 @@
 """A plan + a short calibration on this machine -> hours and gigabytes."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from pipeline.build import extract_settings
 from pipeline.executors.crew import Crew
 from pipeline.extract.decode import probe
 from pipeline.extract.errors import VideoError
+from pipeline.extract.video import ExtractSettings, squared, stored_size
 from pipeline.flow.batches import BatchSolver, Coding, consecutive
 from pipeline.plan import PlannedVideo
 from pipeline.solvers import batch_solver, open_with_flow
@@ -21,6 +23,8 @@ from pipeline.store.codecs import JpegFlow
 from pipeline.task import Task
 
 PROBED_VIDEOS, CALIBRATED_VIDEOS, CALIBRATED_FRAMES = 32, 4, 48
+SIZES_NAMED = 4
+"""Sizes of stored frames that are named, at most."""
 GUESSED_BYTES_PER_FRAME = 3_000.0
 """Where no header says how many frames there are: a UCF101 clip at 320x240."""
 
@@ -60,6 +64,10 @@ class Estimate:
     crew: str
     """Who is to do it, in words."""
     remark: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Width x height of stored frames, px -> videos, of those whose headers were read."""
+    enlarged: int = 0
+    """Of these, videos smaller than the short side that was asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -73,6 +81,8 @@ class Estimate:
             "calibrated_frames": self.calibrated_frames,
             "crew": self.crew,
             "remark": self.remark,
+            "sizes": dict(self.sizes),
+            "enlarged": self.enlarged,
         }
 
     def text(self) -> str:
@@ -88,7 +98,16 @@ class Estimate:
             f"{work}, about {_duration(self.seconds)} with {self.crew} "
             f"(calibrated on {self.calibrated_frames} frames)"
         )
-        lines = [planned, taking, *([self.remark] if self.remark else [])]
+        lines = [planned, taking]
+        if self.sizes:
+            size = f"stored size by the headers: {named_sizes(self.sizes)}"
+            if self.enlarged:
+                size += (
+                    f"; {self.enlarged} of {sum(self.sizes.values())} enlarged to the "
+                    "short side that was asked for"
+                )
+            lines.append(size)
+        lines += [self.remark] if self.remark else []
         return "\n".join(map(printable, lines))
 
 
@@ -103,6 +122,41 @@ def bytes_per_frame(folder: Path, videos: Sequence[PlannedVideo]) -> float:
         if frames:
             ratios.append(video.size_bytes / frames)
     return max(median(ratios), 1.0) if ratios else GUESSED_BYTES_PER_FRAME
+
+
+def stored_sizes(
+    folder: Path, videos: Sequence[PlannedVideo], settings: ExtractSettings
+) -> tuple[dict[str, int], int]:
+    """Stored sizes of a few videos by their headers, before any turn, and how many of
+    them are enlarged."""
+    sizes: Counter[str] = Counter()
+    enlarged = 0
+    for video in _spread(videos, PROBED_VIDEOS):
+        try:
+            header = probe(folder / video.path)
+            own = squared((header.height, header.width), header.pixel_aspect, settings)
+            if not all(own):
+                continue
+            short_side = settings.short_side
+            kept = stored_size(*own, short_side=short_side, enlarge=False)
+            size = stored_size(*own, short_side=short_side, enlarge=settings.enlarge)
+        except (VideoError, OSError):
+            continue  # its shard will say what is wrong with it
+        sizes[f"{size[1]}x{size[0]}"] += 1
+        enlarged += size != kept
+    return dict(sizes.most_common()), enlarged
+
+
+def named_sizes(sizes: Mapping[str, int]) -> str:
+    """`320x240 px`, or `340x256 px (8 videos), 320x240 px (1 video), ...`."""
+    if len(sizes) == 1:
+        return f"{next(iter(sizes))} px"
+    named = [
+        f"{size} px ({count:,} video{'s' * (count > 1)})"
+        for size, count in sizes.items()
+    ]
+    more = f", and {len(named) - SIZES_NAMED} more sizes" if named[SIZES_NAMED:] else ""
+    return ", ".join(named[:SIZES_NAMED]) + more
 
 
 Measure = Callable[[Task], Calibration]
@@ -120,8 +174,11 @@ def estimate(
     measure = measure or calibrate
     videos = {video for task in tasks for video in task.plan.videos}
     per_frame = 1.0
+    grids: tuple[dict[str, int], int] = ({}, 0)
     if tasks:
         folder = Path(tasks[0].plan.folder)
+        settings = extract_settings(tasks[0].plan)
+        grids = stored_sizes(folder, sorted(videos), settings)
         per_frame = bytes_per_frame(folder, sorted(videos))
     loads: list[Load] = []
     sizes: dict[str, int] = {}
@@ -150,6 +207,8 @@ def estimate(
         calibrated_frames=calibrated,
         crew=crew.text(),
         remark=crew.remark,
+        sizes=grids[0],
+        enlarged=grids[1],
     )
 
 

@@ -40,6 +40,8 @@ class StoreSettings:
     """Every setting that alters a stored number."""
 
     short_side: int = 256
+    enlarge: bool = False
+    square_pixels: bool = True
     frames_per_second: float | None = None
     flow_profile: str = "default"
     flow_codec: str = "companded"
@@ -67,6 +69,8 @@ class StoreSettings:
             }
         common = {
             "short_side": self.short_side,
+            "enlarge": self.enlarge,
+            "square_pixels": self.square_pixels,
             "frames_per_second": self.frames_per_second,
         }
         return {"common": common} | {

@@ -1,11 +1,14 @@
 """What became of a run, for people and for programs."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.estimate import named_sizes
 from pipeline.extract.orientation import is_askew
+from pipeline.extract.video import SHORTEST_SIDE
 from pipeline.store import printable
 from pipeline.store.files import read_index
 from pipeline.store.records import IndexRecord, Manifest
@@ -15,6 +18,12 @@ CLIPPED_SHARE = 0.001
 
 NAMED = 10
 """Videos that are named of each remark, at most."""
+
+
+def _enlarged(video: IndexRecord) -> bool:
+    short = min(video.source_height, video.source_width * video.pixel_aspect)
+    return 0 < short and max(short, SHORTEST_SIDE) < min(video.height, video.width) - 1
+
 
 REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
     "clipped": (
@@ -32,6 +41,10 @@ REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
     "cut_short": (
         "of a file that ends before its container says: a copy cut short",
         lambda video: video.missing_bytes > 0,
+    ),
+    "enlarged": (
+        "enlarged to the short side that was asked for",
+        _enlarged,
     ),
     "askew": (
         "whose file asks for a turn by no multiple of 90 degrees: stored as coded",
@@ -62,6 +75,8 @@ class Summary:
     seconds: float
     remarkable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Name of a remark of `REMARKS` -> its videos."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Width x height of the stored frames, px -> videos; the most frequent first."""
 
     @property
     def exit_code(self) -> int:
@@ -80,6 +95,7 @@ class Summary:
             "bytes": dict(self.modalities),
             "frames": self.frames,
             "video_hours": self.hours,
+            "sizes": dict(self.sizes),
             "fresh_shards": self.fresh_shards,
             "seconds": self.seconds,
             **{name: list(self.remarkable.get(name, ())) for name in REMARKS},
@@ -101,6 +117,8 @@ class Summary:
             f"{self.frames:,} frames ({self.hours:.2f} h): {sizes}",
             f"{self.fresh_shards} shards built in {self.seconds:.0f} s",
         ]
+        if self.sizes:
+            lines.insert(2, f"stored size: {named_sizes(self.sizes)}")
         for name, (words, _) in REMARKS.items():
             if videos := self.remarkable.get(name):
                 named = ", ".join(videos[:NAMED]) + (", ..." if videos[NAMED:] else "")
@@ -125,12 +143,14 @@ def summarize(
 ) -> Summary:
     """What a store holds after a run that built so many shards in so many seconds."""
     frames, hours = 0, 0.0
+    sizes: Counter[str] = Counter()
     remarkable: dict[str, list[str]] = {name: [] for name in REMARKS}
     away = set(manifest.unavailable)
     for video in read_index(store) if manifest.videos else ():
         away.discard(video.id)
         frames += video.frames
         hours += video.frames / video.fps / 3600 if video.fps > 0 else 0.0
+        sizes[f"{video.width}x{video.height}"] += 1
         for name, (_, holds) in REMARKS.items():
             if holds(video):
                 remarkable[name].append(video.id)
@@ -149,4 +169,5 @@ def summarize(
         fresh_shards=shards,
         seconds=seconds,
         remarkable={name: tuple(ids) for name, ids in remarkable.items()},
+        sizes=dict(sizes.most_common()),
     )

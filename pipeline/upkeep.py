@@ -1,6 +1,7 @@
 """Looking after a store: verify, status, info."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +131,9 @@ def info(folder: Path, video_id: str | None = None) -> dict[str, Any]:
             "unavailable": len(store.manifest.unavailable),
             "frames": sum(video.frames for video in videos),
             "hours": round(sum(v.frames / v.fps for v in videos if v.fps) / 3600, 3),
+            "sizes": dict(
+                Counter(f"{v.width}x{v.height}" for v in videos).most_common()
+            ),
             "known_share": known_share(videos),
             "without_known_vectors": sum(v.known_share == 0 for v in videos),
             "damaged": sum(v.damaged > 0 for v in videos),

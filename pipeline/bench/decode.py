@@ -21,7 +21,7 @@ from pipeline.extract.video import ExtractSettings, open_extraction
 from .clips import clip_sets, cpu_seconds, in_turn, lines_of, machine, ratio, summary
 
 WHO = ("ours", "cv2", "decode")
-SETTINGS = ExtractSettings(modalities=("rgb",), short_side=256)
+SETTINGS = ExtractSettings(modalities=("rgb",), short_side=256, enlarge=True)
 LEAST_DB = 30.0
 """Two ways to resize differ; other frames or colours would differ by far more."""
 

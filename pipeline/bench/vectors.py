@@ -144,7 +144,10 @@ def _own_pass(paths: list[Path], sides: list[int], mode: str) -> int:
     frames = 0
     for path, side in zip(paths, sides, strict=True):
         settings = ExtractSettings(
-            modalities=MODES[mode], mv_source="original", short_side=side
+            modalities=MODES[mode],
+            mv_source="original",
+            short_side=side,
+            enlarge=True,
         )
         with open_extraction(path, settings) as extraction:
             frames += sum(len(block.seconds) for block in extraction)

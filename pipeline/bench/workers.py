@@ -70,7 +70,7 @@ def run(
     Raises:
         FlowError: cuda is asked for and cannot be used.
     """
-    settings = StoreSettings(short_side=short_side)
+    settings = StoreSettings(short_side=short_side, enlarge=True)
     crew = local_crew(backend=backend, workers=1, profile=settings.flow_profile)
     make_solver = None if crew.gpus else cpu_batches
     result: dict = {

@@ -43,11 +43,7 @@ class Clock:
         """Seconds of the next frame, from its time stamp if it has one."""
         following = 0.0 if self._last is None else self._last + self._interval
         if stamp is not None:
-            if (
-                self._start is None
-                or self._joined
-                and self._jumps(stamp - self._start - following)
-            ):
+            if self._start is None or self._jumps(stamp - self._start - following):
                 self._start = stamp - following
             if self._last is None or stamp - self._start > self._last:
                 following = stamp - self._start
@@ -55,8 +51,9 @@ class Clock:
         return following
 
     def _jumps(self, seconds: float) -> bool:
-        """Whether a clock that is so much ahead of what was expected has jumped."""
-        return seconds > JUMP_SECONDS or seconds < -self._interval - BACK_SECONDS
+        """Whether a clock so much ahead of what was expected is that of another recording."""
+        back = seconds < -self._interval - BACK_SECONDS
+        return self._joined and (seconds > JUMP_SECONDS or back)
 
 
 class Timed(Protocol):

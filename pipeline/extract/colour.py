@@ -10,7 +10,8 @@ One chain for every format, in this order:
    BT.601 below 720 lines, BT.709 from there on; transfer functions stay as they are;
 4. rounded to 8 bits; turned upright as the display matrix says.
 
-Formats that hold RGB (also palettes) are resized as RGB. Pixels are taken as square.
+Formats that hold RGB (also palettes) are resized as RGB. Where pixels are not squares, the
+stored size makes them so: each side is resized by its own factor.
 """
 
 import av

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -60,6 +61,8 @@ class Header:
     height: int
     fps: float
     codec: str
+    pixel_aspect: Fraction = Fraction(1)
+    """Width of a pixel for a height of 1."""
 
 
 class Picture(NamedTuple):
@@ -92,11 +95,12 @@ class VideoFile:
         return self._stream.codec_context.profile or ""
 
     @property
-    def pixel_aspect(self) -> float:
+    def pixel_aspect(self) -> Fraction:
         """Width of a pixel for a height of 1; 1 where the file says nothing or nonsense."""
         stated = self._stream.sample_aspect_ratio
-        known = stated is not None and 1 / WIDEST_PIXEL <= stated <= WIDEST_PIXEL
-        return float(stated) if stated is not None and known else 1.0
+        if stated is None or not Fraction(1, WIDEST_PIXEL) <= stated <= WIDEST_PIXEL:
+            return Fraction(1)
+        return stated
 
     def header(self) -> Header:
         """What the header says, with an estimate where it is silent."""
@@ -113,6 +117,7 @@ class VideoFile:
             height=stream.codec_context.height,
             fps=fps,
             codec=self.codec,
+            pixel_aspect=self.pixel_aspect,
         )
 
     def pictures(self) -> Iterator[Picture]:

@@ -1,10 +1,13 @@
 """Display matrix -> how planes and vectors are turned upright."""
 
 import math
-from typing import NamedTuple
+from fractions import Fraction
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
+
+Side = TypeVar("Side", int, Fraction)
 
 
 class Orientation(NamedTuple):
@@ -32,7 +35,7 @@ class Orientation(NamedTuple):
         )
         return values * signs
 
-    def size(self, height: int, width: int) -> tuple[int, int]:
+    def size(self, height: Side, width: Side) -> tuple[Side, Side]:
         """Height and width of what (height, width) becomes; its own inverse."""
         return (width, height) if self.transpose else (height, width)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,9 @@ from .original import OriginalVectors
 from .side_data import side_data
 
 MODALITIES = ("rgb", "flow", "mv")
-LONGEST_SIDE = 16_384
+SHORTEST_SIDE, LONGEST_SIDE = 16, 16_384
+"""px, of the stored grid."""
+Size = int | Fraction
 PRESETS = [
     "ultrafast",
     "superfast",
@@ -39,7 +42,11 @@ class ExtractSettings:
 
     modalities: tuple[str, ...] = MODALITIES
     short_side: int = 256
-    """Of the stored grid, px, even. Smaller frames are enlarged."""
+    """Of the stored grid, px, even."""
+    enlarge: bool = False
+    """Bring smaller frames to that size, too; else they keep theirs."""
+    square_pixels: bool = True
+    """Stretch frames whose pixels are not shown as squares; else store them as coded."""
     frames_per_second: float | None = None
     """None: every frame."""
     mv_source: str = "canonical"
@@ -54,7 +61,7 @@ class ExtractSettings:
         if unknown or not self.modalities:
             got = ", ".join(map(repr, self.modalities)) or "none"
             raise ValueError(f"modalities: expected some of {MODALITIES}, got {got}")
-        if self.short_side < 16 or self.short_side % 2:
+        if self.short_side < SHORTEST_SIDE or self.short_side % 2:
             raise ValueError(
                 f"short side: expected an even number from 16, got {self.short_side}"
             )
@@ -135,7 +142,9 @@ class Extraction:
         matrix = side_data(first.frame, "DISPLAYMATRIX")
         self._turned = orientation(matrix)
         height, width = stored_size(
-            *self._turned.size(*source), short_side=settings.short_side
+            *self._turned.size(*squared(source, video.pixel_aspect, settings)),
+            short_side=settings.short_side,
+            enlarge=settings.enlarge,
         )
         self.facts = Facts(
             height=height,
@@ -144,7 +153,7 @@ class Extraction:
             codec=video.codec,
             source_height=source[0],
             source_width=source[1],
-            pixel_aspect=video.pixel_aspect,
+            pixel_aspect=float(video.pixel_aspect),
             rotation=rotation(matrix),
             missing_bytes=video.missing_bytes,
         )
@@ -243,19 +252,35 @@ def open_extraction(
         yield Extraction(video, settings, solver)
 
 
-def stored_size(height: int, width: int, *, short_side: int) -> tuple[int, int]:
+def squared(
+    size: tuple[int, int], pixel_aspect: Fraction, settings: ExtractSettings
+) -> tuple[Fraction, Fraction]:
+    """Height and width of a frame as coded -> in square pixels, if these are wanted."""
+    aspect = pixel_aspect if settings.square_pixels else Fraction(1)
+    return Fraction(size[0]), size[1] * aspect
+
+
+def stored_size(
+    height: Size, width: Size, *, short_side: int, enlarge: bool
+) -> tuple[int, int]:
     """Height and width of the stored grid of an upright frame.
 
-    The short side becomes `short_side`; the other keeps the aspect, rounded down to even.
+    The short side becomes `short_side`, or stays as it is (rounded down to even) where it
+    is smaller and not to be enlarged; the other keeps the aspect, rounded down to even.
+
+    Args:
+        height, width: px, if these are squares.
 
     Raises:
         DecodeError: the long side would be beyond every format.
     """
     short, long = sorted((height, width))
+    if not enlarge:
+        short_side = min(short_side, max(int(short) // 2 * 2, SHORTEST_SIDE))
     longer = max(long * short_side // short // 2 * 2, short_side)
     if longer > LONGEST_SIDE:
         raise DecodeError(
             f"expected at most {LONGEST_SIDE} px for the long side at {short_side} px for "
-            f"the short one, got {longer}: the frames are {width}x{height}"
+            f"the short one, got {longer}: the frames are {float(width):g}x{float(height):g}"
         )
     return (short_side, longer) if height <= width else (longer, short_side)

@@ -83,6 +83,7 @@ def encode(
     rate: int = 25,
     times: Sequence[int] | None = None,
     rotation: int | None = None,
+    pixel_aspect: Fraction | None = None,
     tags: dict[str, str] | None = None,
     **muxer: str,
 ) -> Path:
@@ -91,6 +92,7 @@ def encode(
     Args:
         times: milliseconds of each frame, instead of a steady rate.
         rotation: degrees to turn the picture, counterclockwise.
+        pixel_aspect: width of a pixel, for a height of 1.
     """
     with av.open(str(path), "w", options=muxer) as container:
         container.metadata.update(tags or {})
@@ -103,6 +105,8 @@ def encode(
             stream.codec_context.colorspace = space
         if range_ is not None:
             stream.codec_context.color_range = range_
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         if rotation is not None:
             stream.set_display_rotation(rotation)
         for number, frame in enumerate(frames):

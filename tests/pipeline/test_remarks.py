@@ -1,13 +1,17 @@
 """What is recorded of odd videos, and told at the end of a run and by `info`."""
 
+import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from encoded import LAST_FRAME_ONLY, encode, packets_of, rgb_frames
 from small_videos import data_set
 
 from pipeline import upkeep
+from pipeline.cli import main
 from pipeline.execution import Execution
 from pipeline.extraction import extract
 from pipeline.plan import StoreSettings
@@ -103,3 +107,56 @@ def test_turns_are_recorded_and_odd_ones_told(folder: Path, degrees, size):
     assert (video.height, video.width, video.rotation) == (*size, degrees)
     assert (video.source_height, video.source_width) == (32, 48)
     assert bool(summary.remarkable["askew"]) == (degrees == 45)
+
+
+def pipeline(*arguments: object) -> str:
+    """What a command prints; the videos are stored in this process."""
+    given = [str(argument) for argument in arguments]
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_only_an_explicit_short_side_enlarges_and_plan_and_summary_say_so(folder: Path):
+    encode(folder / "a/small.mp4", noise(2))
+    big = [frame.reformat(width=600, height=400) for frame in noise(2)]
+    encode(folder / "a/big.mp4", big)
+    source = ("--dataset", "folder", "--videos", folder, "--modalities", "rgb")
+    here = ("--workers", 0, "--ray", "off", "--out")
+    own, asked = folder.parent / "own", folder.parent / "asked"
+    said = pipeline("extract", *source, *here, own)
+    assert "stored size: 384x256 px (1 video), 48x32 px (1 video)" in said
+    assert "enlarged" not in said + pipeline("plan", *source, *here, own / "new")
+    larger = (*source, "--short-side", 64, *here, asked)
+    planned = pipeline("plan", *larger)
+    assert (
+        "stored size by the headers: 96x64 px; 1 of 2 enlarged to the short" in planned
+    )
+    said = pipeline("extract", *larger)
+    assert "stored size: 96x64 px" in said
+    assert "1 video enlarged to the short side that was asked for: a/small" in said
+    assert Store(asked).settings["common"]["enlarge"] is True
+    assert json.loads(pipeline("info", asked, "--json"))["sizes"] == {"96x64": 2}
+    for store in (own, asked):  # begun, it keeps its sizes
+        assert "0 shards built" in pipeline("extract", *source, *here, store)
+
+
+def test_a_store_keeps_the_shape_of_its_pixels(folder: Path):
+    encode(folder / "a/v.mp4", noise(2), pixel_aspect=Fraction(4, 3))
+    source = ("--dataset", "folder", "--videos", folder, "--modalities", "rgb")
+    here = ("--workers", 0, "--ray", "off", "--out")
+    square, coded = folder.parent / "square", folder.parent / "coded"
+    for store, option, size in (
+        (square, (), (32, 64)),
+        (coded, ("--no-square-pixels",), (32, 48)),
+    ):
+        pipeline("extract", *source, *option, *here, store)
+        (video,) = Store(store).videos()
+        assert (video.height, video.width) == size
+        assert video.pixel_aspect == pytest.approx(4 / 3)
+        assert "pixel_aspect: 1.33" in pipeline("info", store, "a/v")
+        assert "0 shards built" in pipeline("extract", *source, *here, store)
+    refused = ("extract", *source, "--square-pixels", *here, coded)
+    result = CliRunner().invoke(main, [str(argument) for argument in refused])
+    assert result.exit_code == 1
+    assert "square_pixels = False, this run asks for True" in result.output

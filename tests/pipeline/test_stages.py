@@ -171,7 +171,8 @@ def test_a_file_that_is_not_the_planned_one_is_left_out_alone(folder, tmp_path):
     report, files = built(
         on_gpu(replace(plan, videos=tuple(videos))), tmp_path / "batched"
     )
-    assert report.bad.keys() == {"5"} and "bytes that were planned" in report.bad["5"]
+    assert not report.bad and report.unavailable.keys() == {"5"}
+    assert "bytes that were planned" in report.unavailable["5"]
     without = replace(plan, videos=tuple(v for v in plan.videos if v.id != "5"))
     _, expected = built(Task(plan=without), tmp_path / "in place")
     assert files == expected

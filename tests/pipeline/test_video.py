@@ -1,6 +1,8 @@
 """One pass over a video: the blocks, and that every modality speaks of the same frames."""
 
 import gc
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -197,9 +199,72 @@ def test_frames_are_turned_upright(tmp_path: Path, rotation):
     assert np.abs(arrays["rgb"].astype(int) - upright).mean() < 6
 
 
+WIDE = Fraction(2)
+
+
+@pytest.mark.parametrize("name", ("v.mp4", "v.mkv", "v.h264", "v.avi"))
+@pytest.mark.parametrize(("aspect", "size"), ((WIDE, (48, 128)), (1 / WIDE, (48, 32))))
+def test_pixels_are_stored_as_squares(tmp_path: Path, name, aspect, size):
+    frames = texture(4)
+    path = encode(
+        tmp_path / name,
+        rgb_frames(frames),
+        options=LAST_FRAME_ONLY | {"crf": "1"},
+        pixel_aspect=aspect,
+    )
+    shown = np.stack([cv2.resize(f, size[::-1]) for f in frames])
+    settings = ExtractSettings(short_side=48, modalities=("rgb",))
+    with open_extraction(path, settings) as extraction:
+        assert extraction.facts[:2] == size
+        assert extraction.facts.pixel_aspect == aspect
+        rgb = whole(list(extraction), "rgb")
+    assert np.abs(rgb.astype(int) - shown).mean() < 8
+    as_coded = extracted(path, replace(settings, square_pixels=False))
+    assert as_coded["rgb"].shape == frames.shape
+    assert np.abs(as_coded["rgb"].astype(int) - frames).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("rotation", "expected"), ((0, (4, 1)), (-90, (-1, 4)), (180, (-4, -1)))
+)
+def test_vectors_of_stretched_pixels_are_stretched_alike(
+    tmp_path: Path, rotation, expected
+):
+    """Content moves by (2, 1) px as coded; pixels are twice as wide as high."""
+    path = encode(
+        tmp_path / "v.mp4",
+        rgb_frames(texture(6)),
+        options=LAST_FRAME_ONLY,
+        pixel_aspect=WIDE,
+        rotation=rotation,
+    )
+    settings = ExtractSettings(modalities=("rgb", "mv"), mv_source="original")
+    arrays = extracted(path, settings)
+    turned = rotation == -90
+    assert arrays["rgb"].shape[1:3] == ((128, 48) if turned else (48, 128))
+    assert arrays["mv"].shape[1:3] == ((16, 6) if turned else (6, 16))
+    assert arrays["mv_valid"].all()
+    medians = np.median(arrays["mv"], axis=(1, 2))
+    np.testing.assert_array_equal(medians, np.broadcast_to(expected, medians.shape))
+    canonical = extracted(path, replace(settings, mv_source="canonical", mv_crf=5))
+    medians = np.median(canonical["mv"], axis=(1, 2))
+    np.testing.assert_allclose(
+        medians, np.broadcast_to(expected, medians.shape), atol=0.25
+    )
+
+
+@pytest.mark.parametrize("aspect", (Fraction(5), Fraction(1, 5), Fraction(250)))
+def test_pixels_of_no_possible_shape_are_squares(tmp_path: Path, aspect):
+    path = encode(tmp_path / "v.mp4", rgb_frames(texture(2)), pixel_aspect=aspect)
+    with open_extraction(path, ExtractSettings(modalities=("rgb",))) as extraction:
+        assert extraction.facts[:2] == (48, 64)
+        assert extraction.facts.pixel_aspect == 1
+
+
 @pytest.mark.parametrize(
     ("height", "width", "short_side", "expected"),
     (
+        (120, 160, 256, (256, 340)),
         (240, 320, 256, (256, 340)),
         (320, 240, 256, (340, 256)),
         (720, 1280, 256, (256, 454)),
@@ -213,14 +278,34 @@ def test_frames_are_turned_upright(tmp_path: Path, rotation):
 def test_the_short_side_is_as_asked_and_the_aspect_kept(
     height, width, short_side, expected
 ):
-    assert stored_size(height, width, short_side=short_side) == expected
+    size = stored_size(height, width, short_side=short_side, enlarge=True)
+    assert size == expected
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "short_side", "expected"),
+    (
+        (240, 320, 256, (240, 320)),
+        (320, 240, 256, (320, 240)),
+        (241, 321, 256, (240, 318)),
+        (255, 255, 256, (254, 254)),
+        (256, 340, 256, (256, 340)),
+        (258, 340, 256, (256, 336)),
+        (720, 1280, 256, (256, 454)),
+        (9, 27, 256, (16, 48)),
+        (1, 1, 64, (16, 16)),
+    ),
+)
+def test_frames_are_not_enlarged_unless_asked(height, width, short_side, expected):
+    size = stored_size(height, width, short_side=short_side, enlarge=False)
+    assert size == expected
 
 
 def test_a_ribbon_is_refused():
     with pytest.raises(
         DecodeError, match="expected at most 16384 px for the long side"
     ):
-        stored_size(2, 200, short_side=256)
+        stored_size(2, 200, short_side=256, enlarge=True)
 
 
 @pytest.mark.parametrize("size", ((1, 1), (2, 2), (7, 9), (33, 18), (17, 34)))
