@@ -17,9 +17,11 @@ stored size makes them so: each side is resized by its own factor.
 import av
 import cv2
 import numpy as np
+from av.error import FFmpegError
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, VideoReformatter
 
+from .errors import DecodeError
 from .orientation import Orientation
 
 HD_LINES = 720
@@ -38,6 +40,11 @@ WEIGHTS = {
 """AVColorSpace -> the weights of red and blue in luma (ITU-T H.273, table 4)."""
 
 FULL_RANGE = 2
+
+BIG_ENDIAN = "be"
+"""How the names of such pixel formats end."""
+FOUR_BYTES = ("x2rgb10", "x2bgr10")
+"""Formats whose pixels are words of 32 bits, not of 16."""
 
 
 class Painter:
@@ -63,7 +70,13 @@ class Painter:
         )
 
     def rgb(self, frame: av.VideoFrame, out: np.ndarray) -> None:
-        """Paint a frame into `out`, (height, width, 3) uint8."""
+        """Paint a frame into `out`, (height, width, 3) uint8.
+
+        Raises:
+            DecodeError: FFmpeg cannot read pixels of this format.
+        """
+        if frame.format.name.endswith(BIG_ENDIAN):
+            frame = little_endian(frame)
         if self._turned.upright:
             self._flat_rgb(frame, out)
         else:
@@ -119,9 +132,39 @@ class Painter:
     def _reformatted(self, frame: av.VideoFrame, name: str) -> av.VideoFrame:
         """The same pixels in another arrangement, same size, matrix and range."""
         same = ColorRange.JPEG if full_range(frame) else ColorRange.MPEG
-        return self._reformatter.reformat(
-            frame, format=name, src_color_range=same, dst_color_range=same, threads=1
-        )
+        try:
+            return self._reformatter.reformat(
+                frame,
+                format=name,
+                src_color_range=same,
+                dst_color_range=same,
+                threads=1,
+            )
+        except (FFmpegError, ValueError) as error:
+            raise DecodeError(
+                "expected a pixel format that can be turned into RGB, got "
+                f"{frame.format.name}: {error}"
+            ) from error
+
+
+def little_endian(frame: av.VideoFrame) -> av.VideoFrame:
+    """The same pixels with the bytes of each value swapped.
+
+    FFmpeg's own conversion takes 16-bit RGB (QuickTime's 555 and 565) for little-endian.
+    """
+    name = frame.format.name.removesuffix(BIG_ENDIAN) + "le"
+    swapped = av.VideoFrame(frame.width, frame.height, name)
+    swapped.colorspace, swapped.color_range = frame.colorspace, frame.color_range
+    kind: type[np.integer] = np.uint16
+    if name.startswith(FOUR_BYTES) or "f32" in name:
+        kind = np.uint32
+    for plane, into in zip(frame.planes, swapped.planes, strict=True):
+        octets = np.dtype(kind).itemsize
+        width = min(plane.line_size, into.line_size) // octets
+        lines = np.zeros((into.height, into.line_size // octets), kind)
+        lines[:, :width] = _pixels(plane, width, kind).byteswap()
+        into.update(lines.tobytes())
+    return swapped
 
 
 def grey(rgb: np.ndarray, out: np.ndarray) -> None:
@@ -192,7 +235,9 @@ def _plain(frame: av.VideoFrame) -> bool:
 
 
 def _separate(frame: av.VideoFrame) -> bool:
-    """Every component has a plane of its own."""
+    """Every component has a plane of its own, and its bits are the low ones."""
+    if "msb" in frame.format.name:
+        return False
     planes = [component.plane for component in frame.format.components]
     return len(set(planes)) == len(planes)
 

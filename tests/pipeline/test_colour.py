@@ -11,6 +11,7 @@ from encoded import BT601, BT709, EXACT, FULL, LIMITED, SPACE, coded, encode, fr
 
 from pipeline.extract.colour import Painter, grey, resize
 from pipeline.extract.decode import open_video
+from pipeline.extract.errors import DecodeError
 from pipeline.extract.orientation import UPRIGHT, Orientation
 from pipeline.extract.video import ExtractSettings, open_extraction
 
@@ -221,3 +222,79 @@ def test_planes_are_resized_as_well_as_rgb(clips_folder: Path):
                 i420 = frame.to_ndarray(format="yuv420p")
                 native = cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420)
                 assert cv2.PSNR(ours, cv2.resize(native, size)) >= 38, (path, number)
+
+
+SHIFTS = {
+    "rgb555be": (10, 5, 0, 5),
+    "bgr555be": (0, 5, 10, 5),
+    "rgb565be": (11, 5, 0, 6),
+    "bgr565be": (0, 5, 11, 6),
+    "rgb444be": (8, 4, 0, 4),
+    "bgr444be": (0, 4, 8, 4),
+}
+"""Where red, green and blue stand in a word of 16 bits, and the bits of green."""
+
+
+def words(rgb: np.ndarray, form: str) -> np.ndarray:
+    """(H, W) big-endian words of a 16-bit format."""
+    red, green, blue, bits = SHIFTS[form]
+    red_bits = blue_bits = 4 if bits == 4 else 5
+    wide = rgb.astype(np.uint16)
+    return (
+        (wide[..., 0] >> (8 - red_bits) << red)
+        | (wide[..., 1] >> (8 - bits) << green)
+        | (wide[..., 2] >> (8 - blue_bits) << blue)
+    ).astype(">u2")
+
+
+@pytest.mark.parametrize("form", SHIFTS)
+def test_words_of_16_bits_have_their_colours_in_both_orders_of_bytes(form):
+    big = words(pattern(), form)
+    worst_step = 16 if "444" in form else 8
+    assert worst(painted(frame_of([big], form), 72, 216)) <= worst_step
+    little = frame_of([big.astype("<u2")], form.replace("be", "le"))
+    assert worst(painted(little, 72, 216)) <= worst_step
+
+
+@pytest.mark.parametrize("form", [form for form in SHIFTS if "444" not in form])
+def test_uncompressed_files_have_their_colours(tmp_path: Path, form):
+    frames = [frame_of([words(pattern(), form)], form)]
+    name = "v.mov" if form.startswith("rgb") else "v.nut"  # MOV has no name for BGR
+    path = encode(tmp_path / name, frames, codec="rawvideo", pix_fmt=form)
+    settings = ExtractSettings(modalities=("rgb",), short_side=72)
+    with open_extraction(path, settings) as extraction:
+        (block,) = extraction
+    assert worst(block.arrays["rgb"][0]) <= 8
+
+
+@pytest.mark.parametrize(
+    "name",
+    (
+        *("yuv420p10", "yuv422p16", "gray12", "p010", "rgb48", "gbrp14", "gbrpf32"),
+        *("ya16", "rgba64", "yuv444p10msb", "x2rgb10", "nv20"),
+    ),
+)
+def test_the_order_of_bytes_changes_no_colour(name):
+    """Also where matrix and range are stated."""
+    kind = np.uint32 if name in ("x2rgb10", "gbrpf32") else np.uint16
+    source = av.VideoFrame.from_ndarray(pattern(), format="rgb24")
+    little = source.reformat(format=f"{name}le")
+    big = av.VideoFrame(216, 72, f"{name}be")
+    for plane, into in zip(little.planes, big.planes, strict=True):
+        into.update(np.frombuffer(plane, kind).byteswap())
+    for frame in (little, big):
+        frame.colorspace, frame.color_range = SPACE[BT709], FULL
+    np.testing.assert_array_equal(painted(big, 72, 216), painted(little, 72, 216))
+
+
+def test_high_bits_are_read_as_such():
+    """yuv444p10msb: ten bits at the top of each word."""
+    planes = coded(pattern(), BT601, full=False, bits=10, down=1, right=1)
+    high = frame_of([plane << 6 for plane in planes], "yuv444p10msble")
+    assert worst(painted(high, 72, 216)) <= 3
+
+
+def test_pixels_that_ffmpeg_cannot_read_are_the_videos_fault():
+    frame = av.VideoFrame(64, 64, "rgb4")
+    with pytest.raises(DecodeError, match="turned into RGB, got rgb4"):
+        painted(frame, 64, 64)
