@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .options import (
+    HELD_OUT,
     JSON,
     MACHINE,
     OUT,
@@ -28,7 +29,7 @@ from .showing import show_run
 
 SOME_FAILED = 3
 
-_ONE = all_of(STORE, RECIPE, SIZE, SPLIT, SEED, OUT, *MACHINE, JSON)
+_ONE = all_of(STORE, RECIPE, SIZE, SPLIT, HELD_OUT, SEED, OUT, *MACHINE, JSON)
 """A recipe on a store, once."""
 
 

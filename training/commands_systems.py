@@ -18,7 +18,7 @@ from .recipes import COMMANDS, default_system
 from .recipes import recipe as recipe_named
 from .reproduce.run import reproduce
 from .reproduce.speed import benched
-from .reproduce.stages import Place, run_stage, with_needs
+from .reproduce.stages import Place, fitted_on_held_out, run_stage, with_needs
 from .setting import splits_of, usual_size
 
 
@@ -29,6 +29,7 @@ def run_system(
     split: str | None,
     recipe: str | None,
     size: str | None,
+    held_out: float | None,
     seed: int,
     out: Path | None,
     machine: Mapping[str, Any],
@@ -48,7 +49,15 @@ def run_system(
         )
     name = chosen_split(opened, split)
     folder = out.parent if out else runs_folder()
-    place = Place(opened, name, folder, here, looking)
+    place = Place(
+        opened,
+        name,
+        folder,
+        here,
+        looking,
+        held_out=held_out,
+        fused_by_held_out=fitted_on_held_out(chosen),
+    )
     looking.say(f"store {opened.folder}, split {name}, recipe {recipe}, seed {seed}")
     if runs:
         needed = dict(zip(chosen.needs, map(Run, runs), strict=True))

@@ -81,6 +81,15 @@ def balanced_weight(
     return share * norms[against] / norms[name]
 
 
+def pulls(norms: dict[str, float], *names: str, share: float = 1e-6) -> bool:
+    """Whether each of these losses has a gradient to speak of beside the longest one.
+
+    The labels have none where the first weights know them all already.
+    """
+    longest = max(norms.values())
+    return longest > 0 and all(norms[name] >= share * longest for name in names)
+
+
 def _place(step: nn.Module, at: str) -> nn.Module:
     inside = [step, *step.children()]
     inside += [below for child in step.children() for below in child.children()]

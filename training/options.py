@@ -55,6 +55,14 @@ SIZE = click.option(
     "--size", type=Size, help="Of the default recipe. Default: small without a GPU."
 )
 SPLIT = click.option("--split", help="Default: 1, or the only one.")
+HELD_OUT = click.option(
+    "--held-out",
+    type=click.FloatRange(0, 0.9),
+    metavar="SHARE",
+    help="Share of the training videos, whole groups of them, that are not learned from"
+    " but looked at meanwhile. 0: none.  [default: the recipe's, 0.1; none of a small data"
+    " set where nothing is chosen by them]",
+)
 SPLITS = click.option(
     "--split",
     help="One, several with commas between, or all: then their mean is told, too."
@@ -127,6 +135,7 @@ TRAINING = all_of(
     RECIPE,
     SIZE,
     SPLITS,
+    HELD_OUT,
     SEED,
     click.option(
         "--seeds",

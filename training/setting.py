@@ -29,6 +29,8 @@ class Setting(NamedTuple):
     watch: Watch
     beside: tuple[Store, ...] = ()
     """Further stores that are learned together with the first."""
+    held_out: float | None = None
+    """Share of the training videos to hold out; None is the recipe's."""
 
     def job(
         self, what: str, *, name: str = "", out: Path | None = None, wait: bool = False
@@ -55,6 +57,7 @@ class Setting(NamedTuple):
             machine=self.machine,
             watch=self.watch,
             wait=wait,
+            held_out=self.held_out,
         )
 
 
@@ -68,6 +71,7 @@ def setting(
     out: Path | None,
     machine: Machine,
     watch: Watch,
+    held_out: float | None = None,
     teach: str | None = None,
     student: str = "mv",
 ) -> Setting:
@@ -93,6 +97,7 @@ def setting(
         runs=out.parent if out else runs_folder(),
         machine=machine,
         watch=watch,
+        held_out=held_out,
     )
     watch.say(
         f"store {opened.folder}, {opened.splits[chosen.split]} split {chosen.split},"
@@ -120,7 +125,7 @@ def each(
     """Do something for every split and seed that is asked for.
 
     Args:
-        options: of the command: store, split, recipe, size, seed, seeds, out.
+        options: of the command: store, split, recipe, size, held_out, seed, seeds, out.
         run: one of the functions below.
     """
     chosen = dict(options)

@@ -10,8 +10,6 @@ from training.errors import RecipeError
 from training.gradients import balanced_weight, gradient_norms
 from training.jobs.course import Course
 from training.jobs.distill import DistillRecipe, student_step
-from training.jobs.hidden import HiddenRecipe
-from training.jobs.motion import MotionRecipe
 from training.jobs.teach import TeachRecipe
 from training.models.backbones import CHANNELS, BackboneConfig, build_backbone
 from training.models.shapes import without_numbers
@@ -25,12 +23,6 @@ DISTILLED = {
     for size in SIZES.values()
     if isinstance((one := Recipe(system, size)).settings, DistillRecipe)
 } | {name: known.distill("flow", "mv") for name, known in FAMILIES.items()}
-LEARNING = {
-    one.name: one.settings
-    for system in SYSTEMS.values()
-    for size in SIZES.values()
-    if isinstance((one := Recipe(system, size)).settings, Course)
-}
 
 
 def batch_of(clip: ClipConfig) -> dict[str, torch.Tensor]:
@@ -80,14 +72,6 @@ def test_a_baseline_weighs_no_loss_that_it_has_not(name):
     assert (scratch.model, scratch.clip) == (settings.student, settings.clip)
     step = step_of(settings, without_numbers)
     assert settings.balance.keys() <= getattr(step, "weights", {}).keys()
-
-
-@pytest.mark.parametrize("name", sorted(LEARNING))
-def test_what_is_balanced_is_a_term(name):
-    settings = LEARNING[name]
-    assert set(settings.balance) <= set(settings.weighed())
-    if isinstance(settings, MotionRecipe | HiddenRecipe | TeachRecipe):
-        assert not settings.balance
 
 
 def test_balancing_a_loss_that_is_not_there_is_refused_early():

@@ -5,7 +5,7 @@ from test_steps import batch, both_sets, distill, joint_distill
 from torch import Tensor, nn
 
 from training.errors import RecipeError
-from training.gradients import balanced_weight, gradient_norms
+from training.gradients import balanced_weight, gradient_norms, pulls
 
 
 class Two(nn.Module):
@@ -48,6 +48,13 @@ def test_a_balanced_weight_pulls_with_the_share_of_the_labels():
         balanced_weight(norms, "match", against="nothing")
     with pytest.raises(RecipeError, match="among labels, match, nothing .* got soft"):
         balanced_weight(norms, "soft")
+
+
+def test_a_gradient_that_has_vanished_is_nothing_to_balance_against():
+    assert pulls({"labels": 1e-3, "deep": 50.0}, "labels", "deep")
+    assert not pulls({"labels": 0.0, "deep": 50.0}, "labels", "deep")
+    assert not pulls({"labels": 4e-5, "deep": 50.0}, "labels", "deep")
+    assert not pulls({"labels": 0.0, "deep": 0.0}, "labels", "deep")
 
 
 def test_norms_are_those_of_backward():

@@ -285,6 +285,30 @@ def test_order_of_training_is_the_pure_function(store, tmp_path):
 # ---- refusals
 
 
+def test_a_split_that_means_less_is_told_at_the_start(tmp_path):
+    made = [
+        replace(v, group="g00", label=0, id=f"t{i}") if v.part == "test" else v
+        for i, v in enumerate(videos())
+    ]
+    store = Store(write_store(tmp_path / "s", made))
+    told = Told()
+    run = taught(store, tmp_path / "run", watch=told)
+    assert "split 1: taught but not tested: right" in told.lines
+    (torn,) = [line for line in told.lines if "training and test" in line]
+    assert "1 (g00): accuracies are too high" in torn
+    assert run.results()["videos"]["torn"] == ["g00"]
+
+
+def test_choosing_by_nothing_is_told(store, tmp_path):
+    best = replace(tiny.teach("mv"), select="best", held_out=0.1)
+    told = Told()
+    run = taught(store, tmp_path / "run", recipe=best, watch=told)
+    assert run.results()["videos"]["held_out"] == 0
+    assert run.results()["training"]["chosen_epoch"] == 1
+    assert any("nothing is held out to choose by" in line for line in told.lines)
+    assert any("at most 15% of 8 may be" in line for line in told.lines)
+
+
 def test_run_folder_of_another_recipe(store, tmp_path, teacher):
     with pytest.raises(RunError, match="there and here differ in modalities"):
         taught(store, teacher.folder, recipe=tiny.teach("mv"))

@@ -37,20 +37,79 @@ def test_every_class_is_held_out_where_groups_have_one_class(tmp_path):
 
 def test_the_seed_chooses_who_is_held_out(store):
     held = [
-        {v.id for v in parts(store, split="1", modalities=["mv"], seed=seed).held_out}
+        {
+            v.id
+            for v in parts(
+                store, split="1", modalities=["mv"], held_out=0.25, seed=seed
+            ).held_out
+        }
         for seed in (0, 0, 1, 2, 3)
     ]
     assert held[0] == held[1]
     assert len({frozenset(ids) for ids in held}) > 1
 
 
+def many(label: int, groups: int, clips: int) -> list[Made]:
+    return [
+        Made(id=f"{label}-{group}-{clip}", label=label, group=f"{label}-{group}")
+        for group in range(groups)
+        for clip in range(clips)
+    ]
+
+
+HALF = "one group of every class would be 50%"
+TESTED = [Made(id="t", label=0, group="x", part="test")]
+
+
+def held(store: Store, **options) -> tuple[int, str]:
+    found = parts(store, split="1", modalities=["mv"], **options)
+    groups = {v.group for v in found.held_out} & {v.group for v in found.train}
+    assert not groups or found.held_out_by_video
+    assert {v.labels for v in found.train} == {(0,), (1,)}
+    return len(found.held_out), found.held_out_rule
+
+
 def test_class_of_one_group_is_held_out_by_video_and_named(tmp_path):
-    made = [Made(id=f"a{i}", label=0, group="only") for i in range(4)]
-    made += [Made(id=f"b{i}", label=1, group=f"g{i}") for i in range(4)]
-    made += [Made(id="t", label=0, group="x", part="test")]
-    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    made = [Made(id=f"a{i}", label=0, group="only") for i in range(10)]
+    store = made_store(tmp_path, [*made, *many(1, 10, 1), *TESTED])
+    found = parts(store, split="1", modalities=["mv"])
     assert Counter(v.labels[0] for v in found.held_out) == {0: 1, 1: 1}
     assert found.held_out_by_video == ("left",)
+
+
+def test_held_out_by_video_is_not_said_where_no_video_could_be(tmp_path):
+    """A class of a single video keeps it."""
+    only = Made(id="a", label=0, group="only")
+    store = made_store(tmp_path, [only, *many(1, 20, 1), *TESTED])
+    found = parts(store, split="1", modalities=["mv"])
+    assert [v.labels for v in found.held_out] == [(1,), (1,)]
+    assert found.held_out_by_video == ()
+
+
+def test_a_small_data_set_keeps_its_videos(tmp_path):
+    """24 clips in 4 groups of 6: one group of each class would be half of them."""
+    store = made_store(tmp_path, [*many(0, 2, 6), *many(1, 2, 6), *TESTED])
+    assert held(store, chooses=False) == (
+        0,
+        f"{HALF}, at most 15% of 24 may be, and nothing is chosen by them",
+    )
+    assert held(store) == (0, "even one group would be more: at most 15% of 24 may be")
+    assert held(store, held_out=0.2) == (
+        6,
+        f"whatever their class: {HALF}, at most 30% of 24 may be",
+    )
+    assert held(store, held_out=0.4)[0] == 12
+    assert held(store, held_out=0.0) == (0, "none is asked for")
+
+
+def test_the_share_is_a_limit_by_group(tmp_path):
+    """40 clips of 20 groups: a tenth is two groups, one and a half of that the most."""
+    store = made_store(tmp_path, [*many(0, 10, 2), *many(1, 10, 2), *TESTED])
+    assert held(store) == held(store, chooses=False) == (4, "10%, of every class")
+    few = made_store(tmp_path / "few", [*many(0, 4, 2), *many(1, 9, 1), *TESTED])
+    for seed in range(5):
+        count, rule = held(few, held_out=0.08, seed=seed)
+        assert 1 <= count <= 0.08 * 1.5 * 17 and rule.startswith("whatever their class")
 
 
 def test_the_test_part_is_never_learned_from(store):
@@ -120,6 +179,20 @@ def test_classes_without_a_training_video_are_named(tmp_path, store):
     found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
     assert found.untaught == ("right",)
     assert parts(store, split="1", modalities=["mv"]).untaught == ()
+
+
+def test_classes_without_a_test_video_are_named(tmp_path, store):
+    made = [v if v.part == "train" else replace(v, label=0) for v in videos()]
+    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    assert (found.untested, found.untaught) == (("right",), ())
+    assert parts(store, split="1", modalities=["mv"]).untested == ()
+
+
+def test_groups_on_both_sides_are_named(tmp_path, store):
+    made = [replace(v, group="g00") if v.part == "test" else v for v in videos()]
+    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    assert found.torn == ("g00",)
+    assert parts(store, split="1", modalities=["mv"]).torn == ()
 
 
 def test_split_is_found_or_asked_for(tmp_path, store):

@@ -206,6 +206,37 @@ def test_splits_and_seeds_in_one_command(data):
     assert "expected one split and one seed with --out, got 2 and 2" in refused.stderr
 
 
+def test_what_is_held_out_is_asked_for_and_said(data):
+    """Without the option the recipe's share: two of eight videos."""
+    learned = {}
+    for option in ((), ("--held-out", "0"), ("--held-out", "0.5")):
+        told = call("teach", "--recipe", "mv_tiny", *option, "--json")
+        assert told.exit_code == 0, told.output
+        results = json.loads(told.stdout)
+        learned[option[1:]] = results["videos"]["train"]
+        assert ("held_out" in results) == (option[1:] != ("0",))
+        shown = call("teach", "--recipe", "mv_tiny", *option).stdout
+        assert f"{results['videos']['held_out']} held out (" in shown
+    assert learned == {(): 6, ("0",): 8, ("0.5",): 4}
+    assert (
+        "none is asked for"
+        in call("teach", "--recipe", "mv_tiny", "--held-out", "0").output
+    )
+    none = call("teach", "--recipe", "flow2d_tiny", "--held-out", "0", "--json")
+    runs = [json.loads(one.stdout)["run"] for one in (none, told)]
+    refused = call("fuse", *runs, "--how", "search")
+    assert refused.exit_code == 1
+    assert "train the streams with --held-out 0.2" in refused.stderr
+
+
+def test_a_fusion_by_held_out_videos_has_some(data):
+    """Its parts hold some out, even of a small data set and by a recipe that keeps its
+    last weights."""
+    told = call("collaborate", "--recipe", "hts_cln_tiny", "--json")
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.stdout)["videos"]["held_out"] == 2
+
+
 def test_a_fused_teacher_and_a_system_for_another_command(data):
     told = call("distill", "--recipe", "dtmv_tiny", "--teacher", "rgb,flow", "--json")
     assert told.exit_code == 0, told.output

@@ -19,6 +19,9 @@ from pipeline.store import Store, StoredVideo
 
 from ..errors import DataError
 
+NEAR = 1.5
+"""Times the share that may be held out at most: groups are not cut, and differ in size."""
+
 
 class Parts(NamedTuple):
     """Who is used for what."""
@@ -30,8 +33,30 @@ class Parts(NamedTuple):
     """Video -> why it can't be used, for those of the split."""
     held_out_by_video: tuple[str, ...]
     """Classes whose videos are all of one group, which had to be cut through."""
+    held_out_rule: str
+    """Why just these are held out, for people."""
     untaught: tuple[str, ...]
     """Classes of test videos that nobody learns from: no network can know them."""
+    untested: tuple[str, ...]
+    """Classes that are learned, but of which no video is tested."""
+    torn: tuple[str, ...]
+    """Groups with videos in training and test: the test part is not independent."""
+
+    def told(self) -> str:
+        """How many are held out, why, and how many are tested."""
+        return (
+            f"{len(self.held_out)} held out ({self.held_out_rule}),"
+            f" {len(self.test)} to test"
+        )
+
+
+class HeldOut(NamedTuple):
+    """Which training videos are held out, and by which rule."""
+
+    ids: frozenset[str]
+    by_video: tuple[int, ...]
+    """Classes of one group, which was cut through."""
+    rule: str
 
 
 def chosen_split(store: Store, name: str | None) -> str:
@@ -65,13 +90,14 @@ def parts(
     split: str,
     modalities: Sequence[str],
     held_out: float = 0.1,
+    chooses: bool = True,
     seed: int = 0,
 ) -> Parts:
     """Sort the videos of a split into their parts.
 
     Args:
         modalities: those the run reads; a video without one of them is left out.
-        held_out: share of the training groups that is held out.
+        held_out, chooses: see `held_out_videos`.
 
     Raises:
         DataError: a part would be empty, or the store has not all modalities.
@@ -102,69 +128,141 @@ def parts(
                 f"{store.folder}: split {split} has no usable {part} video"
                 f" ({len(left_out)} left out)"
             )
-    # Of all, not only those with these modalities: teacher and student hold out the same.
-    labelled = [v for v in of_split if v.splits[split] == "train" and v.labels]
-    held, by_video = held_out_ids(labelled, share=held_out, seed=seed)
-    train = tuple(v for v in usable["train"] if v.id not in held)
-    untaught = _labels(usable["test"]) - _labels(train)
+    held = held_out_videos(
+        store, split=split, held_out=held_out, chooses=chooses, seed=seed
+    )
+    train = tuple(v for v in usable["train"] if v.id not in held.ids)
+    taught, tested = _labels(train), _labels(usable["test"])
     return Parts(
         train=train,
-        held_out=tuple(v for v in usable["train"] if v.id in held),
+        held_out=tuple(v for v in usable["train"] if v.id in held.ids),
         test=tuple(usable["test"]),
         left_out=left_out,
-        held_out_by_video=tuple(store.classes[label] for label in by_video),
-        untaught=tuple(store.classes[label] for label in sorted(untaught)),
+        held_out_by_video=tuple(store.classes[label] for label in held.by_video),
+        held_out_rule=held.rule,
+        untaught=tuple(store.classes[label] for label in sorted(tested - taught)),
+        untested=tuple(store.classes[label] for label in sorted(taught - tested)),
+        torn=tuple(sorted(_groups(usable["train"]) & _groups(usable["test"]))),
     )
 
 
-def held_out_ids(
-    videos: Sequence[StoredVideo], *, share: float, seed: int
-) -> tuple[set[str], list[int]]:
+def held_out_videos(
+    store: Store, *, split: str, held_out: float, chooses: bool = True, seed: int
+) -> HeldOut:
     """Which training videos are held out.
 
-    `share` of the groups, at least one of each class, never the last one of a class.
-    Where a class has a single group, that share of its videos instead.
+    A share of the groups, at least one of each class, never the last one of a class;
+    where a class has a single group, that share of its videos instead. This as long as
+    it comes to at most `NEAR` times the share of the videos. Else, as in small data
+    sets, groups are held out whatever their classes, up to there; or nothing, where
+    nothing is chosen by them or where even one group would be more.
 
-    Returns:
-        Their ids, and the classes that were held out by video.
+    Of all training videos, not only of those with some modality: teacher and student
+    hold out the same.
+
+    Args:
+        held_out: the share; 0 holds out nothing.
+        chooses: whether something is chosen by held-out videos: the best epoch, the
+            moment for a lower rate, weights of a fusion.
     """
-    labels_of: dict[str, set[int]] = defaultdict(set)
-    groups_of: dict[int, set[str]] = defaultdict(set)
-    for video in videos:
-        labels_of[video.group].update(video.labels)
-        for label in video.labels:
-            groups_of[label].add(video.group)
-    groups = sorted(labels_of)
-    order = [groups[i] for i in np.random.default_rng(seed).permutation(len(groups))]
-    held: set[str] = set()
+    videos = [v for v in store.videos() if v.splits.get(split) == "train" and v.labels]
+    count = len(videos)
+    if held_out <= 0 or not count:
+        return HeldOut(frozenset(), (), "none is asked for")
+    limit = NEAR * held_out * count
+    ids, by_video = _of_every_class(videos, share=held_out, seed=seed)
+    if len(ids) <= limit:
+        return HeldOut(
+            frozenset(ids), tuple(by_video), f"{len(ids) / count:.0%}, of every class"
+        )
+    most = f"at most {NEAR * held_out:.0%} of {count} may be"
+    every = f"one group of every class would be {len(ids) / count:.0%}, {most}"
+    if not chooses:
+        return HeldOut(frozenset(), (), f"{every}, and nothing is chosen by them")
+    ids = _of_any_class(videos, wanted=held_out * count, limit=limit, seed=seed)
+    if ids:
+        return HeldOut(frozenset(ids), (), f"whatever their class: {every}")
+    return HeldOut(frozenset(), (), f"even one group would be more: {most}")
 
-    def may_go(group: str) -> bool:
-        rest = held | {group}
-        return group not in held and all(groups_of[c] - rest for c in labels_of[group])
 
+class _Groups:
+    """The groups of videos, in an order that a seed draws."""
+
+    def __init__(self, videos: Sequence[StoredVideo], seed: int) -> None:
+        self.labels_of: dict[str, set[int]] = defaultdict(set)
+        self.groups_of: dict[int, set[str]] = defaultdict(set)
+        self.ids_of: dict[str, set[str]] = defaultdict(set)
+        for video in videos:
+            self.labels_of[video.group].update(video.labels)
+            self.ids_of[video.group].add(video.id)
+            for label in video.labels:
+                self.groups_of[label].add(video.group)
+        names = sorted(self.labels_of)
+        drawn = np.random.default_rng(seed).permutation(len(names))
+        self.order = [names[i] for i in drawn]
+        self.held: set[str] = set()
+
+    def may_go(self, group: str) -> bool:
+        """Whether all its classes would have another one left to learn from."""
+        rest = self.held | {group}
+        return group not in self.held and all(
+            self.groups_of[label] - rest for label in self.labels_of[group]
+        )
+
+    def ids(self) -> set[str]:
+        """Videos of the groups that are held out."""
+        return {video for group in self.held for video in self.ids_of[group]}
+
+
+def _of_every_class(
+    videos: Sequence[StoredVideo], *, share: float, seed: int
+) -> tuple[set[str], list[int]]:
+    """Ids, and the classes that were held out by video."""
+    groups = _Groups(videos, seed)
+    held, groups_of = groups.held, groups.groups_of
     for label in sorted(groups_of):
         if not groups_of[label] & held:
-            possible = (g for g in order if label in labels_of[g] and may_go(g))
-            held |= set(next(([g] for g in possible), []))
-    for group in order:
-        if len(held) >= round(share * len(groups)):
+            possible = (g for g in groups.order if g in groups_of[label])
+            held |= set(next(([g] for g in possible if groups.may_go(g)), []))
+    for group in groups.order:
+        if len(held) >= round(share * len(groups.order)):
             break
-        if may_go(group):
+        if groups.may_go(group):
             held.add(group)
 
-    ids = {video.id for video in videos if video.group in held}
-    by_video = [label for label in sorted(groups_of) if not groups_of[label] & held]
-    for label in by_video:
+    ids, by_video = groups.ids(), []
+    for label in sorted(groups_of):
+        if groups_of[label] & held:
+            continue
         own = sorted(video.id for video in videos if label in video.labels)
         count = min(max(round(share * len(own)), 1), len(own) - 1)
         chosen = np.random.default_rng([seed, label]).permutation(len(own))[:count]
         ids |= {own[i] for i in chosen}
+        by_video += [label] * (count > 0)
     return ids, by_video
+
+
+def _of_any_class(
+    videos: Sequence[StoredVideo], *, wanted: float, limit: float, seed: int
+) -> set[str]:
+    """Whole groups until there are `wanted` videos, never more than `limit`."""
+    groups = _Groups(videos, seed)
+    for group in groups.order:
+        count = len(groups.ids())
+        if count >= wanted:
+            break
+        if count + len(groups.ids_of[group]) <= limit and groups.may_go(group):
+            groups.held.add(group)
+    return groups.ids()
 
 
 def available_entries(video: StoredVideo, modalities: Sequence[str]) -> int:
     """Entries a clip may use: frames, or intervals as soon as motion is part of it."""
     return video.frames if set(modalities) == {"rgb"} else video.frames - 1
+
+
+def _groups(videos: Sequence[StoredVideo]) -> set[str]:
+    return {video.group for video in videos}
 
 
 def _labels(videos: Sequence[StoredVideo]) -> set[int]:

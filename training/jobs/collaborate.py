@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import nn
 
-from ..data.splits import parts
+from ..data.splits import Parts, parts
 from ..engine import checkpoint
 from ..engine.record import CHECKPOINT, SCORES, WEIGHTS, Run
 from ..engine.signals import asked_to_stop
@@ -19,6 +19,7 @@ from ..scores import Scores
 from .description import decided, fingerprint_of
 from .evaluate import assessment, told_videos, trained_model
 from .features import SnippetFeatures, forget_features, snippet_features
+from .fuse import training_ids
 from .job import StoreJob
 from .needed import check_same
 from .saving import Saving
@@ -37,7 +38,6 @@ class CollaborateRecipe:
     """What the classifiers start from: the last layers of the networks, which need their
     own features (the tap before them), or random weights."""
     learning: CollaborativeConfig = field(default_factory=CollaborativeConfig)
-    held_out: float = 0.1
 
     def __post_init__(self) -> None:
         if self.snippets < 1:
@@ -68,13 +68,17 @@ def collaborate(
         dict.fromkeys(m for run in (first, second) for m in run.decided()["modalities"])
     )
     found = parts(
-        job.store,
-        split=job.split,
-        modalities=modalities,
-        held_out=recipe.held_out,
-        seed=job.seed,
+        job.store, split=job.split, modalities=modalities, held_out=0.0, seed=job.seed
     )
-    what = decided("collaborate", recipe, job, model=None, modalities=modalities)
+    found = held_out_by_all(found, (first, second))
+    what = decided(
+        "collaborate",
+        recipe,
+        job,
+        model=None,
+        modalities=modalities,
+        held_out=[video.id for video in found.held_out],
+    )
     what["streams"] = [
         run.decided()["recipe"] | {"weights": fingerprint_of(run)}
         for run in (first, second)
@@ -123,6 +127,16 @@ def collaborate(
         )
         forget_features(run)
     return run
+
+
+def held_out_by_all(found: Parts, streams: Sequence[Run]) -> Parts:
+    """The parts, held out of them the training videos that no stream has learned from."""
+    learned = training_ids(streams)
+    return found._replace(
+        train=tuple(video for video in found.train if video.id in learned),
+        held_out=tuple(video for video in found.train if video.id not in learned),
+        held_out_rule="those that neither stream has learned from",
+    )
 
 
 def _heads(first: Run, second: Run) -> tuple[nn.Linear, nn.Linear]:

@@ -1,6 +1,6 @@
 """What every training has to say, and the clips it is about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from ..data.splits import Parts, available_entries, parts
 from ..engine.optim import OptimConfig
 from ..errors import DataError, RecipeError
 from ..protocols import ClipProtocol
-from .job import StoreJob
+from .job import StoreJob, holding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Course:
     batch_size: int = 32
     protocol: ClipProtocol = field(default_factory=ClipProtocol)
     held_out: float = 0.1
-    """Share of the training groups that is held out."""
+    """Share of the training groups that is held out: see `held_out_videos`."""
     look_every: int = 1
     """Epochs between two looks at the held-out part; the last epoch always has one."""
     select: Literal["last", "best"] = "last"
@@ -44,16 +44,27 @@ class Course:
             raise RecipeError(
                 "expected gradients_at, a module where gradients can be balanced, got none"
             )
+
+    @property
+    def chooses(self) -> bool:
+        """Whether held-out videos decide something: the epoch, or the rate."""
+        return self.select == "best" or self.optim.schedule == "plateau"
+
+    def check_balance(self, terms: Collection[str] = ()) -> None:
+        """Check that what is balanced is there.
+
+        Args:
+            terms: names of the losses beside the labels' that have weights of their own.
+
+        Raises:
+            RecipeError: another loss is to be balanced.
+        """
         for name in self.balance:
-            if name not in self.weighed():
-                known = ", ".join(self.weighed()) or "none, as it learns from labels"
+            if name not in terms:
+                known = ", ".join(terms) or "none, as it learns from labels"
                 raise RecipeError(
                     f"expected balance of a term of the recipe ({known}), got {name}"
                 )
-
-    def weighed(self) -> tuple[str, ...]:
-        """Names of the losses beside the labels' that have weights of their own."""
-        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,7 @@ def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
         store,
         split=job.split,
         modalities=modalities,
-        held_out=course.held_out,
+        **holding(course, job),
         seed=job.seed,
     )
     longest = max(available_entries(video, modalities) for video in found.train)

@@ -1,16 +1,16 @@
 """What decides a run's result, as it stands in recipe.json under "run"."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.store import Store
 
-from ..data.splits import chosen_split
+from ..data.splits import chosen_split, held_out_videos
 from ..engine.record import RESULTS, WEIGHTS, Run, as_json
 from ..errors import RunError
-from .job import StoreJob
+from .job import HoldsOut, StoreJob, holding
 
 
 def store_facts(store: Store, modalities: Sequence[str]) -> dict[str, Any]:
@@ -44,13 +44,22 @@ def split_facts(store: Store, split: str) -> dict[str, Any]:
     return {"name": name, "kind": store.splits[name], "videos": state.hexdigest()}
 
 
+def held_out_facts(recipe: HoldsOut, job: StoreJob) -> dict[str, Any]:
+    """Who is held out of the training part, as a count and a hash: not why."""
+    chosen = held_out_videos(
+        job.store, split=job.split, **holding(recipe, job), seed=job.seed
+    )
+    return _ids(chosen.ids)
+
+
 def decided(
     kind: str,
-    recipe: object,
+    recipe: Any,
     job: StoreJob,
     *,
     model: Mapping[str, Any] | None,
     modalities: Sequence[str],
+    held_out: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides the result, as JSON.
 
@@ -58,6 +67,7 @@ def decided(
         kind: of the job.
         recipe: its settings, a dataclass.
         model: the network as it will be built again; None where there is not one.
+        held_out: ids; None are those that recipe and job say.
     """
     return {
         "kind": kind,
@@ -66,6 +76,9 @@ def decided(
         "modalities": list(modalities),
         "store": store_facts(job.store, modalities),
         "split": split_facts(job.store, job.split),
+        "videos_held_out": held_out_facts(recipe, job)
+        if held_out is None
+        else _ids(held_out),
         "seed": job.seed,
         "precision": job.machine.precision,
     }
@@ -102,6 +115,11 @@ def runs_in(folder: Path) -> list[Run]:
         return []
     found = [Run(path) for path in sorted(folder.iterdir()) if path.is_dir()]
     return [run for run in found if run.is_run]
+
+
+def _ids(videos: Collection[str]) -> dict[str, Any]:
+    text = "\n".join(sorted(videos)).encode("utf-8", "surrogateescape")
+    return {"count": len(videos), "ids": hashlib.sha256(text).hexdigest()}
 
 
 def _same(run: Run, wanted: dict[str, Any]) -> bool:

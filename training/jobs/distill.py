@@ -53,6 +53,7 @@ class DistillRecipe(Course):
 
     def __post_init__(self) -> None:
         Course.__post_init__(self)
+        self.check_balance(self.terms)
         if self.init not in ("none", "teacher"):
             raise RecipeError(f"expected init none or teacher, got {self.init}")
         if not self.terms and self.init == "none":
@@ -140,9 +141,6 @@ class DistillRecipe(Course):
         of_terms: dict[str, Any] = {"gradients_at": None, "balance": {}}
         return TeachRecipe(model=self.student, **shared | of_terms)
 
-    def weighed(self) -> tuple[str, ...]:
-        return tuple(self.terms)
-
 
 def distill(
     recipe: DistillRecipe,
@@ -195,7 +193,7 @@ def distill(
         job.watch.say(
             f"{run.folder}: {student_sees} {recipe.student.net} learns from"
             f" {len(data.parts.train)} videos and a {seen} teacher,"
-            f" {len(data.parts.held_out)} held out, {len(data.parts.test)} to test"
+            f" {data.parts.told()}"
         )
         student = fresh_network(recipe.student, job)
         if recipe.init == "teacher":

@@ -12,7 +12,17 @@ from pipeline.store import Store
 from .. import metrics
 from ..data.dataset import ClipConfig, Clips, frames_of
 from ..data.splits import Parts, parts
-from ..engine.record import CROPS, RECIPE, SCORES, WEIGHTS, Run, differences, write_json
+from ..engine.record import (
+    CROPS,
+    LEARNED_FROM,
+    RECIPE,
+    SCORES,
+    WEIGHTS,
+    Run,
+    differences,
+    read_json,
+    write_json,
+)
 from ..errors import DataError, RunError
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.motion_backbone import MotionConfig, build_motion_backbone
@@ -99,8 +109,11 @@ def told_videos(found: Parts) -> dict[str, Any]:
         "held_out": len(found.held_out),
         "test": len(found.test),
         "left_out": found.left_out,
+        "held_out_rule": found.held_out_rule,
         "held_out_by_video": list(found.held_out_by_video),
         "untaught": list(found.untaught),
+        "untested": list(found.untested),
+        "torn": list(found.torn),
     }
 
 
@@ -178,9 +191,9 @@ def evaluate(
         store,
         split=decided["split"]["name"],
         modalities=modalities,
-        held_out=settings["held_out"],
-        seed=decided["seed"],
+        held_out=0.0,
     )
+    found = unlearned_held_out(found, run)
     videos = {"held_out": found.held_out, "test": found.test}[part]
     if not videos:
         raise DataError(f"{run.folder}: no video was held out")
@@ -209,6 +222,18 @@ def evaluate(
         scores.save(run.path(beside + SCORES.format(part=part)))
         write_json(run.path(f"{beside}evaluation_{part}.json"), told)
     return told
+
+
+def unlearned_held_out(found: Parts, run: Run) -> Parts:
+    """Parts of which nothing is held out -> as the run held them out."""
+    learned = set(read_json(run.path(LEARNED_FROM)))
+    told = (run.results() or {}).get("videos", {})
+    return found._replace(
+        train=tuple(video for video in found.train if video.id in learned),
+        held_out=tuple(video for video in found.train if video.id not in learned),
+        held_out_rule=told.get("held_out_rule", ""),
+        held_out_by_video=tuple(told.get("held_out_by_video", ())),
+    )
 
 
 def clip_config(settings: Mapping[str, Any]) -> ClipConfig:

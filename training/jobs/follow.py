@@ -18,8 +18,9 @@ from ..engine.optim import Schedule, build_optimizer
 from ..engine.record import CHECKPOINT, WEIGHTS, Run
 from ..engine.signals import Stop, asked_to_stop
 from ..errors import Diverged, Interrupted
-from ..gradients import balanced_weight, gradient_norms
+from ..gradients import balanced_weight, gradient_norms, pulls
 from ..protocols import single_threaded
+from ..steps.labels import LABELS
 from .course import Course
 from .job import StoreJob
 from .looking import Looking
@@ -187,7 +188,14 @@ class _Training:
         chosen = {
             name: balanced_weight(norms, name, share=share)
             for name, share in course.balance.items()
+            if not norms.keys() >= {name, LABELS} or pulls(norms, name, LABELS)
         }
+        for name in course.balance.keys() - chosen.keys():
+            self.watch.say(
+                f"{self.title}: {name} keeps its weight of {self.alone.weights[name]:g}:"
+                " there is nothing to balance, as the first weights know the labels"
+                f" (gradients {norms[name]:.3g} and {norms[LABELS]:.3g})"
+            )
         if chosen:
             self.alone.weights |= chosen
         self._log(

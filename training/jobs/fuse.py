@@ -161,7 +161,7 @@ def fitted(
     if held_out is None:
         raise RunError(
             f"expected held-out videos to find the weights of a fusion by {recipe.how},"
-            " but a stream has none"
+            " but a stream has none: train the streams with --held-out 0.2"
         )
     known = [for_fitting(one).labelled for one in held_out]
     told: dict[str, Any] = {"videos": len(known[0])}

@@ -36,6 +36,7 @@ class HiddenRecipe(Course):
 
     def __post_init__(self) -> None:
         Course.__post_init__(self)
+        self.check_balance()
         if self.clip.length != self.motion.frames:
             raise RecipeError(
                 f"expected clips of {self.motion.frames} frames, got {self.clip.length}"
@@ -82,8 +83,8 @@ def hidden(
             return run
         job.watch.say(
             f"{run.folder}: {estimator.estimator} and {recipe.classifier.net} learn from"
-            f" {len(data.parts.train)} videos, {len(data.parts.held_out)} held out,"
-            f" {len(data.parts.test)} to test"
+            f" {len(data.parts.train)} videos,"
+            f" {data.parts.told()}"
         )
         torch.manual_seed(job.seed)  # for first weights that nobody gave
         net = build_backbone(recipe.classifier, len(job.store.classes))

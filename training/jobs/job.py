@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from pipeline.store import Store
 
@@ -36,6 +37,28 @@ class StoreJob(Job):
     store: Store
     split: str
     seed: int
+    held_out: float | None = None
+    """Share of the training videos to hold out; None is the recipe's."""
+    fused_by_held_out: bool = False
+    """Whether the run is for a fusion whose weights are found on held-out videos."""
+
+
+class HoldsOut(Protocol):
+    """A recipe that says how much is held out, and whether it chooses by that."""
+
+    @property
+    def held_out(self) -> float: ...
+
+    @property
+    def chooses(self) -> bool: ...
+
+
+def holding(recipe: HoldsOut, job: StoreJob) -> dict[str, Any]:
+    """What `parts` and `held_out_videos` want to know of a recipe and its job."""
+    if job.held_out is not None:
+        return {"held_out": job.held_out, "chooses": True}
+    chooses = recipe.chooses or job.fused_by_held_out
+    return {"held_out": recipe.held_out, "chooses": chooses}
 
 
 def run_name(stores: Sequence[Store], what: str, *, split: str, seed: int) -> str:

@@ -28,7 +28,13 @@ from ..steps.distill import JointDistill
 from ..steps.labels import JointSupervised
 from ..steps.teachers import Teacher
 from .course import Course, Data, open_data
-from .description import decided, fingerprint_of, split_facts, store_facts
+from .description import (
+    decided,
+    fingerprint_of,
+    held_out_facts,
+    split_facts,
+    store_facts,
+)
 from .distill import DistillRecipe, compared
 from .evaluate import assessment
 from .job import StoreJob
@@ -131,6 +137,7 @@ def _carried_out(
         name: {
             "store": store_facts(jobs[name].store, sees),
             "split": split_facts(jobs[name].store, job.split),
+            "videos_held_out": held_out_facts(recipe, jobs[name]),
         }
         for name in others
     }

@@ -43,6 +43,7 @@ class MotionRecipe(Course):
 
     def __post_init__(self) -> None:
         Course.__post_init__(self)
+        self.check_balance()
         if self.clip.length != self.motion.frames:
             raise RecipeError(
                 f"expected clips of the {self.motion.frames} frames that the motion"

@@ -19,6 +19,7 @@ class TeachRecipe(Course):
 
     def __post_init__(self) -> None:
         Course.__post_init__(self)
+        self.check_balance()
         check_length(self.model, self.clip.length)
 
 
@@ -43,8 +44,8 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
             job.watch.say(if_none)
         job.watch.say(
             f"{run.folder}: {sees} {recipe.model.net} learns from"
-            f" {len(data.parts.train)} videos, {len(data.parts.held_out)} held out,"
-            f" {len(data.parts.test)} to test"
+            f" {len(data.parts.train)} videos,"
+            f" {data.parts.told()}"
         )
         model = fresh_network(recipe.model, job)
         carry_out(

@@ -16,6 +16,7 @@ from ..engine import processes
 from ..engine.record import LEARNED_FROM, Run, write_json
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
+from ..report.text import split_lines
 from .course import Course, Data
 from .description import run_of
 from .evaluate import judged, told_videos
@@ -121,6 +122,13 @@ def carry_out(
     started, machine = time.perf_counter(), job.machine
     group = machine.processes
     processes.by_first(lambda: kept(run, data.parts), group)
+    for line in split_lines(told_videos(data.parts)):
+        job.watch.say(f"split {job.split}: {line}")
+    if course.chooses and not data.parts.held_out:
+        job.watch.say(
+            "nothing is held out to choose by, so the last weights are kept and the rate"
+            " does not follow the held-out loss: --held-out 0.3 holds some out"
+        )
     training = follow(
         course,
         job,

@@ -25,6 +25,7 @@ class Lesson:
     batch_size: int
     look_every: int = 1
     select: Literal["last", "best"] = "last"
+    held_out: float = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +142,7 @@ _TINY_LESSON = Lesson(
     ),
     epochs=2,
     batch_size=4,
+    held_out=0.25,
 )
 
 

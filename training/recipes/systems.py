@@ -49,6 +49,7 @@ def course(lesson: Lesson, clip: ClipConfig, judge: ClipProtocol) -> dict[str, A
         "batch_size": lesson.batch_size,
         "look_every": lesson.look_every,
         "select": lesson.select,
+        "held_out": lesson.held_out,
     }
 
 

@@ -19,6 +19,7 @@ OPTIM = OptimConfig(
     gradient_clip=10.0,
 )
 PROTOCOL = ClipProtocol(clips=2)
+HELD_OUT = 0.25
 
 
 def teach(modality: str) -> TeachRecipe:
@@ -29,6 +30,7 @@ def teach(modality: str) -> TeachRecipe:
         optim=OPTIM,
         epochs=2,
         batch_size=4,
+        held_out=HELD_OUT,
         protocol=PROTOCOL,
     )
 
@@ -43,5 +45,6 @@ def distill(teacher: str, student: str) -> DistillRecipe:
         optim=OPTIM,
         epochs=2,
         batch_size=4,
+        held_out=HELD_OUT,
         protocol=PROTOCOL,
     )

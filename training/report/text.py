@@ -19,8 +19,9 @@ def results_text(results: dict[str, Any], *, title: str) -> str:
         results: a results.json.
     """
     videos = results["videos"]
+    rule = f" ({videos['held_out_rule']})" if "held_out_rule" in videos else ""
     used = (
-        f"  videos: {videos['train']} to learn, {videos['held_out']} held out,"
+        f"  videos: {videos['train']} to learn, {videos['held_out']} held out{rule},"
         f" {videos['test']} to test"
     )
     what = f"  {results['what']}, {split_text(results['split'])}"
@@ -115,6 +116,22 @@ def class_lines(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def split_lines(videos: dict[str, Any]) -> list[str]:
+    """What of a split makes its accuracies mean less than they seem to."""
+    lines = []
+    if videos["untaught"]:
+        lines.append(f"tested but not taught: {', '.join(videos['untaught'])}")
+    if videos.get("untested"):
+        lines.append(f"taught but not tested: {', '.join(videos['untested'])}")
+    if torn := videos.get("torn"):
+        more = ", ..." if len(torn) > 5 else ""
+        lines.append(
+            f"groups with videos in training and test: {len(torn)}"
+            f" ({', '.join(torn[:5])}{more}): accuracies are too high"
+        )
+    return lines
+
+
 def left_out_lines(videos: dict[str, Any]) -> list[str]:
     """Videos that could not be used, and classes that were cut within a group."""
     lines = []
@@ -124,8 +141,7 @@ def left_out_lines(videos: dict[str, Any]) -> list[str]:
         lines += [f"    {name}: {why}" for name, why in list(left_out.items())[:20]]
         if len(left_out) > 20:
             lines.append(f"    and {len(left_out) - 20} more, see results.json")
-    if videos["untaught"]:
-        lines.append(f"  tested but not taught: {', '.join(videos['untaught'])}")
+    lines += [f"  {line}" for line in split_lines(videos)]
     if videos["held_out_by_video"]:
         lines.append(
             "  held out by video, not by group (one group only):"

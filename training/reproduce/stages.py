@@ -12,7 +12,7 @@ from ..engine.record import Run
 from ..errors import RecipeError
 from ..jobs.collaborate import collaborate
 from ..jobs.distill import distill
-from ..jobs.fuse import fuse
+from ..jobs.fuse import FuseRecipe, fuse
 from ..jobs.hidden import hidden
 from ..jobs.job import StoreJob, run_name
 from ..jobs.machine import Machine, chosen_machine
@@ -33,6 +33,10 @@ class Place(NamedTuple):
     watch: Watch
     wait: bool = False
     """For another process that writes a run."""
+    held_out: float | None = None
+    """Share of the training videos to hold out; None is the recipes'."""
+    fused_by_held_out: bool = True
+    """Whether weights of a fusion will be found on them."""
 
     def job(self, name: str, *, seed: int, out: Path | None = None) -> StoreJob:
         """A job there.
@@ -52,6 +56,8 @@ class Place(NamedTuple):
             machine=self.machine,
             watch=self.watch,
             wait=self.wait,
+            held_out=self.held_out,
+            fused_by_held_out=self.fused_by_held_out,
         )
 
 
@@ -90,6 +96,15 @@ def run_stage(
         case "fuse":
             return fuse(settings, job, streams=list(needed.values()))
     raise RecipeError(f"{chosen.name}: nothing carries out {chosen.system.kind}")
+
+
+def fitted_on_held_out(chosen: Recipe) -> bool:
+    """Whether a recipe, or one that it needs, fits something on held-out videos."""
+    settings = chosen.settings
+    own = chosen.system.kind == "collaborate" or (
+        isinstance(settings, FuseRecipe) and settings.how != "average"
+    )
+    return own or any(map(fitted_on_held_out, chosen.needs.values()))
 
 
 def with_needs(
