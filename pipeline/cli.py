@@ -1,7 +1,6 @@
 """The `pipeline` command: parses, calls one function, prints what comes back."""
 
 import json
-import signal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -189,12 +188,12 @@ def extract(
         raise click.UsageError(
             "--fps cannot go with --mv-source original: its intervals are not the stream's"
         )
-    from pipeline import extraction  # here, because its imports take a second
+    from pipeline import extraction, resume  # here, because these take a second
     from pipeline.adapters import load, report
     from pipeline.execution import Execution
     from pipeline.plan import StoreSettings
     from pipeline.progress import steps, watcher
-    from pipeline.store import places, printable
+    from pipeline.store import places
 
     out = out or places.store_folder(dataset)
     usual = {**_usual_settings(dataset), **_planned_grid(out)}
@@ -241,7 +240,6 @@ def extract(
         )
         click.echo(json.dumps(planned.to_dict()) if as_json else planned.text())
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with watcher() as watch:
             summary = extraction.extract(
@@ -253,14 +251,7 @@ def extract(
                 watch=watch,
             )
     except KeyboardInterrupt:
-        click.echo(
-            printable(
-                f"interrupted; what is finished is safe in {out}: "
-                "the same command goes on from there"
-            ),
-            err=True,
-        )
-        raise SystemExit(130) from None
+        raise KeyboardInterrupt(resume.what_is_kept(out)) from None
     click.echo(json.dumps(summary.to_dict()) if as_json else summary.text())
     raise SystemExit(summary.exit_code)
 

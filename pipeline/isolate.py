@@ -36,8 +36,10 @@ class ChildError(RuntimeError):
 
 
 def follow_parent() -> None:
-    """For a child process: leave Ctrl-C to the parent, and die when it dies (Linux)."""
+    """For a child process: leave Ctrl-C and a terminal that closes to the parent, and die
+    when it dies (Linux)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

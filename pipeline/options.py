@@ -2,10 +2,13 @@
 
 import io
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
+
+from .interruption import EXIT_CODE, as_ctrl_c
 
 DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
 MODALITIES = ("rgb", "flow", "mv")
@@ -19,7 +22,10 @@ AnyPath = click.Path(path_type=Path)
 
 
 class Cli(click.Group):
-    """Shows our own errors as one line. Bugs keep their traceback."""
+    """Shows our own errors as one line. Bugs keep their traceback.
+
+    Ctrl-C, SIGTERM and SIGHUP end a command with a line and exit code 130.
+    """
 
     def main(self, *args: Any, **more: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -29,9 +35,16 @@ class Cli(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with as_ctrl_c():
+                return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt as stopped:
+            from pipeline.store import printable
+
+            with suppress(OSError):  # the terminal may be gone
+                click.echo(printable(str(stopped) or "interrupted"), err=True)
+            raise click.exceptions.Exit(EXIT_CODE) from None
         except click.ClickException as error:
             raise _on_one_line(error) from error
         except Exception as error:

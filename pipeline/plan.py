@@ -9,6 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -18,6 +19,10 @@ from pipeline.store.schema import LAYOUT_VERSION, MODALITIES
 
 SHARD_FRAMES = 18_000
 """About 450 MB of RGB at 340x256, or ten minutes of TV-L1 on one core."""
+SMALL_SHARD_FRAMES = 1_800
+"""A minute of TV-L1 on one core: about what an interruption of a small job may cost."""
+SMALL_JOB_SHARDS = 64
+"""A job of up to so many small shards is a small one; shards of larger ones grow."""
 SPREAD_SHARDS, SPREAD_VIDEOS = 8, 4
 """A small data set still gets up to 8 shards (of 4 videos and more), so that it spreads."""
 
@@ -218,7 +223,8 @@ def shard_ends(frames: Sequence[float]) -> list[int]:
     """
     total = sum(frames)
     spread = min(SPREAD_SHARDS, max(len(frames) // SPREAD_VIDEOS, 1))
-    shards = max(round(total / SHARD_FRAMES + 0.5), spread)
+    per_shard = min(max(total / SMALL_JOB_SHARDS, SMALL_SHARD_FRAMES), SHARD_FRAMES)
+    shards = max(ceil(total / per_shard), spread)
     upto = list(accumulate(frames))
     ends: list[int] = []
     for shard in range(1, shards):

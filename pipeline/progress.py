@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, Protocol, Self, TextIO
 
 from rich.console import Console
@@ -112,7 +112,8 @@ class Bars:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._bars.stop()
+        with suppress(OSError):  # the terminal may be gone
+            self._bars.stop()
 
     def say(self, text: str) -> None:
         self._bars.console.print(

@@ -110,6 +110,22 @@ def is_new(out: Path) -> bool:
     return True
 
 
+def what_is_kept(out: Path) -> str:
+    """What a run that was interrupted leaves, in a sentence."""
+    if not (out / PLAN).is_file():
+        return "interrupted before a video was finished: the same command begins again"
+    plan = read_plan(out)
+    kept, first = 0, 0
+    for shard, end in enumerate(plan.ends):
+        commits = [out / commit_file(name, shard) for name in plan.modalities]
+        kept += (end - first) * all(path.exists() for path in commits)
+        first = end
+    return (
+        f"interrupted: {kept:,} of {len(plan.videos):,} videos are finished and kept in "
+        f"{out}; the same command goes on from there"
+    )
+
+
 def _stored(plan: StorePlan, names: set[str], out: Path) -> set[str]:
     """Which of these videos the store has, in some modality."""
     return {

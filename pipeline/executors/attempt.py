@@ -1,6 +1,5 @@
 """One attempt at a shard, wherever it runs: build, deliver, clean up, say what became of it."""
 
-import os
 import shutil
 import socket
 import tempfile
@@ -14,6 +13,7 @@ from pipeline.plan import ShardPlan
 from pipeline.progress import ShardProgress
 from pipeline.publish import deliver
 from pipeline.solvers import NoDevice
+from pipeline.store.holder import is_over, mark
 from pipeline.store.records import LOGS
 from pipeline.task import ShardReport, Task
 
@@ -52,9 +52,9 @@ def attempt(
     for path in _attempts_files(store, task.plan):
         with path.open("ab") as marks:
             marks.write(b"x")  # before anything can crash
-    folder = scratch or Path(tempfile.gettempdir())
+    folder = scratch_folder(scratch)
     sweep(folder)
-    name = f"{SCRATCH_PREFIX}-{os.getpid()}-"
+    name = f"{SCRATCH_PREFIX}-{mark()}-"
     try:
         with tempfile.TemporaryDirectory(prefix=name, dir=folder) as work:
             report = build_shard(task, scratch=Path(work), on_progress=on_progress)
@@ -88,23 +88,18 @@ def _attempts_files(store: Path, plan: ShardPlan) -> list[Path]:
     return [store / LOGS / f"{name}-{modality}" for modality in plan.modalities]
 
 
+def scratch_folder(scratch: Path | None) -> Path:
+    """Where attempts lie: the folder that was named, or the one for temporary files."""
+    return scratch or Path(tempfile.gettempdir())
+
+
 def sweep(folder: Path) -> None:
-    """Remove what attempts of dead processes of this machine left on scratch."""
+    """Remove what attempts of dead processes left on scratch.
+
+    Only of processes that would be seen here if they lived: a folder may be shared by
+    containers or machines, in which the same number is another process.
+    """
     for path in folder.glob(f"{SCRATCH_PREFIX}-*"):
-        owner = path.name.removeprefix(f"{SCRATCH_PREFIX}-").partition("-")[0]
-        if owner.isdigit() and not _alive(int(owner)):
+        owner = path.name.removeprefix(f"{SCRATCH_PREFIX}-").rpartition("-")[0]
+        if is_over(owner):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    state = Path(f"/proc/{pid}/stat")  # a process that nobody waits for is dead too
-    return not (
-        state.exists()
-        and state.read_text("utf-8", "replace").rpartition(")")[2].split()[0] == "Z"
-    )

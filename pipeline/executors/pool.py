@@ -14,7 +14,13 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from pipeline.executors.attempt import Failure, Outcome, attempt
+from pipeline.executors.attempt import (
+    Failure,
+    Outcome,
+    attempt,
+    scratch_folder,
+    sweep,
+)
 from pipeline.executors.gpus import use_gpu
 from pipeline.isolate import follow_parent
 from pipeline.progress import ShardProgress, Watcher
@@ -67,6 +73,7 @@ def run_in_pool(
     finally:
         for worker in pool:
             worker.end()
+        sweep(scratch_folder(scratch))
 
 
 class _Worker:

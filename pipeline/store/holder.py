@@ -5,11 +5,14 @@ import os
 import socket
 import time
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
 JOB = "MOTION_SHARDS_JOB"
 """The variable in which a job of `pipeline submit` finds its name."""
+
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,29 @@ class Holder:
         ):
             return None
         return _started(self.pid) == self.started
+
+
+def mark() -> str:
+    """A part of a file's name by which this process can be told to be over, later."""
+    pid = os.getpid()
+    return f"{_neighbours()}-{pid}-{_started(pid) or UNKNOWN}"
+
+
+def is_over(mark: str) -> bool:
+    """Whether the process of a mark is surely gone. Not where that cannot be seen."""
+    neighbours, _, process = mark.partition("-")
+    pid, _, started = process.partition("-")
+    if UNKNOWN in (neighbours, started) or neighbours != _neighbours():
+        return False
+    return pid.isdigit() and started.isdigit() and _started(int(pid)) != started
+
+
+def _neighbours() -> str:
+    """Equal for processes of one machine that can see each other by number."""
+    space = _space()
+    if not space:
+        return UNKNOWN
+    return sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:12]
 
 
 def _user() -> str:

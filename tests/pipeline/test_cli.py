@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from small_videos import draw_videos
 
 from pipeline.cli import main
+from pipeline.interruption import as_ctrl_c
 from pipeline.store import Store
 
 SMALL = ["--short-side", "32", "--workers", "0", "--ray", "off"]
@@ -201,13 +203,16 @@ def test_preview_draws_a_picture(store, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
-    draw_videos(tmp_path / "videos", 60, frames=40)
+    draw_videos(tmp_path / "videos", 40, frames=30)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     command = [
         *(sys.executable, "-m", "pipeline.cli", "extract", "--dataset", "folder"),
         *("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "store")),
         *("--workers", "2", "--ray", "off", "--modalities", "rgb,mv"),
+        *("--scratch", str(scratch)),
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as driver:
         deadline = time.monotonic() + 90
@@ -219,10 +224,48 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
         driver.send_signal(how)
         _, said = driver.communicate(timeout=60)
     assert driver.returncode == 130, said
-    assert "the same command goes on from there" in said
+    kept = re.search(r"interrupted: (\d+) of 40 videos are finished and kept in", said)
+    assert kept and "the same command goes on from there" in said
+    state = json.loads(run("status", tmp_path / "store", "--json").output)
+    done = min(state["done"].values())  # of 8 shards
+    assert int(kept[1]) == 5 * done
+    assert not list(scratch.iterdir())
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
-    assert len(Store(tmp_path / "store").videos()) == 60
+    assert len(Store(tmp_path / "store").videos()) == 40
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_may_be_stopped_while_it_still_plans(how, tmp_path, monkeypatch):
+    from pipeline import extraction
+
+    draw_videos(tmp_path / "videos", 1)
+    given = ["--dataset", "folder", "--videos", tmp_path / "videos"]
+    given += ["--out", tmp_path / "store", "--ray", "off"]
+
+    def planning(*given, **more):
+        os.kill(os.getpid(), how)
+        time.sleep(10)
+
+    monkeypatch.setattr(extraction, "store_plan", planning)
+    before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)]
+    for command in ("extract", "plan"):
+        stopped = run(command, *given)
+        assert stopped.exit_code == 130
+        assert "interrupted" in stopped.stderr.splitlines()[-1]
+    assert not (tmp_path / "store").exists()
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    """As `nohup` does it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with as_ctrl_c():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_help_loads_nothing_heavy():

@@ -56,6 +56,23 @@ def test_a_small_data_set_spreads_over_a_few_shards():
     assert len(shard_ends([24.0] * 480)) == 8
 
 
+@pytest.mark.parametrize(
+    ("frames", "shards", "most"),
+    [
+        (9 * 1_800, 9, 1_800),  # a minute each: little is lost
+        (64 * 1_800, 64, 1_800),
+        (64 * 3_600, 64, 3_600),
+        (64 * 18_000, 64, 18_000),
+        (100 * 18_000, 100, 18_000),  # ten minutes each: files of a useful size
+    ],
+)
+def test_shards_of_small_jobs_are_small(frames, shards, most):
+    starts = [0, *(ends := shard_ends([100.0] * (frames // 100)))]
+    assert len(ends) == shards
+    loads = [100 * (b - a) for a, b in zip(starts, ends, strict=False)]
+    assert max(loads) <= most + 100
+
+
 def test_the_plan_does_not_depend_on_the_order_of_the_videos():
     forward, backward = videos(9), videos(9)[::-1]
     one = new_plan("folder", forward, RGB, bytes_per_frame=100)
