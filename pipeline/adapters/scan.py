@@ -25,9 +25,9 @@ from .kinds import (
 )
 from .videos import Finding
 
-MOST_WAYS = 8
-"""A folder that so many ways through links have led to is not walked once more: links
-among a few dozen folders make more ways than anyone can walk."""
+MOST_WAYS, MOST_LINKS = 4, 5
+"""A folder that so many ways through links have led to is not walked once more, nor one
+behind more links: links among a few dozen folders make more ways than anyone can walk."""
 
 
 class File(NamedTuple):
@@ -173,14 +173,14 @@ class _Visit(NamedTuple):
     entries: Iterator[os.DirEntry[str]]
     prefix: str
     identity: tuple[int, int]
-    linked: bool
-    """Reached through a link."""
+    links: int
+    """On the way to it."""
 
 
 def _walk(folder: Path, odd: _Oddities) -> Iterator[tuple[os.DirEntry[str], str]]:
     """All files in order of their paths, with their names relative to the folder."""
     try:
-        way = [_Visit(_entries(folder), "", _identity(folder), False)]
+        way = [_Visit(_entries(folder), "", _identity(folder), 0)]
     except OSError as error:
         raise DatasetNotFound(
             f"expected a folder that can be read: {folder}: {error.strerror}"
@@ -203,8 +203,8 @@ def _walk(folder: Path, odd: _Oddities) -> Iterator[tuple[os.DirEntry[str], str]
         elif kind == "folder" and _is_download(entry.name):
             odd.leave_out("unfinished", name)
         elif kind == "folder":
-            linked = here.linked or entry.is_symlink()
-            visit = _visit(entry, name, linked, way, visits, odd)
+            links = here.links + entry.is_symlink()
+            visit = _visit(entry, name, links, way, visits, odd)
             way += [visit] if visit else []
 
 
@@ -244,7 +244,7 @@ def _kind(entry: os.DirEntry[str], name: str, odd: _Oddities) -> str | None:
 def _visit(
     entry: os.DirEntry[str],
     name: str,
-    linked: bool,
+    links: int,
     way: Sequence[_Visit],
     visits: Counter[tuple[int, int]],
     odd: _Oddities,
@@ -255,11 +255,11 @@ def _visit(
         if identity in (visit.identity for visit in way):
             odd.leave_out("loop", name)
             return None
-        if linked and visits[identity] >= MOST_WAYS:
+        if links and (visits[identity] >= MOST_WAYS or links > MOST_LINKS):
             odd.leave_out("maze", name)
             return None
         visits[identity] += 1
-        return _Visit(_entries(entry.path), name + "/", identity, linked)
+        return _Visit(_entries(entry.path), name + "/", identity, links)
     except OSError as error:
         reason = f"the folder cannot be read: {error.strerror}"
         odd.lose("unreadable", name + "/", reason)
@@ -286,7 +286,8 @@ def _findings(left_out: Mapping[str, list[str]]) -> Iterator[Finding]:
         " itself",
         "unfinished": "left out: unfinished downloads and copies, backups of editors",
         "loop": "left out: links to a folder that they lie in",
-        "maze": f"left out: folders that {MOST_WAYS} ways through links had led to",
+        "maze": f"left out: folders that {MOST_WAYS} ways through links had led to,"
+        f" or behind more than {MOST_LINKS} links",
         "broken link": "left out: links that lead nowhere",
         "special": "left out, as they are neither files nor folders",
         "empty": "files of 0 bytes, named like videos",

@@ -2,7 +2,9 @@
 
 import builtins
 import errno
+import inspect
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -245,9 +247,9 @@ def test_links_among_many_folders_are_not_walked_for_ever(tmp_path):
         put(folder, "a.avi")
         for other in folders:
             (folder / f"to_{other.name}").symlink_to(other)
-    began = time.monotonic()
+    began = time.process_time()
     found = scan(tmp_path)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     paths = {file.path for file in found.files}
     assert {f"{folder.name}/a.avi" for folder in folders} <= paths
     assert len(paths) <= 24 * (MOST_WAYS + 1)
@@ -255,19 +257,14 @@ def test_links_among_many_folders_are_not_walked_for_ever(tmp_path):
 
 
 def test_folders_deeper_than_pythons_stack_are_walked(tmp_path):
-    here = os.open(tmp_path, os.O_RDONLY)
+    here, limit = len(inspect.stack()), sys.getrecursionlimit()
+    deep = put(tmp_path, "d/" * 200 + "a.avi")
+    sys.setrecursionlimit(here + 100)
     try:
-        for _ in range(1500):
-            os.mkdir("d", dir_fd=here)
-            here, above = os.open("d", os.O_RDONLY, dir_fd=here), here
-            os.close(above)
+        found = scan(deep)
     finally:
-        os.close(here)
-    put(tmp_path, "a.avi")
-    found = scan(tmp_path)
-    for depth in range(1500, 0, -1):  # pytest could not remove them
-        os.rmdir(tmp_path / "/".join("d" * depth))
-    assert [file.path for file in found.files] == ["a.avi"]
+        sys.setrecursionlimit(limit)
+    assert [file.path for file in found.files] == ["d/" * 200 + "a.avi"]
 
 
 def test_a_wrapper_beside_what_cannot_be_read_stays(tmp_path, forbidden):
