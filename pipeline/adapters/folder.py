@@ -11,8 +11,8 @@ from pathlib import Path
 
 from . import checks, lists
 from .errors import DatasetError
-from .listing import Listing, read_listing
-from .matching import Match, Matcher, match_findings
+from .listing import Listing, nothing_found, read_listing
+from .matching import Match, Matcher, class_key, match_findings
 from .rows import Row, videos_of
 from .scan import File, scan, unwrapped
 from .ucf101 import NAME, group
@@ -41,13 +41,12 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         raise checks.none_found(f"expected videos in {folder}", found)
     own = [place for place in (folder, given) if lists.find_pairs(place)]
     source = splits or next(iter(own), None)
-    listing = Listing({}, (), (), (), ())
+    listing = Listing({}, (), (), (), {})
     if source:
         listing = read_listing(source, Matcher(found.files), _folder_class)
         if not listing.videos:
             raise DatasetError(
-                f"{source}: none of the {len(listing.missing):,} videos that these lists"
-                f" name is in {folder}: expected {listing.missing[0]}"
+                nothing_found(source, listing, folder, found.files[0].path)
             )
     rows = [_row(file, listing) for file in found.files]
     seen = {name for row in rows for name in row.class_names}
@@ -64,7 +63,8 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         findings=(
             *_unlabelled(rows),
             *missing_from_lists(listing),
-            *(_unlisted(rows) if listing.splits else ()),
+            *(_unlisted(rows, listing) if listing.splits else ()),
+            *validation_lists(listing),
             *match_findings(said.items()),
             *found.findings,
             *checks.not_videos(folder, found.others, listing.used),
@@ -80,9 +80,25 @@ def missing_from_lists(listing: Listing) -> tuple[Finding, ...]:
     return Finding.of("missing", text, listing.missing)
 
 
+def unlabelled_in_lists(rows: Iterable[Row]) -> tuple[Finding, ...]:
+    """Videos to which lists give no label: an empty one, or -1."""
+    names = [row.file.path for row in rows if not row.class_names]
+    text = "videos without a label, as the lists give them none"
+    return Finding.of("unlabelled", text, names)
+
+
+def validation_lists(listing: Listing) -> tuple[Finding, ...]:
+    """Videos of validation lists: kept, but on no side of the split."""
+    text = "videos of validation lists, in no split, as there are test lists"
+    return Finding.of("validation", text, listing.unused)
+
+
 def lists_read(listing: Listing) -> tuple[str, ...]:
     """A line that names the lists, so that nobody uses some unknowingly."""
-    names = ", ".join(path.name for path in listing.used)
+    names = ", ".join(
+        f"{path.name} ({how})" if how else path.name
+        for path, how in listing.used.items()
+    )
     return (f"lists read: {names}",) if names else ()
 
 
@@ -96,17 +112,16 @@ def _row(file: File, listing: Listing) -> Row:
     top, slash, _ = file.path.partition("/")
     place = top if slash else None
     said = listing.videos.get(file.path)
-    listed = said.class_name if said else None
-    if listed and place and listed != place:
+    listed = said.class_names if said else ()
+    if listed and place and class_key(place) not in map(class_key, listed):
         raise DatasetError(
             f"{file.path}: lies in the folder of class {place!r}, but the lists say"
-            f" {listed!r}"
+            f" {', '.join(map(repr, listed))}"
         )
-    name = listed or place
     own_group = group(file.stem) if NAME.fullmatch(file.stem) else ""
     return Row(
         file=file,
-        class_names=(name,) if name else (),
+        class_names=listed or ((place,) if place else ()),
         splits=said.splits if said else {},
         group=(said.group if said else "") or own_group,
     )
@@ -118,6 +133,9 @@ def _unlabelled(rows: Iterable[Row]) -> tuple[Finding, ...]:
     return Finding.of("unlabelled", text, names)
 
 
-def _unlisted(rows: Iterable[Row]) -> tuple[Finding, ...]:
-    names = [row.file.path for row in rows if not row.splits]
+def _unlisted(rows: Iterable[Row], listing: Listing) -> tuple[Finding, ...]:
+    known = set(listing.unused)
+    names = [
+        row.file.path for row in rows if not row.splits and row.file.path not in known
+    ]
     return Finding.of("unlisted", "videos in no split of the lists", names)

@@ -9,7 +9,6 @@ H. Kuehne, H. Jhuang, E. Garrote, T. Poggio, T. Serre, "HMDB: A Large Video Data
 Human Motion Recognition", ICCV 2011.
 """
 
-import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -23,7 +22,6 @@ VIDEOS, CLASSES = 6_766, 51
 TRAIN, TEST = 70, 30
 """Videos of a class in each official split."""
 PARTS = {0: None, 1: "train", 2: "test"}
-LIST = re.compile(r"(.+)_test_split(\d+)\.txt")
 
 
 def read(folder: Path, splits: Path) -> DataSet:
@@ -74,7 +72,7 @@ def read_lists(folder: Path) -> official.Lists:
         folder = folder / "testTrainMulti_7030_splits"
     paths: dict[str, dict[str, Path]] = defaultdict(dict)
     for path in sorted(folder.iterdir()):
-        if match := LIST.fullmatch(path.name):
+        if match := lists.HMDB51.fullmatch(path.name):
             paths[match[1]][match[2]] = path
     if not paths:
         raise DatasetError(

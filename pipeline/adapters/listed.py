@@ -1,15 +1,20 @@
 """A list of videos -> exactly those, with labels, splits and groups of the list.
 
-The list is a CSV with a header (`table.py` has an example), a list like TSN's
-(`name [frames] label`), or pairs of train and test lists.
+The list is a CSV with a header (`table.py` has an example), a JSON list, a list like
+TSN's (`name [frames] label`), or pairs of train and test lists.
 """
 
 from pathlib import Path
 
 from . import checks, lists
 from .errors import DatasetError, DatasetNotFound
-from .folder import lists_read, missing_from_lists
-from .listing import read_listing
+from .folder import (
+    lists_read,
+    missing_from_lists,
+    unlabelled_in_lists,
+    validation_lists,
+)
+from .listing import nothing_found, read_listing
 from .matching import Match, Matcher, lost, match_findings
 from .rows import Row, videos_of
 from .scan import scan
@@ -40,14 +45,11 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         raise DatasetNotFound(f"expected a list of videos: {source}: no such file")
     listing = read_listing(source, Matcher(found.files), _folder_class)
     if not listing.videos:
-        raise DatasetError(
-            f"{source}: none of the {len(listing.missing):,} videos listed is in"
-            f" {folder}: expected {listing.missing[0]}, found {found.files[0].path}"
-        )
+        raise DatasetError(nothing_found(source, listing, folder, found.files[0].path))
     rows = [
         Row(
             file=said.match.file,
-            class_names=(said.class_name,) if said.class_name else (),
+            class_names=said.class_names,
             splits=said.splits,
             group=said.group,
         )
@@ -65,6 +67,8 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         unusable=lost(found.unusable, listing.missing),
         findings=(
             *missing_from_lists(listing),
+            *unlabelled_in_lists(rows),
+            *validation_lists(listing),
             *checks.unexpected(unlisted, "as the list does not name them"),
             *match_findings(said.items()),
             *found.findings,

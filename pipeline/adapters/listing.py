@@ -1,16 +1,21 @@
 """Lists of one's own (pairs, one list, a CSV) + the files found -> who is what.
 
-Labels may be class names, or numbers with or without a `classInd.txt` beside them.
+Labels may be class names, or numbers with or without a class index beside them.
 """
 
+import difflib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from . import lists, table
+from .class_index import class_index, find_class_index, is_class_index
 from .errors import DatasetError, DatasetNotFound
-from .matching import Match, Matcher
+from .json_lists import read_records
+from .kinds import without_listed_suffix
+from .matching import Match, Matcher, class_key, folder_keys
+from .spellings import read_spelled
 
 Folder = Callable[[lists.Entry, Match | None], str | None]
 """The class that the place of a video speaks for, or None."""
@@ -22,7 +27,7 @@ class Said(NamedTuple):
     match: Match
     name: str
     """In the list."""
-    class_name: str | None
+    class_names: tuple[str, ...]
     splits: Mapping[str, str]
     group: str
 
@@ -37,71 +42,106 @@ class Listing(NamedTuple):
     classes: Sequence[str]
     """In order of their numbers, or sorted."""
     splits: Sequence[str]
-    used: Collection[Path]
-    """The files read."""
+    used: Mapping[Path, str]
+    """The files read -> how their lines were read, or nothing."""
+    unused: Sequence[str] = ()
+    """Videos of validation lists beside test lists: in no part of a split."""
 
 
 def read_listing(source: Path, matcher: Matcher, folder_class: Folder) -> Listing:
-    """Reads a CSV, a list, or a folder of either.
+    """Reads a CSV, a JSON list, a list, or a folder of these.
 
-    In a folder: the pairs of train and test lists; else its one CSV; else its one list.
+    In a folder: the pairs of train and test lists; else its one CSV or JSON list; else
+    its one list.
 
     Raises:
         DatasetNotFound: no such file, no list in the folder.
         DatasetError: contradictions, named with their line.
     """
-    rows, used = _rows(source)
-    index_path = lists.find_class_index(next(iter(used)).parent)
-    index = lists.class_index(index_path) if index_path else None
-    matches = [matcher.find(row.entry.name, anywhere=True) for row in rows]
+    rows, used = _rows(source, matcher)
+    index_path = find_class_index(next(iter(used)).parent, more=True)
+    if index_path in used:
+        index_path = None
+    index = class_index(index_path) if index_path else None
+    matches = _matches(rows, matcher)
     places = [
         folder_class(row.entry, match) for row, match in zip(rows, matches, strict=True)
     ]
     names, classes = _class_names(rows, places, index)
     videos: dict[str, Said] = {}
     missing = []
-    for row, match, class_name in zip(rows, matches, names, strict=True):
+    for row, match, class_names in zip(rows, matches, names, strict=True):
         if match is None:
             missing.append(row.entry.name)
             continue
-        said = Said(match, row.entry.name, class_name, row.splits, row.group)
+        said = Said(match, row.entry.name, class_names, row.splits, row.group)
         before = videos.get(match.file.path)
         videos[match.file.path] = _joined(before, said, row) if before else said
+    unused = {
+        match.file.path
+        for row, match in zip(rows, matches, strict=True)
+        if match and row.unused and not videos[match.file.path].splits
+    }
     return Listing(
         videos=videos,
         missing=sorted(set(missing)),
         classes=classes,
         splits=sorted({split for row in rows for split in row.splits}),
-        used=[*used, *([index_path] if index_path else [])],
+        used={**used, **({index_path: ""} if index_path else {})},
+        unused=sorted(unused),
     )
 
 
-def _rows(source: Path) -> tuple[list[table.TableRow], list[Path]]:
+def nothing_found(source: Path, listing: Listing, folder: Path, found: str) -> str:
+    """A line for lists that name none of the videos, with what may be wrong."""
+    name = listing.missing[0]
+    hint = ""
+    if lists.is_absolute(name):
+        hint = "; names are looked up below the folder of videos, by their end"
+    elif listing.classes and any(
+        without_listed_suffix(each) != each for each in listing.classes
+    ):
+        hint = "; are the columns of names and labels swapped?"
+    return (
+        f"{source}: none of the {len(listing.missing):,} videos that these lists name is"
+        f" in {folder}: expected {name}, found {found}{hint}"
+    )
+
+
+def _rows(
+    source: Path, matcher: Matcher
+) -> tuple[list[table.TableRow], dict[Path, str]]:
+    """Rows, and the files read with how their lines were read."""
     if source.is_dir():
         if (source / "ucfTrainTestlist").is_dir():
             source = source / "ucfTrainTestlist"
-        pairs = lists.find_pairs(source)
+        suffixes = (*lists.TEXT_LISTS, *lists.TABLES, *lists.RECORDS)
+        pairs = lists.find_pairs(source, suffixes)
         if pairs:
-            rows, used = [], []
+            rows: list[table.TableRow] = []
+            used: dict[Path, str] = {}
             for pair in pairs:
-                for part, path in (("train", pair.train), ("test", pair.test)):
-                    if path:
-                        used.append(path)
-                        rows += _list_rows(path, {pair.split: part})
+                for part, path in pair.parts():
+                    read, used[path] = _list_rows(path, matcher)
+                    split = {pair.split: part} if part != "val" else {}
+                    rows += [
+                        row._replace(splits=row.splits or split, unused=part == "val")
+                        for row in read
+                    ]
             return rows, used
         source = _only_list(source)
-    if source.suffix.lower() in (".csv", ".tsv"):
-        return table.read_table(source), [source]
-    return _list_rows(source, {}), [source]
+    rows, how = _list_rows(source, matcher)
+    return rows, {source: how}
 
 
 def _only_list(folder: Path) -> Path:
-    for suffixes in ((".csv", ".tsv"), (".txt",)):
+    for suffixes in ((*lists.TABLES, *lists.RECORDS), lists.TEXT_LISTS):
         found = sorted(
             path
             for path in folder.iterdir()
             if path.suffix.lower() in suffixes
-            and not path.name.lower().startswith(("classind", "readme", "."))
+            and not path.name.lower().startswith(("readme", "."))
+            and not is_class_index(path)
         )
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
@@ -114,27 +154,99 @@ def _only_list(folder: Path) -> Path:
     )
 
 
-def _list_rows(path: Path, splits: Mapping[str, str]) -> list[table.TableRow]:
-    entries = lists.entries(path)
+def _list_rows(path: Path, matcher: Matcher) -> tuple[list[table.TableRow], str]:
+    """The rows of one list, and how its lines were read where they have no header."""
+    ending = path.suffix.lower()
+    if ending in lists.RECORDS:
+        return read_records(path), ""
+    first = next((line for _, line in lists.raw_lines(path)), "")
+    delimiter = table.delimiter_of(first)
+    several = delimiter is not None and len(first.split(delimiter)) > 1
+    if delimiter is not None and (several or ending in lists.TABLES):
+        return table.read_table(path), ""
+    entries, how = read_spelled(path, matcher)
     if not entries:
         raise DatasetError(f"{path}: expected names of videos, found none")
+    found = [matcher.find(entry.name, anywhere=True) is not None for entry in entries]
+    if (
+        ending in lists.TABLES
+        and not found[0]
+        and (any(found) or not _is_path(entries))
+    ):
+        raise table.no_header(path, first)
     lists.check_once(entries)
-    return [table.TableRow(entry, None, splits, "") for entry in entries]
+    return [
+        table.TableRow(entry, (entry.word,) if entry.word else (), {}, "")
+        for entry in entries
+    ], how
+
+
+def _is_path(entries: Sequence[lists.Entry]) -> bool:
+    name = entries[0].name
+    return "/" in name or without_listed_suffix(name) != name
+
+
+def _matches(rows: Sequence[table.TableRow], matcher: Matcher) -> list[Match | None]:
+    """The file of each row.
+
+    Raises:
+        DatasetError: a name of several files; an absolute name, where no absolute name
+            of these lists ends like a file.
+    """
+    keys = {class_key(name) for row in rows for name in row.class_names}
+    matches = [_match(row, matcher, keys) for row in rows]
+    outside = [row for row in rows if lists.is_absolute(row.entry.name)]
+    if outside and not any(
+        match and lists.is_absolute(row.entry.name)
+        for row, match in zip(rows, matches, strict=True)
+    ):
+        entry = outside[0].entry
+        raise DatasetError(
+            f"{entry.where}: expected a name inside the folder of videos, got"
+            f" {entry.name!r}: write it relative to that folder, like jump/a.mp4"
+        )
+    return matches
+
+
+def _match(row: table.TableRow, matcher: Matcher, keys: set[str]) -> Match | None:
+    entry = row.entry
+    for name in (entry.name, *entry.also):
+        match = matcher.find(name, anywhere=True, classes=row.class_names)
+        if match is None:
+            continue
+        own = {class_key(name) for name in row.class_names}
+        folders = folder_keys(match.file.path)
+        named = folder_keys(name.replace("\\", "/"))
+        if own and not folders & (own | named) and folders & keys:
+            continue  # of this name, but in the folder of another class
+        if match.others:
+            several = ", ".join((match.file.path, *match.others)[:3])
+            raise DatasetError(
+                f"{entry.where}: {entry.name!r} fits several files: {several}; write"
+                " it with its folder and suffix"
+            )
+        return match
+    return None
 
 
 def _joined(before: Said, said: Said, row: table.TableRow) -> Said:
     """One video in several lists: other splits, the same class."""
-    if not row.splits or before.splits.keys() & row.splits.keys():
+    same = before.splits.keys() & row.splits.keys()
+    if same or (not row.splits and not row.unused):
         raise DatasetError(
             f"{row.entry.where}: {said.match.file.path} came before, as {before.name!r}"
         )
-    if before.class_name and said.class_name and before.class_name != said.class_name:
+    if (
+        before.class_names
+        and said.class_names
+        and set(before.class_names) != set(said.class_names)
+    ):
         raise DatasetError(
-            f"{row.entry.where}: {row.entry.name} is {said.class_name} here and"
-            f" {before.class_name} in another list"
+            f"{row.entry.where}: {row.entry.name} is {', '.join(said.class_names)} here"
+            f" and {', '.join(before.class_names)} in another list"
         )
     return before._replace(
-        class_name=before.class_name or said.class_name,
+        class_names=before.class_names or said.class_names,
         splits={**before.splits, **said.splits},
     )
 
@@ -143,31 +255,40 @@ def _class_names(
     rows: Sequence[table.TableRow],
     places: Sequence[str | None],
     index: Mapping[int, str] | None,
-) -> tuple[list[str | None], list[str]]:
-    """Class of each row, and all classes in order."""
-    if any(row.class_name for row in rows):
+) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Classes of each row, and all classes in order."""
+    if any(row.class_names for row in rows):
         return _worded(rows, index)
     if index is None:
-        return _unindexed(rows, places)
-    names = _indexed(rows, places, index)
-    return names, [index[number] for number in sorted(index)]
+        names, classes = _unindexed(rows, places)
+    else:
+        names = _indexed(rows, places, index)
+        classes = [index[number] for number in sorted(index)]
+    return [(name,) if name else () for name in names], classes
 
 
 def _worded(
     rows: Sequence[table.TableRow], index: Mapping[int, str] | None
-) -> tuple[list[str | None], list[str]]:
+) -> tuple[list[tuple[str, ...]], list[str]]:
     """Labels in words; a class called `1` among them is a word too."""
     names = [
-        row.class_name or (str(row.entry.number) if row.entry.numbers else None)
+        row.class_names
+        or (() if row.entry.number is None else (str(row.entry.number),))
         for row in rows
     ]
-    known = [index[number] for number in sorted(index)] if index else None
-    for row, name in zip(rows, names, strict=True):
-        if name and known and name not in known:
-            raise DatasetError(
-                f"{row.entry.where}: expected a class of classInd.txt, got {name!r}"
-            )
-    return names, known or sorted({name for name in names if name})
+    used = {name for several in names for name in several}
+    known = [index[number] for number in sorted(index)] if index else sorted(used)
+    if not used <= set(known):
+        for row, several in zip(rows, names, strict=True):
+            for name in several:
+                if name not in known:
+                    close = difflib.get_close_matches(name, known, n=1)
+                    hint = f"; did you mean {close[0]!r}?" if close else ""
+                    raise DatasetError(
+                        f"{row.entry.where}: expected a class of the class index beside"
+                        f" the list, got {name!r}{hint}"
+                    )
+    return names, known
 
 
 def _indexed(
@@ -178,22 +299,20 @@ def _indexed(
     """Numbers as in the class index; or from 0 on, as TSN's lists have it, where only
     that fits the folders."""
     conflict = ""
-    for shift in (0, min(index)):
-        names = []
+    classes = set(index.values())
+    for shift in dict.fromkeys((0, min(index))):
+        names: list[str | None] = []
         for row, place in zip(rows, places, strict=True):
-            known = place if place in index.values() else None
-            name = (
-                known
-                if row.entry.number is None
-                else index.get(row.entry.number + shift)
-            )
-            if row.entry.number is not None and name is None or known and name != known:
+            known = place if place in classes else None
+            number = row.entry.number
+            name = known if number is None else index.get(number + shift)
+            if number is not None and (name is None or (known and name != known)):
                 conflict = conflict or (
-                    f"{row.entry.where}: expected the number of a class in classInd.txt"
-                    f" that agrees with the folder, got {row.entry}"
+                    f"{row.entry.where}: expected the number of a class in the class"
+                    f" index (classInd.txt) that agrees with the folder, got {row.entry}"
                 )
                 break
-            names.append(name)
+            names.append(None if row.entry.unlabelled else name)
         else:
             return names
     raise DatasetError(conflict)
@@ -214,9 +333,11 @@ def _unindexed(
     if paired:
         order = {place: min(found) for place, found in numbers.items()}
         known = {place for place in places if place}
-        return list(places), sorted(
-            known, key=lambda name: (order.get(name, 1 << 62), name)
-        )
+        names = [
+            None if row.entry.unlabelled else place
+            for row, place in zip(rows, places, strict=True)
+        ]
+        return names, sorted(known, key=lambda name: (order.get(name, 1 << 62), name))
     return (
         [None if row.entry.number is None else str(row.entry.number) for row in rows],
         [str(number) for number in sorted(folders)],

@@ -4,13 +4,20 @@ Knows UCF101's lists (`classInd.txt`, `trainlist01.txt`, `testlist01.txt`) and T
 (`name [frames] label`). Line ends may be CRLF, lines may end in blanks.
 """
 
+import codecs
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .errors import DatasetError, DatasetNotFound
 
+HMDB51 = re.compile(r"(.+)_test_split(\d+)\.txt")
+INTEGER = re.compile(r"-?[0-9]{1,9}")
+TEXT_LISTS = (".txt", ".list", ".lst")
+TABLES = (".csv", ".tsv")
+RECORDS = (".json", ".jsonl", ".ndjson")
 ROLE = re.compile(
     r"(?<![a-z])(?:(?:train|test|val)list|(?:train(?:ing)?|test(?:ing)?|val(?:idation)?)(?![a-z]))",
     re.IGNORECASE,
@@ -27,11 +34,20 @@ class Entry(NamedTuple):
     """The integers behind the name, two at most."""
     where: str
     """ "trainlist01.txt:17", for messages."""
+    word: str = ""
+    """A label that is no integer."""
+    also: tuple[str, ...] = ()
+    """Other names that the same video may have."""
 
     @property
     def number(self) -> int | None:
-        """The label of a list: the last integer."""
-        return self.numbers[-1] if self.numbers else None
+        """The label of a list: the last integer, but for -1 (no label)."""
+        return self.numbers[-1] if self.numbers and not self.unlabelled else None
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether the list says that there is no label."""
+        return self.numbers[-1:] == (-1,)
 
     def __str__(self) -> str:
         return " ".join([repr(self.name), *map(str, self.numbers)])
@@ -44,6 +60,18 @@ class ListPair(NamedTuple):
     """What tells them from the other pairs: "1" of trainlist01.txt, "dev"."""
     train: Path
     test: Path | None
+    val: Path | None = None
+    """A validation list beside a test list: its videos are in no part of the split."""
+
+    def parts(self) -> Iterator[tuple[str, Path]]:
+        """ "train", "test" and "val" with their lists, as there are."""
+        for part, path in (
+            ("train", self.train),
+            ("test", self.test),
+            ("val", self.val),
+        ):
+            if path:
+                yield part, path
 
 
 def raw_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -60,7 +88,10 @@ def raw_lines(path: Path) -> Iterator[tuple[int, str]]:
             f"expected a list file: {path}: {error.strerror}"
         ) from error
     try:
-        text = content.decode("utf-8-sig")
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            text = content.decode("utf-16")  # as spreadsheets save it
+        else:
+            text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
         byte = content[error.start]
@@ -68,6 +99,24 @@ def raw_lines(path: Path) -> Iterator[tuple[int, str]]:
             f"{path}:{number}: expected text in UTF-8, got byte {byte:#04x}"
         ) from error
     yield from enumerate(re.split(r"\r\n|\n|\r", text), 1)
+
+
+def json_of(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        DatasetNotFound: no such file.
+        DatasetError: not JSON in UTF-8, or nested too deeply.
+    """
+    text = "\n".join(line for _, line in raw_lines(path))
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DatasetError(
+            f"{path}:{error.lineno}: expected JSON: {error.msg}"
+        ) from error
+    except (RecursionError, ValueError) as error:
+        raise DatasetError(f"{path}: expected a plain JSON list: {error}") from error
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -81,14 +130,23 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
-def check_inside(name: str, where: str) -> str:
+def is_absolute(name: str) -> bool:
+    """Whether a name starts at the root of a file system, of Windows or another."""
+    return name.startswith(("/", "\\")) or bool(re.match(r"[A-Za-z]:[\\/]", name))
+
+
+def check_inside(name: str, where: str, *, absolute: bool = False) -> str:
     """The name, if it stays inside the folder of videos.
+
+    Args:
+        absolute: may it start at a root? Then it is looked up by its end.
 
     Raises:
         DatasetError: absolute, with `..`, or with a NUL.
     """
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\0" in name:
+    outside = ".." in re.split(r"[\\/]", name) or "\0" in name
+    if outside or (path.is_absolute() and not absolute):
         raise DatasetError(
             f"{where}: expected a name inside the folder of videos, got {name!r}"
         )
@@ -96,75 +154,52 @@ def check_inside(name: str, where: str) -> str:
 
 
 def entries(path: Path) -> list[Entry]:
-    """The lines `name`, `name label` or `name frames label` of a list.
+    """The lines `name`, `name label` or `name frames label` of an official list.
 
-    Names may hold blanks. Integers at the end of a line do not belong to the name.
+    Names may hold blanks, and backslashes for slashes. Integers at the end of a line do
+    not belong to the name.
 
     Raises:
-        DatasetError: a name that leads outside, a name without anything but integers.
+        DatasetError: a name that leads outside.
     """
     found = []
     for number, line in lines(path):
         where = f"{path}:{number}"
-        match = re.fullmatch(r"(.*?\S)(?:\s+(-?\d+))?(?:\s+(-?\d+))?", line)
-        if not match:
-            raise DatasetError(f"{where}: expected 'name label', got {line!r}")
-        name, *numbers = match.groups()
-        found.append(
-            Entry(check_inside(name, where), tuple(int(n) for n in numbers if n), where)
-        )
+        name = line
+        numbers: list[int] = []
+        while len(numbers) < 2 and len(parts := name.rsplit(None, 1)) == 2:
+            if not INTEGER.fullmatch(parts[1]):
+                break
+            name = parts[0]
+            numbers.insert(0, int(parts[1]))
+        name = name.replace("\\", "/")
+        found.append(Entry(check_inside(name, where), tuple(numbers), where))
     return found
 
 
-def class_index(path: Path) -> dict[int, str]:
-    """Number -> class of a file like `classInd.txt`: `1 ApplyEyeMakeup`.
-
-    Raises:
-        DatasetError: another form, or a number or class twice.
-    """
-    classes: dict[int, str] = {}
-    for number, line in lines(path):
-        where = f"{path}:{number}"
-        key, _, name = line.partition(" ")
-        if not key.isdigit() or not name.strip():
-            raise DatasetError(f"{where}: expected '1 ClassName', got {line!r}")
-        if int(key) in classes or name.strip() in classes.values():
-            raise DatasetError(f"{where}: {line!r}: this number or class came before")
-        classes[int(key)] = name.strip()
-    if not classes:
-        raise DatasetError(f"{path}: expected lines like '1 ClassName', got none")
-    return classes
-
-
-def find_class_index(folder: Path) -> Path | None:
-    """`classInd.txt`, or the one file `classInd*.txt` of a folder.
-
-    Raises:
-        DatasetError: several, none of them `classInd.txt`.
-    """
-    found = sorted(folder.glob("[cC]lassInd*.txt"))
-    exact = [path for path in found if path.name.lower() == "classind.txt"]
-    if len(found) > 1 and not exact:
-        names = ", ".join(path.name for path in found)
-        raise DatasetError(f"{folder}: expected one classInd.txt, got {names}")
-    return next(iter(exact or found), None)
-
-
-def find_pairs(folder: Path) -> list[ListPair]:
+def find_pairs(folder: Path, suffixes: Collection[str] = TEXT_LISTS) -> list[ListPair]:
     """Pairs of train and test lists that lie in a folder, in order of their names.
 
     `trainlist01.txt` + `testlist01.txt` is split "1"; `..._dev.txt` is "dev";
     TSN's `ucf101_train_split_2_videos.txt` + `ucf101_val_split_2_videos.txt` is "2".
     A `val` list stands for the test list where there is no test list.
 
+    Args:
+        suffixes: of the lists.
+
     Raises:
         DatasetError: two lists for the same part of a split, a test list alone.
     """
     found: dict[str, dict[str, Path]] = {}
-    for path in sorted(folder.glob("*.txt")):
+    for path in sorted(folder.iterdir()):
         match = ROLE.search(path.stem)
-        if not match:
+        if not match or path.suffix.lower() not in suffixes or path.name[0] == ".":
             continue
+        if HMDB51.fullmatch(path.name):
+            raise DatasetError(
+                f"{path}: expected lists like trainlist01.txt and testlist01.txt, found"
+                " lists in the style of HMDB51: `--dataset hmdb51` reads them"
+            )
         role = next(
             word for word in ("train", "test", "val") if word in match[0].lower()
         )
@@ -180,8 +215,9 @@ def find_pairs(folder: Path) -> list[ListPair]:
         if "train" not in roles:
             alone = next(iter(roles.values()))
             raise DatasetError(f"{alone}: expected a train list beside it, found none")
+        test, val = roles.get("test"), roles.get("val")
         pairs.append(
-            ListPair(split, roles["train"], roles.get("test") or roles.get("val"))
+            ListPair(split, roles["train"], test or val, val if test else None)
         )
     return pairs
 

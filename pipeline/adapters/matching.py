@@ -1,11 +1,13 @@
 """Names in lists -> files on disk, whatever their suffix, case or folder."""
 
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from .kinds import without_suffix
+from .kinds import without_listed_suffix, without_suffix
+from .lists import is_absolute
 from .scan import File
 from .videos import Finding
 
@@ -16,6 +18,8 @@ class Match(NamedTuple):
     file: File
     how: str
     """"exact", "extension", "case" or "place" (the same name in another folder)."""
+    others: tuple[str, ...] = ()
+    """Files that the name fits as well."""
 
 
 class Matcher:
@@ -33,39 +37,86 @@ class Matcher:
             self._folded.setdefault(_fold(stem), []).append(file)
             self._names.setdefault(_fold(file.stem), []).append(file)
 
-    def find(self, name: str, *, anywhere: bool = False) -> Match | None:
+    def find(
+        self, name: str, *, anywhere: bool = False, classes: Collection[str] = ()
+    ) -> Match | None:
         """The file meant by a name, or None.
 
-        Of several that fit equally well, the first in order of paths.
+        Of several that fit equally well, the first in order of paths, with the others.
+        What looks like a suffix belongs to the name where a file says so: `jump/take.a`
+        is `jump/take.a.mp4` before it is another copy of `jump/take.mp4`.
 
         Args:
-            name: relative to the folder, with or without a suffix.
+            name: relative to the folder, with or without a suffix, with slashes or
+                backslashes; of an absolute one the longest end that fits.
             anywhere: a file of that name in another folder will do, the one whose
                 folders agree best.
+            classes: of files that fit, the one in a folder called like one of these.
         """
+        found = self._find(name, anywhere, classes)
+        if found is None and "\\" in name:
+            name = name.replace("\\", "/")
+            found = self._find(name, anywhere, classes)
+        if found is None and is_absolute(name):
+            parts = name.split("/")
+            ends = ("/".join(parts[start:]) for start in range(1, len(parts)))
+            found = next((m for end in ends if (m := self._find(end, False, ()))), None)
+        return found
+
+    def _find(
+        self, name: str, anywhere: bool, classes: Collection[str]
+    ) -> Match | None:
         if name in self._paths:
             return Match(self._paths[name], "exact")
-        stem = without_suffix(name)
-        if stem in self._stems:
-            how = "exact" if stem == name else "extension"
-            return Match(self._stems[stem][0], how)
-        if name in self._stems:
-            return Match(self._stems[name][0], "exact")
-        folded = _fold(stem)
-        if folded in self._folded:
-            return Match(self._folded[folded][0], "case")
-        if not anywhere:
-            return None
-        key = PurePosixPath(folded).name
-        found = self._names.get(key, [])
-        if not found:
-            return None
-        best = max(found, key=lambda file: _agreement(file.path, stem))
-        if best.stem != PurePosixPath(stem).name:
-            return Match(best, "case")
+        stems = dict.fromkeys((name, without_listed_suffix(name)))
+        for stem in stems:
+            if stem in self._stems:
+                how = "exact" if stem == name else "extension"
+                return _chosen(self._stems[stem], how, classes)
+        for stem in map(_fold, stems):
+            if stem in self._folded:
+                return _chosen(self._folded[stem], "case", classes)
+        for stem in stems if anywhere else ():
+            found = self._names.get(PurePosixPath(_fold(stem)).name, [])
+            if found:
+                return self._elsewhere(name, stem, found, classes)
+        return None
+
+    def _elsewhere(
+        self, name: str, stem: str, found: Sequence[File], classes: Collection[str]
+    ) -> Match:
+        scores = [_agreement(file.path, stem) for file in found]
+        most = max(scores)
+        best = [f for f, score in zip(found, scores, strict=True) if score == most]
+        exact = [file for file in best if file.stem == PurePosixPath(stem).name]
+        if not exact:
+            return _chosen(best, "case", classes)
         suffix = name.removeprefix(stem)
-        other_suffix = suffix and not best.path.endswith(suffix)
-        return Match(best, "extension" if other_suffix else "place")
+        same = [file for file in exact if suffix and file.path.endswith(suffix)]
+        how = "place" if same or not suffix else "extension"
+        return _chosen(same or exact, how, classes)
+
+
+def _chosen(files: Sequence[File], how: str, classes: Collection[str]) -> Match:
+    """The first of several files, or the one that lies in the folder of a class."""
+    keys = set(map(class_key, classes))
+    inside = [file for file in files if not keys.isdisjoint(folder_keys(file.path))]
+    first, *others = inside or files
+    return Match(first, how, tuple(file.path for file in others))
+
+
+def class_key(name: str) -> str:
+    """A class name as folders may have it: `Playing harmonica`, `playing_harmonica`.
+
+    >>> class_key("Playing harmonica") == class_key("playing_harmonica")
+    True
+    """
+    return re.sub(r"[\W_]+", "", _fold(name)) or name
+
+
+def folder_keys(path: str) -> set[str]:
+    """`class_key` of every folder in which a file lies."""
+    return {class_key(folder) for folder in path.split("/")[:-1]}
 
 
 def lost(unusable: Mapping[str, str], missing: Iterable[str]) -> dict[str, str]:
@@ -92,13 +143,18 @@ def match_findings(matches: Iterable[tuple[str, Match]]) -> list[Finding]:
     Args:
         matches: name in the list, what was found for it.
     """
-    names: dict[str, list[str]] = {"extension": [], "case": []}
+    names: dict[str, list[str]] = {"extension": [], "case": [], "ambiguous": []}
     for name, match in matches:
         if match.how in names:
             names[match.how].append(f"{name} -> {match.file.path}")
+        if match.others:
+            others = ", ".join(match.others)
+            names["ambiguous"].append(f"{name} -> {match.file.path}, not {others}")
     texts = {
         "extension": "videos listed under another extension than on disk",
         "case": "videos listed with other upper and lower case than on disk",
+        "ambiguous": "videos listed under a name of several files, of which the first"
+        " is taken",
     }
     return [
         finding

@@ -1,33 +1,51 @@
-"""A CSV list of videos with a header -> its rows.
+"""A CSV list of videos with a header, or a JSON list of records -> its rows.
 
     path,label,split,group
     clips/a.mp4,jump,train,alice
     "clips/b, 2.mp4",run,test,bob
 
-Columns `path` (or video, file, filename, name) and, as there are: `label` (or class),
-`group`, `split` or several named like `split1`, `split_2`, `split:mine`. Commas, tabs
-or semicolons; the header decides.
+Columns `path` (or another of `PATHS`, `NAMES`) and, as there are: `label` (or another of
+`LABELS`) or `labels` (several, with `|` between them), `group`, `split` or several named
+like `split1`, `split_2`, `split:mine`. Commas, tabs or semicolons; the header decides.
+Kinetics' lists are such tables: `label,youtube_id,time_start,time_end,split`.
 """
 
 import csv
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from . import lists
 from .errors import DatasetError
 
-PATH_COLUMNS = ("path", "video", "file", "filename", "video_path", "name")
-LABEL_COLUMNS = ("label", "class", "class_name", "category")
-SPLIT_COLUMN = re.compile(r"(?:split|subset)[ _:-]*(.*)")
+PATHS = (
+    *("path", "file", "filename", "file_name", "video_path", "file_path", "filepath"),
+    *("clip_path", "relative_path"),
+)
+"""Columns of paths; at most one of them."""
+NAMES = (
+    *("video", "name", "video_name", "clip", "clip_name", "video_id", "youtube_id"),
+    *("id", "clip_id", "vid"),
+)
+"""Columns that name the video where there is no column of paths."""
+LABELS = (
+    *("template", "label", "class", "class_name", "label_name", "category", "action"),
+    *("activity", "tag", "class_id", "label_id", "target"),
+)
+"""Columns of the class, the first that is there. Something-Something's `template` is
+the class, its `label` a sentence."""
+GROUPS = ("group", "groups", "subject", "person", "scene")
+SPLIT_COLUMN = re.compile(r"(?:split|subset)[ _:-]*(.*)|(?:set|part)")
 PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-    **dict.fromkeys(("", "-", "none", "unused"), None),
+    **dict.fromkeys(("val", "valid", "validate", "validation"), "val"),
+    **dict.fromkeys(("", "-", "none", "unused", "holdout"), None),
 }
 """What may stand in a column of a split."""
+DELIMITERS = (",", "\t", ";", "|", " ")
 
 
 class TableRow(NamedTuple):
@@ -35,11 +53,27 @@ class TableRow(NamedTuple):
 
     entry: lists.Entry
     """With the label as its number where it is an integer."""
-    class_name: str | None
-    """The label where it is a word."""
+    class_names: tuple[str, ...]
+    """The labels where they are words."""
     splits: Mapping[str, str]
     group: str
     """Empty where there is no such column, or nothing in it."""
+    unused: bool = False
+    """Of a validation list beside a test list."""
+
+
+def delimiter_of(header: str) -> str | None:
+    """What stands between the columns of a header; None where this is no header."""
+    for delimiter in DELIMITERS:
+        cells = [cell.strip(" \"'").lower() for cell in header.split(delimiter)]
+        known = {*PATHS, *NAMES}.intersection(cells)
+        others = {*LABELS, *GROUPS, "labels", *known}.intersection(cells)
+        others.update(cell for cell in cells if SPLIT_COLUMN.fullmatch(cell))
+        alone = len(cells) == 1 and delimiter != DELIMITERS[0]
+        strange = delimiter == " " and len(others) < len(cells)
+        if known and not alone and not strange:
+            return delimiter
+    return None
 
 
 def read_table(path: Path) -> list[TableRow]:
@@ -52,12 +86,17 @@ def read_table(path: Path) -> list[TableRow]:
             a video twice, an unknown word in a column of a split.
     """
     text = "\n".join(line for _, line in lists.raw_lines(path))
-    header_text = text.partition("\n")[0]
-    delimiter = max(",\t;", key=header_text.count)
-    reader = csv.reader(text.split("\n"), delimiter=delimiter, strict=True)
+    first = text.partition("\n")[0]
+    delimiter = delimiter_of(first)
+    if delimiter is None:
+        raise no_header(path, first)
+    reader = csv.reader(
+        text.split("\n"), delimiter=delimiter, strict=True, skipinitialspace=True
+    )
     rows: list[TableRow] = []
     try:
-        header = _header(next(reader), path)
+        header = [cell.strip().lower() for cell in next(reader)]
+        places = columns(header, f"{path}:1")
         for cells in reader:
             where = f"{path}:{reader.line_num}"
             if not any(cell.strip() for cell in cells):
@@ -68,42 +107,85 @@ def read_table(path: Path) -> list[TableRow]:
                     f" got {len(cells)}"
                 )
             cells = [cell.strip() for cell in cells]
-            rows.append(_row(dict(zip(header, cells, strict=True)), where))
+            values = {name: cells[place] for name, place in places.items()}
+            labels = values.pop("labels", "").split("|")
+            rows.append(row_of(values, where, [label.strip() for label in labels]))
     except csv.Error as error:
         raise DatasetError(f"{path}:{reader.line_num}: {error}") from error
     if not rows:
         raise DatasetError(f"{path}: expected rows below the header, found none")
+    return checked(rows)
+
+
+def checked(rows: Sequence[TableRow]) -> list[TableRow]:
+    """The rows, if none names a video twice; `val` is settled as test or unused."""
     lists.check_once(row.entry for row in rows)
     return _without_val(rows)
 
 
-def _header(cells: list[str], path: Path) -> list[str]:
-    """Columns by our names: "path", "label", "group", "split <name>", others as they are."""
-    header = []
-    for cell in cells:
-        name = cell.strip().lower()
+def no_header(path: Path, first: str) -> DatasetError:
+    """The error of a list whose first line is no header, with what it may have meant."""
+    cells = [cell.strip().lower() for cell in re.split("[,;\t|]", first)]
+    close = [
+        f"{cell!r} for {match[0]!r}"
+        for cell in cells
+        if (match := difflib.get_close_matches(cell, PATHS, n=1))
+    ]
+    hint = f" ({close[0]}?)" if close else ""
+    return DatasetError(
+        f"{path}:1: expected a header with a column 'path', got {first!r}{hint}"
+    )
+
+
+def columns(header: Sequence[str], where: str) -> dict[str, int]:
+    """Our name of a column -> its place; columns that say nothing are left out."""
+    places: dict[str, int] = {}
+
+    def place(name: str, column: int) -> None:
+        if name in places:
+            raise DatasetError(f"{where}: expected one column {name!r}, got two")
+        places[name] = column
+
+    for column, name in enumerate(header):
         split = SPLIT_COLUMN.fullmatch(name)
-        if name in PATH_COLUMNS:
-            name = "path"
-        elif name in LABEL_COLUMNS:
-            name = "label"
+        if name in PATHS:
+            place("path", column)
         elif split:
-            name = "split " + (split[1] or "1")
-        if name in header:
-            raise DatasetError(f"{path}:1: expected one column {name!r}, got two")
-        header.append(name)
-    if "path" not in header:
-        raise DatasetError(
-            f"{path}:1: expected a header with a column 'path', got {','.join(cells)!r}"
-        )
-    return header
+            place("split " + (split[1] or "1"), column)
+        elif name in ("labels", "time_start", "time_end"):
+            place(name, column)
+    for ours, known in (("path", NAMES), ("label", LABELS), ("group", GROUPS)):
+        first = next((name for name in known if name in header), None)
+        if first and ours not in places:
+            if header.count(first) > 1:
+                raise DatasetError(f"{where}: expected one column {first!r}, got two")
+            places[ours] = header.index(first)
+    if "label" in places and "labels" in places:
+        raise DatasetError(f"{where}: expected a column 'label' or 'labels', got both")
+    return places
 
 
-def _row(cells: dict[str, str], where: str) -> TableRow:
+def row_of(
+    cells: Mapping[str, str], where: str, labels: Sequence[str] = ()
+) -> TableRow:
+    """A row by our names of columns: path, label, group, `split NAME`.
+
+    Args:
+        labels: several, where there is no column of one.
+
+    Raises:
+        DatasetError: no path, an unknown word in a split, a label below -1.
+    """
     if not cells["path"]:
         raise DatasetError(f"{where}: expected a path, got nothing")
-    label = cells.get("label", "")
-    number = int(label) if re.fullmatch(r"\d+", label) else None
+    labels = [label for label in (cells.get("label", ""), *labels) if label]
+    numbers: tuple[int, ...] = ()
+    if len(labels) == 1 and lists.INTEGER.fullmatch(labels[0]):
+        numbers = (int(labels.pop()),)
+        if numbers[0] < -1:
+            raise DatasetError(
+                f"{where}: expected a label, or -1 for none, got {numbers[0]}"
+            )
     splits = {}
     for column, word in cells.items():
         if column.startswith("split "):
@@ -115,13 +197,22 @@ def _row(cells: dict[str, str], where: str) -> TableRow:
             part = PARTS[word.lower()]
             if part:
                 splits[column.removeprefix("split ")] = part
-    name = lists.check_inside(cells["path"], where)
-    entry = lists.Entry(name, () if number is None else (number,), where)
-    class_name = label if label and number is None else None
-    return TableRow(entry, class_name, splits, cells.get("group", ""))
+    name = lists.check_inside(cells["path"], where, absolute=True)
+    name, *also = _timed(name, cells.get("time_start", ""), cells.get("time_end", ""))
+    entry = lists.Entry(name, numbers, where, also=tuple(also))
+    return TableRow(entry, tuple(labels), splits, cells.get("group", ""))
 
 
-def _without_val(rows: list[TableRow]) -> list[TableRow]:
+def _timed(name: str, start: str, stop: str) -> list[str]:
+    """Names of a stretch of a video in Kinetics: `ID_000010_000020`, or the id alone."""
+    try:
+        first, last = int(float(start)), int(float(stop))
+    except (ValueError, OverflowError):
+        return [name]
+    return [f"{name}_{first:06d}_{last:06d}", f"{name}_{first}_{last}", name]
+
+
+def _without_val(rows: Sequence[TableRow]) -> list[TableRow]:
     tested = {
         split for row in rows for split, part in row.splits.items() if part == "test"
     }

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from . import lists, official
+from .class_index import class_index, find_class_index
 from .errors import DatasetError
 from .kinds import without_suffix
 from .videos import DataSet
@@ -54,7 +55,7 @@ def find_lists(folder: Path) -> Path | None:
         folder / "ucfTrainTestlist",
         folder.parent / "ucfTrainTestlist",
     ):
-        if place.is_dir() and lists.find_class_index(place) and lists.find_pairs(place):
+        if place.is_dir() and find_class_index(place) and lists.find_pairs(place):
             return place
     return None
 
@@ -76,13 +77,13 @@ def read_lists(folder: Path) -> official.Lists:
     """
     if (folder / "ucfTrainTestlist").is_dir():
         folder = folder / "ucfTrainTestlist"
-    index_path, pairs = lists.find_class_index(folder), lists.find_pairs(folder)
+    index_path, pairs = find_class_index(folder), lists.find_pairs(folder)
     if index_path is None or not pairs:
         raise DatasetError(
             f"{folder}: expected UCF101's classInd.txt, trainlist01.txt and"
             f" testlist01.txt, found {lists.whose(folder)}"
         )
-    index = lists.class_index(index_path)
+    index = class_index(index_path)
     classes: dict[str, str] = {}
     splits: dict[str, dict[str, str]] = {}
     for pair in pairs:

@@ -241,7 +241,11 @@ def test_validation_videos_are_unused_where_there_are_test_videos(videos, tmp_pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("jump/jump_1.mp4,run\n", "l.csv:1: expected a header with a column 'path'"),
+        (
+            "datei,klasse\njump/jump_1.mp4,run\n",
+            "l.csv:1: expected a header with a column 'path'",
+        ),
+        ("pathh,label\njump/jump_1.mp4,run\n", "l.csv:1: .*'pathh' for 'path'"),
         ("path,label\njump/jump_1.mp4\n", "l.csv:2: expected 2 cells .* got 1"),
         ("path,file\na,b\n", "l.csv:1: expected one column 'path', got two"),
         ("path,split\njump/jump_1.mp4,maybe\n", "l.csv:2: .*got 'maybe'"),
@@ -253,7 +257,7 @@ def test_validation_videos_are_unused_where_there_are_test_videos(videos, tmp_pa
         ("path,label\n,run\n", "l.csv:2: expected a path"),
         ('path,label\n"jump/jump_1.mp4,run\n', "l.csv:"),
         ("path,label\n", "expected rows below the header"),
-        ("path,label\nnone.mp4,run\n", "none of the 1 videos listed is in .*none.mp4"),
+        ("path,label\nnone.mp4,run\n", "none of the 1 videos that .*none.mp4"),
     ],
 )
 def test_a_broken_table_is_refused_with_its_line(videos, tmp_path, text, message):

@@ -1,0 +1,105 @@
+"""A JSON list of videos -> its rows.
+
+    [{"id": "78687", "template": "Holding [something]"}]              Something-Something
+    {"0wR5jVB-WPk": {"annotations": {"label": "archery"}, "subset": "train"}}    Kinetics
+    {"labels": [...], "database": {"v_YoYo_g01_c01": {...}}}     ActivityNet, 3D-ResNets
+
+or a record per line (`.jsonl`). The fields are those of a CSV's header.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import lists, table
+from .errors import DatasetError
+
+EXPECTED = (
+    'expected a list of videos like [{"path": "jump/a.mp4", "label": "jump", "split":'
+    ' "train"}] or {"a": {"subset": "training", "annotations": {"label": "jump"}}}'
+)
+
+
+def read_records(path: Path) -> list[table.TableRow]:
+    """The rows of a JSON list, or of one record per line.
+
+    Raises:
+        DatasetError: other JSON, a record without a path or name, a video twice.
+    """
+    rows = [_row(record, where) for record, where in _records(path)]
+    if not rows:
+        raise DatasetError(f"{path}: {EXPECTED}, got none")
+    return table.checked(rows)
+
+
+def _records(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Every video with its place in the file."""
+    if path.suffix.lower() != ".json":
+        for number, line in lists.lines(path):
+            yield _record(_parsed(line, f"{path}:{number}")), f"{path}:{number}"
+        return
+    value = lists.json_of(path)
+    if isinstance(value, dict):
+        videos = value.get("database", value)
+        if not isinstance(videos, dict):
+            raise DatasetError(f"{path}: {EXPECTED}")
+        for name, about in videos.items():
+            where = f"{path}: {name!r}"
+            if not isinstance(about, dict):
+                raise DatasetError(f"{where}: {EXPECTED}, got {_shown(about)}")
+            yield {"name": name, **about}, where
+    elif isinstance(value, list):
+        for count, record in enumerate(value, 1):
+            yield _record(record), f"{path}: entry {count}"
+    else:
+        raise DatasetError(f"{path}: {EXPECTED}, got {_shown(value)}")
+
+
+def _parsed(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where}: expected a JSON record: {error}") from error
+
+
+def _record(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {"": value}
+
+
+def _row(record: Mapping[str, Any], where: str) -> table.TableRow:
+    known = {name.lower(): value for name, value in record.items()}
+    annotations = known.pop("annotations", ())
+    if isinstance(annotations, dict):
+        annotations = [annotations]
+    if annotations:
+        if not all(isinstance(each, dict) for each in annotations):
+            raise DatasetError(f"{where}: {EXPECTED}, got {_shown(annotations)}")
+        known["labels"] = [each.get("label") for each in annotations]
+    values = list(known.values())
+    places = table.columns(list(known), where)
+    labels = values[places.pop("labels")] if "labels" in places else []
+    if "label" in places and isinstance(values[places["label"]], list):
+        labels = values[places.pop("label")]
+    if not isinstance(labels, list):
+        raise DatasetError(f"{where}: expected a list of labels, got {_shown(labels)}")
+    cells = {name: _text(values[place], name, where) for name, place in places.items()}
+    if "path" not in cells:
+        raise DatasetError(f"{where}: {EXPECTED}, got {_shown(record)}")
+    if "template" in known:
+        cells["label"] = cells["label"].replace("[", "").replace("]", "")
+    texts = [_text(label, "label", where) for label in labels]
+    return table.row_of(cells, where, list(dict.fromkeys(texts)))
+
+
+def _text(value: Any, name: str, where: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise DatasetError(f"{where}: expected text for {name!r}, got {_shown(value)}")
+    return str(value)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 80 else text[:77] + "..."
