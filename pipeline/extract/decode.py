@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from .clock import Clock
 from .errors import DecodeError, NotAVideo
 from .extent import missing_bytes
+from .kinds import kind_of
 from .references import NoReferences, References, Told, references
 
 CONTAINERS = (
@@ -159,6 +160,8 @@ class VideoFile:
                     known.frame(frame),
                 )
         if count == 0:
+            if self.missing_bytes:
+                reason += f"; the file is cut short by {self.missing_bytes:,} bytes"
             raise DecodeError(f"{self.codec}: expected frames, got none: {reason}")
 
     def _stamps(self) -> Callable[[av.VideoFrame], float | None]:
@@ -236,10 +239,11 @@ def open_video(
         )
     except FFmpegError as error:
         _raise_if_environment(error, path)
-        got = error.strerror
-        if error.errno == errno.EINVAL:  # known to FFmpeg, but not in CONTAINERS
+        got = kind_of(path)
+        if not got and error.errno == errno.EINVAL:  # FFmpeg's, but not in CONTAINERS
             got = "another kind of file: a playlist, a picture or sound"
-        raise NotAVideo(f"expected a video, got: {got}") from error
+        got = got or f"a file of no known kind ({error.strerror})"
+        raise NotAVideo(f"expected a video, got {got}") from error
     with container:
         # Would read on until it can guess missing time stamps: memory without a bound.
         container.flags &= ~GENERATE_PTS

@@ -1,0 +1,127 @@
+"""What a file is that is no video, for whoever has to find out how it came there."""
+
+import json
+import re
+from pathlib import Path
+
+from .extent import missing_bytes
+
+HEAD = 1 << 16
+"""Bytes that are looked at."""
+
+MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\xff\xd8\xff", "a JPEG picture"),
+    (0, b"\x89PNG\r\n", "a PNG picture"),
+    (0, b"BM", "a BMP picture"),
+    (0, b"II*\0", "a TIFF picture"),
+    (0, b"MM\0*", "a TIFF picture"),
+    (8, b"WEBP", "a WebP picture"),
+    (4, b"ftypheic", "a HEIC picture"),
+    (4, b"ftypmif1", "a HEIF picture"),
+    (4, b"ftypavif", "an AVIF picture"),
+    (8, b"WAVE", "sound (WAV)"),
+    (0, b"ID3", "sound (MP3)"),
+    (0, b"fLaC", "sound (FLAC)"),
+    (4, b"ftypM4A", "sound (M4A)"),
+    (0, b"PK\3\4", "a ZIP archive: unpack it first"),
+    (0, b"Rar!\x1a\7", "a RAR archive: unpack it first"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
+    (0, b"\x1f\x8b", "a gzip archive: unpack it first"),
+    (0, b"BZh", "a bzip2 archive: unpack it first"),
+    (0, b"\xfd7zXZ\0", "an xz archive: unpack it first"),
+    (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive: unpack it first"),
+    (257, b"ustar", "a tar archive: unpack it first"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"\x89HDF\r\n", "an HDF5 file"),
+    (0, b"\x93NUMPY", "a NumPy array"),
+    (0, b"SQLite format 3\0", "a database (SQLite)"),
+    (0, b"\x7fELF", "a program"),
+    (0, b"MZ", "a program"),
+)
+"""Position, bytes there, and what such a file is."""
+
+TEXTS: tuple[tuple[str, str], ...] = (
+    (
+        r"version https://git-lfs\.github\.com",
+        "a Git LFS pointer: `git lfs pull` fetches the file",
+    ),
+    (r"\S*/annex/objects/", "a git-annex pointer: `git annex get` fetches the file"),
+    (r"#EXTM3U|ffconcat|\[playlist\]", "a playlist, which names other files"),
+    (r"<!doctype html|<html|<head|<body", "an HTML page: a failed download?"),
+    (r"<\?xml|<Error>", "XML text: a failed download?"),
+)
+"""How texts begin, and what they are."""
+
+
+def kind_of(path: Path | str) -> str:
+    """What a file that FFmpeg opens as no video is, in a few words; "" if that is unknown.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    for place, magic, kind in MAGIC:
+        if head[place : place + len(magic)] == magic:
+            return kind
+    if not head.strip(b"\0"):
+        return "nothing but zeros: a copy that was not filled?"
+    return _text(head) or _unfinished(path, head)
+
+
+def _text(head: bytes) -> str:
+    try:
+        text = head.removeprefix(b"\xef\xbb\xbf").decode().lstrip()
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:  # else cut within a letter
+            return ""
+        text = head[: error.start].decode().lstrip()
+    if re.search(r"[\0-\x08\x0e-\x1a\x1c-\x1f]", text):
+        return ""
+    for beginning, kind in TEXTS:
+        if re.match(beginning, text, re.IGNORECASE):
+            return kind
+    return "JSON text: a failed download?" if _is_json(text) else "text"
+
+
+def _is_json(text: str) -> bool:
+    """Also of a beginning that is cut off."""
+    if not re.match(r'[\[{]\s*["\[{\]}\d]', text):
+        return False
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return len(text) >= HEAD - 3 or error.pos >= len(text.rstrip())
+    except RecursionError:
+        return True
+    return True
+
+
+def _unfinished(path: Path | str, head: bytes) -> str:
+    """A copy that was cut short, or a recording that was not ended."""
+    missing = missing_bytes(path)
+    if missing:
+        return f"a file cut short: {missing:,} bytes before the end that it states"
+    if head[4:8] in (b"ftyp", b"mdat", b"wide") and not _has_index(path):
+        return (
+            "an MP4 or QuickTime file without its index (moov): a copy cut short, or a "
+            "recording that was not ended"
+        )
+    return ""
+
+
+def _has_index(path: Path | str) -> bool:
+    """Whether it is there, or may be."""
+    end = 0
+    with open(path, "rb") as file:
+        while len(box := file.read(16)) >= 8:
+            length = int.from_bytes(box[:4])
+            if length == 1:
+                length = int.from_bytes(box[8:])
+            if box[4:8] in (b"moov", b"moof"):
+                return True
+            if length < 8:
+                return length > 0  # damaged: it may follow; 0: up to the end of the file
+            end += length
+            file.seek(end)
+    return False
