@@ -121,7 +121,9 @@ def _has_index(path: Path | str) -> bool:
             if box[4:8] in (b"moov", b"moof"):
                 return True
             if length < 8:
-                return length > 0  # damaged: it may follow; 0: up to the end of the file
+                return (
+                    length > 0
+                )  # damaged: it may follow; 0: up to the end of the file
             end += length
             file.seek(end)
     return False
