@@ -158,7 +158,12 @@ def distill(
 
 @main.command()
 @click.argument("runs", type=ExistingFolder, nargs=-1, required=True)
-@click.option("--store", type=ExistingFolder, help="Default: where it was at training.")
+@click.option(
+    "--store",
+    type=ExistingFolder,
+    help="Default: where it was at training. Another one, of other clips or made otherwise,"
+    " is judged where the run knows its classes; the run's own results stay.",
+)
 @click.option(
     "--split",
     help="1,2,3 or all: also the same recipe's runs on these splits, and their mean.",
@@ -204,9 +209,11 @@ def evaluate(
         )
         for run in chosen
     ]
-    together = several_told(chosen) if len(chosen) > 1 and part == "test" else None
+    own = part == "test" and not any("store" in one for one in told)
+    together = several_told(chosen) if len(chosen) > 1 and own else None
     if as_json:
-        click.echo(json.dumps(together or told[0]))
+        alone = told[0] if len(told) == 1 else told
+        click.echo(json.dumps(together or alone))
         return
     for run, one in zip(chosen, told, strict=True):
         click.echo(evaluation_text(one, title=str(run)))

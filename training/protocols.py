@@ -82,10 +82,12 @@ class Scorer:
         workers: int = 0,
         split: str = "",
         part: str = "",
+        classes: tuple[str, ...] | None = None,
     ) -> None:
         """
         Args:
             batch_size: inputs seen at once; each crop is one.
+            classes: that the videos' labels mean, where they are not the store's.
             split, part: for the scores' record.
 
         Raises:
@@ -100,6 +102,7 @@ class Scorer:
         self.clips, self.sees, self.protocol = clips.seeing(sees), sees, protocol
         self.device, self.precision = device, precision
         self.split, self.part = split, part
+        self.classes = store.classes if classes is None else classes
         self.mirrors = protocol.crops == 10
         wanted: list[tuple[int, int]] = []
         repeats: list[int] = []
@@ -134,7 +137,7 @@ class Scorer:
         if not sums:
             raise ValueError("expected at least one video to score")
         counts = np.bincount(self.video_of, self.times, len(videos))[:, None]
-        classes = self.clips.frames.store.classes
+        classes = self.classes
         relevant = np.zeros((len(videos), sums["logits"].shape[1]), bool)
         for row, video in zip(relevant, videos, strict=True):
             row[list(video.labels)] = True

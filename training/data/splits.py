@@ -117,7 +117,7 @@ def parts(
     of_split = [video for video in store.videos() if split in video.splits]
     for video in of_split:
         part = video.splits[split]
-        reason = _unusable(video, modalities, part)
+        reason = unusable(video, modalities, part)
         if reason:
             left_out[video.id] = reason
         else:
@@ -261,15 +261,8 @@ def available_entries(video: StoredVideo, modalities: Sequence[str]) -> int:
     return video.frames if set(modalities) == {"rgb"} else video.frames - 1
 
 
-def _groups(videos: Sequence[StoredVideo]) -> set[str]:
-    return {video.group for video in videos}
-
-
-def _labels(videos: Sequence[StoredVideo]) -> set[int]:
-    return {label for video in videos for label in video.labels}
-
-
-def _unusable(video: StoredVideo, modalities: Sequence[str], part: str) -> str | None:
+def unusable(video: StoredVideo, modalities: Sequence[str], part: str) -> str | None:
+    """Why a video can't be learned from, or tested; None where it can."""
     missing = [name for name in modalities if name not in video.modalities]
     if missing:
         return f"no {', '.join(missing)}"
@@ -278,3 +271,11 @@ def _unusable(video: StoredVideo, modalities: Sequence[str], part: str) -> str |
     if available_entries(video, modalities) < 1:
         return "one frame, so no motion"
     return None
+
+
+def _groups(videos: Sequence[StoredVideo]) -> set[str]:
+    return {video.group for video in videos}
+
+
+def _labels(videos: Sequence[StoredVideo]) -> set[int]:
+    return {label for video in videos for label in video.labels}

@@ -15,11 +15,9 @@ from ..data.splits import Parts, parts
 from ..engine.record import (
     CROPS,
     LEARNED_FROM,
-    RECIPE,
     SCORES,
     WEIGHTS,
     Run,
-    differences,
     read_json,
     write_json,
 )
@@ -29,7 +27,7 @@ from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
 from ..protocols import ClipProtocol, Crops, Scorer, Scores
-from .description import split_facts, store_facts
+from .elsewhere import elsewhere, evaluation_path, is_own
 from .job import StoreJob
 from .machine import Machine, arranged
 
@@ -155,51 +153,56 @@ def evaluate(
     machine: Machine,
     watch: Watch,
 ) -> dict[str, Any]:
-    """Judge a complete run again, as its recipe says; also leave evaluation_<part>.json.
+    """Judge a complete run again, as its recipe says, on its own store or another.
+
+    Leaves evaluation_<part>.json and the scores; of another store, a file named after it
+    in the run's folder `evaluations`, so that the run's own results stay.
 
     Args:
         part: "test" or "held_out".
         crops: other than the recipe's; its scores and evaluation have files of their own.
 
     Raises:
-        RunError: the run is not complete, or was trained on another store.
+        RunError: the run is not complete, or another store has classes it does not know,
+            or is asked for its held-out part.
+        DataError: the store lacks the modality, or has nothing to judge.
     """
-    decided = run.decided()
     model, config = trained_model(run)
-    differ = differences(
-        {"store": decided["store"], "split": decided["split"]},
-        {
-            "store": store_facts(store, decided["modalities"]),
-            "split": split_facts(store, decided["split"]["name"]),
-        },
-    )
-    if differ:
-        raise RunError(
-            f"{run.path(RECIPE)}: expected the store the run was trained on, but it and"
-            f" {store.folder} differ in {differ[0]}"
-        )
-    settings = decided["recipe"]["settings"]
-    clip = clip_config(settings["clip"])
-    protocol = ClipProtocol(
-        **{k: v for k, v in settings["protocol"].items() if k != "is"}
-    )
+    protocol = run_protocol(run)
     usual = crops is None or crops == protocol.crops
     if crops is not None:
         protocol = replace(protocol, crops=crops)
-    modalities = decided["modalities"]
-    found = parts(
-        store,
-        split=decided["split"]["name"],
-        modalities=modalities,
-        held_out=0.0,
-    )
-    found = unlearned_held_out(found, run)
-    videos = {"held_out": found.held_out, "test": found.test}[part]
+    beside = "" if usual else CROPS.format(crops=crops)
+    if is_own(run, store):
+        modalities = run.decided()["modalities"]
+        name = run.decided()["split"]["name"]
+        found = parts(store, split=name, modalities=modalities, held_out=0.0)
+        found = unlearned_held_out(found, run)
+        videos = {"held_out": found.held_out, "test": found.test}[part]
+        told = {"split": run.decided()["split"], "videos": told_videos(found)}
+        path = run.path(f"{beside}evaluation_{part}.json")
+        of_scores = run.path(beside + SCORES.format(part=part))
+    elif part != "test":
+        raise RunError(
+            f"{store.folder}: expected --part test on another store than the run's own,"
+            f" got {part}"
+        )
+    else:
+        modalities = [config.sees]
+        there = elsewhere(run, store, sees=config.sees)
+        videos = there.videos
+        path = evaluation_path(run, store, beside=beside)
+        of_scores = path.with_suffix(".npz")
+        told = {"split": there.split, "videos": there.told, "differ": there.differ}
+        told["store"] = {"folder": str(store.folder), "fingerprint": store.fingerprint}
+        for line in there.differ:
+            watch.say(f"{store.folder}: not as at training: {line}")
     if not videos:
         raise DataError(f"{run.folder}: no video was held out")
-    frames = frames_of(store, clip)
-    clips = Clips(frames, videos, modalities, clip)
+    clip = clip_config(run.decided()["recipe"]["settings"]["clip"])
+    clips = Clips(frames_of(store, clip), videos, modalities, clip)
     watch.say(f"{run.folder.name}: scores {len(clips)} videos ({part})")
+    classes = tuple(run.decided()["store"]["classes"])
     scorer = Scorer(
         clips,
         sees=config.sees,
@@ -207,21 +210,23 @@ def evaluate(
         device=machine.device,
         precision=machine.precision,
         workers=machine.workers,
-        split=decided["split"]["name"],
+        split=told["split"]["name"],
         part=part,
+        classes=classes,
     )
     scores = scorer(arranged(model, machine.device))
-    told = {
-        "part": part,
-        "split": decided["split"],
-        "result": assessment(scores, store.classes),
-        "videos": told_videos(found),
-    }
-    beside = "" if usual else CROPS.format(crops=crops)
+    told |= {"part": part, "result": assessment(scores, classes)}
     with run.writing(watch.say):
-        scores.save(run.path(beside + SCORES.format(part=part)))
-        write_json(run.path(f"{beside}evaluation_{part}.json"), told)
+        path.parent.mkdir(exist_ok=True)
+        scores.save(of_scores)
+        write_json(path, told)
     return told
+
+
+def run_protocol(run: Run) -> ClipProtocol:
+    """How a run's recipe judges."""
+    settings = run.decided()["recipe"]["settings"]["protocol"]
+    return ClipProtocol(**{k: v for k, v in settings.items() if k != "is"})
 
 
 def unlearned_held_out(found: Parts, run: Run) -> Parts:

@@ -9,6 +9,7 @@ KINDS = {
     "official": "official split",
     "lists": "split from the given lists",
     "seeded": "seeded split, not an official one",
+    "none": "all videos, as the store has no split",
 }
 
 
@@ -79,6 +80,8 @@ def evaluation_text(told: dict[str, Any], *, title: str) -> str:
     """A page for one evaluation."""
     lines = [
         f"{title}: {told['part'].replace('_', ' ')} part, {split_text(told['split'])}",
+        *([f"  on another store: {told['store']['folder']}"] * ("store" in told)),
+        *(f"  not as at training: {line}" for line in told.get("differ", ())),
         accuracy_line(told["part"].replace("_", " "), told["result"]),
         *class_lines(told["result"]),
         *left_out_lines(told["videos"]),
@@ -88,7 +91,7 @@ def evaluation_text(told: dict[str, Any], *, title: str) -> str:
 
 def split_text(split: dict[str, str]) -> str:
     """A split by name, and where it comes from."""
-    return f"{KINDS.get(split['kind'], split['kind'])} {split['name']}"
+    return f"{KINDS.get(split['kind'], split['kind'])} {split['name']}".rstrip()
 
 
 def accuracy_line(name: str, result: dict[str, Any]) -> str:
