@@ -8,6 +8,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from itertools import chain
@@ -16,16 +17,17 @@ from uuid import uuid4
 
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.plan import StorePlan
+from pipeline.store.errors import LayoutError, StoreError
 from pipeline.store.files import (
+    content_hash,
     read_commit,
     read_index,
     read_manifest,
+    require_index,
     write_index,
-    write_json,
 )
 from pipeline.store.records import (
     COMMITS,
-    INDEX,
     LOGS,
     MANIFEST,
     Commit,
@@ -38,10 +40,13 @@ from pipeline.store.records import (
     commit_file,
 )
 from pipeline.store.replacement import remove_parts, require_plain_folder, sync_folder
-from pipeline.store.verify import content_hash
+from pipeline.store.sealing import write_sealed
+from pipeline.store.shard_reader import file_record
 from pipeline.task import ShardReport
 
 ARRIVING = "_tmp"
+NO_INDEX = "99aa06d3014798d86001c324468d497f"
+"""xxh3-128 of nothing."""
 COPY_BLOCK = 4 << 20
 LIBRARIES = ("av", "h5py", "numba", "numpy", "opencv-contrib-python")
 
@@ -71,8 +76,9 @@ def deliver(report: ShardReport, store: Path) -> ShardReport:
         except BaseException:
             arriving.unlink(missing_ok=True)
             raise
+        record = file_record(built, modality=modality, xxh3=xxh3)
         report.files[modality] = arriving
-        report.delivered[modality] = FileRecord(built.name, size, xxh3)
+        report.delivered[modality] = record
     return report
 
 
@@ -110,9 +116,8 @@ def publish(report: ShardReport, store: Path) -> None:
             modality=modality,
             shard=plan.shard,
             shards=plan.shards,
-            file=file.file,
-            bytes=file.bytes,
-            xxh3=file.xxh3,
+            **file._asdict(),
+            settings=plan.settings[modality],
             codec=plan.codec(modality).to_dict(),
             videos=tuple(report.records[modality]),
             bad=report.bad,
@@ -124,7 +129,7 @@ def publish(report: ShardReport, store: Path) -> None:
         path.unlink(missing_ok=True)  # of a damaged file: it goes before its file does
         os.replace(arrived, store / file.file)
         sync_folder(store)
-        write_json(path, commit.to_dict())
+        write_sealed(path, commit.to_dict())
 
 
 def _would_lose(report: ShardReport, modality: str, store: Path) -> bool:
@@ -134,8 +139,7 @@ def _would_lose(report: ShardReport, modality: str, store: Path) -> bool:
     now = {video.id for video in report.records[modality]}
     if all(video.id in now for video in commit.videos):
         return False
-    file = FileRecord(commit.file, commit.bytes, commit.xxh3)
-    return intact(file, store, hashed=True)
+    return intact(commit.record, store, hashed=True)
 
 
 def _require_same_sources(report: ShardReport, store: Path) -> None:
@@ -181,7 +185,8 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
         The manifest; its `videos` is what could be stored.
     """
     videos = {video.id: video for video in dataset.videos}
-    kept_kinds, kept = _earlier_splits(store, set(dataset.splits))
+    old = _earlier_manifest(store)
+    kept_kinds, kept = _earlier_splits(store, old, set(dataset.splits))
     complete = [m for m in plan.modalities if _complete(plan, m, store)]
     bad = dict(dataset.unusable)
     unavailable: dict[str, str] = {}
@@ -194,9 +199,7 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
             commits = read_commits(store, shard, plan.fingerprint)
             for modality in complete:
                 commit = commits[modality]
-                files[modality].append(
-                    FileRecord(commit.file, commit.bytes, commit.xxh3)
-                )
+                files[modality].append(commit.record)
             wanted = [commits[modality] for modality in complete]
             reasons = {
                 name: why for commit in wanted for name, why in commit.bad.items()
@@ -209,10 +212,18 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
                 count += 1
                 yield record
 
+    def announce(xxh3: str) -> None:
+        """Readers of the manifest that is there may meet either index for a moment."""
+        if old is not None and xxh3 not in old.index:
+            either = replace(old, index=(*old.index, xxh3))
+            write_sealed(store / MANIFEST, either.to_dict())
+
     index = records()  # by id, as the shards are: none of them is held
     first = next(index, None)
+    xxh3 = NO_INDEX
     if first is not None:
-        write_index(store, chain([first], index), ordered=True)
+        lines = chain([first], index)
+        xxh3 = write_index(store, lines, ordered=True, before=announce)
     manifest = Manifest(
         dataset=plan.dataset,
         classes=dataset.classes,
@@ -232,11 +243,12 @@ def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
             for modality in complete
         },
         videos=count,
+        index=(xxh3,),
         bad={name: bad[name] for name in sorted(bad.keys() - unavailable)},
         unavailable=dict(sorted(unavailable.items())),
     )
     if count:
-        write_json(store / MANIFEST, manifest.to_dict())
+        write_sealed(store / MANIFEST, manifest.to_dict())
     return manifest
 
 
@@ -246,16 +258,29 @@ def _complete(plan: StorePlan, modality: str, store: Path) -> bool:
     )
 
 
+def _earlier_manifest(store: Path) -> Manifest | None:
+    """What readers see now; None where there is none, or one that cannot be read."""
+    try:
+        return read_manifest(store)
+    except StoreError:
+        return None
+
+
 def _earlier_splits(
-    store: Path, fresh: set[str]
+    store: Path, old: Manifest | None, fresh: set[str]
 ) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """Kinds and members of splits that are in the store and not among the fresh ones."""
-    if not (store / MANIFEST).exists() or not (store / INDEX).exists():
-        return {}, {}
-    kinds = read_manifest(store).splits
+    kinds = old.splits if old else {}
     kinds = {name: kind for name, kind in kinds.items() if name not in fresh}
-    if not kinds:
+    if not old or not kinds:
         return {}, {}
+    try:
+        require_index(store, old)
+    except LayoutError as error:
+        raise LayoutError(
+            f"{error}: it alone says who belongs to {', '.join(kinds)}: give the lists "
+            f"of these splits again, or remove {MANIFEST} to go on without them"
+        ) from None
     members = {
         record.id: {name: part for name, part in record.splits.items() if name in kinds}
         for record in read_index(store)

@@ -24,10 +24,10 @@ from pipeline.plan_file import read_plan, write_plan
 from pipeline.publish import ARRIVING, intact, read_commits
 from pipeline.retries import retried
 from pipeline.sources import available
-from pipeline.store.files import write_json
 from pipeline.store.lease import is_lease
-from pipeline.store.records import COMMITS, LOGS, PLAN, Commit, FileRecord, commit_file
+from pipeline.store.records import COMMITS, LOGS, PLAN, Commit, commit_file
 from pipeline.store.replacement import is_part
+from pipeline.store.sealing import write_sealed
 from pipeline.task import Task
 
 DAMAGED = f"{LOGS}/damaged.json"
@@ -165,7 +165,7 @@ def _follow(before: StorePlan, plan: StorePlan, store: Path) -> None:
                 bad=kept,
                 unavailable={**commit.unavailable, **waiting},
             )
-            write_json(store / commit_file(modality, shard), commit.to_dict())
+            write_sealed(store / commit_file(modality, shard), commit.to_dict())
 
 
 def missing_tasks(
@@ -196,8 +196,7 @@ def missing_tasks(
         for modality in modalities:
             commit = commits.get(modality)
             if commit is not None and not (retry_bad and commit.bad):
-                file = FileRecord(commit.file, commit.bytes, commit.xxh3)
-                whole = intact(file, out, hashed=commit.file in suspects)
+                whole = intact(commit.record, out, hashed=commit.file in suspects)
                 if whole and not _awaited(commit, plan, folder):
                     continue
             missing.append(modality)

@@ -75,7 +75,7 @@ def fake_report(plan: ShardPlan, store: Path) -> ShardReport:
         arrived = store / ARRIVING / name
         arrived.write_text(name)
         report.files[modality] = arrived
-        report.delivered[modality] = FileRecord(name, len(name), XXH3)
+        report.delivered[modality] = FileRecord(name, len(name), XXH3, XXH3)
         report.records[modality] = [
             VideoRecord(
                 id=video.id,

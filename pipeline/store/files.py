@@ -4,9 +4,12 @@
 `manifest.json` and `index.jsonl` are merged from the commits when all are there.
 """
 
+import errno
 import json
+import os
 import re
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,25 +26,85 @@ from .records import (
     commit_file,
     complaint,
     complaints,
+    require_version,
 )
 from .replacement import replacing
 from .schema import MODALITIES
+from .sealing import CHECKSUM, require_seal
+
+HASH_BLOCK_BYTES = 1 << 18
+MAX_TEXT_BYTES = 1 << 29
+"""Of a manifest or commit: several hundred times what the largest data sets need."""
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a finished store.
+    """The manifest of a finished store, as it was written.
 
     Raises:
         StoreNotFound: no such folder, or something else, or extraction has not ended.
-        LayoutError: the manifest is not one, or of another layout.
+        LayoutError: the manifest is not one, was changed, or is of another layout.
     """
     try:
-        text = (folder / MANIFEST).read_bytes()
+        value = read_sealed(folder / MANIFEST, "a manifest")
     except (FileNotFoundError, NotADirectoryError):
         raise StoreNotFound(_what_is_missing(folder)) from None
-    with complaints(MANIFEST, "a manifest"):
-        value = json.loads(text)
     return Manifest.from_dict(value, where=str(folder / MANIFEST))
+
+
+def read_sealed(
+    path: Path, what: str, *, limit: int = MAX_TEXT_BYTES
+) -> dict[str, Any]:
+    """The object in a text that carries its checksum, without it.
+
+    Raises:
+        OSError: it cannot be read.
+        LayoutError: it is not `what`, was changed since it was written, or is of
+            another layout.
+    """
+    return _unsealed(read_regular(path, limit=limit), str(path), what)
+
+
+def _unsealed(text: bytes, where: str, what: str) -> dict[str, Any]:
+    """The object in a sealed text, without its checksum."""
+    with complaints(where, what):
+        value = json.loads(text)
+        if type(value) is dict:
+            require_version(value.get("layout_version"), where)
+        require_seal(text, where, what)
+        del value[CHECKSUM]
+    return value
+
+
+def read_regular(path: Path, *, limit: int = MAX_TEXT_BYTES) -> bytes:
+    """The content of an ordinary file; never waits, as on a pipe.
+
+    Raises:
+        OSError: it cannot be read; FileNotFoundError if there is none.
+        LayoutError: something else than a file, or one of more than `limit` bytes.
+    """
+    with open_regular(path) as file:
+        if (size := os.fstat(file.fileno()).st_size) > limit:
+            raise LayoutError(f"{path}: expected at most {limit:,} bytes, got {size:,}")
+        return file.read()
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open an ordinary file for reading.
+
+    Raises:
+        OSError: it cannot be opened; FileNotFoundError if there is none.
+        LayoutError: something else than a file: a folder, a pipe, a device.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno not in (errno.ENXIO, errno.ELOOP):
+            raise
+        raise LayoutError(f"{path}: expected a file, got something else") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise LayoutError(f"{path}: expected a file, got something else")
+    return open(handle, "rb")
 
 
 def read_index(folder: Path) -> Iterator[IndexRecord]:
@@ -63,46 +126,103 @@ def read_index(folder: Path) -> Iterator[IndexRecord]:
 def open_index(folder: Path) -> IO[bytes]:
     """
     Raises:
-        LayoutError: the index is missing.
+        LayoutError: the index is missing, or is no file.
     """
     try:
-        return (folder / INDEX).open("rb")
+        return open_regular(folder / INDEX)
     except FileNotFoundError:
         raise LayoutError(f"{folder}: expected {INDEX} beside the manifest") from None
 
 
+def require_index(folder: Path, manifest: Manifest) -> None:
+    """
+    Raises:
+        LayoutError: the index is missing, or not the one that the manifest names.
+    """
+    with open_index(folder) as file:
+        found = hash_of(file)
+    if found not in manifest.index:
+        raise LayoutError(
+            f"{folder / INDEX}: expected the index of the manifest "
+            f"(xxh3 {' or '.join(manifest.index)}), got a changed one ({found})"
+        )
+
+
+def hash_of(file: IO[bytes]) -> str:
+    """xxh3-128 of the rest of a file: 32 hexadecimal digits."""
+    import xxhash  # on first use: the store itself needs numpy and h5py only
+
+    digest = xxhash.xxh3_128()
+    while block := file.read(HASH_BLOCK_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def content_hash(path: Path) -> str:
+    """xxh3-128 of the content of a file: 32 hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read.
+        LayoutError: something else than a file.
+    """
+    with open_regular(path) as file:
+        return hash_of(file)
+
+
 def write_index(
-    folder: Path, records: Iterable[IndexRecord], *, ordered: bool = False
-) -> None:
+    folder: Path,
+    records: Iterable[IndexRecord],
+    *,
+    ordered: bool = False,
+    before: Callable[[str], None] = lambda xxh3: None,
+) -> str:
     """Write `index.jsonl`, sorted by id; like `write_json`, all of it or nothing.
 
     Args:
         ordered: they come sorted, and are written as they come: none is held.
+        before: called with the hash of the new index before it replaces the old one.
+
+    Returns:
+        xxh3-128 of its content, as the manifest names it.
     """
+    from xxhash import xxh3_128
+
     if not ordered:
         records = sorted(records, key=lambda record: record.id)
-    encoder, last = json.JSONEncoder(sort_keys=True, allow_nan=False), ""
+    digest = xxh3_128()
     with replacing(folder / INDEX) as file:
-        for record in records:
-            if record.id <= last:
-                raise LayoutError(f"{INDEX}: expected {last!r} before {record.id!r}")
-            last = record.id
-            file.write(encoder.encode(record.to_dict()).encode() + b"\n")
+        for line in index_lines(records):
+            digest.update(line)
+            file.write(line)
+        before(digest.hexdigest())
+    return digest.hexdigest()
+
+
+def index_lines(records: Iterable[IndexRecord]) -> Iterator[bytes]:
+    """The lines of an index, in the order in which the records come.
+
+    Raises:
+        LayoutError: they are not sorted by id.
+    """
+    encoder, last = json.JSONEncoder(sort_keys=True, allow_nan=False), ""
+    for record in records:
+        if record.id <= last:
+            raise LayoutError(f"{INDEX}: expected {last!r} before {record.id!r}")
+        last = record.id
+        yield encoder.encode(record.to_dict()).encode() + b"\n"
 
 
 def read_commit(folder: Path, modality: str, shard: int) -> Commit | None:
     """The commit of a file, or None: it is not part of the store yet.
 
     Raises:
-        LayoutError: the commit is not one, or of another layout.
+        LayoutError: the commit is not one, was changed, or is of another file or layout.
     """
     path = folder / commit_file(modality, shard)
     try:
-        text = path.read_bytes()
+        value = read_sealed(path, "a commit")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    with complaints(str(path), "a commit"):
-        value = json.loads(text)
     commit = Commit.from_dict(value, where=str(path))
     if (commit.modality, commit.shard) != (modality, shard):
         raise LayoutError(f"{path}: expected its own file, got {commit.file}")

@@ -5,6 +5,7 @@ themselves. Other readers need not care; we leave out the bands above and below 
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,13 @@ WORTH_CUTTING = 0.75
 """Share of the rows up to which finding the bands costs less than decoding them all."""
 START, END = b"\xff\xd8", b"\xff\xd9"
 FRAME, INTERVAL, SCAN = 0xC0, 0xDD, 0xDA
-"""Segments of the header that say the size, the restart interval, and end it."""
+"""Segments that say the size, the restart interval, and end the header."""
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Segments that say the size in all kinds of JPEG."""
+HEADER_BYTES = 4096
+"""Ours has under 700."""
+MIN_BITS_PER_BLOCK = 2
+"""Of 8x8 px, in any baseline JPEG: a picture of fewer bytes is not all there."""
 
 
 def encoded(image: np.ndarray, *, quality: int) -> np.ndarray:
@@ -41,11 +48,23 @@ def decoded(row: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
         LayoutError: no JPEG, one that was cut short, or of another size.
     """
-    import cv2
-
     # The decoder takes a JPEG that was cut short for a picture with a grey rest.
     if row[:2].tobytes() != START or row[-2:].tobytes() != END:
         raise LayoutError(f"expected a whole JPEG, got {row.size} other bytes")
+    # A header that lies would make the decoder ask for gigabytes.
+    size = _header(row[:HEADER_BYTES].tobytes()).size
+    blocks = shape[0] * shape[1] // 64
+    if size != shape[:2] or row.size * 8 < blocks * MIN_BITS_PER_BLOCK:
+        raise LayoutError(
+            f"expected a JPEG of {shape}, got one of {size} in {row.size} bytes"
+        )
+    return _decoded(row, shape)
+
+
+def _decoded(row: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """`decoded` of a JPEG whose header was looked at."""
+    import cv2
+
     kind = cv2.IMREAD_COLOR_RGB if len(shape) == 3 else cv2.IMREAD_GRAYSCALE
     image = cv2.imdecode(row, kind)
     if image is None or image.shape != shape:
@@ -73,7 +92,7 @@ def decoded_rows(
         part = _bands(row.tobytes(), shape, first, stop, height)
     if part is None:
         return decoded(row, shape)[begin:end]
-    image = decoded(np.frombuffer(part, np.uint8), (height, *shape[1:]))
+    image = _decoded(np.frombuffer(part, np.uint8), (height, *shape[1:]))
     return image[begin - first * BAND_PX : end - first * BAND_PX]
 
 
@@ -81,10 +100,10 @@ def _bands(
     content: bytes, shape: tuple[int, ...], first: int, stop: int, height: int
 ) -> bytes | None:
     """A JPEG of some of the bands alone; None if this one is not cut into bands."""
-    frame, interval, scan = _header(content)
-    size = content[frame + 5 : frame + 9]
-    expected = shape[0].to_bytes(2) + shape[1].to_bytes(2)
-    if interval != _blocks_per_band(shape) or size != expected:
+    if not content.startswith(START) or not content.endswith(END):
+        raise LayoutError(f"expected a whole JPEG, got {len(content)} other bytes")
+    frame, interval, scan, size = _header(content)
+    if interval != _blocks_per_band(shape) or size != shape[:2]:
         return None
     parts = [content[: frame + 5], height.to_bytes(2), content[frame + 7 : scan]]
     last = -(-shape[0] // BAND_PX) - 1
@@ -102,21 +121,52 @@ def _bands(
     return b"".join(parts)
 
 
-def _header(content: bytes) -> tuple[int, int, int]:
-    """Where the frame's segment begins, the restart interval, and where the scan begins."""
+class _Header(NamedTuple):
+    frame: int
+    """Where the frame's segment begins."""
+    interval: int
+    """Of restarts; 0 for none."""
+    scan: int
+    """Where the scan begins."""
+    size: tuple[int, int]
+    """Height and width in pixels."""
+
+
+def _header(content: bytes) -> _Header:
+    """The header of a baseline JPEG, from its first bytes."""
+    last = _last_header
+    if last and content.startswith(last[0][0]):  # most rows have one and the same
+        return last[0][1]
+    header = _parsed(content)
+    last[:] = [(content[: header.scan], header)]
+    return header
+
+
+_last_header: list[tuple[bytes, _Header]] = []
+"""Text and content of the header that was read last."""
+
+
+def _parsed(content: bytes) -> _Header:
     frame = interval = 0
-    place = len(START) if content.startswith(START) else len(content)
-    while place + 4 <= len(content) and content.endswith(END):
+    place = len(START)
+    while place + 9 <= len(content) and content[place] == 0xFF:
         kind = content[place + 1]
         after = place + 2 + int.from_bytes(content[place + 2 : place + 4])
-        if kind == FRAME:
+        if kind == SCAN and frame and after <= len(content):
+            height, width = (
+                content[frame + 5 : frame + 7],
+                content[frame + 7 : frame + 9],
+            )
+            size = int.from_bytes(height), int.from_bytes(width)
+            return _Header(frame, interval, after, size)
+        if kind == FRAME and not frame:
             frame = place
+        elif kind in FRAMES:
+            break  # a second one, or not baseline
         elif kind == INTERVAL:
             interval = int.from_bytes(content[place + 4 : place + 6])
-        elif kind == SCAN:
-            return frame, interval, after
         place = after
-    raise LayoutError(f"expected a whole JPEG, got {len(content)} other bytes")
+    raise LayoutError("expected the header of a baseline JPEG, got another one")
 
 
 def _restart(band: int) -> bytes:

@@ -3,7 +3,6 @@
 None of it holds a clock, a host name or an absolute path.
 """
 
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,20 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
 from .errors import LayoutError
+from .fields import (
+    Fits,
+    fields_of,
+    is_count,
+    is_grid,
+    is_hash,
+    is_list,
+    is_number,
+    is_object,
+    is_text_object,
+    is_texts,
+    require_fields,
+    shown,
+)
 from .schema import LAYOUT_VERSION, MODALITIES, num_entries
 
 PLAN = "_plan.json"
@@ -19,7 +32,7 @@ INDEX = "index.jsonl"
 COMMITS = "_commits"
 LOGS = "_logs"
 """What runs say about themselves; no reader looks there."""
-NOT_AS_EXPECTED = (KeyError, TypeError, ValueError, AttributeError)
+NOT_AS_EXPECTED = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
 """What reading a text of another shape raises."""
 
 
@@ -49,6 +62,8 @@ class FileRecord(NamedTuple):
     bytes: int
     xxh3: str
     """xxh3-128 of the content, 32 hexadecimal digits."""
+    columns: str
+    """xxh3-128 of its attribute `columns`, which has the hashes of all columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +106,20 @@ class VideoRecord:
     """Of the encoded rows."""
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Self:
-        return cls(**value)
+    def from_dict(cls, value: Mapping[str, Any], modality: str) -> Self:
+        """
+        Raises:
+            ValueError: not a video in a commit of this modality.
+        """
+        require_fields(value, _VIDEO_FIELDS)
+        video = cls(**value)
+        if not is_grid(video.height, video.width) or video.frames < 1:
+            sizes = (video.frames, video.height, video.width)
+            raise ValueError(f"frames, height, width {sizes}")
+        if video.rows != num_entries(modality, video.frames):
+            raise ValueError(f"{video.rows} rows of {video.frames} frames")
+        _require_inside(video.path)
+        return video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +135,12 @@ class Commit:
     file: str
     bytes: int
     xxh3: str
+    columns: str
+    """xxh3-128 of the attribute `columns` of the file."""
     codec: Mapping[str, Any]
     """As in the file."""
+    settings: Mapping[str, Any]
+    """Of this modality, as in plan and manifest."""
     videos: tuple[VideoRecord, ...]
     """In the order of their rows."""
     bad: Mapping[str, str] = field(default_factory=dict)
@@ -120,6 +151,11 @@ class Commit:
     """Library -> version."""
     made_with: Mapping[str, str] = field(default_factory=dict)
     """Back end, device and profile, where numbers depend on them (flow)."""
+
+    @property
+    def record(self) -> FileRecord:
+        """Its file, as the manifest names it."""
+        return FileRecord(self.file, self.bytes, self.xxh3, self.columns)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -132,12 +168,23 @@ class Commit:
         """
         with complaints(where, "a commit"):
             require_version(value["layout_version"], where)
-            videos = tuple(VideoRecord.from_dict(video) for video in value["videos"])
+            require_fields(value, _COMMIT_FIELDS)
+            videos = tuple(
+                VideoRecord.from_dict(video, value["modality"])
+                for video in value["videos"]
+            )
             commit = cls(**{**value, "videos": videos})
             name = shard_file(commit.modality, commit.shard, commit.shards)
-            if commit.modality not in MODALITIES or commit.file != name:
+            if commit.file != name or commit.shard >= commit.shards:
                 raise LayoutError(f"{where}: expected file {name}, got {commit.file!r}")
-            _check_hash(commit.xxh3)
+            first = 0
+            for video in videos:
+                if video.first != first:
+                    raise ValueError(f"{shown(video.id)}: first row {video.first}")
+                first += video.rows
+            names = [video.id for video in videos] + [*commit.bad, *commit.unavailable]
+            if len(set(names)) != len(names):
+                raise ValueError("a video that is there twice")
         return commit
 
 
@@ -167,6 +214,8 @@ class Manifest:
     modalities: Mapping[str, ModalityRecord]
     videos: int
     """Lines of the index."""
+    index: tuple[str, ...]
+    """xxh3-128 of the content of the index; two while a run replaces it: either."""
     bad: Mapping[str, str] = field(default_factory=dict)
     """Quarantined video -> reason."""
     unavailable: Mapping[str, str] = field(default_factory=dict)
@@ -191,37 +240,36 @@ class Manifest:
         """
         with complaints(where, "a manifest"):
             require_version(value["layout_version"], where)
-            modalities = {
-                name: ModalityRecord(
-                    codec=record["codec"],
-                    files=tuple(FileRecord(**file) for file in record["files"]),
+            require_fields(value, _MANIFEST_FIELDS)
+            if odd := value["modalities"].keys() - set(MODALITIES):
+                raise LayoutError(
+                    f"{where}: expected modalities among {MODALITIES}, got {sorted(odd)}"
                 )
+            modalities = {
+                name: _modality_record(name, record, value["shards"], where)
                 for name, record in value["modalities"].items()
             }
             known = {
-                **value,
                 "classes": tuple(value["classes"]),
-                "modalities": {
-                    name: modalities[name] for name in MODALITIES if name in modalities
-                },
+                "index": tuple(value["index"]),
+                "modalities": {m: modalities[m] for m in MODALITIES if m in modalities},
             }
-            manifest = cls(**known)
-            if unknown := modalities.keys() - set(MODALITIES):
-                raise LayoutError(
-                    f"{where}: expected modalities among {MODALITIES}, got {sorted(unknown)}"
-                )
-            for modality, record in manifest.modalities.items():
-                expected = [
-                    shard_file(modality, shard, manifest.shards)
-                    for shard in range(manifest.shards)
-                ]
-                for name, file in zip(expected, record.files, strict=True):
-                    if file.file != name:
-                        raise LayoutError(
-                            f"{where}: expected file {name}, got {file.file!r}"
-                        )
-                    _check_hash(file.xxh3)
-        return manifest
+        return cls(**{**value, **known})
+
+
+def _modality_record(
+    modality: str, value: Any, shards: int, where: str
+) -> ModalityRecord:
+    require_fields(value, {"codec": is_object, "files": is_list})
+    if len(value["files"]) != shards:
+        raise ValueError(f"{modality}: {len(value['files'])} files of {shards} shards")
+    files = []
+    for shard, file in enumerate(value["files"]):
+        require_fields(file, _FILE_FIELDS)
+        if file["file"] != (name := shard_file(modality, shard, shards)):
+            raise LayoutError(f"{where}: expected file {name}, got {file['file']!r}")
+        files.append(FileRecord(**file))
+    return ModalityRecord(codec=value["codec"], files=tuple(files))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,13 +346,71 @@ class IndexRecord:
                 and min(shard, first) >= 0
                 and num_rows == num_entries(modality, record.frames)
             ):
-                raise ValueError(f"{modality} {(shard, first, num_rows)}")
+                raise ValueError(f"{modality} {shown((shard, first, num_rows))}")
         sizes = (record.frames, record.height, record.width)
-        if not all(type(size) is int and size > 0 for size in sizes):
-            raise ValueError(f"frames, height, width {sizes}")
-        if record.path.startswith("/") or ".." in record.path.split("/"):
-            raise ValueError(f"{record.path!r} leads out of the folder of videos")
+        if not is_grid(*sizes[1:]) or not is_count(record.frames) or record.frames < 1:
+            raise ValueError(f"frames, height, width {shown(sizes)}")
+        for name, fits in _LINE_FIELDS.items():
+            if not fits(found := getattr(record, name)):
+                raise ValueError(f"{name}: {shown(found)}")
+        _require_inside(record.path)
         return record
+
+
+def _require_inside(path: str) -> None:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"{shown(path)} leads out of the folder of videos")
+
+
+def _is_split_roles(value: Any) -> bool:
+    return type(value) is dict and all(
+        role in ("train", "test") for role in value.values()
+    )
+
+
+def _are_segments(value: Any) -> bool:
+    return all(
+        len(it) == 3 and is_count(it[0]) and all(map(is_number, it[1:])) for it in value
+    )
+
+
+_FILE_FIELDS: Mapping[str, Fits] = {
+    "file": lambda value: True,  # compared with the name that it must have
+    "bytes": is_count,
+    "xxh3": is_hash,
+    "columns": is_hash,
+}
+_VIDEO_FIELDS = fields_of(VideoRecord, xxh3=is_hash)
+_COMMIT_FIELDS = fields_of(
+    Commit,
+    **_FILE_FIELDS,
+    modality=lambda value: value in MODALITIES,
+    codec=is_object,
+    settings=is_object,
+    videos=is_list,
+    bad=is_text_object,
+    unavailable=is_text_object,
+    versions=is_text_object,
+    made_with=is_text_object,
+)
+_MANIFEST_FIELDS = fields_of(
+    Manifest,
+    classes=is_texts,
+    splits=is_text_object,
+    settings=lambda value: is_object(value) and all(map(is_object, value.values())),
+    modalities=is_object,
+    index=lambda value: is_texts(value) and value and all(map(is_hash, value)),
+    bad=is_text_object,
+    unavailable=is_text_object,
+)
+_LINE_FIELDS = fields_of(
+    IndexRecord,
+    xxh3=is_hash,
+    labels=lambda value: all(map(is_count, value)),
+    splits=_is_split_roles,
+    segments=_are_segments,
+    rows=is_object,  # and looked at one by one
+)
 
 
 def require_version(version: Any, where: str) -> None:
@@ -314,11 +420,6 @@ def require_version(version: Any, where: str) -> None:
     """
     if version != LAYOUT_VERSION:
         raise LayoutError(f"{where}: expected layout {LAYOUT_VERSION}, got {version!r}")
-
-
-def _check_hash(text: str) -> None:
-    if not re.fullmatch("[0-9a-f]{32}", text):
-        raise ValueError(f"expected 32 hexadecimal digits, got {text!r}")
 
 
 @contextmanager

@@ -71,8 +71,12 @@ DATASETS: Mapping[str, str] = {
     "seconds": "float64",
     "picture_types": "uint8",
     "index": "compound",
+    "row_hashes": "uint64",
 }
 """Name -> type of what lies in a shard file; `valid` in files of mv only."""
+
+COLUMNS_ATTRIBUTE = "columns"
+"""Of a shard file: JSON, name of every data set but `data` -> xxh3-64 of its content."""
 
 INDEX_FIELDS = ("first", "rows", "frames_first", "frames", "height", "width")
 """The int64 fields of `index`, after `id` (UTF-8, fixed width, padded with zeros)."""

@@ -20,7 +20,8 @@ import numpy as np
 from .codecs import Codec
 from .encoding import Encoded, Levels, encoded
 from .errors import LayoutError
-from .schema import INDEX_FIELDS, LAYOUT_VERSION, num_entries
+from .hashes import column_hash, row_hash
+from .schema import COLUMNS_ATTRIBUTE, INDEX_FIELDS, LAYOUT_VERSION, num_entries
 
 SPARE_BYTES = 32 << 20
 """What must stay free on the disk: HDF5 2.0 crashes the process where it finds none."""
@@ -43,6 +44,7 @@ class Entry:
         """Of the encoded rows, before any filter of HDF5."""
         self._shard = shard
         self._sizes: list[int] = []
+        self._hashes: list[int] = []
         self._valid: list[np.ndarray] = []
         self._seconds: list[np.ndarray] = []
         self._picture_types: list[np.ndarray] = []
@@ -82,6 +84,7 @@ class Entry:
         """
         self._shard._spool_rows(coded.rows)
         self._sizes.extend(row.size for row in coded.rows)
+        self._hashes.extend(map(row_hash, coded.rows))
         self.bytes += sum(row.nbytes for row in coded.rows)
         self.values += coded.values
         self.clipped += coded.clipped
@@ -140,6 +143,7 @@ class ShardWriter:
         self._names: set[bytes] = set()
         self._rows = self._frames = 0
         self._sizes: list[np.ndarray] = [np.zeros(1, np.int64)]
+        self._hashes: list[np.ndarray] = [np.zeros(0, np.uint64)]
         self._valid: list[np.ndarray] = []
         self._seconds: list[np.ndarray] = []
         self._picture_types: list[np.ndarray] = []
@@ -216,6 +220,7 @@ class ShardWriter:
         self._names.add(name)
         self._rows, self._frames = self._rows + rows, self._frames + frames
         self._sizes.append(np.array(entry._sizes, np.int64))
+        self._hashes.append(np.array(entry._hashes, np.uint64))
         self._valid.extend(entry._valid)
         self._seconds.extend(entry._seconds)
         self._picture_types.extend(entry._picture_types)
@@ -228,15 +233,18 @@ class ShardWriter:
             "seconds": np.concatenate([np.zeros(0), *self._seconds]),
             "picture_types": _bytes(self._picture_types),
             "index": np.array(self._index, index_dtype(self._index)),
+            "row_hashes": np.concatenate(self._hashes),
         }
         if self.modality == "mv":
             columns["valid"] = _bytes(self._valid)
         for name, column in columns.items():
             self._file.create_dataset(name, data=column, track_times=False)
+        hashes = {name: column_hash(column) for name, column in columns.items()}
+        _set_text(self._file, COLUMNS_ATTRIBUTE, json.dumps(hashes, sort_keys=True))
 
     def _metadata_bytes(self) -> int:
         names = index_dtype(self._index).itemsize * (len(self._index) + 1)
-        return 9 * (self._rows + self._frames) + names
+        return 17 * (self._rows + self._frames) + names
 
     def _require_space(self, num_bytes: int) -> None:
         free = shutil.disk_usage(self.path.parent).free

@@ -5,17 +5,25 @@ here: `pipeline extract` builds again what is damaged.
 """
 
 import json
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from .errors import LayoutError, StoreError, StoreNotFound
-from .files import committed, read_commit, read_index, read_manifest
+from .files import (
+    committed,
+    content_hash,
+    read_commit,
+    read_index,
+    read_manifest,
+    require_index,
+)
+from .hashes import column_set_hash
 from .records import INDEX, MANIFEST, Commit, Manifest, Rows, commit_file
 from .schema import LAYOUT
 from .shard_reader import ShardReader
 
-HASH_BLOCK_BYTES = 1 << 22
 DECODE_ROWS = 64
 
 
@@ -83,17 +91,6 @@ def verify(
     return damages
 
 
-def content_hash(path: Path) -> str:
-    """xxh3-128 of a file's content: 32 hexadecimal digits."""
-    import xxhash  # here alone: reading a store needs numpy and h5py only
-
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(HASH_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _expected(folder: Path, manifest: Manifest | None) -> list[tuple[str, int]]:
     if manifest is None:
         return committed(folder)
@@ -115,18 +112,27 @@ def _faults(
                 f"got one of {commit.fingerprint}"
             )
         listed = manifest.modalities[commit.modality].files[commit.shard]
-        if (commit.bytes, commit.xxh3) != (listed.bytes, listed.xxh3):
+        if commit.record != listed:
             yield (
                 f"expected {listed.bytes} bytes {listed.xxh3} as in the manifest, "
                 f"got a commit of {commit.bytes} bytes {commit.xxh3}"
             )
+        recorded = manifest.settings.get(commit.modality)
+        if dict(commit.settings) != recorded:
+            yield (
+                f"expected settings {json.dumps(recorded)} as in the manifest, "
+                f"got {json.dumps(dict(commit.settings))} in the commit"
+            )
     path = folder / commit.file
     try:
-        found = path.stat().st_size
+        state = path.stat()
     except FileNotFoundError:
         yield f"missing: expected a file of {commit.bytes} bytes"
         return
-    if found != commit.bytes:
+    if not stat.S_ISREG(state.st_mode):
+        yield f"expected a file of {commit.bytes} bytes, got something else"
+        return
+    if (found := state.st_size) != commit.bytes:
         what = "truncated" if found < commit.bytes else "too long"
         yield f"{what}: expected {commit.bytes} bytes, got {found}"
         return
@@ -143,6 +149,8 @@ def _faults(
 
 
 def _disagreements(shard: ShardReader, commit: Commit) -> Iterator[str]:
+    if (columns := column_set_hash(shard.columns)) != commit.columns:
+        yield f"expected columns {commit.columns} as in the commit, got {columns}"
     if shard.codec.to_dict() != dict(commit.codec):
         codecs = json.dumps(dict(commit.codec)), json.dumps(shard.codec.to_dict())
         yield f"expected codec {codecs[0]} as in the commit, got {codecs[1]}"
@@ -196,6 +204,12 @@ def _index_damages(
         for (modality, shard), commit in commits.items()
         for video in commit.videos
     }
+    try:
+        require_index(folder, manifest)
+    except LayoutError as error:
+        yield Damage(INDEX, None, None, str(error))
+        if not (folder / INDEX).is_file():
+            return
     count = 0
     try:
         for record in read_index(folder):

@@ -228,7 +228,7 @@ def test_a_damaged_row_is_refused(codec):
         with pytest.raises(LayoutError, match="expected a whole JPEG"):
             codec.decode(damaged, 16, 16)
     hollow = np.concatenate([row[:4], row[-2:]])
-    with pytest.raises(LayoutError, match="expected a JPEG of .*got none"):
+    with pytest.raises(LayoutError, match="expected the header of a baseline JPEG"):
         codec.decode(hollow, 16, 16)
     with pytest.raises(LayoutError, match="expected a JPEG of .*got one of"):
         codec.decode(row, 64, 64)

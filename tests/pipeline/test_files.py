@@ -15,6 +15,7 @@ from pipeline.store.files import (
     write_json,
 )
 from pipeline.store.records import commit_file, shard_file
+from pipeline.store.sealing import write_sealed
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,7 @@ def store(built, tmp_path):
 
 
 def edit(path, **changes):
-    value = json.loads(path.read_text())
-    path.write_text(json.dumps(value | changes))
+    write_sealed(path, json.loads(path.read_text()) | changes)
 
 
 def test_names_count_from_zero():
@@ -114,7 +114,7 @@ def test_another_layout_is_refused(store, version):
 def test_no_name_leads_out_of_the_store(store, name):
     value = json.loads((store / "manifest.json").read_text())
     value["modalities"]["flow"]["files"][0]["file"] = name
-    write_json(store / "manifest.json", value)
+    write_sealed(store / "manifest.json", value)
     with pytest.raises(LayoutError, match="expected file flow-00000-of-00002.h5, got"):
         read_manifest(store)
     edit(store / commit_file("flow", 0), file=name)

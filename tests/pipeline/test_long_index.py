@@ -6,7 +6,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from tiny_store import write_store
+from tiny_store import seal_manifest, write_store
 
 from pipeline.store import LayoutError, Store, long_index, reader
 
@@ -25,6 +25,7 @@ def rewrite(folder: Path, **changes: object) -> None:
     lines = path.read_text().splitlines()
     lines[0] = json.dumps(json.loads(lines[0]) | changes)
     path.write_text("\n".join(lines) + "\n")
+    seal_manifest(folder)
 
 
 def test_videos_are_found_by_place_and_by_id(folder, monkeypatch):
@@ -54,9 +55,11 @@ def test_ids_are_read_as_json_has_them(folder):
         for line, name in zip(path.read_text().splitlines(), names, strict=True)
     ]
     path.write_text("\n".join(map(json.dumps, lines)))
+    seal_manifest(folder)
     assert [video.id for video in Store(folder).videos()] == names
     lines[1]["splits"] = {"id": "train"}
     path.write_text("\n".join(map(json.dumps, lines)))
+    seal_manifest(folder)
     store = Store(folder)
     assert store.video(names[1]).splits == {"id": "train"}
     assert store.video(names[3]).id == names[3]
@@ -71,9 +74,11 @@ def test_what_is_wrong_with_the_whole_is_said_at_once(folder):
         Store(folder)
     path = folder / "index.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    seal_manifest(folder)
     with pytest.raises(LayoutError, match="expected 4 videos in the index, got 3"):
         Store(folder)
     path.write_text("{}\n" * 4)
+    seal_manifest(folder)
     with pytest.raises(LayoutError, match="index.jsonl:1: expected a video"):
         Store(folder)
 
@@ -108,8 +113,7 @@ def test_an_index_that_was_replaced_meanwhile_is_noticed(folder):
 def test_lines_of_a_half_added_modality_are_not_seen(folder):
     """More lines than the manifest admits: an interrupted run has added them."""
     rewrite(folder, rows={"rgb": [0, 0, 1]})
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"videos": 3}))
+    seal_manifest(folder, videos=3)
     assert [video.id for video in Store(folder).videos()] == ["b", "c/d", "e"]
 
 
@@ -120,8 +124,7 @@ def test_it_takes_little_memory(folder):
     with path.open("w") as file:
         for k in range(count):
             file.write(json.dumps(record | {"id": f"c/video_{k:05d}"}) + "\n")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"videos": count}))
+    seal_manifest(folder, videos=count)
     tracemalloc.start()
     try:
         store = Store(folder)

@@ -22,17 +22,18 @@ from pipeline.store import (
     motion_wheel,
 )
 from pipeline.store.codecs import default_codec
-from pipeline.store.files import write_index, write_json
+from pipeline.store.files import write_index
 from pipeline.store.records import (
     MANIFEST,
-    FileRecord,
     IndexRecord,
     Manifest,
     ModalityRecord,
     Rows,
     shard_file,
 )
+from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter
+from pipeline.store.shard_reader import file_record
 
 RIGHT, DOWN, LEFT, UP = (3.0, 0.0), (0.0, 3.0), (-3.0, 0.0), (0.0, -3.0)
 HASH = "0" * 32
@@ -54,8 +55,7 @@ def write_store(folder: Path, arrays: dict[str, np.ndarray], *, frames: int) -> 
         ):
             entry.append(values, valid if modality == "mv" else None)
             entry.append_frames(np.arange(frames) / 25, np.full(frames, ord("P")))
-        size = (folder / name).stat().st_size
-        files = (FileRecord(file=name, bytes=size, xxh3=HASH),)
+        files = (file_record(folder / name, modality=modality),)
         records[modality] = ModalityRecord(codec=codec.to_dict(), files=files)
         rows[modality] = Rows(0, 0, len(values))
     video = IndexRecord(
@@ -75,7 +75,7 @@ def write_store(folder: Path, arrays: dict[str, np.ndarray], *, frames: int) -> 
         clipped_share=None,
         rows=rows,
     )
-    write_index(folder, [video])
+    xxh3 = write_index(folder, [video])
     manifest = Manifest(
         dataset="folder",
         classes=("a",),
@@ -86,8 +86,9 @@ def write_store(folder: Path, arrays: dict[str, np.ndarray], *, frames: int) -> 
         shards=1,
         modalities=records,
         videos=1,
+        index=(xxh3,),
     )
-    write_json(folder / MANIFEST, manifest.to_dict())
+    write_sealed(folder / MANIFEST, manifest.to_dict())
     return folder
 
 

@@ -39,7 +39,7 @@ def test_two_thousand_videos_are_planned_published_merged_and_read(
 
 def test_merging_holds_no_index(tmp_path, no_power_cut):
     store = tmp_path / "store"
-    count = 500
+    count = 1_000
     dataset = fake_data_set(count, tmp_path)
     plan = store_plan(dataset, SETTINGS, out=store)
     prepare(store)

@@ -180,7 +180,7 @@ def test_an_interrupted_renewal_of_the_plan_goes_on(
     for after in range(7):  # six commits, then the plan
         with monkeypatch.context() as patch:
             written = iter(range(after))
-            real = resume.write_json
+            real = resume.write_sealed
 
             def fails(*given, written=written, real=real):
                 if next(written, None) is None:
@@ -190,7 +190,7 @@ def test_an_interrupted_renewal_of_the_plan_goes_on(
             def stops(*given):
                 raise KeyboardInterrupt
 
-            patch.setattr(resume, "write_json", fails)
+            patch.setattr(resume, "write_sealed", fails)
             patch.setattr(resume, "write_plan", stops)
             with pytest.raises(KeyboardInterrupt):
                 extract(data_set(videos), RGB_MV, out=out, execution=HERE)

@@ -27,7 +27,8 @@ from pipeline.store.records import (
     commit_file,
     shard_file,
 )
-from pipeline.store.schema import DATASETS, INDEX_FIELDS
+from pipeline.store.schema import COLUMNS_ATTRIBUTE, DATASETS, INDEX_FIELDS
+from pipeline.store.sealing import CHECKSUM
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "storage_layout.md").read_text()
@@ -103,6 +104,7 @@ def test_data_sets_are_those_of_the_code_and_of_the_files(store):
                 "seconds": frames,
                 "picture_types": frames,
                 "index": 2,
+                "row_hashes": rows,
             }
             for name, dataset in file.items():
                 if name != "index":
@@ -131,6 +133,8 @@ def test_attributes_are_those_of_the_files(store):
             assert sorted(file.attrs) == sorted(names("attribute of the root group"))
             assert file.attrs["layout_version"].dtype == np.int64
             assert file.attrs["modality"].decode() == modality
+            hashes = json.loads(file.attrs[COLUMNS_ATTRIBUTE])
+            assert hashes.keys() == set(file) - {"data"}
             codec = json.loads(file.attrs["codec"])
             assert codec == default_codec(modality).to_dict()
 
@@ -176,7 +180,8 @@ def test_formulas_of_flow_are_those_of_the_code(curve):
 def test_fields_of_texts_are_those_of_the_code_and_of_the_files(
     store, heading, kind, path
 ):
-    assert names(heading) == [field.name for field in fields(kind)]
+    own = [CHECKSUM] if kind in (Manifest, Commit) else []
+    assert names(heading) == own + [field.name for field in fields(kind)]
     first = json.JSONDecoder().raw_decode((store / path).read_text())[0]
     assert sorted(first) == sorted(names(heading))
 
@@ -226,7 +231,16 @@ def test_the_example_runs_by_itself_and_uses_nothing_of_ours(store):
         if isinstance(node, ast.Import)
         for name in node.names
     } | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported == {"json", "sys", "itertools", "pathlib", "cv2", "h5py", "numpy"}
+    assert imported == {
+        "json",
+        "sys",
+        "itertools",
+        "pathlib",
+        "cv2",
+        "h5py",
+        "numpy",
+        "xxhash",
+    }
     printed = subprocess.check_output(
         [sys.executable, str(EXAMPLE), str(store)], text=True
     )

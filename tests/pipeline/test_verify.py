@@ -3,12 +3,15 @@ import shutil
 
 import h5py
 import pytest
-from tiny_store import write_store
+from tiny_store import rehash, seal_manifest, write_store
 
 from pipeline.store import StoreNotFound, verify
-from pipeline.store.files import read_commit, write_json
+from pipeline.store.files import content_hash, read_commit
+from pipeline.store.hashes import column_set_hash
 from pipeline.store.records import Commit, commit_file
-from pipeline.store.verify import Damage, content_hash
+from pipeline.store.sealing import write_sealed
+from pipeline.store.shard_reader import _text
+from pipeline.store.verify import Damage
 
 SHARDS = [{"b": 7, "a": 1}, {"c": 3, "e": 2}]
 
@@ -35,10 +38,13 @@ def publish_again(store, modality: str, shard: int) -> None:
     assert isinstance(commit, Commit)
     path = store / commit.file
     now = {"bytes": path.stat().st_size, "xxh3": content_hash(path)}
-    write_json(store / commit_file(modality, shard), commit.to_dict() | now)
+    if h5py.is_hdf5(path):
+        with h5py.File(path) as file:
+            now["columns"] = column_set_hash(_text(file.attrs["columns"]))
+    write_sealed(store / commit_file(modality, shard), commit.to_dict() | now)
     manifest = json.loads((store / "manifest.json").read_text())
     manifest["modalities"][modality]["files"][shard] |= now
-    write_json(store / "manifest.json", manifest)
+    write_sealed(store / "manifest.json", manifest)
 
 
 @pytest.mark.parametrize("decode", [False, True])
@@ -98,12 +104,14 @@ def test_an_index_that_disagrees_with_the_commit_is_named(store):
         rows = file["index"][:]
         rows["frames"][0] = 6
         file["index"][:] = rows
+    rehash(store / "mv-00000-of-00002.h5")
     publish_again(store, "mv", 0)
     assert only(verify(store)).reason.startswith("index: b: expected {'first': 0, ")
 
     with h5py.File(store / "mv-00000-of-00002.h5", "a") as file:
         rows["id"][0] = b"z"
         file["index"][:] = rows
+    rehash(store / "mv-00000-of-00002.h5")
     publish_again(store, "mv", 0)
     reason = only(verify(store)).reason
     assert reason == "index: expected the 2 videos of the commit, not so: b"
@@ -119,6 +127,7 @@ def test_a_codec_that_disagrees_with_the_commit_is_named(store):
 def test_a_row_that_does_not_decode_is_found_on_request(store):
     with h5py.File(store / "rgb-00000-of-00002.h5", "a") as file:
         file["data"][file["offsets"][3]] = 0  # third row of b, and its first byte
+    rehash(store / "rgb-00000-of-00002.h5")
     publish_again(store, "rgb", 0)
     assert verify(store) == []
     damage = only(verify(store, decode=True))
@@ -148,7 +157,7 @@ def test_a_commit_that_is_damaged_is_named(store):
 
 def test_a_commit_of_another_store_is_named(store):
     commit = read_commit(store, "mv", 1).to_dict()
-    write_json(store / commit_file("mv", 1), commit | {"fingerprint": "beef"})
+    write_sealed(store / commit_file("mv", 1), commit | {"fingerprint": "beef"})
     reason = only(verify(store)).reason
     assert reason == "expected a commit of the store f00d, got one of beef"
 
@@ -156,7 +165,7 @@ def test_a_commit_of_another_store_is_named(store):
 def test_a_manifest_that_disagrees_with_a_commit_is_named(store):
     manifest = json.loads((store / "manifest.json").read_text())
     manifest["modalities"]["mv"]["files"][1]["xxh3"] = "0" * 32
-    write_json(store / "manifest.json", manifest)
+    write_sealed(store / "manifest.json", manifest)
     damage = only(verify(store))
     assert damage[:3] == ("mv-00001-of-00002.h5", "mv", 1)
     assert "as in the manifest" in damage.reason
@@ -168,6 +177,7 @@ def test_lines_of_the_index_that_disagree_are_named(store):
     wrong = json.loads(lines[1])  # b
     wrong["height"] = 36
     index.write_text(lines[0] + json.dumps(wrong) + "\n" + lines[2])
+    seal_manifest(store)
     reasons = [damage.reason for damage in verify(store)]
     assert sorted(reasons[:3]) + reasons[3:] == [
         "b: flow: expected what its commit says",
@@ -179,6 +189,7 @@ def test_lines_of_the_index_that_disagree_are_named(store):
         "expected 4 videos, got 3",
     ]
     index.write_text("{\n")
+    seal_manifest(store)
     damage = only(verify(store))
     assert damage[:3] == ("index.jsonl", None, None)
     index.unlink()
@@ -190,7 +201,7 @@ def test_lines_of_the_index_that_disagree_are_named(store):
 def test_a_modality_that_is_only_half_added_is_no_damage(store):
     manifest = json.loads((store / "manifest.json").read_text())
     del manifest["modalities"]["flow"]
-    write_json(store / "manifest.json", manifest)
+    write_sealed(store / "manifest.json", manifest)
     assert verify(store) == []
 
 
@@ -208,7 +219,7 @@ def test_an_unfinished_store_is_looked_at_as_far_as_it_goes(store):
 
 def test_a_manifest_of_another_layout_is_named(store):
     manifest = json.loads((store / "manifest.json").read_text())
-    write_json(store / "manifest.json", manifest | {"layout_version": 2})
+    write_sealed(store / "manifest.json", manifest | {"layout_version": 2})
     damage = only(verify(store))
     assert damage[:3] == ("manifest.json", None, None)
     assert "expected layout 1, got 2" in damage.reason

@@ -1,17 +1,21 @@
 """A finished store of a few made-up videos, written with the parts under test."""
 
+import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from pipeline.store.codecs import default_codec
-from pipeline.store.files import write_index, write_json
+from pipeline.store.files import content_hash, write_index
+from pipeline.store.hashes import column_hash, row_hash
 from pipeline.store.records import (
     COMMITS,
+    INDEX,
     MANIFEST,
     Commit,
-    FileRecord,
     IndexRecord,
     Manifest,
     ModalityRecord,
@@ -21,8 +25,9 @@ from pipeline.store.records import (
     shard_file,
 )
 from pipeline.store.schema import MODALITIES, cells
+from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter
-from pipeline.store.verify import content_hash
+from pipeline.store.shard_reader import file_record
 
 CLASSES = ("jump", "run")
 PICTURES = np.frombuffer(b"IPPBPP?PPPPP", np.uint8)
@@ -42,6 +47,23 @@ def arrays(frames: int, *, height: int, width: int, seed: int) -> dict[str, np.n
     valid = random.random(frames - 1) < 0.8
     mv[~valid] = 0
     return {"rgb": rgb, "flow": flow.astype(np.float32), "mv": mv, "mv_valid": valid}
+
+
+def seal_manifest(folder: Path, **changes: object) -> None:
+    """Let the manifest agree with an index that was changed on purpose, and more."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["index"] = [content_hash(folder / INDEX)]
+    write_sealed(folder / MANIFEST, manifest | changes)
+
+
+def rehash(path: Path) -> None:
+    """Let the hashes in a shard file agree with what was changed on purpose."""
+    with h5py.File(path, "a") as file:
+        ends, data = file["offsets"][:], file["data"][:]
+        rows = [data[first:stop] for first, stop in pairwise(ends)]
+        file["row_hashes"][:] = list(map(row_hash, rows))
+        columns = {name: column_hash(file[name][:]) for name in file if name != "data"}
+        file.attrs["columns"] = json.dumps(columns, sort_keys=True)
 
 
 def write_store(
@@ -94,22 +116,19 @@ def write_store(
                     rows.setdefault(video_id, {})[modality] = Rows(
                         shard, first, entry.rows
                     )
-            file = FileRecord(
-                name, (folder / name).stat().st_size, content_hash(folder / name)
-            )
+            file = file_record(folder / name, modality=modality)
             files.append(file)
             commit = Commit(
                 fingerprint="f00d",
                 modality=modality,
                 shard=shard,
                 shards=len(shards),
-                file=file.file,
-                bytes=file.bytes,
-                xxh3=file.xxh3,
+                **file._asdict(),
                 codec=codec.to_dict(),
+                settings={"codec": codec.to_dict()},
                 videos=tuple(stored),
             )
-            write_json(folder / commit_file(modality, shard), commit.to_dict())
+            write_sealed(folder / commit_file(modality, shard), commit.to_dict())
         kept[modality] = ModalityRecord(codec=codec.to_dict(), files=tuple(files))
     index = [
         IndexRecord(
@@ -131,17 +150,19 @@ def write_store(
         )
         for number, record in enumerate(records.values())
     ]
-    write_index(folder, index)
+    xxh3 = write_index(folder, index)
     manifest = Manifest(
         dataset="list",
         classes=CLASSES,
         splits={"split1": "official"},
         mirror_safe=False,
-        settings={"common": {"short_side": height}},
+        settings={"common": {"short_side": height}}
+        | {name: {"codec": dict(record.codec)} for name, record in kept.items()},
         fingerprint="f00d",
         shards=len(shards),
         modalities=kept,
         videos=len(index),
+        index=(xxh3,),
     )
-    write_json(folder / MANIFEST, manifest.to_dict())
+    write_sealed(folder / MANIFEST, manifest.to_dict())
     return folder

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.store.codecs import default_codec
-from pipeline.store.files import write_index, write_json
+from pipeline.store.files import write_index
 from pipeline.store.records import (
     MANIFEST,
-    FileRecord,
     IndexRecord,
     Manifest,
     ModalityRecord,
@@ -19,7 +18,9 @@ from pipeline.store.records import (
     shard_file,
 )
 from pipeline.store.schema import MODALITIES, cells
+from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter
+from pipeline.store.shard_reader import file_record
 
 HEIGHT, WIDTH = 48, 64
 SPEED = 3.0
@@ -113,8 +114,7 @@ def write_store(
                     )
                 rows[video.id][modality] = Rows(0, first, entry.rows)
                 first += entry.rows
-        size = (folder / name).stat().st_size
-        file = FileRecord(name, size, "ab" * 16)
+        file = file_record(folder / name, modality=modality)
         kept[modality] = ModalityRecord(codec=codec.to_dict(), files=(file,))
     splits = {"1": "official"} if splits is None else splits
     index = [
@@ -137,7 +137,7 @@ def write_store(
         )
         for video in made
     ]
-    write_index(folder, index)
+    xxh3 = write_index(folder, index)
     manifest = Manifest(
         dataset=dataset,
         classes=classes,
@@ -153,6 +153,7 @@ def write_store(
         shards=1,
         modalities=kept,
         videos=len(index),
+        index=(xxh3,),
     )
-    write_json(folder / MANIFEST, manifest.to_dict())
+    write_sealed(folder / MANIFEST, manifest.to_dict())
     return folder
