@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.store import places
 
-from . import checks, folder, hmdb51, listed, thumos14, ucf101
+from . import balance, checks, folder, hmdb51, listed, thumos14, ucf101
 from .errors import DatasetError, DatasetNotFound
 from .holdout import with_holdout
 from .narrow import kept_classes, limited
@@ -64,8 +64,13 @@ def load(
             dataset = limited(dataset, limit)
     if holdout is not None:
         dataset = with_holdout(dataset, holdout, seed=seed)
-    doubles = checks.duplicates(dataset.folder, dataset.videos)
-    return replace(dataset, findings=(*dataset.findings, *doubles))
+    findings = (
+        *balance.trainable(dataset),
+        *dataset.findings,
+        *balance.split_findings(dataset),
+        *checks.duplicates(dataset.folder, dataset.videos),
+    )
+    return replace(dataset, findings=findings)
 
 
 def _read(name: str, place: Path, splits: Path | None, *, by_default: bool) -> DataSet:

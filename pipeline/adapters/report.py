@@ -8,6 +8,8 @@ from pipeline.store import printable
 from .videos import DataSet, Finding
 
 NAMES_SHOWN = 3
+WARNINGS = ("untrainable", "partial")
+"""Kinds of findings that stand first."""
 
 
 def text(dataset: DataSet) -> str:
@@ -18,7 +20,7 @@ def text(dataset: DataSet) -> str:
         f" classes in {groups:,} groups, {_size(dataset)}, in {dataset.folder}"
     )
     lines = [headline]
-    warnings = [finding for finding in dataset.findings if finding.kind == "partial"]
+    warnings = [finding for finding in dataset.findings if finding.kind in WARNINGS]
     lines += [f"  {_finding(finding)}" for finding in warnings]
     lines += [f"  {fact}" for fact in dataset.facts]
     for split, parts in _split_counts(dataset).items():
@@ -112,7 +114,7 @@ def _class_lines(dataset: DataSet) -> list[str]:
 
 
 def _finding(finding: Finding) -> str:
-    kind = "warning" if finding.kind == "partial" else finding.kind
+    kind = "warning" if finding.kind in WARNINGS else finding.kind
     names = ", ".join(finding.names[:NAMES_SHOWN])
     if len(finding.names) > NAMES_SHOWN:
         names += f" and {len(finding.names) - NAMES_SHOWN:,} more"

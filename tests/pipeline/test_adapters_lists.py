@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters import DatasetError, DatasetNotFound, lists, load
+from pipeline.adapters import DatasetError, DatasetNotFound, lists, load, report
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +141,8 @@ def test_videos_directly_in_the_folder_are_unlabelled(tmp_path):
     dataset = load("folder", videos=put(tmp_path, "a.mp4", "b.mp4"))
     assert dataset.classes == ()
     assert labels(dataset) == {"a": [], "b": []}
-    assert kinds(dataset) == {"unlabelled": ("a.mp4", "b.mp4")}
+    assert kinds(dataset) == {"untrainable": (), "unlabelled": ("a.mp4", "b.mp4")}
+    assert "warning: no class: training on" in report.text(dataset).splitlines()[1]
 
 
 def test_classes_one_folder_deeper_are_found(tmp_path):
@@ -221,7 +222,7 @@ def test_a_table_gives_labels_splits_and_groups(tmp_path):
     }
     assert [video.group for video in dataset.videos] == ["ann", "bob", "ann"]
     assert dataset.splits == {"1": "lists", "b": "lists"}
-    assert kinds(dataset) == {"unexpected": ("d.mp4",)}
+    assert kinds(dataset)["unexpected"] == ("d.mp4",)
 
 
 def test_validation_videos_are_unused_where_there_are_test_videos(videos, tmp_path):

@@ -69,7 +69,9 @@ def test_ucf101_is_found_in_any_folder(tmp_path, ucf_lists, layout):
         "v_YoYo_g08_c01": "train",
     }
     assert [video.group for video in dataset.videos][-1] == "v_YoYo_g08"
-    assert dataset.findings == ()
+    assert [each.text for each in dataset.findings] == [
+        "classes with train videos and without test videos in split 1: 1"
+    ]
     assert dataset.splits == {"1": "lists"}, "these are not the official lists in full"
 
 
