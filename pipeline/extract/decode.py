@@ -18,7 +18,7 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from .clock import Clock
+from .clock import REPEATED_EACH, Clock
 from .errors import DecodeError, NotAVideo
 from .extent import missing_bytes
 from .kinds import kind_of
@@ -44,6 +44,9 @@ WIDEST_PIXEL = 4
 
 TIME_STAMPS_JUMP = 0x200
 """AVFMT_TS_DISCONT, of streams that may be recordings joined."""
+
+LOWEST_RATE, HIGHEST_RATE = 0.01, 10_000
+"""Frames per second; beyond, a stated rate is nonsense."""
 
 UNKNOWN_RATE = 25.0
 """Where neither header nor stream says how many frames a second has."""
@@ -286,10 +289,12 @@ def _best_stream(container: InputContainer) -> VideoStream:
 
 
 def _rate(stream: VideoStream) -> float:
-    for rate in (stream.average_rate, stream.guessed_rate):
-        if rate and rate > 0:
-            return float(rate)
-    return UNKNOWN_RATE
+    """Average frames per second, unless damaged time stamps have made it absurd."""
+    stated = [stream.average_rate, stream.guessed_rate]
+    likely = [rate for rate in stated if rate and LOWEST_RATE <= rate <= HIGHEST_RATE]
+    if len(likely) == 2 and likely[0] * REPEATED_EACH < likely[1]:
+        del likely[0]
+    return float(likely[0]) if likely else UNKNOWN_RATE
 
 
 def _check_readable(path: Path) -> None:

@@ -283,6 +283,24 @@ def test_changing_intervals_are_kept(tmp_path: Path):
     np.testing.assert_allclose(seconds, [0, 0.04, 0.08, 0.5, 0.51, 2.5], atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("times", "rate"),
+    (
+        ([0, 40, 80, 120, 160, 200], 25),
+        ([0, 40, 80, 120, 160, 3_600_000], 25),  # a damaged time stamp
+        ([0, 10_000, 20_000, 30_000, 40_000, 50_000], 0.1),  # a slow recording
+    ),
+)
+def test_a_damaged_time_stamp_does_not_make_a_video_last_for_years(
+    tmp_path: Path, times, rate
+):
+    """The rate of an MP4 is the number of its frames for what their stamps say it lasts."""
+    frames = rgb_frames(numbered(6))
+    path = encode(tmp_path / "v.mp4", frames, options=LAST_FRAME_ONLY, times=times)
+    with open_video(path) as video:
+        assert rate / 1.3 < video.rate < rate * 1.3
+
+
 def test_a_truncated_file_keeps_what_decodes(tmp_path: Path):
     noise = np.random.default_rng(0).integers(0, 256, (20, 64, 96, 3), np.uint8)
     whole = encode(tmp_path / "v.mkv", rgb_frames(noise), options=LAST_FRAME_ONLY)
