@@ -78,9 +78,10 @@ def _how(results: dict[str, Any]) -> Iterator[str]:
 
 def evaluation_text(told: dict[str, Any], *, title: str) -> str:
     """A page for one evaluation."""
+    others = [told["store"]] if "store" in told else []
     lines = [
         f"{title}: {told['part'].replace('_', ' ')} part, {split_text(told['split'])}",
-        *([f"  on another store: {told['store']['folder']}"] * ("store" in told)),
+        *(f"  on another store: {other['folder']}" for other in others),
         *(f"  not as at training: {line}" for line in told.get("differ", ())),
         accuracy_line(told["part"].replace("_", " "), told["result"]),
         *class_lines(told["result"]),
