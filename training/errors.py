@@ -4,6 +4,8 @@ TrainingError
 ├── DataError         a store lacks what a run needs; also a ValueError
 ├── RecipeError       settings that do not fit each other or the networks; also a ValueError
 ├── RunError          a run folder is something else; also a ValueError
+├── WriteError        a file of a run cannot be written; also an OSError
+├── DamagedFile       a file has changed since it was written; also a ValueError
 ├── CheckpointError   a file is not the checkpoint or the weights it should be; also a ValueError
 ├── MachineError      the machine lacks what was asked for; also a RuntimeError
 ├── FirstFailed       another process of a run failed, and says why
@@ -26,6 +28,17 @@ class RecipeError(TrainingError, ValueError):
 
 class RunError(TrainingError, ValueError):
     """A run folder holds another run, or none."""
+
+
+class WriteError(TrainingError, OSError):
+    """A file of a run cannot be written. What stood there before is still there."""
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in self.args)
+
+
+class DamagedFile(TrainingError, ValueError):
+    """A file is empty, was cut, or has changed since it was written."""
 
 
 class CheckpointError(TrainingError, ValueError):

@@ -3,24 +3,31 @@
 V videos, K classes. numpy only: fusion, comparison and reports need no network.
 """
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from pipeline.store import replacing
-
 from . import metrics
+from .arrays import read_arrays, write_arrays
 from .errors import RunError
 
 Aggregate = Literal["logits", "softmax"]
 
 TEXTS = ("aggregate", "part", "split")
 ARRAYS = ("labels", "logits", "softmax")
+KINDS = {
+    "labels": ("i8", 1),
+    "logits": ("f8", 2),
+    "softmax": ("f8", 2),
+    "relevant": ("b1", 2),
+    "ids": ("U", 1),
+    "classes": ("U", 1),
+} | dict.fromkeys(TEXTS, ("U", 0))
+"""Array -> its type and its number of axes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,7 +113,11 @@ class Scores:
         )
 
     def save(self, path: Path) -> None:
-        """As an .npz without pickles, whole or not at all."""
+        """As an .npz without pickles, with its hash; whole or not at all.
+
+        Raises:
+            WriteError: it cannot be written; the file before is still there.
+        """
         values = {name: getattr(self, name) for name in ARRAYS}
         values |= {name: np.array(getattr(self, name), "U") for name in TEXTS}
         values |= {
@@ -115,26 +126,24 @@ class Scores:
         }
         if self.relevant is not None:
             values["relevant"] = self.relevant
-        with replacing(path) as file:
-            np.savez(file, **values)
+        write_arrays(path, values)
 
     @classmethod
     def load(cls, path: Path) -> "Scores":
         """
         Raises:
-            RunError: no such file, or not of scores.
+            RunError: no such file, or not of scores, or one that has changed.
         """
+        found = read_arrays(path, KINDS, optional=("relevant",), what="scores")
+        values: dict[str, Any] = {name: found[name] for name in ARRAYS}
+        values |= {name: str(found[name]) for name in TEXTS}
         try:
-            with open(path, "rb") as opened, np.load(opened) as file:
-                values: dict[str, Any] = {name: file[name] for name in ARRAYS}
-                values |= {name: str(file[name]) for name in TEXTS}
-                for name in ("ids", "classes"):
-                    values[name] = tuple(file[name].tolist())
-                return cls(relevant=file.get("relevant"), **values)
-        except FileNotFoundError:
-            raise RunError(f"{path}: expected scores, but there is no file") from None
-        except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile):
-            raise RunError(f"{path}: expected scores, got something else") from None
+            values |= {name: tuple(found[name].tolist()) for name in ("ids", "classes")}
+            scores = cls(relevant=found.get("relevant"), **values)
+            _check_values(scores)
+            return scores
+        except ValueError as error:
+            raise RunError(f"{path}: {error}") from None
 
 
 def together(*several: Scores) -> tuple[Scores, ...]:
@@ -199,6 +208,25 @@ def cross_entropy(scores: np.ndarray, truth: np.ndarray, *, logits: bool) -> flo
     if truth.ndim == 2:
         return float(-((logs * truth).sum(axis=1) / truth.sum(axis=1)).mean())
     return float(-np.take_along_axis(logs, truth[:, None], axis=1).mean())
+
+
+def _check_values(scores: Scores) -> None:
+    """
+    Raises:
+        ValueError: a value is not one that a network could have had.
+    """
+    classes = scores.logits.shape[1]
+    if not (np.isfinite(scores.logits).all() and np.isfinite(scores.softmax).all()):
+        raise ValueError("expected finite scores, got others")
+    if len(set(scores.ids)) != len(scores.ids):
+        raise ValueError("expected scores of different videos, got one twice")
+    if not ((scores.labels >= -1) & (scores.labels < classes)).all():
+        raise ValueError(
+            f"expected labels from -1 to {classes - 1}, got {scores.labels.min()} to"
+            f" {scores.labels.max()}"
+        )
+    if scores.aggregate not in get_args(Aggregate):
+        raise ValueError(f"expected logits or softmax, got {scores.aggregate!r}")
 
 
 def _targets(scores: Scores) -> np.ndarray:

@@ -210,7 +210,8 @@ def test_checkpoint_comes_back_and_is_replaced_whole(tmp_path):
         checkpoint.save(path, state)
     loaded = checkpoint.load(path)
     assert loaded["w"].tolist() == [2, 2] and loaded["n"] == {"a": 3, "b": None}
-    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert checkpoint.load(checkpoint.before(path))["w"].tolist() == [1, 1]
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_failing_save_leaves_the_one_before(tmp_path):
@@ -309,7 +310,7 @@ def test_folders_that_are_something_else_are_left_alone(tmp_path):
     with pytest.raises(RunError, match="recipe.json: expected JSON"):
         Run(tmp_path).decided()
     (tmp_path / "recipe.json").write_text("[]")
-    with pytest.raises(RunError, match="expected the recipe of a run"):
+    with pytest.raises(RunError, match="recipe.json: expected an object, got a list"):
         Run(tmp_path).decided()
 
 
@@ -317,9 +318,9 @@ def test_lines_after_a_checkpoint_are_forgotten(tmp_path):
     run = Run.open(tmp_path / "run", {}, machine={})
     assert run.metrics() == []
     run.log(kind="steps", epoch=0, step=2)
-    run.log(kind="epoch", epoch=0, step=4)
+    run.log(kind="epoch", epoch=0, step=4, seconds=1.0, waited=0.0)
     run.log(kind="steps", epoch=1, step=6)
-    run.log(kind="epoch", epoch=1, step=8)
+    run.log(kind="epoch", epoch=1, step=8, seconds=1.0, waited=0.0)
     with open(run.path("metrics.jsonl"), "a") as file:
         file.write('{"kind": "st')  # the process was killed here
     assert len(run.metrics()) == 4

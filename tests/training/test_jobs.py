@@ -72,6 +72,7 @@ def test_a_2d_net_starts_from_a_file_and_is_found_again(store, tmp_path):
 
 def test_a_run_says_everything(store, teacher):
     assert sorted(path.name for path in teacher.folder.iterdir()) == [
+        "_logs",
         "checkpoint.pt",
         "learned_from.json",
         "metrics.jsonl",

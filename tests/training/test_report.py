@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from made_runs import CLASSES, hits, made_run
 
+from training.arrays import write_arrays
 from training.errors import RunError
 from training.recipes import SYSTEMS
 from training.report import figures
@@ -241,7 +242,8 @@ def test_the_html_is_one_whole_file_for_light_and_dark(tmp_path):
     out.mkdir()
     filters = np.random.default_rng(0).normal(size=(4, 3, 3))
     frames = np.zeros((2, 8, 12, 3), np.uint8)
-    np.savez(out / "figures.npz", filters_dtmv=filters, example_frame=frames)
+    arrays = {"filters_dtmv": filters.astype(np.float32), "example_frame": frames}
+    write_arrays(out / "figures.npz", arrays)
     page = report_of(folders, out).read_text()
     tags = Tags()
     tags.feed(page.replace("<!doctype html>", ""))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.arrays import write_arrays
 from training.errors import RunError
 from training.jobs.evaluate import assessment
 from training.scores import Scores, cross_entropy, for_fitting, together
@@ -107,15 +108,13 @@ def test_files_that_are_no_scores_are_refused(tmp_path):
     whole = path.read_bytes()
     for damaged in (b"", b"text", whole[: len(whole) // 2]):
         path.write_bytes(damaged)
-        with pytest.raises(
-            RunError, match="s.npz: expected scores, got something else"
-        ):
+        with pytest.raises(RunError, match="s.npz: expected scores: the file is"):
             Scores.load(path)
-    np.savez(path, ids=np.array(["a"]), labels=np.array([0]))
-    with pytest.raises(RunError, match="expected scores, got something else"):
+    write_arrays(path, {"ids": np.array(["a"]), "labels": np.array([0])})
+    with pytest.raises(RunError, match="s.npz: expected scores, got no logits"):
         Scores.load(path)
     np.savez(path, ids=np.array(["a"], object))
-    with pytest.raises(RunError, match="expected scores, got something else"):
+    with pytest.raises(RunError, match="expected scores: the file is .* something"):
         Scores.load(path)
 
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from training.engine.checkpoint import save_weights
 from training.errors import CheckpointError, RecipeError
 from training.models.backbones import BackboneConfig, build_backbone
 from training.models.weights import (
@@ -150,9 +151,12 @@ def test_files_that_are_no_weights_are_refused(tmp_path):
     path.write_bytes(b"not weights at all")
     with pytest.raises(CheckpointError, match="expected weights saved by a training"):
         read_weights(path)
-    torch.save({"weights": [1, 2]}, path)
+    torch.save(tiny().state_dict(), path)
+    with pytest.raises(CheckpointError, match="the hash at its end is missing"):
+        read_weights(path)
+    save_weights(path, {"weights": [1, 2]})
     with pytest.raises(CheckpointError, match="expected named tensors"):
         read_weights(path)
-    torch.save(tiny(), path)  # a whole pickled object: would have to be executed
+    save_weights(path, tiny())  # a whole pickled object: would have to be executed
     with pytest.raises(CheckpointError, match="expected weights saved by a training"):
         read_weights(path)

@@ -1,5 +1,9 @@
-"""The state of a run in one file: complete or absent, and read without executing it."""
+"""The state of a run in one file, and the one before: read without executing anything."""
 
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -7,20 +11,82 @@ import torch
 
 from pipeline.store import replacing
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, DamagedFile
+from ..run_files import not_written, write_bytes
 from ..saved import read_saved
+from ..sealed import checked_seal, seal
 
 VERSION = 1
+
+
+def save_weights(path: Path, weights: dict[str, Any]) -> None:
+    """Write named tensors, with the file's hash, or nothing at all.
+
+    Raises:
+        WriteError: the file cannot be written; the one before is still there.
+    """
+    write_bytes(path, _packed(weights))
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write tensors, numbers, strings and dictionaries of them, or nothing at all.
 
     The file gets its name after it is complete and on disk, so a killed process
-    leaves the one before.
+    leaves the one before; and that one is kept beside it, under `before`.
+
+    Raises:
+        WriteError: the file cannot be written; the one before is still there.
     """
-    with replacing(path) as file:
-        torch.save(state, file)
+    data = _packed(state)
+    try:
+        with replacing(path) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            if path.exists():
+                os.replace(path, before(path))
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
+def before(path: Path) -> Path:
+    """Where the checkpoint lies that was the last one before that of `path`."""
+    return path.with_name(f"{path.stem}_before{path.suffix}")
+
+
+def newest(path: Path, say: Callable[[str], None] = lambda text: None) -> bool:
+    """Whether there is a checkpoint at `path`, once it is the newest that is whole.
+
+    Args:
+        say: told where a damaged one has to be given up for the one before.
+
+    Raises:
+        CheckpointError: there is none that is whole.
+        OSError: one cannot be read.
+    """
+    older = before(path)
+    if not path.exists() and not older.exists():
+        return False
+    try:
+        if path.exists():
+            checked_seal(path)
+            return True
+    except DamagedFile as error:
+        if not _whole(older):
+            beside = " and so is the one before" if older.exists() else ""
+            raise CheckpointError(
+                f"{path}: expected a checkpoint of a training:"
+                f" {str(error).removeprefix(f'{path}: ')}{beside}: remove"
+                f" {path.parent} to begin again"
+            ) from None
+        say(f"{error}: goes on from the checkpoint before it")
+    if not _whole(older):
+        raise CheckpointError(
+            f"{older}: expected a checkpoint of a training, got a damaged file: remove"
+            f" {path.parent} to begin again"
+        )
+    os.replace(older, path)
+    return True
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -38,6 +104,22 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
+@contextmanager
+def of_this_run(path: Path) -> Iterator[None]:
+    """Turns what loading a strange state raises into one line.
+
+    Raises:
+        CheckpointError: the checkpoint is not one of this run.
+    """
+    try:
+        yield
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        raise CheckpointError(
+            f"{path}: expected a checkpoint of this run, got another: {told[-1].strip()}"
+        ) from None
+
+
 def random_state() -> dict[str, Any]:
     """The generators that networks draw from (dropout); clips have their own."""
     state: dict[str, Any] = {"cpu": torch.get_rng_state()}
@@ -51,3 +133,18 @@ def restore_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])
+
+
+def _packed(state: dict[str, Any]) -> memoryview:
+    data = io.BytesIO()
+    torch.save(state, data)
+    seal(data)
+    return data.getbuffer()
+
+
+def _whole(path: Path) -> bool:
+    try:
+        checked_seal(path)
+    except (DamagedFile, FileNotFoundError):
+        return False
+    return True

@@ -7,24 +7,51 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import (
-    Lease,
-    hold,
-    remove_parts,
-    replacing,
-    require_plain_folder,
+from pipeline.store import Lease, hold, remove_parts, require_plain_folder
+
+from ..errors import CheckpointError, DamagedFile, RunError
+from ..run_files import (
+    CHECKPOINT,
+    COMPLETE,
+    CROPS,
+    DECIDED,
+    EPOCH_LINE,
+    LEARNED_FROM,
+    LINE,
+    LOGS,
+    METRICS,
+    RECIPE,
+    RESULTS,
+    SCORES,
+    WEIGHTS,
+    append,
+    check,
+    not_written,
+    parsed,
+    read_bytes,
+    read_json,
+    write_bytes,
+    write_json,
 )
+from ..sealed import checked_seal
 
-from ..errors import RunError
+__all__ = [
+    "CHECKPOINT",
+    "CROPS",
+    "LEARNED_FROM",
+    "METRICS",
+    "RECIPE",
+    "RESULTS",
+    "SCORES",
+    "WEIGHTS",
+    "Run",
+    "as_json",
+    "differences",
+    "read_json",
+    "write_json",
+]
 
-RECIPE, METRICS, RESULTS = "recipe.json", "metrics.jsonl", "results.json"
-CHECKPOINT, WEIGHTS, SCORES = "checkpoint.pt", "model.pt", "scores_{part}.npz"
-CROPS = "crops{crops}_"
-"""Before the name of a file that is of other crops than the recipe's."""
-LEARNED_FROM = "learned_from.json"
-"""Ids of the training videos, for whoever must not fit weights on them."""
-LOGS = "_logs"
-"""Who writes the run, or did."""
+LINES_BYTES = 1 << 30
 
 
 def as_json(value: Any) -> Any:
@@ -88,7 +115,7 @@ class Run:
         """Write what the run is, unless that stands there already: see `open`."""
         self.check(decided)
         if not self.is_run:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            _make(self.folder)
             write_json(self.path(RECIPE), {"run": decided, "machine": machine})
 
     def check(self, decided: dict) -> None:
@@ -101,7 +128,7 @@ class Run:
             RunError: it holds a run of other settings, or something else.
         """
         if self.is_run:
-            there = self.decided()
+            there = self._recipe()["run"]
             differ = differences({key: there.get(key) for key in decided}, decided)
             if differ:
                 more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
@@ -139,7 +166,7 @@ class Run:
             FolderHeld: another process writes it; the line says who, and since when.
         """
         logs = self.path(LOGS)
-        logs.mkdir(parents=True, exist_ok=True)
+        _make(logs)
         require_plain_folder(logs)
         with hold(self.folder, say=say) as self._lease:
             try:
@@ -164,37 +191,96 @@ class Run:
         """What the run is.
 
         Raises:
-            RunError: the folder holds no run.
+            RunError: the folder holds no run, or the file was damaged.
         """
-        return self._recipe()["run"]
+        found = self._recipe()["run"]
+        check(found, DECIDED, where=f"{self.path(RECIPE)}: run")
+        return found
 
     def machine(self) -> dict:
         """Where it was started."""
         return self._recipe()["machine"]
 
     def results(self) -> dict | None:
-        """What came out, None while the run is not complete."""
+        """What came out, None while the run is not complete.
+
+        Raises:
+            RunError: the file was damaged.
+        """
         path = self.path(RESULTS)
-        return read_json(path) if path.exists() else None
+        return read_json(path, COMPLETE) if path.exists() else None
+
+    def weights(self, name: str = WEIGHTS) -> Path:
+        """Where weights of a complete run lie: those that its results are of.
+
+        Raises:
+            RunError: the run is not complete, or has no weights of this name.
+            CheckpointError: the file has changed since.
+        """
+        path, results = self.path(name), self.results()
+        if results is None:
+            raise RunError(
+                f"{self.folder}: expected a complete run, but it has no results"
+            )
+        expected = results.get("files", {}).get(name)
+        if expected is None or not path.is_file():
+            raise RunError(f"{self.folder}: expected weights, but it has no {name}")
+        try:
+            found = checked_seal(path)
+        except DamagedFile as error:
+            told = str(error).removeprefix(f"{path}: ")
+            raise CheckpointError(
+                f"{path}: expected weights saved by a training: {told}"
+            ) from None
+        if found != expected:
+            raise CheckpointError(
+                f"{path}: expected the weights that {RESULTS} is of, got others"
+            )
+        return path
+
+    def setting(self, name: str) -> Any:
+        """One of the recipe's settings, as JSON.
+
+        Raises:
+            RunError: the recipe has no such setting.
+        """
+        settings = self.decided()["recipe"]["settings"]
+        if name not in settings:
+            raise RunError(f"{self.path(RECIPE)}: expected the setting {name}")
+        return settings[name]
 
     def finish(self, results: dict) -> None:
-        """Write the results: the run is complete."""
+        """Write the results, and the hashes of all weights: the run is complete."""
         self.require()
+        files = {
+            path.name: checked_seal(path) for path in self.folder.glob("model*.pt")
+        }
+        results = results | {"files": dict(sorted(files.items()))}
         write_json(self.path(RESULTS), results)
 
     def log(self, **values: Any) -> None:
         """Add a line to metrics.jsonl."""
         self.require()
-        with open(self.path(METRICS), "a", encoding="utf-8") as file:
-            file.write(json.dumps(values, sort_keys=True) + "\n")
+        append(self.path(METRICS), json.dumps(values, sort_keys=True) + "\n")
 
     def metrics(self) -> list[dict]:
-        """The lines so far; a last one cut off by a kill does not count."""
+        """The lines so far; a last one cut off by a kill does not count.
+
+        Raises:
+            RunError: another line was damaged; it is named.
+        """
         path = self.path(METRICS)
         if not path.exists():
             return []
-        whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+        whole = read_bytes(path, most=LINES_BYTES).rpartition(b"\n")[0]
+        found = []
+        for number, text in enumerate(whole.split(b"\n") if whole else (), 1):
+            where = f"{path}:{number}"
+            line = parsed(text, LINE, where=where)
+            if line["kind"] == "epoch":
+                check(line, EPOCH_LINE, where=where)
+            found.append(line)
+        return found
 
     def forget_after(self, step: int, epoch: int) -> None:
         """Drop lines of steps, and of ends of epochs, that will come again."""
@@ -205,38 +291,20 @@ class Run:
             and (line["kind"] != "epoch" or line["epoch"] < epoch)
         ]
         text = "".join(json.dumps(m, sort_keys=True) + "\n" for m in kept)
-        _write(self.path(METRICS), text)
+        write_bytes(self.path(METRICS), text.encode())
 
     def _recipe(self) -> dict:
         path = self.path(RECIPE)
         if not self.is_run:
             raise RunError(f"{self.folder}: expected a run, but it has no {RECIPE}")
-        recipe = read_json(path)
-        if not isinstance(recipe, dict) or not {"run", "machine"} <= recipe.keys():
-            raise RunError(f"{path}: expected the recipe of a run, got something else")
-        return recipe
+        return read_json(path, {"run": dict, "machine": {"store?": str}})
 
 
-def read_json(path: Path) -> Any:
-    """A file of a run.
-
-    Raises:
-        RunError: it is not JSON.
-    """
+def _make(folder: Path) -> None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError(f"{path}: expected JSON, got {error}") from None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a file of a run, whole or not at all."""
-    _write(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as file:
-        file.write(text.encode())
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(folder, error) from error
 
 
 def _short(value: Any) -> str:

@@ -116,7 +116,7 @@ def collaborate(
             )
         kept(run, found)
         weights = {name: value.cpu() for name, value in model.state_dict().items()}
-        checkpoint.save(run.path(WEIGHTS), weights)
+        checkpoint.save_weights(run.path(WEIGHTS), weights)
         run.finish(
             {
                 "what": f"collaboration of {first.folder.name} and {second.folder.name}",
@@ -171,11 +171,14 @@ def _fitted(
         device=job.machine.device,
     )
     path, title = run.path(CHECKPOINT), "collaborative layers"
-    if path.exists():
-        fit.load_state_dict(checkpoint.load(path)["fit"])
+    if checkpoint.newest(path, job.watch.say):
+        state = checkpoint.load(path)
+        with checkpoint.of_this_run(path):
+            fit.load_state_dict(state["fit"])
         job.watch.say(f"{title}: goes on after step {fit.taken} of {fit.total}")
 
     def save() -> None:
+        run.require()
         state = {"version": checkpoint.VERSION, "fit": fit.state_dict()}
         checkpoint.save(path, state)
 

@@ -68,7 +68,7 @@ def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
             f" {', '.join(store.modalities)}: extract it with --modalities {sees}"
         )
     split = _split(decided["split"]["name"], store)
-    learned = set(read_json(run.path(LEARNED_FROM)))
+    learned = set(read_json(run.path(LEARNED_FROM), [str]))
     if decided["store"]["dataset"] != store.dataset:
         learned = set()
     videos, left_out = [], {}
@@ -90,7 +90,7 @@ def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
     differ = differences(
         {
             k: v
-            for k, v in decided["store"]["settings"].items()
+            for k, v in decided["store"].get("settings", {}).items()
             if k in ("common", sees)
         },
         store_facts(store, [sees])["settings"],
@@ -116,7 +116,11 @@ def evaluation_path(run: Run, store: Store, *, beside: str = "") -> Path:
     """
     name = beside + store.folder.resolve().name
     path = run.path(EVALUATIONS) / f"{name}.json"
-    if path.is_file() and read_json(path)["store"]["fingerprint"] != store.fingerprint:
+    if (
+        path.is_file()
+        and read_json(path, {"store": {"fingerprint": str}})["store"]["fingerprint"]
+        != store.fingerprint
+    ):
         return path.with_name(f"{name}-{store.fingerprint[:8]}.json")
     return path
 

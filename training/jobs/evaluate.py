@@ -1,5 +1,6 @@
 """A trained network -> how often it is right, and how sure that is."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,21 +16,26 @@ from ..data.splits import Parts, parts
 from ..engine.record import (
     CROPS,
     LEARNED_FROM,
+    RECIPE,
     SCORES,
-    WEIGHTS,
     Run,
     read_json,
     write_json,
 )
-from ..errors import DataError, RunError
+from ..errors import DataError, Diverged, RunError
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
 from ..progress import Watch
 from ..protocols import ClipProtocol, Crops, Scorer, Scores
+from ..recorded import recorded
 from .elsewhere import elsewhere, evaluation_path, is_own
 from .job import StoreJob
 from .machine import Machine, arranged
+
+MOST_FRAMES, MOST_CLASSES = 1024, 100_000
+MOST_VALUES = 1 << 28
+"""Of one clip: 1 GB of float32."""
 
 
 def assessment(scores: Scores, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -95,6 +101,8 @@ def judged(
             part=part,
         )
         scores = scorer(model)
+        if not np.isfinite(scores.scores).all():
+            raise Diverged(f"{run.folder}: the scores are no longer numbers ({part})")
         scores.save(run.path(SCORES.format(part=part)))
         told[part] = assessment(scores, job.store.classes)
     return told
@@ -132,14 +140,20 @@ def trained_model(run: Run) -> tuple[nn.Module, BackboneConfig]:
             f" {decided['kind']}"
         )
     estimator = known.pop("estimator", None)
-    config = BackboneConfig(**known)
-    model = build_backbone(config, len(decided["store"]["classes"]))
+    where = f"{run.path(RECIPE)}: model"
+    config = recorded(BackboneConfig, known, where=where)
+    classes = len(decided["store"]["classes"])
+    if config.frames > MOST_FRAMES or not 0 < classes <= MOST_CLASSES:
+        raise RunError(
+            f"{where}: expected at most {MOST_FRAMES} frames and {MOST_CLASSES} classes,"
+            f" got {config.frames} and {classes}"
+        )
+    path = run.weights()
+    model = build_backbone(config, classes)
     if estimator is not None:
-        motion = MotionConfig(**{k: v for k, v in estimator.items() if k != "is"})
-        clip = clip_config(decided["recipe"]["settings"]["clip"])
-        model = build_motion_backbone(motion, model, clip)
+        motion = recorded(MotionConfig, estimator, where=f"{where}.estimator")
+        model = build_motion_backbone(motion, model, clip_of(run))
         config = replace(config, sees="rgb")
-    path = run.path(WEIGHTS)
     load_exactly(model, read_weights(path), what=str(path))
     return model.eval(), config
 
@@ -199,7 +213,7 @@ def evaluate(
             watch.say(f"{store.folder}: not as at training: {line}")
     if not videos:
         raise DataError(f"{run.folder}: no video was held out")
-    clip = clip_config(run.decided()["recipe"]["settings"]["clip"])
+    clip = clip_of(run)
     clips = Clips(frames_of(store, clip), videos, modalities, clip)
     watch.say(f"{run.folder.name}: scores {len(clips)} videos ({part})")
     classes = tuple(run.decided()["store"]["classes"])
@@ -225,13 +239,13 @@ def evaluate(
 
 def run_protocol(run: Run) -> ClipProtocol:
     """How a run's recipe judges."""
-    settings = run.decided()["recipe"]["settings"]["protocol"]
-    return ClipProtocol(**{k: v for k, v in settings.items() if k != "is"})
+    where = f"{run.path(RECIPE)}: protocol"
+    return recorded(ClipProtocol, run.setting("protocol"), where=where)
 
 
 def unlearned_held_out(found: Parts, run: Run) -> Parts:
     """Parts of which nothing is held out -> as the run held them out."""
-    learned = set(read_json(run.path(LEARNED_FROM)))
+    learned = set(read_json(run.path(LEARNED_FROM), [str]))
     told = (run.results() or {}).get("videos", {})
     return found._replace(
         train=tuple(video for video in found.train if video.id in learned),
@@ -241,11 +255,18 @@ def unlearned_held_out(found: Parts, run: Run) -> Parts:
     )
 
 
-def clip_config(settings: Mapping[str, Any]) -> ClipConfig:
-    """A `ClipConfig` from a recipe.json."""
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in settings.items()
-        if name != "is"
-    }
-    return ClipConfig(**values)
+def clip_of(run: Run) -> ClipConfig:
+    """How a run's videos became its network's input.
+
+    Raises:
+        RunError: recipe.json says something else, or clips that no memory holds.
+    """
+    where = f"{run.path(RECIPE)}: clip"
+    config = recorded(ClipConfig, run.setting("clip"), where=where)
+    sizes = (config.length, config.stride, *config.crop_px, config.grid_short_px or 1)
+    if min(sizes) < 1 or 3 * config.length * math.prod(config.crop_px) > MOST_VALUES:
+        raise RunError(
+            f"{where}: expected clips of 1 to {MOST_VALUES:,} values, got"
+            f" {config.length} x {config.crop_px[0]} x {config.crop_px[1]} x 3"
+        )
+    return config

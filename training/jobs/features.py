@@ -13,7 +13,8 @@ from ..data.splits import Parts
 from ..engine.record import Run, read_json, write_json
 from ..progress import Watch
 from ..protocols import ClipProtocol, Scorer, first_labels
-from .evaluate import clip_config, trained_model
+from ..run_files import COUNT
+from .evaluate import clip_of, trained_model
 from .job import StoreJob
 from .machine import arranged
 from .saving import Saving
@@ -61,7 +62,7 @@ def snippet_features(
     machine = job.machine
     model, config = trained_model(network)
     arranged(model, machine.device)
-    clip = clip_config(network.decided()["recipe"]["settings"]["clip"])
+    clip = clip_of(network)
     frames = frames_of(job.store, clip, memory_bytes=machine.worker_bytes)
     told = {}
     for part in PARTS:
@@ -141,7 +142,7 @@ def _saved(path: Path, about: Path) -> tuple[int, int]:
     """How many batches were saved, and the bytes that they take."""
     if not path.is_file() or not about.is_file():
         return 0, 0
-    told = read_json(about)
+    told = read_json(about, {"batches": COUNT, "bytes": COUNT})
     if path.stat().st_size < told["bytes"]:
         return 0, 0
     return told["batches"], told["bytes"]

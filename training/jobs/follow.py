@@ -17,7 +17,7 @@ from ..engine.loop import Waiting, fit, on_device, pieces
 from ..engine.optim import Schedule, build_optimizer
 from ..engine.record import CHECKPOINT, WEIGHTS, Run
 from ..engine.signals import Stop, asked_to_stop
-from ..errors import Diverged, Interrupted
+from ..errors import Diverged, Interrupted, RunError
 from ..gradients import balanced_weight, gradient_norms, pulls
 from ..protocols import single_threaded
 from ..steps.labels import LABELS
@@ -58,7 +58,9 @@ def follow(
     Raises:
         Diverged: the loss is no longer a number.
         Interrupted: a signal came; the run is saved.
-        CheckpointError: the run's checkpoint is damaged.
+        CheckpointError: the run's checkpoints are damaged.
+        RunError: it was begun with another number of processes.
+        WriteError: a file of the run cannot be written.
     """
     with asked_to_stop() as stop:
         training = _Training(course, job, step, model, clips, look, run, title, stop)
@@ -134,8 +136,8 @@ class _Training:
 
     def follow(self) -> dict[str, Any]:
         """All epochs, then the chosen weights."""
-        path = self.run.path(CHECKPOINT)
-        if path.exists():
+        path, group = self.run.path(CHECKPOINT), self.machine.processes
+        if processes.by_first(lambda: checkpoint.newest(path, self.watch.say), group):
             self._load(checkpoint.load(path))
         if self.first:
             self.run.forget_after(self.taken, self.finished)
@@ -159,10 +161,13 @@ class _Training:
             self.watch.end()
         if self.course.select == "best" and self.best["weights"] is not None:
             self.model.load_state_dict(self.best["weights"])
-        if self.first:
-            weights = {n: v.cpu() for n, v in self.model.state_dict().items()}
-            checkpoint.save(self.run.path(WEIGHTS), weights)
+        processes.by_first(self._keep, group)
         return self._told()
+
+    def _keep(self) -> None:
+        weights = {n: v.cpu() for n, v in self.model.state_dict().items()}
+        self.run.require()
+        checkpoint.save_weights(self.run.path(WEIGHTS), weights)
 
     def _weigh(self) -> None:
         """Record how hard each loss pulls at the start; choose weights if wanted."""
@@ -298,14 +303,17 @@ class _Training:
             )
 
     def _save(self) -> None:
-        if self.first:
+        def save() -> None:
+            self.run.require()
             checkpoint.save(self.run.path(CHECKPOINT), self._state())
-        processes.wait(self.machine.processes)
+
+        processes.by_first(save, self.machine.processes)
         self.saved = time.monotonic()
 
     def _state(self) -> dict[str, Any]:
         return {
             "version": checkpoint.VERSION,
+            "processes": self.machine.processes.world_size,
             "taken": self.taken,
             "finished": self.finished,
             "model": self.model.state_dict(),
@@ -326,16 +334,37 @@ class _Training:
         }
 
     def _load(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.alone.load_state_dict(state["others"], strict=False)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.scaler.load_state_dict(state["scaler"])
-        checkpoint.restore_random_state(state["random"])
-        self.taken, self.finished = state["taken"], state["finished"]
-        self.epoch_sums, self.line_sums = state["epoch_sums"], state["line_sums"]
-        self.seconds, self.waited = state["seconds"], state["waited"]
-        self.best = state["best"]
+        self._require_as_many(state.get("processes"))
+        with checkpoint.of_this_run(self.run.path(CHECKPOINT)):
+            self.model.load_state_dict(state["model"])
+            self.alone.load_state_dict(state["others"], strict=False)
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.scaler.load_state_dict(state["scaler"])
+            checkpoint.restore_random_state(state["random"])
+            self.taken, self.finished = state["taken"], state["finished"]
+            self.epoch_sums, self.line_sums = state["epoch_sums"], state["line_sums"]
+            self.seconds, self.waited = state["seconds"], state["waited"]
+            self.best = {name: state["best"][name] for name in self.best}
+            ended = self.finished * self.per_epoch
+            if not 0 <= ended <= self.taken <= min(ended + self.per_epoch, self.total):
+                raise ValueError(f"step {self.taken} of {self.total}")
+
+    def _require_as_many(self, then: Any) -> None:
+        """Check that a run goes on with as many processes as it was begun with.
+
+        Each takes its share of a batch, and norms see a share at a time: with other
+        processes the result would be neither's.
+        """
+        now = self.machine.processes.world_size
+        if then != now:
+            raise RunError(
+                f"{self.run.folder}: this run was begun with {then} process"
+                f"{'es' * (then != 1)}, now there {'is' if now == 1 else 'are'} {now}:"
+                f" go on with {then}"
+                f"{f' (torchrun --nproc-per-node {then})' * (then != 1)}, or remove the"
+                " folder or choose another --out to begin again"
+            )
 
     def _told(self) -> dict[str, Any]:
         epochs = [line for line in self.run.metrics() if line["kind"] == "epoch"]

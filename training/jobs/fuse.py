@@ -188,7 +188,7 @@ def training_ids(streams: Sequence[Run]) -> set[str]:
     """Videos that any of the streams has learned from."""
     found: set[str] = set()
     for run in streams:
-        found.update(read_json(run.path(LEARNED_FROM)))
+        found.update(read_json(run.path(LEARNED_FROM), [str]))
     return found
 
 
@@ -271,8 +271,8 @@ def _shares(weights: Sequence[float]) -> list[float]:
 def _fingerprint(run: Run) -> str:
     state = hashlib.sha256()
     for path in sorted(run.folder.glob("scores_*.npz")):
-        with np.load(path, allow_pickle=False) as file:
-            for name in ("ids", "logits", "softmax"):
-                state.update(path.name.encode())
-                state.update(np.ascontiguousarray(file[name]).tobytes())
+        scores = Scores.load(path)
+        state.update(repr((path.name, scores.ids)).encode("utf-8", "surrogateescape"))
+        state.update(np.ascontiguousarray(scores.logits).tobytes())
+        state.update(np.ascontiguousarray(scores.softmax).tobytes())
     return state.hexdigest()

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ..engine.record import WEIGHTS, Run, as_json
+from ..engine.record import Run, as_json
 from ..errors import RecipeError, RunError
 from ..losses.photometric import BALANCED, FlowLoss
 from ..models.backbones import BackboneConfig, build_backbone, check_length
@@ -90,9 +90,9 @@ def hidden(
         net = build_backbone(recipe.classifier, len(job.store.classes))
         model = build_motion_backbone(estimator, net, recipe.clip)
         if motion is not None:
-            path = motion.path(WEIGHTS)
+            path = motion.weights()
             load_exactly(model.estimator, read_weights(path), what=str(path))
-        path = temporal.path(WEIGHTS)
+        path = temporal.weights()
         load_exactly(net, read_weights(path), what=str(path))
         learns = any(w.requires_grad for w in model.estimator.parameters())
         together = learns and recipe.flow_weight > 0

@@ -209,7 +209,7 @@ def _step(
     teachers, names = {}, list(classes)
     for name, count in classes.items():
         expert = build_backbone(recipe.teacher, count)
-        path = teacher.path(
+        path = teacher.weights(
             WEIGHTS if name == names[0] else OTHER_WEIGHTS.format(name=name)
         )
         state = read_weights(path)
@@ -249,7 +249,7 @@ def _judged_beside(
         name: of it.
     """
     weights = {key: value.cpu() for key, value in model.state_dict().items()}
-    checkpoint.save(run.path(OTHER_WEIGHTS.format(name=name)), weights)
+    checkpoint.save_weights(run.path(OTHER_WEIGHTS.format(name=name)), weights)
     told: dict[str, Any] = {}
     for part in ("held_out", "test"):
         if not len(clips[part]):

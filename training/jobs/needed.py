@@ -7,6 +7,7 @@ from ..errors import RunError
 from ..models.backbones import BackboneConfig
 from .course import Course
 from .description import store_facts
+from .evaluate import clip_of
 
 VIEW_ONLY = {"flip", "jitter", "is", "crop_scales", "corners", "uneven_crops"}
 """Clip settings in which teacher and student may differ: the rest is what 1 px means."""
@@ -66,7 +67,7 @@ def check_teacher(
             f"{teacher.folder}: expected a teacher that sees {wanted.sees},"
             f" got one that sees {sees}"
         )
-    net = model["net"]
+    net = model.get("net")
     if net != wanted.net:
         raise RunError(
             f"{teacher.folder}: expected a teacher of the recipe's net"
@@ -84,7 +85,7 @@ def check_teacher(
             f"{teacher.folder}: expected a teacher of split {split},"
             f" got split {theirs['split']['name']}: it may know the test videos"
         )
-    differ = differences(theirs["store"]["settings"], ours["settings"])
+    differ = differences(theirs["store"].get("settings"), ours["settings"])
     if differ:
         raise RunError(
             f"{teacher.folder}: expected a teacher of the same {sees}, but there and in"
@@ -92,7 +93,7 @@ def check_teacher(
         )
     clip = {
         name: value
-        for name, value in theirs["recipe"]["settings"]["clip"].items()
+        for name, value in as_json(clip_of(teacher)).items()
         if name not in VIEW_ONLY
     }
     differ = differences(clip, {k: as_json(recipe.clip)[k] for k in clip})

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from ..errors import CheckpointError
-from ..saved import DAMAGED, read_saved
+from ..saved import DAMAGED, named_tensors, read_saved
 from .backbones import NETS, BackboneConfig
 from .weights import Fitted, transfer
 
@@ -56,11 +56,7 @@ def first_weights(model: nn.Module, config: BackboneConfig) -> Fitted | None:
     else:
         state = _read(Path(config.weights))
     state = _renamed(state, net.aliases)
-    for name, tensor in state.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise CheckpointError(
-                f"{config.weights}: {name}: expected numbers, got infinite ones or none"
-            )
+    state = named_tensors(state, what=config.weights, repeated=True)
     return transfer(
         model, state, scale=config.first_layer, but=(net.head,), what=config.weights
     )
@@ -85,13 +81,16 @@ def _downloaded(net: str, name: str) -> dict[str, Tensor]:
 
 def _read(path: Path) -> dict[str, Tensor]:
     """The named tensors of a file."""
-    state = read_saved(path, what="a file of weights", old_format=True)
+    state = read_saved(path, what="a file of weights", ours=False, old_format=True)
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
     if (
         not isinstance(state, Mapping)
         or not state
-        or not all(isinstance(value, Tensor) for value in state.values())
+        or not all(
+            isinstance(name, str) and isinstance(value, Tensor)
+            for name, value in state.items()
+        )
     ):
         raise CheckpointError(
             f"{path}: expected named tensors, or a checkpoint with them as state_dict"

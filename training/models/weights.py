@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, RecipeError
-from ..saved import read_saved
+from ..saved import named_tensors, read_saved
 
 Scale = Literal["response", "plain"]
 """Of a first layer for another number of channels: see `adapt_input`."""
@@ -37,19 +37,13 @@ class Fitted(NamedTuple):
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A file of named tensors. Nothing in it is executed.
+    """The weights of a run. Nothing in the file is executed.
 
     Raises:
-        CheckpointError: the file is not there, or something else.
+        CheckpointError: the file is not there, has changed, or is something else.
     """
     state = read_saved(path, what="weights saved by a training")
-    if not isinstance(state, dict) or not all(
-        isinstance(value, Tensor) for value in state.values()
-    ):
-        raise CheckpointError(
-            f"{path}: expected named tensors, got {type(state).__name__}"
-        )
-    return state
+    return named_tensors(state, what=str(path))
 
 
 def load_exactly(model: nn.Module, state: Mapping[str, Tensor], *, what: str) -> None:
@@ -74,6 +68,10 @@ def load_exactly(model: nn.Module, state: Mapping[str, Tensor], *, what: str) ->
         if tensor.shape != state[name].shape:
             raise CheckpointError(
                 f"{what}: {name}: expected {tuple(tensor.shape)}, got {tuple(state[name].shape)}"
+            )
+        if tensor.dtype != state[name].dtype:
+            raise CheckpointError(
+                f"{what}: {name}: expected {tensor.dtype}, got {state[name].dtype}"
             )
     model.load_state_dict(dict(state))
 

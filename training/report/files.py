@@ -1,18 +1,16 @@
 """A report as files: report.md with its figures, report.html, and the table's numbers."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
+from ..run_files import REPRODUCTION, TOLD, read_json, write_json, write_text
 from .html import html
 from .numbers import numbers
 from .page import markdown, pictures
 from .read import Judged, judged_run
 from .reproduction import page_of
-
-TOLD = "reproduction.json"
 
 
 def write_report(out: Path, told: Mapping[str, Any]) -> Path | None:
@@ -35,8 +33,8 @@ def report_of(paths: Sequence[Path], out: Path) -> Path:
         RunError: none of them is a run, or they can't be compared.
     """
     told: dict[str, Any] = {"title": "Report of trained networks"}
-    if len(paths) == 1 and (paths[0] / TOLD).is_file():
-        told = json.loads((paths[0] / TOLD).read_text(encoding="utf-8"))
+    if len(paths) == 1 and (paths[0] / REPRODUCTION).is_file():
+        told = read_json(paths[0] / REPRODUCTION, TOLD)
         paths = [Path(folder) for folder in told["runs"].values()]
     return _write(out, told, _judged(paths))
 
@@ -53,10 +51,9 @@ def _write(out: Path, told: Mapping[str, Any], runs: Sequence[Judged]) -> Path:
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in pictures(page).items():
-        (folder / name).write_text(svg, encoding="utf-8")
-    (out / "report.md").write_text(markdown(page), encoding="utf-8")
-    table = json.dumps(numbers(told, runs), indent=1, sort_keys=True)
-    (out / "table.json").write_text(table + "\n", encoding="utf-8")
+        write_text(folder / name, svg)
+    write_text(out / "report.md", markdown(page))
+    write_json(out / "table.json", numbers(told, runs))
     path = out / "report.html"
-    path.write_text(html(page), encoding="utf-8")
+    write_text(path, html(page))
     return path

@@ -7,13 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from .. import metrics
+from ..arrays import read_arrays
 from ..metrics import Interval
+from ..run_files import FIGURES
 from . import figures
 from .groups import Group
 from .numbers import Systems
 from .page import Page
 from .read import accuracy
 from .tables import seeds_text
+
+STORED = {f"filters_{name}": ("f4", 3) for name in ("mv", "dtmv", "flow2d")} | {
+    f"example_{name}": ("u1", 4)
+    for name in ("frame", "next", "flow", "layer", "motionnet", "mv")
+}
+"""Array of figures.npz -> its type and its number of axes."""
 
 
 def figures_part(
@@ -44,7 +52,7 @@ def figures_part(
                 )
             break
     _group_figure(page, systems, groups)
-    path = folder / "figures.npz" if folder else None
+    path = folder / FIGURES if folder else None
     if path and path.is_file():
         _stored_figures(page, path)
 
@@ -70,8 +78,7 @@ def _group_figure(page: Page, systems: Systems, groups: Sequence[Group]) -> None
 
 
 def _stored_figures(page: Page, path: Path) -> None:
-    with np.load(path, allow_pickle=False) as file:
-        kept = {name: file[name] for name in file.files}
+    kept = read_arrays(path, STORED, optional=tuple(STORED), what="figures")
     filters = [
         (name, [figures.filters_picture(kept[f"filters_{name}"])])
         for name in ("mv", "dtmv", "flow2d")

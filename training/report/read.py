@@ -1,6 +1,5 @@
 """Run folders -> what each network made of the test videos."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,12 +8,13 @@ import numpy as np
 
 from .. import metrics
 from ..errors import RunError
+from ..run_files import COMPLETE, CROPS, DECIDED, RECIPE, RESULTS, SCORES, read_json
 from ..scores import Scores
 from .groups import Group, group_hits, videos_of
 from .orderings import Hits
 
 SIZES = ("_small", "_tiny")
-RECIPE, RESULTS, TEST_SCORES = "recipe.json", "results.json", "scores_test.npz"
+TEST_SCORES = SCORES.format(part="test")
 
 
 class Judged(NamedTuple):
@@ -55,22 +55,25 @@ def judged_run(folder: Path) -> Judged | None:
             raise RunError(f"{folder}: expected a complete run, but it has no {name}")
     if not (folder / TEST_SCORES).is_file():
         return None
-    scores = Scores.load(folder / TEST_SCORES)
-    try:
-        ten = folder / f"crops10_{TEST_SCORES}"
-        decided = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["run"]
-        return Judged(
-            folder=folder,
-            recipe=decided["recipe"]["name"],
-            seed=int(decided["seed"]),
-            dataset=decided["store"]["dataset"],
-            split={k: decided["split"][k] for k in ("name", "kind", "videos")},
-            scores=scores,
-            results=json.loads((folder / RESULTS).read_text(encoding="utf-8")),
-            crops10=Scores.load(ten) if ten.is_file() else None,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{folder}: expected a run of ours, got {error!r}") from None
+    decided = read_json(folder / RECIPE, {"run": DECIDED})["run"]
+    ten = folder / (CROPS.format(crops=10) + TEST_SCORES)
+    judged = Judged(
+        folder=folder,
+        recipe=decided["recipe"]["name"],
+        seed=decided["seed"],
+        dataset=decided["store"]["dataset"],
+        split={k: decided["split"][k] for k in ("name", "kind", "videos")},
+        scores=Scores.load(folder / TEST_SCORES),
+        results=read_json(folder / RESULTS, COMPLETE),
+        crops10=Scores.load(ten) if ten.is_file() else None,
+    )
+    for scores in filter(None, (judged.scores, judged.crops10)):
+        if scores.classes != tuple(decided["store"]["classes"]):
+            raise RunError(
+                f"{folder}: expected scores of the {len(decided['store']['classes'])}"
+                f" classes of {RECIPE}, got {len(scores.classes)} others"
+            )
+    return judged
 
 
 Splits = Mapping[str, Mapping[int, Judged]]

@@ -8,10 +8,12 @@ import torch
 
 from pipeline.store import Store, motion_colours
 
+from ..arrays import write_arrays
 from ..engine.record import Run
 from ..jobs.evaluate import trained_model
 from ..jobs.machine import Machine
 from ..models.weights import first_layer
+from ..run_files import FIGURES
 
 FILTERS = ("mv", "dtmv", "flow2d")
 EXAMPLES = 3
@@ -31,7 +33,7 @@ def write_figures(
             arrays[f"filters_{name}"] = first_filters(runs[name])
     split = next(iter(runs.values())).decided()["split"]["name"]
     arrays |= motion_examples(store, split)
-    np.savez(out / "figures.npz", **arrays)  # type: ignore[arg-type]
+    write_arrays(out / FIGURES, arrays)
 
 
 def first_filters(run: Run) -> np.ndarray:

@@ -13,7 +13,8 @@ from ..jobs.evaluate import evaluate
 from ..jobs.machine import Machine, chosen_machine
 from ..progress import Watch
 from ..recipes import recipe
-from ..report.files import TOLD, write_report
+from ..report.files import write_report
+from ..run_files import REPRODUCTION, TOLD
 from .figures import write_figures
 from .plan import Holdings, Plan, Stage, plan, recipe_of_key
 from .speed import Rate, measured_speeds
@@ -57,7 +58,7 @@ def reproduce(
         FolderHeld: another process writes this reproduction.
         RecipeError, RunError, DataError: see `plan` and the jobs.
     """
-    there = out / TOLD
+    there = out / REPRODUCTION
     if not Run(out).is_new and not there.is_file():
         raise RunError(f"{out}: expected a reproduction or an empty folder")
     made = plan(
@@ -70,7 +71,7 @@ def reproduce(
         controls=controls,
     )
     with Run(out).writing(watch.say):
-        before = read_json(there) if there.is_file() else {}
+        before = read_json(there, TOLD) if there.is_file() else {}
         split = ",".join(splits)
         for name, value in (("paper", paper), ("size", size), ("split", split)):
             if before.get(name, value) != value:
@@ -188,7 +189,7 @@ def _carry_out(
         if done.seconds > 5 or key not in told["seconds"]:
             told["seconds"][key] = round(done.seconds, 1)
             fresh += 1
-        write_json(out / TOLD, told)
+        write_json(out / REPRODUCTION, told)
         watch.say(_progress(done, told, made, jobs, time.monotonic() - started))
         if all(
             made.key(one) in told["runs"]

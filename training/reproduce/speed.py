@@ -21,7 +21,7 @@ from torch import nn
 
 from ..engine.record import Run
 from ..errors import RunError
-from ..jobs.evaluate import clip_config, trained_model
+from ..jobs.evaluate import clip_of, trained_model
 from ..jobs.machine import Machine, arranged
 from ..models.backbones import CHANNELS, NETS
 from ..models.cost import cost_of
@@ -207,7 +207,7 @@ def _systems(
 
 def _measured(run: Run, machine: Machine, seconds: float) -> dict[str, Any]:
     model, sees = trained_model(run)
-    clip = clip_config(run.decided()["recipe"]["settings"]["clip"])
+    clip = clip_of(run)
     shape = (CHANNELS[sees.sees], clip.length, *clip.crop_px)
     told = cost_of(model, shape)
     arranged(model, machine.device)
