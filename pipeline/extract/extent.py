@@ -20,6 +20,9 @@ BOXES = (
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+OGG_PAGE_BYTES = 27 + 255 + 255 * 255
+"""The longest there is."""
+TRANSPORT_BYTES = 188
 ASF_BROADCAST = 1
 """The file's size is not stated."""
 
@@ -27,8 +30,9 @@ ASF_BROADCAST = 1
 def missing_bytes(path: Path | str) -> int:
     """How many bytes before the end that its container states a file ends.
 
-    Known to MP4 and QuickTime, AVI, Matroska and WebM, ASF and WMV, FLV; 0 for all others,
-    and where nothing is missing.
+    Known to MP4 and QuickTime, AVI, Matroska and WebM, ASF and WMV, FLV; of Ogg and
+    transport streams it is the rest of the last page or packet. 0 for all others, and where
+    nothing is missing.
 
     Raises:
         OSError: the file cannot be read.
@@ -52,6 +56,10 @@ def _end(head: bytes) -> Callable[[BinaryIO, int], int]:
         return _asf_end
     if head[:3] == b"FLV":
         return _flv_end
+    if head[:4] == b"OggS":
+        return _ogg_end
+    if head[:1] == b"G":
+        return _transport_end
     return lambda file, size: 0
 
 
@@ -123,3 +131,24 @@ def _flv_end(file: BinaryIO, size: int) -> int:
             return 0
         end += 11 + int.from_bytes(head[1:4]) + 4
     return end
+
+
+def _ogg_end(file: BinaryIO, size: int) -> int:
+    """The last page says how long its pieces are."""
+    start = max(size - OGG_PAGE_BYTES, 0)
+    file.seek(start)
+    tail = file.read()
+    place = tail.rfind(b"OggS")
+    pieces = (
+        tail[place + 27 :][: tail[place + 26]] if 0 <= place < len(tail) - 26 else b""
+    )
+    return start + place + 27 + len(pieces) + sum(pieces) if pieces else 0
+
+
+def _transport_end(file: BinaryIO, size: int) -> int:
+    """Packets of 188 bytes, each of which begins with a G."""
+    file.seek(0)
+    head = file.read(3 * TRANSPORT_BYTES)
+    if len(head) < 3 * TRANSPORT_BYTES or head[::TRANSPORT_BYTES] != b"GGG":
+        return 0
+    return -(-size // TRANSPORT_BYTES) * TRANSPORT_BYTES
