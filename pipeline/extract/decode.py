@@ -91,7 +91,7 @@ class VideoFile:
         self.missing_bytes = missing_bytes(path)
         """How far the file ends before the end that its container states."""
         self.damaged = 0
-        """Packets that did not decode or were incomplete, so far."""
+        """Packets that did not decode or were incomplete, and frames with errors, so far."""
 
     @property
     def profile(self) -> str:
@@ -156,6 +156,7 @@ class VideoFile:
                 continue
             for frame in frames:
                 count += 1
+                self.damaged += frame.is_corrupt
                 yield Picture(
                     frame,
                     clock.seconds(stamp(frame)),

@@ -126,7 +126,8 @@ class Block(NamedTuple):
     uint8 grey), `mv` (F'', M, N, 2) float32 and `mv_valid` (F'',) bool. Over all blocks F' and F'' sum up to T-1; in one block they may
     differ, as the encoder of `mv` looks ahead. The last block may have no frame."""
     damaged: int = 0
-    """Packets of the file that did not decode or were incomplete, so far."""
+    """Packets of the file that did not decode or were incomplete, and frames with errors,
+    so far."""
 
 
 class Extraction:

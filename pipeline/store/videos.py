@@ -50,7 +50,7 @@ class StoredVideo:
     rotation: float = 0.0
     """Degrees, clockwise, by which the source asks to be turned; a multiple of 90 was."""
     damaged: int = 0
-    """Packets of the source that did not decode or were incomplete."""
+    """Packets of the source that did not decode or were incomplete, and frames with errors."""
     missing_bytes: int = 0
     """How far the source ends before the end that its container states."""
 

@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from encoded import LAST_FRAME_ONLY, encode, rgb_frames
+from encoded import LAST_FRAME_ONLY, encode, packets_of, rgb_frames
 
 from pipeline.extract.clock import Clock, Ticks
 from pipeline.extract.decode import Picture, open_video, probe
@@ -529,3 +529,30 @@ def test_the_decoded_count_is_the_truth(clips_folder: Path):
             theirs += 1
         assert count == theirs
         assert promised > count
+
+
+def test_a_frame_with_errors_counts_as_damaged(tmp_path: Path):
+    """MPEG-4 conceals what it cannot read: every frame comes out, and one is wrong."""
+    noise = np.random.default_rng(0).integers(0, 256, (10, 64, 96, 3), np.uint8)
+    path = encode(tmp_path / "v.avi", rgb_frames(noise), codec="mpeg4")
+    fourth = packets_of(path)[4]
+    middle = len(fourth) // 2
+    torn = fourth[:middle] + bytes(40) + fourth[middle + 40 :]
+    path.write_bytes(path.read_bytes().replace(fourth, torn))
+    with open_video(path) as video:
+        assert len(list(video.pictures())) == 10
+        assert video.damaged == 1
+
+
+@pytest.mark.clips
+@pytest.mark.slow
+def test_no_research_clip_is_damaged(clips_folder: Path):
+    paths = [
+        path
+        for folder in ("hmdb51", "utd_mhad", "weizmann", "ucf101")
+        for path in sorted((clips_folder / folder).glob("*/*.avi"))[::4]
+    ]
+    assert len(paths) > 40
+    for path in paths:
+        with open_video(path, pixels=False) as video:
+            assert all(not video.damaged for _ in video.pictures()), path

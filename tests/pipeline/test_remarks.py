@@ -92,7 +92,7 @@ def test_damage_and_missing_ends_are_recorded_and_told(folder: Path):
     assert videos["a/damaged"].frames == 7
     assert summary.remarkable["cut_short"] == ("a/cut",)
     assert summary.remarkable["damaged"] == ("a/cut", "a/damaged")
-    assert "2 videos with damaged packets" in summary.text()
+    assert "2 videos with damaged packets or frames" in summary.text()
     assert "1 video of a file that ends before its container says" in summary.text()
     facts = upkeep.info(out)
     assert (facts["damaged"], facts["cut_short"]) == (2, 1)
