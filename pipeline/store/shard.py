@@ -17,6 +17,7 @@ from typing import IO, Self
 import h5py
 import numpy as np
 
+from .checked import CheckedFile
 from .codecs import Codec
 from .encoding import Encoded, Levels, encoded
 from .errors import LayoutError
@@ -24,7 +25,7 @@ from .hashes import column_hash, row_hash
 from .schema import COLUMNS_ATTRIBUTE, INDEX_FIELDS, LAYOUT_VERSION, num_entries
 
 SPARE_BYTES = 32 << 20
-"""What must stay free on the disk: HDF5 2.0 crashes the process where it finds none."""
+"""What must stay free on the disk: a full one is told before it is."""
 JPEG_CHUNK_BYTES = 1 << 18
 MV_CHUNK_VALUES = 1 << 16
 SPOOL_BYTES = 16 << 20
@@ -71,7 +72,7 @@ class Entry:
 
         Raises:
             LayoutError: another shape or type, NaN, infinity, or vectors out of range.
-            OSError: the disk has no room. HDF5 2.0 would crash on it instead.
+            OSError: the disk has no room, or cannot be written.
         """
         size = (self.height, self.width)
         self.append_encoded(encoded(values, valid, codec=self._shard.codec, size=size))
@@ -80,7 +81,7 @@ class Entry:
         """Add entries in order that `encoded` made, on whatever thread.
 
         Raises:
-            OSError: the disk has no room. HDF5 2.0 would crash on it instead.
+            OSError: the disk has no room, or cannot be written.
         """
         self._shard._spool_rows(coded.rows)
         self._sizes.extend(row.size for row in coded.rows)
@@ -129,15 +130,16 @@ class ShardWriter:
 
     def __enter__(self) -> Self:
         self._require_space(0)
+        self._disk = CheckedFile(self.path)
         # One libver and no time stamps: the same input gives the same bytes.
         self._file = h5py.File(
-            self.path, "w", libver=("v110", "v110"), track_order=False
+            self._disk, "w", libver=("v110", "v110"), track_order=False
         )
         self._file.attrs["layout_version"] = np.int64(LAYOUT_VERSION)
         _set_text(self._file, "modality", self.modality)
         codec = json.dumps(self.codec.to_dict(), sort_keys=True)
         _set_text(self._file, "codec", codec)
-        self._data = _WholeChunks(self._file, self.codec.dtype)
+        self._data = _WholeChunks(self._file, self.codec.dtype, self._disk)
         self._spool: IO[bytes] | None = None
         self._index: list[tuple[bytes | int, ...]] = []
         self._names: set[bytes] = set()
@@ -158,11 +160,14 @@ class ShardWriter:
         try:
             if exc_type is None:
                 self._finish()
+                self._file.close()
+                self._disk.check()
         except BaseException:
             exc_type = BaseException
             raise
         finally:
             self._file.close()
+            self._disk.close()
             if exc_type is not None:
                 self.path.unlink(missing_ok=True)
 
@@ -259,7 +264,8 @@ class ShardWriter:
 class _WholeChunks:
     """The data set `data`, written in whole chunks, so that appending leaves no holes."""
 
-    def __init__(self, file: h5py.File, dtype: str) -> None:
+    def __init__(self, file: h5py.File, dtype: str, disk: CheckedFile) -> None:
+        self._disk = disk
         packed = {} if dtype == "uint8" else {"compression": "gzip", "shuffle": True}
         self._chunk = JPEG_CHUNK_BYTES if dtype == "uint8" else MV_CHUNK_VALUES
         self._pending = np.zeros(0, dtype)
@@ -289,6 +295,7 @@ class _WholeChunks:
             start = self._dataset.size
             self._dataset.resize((start + count,))
             self._dataset[start:] = self._pending[:count]
+            self._disk.check()
             self._pending = self._pending[count:]
 
 

@@ -212,6 +212,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
         *(sys.executable, "-m", "pipeline.cli", "extract", "--dataset", "folder"),
         *("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "store")),
         *("--workers", "2", "--ray", "off", "--modalities", "rgb,mv"),
+        *("--short-side", "32"),
         *("--scratch", str(scratch)),
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as driver:
@@ -228,7 +229,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
     assert kept and "the same command goes on from there" in said
     state = json.loads(run("status", tmp_path / "store", "--json").output)
     done = min(state["done"].values())  # of 8 shards
-    assert int(kept[1]) == 5 * done
+    assert 4 * done <= int(kept[1]) <= 6 * done
     assert not list(scratch.iterdir())
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr

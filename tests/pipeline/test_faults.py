@@ -209,3 +209,29 @@ def test_a_run_that_ends_before_it_has_a_plan_leaves_a_folder_to_begin_in(
     assert all(step.endswith("True") for step in steps), done.stdout
     assert {"os.mkdir", "open", "os.link", "os.rename"} <= {s.split()[0] for s in steps}
     assert any("_plan.json" in step for step in steps)
+
+
+def test_a_limit_of_file_sizes_ends_the_run_with_one_line_and_loses_nothing(
+    folder, tmp_path
+):
+    command = [
+        *(sys.executable, "-m", "pipeline.cli", "extract", "--dataset", "folder"),
+        *("--videos", str(folder), "--out", str(tmp_path / "store"), "--ray", "off"),
+        *("--workers", "0", "--modalities", "rgb", "--short-side", "32"),
+    ]
+    limited = shlex.join(command)
+    ended = subprocess.run(
+        ["sh", "-c", f"ulimit -f 16; exec {limited}"],  # 8 or 16 KiB
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert "File too large" in ended.stderr.splitlines()[-1]
+    assert "HDF5" not in ended.stderr and "Traceback" not in ended.stderr
+    again = subprocess.run(
+        command, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert len(Store(tmp_path / "store").videos()) == 12
