@@ -11,6 +11,7 @@ from .options import (
     HELD_OUT,
     JSON,
     MACHINE,
+    MIN_KNOWN_SHARE,
     OUT,
     RECIPE,
     SEED,
@@ -29,7 +30,9 @@ from .showing import show_run
 
 SOME_FAILED = 3
 
-_ONE = all_of(STORE, RECIPE, SIZE, SPLIT, HELD_OUT, SEED, OUT, *MACHINE, JSON)
+_ONE = all_of(
+    STORE, RECIPE, SIZE, SPLIT, HELD_OUT, MIN_KNOWN_SHARE, SEED, OUT, *MACHINE, JSON
+)
 """A recipe on a store, once."""
 
 

@@ -1,15 +1,16 @@
 """What `training teach`, `distill` and `evaluate` do: a setting -> complete runs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.store import Store
 
-from .data.splits import parts
 from .engine.processes import joined
 from .engine.record import Run, differences
 from .errors import RunError
+from .jobs.course import open_data
 from .jobs.description import runs_in
 from .jobs.distill import DistillRecipe, described, distill
 from .jobs.evaluate import evaluate
@@ -62,7 +63,7 @@ def run_distill(
         names = "+".join(one.sees for one in settings.teachers)
         own = (names, student_sees) == chosen.family.sees and is_system(chosen.name)
         job = chosen.job("" if own else f"{names}-to-{student_sees}", out=out)
-        _refuse_early(settings, job)
+        _refuse_early(settings, job, chosen.beside)
         experts = _teachers(chosen, settings, teacher_runs)
         scratch = None
         if baseline:
@@ -175,10 +176,13 @@ def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:
     return [like[name] for name in names]
 
 
-def _refuse_early(settings: DistillRecipe, job: StoreJob) -> None:
+def _refuse_early(
+    settings: DistillRecipe, job: StoreJob, beside: Sequence[Store]
+) -> None:
     """Say what would fail after the teacher's minutes before them."""
     settings.check_shapes()
-    parts(job.store, split=job.split, modalities=settings.modalities, seed=job.seed)
+    for store in (job.store, *beside):
+        open_data(settings, replace(job, store=store), settings.modalities)
     if job.out and job.machine.processes.first:
         Run(job.out).check(described(settings, job))
 

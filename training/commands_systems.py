@@ -30,6 +30,7 @@ def run_system(
     recipe: str | None,
     size: str | None,
     held_out: float | None,
+    min_known_share: float,
     seed: int,
     out: Path | None,
     machine: Mapping[str, Any],
@@ -56,6 +57,7 @@ def run_system(
         here,
         looking,
         held_out=held_out,
+        min_known_share=min_known_share,
         fused_by_held_out=fitted_on_held_out(chosen),
     )
     looking.say(f"store {opened.folder}, split {name}, recipe {recipe}, seed {seed}")

@@ -63,6 +63,13 @@ HELD_OUT = click.option(
     " but looked at meanwhile. 0: none.  [default: the recipe's, 0.1; none of a small data"
     " set where nothing is chosen by them]",
 )
+MIN_KNOWN_SHARE = click.option(
+    "--min-known-share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Least share of intervals with known motion vectors to learn from.",
+)
 SPLITS = click.option(
     "--split",
     help="One, several with commas between, or all: then their mean is told, too."
@@ -136,6 +143,7 @@ TRAINING = all_of(
     SIZE,
     SPLITS,
     HELD_OUT,
+    MIN_KNOWN_SHARE,
     SEED,
     click.option(
         "--seeds",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.store import Store, only_store, runs_folder
 
+from .data.known import MIN_KNOWN_SHARE
 from .data.splits import chosen_split
 from .engine.record import Run
 from .errors import RunError
@@ -31,6 +32,8 @@ class Setting(NamedTuple):
     """Further stores that are learned together with the first."""
     held_out: float | None = None
     """Share of the training videos to hold out; None is the recipe's."""
+    min_known_share: float = MIN_KNOWN_SHARE
+    """Of the intervals with known motion vectors, where a run sees such."""
 
     def job(
         self, what: str, *, name: str = "", out: Path | None = None, wait: bool = False
@@ -58,6 +61,7 @@ class Setting(NamedTuple):
             watch=self.watch,
             wait=wait,
             held_out=self.held_out,
+            min_known_share=self.min_known_share,
         )
 
 
@@ -72,6 +76,7 @@ def setting(
     machine: Machine,
     watch: Watch,
     held_out: float | None = None,
+    min_known_share: float = MIN_KNOWN_SHARE,
     teach: str | None = None,
     student: str = "mv",
 ) -> Setting:
@@ -98,6 +103,7 @@ def setting(
         machine=machine,
         watch=watch,
         held_out=held_out,
+        min_known_share=min_known_share,
     )
     watch.say(
         f"store {opened.folder}, {opened.splits[chosen.split]} split {chosen.split},"
@@ -125,7 +131,8 @@ def each(
     """Do something for every split and seed that is asked for.
 
     Args:
-        options: of the command: store, split, recipe, size, held_out, seed, seeds, out.
+        options: of the command: store, split, recipe, size, held_out, min_known_share,
+            seed, seeds, out.
         run: one of the functions below.
     """
     chosen = dict(options)

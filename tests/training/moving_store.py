@@ -41,6 +41,8 @@ class Made:
     modalities: Sequence[str] = MODALITIES
     labels: tuple[int, ...] | None = None
     """Instead of `label`."""
+    known_share: float | None = None
+    """Of intervals with known vectors, as the index says."""
     poisoned: bool = False
     """Another texture that flickers, and motion that belongs to the other class."""
 
@@ -134,6 +136,7 @@ def write_store(
             codec="mpeg4",
             clipped_share=0.0,
             rows=rows[video.id],
+            known_share=video.known_share,
         )
         for video in made
     ]

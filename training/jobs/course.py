@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..data.dataset import ClipConfig, Clips, frames_of
+from ..data.known import check_known
 from ..data.splits import Parts, available_entries, parts
 from ..engine.optim import OptimConfig
 from ..errors import DataError, RecipeError
@@ -81,7 +82,8 @@ def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
     """The parts of a job's split as clips.
 
     Raises:
-        DataError: the store lacks what is needed, or clips are longer than every video.
+        DataError: the store lacks what is needed, clips are longer than every video, or
+            too few motion vectors are known.
     """
     store = job.store
     found = parts(
@@ -91,6 +93,8 @@ def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
         **holding(course, job),
         seed=job.seed,
     )
+    if "mv" in modalities:
+        check_known(store, found.train, least=job.min_known_share)
     longest = max(available_entries(video, modalities) for video in found.train)
     if course.clip.span > longest:
         raise DataError(

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from pipeline.store import Store
 
+from ..data.known import MIN_KNOWN_SHARE
 from ..progress import Watch
 from .machine import Machine
 
@@ -39,6 +40,8 @@ class StoreJob(Job):
     seed: int
     held_out: float | None = None
     """Share of the training videos to hold out; None is the recipe's."""
+    min_known_share: float = MIN_KNOWN_SHARE
+    """Of the intervals with known motion vectors, where the run sees such."""
     fused_by_held_out: bool = False
     """Whether the run is for a fusion whose weights are found on held-out videos."""
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from pipeline.store import FolderHeld, Store
 
+from ..data.known import unknown_told
 from ..data.splits import Parts
 from ..engine import processes
 from ..engine.record import LEARNED_FROM, Run, write_json
@@ -124,6 +125,10 @@ def carry_out(
     processes.by_first(lambda: kept(run, data.parts), group)
     for line in split_lines(told_videos(data.parts)):
         job.watch.say(f"split {job.split}: {line}")
+    if "mv" in run.decided()["modalities"]:
+        unknown = unknown_told(data.parts.train)
+        if unknown:
+            job.watch.say(unknown)
     if course.chooses and not data.parts.held_out:
         job.watch.say(
             "nothing is held out to choose by, so the last weights are kept and the rate"

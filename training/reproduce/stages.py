@@ -8,6 +8,7 @@ import torch
 
 from pipeline.store import Store
 
+from ..data.known import MIN_KNOWN_SHARE
 from ..engine.record import Run
 from ..errors import RecipeError
 from ..jobs.collaborate import collaborate
@@ -35,6 +36,8 @@ class Place(NamedTuple):
     """For another process that writes a run."""
     held_out: float | None = None
     """Share of the training videos to hold out; None is the recipes'."""
+    min_known_share: float = MIN_KNOWN_SHARE
+    """Of the intervals with known motion vectors, where a run sees such."""
     fused_by_held_out: bool = True
     """Whether weights of a fusion will be found on them."""
 
@@ -57,6 +60,7 @@ class Place(NamedTuple):
             watch=self.watch,
             wait=self.wait,
             held_out=self.held_out,
+            min_known_share=self.min_known_share,
             fused_by_held_out=self.fused_by_held_out,
         )
 
