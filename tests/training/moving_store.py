@@ -94,6 +94,7 @@ def write_store(
     settings: Mapping[str, Any] | None = None,
     mirror_safe: bool = False,
     dataset: str = "folder",
+    fingerprint: str = "f00d",
 ) -> Path:
     """One shard with these videos, in a split named 1."""
     folder.mkdir(parents=True)
@@ -152,7 +153,7 @@ def write_store(
             "flow": {"profile": "default"},
             "mv": {"source": "canonical"},
         },
-        fingerprint="f00d",
+        fingerprint=fingerprint,
         shards=1,
         modalities=kept,
         videos=len(index),

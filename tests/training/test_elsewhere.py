@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,17 +60,8 @@ def test_other_clips_without_the_teachers_modality_are_judged(run, tmp_path):
 def test_classes_are_matched_by_name(run, store, tmp_path):
     """The same test clips, their classes in another order: the same scores."""
     own = judged(run, store)
-    swapped = tmp_path / "swapped"
-    shutil.copytree(store.folder, swapped)
-    index = swapped / "index.jsonl"
-    rows = [json.loads(line) for line in index.read_text().splitlines()]
-    manifest = json.loads((swapped / "manifest.json").read_text())
-    for row in rows:
-        row["labels"] = [1 - label for label in row["labels"]]
-    index.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    manifest["classes"].reverse()
-    (swapped / "manifest.json").write_text(json.dumps(manifest))
-    there = judged(run, Store(swapped))
+    made = [replace(v, labels=(1 - v.label,)) for v in videos()]
+    there = judged(run, other(tmp_path / "swapped", made, classes=("right", "left")))
     assert there["result"] == own["result"]
     ours = Scores.load(run.path("scores_test.npz"))
     theirs = Scores.load(run.folder / "evaluations" / "swapped.npz")
@@ -130,12 +122,9 @@ def test_what_does_not_fit_is_refused_in_a_line(run, tmp_path):
 def test_two_stores_of_one_name_do_not_replace_each_other(run, tmp_path):
     first = other(tmp_path / "a" / "other")
     judged(run, first)
-    second = other(tmp_path / "b" / "other", videos(6, 4))
-    manifest = json.loads((second.folder / "manifest.json").read_text())
-    manifest["fingerprint"] = "beef" * 4
-    (second.folder / "manifest.json").write_text(json.dumps(manifest))
-    judged(run, Store(second.folder), crops=3)
-    judged(run, Store(second.folder))
+    second = other(tmp_path / "b" / "other", fingerprint="beef" * 4)
+    judged(run, second, crops=3)
+    judged(run, second)
     names = {path.name for path in (run.folder / "evaluations").glob("*.json")}
     assert names == {"other.json", "crops3_other.json", "other-beefbeef.json"}
 
