@@ -67,7 +67,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     type=click.IntRange(16, 4096),
     callback=_even,
     help="Shorter side of the stored frames, px; even. Smaller videos are enlarged to it "
-    "if it is given. [default: 256, or the video's own where that is smaller]",
+    "if it is given. [default: 256, or the video's own where that is smaller; demo: as drawn]",
 )
 @click.option(
     "--square-pixels/--no-square-pixels",

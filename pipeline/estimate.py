@@ -156,6 +156,12 @@ def named_sizes(sizes: Mapping[str, int]) -> str:
         for size, count in sizes.items()
     ]
     more = f", and {len(named) - SIZES_NAMED} more sizes" if named[SIZES_NAMED:] else ""
+    shorts = {min(map(int, size.split("x"))) for size in sizes}
+    if len(shorts) > 1:
+        more += (
+            f"; short sides from {min(shorts)} to {max(shorts)} px, and motion is in pixels "
+            "of each (--short-side makes them equal)"
+        )
     return ", ".join(named[:SIZES_NAMED]) + more
 
 

@@ -16,9 +16,9 @@ REPEATED, REPEATED_EACH = 15_000, 100
 """Frames that a steady rate may add to a video by repeating: so many, and so many for each
 decoded frame. A few frames with damaged time stamps could fill a disk."""
 
-JUMP_SECONDS, BACK_SECONDS = 10.0, 0.1
-"""A clock that jumps ahead or back by more is another recording's (ffmpeg's
--dts_delta_threshold)."""
+JUMP_SECONDS, BACK_SECONDS = 10.0, 1.0
+"""A clock that jumps ahead or back by more is another recording's. The first is ffmpeg's
+-dts_delta_threshold; it knows the order of coding, while stamps of showing may be in disorder."""
 
 
 class Clock:

@@ -125,7 +125,8 @@ def test_only_an_explicit_short_side_enlarges_and_plan_and_summary_say_so(folder
     here = ("--workers", 0, "--ray", "off", "--out")
     own, asked = folder.parent / "own", folder.parent / "asked"
     said = pipeline("extract", *source, *here, own)
-    assert "stored size: 384x256 px (1 video), 48x32 px (1 video)" in said
+    assert "stored size: 384x256 px (1 video), 48x32 px (1 video); short sides" in said
+    assert "from 32 to 256 px, and motion is in pixels of each" in said
     assert "enlarged" not in said + pipeline("plan", *source, *here, own / "new")
     larger = (*source, "--short-side", 64, *here, asked)
     planned = pipeline("plan", *larger)
