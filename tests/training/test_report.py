@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import zlib
 from html.parser import HTMLParser
 
@@ -307,3 +308,22 @@ def test_png_is_what_it_was_made_of():
     rows = np.frombuffer(lines, np.uint8).reshape(5, 22)
     assert (rows[:, 0] == 0).all()
     assert np.array_equal(rows[:, 1:].reshape(5, 7, 3), picture)
+
+
+def test_no_run_of_a_report_takes_the_place_of_another(tmp_path):
+    runs = []
+    for name, what in (("a", "flow from labels"), ("b", "mv from labels")):
+        run = made_run(tmp_path / name, "demo", hits(0.7, len(runs)))
+        results = json.loads((run / "results.json").read_text("utf-8"))
+        text = json.dumps(results | {"what": what})
+        (run / "results.json").write_text(text, encoding="utf-8")
+        runs.append(run)
+    report_of(runs, tmp_path / "out")
+    page = (tmp_path / "out" / "report.md").read_text("utf-8")
+    assert "| demo: flow from labels |" in page and "| demo: mv from labels |" in page
+    twin = tmp_path / "twin"
+    shutil.copytree(runs[0], twin)
+    with pytest.raises(
+        RunError, match=f"{twin}: expected one run .* got {runs[0]}, too"
+    ):
+        report_of([*runs, twin], tmp_path / "out")

@@ -101,9 +101,11 @@ def by_system(
         splits: that may stand together; None: one.
 
     Raises:
-        RunError: two runs are of different data, so that they can't be compared.
+        RunError: two runs are of different data, so that they can't be compared, or
+            are the same system with the same seed on the same split.
     """
     first = runs[0]
+    called = _names(runs)
     names = splits or (first.split["name"],)
     known: dict[str, dict[str, str]] = {}
     of_system: dict[str, list[Judged]] = {}
@@ -120,17 +122,37 @@ def by_system(
                 f" {first.folder} ({first.dataset}, split {', '.join(names)}), got"
                 f" {run.dataset}, split {split}"
             )
-        systems = [run.system]
+        systems = [called[run.folder]]
         if recipe_of is not None:
             systems = [
                 name for name, recipe in recipe_of.items() if recipe == run.recipe
             ]
         for name in systems:
-            of_system.setdefault(name, []).append(run)
+            like = of_system.setdefault(name, [])
+            for other in like:
+                if (other.split, other.seed) == (run.split, run.seed):
+                    raise RunError(
+                        f"{run.folder}: expected one run of {name} with seed {run.seed} on"
+                        f" split {split}, got {other.folder}, too"
+                    )
+            like.append(run)
     place = {name: i for i, name in enumerate(names)}
     return {
         name: by_split(sorted(own, key=lambda run: place[run.split["name"]]))
         for name, own in of_system.items()
+    }
+
+
+def _names(runs: Sequence[Judged]) -> dict[Path, str]:
+    """Folder -> the recipe's name; with what it did where runs of one recipe differ."""
+    did: dict[str, set[str]] = {}
+    for run in runs:
+        did.setdefault(run.system, set()).add(run.results.get("what", ""))
+    return {
+        run.folder: run.system
+        if len(did[run.system]) == 1
+        else f"{run.system}: {run.results.get('what', '')}"
+        for run in runs
     }
 
 
