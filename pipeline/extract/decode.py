@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -88,8 +89,6 @@ class VideoFile:
         self._path, self._container, self._stream = path, container, stream
         self.codec: str = stream.codec_context.codec.canonical_name
         self.rate = _rate(stream)
-        self.missing_bytes = missing_bytes(path)
-        """How far the file ends before the end that its container states."""
         self.damaged = 0
         """Packets that did not decode or were incomplete, and frames with errors, so far."""
 
@@ -97,6 +96,11 @@ class VideoFile:
     def profile(self) -> str:
         """Of the codec, in FFmpeg's words; some codecs tell with the first frame only."""
         return self._stream.codec_context.profile or ""
+
+    @cached_property
+    def missing_bytes(self) -> int:
+        """How far the file ends before the end that its container states."""
+        return missing_bytes(self._path)
 
     @property
     def pixel_aspect(self) -> Fraction:

@@ -12,6 +12,9 @@ from typing import BinaryIO
 SLACK_BYTES = 8
 """Padding that some writers count and do not write."""
 
+NONSENSE_BYTES = 1 << 50
+"""So much is missing of no file: a damaged length says so."""
+
 BOXES = (
     *(b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp"),
     *(b"moof", b"mfra", b"sidx", b"meta", b"emsg", b"prft", b"ssix", b"junk", b"udta"),
@@ -37,11 +40,11 @@ def missing_bytes(path: Path | str) -> int:
     Raises:
         OSError: the file cannot be read.
     """
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:  # a few bytes here and there
         size = os.fstat(file.fileno()).st_size
         end = _end(file.read(12))(file, size)
     missing = end - size
-    return missing if missing > SLACK_BYTES else 0
+    return missing if SLACK_BYTES < missing < NONSENSE_BYTES else 0
 
 
 def _end(head: bytes) -> Callable[[BinaryIO, int], int]:
@@ -93,8 +96,10 @@ def _riff_end(file: BinaryIO, size: int) -> int:
 def _matroska_end(file: BinaryIO, size: int) -> int:
     file.seek(4)
     length = _ebml_length(file)
-    file.seek(length or 0, os.SEEK_CUR)
-    if length is None or file.read(4) != SEGMENT:
+    if length is None or length > size:
+        return 0
+    file.seek(length, os.SEEK_CUR)
+    if file.read(4) != SEGMENT:
         return 0
     length = _ebml_length(file)
     return 0 if length is None else file.tell() + length

@@ -1,6 +1,7 @@
 """What a file is that is no video, for whoever has to find out how it came there."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -114,6 +115,7 @@ def _has_index(path: Path | str) -> bool:
     """Whether it is there, or may be."""
     end = 0
     with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
         while len(box := file.read(16)) >= 8:
             length = int.from_bytes(box[:4])
             if length == 1:
@@ -125,5 +127,7 @@ def _has_index(path: Path | str) -> bool:
                     length > 0
                 )  # damaged: it may follow; 0: up to the end of the file
             end += length
+            if end > size:
+                return False
             file.seek(end)
     return False

@@ -7,6 +7,7 @@ import pytest
 from encoded import encode, rgb_frames
 
 from pipeline.extract.extent import missing_bytes
+from pipeline.extract.kinds import kind_of
 
 NOISE = np.random.default_rng(0).integers(0, 256, (12, 32, 48, 3), np.uint8)
 CONTAINERS = {
@@ -65,14 +66,17 @@ def test_a_live_recording_states_no_end(tmp_path: Path):
 @pytest.mark.parametrize("size", (0, 1, 7, 12, 40))
 def test_any_bytes_are_looked_at_without_harm(tmp_path: Path, size):
     heads = (
-        b"\0\0\0\x01mdat",
+        b"\0\0\0\x01mdat" + b"\xff" * 8,
+        b"\x1a\x45\xdf\xa3\x01" + b"\xff" * 6 + b"\xfe",
+        b"OggS" + b"\xff" * 40,
         b"RIFF\xff\xff\xff\xffAVI ",
         b"\x1a\x45\xdf\xa3\0",
         b"FLV",
     )
     for head in heads:
         (tmp_path / "v").write_bytes((head + bytes(40))[:size])
-        assert missing_bytes(tmp_path / "v") >= 0
+        assert 0 <= missing_bytes(tmp_path / "v") < 1 << 50
+        kind_of(tmp_path / "v")
 
 
 @pytest.mark.clips
