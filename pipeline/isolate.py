@@ -16,8 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from pipeline.extract.errors import DecodeError, VideoError
+from pipeline.extract.errors import DecodeError, Unavailable, VideoError
 from pipeline.extract.video import Block, Facts
+from pipeline.killed import cause_of_death, memory_kills
 
 
 class Opened(Protocol):
@@ -57,6 +58,7 @@ class IsolatedVideos:
         self._open_video, self._hang_seconds = open_video, hang_seconds
         self._process: Any = None
         self._pipe: Connection | None = None
+        self._memory_kills: int | None = None
         self._busy = False
 
     def __enter__(self) -> Self:
@@ -75,7 +77,8 @@ class IsolatedVideos:
         """As `open_video(path)`, but a crash or a hang becomes a DecodeError.
 
         Raises:
-            VideoError: what the child said of this video, or that it died of it.
+            VideoError: what the child said of this video, or that it died of it; Unavailable
+                where the system killed it.
             OSError: what the environment did to the child.
             ChildError: a bug.
         """
@@ -109,7 +112,11 @@ class IsolatedVideos:
                 )
             kind, value = self._pipe.recv()
         except (EOFError, ConnectionResetError):
-            raise DecodeError(f"the decoder crashed ({self._end()})") from None
+            code = self._end()
+            died = cause_of_death(code, self._memory_kills)
+            if code == -signal.SIGKILL:  # nothing in a video does that
+                raise Unavailable(f"its decoder is gone: {died}") from None
+            raise DecodeError(f"the decoder crashed: {died}") from None
         if kind == "video":
             self._busy = False
             raise value
@@ -125,25 +132,24 @@ class IsolatedVideos:
         self._process = context.Process(
             target=_serve, args=(theirs, self._open_video), daemon=True
         )
+        self._memory_kills = memory_kills()
         self._process.start()
         theirs.close()
 
-    def _end(self) -> str:
-        """End the child; in words, what it died of."""
+    def _end(self) -> int:
+        """End the child; its exit code, 0 if it would not end by itself."""
         self._busy = False
         if self._process is None or self._pipe is None:
-            return "not running"
+            return 0
         self._pipe.close()
         self._process.join(1)
-        if self._process.exitcode is None:
+        code = self._process.exitcode
+        if code is None:
             self._process.kill()
             self._process.join()
-        code = self._process.exitcode
         self._process.close()
         self._process = self._pipe = None
-        if code < 0:
-            return f"signal {-code}, {signal.Signals(-code).name}"
-        return f"exit code {code}"
+        return code or 0
 
 
 class _Remote:

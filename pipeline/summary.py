@@ -132,7 +132,7 @@ class Summary:
         if self.unavailable:
             lines.append(
                 f"{len(self.unavailable)} unavailable (the same command takes them up "
-                "again once their files can be read):"
+                "again, once their files can be read):"
             )
             lines += [f"  {name}: {why}" for name, why in self.unavailable.items()]
         return "\n".join(map(printable, lines))

@@ -23,6 +23,7 @@ from pipeline.executors.attempt import (
 )
 from pipeline.executors.gpus import use_gpu
 from pipeline.isolate import follow_parent
+from pipeline.killed import cause_of_death, memory_kills
 from pipeline.progress import ShardProgress, Watcher
 from pipeline.task import Task
 
@@ -81,6 +82,7 @@ class _Worker:
 
     def __init__(self, store: Path, scratch: Path | None, gpu: str | None) -> None:
         self.gpu = gpu
+        self._memory_kills = memory_kills()
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(
@@ -114,8 +116,8 @@ class _Worker:
         except (EOFError, ConnectionResetError):
             self._process.join(1)  # else it would look killed by us
             task, code = self.task, self.end()
-            died = f"signal {-code}" if code < 0 else f"exit code {code}"
-            return [Failure(task, "lost", f"its worker died ({died})")]
+            why = cause_of_death(code, self._memory_kills)
+            return [Failure(task, "lost", f"its worker is gone: {why}")]
         self._heard = time.monotonic()
         if isinstance(message, ShardProgress):
             self.progress = message

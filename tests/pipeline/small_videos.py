@@ -3,6 +3,7 @@
 A module of its own, because worker processes import what they are given by name.
 """
 
+import multiprocessing
 import os
 import signal
 import time
@@ -180,3 +181,23 @@ def broken_scratch(path: Path) -> Iterator[Extraction]:
     """The environment fails, but not at the video."""
     raise OSError(5, "Input/output error", str(path.parent))
     yield
+
+
+@contextmanager
+def killed(path: Path, *, victim: str) -> Iterator[Extraction]:
+    """SIGKILL of the process that decodes the victim, each time."""
+    if path.stem == victim:
+        os.kill(os.getpid(), signal.SIGKILL)
+    with opened(path) as extraction:
+        yield extraction
+
+
+@contextmanager
+def kills_the_worker(path: Path) -> Iterator[Extraction]:
+    """SIGKILL of the worker, also where a child of it decodes."""
+    parent = multiprocessing.parent_process()
+    isolated = multiprocessing.current_process().daemon
+    os.kill(parent.pid if isolated else os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+    with opened(path) as extraction:
+        yield extraction

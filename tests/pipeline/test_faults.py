@@ -17,12 +17,15 @@ from small_videos import (
     draw_videos,
     hanging,
     hanging_once,
+    killed,
     killed_once,
+    kills_the_worker,
     store_bytes,
 )
 
 from pipeline.execution import Execution
 from pipeline.extraction import extract
+from pipeline.retries import ExtractionError
 from pipeline.store import Store
 from pipeline.store.records import LOGS
 from pipeline.upkeep import status, verify
@@ -43,6 +46,26 @@ def test_a_worker_killed_in_its_shard_costs_an_attempt(folder, expected, tmp_pat
     assert (marks / "killed").exists()
     assert summary.exit_code == 0
     assert store_bytes(out) == expected
+
+
+def test_workers_that_are_killed_again_and_again_end_the_run_with_one_line(
+    folder, tmp_path
+):
+    execution = Execution(workers=1, open_video=partial(kills_the_worker))
+    with pytest.raises(ExtractionError) as caught:
+        extract(data_set(folder), RGB_MV, out=tmp_path / "store", execution=execution)
+    assert "memory" in str(caught.value) and "\n" not in str(caught.value)
+    assert "--workers" in str(caught.value) and "3 times" in str(caught.value)
+
+
+def test_a_video_whose_decoder_is_killed_is_taken_up_again(folder, expected, tmp_path):
+    out = tmp_path / "store"
+    execution = Execution(workers=1, open_video=partial(killed, victim="v003"))
+    summary = extract(data_set(folder), RGB_MV, out=out, execution=execution)
+    assert summary.exit_code == 3 and summary.stored == 11 and not summary.bad
+    assert "SIGKILL" in summary.unavailable["right/v003"]
+    whole = extract(data_set(folder), RGB_MV, out=out, execution=Execution(workers=0))
+    assert whole.exit_code == 0 and store_bytes(out) == expected
 
 
 def test_a_video_that_crashes_the_decoder_is_named_and_the_others_kept(
