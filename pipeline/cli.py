@@ -53,7 +53,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 @click.option(
     "--out",
     type=AnyPath,
-    help="The store to make or continue. [default: $VIDEO_DATA/stores/DATASET]",
+    help="The store to make or continue. [default: $VIDEO_DATA/stores/NAME]",
 )
 @click.option(
     "--modalities",
@@ -151,6 +151,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def extract(
     dataset: str,
+    called: str | None,
     videos: Path | None,
     splits: Path | None,
     holdout: float | None,
@@ -190,12 +191,15 @@ def extract(
         )
     from pipeline import extraction, resume  # here, because these take a second
     from pipeline.adapters import load, report
+    from pipeline.adapters.naming import dataset_name
     from pipeline.execution import Execution
     from pipeline.plan import StoreSettings
     from pipeline.progress import steps, watcher
     from pipeline.store import places
 
-    out = out or places.store_folder(dataset)
+    out = out or places.store_folder(
+        dataset_name(dataset, videos=videos, called=called)
+    )
     usual = {**_usual_settings(dataset), **_planned_grid(out)}
     if short_side is not None:
         usual |= {"short_side": short_side, "enlarge": True}
@@ -206,6 +210,7 @@ def extract(
     with steps("draw the clips") as on_progress:
         found = load(
             dataset,
+            called=called,
             videos=videos,
             splits=splits,
             holdout=holdout,

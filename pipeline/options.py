@@ -131,16 +131,23 @@ def dataset_options(command: Any) -> Any:
                 help="How the folder is organised.",
             ),
             click.option(
+                "--name",
+                "called",
+                metavar="NAME",
+                help="What a data set of your own (folder, list) is called, as is its "
+                "store. [default: the name of its folder]",
+            ),
+            click.option(
                 "--videos",
                 type=AnyPath,
                 help="The data set as unpacked; for `list`, the folder its paths start "
-                "from. [default: $VIDEO_DATA/videos/DATASET]",
+                "from. [default: $VIDEO_DATA/videos/NAME, NAME being DATASET without --name]",
             ),
             click.option(
                 "--splits",
                 type=AnyPath,
                 help="Split lists; for `list`, the list file. "
-                "[default: $VIDEO_DATA/splits/DATASET]",
+                "[default: $VIDEO_DATA/splits/NAME]",
             ),
             click.option(
                 "--holdout",
@@ -155,7 +162,11 @@ def dataset_options(command: Any) -> Any:
                 help="At most so many videos, spread over the classes.",
             ),
             click.option(
-                "--classes", type=CommaList(), default="", help="Only these classes."
+                "--classes",
+                multiple=True,
+                metavar="CLASS,...",
+                help="Only these classes; may be repeated. A name with a comma stands "
+                "alone or in double quotes.",
             ),
         )
     ):

@@ -4,6 +4,7 @@ A store is planned once. Its videos (names and sizes), its cuts and its settings
 `_plan.json`; a later run must ask for the same, and may only add modalities.
 """
 
+import shlex
 from bisect import bisect_left
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -242,7 +243,8 @@ def extended(old: StorePlan, new: StorePlan) -> StorePlan:
     """
     if old.dataset != new.dataset:
         raise PlanError(
-            f"the store was planned for dataset {old.dataset!r}, got {new.dataset!r}"
+            f"the store was planned for data set {old.dataset!r}, got {new.dataset!r}"
+            f" (one of your own goes on with --name {shlex.quote(old.dataset)})"
         )
     if old.videos != new.videos:
         raise PlanError(_video_difference(old.videos, new))

@@ -16,6 +16,9 @@ from pipeline.store.records import IndexRecord, Manifest
 CLIPPED_SHARE = 0.001
 """Above this share of flow values beyond the codec's bound, a video is named."""
 
+SLACK_SECONDS = 0.5
+"""So much later than its last frame a video may end by its annotations."""
+
 NAMED = 10
 """Videos that are named of each remark, at most."""
 
@@ -45,6 +48,14 @@ REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
     "enlarged": (
         "enlarged to the short side that was asked for",
         _enlarged,
+    ),
+    "stretches_beyond_end": (
+        f"with annotated stretches that end over {SLACK_SECONDS:g} s after their video",
+        lambda video: any(
+            stop > video.frames / video.fps + SLACK_SECONDS
+            for _, _, stop in video.segments
+            if video.fps > 0
+        ),
     ),
     "askew": (
         "whose file asks for a turn by no multiple of 90 degrees: stored as coded",

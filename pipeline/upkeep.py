@@ -1,9 +1,11 @@
 """Looking after a store: verify, status, info."""
 
+import difflib
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from pipeline.store.lease import Found, holder_of
 from pipeline.store.records import MANIFEST
 from pipeline.store.verify import Damage
 from pipeline.store.verify import verify as damage_of
+
+COMPARED = 20_000
+"""Ids among which one of nearly the same name is looked for."""
 
 
 def verify(store: Path, *, decode: bool = False) -> list[Damage]:
@@ -205,6 +210,9 @@ def full_id(store: Store, wanted: str) -> str:
     ends = [name for name in ids if name.endswith(f"/{wanted}")]
     if len(ends) != 1:
         found = f"{len(ends)} of that end" if ends else "none"
+        close = difflib.get_close_matches(wanted, list(islice(ids, COMPARED)), n=3)
+        if close and not ends:
+            found += f"; did you mean {' or '.join(close)}?"
         raise VideoNotFound(
             f"{store.folder}: expected one video {wanted!r}, got {found}"
         )

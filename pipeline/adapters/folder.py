@@ -18,6 +18,8 @@ from .scan import File, scan, unwrapped
 from .ucf101 import NAME, group
 from .videos import DataSet, Finding
 
+NO_LISTS = Listing({}, (), (), (), {})
+
 
 def read(folder: Path, splits: Path | None = None) -> DataSet:
     """All videos of a folder; the first subfolder is the class.
@@ -29,25 +31,27 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
 
     Args:
         splits: a folder of lists, or one list. Default: the pairs of lists that lie
-            directly in `folder`, if any.
+            directly in `folder`, if any; lists there that are no pairs, or name none
+            of the videos, are reported and not used.
 
     Raises:
         DatasetNotFound: no folder, no video in it, no lists where `splits` says.
-        DatasetError: lists that name none of the videos, or contradict the folders.
+        DatasetError: lists in `splits` that name none of the videos; any that
+            contradict the folders.
     """
     given = folder
     folder, found = unwrapped(folder, scan(folder), levels=1)
     if not found.files:
         raise checks.none_found(f"expected videos in {folder}", found)
-    own = [place for place in (folder, given) if lists.find_pairs(place)]
-    source = splits or next(iter(own), None)
-    listing = Listing({}, (), (), (), {})
+    source, strays = (splits, []) if splits else _lists_beside((folder, given))
+    listing = NO_LISTS
     if source:
         listing = read_listing(source, Matcher(found.files), _folder_class)
         if not listing.videos:
-            raise DatasetError(
-                nothing_found(source, listing, folder, found.files[0].path)
-            )
+            text = nothing_found(source, listing, folder, found.files[0].path)
+            if splits:
+                raise DatasetError(text)
+            strays, listing = [text], NO_LISTS
     rows = [_row(file, listing) for file in found.files]
     seen = {name for row in rows for name in row.class_names}
     order = [name for name in listing.classes if name in seen]
@@ -61,6 +65,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         splits=dict.fromkeys(listing.splits, "lists"),
         unusable=found.unusable,
         findings=(
+            *(Finding("stray list", f"lists not used: {text}") for text in strays),
             *_unlabelled(rows),
             *missing_from_lists(listing),
             *(_unlisted(rows, listing) if listing.splits else ()),
@@ -100,6 +105,18 @@ def lists_read(listing: Listing) -> tuple[str, ...]:
         for path, how in listing.used.items()
     )
     return (f"lists read: {names}",) if names else ()
+
+
+def _lists_beside(places: Iterable[Path]) -> tuple[Path | None, list[str]]:
+    """The folder with pairs of lists, and why lists that lie about are none."""
+    strays: dict[str, None] = {}
+    for place in places:
+        try:
+            if lists.find_pairs(place):
+                return place, []
+        except DatasetError as error:
+            strays[str(error)] = None
+    return None, list(strays)
 
 
 def _folder_class(entry: lists.Entry, match: Match | None) -> str | None:

@@ -9,6 +9,7 @@ from pipeline.store import places
 from . import balance, checks, folder, hmdb51, listed, thumos14, ucf101
 from .errors import DatasetError, DatasetNotFound
 from .holdout import with_holdout
+from .naming import dataset_name
 from .narrow import kept_classes, limited
 from .videos import DataSet
 
@@ -18,6 +19,7 @@ DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
 def load(
     name: str,
     *,
+    called: str | None = None,
     videos: Path | None = None,
     splits: Path | None = None,
     holdout: float | None = None,
@@ -32,6 +34,7 @@ def load(
 
     Args:
         name: one of `DATASETS`.
+        called: NAME of a data set of one's own, instead of that of its folder.
         videos: folder of the videos. Default: `videos/NAME` of the data folder.
         splits: folder of the lists, or one list. Default: `splits/NAME` of the data
             folder where the videos are looked for there, too; else lists that lie with
@@ -49,7 +52,9 @@ def load(
         raise DatasetError(
             f"expected a data set among {', '.join(DATASETS)}, got {name!r}"
         )
-    place = (videos if videos is not None else places.videos_folder(name)).absolute()
+    own_name = dataset_name(name, videos=videos, called=called)
+    usual = own_name if videos is None else called or name
+    place = (videos if videos is not None else places.videos_folder(usual)).absolute()
     if name == "demo":
         from . import demo  # draws clips: needs numpy, OpenCV and PyAV
 
@@ -57,7 +62,7 @@ def load(
             place, limit=limit, classes=classes, on_progress=on_progress
         )
     else:
-        dataset = _read(name, place, splits, by_default=videos is None)
+        dataset = _read(name, place, splits, usual, by_default=videos is None)
         if classes:
             dataset = kept_classes(dataset, classes)
         if limit is not None:
@@ -70,13 +75,15 @@ def load(
         *balance.split_findings(dataset),
         *checks.duplicates(dataset.folder, dataset.videos),
     )
-    return replace(dataset, findings=findings)
+    return replace(dataset, name=own_name, findings=findings)
 
 
-def _read(name: str, place: Path, splits: Path | None, *, by_default: bool) -> DataSet:
+def _read(
+    name: str, place: Path, splits: Path | None, usual_name: str, *, by_default: bool
+) -> DataSet:
     if splits is not None and not splits.exists():
         raise DatasetNotFound(f"expected lists of {name}, found nothing: {splits}")
-    usual = places.splits_folder(name)
+    usual = places.splits_folder(usual_name)
     usual_lists = usual if usual.is_dir() else None
     if name in ("folder", "list"):
         if splits is None and by_default:

@@ -1,5 +1,6 @@
 """A data set -> a part of it: some classes, or so many videos."""
 
+import csv
 import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,10 +15,19 @@ def kept_classes(dataset: DataSet, names: Sequence[str]) -> DataSet:
 
     Upper and lower case may differ. A video of several classes keeps the chosen ones.
 
+    Args:
+        names: each a class, or several with commas between them as in a CSV.
+
     Raises:
         DatasetError: a class that the data set does not have, or has no video of.
     """
-    chosen = {_class_name(dataset, name) for name in names}
+    chosen = {
+        _class_name(dataset, each) for name in names for each in _split(dataset, name)
+    }
+    if not chosen:
+        raise DatasetError(
+            f"classes: expected names of classes; {_some(dataset.classes)}"
+        )
     part = with_classes(dataset, [name for name in dataset.classes if name in chosen])
     expected = {name: dataset.expected[name] for name in chosen & set(dataset.expected)}
     return replace(part, expected=expected, unusable=_of_classes(dataset, chosen))
@@ -124,6 +134,20 @@ def _of_classes(dataset: DataSet, chosen: Collection[str]) -> dict[str, str]:
     }
 
 
+def _split(dataset: DataSet, value: str) -> list[str]:
+    """The names in `A,B` or `"A, with comma",B`; one that is a class stays whole."""
+    known = {name.casefold() for name in (*dataset.classes, *dataset.expected)}
+    if value.casefold() in known:
+        return [value]
+    try:
+        cells = next(csv.reader([value], skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        raise DatasetError(
+            f"classes: expected names with commas between them, got {value!r}: {error}"
+        ) from error
+    return [cell.strip() for cell in cells if cell.strip()]
+
+
 def _class_name(dataset: DataSet, name: str) -> str:
     known = {known.casefold(): known for known in dataset.classes}
     if name in dataset.classes:
@@ -137,7 +161,13 @@ def _class_name(dataset: DataSet, name: str) -> str:
         )
     close = difflib.get_close_matches(name.casefold(), {**absent, **known}, n=3)
     names = [{**absent, **known}[match] for match in close]
-    hint = f"did you mean {' or '.join(names)}?" if names else _some(dataset.classes)
+    commas = [known for known in dataset.classes if known.startswith(f"{name},")]
+    if commas:
+        hint = f"did you mean {commas[0]!r}? Give it alone, or in double quotes"
+    else:
+        hint = (
+            f"did you mean {' or '.join(names)}?" if names else _some(dataset.classes)
+        )
     raise DatasetError(f"classes: {dataset.name} has no class {name!r}; {hint}")
 
 

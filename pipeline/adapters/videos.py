@@ -55,7 +55,7 @@ class DataSet:
     """A folder of videos, read with its lists."""
 
     name: str
-    """The adapter: hmdb51, ucf101, thumos14, folder, list, demo."""
+    """hmdb51, ucf101, thumos14, demo, or what a data set of one's own is called."""
     folder: Path
     classes: tuple[str, ...]
     """In official order, only those that have a video here."""

@@ -324,3 +324,28 @@ def test_files_of_equal_content_are_named_with_what_is_wrong_about_it(tmp_path):
     assert [each.names for each in found] == [("jump/c.mp4 = run/c.mp4",)]
     assert "both sides of a split: 1" in found[0].text
     assert "other labels: 1" in found[0].text
+
+
+@pytest.mark.parametrize(
+    ("lists", "said"),
+    [
+        (
+            {"testlist01.txt": "jump/jump_1 1\n"},
+            "testlist01.txt: expected a train list",
+        ),
+        (
+            {"trainlist01.txt": "other_1 1\n", "testlist01.txt": "other_2 1\n"},
+            "none of the 2 videos that these lists name",
+        ),
+        ({"train1.txt": "a 1\n", "train01.txt": "a 1\n"}, "expected one train list"),
+    ],
+)
+def test_lists_that_lie_about_in_a_folder_do_not_stop_it(videos, lists, said):
+    for name, text in lists.items():
+        write(videos / name, text)
+    dataset = load("folder", videos=videos)
+    assert len(dataset.videos) == 6 and dataset.splits == {}
+    strays = [f.text for f in dataset.findings if f.kind == "stray list"]
+    assert len(strays) == 1 and said in strays[0]
+    with pytest.raises(DatasetError, match=said):
+        load("folder", videos=videos, splits=videos)

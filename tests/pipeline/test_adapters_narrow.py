@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.adapters import DataSet, DatasetError, Segment, Video, load, report
 from pipeline.adapters.holdout import with_holdout
+from pipeline.adapters.naming import dataset_name
 from pipeline.adapters.narrow import kept_classes, limited
 
 
@@ -210,3 +211,78 @@ def test_the_demo_is_loaded_like_the_others(tmp_path):
     assert demo.name == "demo" and not demo.mirror_safe
     assert len(demo.videos) == 4 and set(demo.classes) == {"left", "cw"}
     assert all((demo.folder / each.path).stat().st_size for each in demo.videos)
+
+
+def test_classes_with_commas_are_named_alone_in_quotes_or_one_by_one():
+    several = dataset(
+        [video("x", 0), video("y", 1), video("z", 2)], ("jump", "jump, high", "run")
+    )
+    for names, kept in (
+        (["jump, high"], ("jump, high",)),
+        (["Jump, High"], ("jump, high",)),
+        (["jump,run"], ("jump", "run")),
+        (["jump", "run"], ("jump", "run")),
+        (['"jump, high",run'], ("jump, high", "run")),
+        (["run", "jump, high"], ("jump, high", "run")),
+    ):
+        assert kept_classes(several, names).classes == kept
+    with pytest.raises(DatasetError, match="expected names of classes"):
+        kept_classes(several, [","])
+    with pytest.raises(DatasetError, match="commas between them"):
+        kept_classes(several, ['"jump'])
+    others = dataset([video("x", 0), video("y", 1)], ("jump, high", "run"))
+    with pytest.raises(DatasetError, match="mean 'jump, high'. Give it alone, or in"):
+        kept_classes(others, ["jump, high,run"])
+
+
+@pytest.mark.parametrize(
+    ("adapter", "videos", "called", "name"),
+    [
+        ("folder", "clips", None, "clips"),
+        ("list", "a/../clips/.", None, "clips"),
+        ("folder", ".clips", None, "clips"),
+        ("folder", "my clips\n", None, "my clips_"),
+        ("folder", "clips", "mine", "mine"),
+        ("folder", None, None, "folder"),
+        ("list", None, "mine", "mine"),
+        ("folder", "ucf101", None, "ucf101-folder"),
+        ("folder", "/", None, "folder"),
+        ("ucf101", "anything", None, "ucf101"),
+    ],
+)
+def test_a_data_set_of_ones_own_is_called_like_its_folder(
+    tmp_path, monkeypatch, adapter, videos, called, name
+):
+    monkeypatch.chdir(tmp_path)
+    place = None if videos is None else Path(videos)
+    assert dataset_name(adapter, videos=place, called=called) == name
+
+
+@pytest.mark.parametrize(
+    ("adapter", "called", "message"),
+    [
+        ("ucf101", "mine", "of your own .--dataset folder or list., got ucf101"),
+        ("list", "UCF101", "another name than those of known data sets, got UCF101"),
+        ("folder", "a/b", "a name for a folder, got 'a/b'"),
+        ("folder", "..", "a name for a folder"),
+        ("folder", " ", "a name for a folder"),
+        ("folder", "--out", "a name for a folder"),
+        ("folder", "a\n", "a name for a folder"),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_refused(adapter, called, message):
+    with pytest.raises(DatasetError, match=message):
+        load(adapter, videos=Path("clips"), called=called)
+
+
+def test_the_usual_places_of_a_named_data_set_have_its_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDEO_DATA", str(tmp_path))
+    for name in ("jump/a.mp4", "run/b.mp4"):
+        path = tmp_path / "videos" / "mine" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(name.encode())
+    (tmp_path / "splits" / "mine").mkdir(parents=True)
+    (tmp_path / "splits" / "mine" / "trainlist01.txt").write_text("jump/a 0\n")
+    found = load("folder", called="mine")
+    assert (found.name, found.folder) == ("mine", tmp_path / "videos" / "mine")
+    assert found.splits == {"1": "lists"}

@@ -15,7 +15,7 @@ from small_videos import draw_videos
 
 from pipeline.cli import main
 from pipeline.interruption import as_ctrl_c
-from pipeline.store import Store
+from pipeline.store import Store, only_store
 
 SMALL = ["--short-side", "32", "--workers", "0", "--ray", "off"]
 
@@ -66,6 +66,38 @@ def test_places_are_known_when_they_are_not_given(folder, tmp_path, monkeypatch)
     result = run("extract", "--dataset", "folder", "--modalities", "mv", *SMALL)
     assert result.exit_code == 0, result.output
     assert Store(tmp_path / "stores/folder").modalities == ("mv",)
+
+
+def test_stores_of_ones_own_data_are_called_like_the_folder_or_as_wished(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("VIDEO_DATA", str(tmp_path))
+    (tmp_path / "clips").symlink_to(folder)
+    given = ["extract", "--dataset", "folder", "--videos", tmp_path / "clips"]
+    assert run(*given, "--modalities", "rgb", *SMALL).exit_code == 0
+    assert only_store() == tmp_path / "stores/clips"
+    assert Store(only_store()).manifest.dataset == "clips"
+    (tmp_path / "clips").rename(tmp_path / "moved")
+    given[-1] = tmp_path / "moved"
+    more = [*given, "--out", tmp_path / "stores/clips", "--modalities", "rgb", *SMALL]
+    refused = run(*more)
+    assert "'clips', got 'moved' (one of your own goes on with --name clips)" in (
+        refused.stderr
+    )
+    assert run(*more, "--name", "clips").exit_code == 0
+    named = run(*given, "--name", "mine", "--modalities", "rgb", *SMALL)
+    assert named.exit_code == 0 and (tmp_path / "stores/mine").is_dir()
+    known = run("extract", "--dataset", "ucf101", "--name", "mine")
+    assert known.exit_code == 1 and "a data set of your own" in known.stderr
+
+
+def test_classes_may_be_repeated(folder, tmp_path):
+    given = ["plan", *source(folder), "--out", tmp_path / "store", *SMALL]
+    both = run(*given, "--classes", "left", "--classes", "right")
+    assert both.output == run(*given, "--classes", "right,left").output
+    assert "8 videos of 2 classes" in both.output
+    near = run(*given, "--classes", "lefft")
+    assert near.exit_code == 1 and "did you mean left?" in near.stderr
 
 
 def test_a_dry_run_estimates_and_changes_nothing(folder, tmp_path):

@@ -1,6 +1,7 @@
 """What is recorded of odd videos, and told at the end of a run and by `info`."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from encoded import LAST_FRAME_ONLY, encode, packets_of, rgb_frames
 from small_videos import data_set
 
 from pipeline import upkeep
+from pipeline.adapters import Segment
 from pipeline.cli import main
 from pipeline.execution import Execution
 from pipeline.extraction import extract
@@ -161,3 +163,22 @@ def test_a_store_keeps_the_shape_of_its_pixels(folder: Path):
     result = CliRunner().invoke(main, [str(argument) for argument in refused])
     assert result.exit_code == 1
     assert "square_pixels = False, this run asks for True" in result.output
+
+
+def test_stretches_beyond_the_end_of_a_shorter_copy_are_told(folder: Path):
+    for name in ("early", "late", "rounded"):
+        encode(folder / f"a/{name}.mp4", noise(5), rate=25)
+    whole = data_set(folder)
+    ends = {"a/early": 0.2, "a/late": 0.75, "a/rounded": 0.65}
+    videos = tuple(
+        replace(video, segments=(Segment(0, 0.0, ends[video.id]),))
+        for video in whole.videos
+    )
+    summary = extract(
+        replace(whole, videos=videos),
+        StoreSettings(short_side=32).record(["rgb"]),
+        out=folder.parent / "store",
+        execution=Execution(ray="off", workers=0),
+    )
+    assert summary.remarkable["stretches_beyond_end"] == ("a/late",)
+    assert "that end over 0.5 s after their video: a/late" in summary.text()

@@ -1,0 +1,49 @@
+"""What a data set is called: the known ones by themselves, one's own by its folder."""
+
+import os
+from pathlib import Path
+
+from .errors import DatasetError
+
+OWN = ("folder", "list")
+"""Adapters of data sets of one's own."""
+KNOWN = ("hmdb51", "ucf101", "thumos14", "demo")
+
+
+def dataset_name(
+    adapter: str, *, videos: Path | None = None, called: str | None = None
+) -> str:
+    """The name under which a data set is stored.
+
+    One's own is called like the folder of its videos (like its adapter where that is the
+    usual place), `ucf101-folder` where the folder is called like a known data set: its
+    splits are not the official ones.
+
+    Args:
+        adapter: as in `--dataset`.
+        videos: the folder, if one was given.
+        called: the name that the user wants.
+
+    Raises:
+        DatasetError: a name for a known data set, one of a known data set, or one that
+            cannot be a folder.
+    """
+    if called is None:
+        if adapter not in OWN or videos is None:
+            return adapter
+        folder = os.path.basename(os.path.abspath(videos)).lstrip(".")
+        plain = "".join(each if each.isprintable() else "_" for each in folder)
+        return f"{plain}-{adapter}" if plain.lower() in KNOWN else plain or adapter
+    if adapter not in OWN:
+        raise DatasetError(
+            f"--name: expected a data set of your own (--dataset {' or '.join(OWN)}),"
+            f" got {adapter}"
+        )
+    if called.lower() in KNOWN:
+        raise DatasetError(
+            f"--name: expected another name than those of known data sets, got {called}"
+        )
+    strange = {"/", "\\", "\0"} & set(called) or not called.isprintable()
+    if strange or not called.strip() or called[0] in ".-" or len(called) > 200:
+        raise DatasetError(f"--name: expected a name for a folder, got {called!r}")
+    return called
