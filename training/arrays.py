@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DamagedFile, RunError
-from .run_files import write_bytes
+from .run_files import reading, write_bytes
 from .sealed import check_archive, checked_seal, seal
 
 HEADERS = {
@@ -46,9 +46,16 @@ def read_arrays(
         what: the file should be, for the message: "scores".
 
     Raises:
-        RunError: no such file, or one that has changed, or of other arrays.
-        OSError: it cannot be read.
+        RunError: no such file, one that has changed or cannot be read, or of other
+            arrays.
     """
+    with reading(path):
+        return _read(path, kinds, optional, what)
+
+
+def _read(
+    path: Path, kinds: Mapping[str, tuple[str, int]], optional: Sequence[str], what: str
+) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise RunError(f"{path}: expected {what}, but there is no file")
     try:

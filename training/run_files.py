@@ -8,7 +8,8 @@ import json
 import math
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,22 +159,34 @@ def read_bytes(path: Path, *, most: int = JSON_BYTES) -> bytes:
     """A whole file.
 
     Raises:
-        RunError: there is no such file, or it is larger than any of its kind.
-        OSError: it cannot be read.
+        RunError: there is no such file, it is larger than any of its kind, or it cannot
+            be read.
+    """
+    with reading(path):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise RunError(f"{path}: expected a file, got something else")
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > most:
+                raise RunError(
+                    f"{path}: expected at most {most >> 20} MB, got {size >> 20} MB"
+                )
+            return file.read(most)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns what the system says of a file that cannot be read into one line.
+
+    Raises:
+        RunError: it is not there, or cannot be read.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        yield
     except FileNotFoundError:
         raise RunError(f"{path}: expected a file of a run, but it is missing") from None
-    with open(handle, "rb") as file:
-        state = os.fstat(handle)
-        if not stat.S_ISREG(state.st_mode):
-            raise RunError(f"{path}: expected a file, got something else")
-        if state.st_size > most:
-            raise RunError(
-                f"{path}: expected at most {most >> 20} MB, got {state.st_size >> 20} MB"
-            )
-        return file.read(most)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {_reason(error)}") from error
 
 
 def read_json(path: Path, shape: Any = object) -> Any:
@@ -183,8 +196,8 @@ def read_json(path: Path, shape: Any = object) -> Any:
         shape: what it must be like; see `check`.
 
     Raises:
-        RunError: it is not JSON, or of another shape; the place is named.
-        OSError: it cannot be read.
+        RunError: it is not JSON, or of another shape; the place is named. Or it cannot
+            be read.
     """
     return parsed(read_bytes(path), shape, where=str(path))
 
@@ -266,8 +279,12 @@ def append(path: Path, text: str) -> None:
 
 def not_written(path: Path, error: OSError) -> WriteError:
     """The one line for a file that could not be written."""
+    return WriteError(f"{path}: cannot be written: {_reason(error)}")
+
+
+def _reason(error: OSError) -> str:
     reason = error.strerror or str(error)
-    return WriteError(f"{path}: cannot be written: {reason[:1].lower()}{reason[1:]}")
+    return reason[:1].lower() + reason[1:]
 
 
 def _check_depth(value: Any, where: str) -> None:

@@ -2,6 +2,7 @@
 
 import pickle
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import CheckpointError, DamagedFile
+from .run_files import reading
 from .sealed import check_archive, checked_seal, is_archive
 
 DAMAGED = (
@@ -41,8 +43,13 @@ def read_saved(
 
     Raises:
         CheckpointError: it is not there, damaged, or holds anything else.
-        OSError: it cannot be read.
+        RunError: it cannot be read.
     """
+    with reading(path):
+        return _read(path, what, ours=ours, old_format=old_format)
+
+
+def _read(path: Path, what: str, *, ours: bool, old_format: bool) -> Any:
     if not path.is_file():
         raise CheckpointError(f"{path}: expected {what}, but there is no file")
     try:
@@ -57,7 +64,9 @@ def read_saved(
     if not archive and not old_format:
         raise CheckpointError(f"{path}: expected {what}, got something else")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of sparse tensors, which are refused later
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except DAMAGED:
         raise CheckpointError(
             f"{path}: expected {what}, got a damaged file or more than numbers"

@@ -12,7 +12,7 @@ import torch
 from pipeline.store import replacing
 
 from ..errors import CheckpointError, DamagedFile
-from ..run_files import not_written, write_bytes
+from ..run_files import not_written, reading, write_bytes
 from ..saved import read_saved
 from ..sealed import checked_seal, seal
 
@@ -62,8 +62,13 @@ def newest(path: Path, say: Callable[[str], None] = lambda text: None) -> bool:
 
     Raises:
         CheckpointError: there is none that is whole.
-        OSError: one cannot be read.
+        RunError: one cannot be read.
     """
+    with reading(path):
+        return _newest(path, say)
+
+
+def _newest(path: Path, say: Callable[[str], None]) -> bool:
     older = before(path)
     if not path.exists() and not older.exists():
         return False

@@ -8,7 +8,16 @@ import numpy as np
 
 from .. import metrics
 from ..errors import RunError
-from ..run_files import COMPLETE, CROPS, DECIDED, RECIPE, RESULTS, SCORES, read_json
+from ..run_files import (
+    COMPLETE,
+    CROPS,
+    DECIDED,
+    RECIPE,
+    RESULTS,
+    SCORES,
+    read_json,
+    reading,
+)
 from ..scores import Scores
 from .groups import Group, group_hits, videos_of
 from .orderings import Hits
@@ -50,11 +59,14 @@ def judged_run(folder: Path) -> Judged | None:
     Raises:
         RunError: it is not complete, or its files are something else.
     """
-    for name in (RECIPE, RESULTS):
-        if not (folder / name).is_file():
-            raise RunError(f"{folder}: expected a complete run, but it has no {name}")
-    if not (folder / TEST_SCORES).is_file():
-        return None
+    with reading(folder):
+        for name in (RECIPE, RESULTS):
+            if not (folder / name).is_file():
+                raise RunError(
+                    f"{folder}: expected a complete run, but it has no {name}"
+                )
+        if not (folder / TEST_SCORES).is_file():
+            return None
     decided = read_json(folder / RECIPE, {"run": DECIDED})["run"]
     ten = folder / (CROPS.format(crops=10) + TEST_SCORES)
     judged = Judged(

@@ -86,7 +86,7 @@ def _what(page: Page, told: Mapping[str, Any], runs: Sequence[Judged]) -> None:
             f"Fewer than {SEEDS} seeds: no ordering is decided yet, whatever the intervals."
         )
     done, total = told.get("done"), told.get("total")
-    if done is not None and done < total:
+    if done is not None and total is not None and done < total:
         page.text(
             f"Not finished: {done} of {total} stages are complete. `{told.get('command')}`"
             " goes on."
