@@ -17,6 +17,7 @@ from pipeline.extract.errors import VideoError
 from pipeline.extract.video import ExtractSettings, squared, stored_size
 from pipeline.flow.batches import BatchSolver, Coding, consecutive
 from pipeline.plan import PlannedVideo
+from pipeline.progress import in_words
 from pipeline.solvers import batch_solver, open_with_flow
 from pipeline.store import printable
 from pipeline.store.codecs import JpegFlow
@@ -95,7 +96,7 @@ class Estimate:
             f"{self.frames:,} frames: {sizes}"
         )
         taking = (
-            f"{work}, about {_duration(self.seconds)} with {self.crew} "
+            f"{work}, about {in_words(self.seconds)} with {self.crew} "
             f"(calibrated on {self.calibrated_frames} frames)"
         )
         lines = [planned, taking]
@@ -305,11 +306,3 @@ def _spread(videos: Sequence[PlannedVideo], count: int) -> list[PlannedVideo]:
     """So many videos, evenly over the plan."""
     step = max(len(videos) / count, 1.0)
     return [videos[int(k * step)] for k in range(min(count, len(videos)))]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -68,6 +68,10 @@ def extract(
         tasks = missing_tasks(
             plan, modalities, dataset.folder, out, execution, retry_bad=retry_bad
         )
+        missing = sum(len(task.plan.videos) for task in tasks)
+        if 0 < missing < len(plan.videos):
+            there = f"{len(plan.videos) - missing:,} of {len(plan.videos):,} videos"
+            watch.say(f"{there} are finished already")
         _run(tasks, out, execution, watch, lease)
         lease.require()
         manifest = merge(plan, dataset, out)

@@ -1,9 +1,9 @@
 """How far a run is: bars on a terminal, plain lines in a log."""
 
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from time import monotonic as now
 from typing import NamedTuple, Protocol, Self, TextIO
 
 from rich.console import Console
@@ -12,12 +12,14 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeRemainingColumn,
 )
 
 from pipeline.store import printable
 
-LINE_SECONDS = 10.0
+LINE_SECONDS, LATER_LINE_SECONDS = 10.0, 60.0
+"""Between two lines of a log, in the first minutes and later."""
+TELLING_SECONDS, TELLING_SHARE = 5.0, 0.02
+"""From here on one can say when the work will be over."""
 
 
 class ShardProgress(NamedTuple):
@@ -60,35 +62,94 @@ class Silent:
 SILENT = Silent()
 
 
-class _Counts:
-    """Sums of what is published and what is on its way."""
+class Pace:
+    """How much of some work is done, and when it will be over. It never goes back.
 
-    def __init__(self) -> None:
-        self.done = ShardProgress(0, 0, 0, 0)
-        self.moving = ShardProgress(0, 0, 0, 0)
-        self.began = time.monotonic()
+    Args:
+        total: steps to do.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self._began = total, 0, now()
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return now() - self._began
+
+    def reach(self, done: int) -> None:
+        """So many steps are done; fewer than before (one is tried again) do not count."""
+        self.done = max(self.done, min(done, self.total))
+
+    def left(self) -> str:
+        """How long it will take, in words; nothing while that cannot be told."""
+        if self.done >= self.total or self.seconds < TELLING_SECONDS:
+            return ""
+        if self.done < TELLING_SHARE * self.total:
+            return ""
+        return time_left(self.seconds * (self.total - self.done) / self.done)
+
+
+def time_left(seconds: float) -> str:
+    """`about 12 minutes left`."""
+    if seconds < 15:
+        return "a few seconds left"
+    if seconds < 90:
+        return f"about {max(round(seconds, -1), 20):.0f} seconds left"
+    return f"about {in_words(seconds)} left"
+
+
+def in_words(seconds: float) -> str:
+    """A length of time: `40 seconds`, `12 minutes`, `1.5 hours`, `3 days`."""
+    for unit, name, more in (
+        (86_400.0, "days", 2.0),
+        (3_600.0, "hours", 1.5),
+        (60.0, "minutes", 1.5),
+    ):
+        if seconds >= more * unit:
+            digits = 1 if name == "hours" and seconds < 10 * unit else 0
+            number = f"{seconds / unit:.{digits}f}".removesuffix(".0")
+            return f"{number} {name}"
+    return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
+
+
+class _Counts:
+    """Sums of what is published and what is on its way. They never go back."""
+
+    def __init__(self, videos: int = 0) -> None:
+        self.pace = Pace(videos)
+        self._done = self._moving = self._shown = ShardProgress(0, 0, 0, 0)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all of it is published."""
+        return self._done.videos >= self.pace.total
 
     def running(self, shards: Iterable[ShardProgress]) -> None:
-        rows = list(shards)
-        self.moving = ShardProgress(
-            0,
-            sum(row.videos for row in rows),
-            sum(row.frames for row in rows),
-            sum(row.stored_bytes for row in rows),
-        )
+        self._moving = _sum(shards)
+        self._reach()
 
     def published(self, videos: int, frames: int, stored_bytes: int) -> None:
-        _, v, f, b = self.done
-        self.done = ShardProgress(0, v + videos, f + frames, b + stored_bytes)
+        fresh = ShardProgress(0, videos, frames, stored_bytes)
+        self._done, self._moving = _sum([self._done, fresh]), ShardProgress(0, 0, 0, 0)
+        self._reach()
 
-    def videos(self) -> int:
-        return self.done.videos + self.moving.videos
+    def _reach(self) -> None:
+        """What is on its way may be tried again: nothing is shown until it is ahead."""
+        all_of_it = _sum([self._done, self._moving])
+        self._shown = ShardProgress(*map(max, self._shown, all_of_it))
+        self.pace.reach(all_of_it.videos)
 
     def text(self) -> str:
-        frames = self.done.frames + self.moving.frames
-        stored = (self.done.stored_bytes + self.moving.stored_bytes) / 1e9
-        rate = frames / max(time.monotonic() - self.began, 1e-3)
-        return f"{frames:,} frames, {rate:,.0f} frames/s, {stored:.2f} GB"
+        frames, stored = self._shown.frames, self._shown.stored_bytes / 1e9
+        rate = frames / max(self.pace.seconds, 1e-3)
+        said = f"{frames:,} frames, {rate:,.0f} frames/s, {stored:.2f} GB"
+        return ", ".join(filter(None, (said, self.pace.left())))
+
+
+def _sum(rows: Iterable[ShardProgress]) -> ShardProgress:
+    _, *counts = map(sum, zip(ShardProgress(0, 0, 0, 0), *rows, strict=True))
+    return ShardProgress(0, *counts)
 
 
 class Bars:
@@ -100,9 +161,7 @@ class Bars:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("videos"),
-            TextColumn("{task.fields[more]}"),
-            TimeRemainingColumn(),
+            TextColumn("videos, {task.fields[more]}"),
             console=console,
         )
         self._task = self._bars.add_task("extract", total=None, more="")
@@ -121,7 +180,7 @@ class Bars:
         )
 
     def start(self, *, videos: int) -> None:
-        self._counts = _Counts()
+        self._counts = _Counts(videos)
         self._bars.update(self._task, total=videos)
 
     def running(self, shards: Iterable[ShardProgress]) -> None:
@@ -134,16 +193,14 @@ class Bars:
 
     def _show(self) -> None:
         counts = self._counts
-        self._bars.update(self._task, completed=counts.videos(), more=counts.text())
+        self._bars.update(self._task, completed=counts.pace.done, more=counts.text())
 
 
 class Lines:
     """A line now and then, for job logs and pipes. A context manager."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self._counts = stream, _Counts()
-        self._total = 0
-        self._next = time.monotonic() + LINE_SECONDS
+        self._stream, self._counts, self._times = stream, _Counts(), LineTimes()
 
     def __enter__(self) -> Self:
         return self
@@ -155,7 +212,7 @@ class Lines:
         print(printable(text), file=self._stream, flush=True)
 
     def start(self, *, videos: int) -> None:
-        self._counts, self._total = _Counts(), videos
+        self._counts, self._times = _Counts(videos), LineTimes()
 
     def running(self, shards: Iterable[ShardProgress]) -> None:
         self._counts.running(shards)
@@ -163,14 +220,29 @@ class Lines:
 
     def published(self, *, videos: int, frames: int, stored_bytes: int) -> None:
         self._counts.published(videos, frames, stored_bytes)
-        self._show(last=self._counts.done.videos >= self._total)
+        self._show(last=self._counts.finished)
 
     def _show(self, *, last: bool = False) -> None:
-        now = time.monotonic()
-        if now >= self._next or last:
-            self._next = now + LINE_SECONDS
-            counts = self._counts
-            self.say(f"{counts.videos():,}/{self._total:,} videos, {counts.text()}")
+        if self._times.due() or last:
+            done, total = self._counts.pace.done, self._counts.pace.total
+            share = f"{done / total:.0%}" if total else ""
+            self.say(f"{done:,} of {total:,} videos ({share}), {self._counts.text()}")
+
+
+class LineTimes:
+    """When a log gets its next line: every 10 seconds at first, every minute later."""
+
+    def __init__(self) -> None:
+        self._began = now()
+        self._next = self._began + LINE_SECONDS
+
+    def due(self) -> bool:
+        """Whether it is time for a line."""
+        if (time := now()) < self._next:
+            return False
+        step = max((time - self._began) / 10, LINE_SECONDS)
+        self._next = time + min(step, LATER_LINE_SECONDS)
+        return True
 
 
 @contextmanager
@@ -188,25 +260,38 @@ def steps(what: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
         console=Console(file=sys.stderr),
     )
-    task = bars.add_task(what, total=None, visible=False)
-    with bars:
-        yield lambda done, total: bars.update(
-            task, completed=done, total=total, visible=True
+    task = bars.add_task(what, total=None, visible=False, left="")
+
+    def tell(done: int, total: int) -> None:
+        pace = line.pace_of(done, total)
+        bars.update(
+            task, completed=pace.done, total=total, visible=True, left=pace.left()
         )
+
+    with bars:
+        yield tell
 
 
 class _StepLine:
     def __init__(self, what: str) -> None:
-        self._what, self._next = what, time.monotonic() + LINE_SECONDS
+        self._what, self._times = what, LineTimes()
+        self._pace = Pace(0)
+
+    def pace_of(self, done: int, total: int) -> Pace:
+        """Where the work is; its total may become known on the way."""
+        self._pace.total = total
+        self._pace.reach(done)
+        return self._pace
 
     def tell(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + LINE_SECONDS
-            print(f"{self._what}: {done:,}/{total:,}", file=sys.stderr, flush=True)
+        pace = self.pace_of(done, total)
+        if self._times.due():
+            left = f", {pace.left()}" if pace.left() else ""
+            said = f"{self._what}: {pace.done:,} of {total:,}{left}"
+            print(said, file=sys.stderr, flush=True)
 
 
 def watcher(stream: TextIO | None = None) -> Bars | Lines:

@@ -265,6 +265,8 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
     assert not list(scratch.iterdir())
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
+    told = f"{kept[1]} of 40 videos are finished already" in again.stderr
+    assert told == (kept[1] != "0")
     assert len(Store(tmp_path / "store").videos()) == 40
 
 
