@@ -79,7 +79,13 @@ def extract(
         (out / DAMAGED).unlink(missing_ok=True)
         clear_arriving(out)
     shards = len({task.plan.shard for task in tasks})
-    return summarize(out, manifest, shards=shards, seconds=time.monotonic() - began)
+    return summarize(
+        out,
+        manifest,
+        shards=shards,
+        seconds=time.monotonic() - began,
+        unusable=dataset.unusable,
+    )
 
 
 def dry_run(

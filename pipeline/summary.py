@@ -1,7 +1,7 @@
 """What became of a run, for people and for programs."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,9 @@ class Summary:
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Width x height of the stored frames, px -> videos; the most frequent first."""
 
+    unusable: frozenset[str] = frozenset()
+    """Those of the bad that were never planned, as they cannot be read."""
+
     @property
     def exit_code(self) -> int:
         """0 all stored, 3 some quarantined or unavailable, 1 nothing could be stored."""
@@ -135,11 +138,15 @@ class Summary:
                 named = ", ".join(videos[:NAMED]) + (", ..." if videos[NAMED:] else "")
                 count = "1 video" if len(videos) == 1 else f"{len(videos):,} videos"
                 lines.append(f"{count} {words}: {named}")
-        if self.bad:
+        lost = [f"  {n}: {why}" for n, why in self.bad.items() if n in self.unusable]
+        bad = [f"  {n}: {why}" for n, why in self.bad.items() if n not in self.unusable]
+        if lost:
+            lines += [f"{len(lost)} left out, as they could not be read:", *lost]
+        if bad:
             lines.append(
-                f"{len(self.bad)} quarantined (--retry-quarantined tries them again):"
+                f"{len(bad)} quarantined (--retry-quarantined tries them again):"
             )
-            lines += [f"  {name}: {reason}" for name, reason in self.bad.items()]
+            lines += bad
         if self.unavailable:
             lines.append(
                 f"{len(self.unavailable)} unavailable (the same command takes them up "
@@ -150,9 +157,18 @@ class Summary:
 
 
 def summarize(
-    store: Path, manifest: Manifest, *, shards: int, seconds: float
+    store: Path,
+    manifest: Manifest,
+    *,
+    shards: int,
+    seconds: float,
+    unusable: Iterable[str] = (),
 ) -> Summary:
-    """What a store holds after a run that built so many shards in so many seconds."""
+    """What a store holds after a run that built so many shards in so many seconds.
+
+    Args:
+        unusable: those of the bad that were never planned, as they cannot be read.
+    """
     frames, hours = 0, 0.0
     sizes: Counter[str] = Counter()
     remarkable: dict[str, list[str]] = {name: [] for name in REMARKS}
@@ -181,4 +197,5 @@ def summarize(
         seconds=seconds,
         remarkable={name: tuple(ids) for name, ids in remarkable.items()},
         sizes=dict(sizes.most_common()),
+        unusable=frozenset(unusable),
     )

@@ -95,7 +95,7 @@ def status(store: Path) -> Status:
     plan = read_plan(store)
     done = dict.fromkeys(plan.modalities, 0)
     sizes = dict.fromkeys(plan.modalities, 0)
-    bad: dict[str, str] = {}
+    bad = dict(plan.unusable)
     unavailable: dict[str, str] = {}
     for shard in range(plan.shards):
         for modality in plan.modalities:

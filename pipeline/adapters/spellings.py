@@ -12,7 +12,7 @@ Which of these a list is, the files decide: the way to read it that finds most o
 import csv
 import re
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -176,9 +176,8 @@ _SWAPPED: dict[str, Reading] = {
 
 def _with_values(name: str, values: list[str], *, join: str | None) -> Spelled | None:
     """Integers, then at most one label in words (of several words, if they are joined)."""
-    numbers = []
-    while values and lists.INTEGER.fullmatch(values[0]):
-        numbers.append(int(values.pop(0)))
+    numbers = [int(value) for value in takewhile(lists.INTEGER.fullmatch, values)]
+    values = values[len(numbers) :]
     if len(values) > 1 and join is None:
         return None
     if any(re.fullmatch(r"-?[\d.]+", value) for value in values):

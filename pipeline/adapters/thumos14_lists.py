@@ -9,6 +9,7 @@ Ambiguous_val.txt, Ambiguous_test.txt          stretches that are of no class
 validation_set.mat, test_set_meta.mat          the 101 classes of recognition
 """
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -110,7 +111,7 @@ def read_durations(folder: Path) -> dict[str, float]:
         texts = list(lists.lines(path))
         for (_, name), (number, value) in zip(texts[::2], texts[1::2], strict=False):
             try:
-                seconds[PurePosixPath(name).stem] = float(value)
+                seconds[PurePosixPath(name).stem] = _seconds(value)
             except ValueError as error:
                 raise DatasetError(
                     f"{path}:{number}: expected seconds, got {value!r}"
@@ -168,11 +169,22 @@ def read_recognition(paths: Iterable[Path]) -> Recognition:
     return Recognition(videos, index, parts)
 
 
+def _seconds(word: str) -> float:
+    """
+    Raises:
+        ValueError: not a number, or one without end.
+    """
+    value = float(word)
+    if not math.isfinite(value):
+        raise ValueError(f"{word} seconds")
+    return value
+
+
 def _fields(line: str, part: str, where: str) -> tuple[str, float, float]:
     words = line.split()
     match = VIDEO.fullmatch(words[0])
     try:
-        start, stop = (float(word) for word in words[1:])
+        start, stop = (_seconds(word) for word in words[1:])
     except ValueError as error:
         raise DatasetError(
             f"{where}: expected a video and two times in seconds, got {line!r}"

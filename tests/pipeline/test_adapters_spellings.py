@@ -417,6 +417,51 @@ def test_lists_in_the_style_of_hmdb51_are_told_which_adapter_reads_them(
         load("list", videos=videos, splits=tmp_path / "l")
 
 
+PIECES = [
+    *(
+        b"\0",
+        b"\xff",
+        b'"',
+        b",",
+        b";",
+        b"\t",
+        b"\r",
+        b"\n",
+        b" ",
+        b"..",
+        b"/",
+        b"\\",
+    ),
+    *(
+        b"-1",
+        b"9" * 30,
+        b"[",
+        b"{",
+        b"}",
+        b"null",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"|",
+    ),
+    *(b"\xd9\xa3", b"\xc2\x85", b"path", b"split", b"labels", b"1e400", b"NaN"),
+]
+
+
+def mutated(seed: bytes, draw: random.Random) -> bytes:
+    """A text with one to four pieces put in, cut out or doubled."""
+    content = bytearray(seed)
+    for _ in range(draw.randint(1, 4)):
+        at, to = sorted(draw.randint(0, len(content)) for _ in "ab")
+        kind = draw.randint(0, 2)
+        if kind == 0:
+            content[at:at] = draw.choice(PIECES)
+        elif kind == 1:
+            del content[at : min(to, at + 9)]
+        else:
+            content[at:at] = content[at:to]
+    return bytes(content)
+
+
 def test_mutated_lists_never_end_in_a_traceback(videos, tmp_path):
     """Read, or refused by one line: whatever a damaged list says."""
     seeds = {
@@ -425,55 +470,18 @@ def test_mutated_lists_never_end_in_a_traceback(videos, tmp_path):
         "json": b'{"database": {"a": {"annotations": [{"label": "j"}], "subset": "val"}}}',
         "jsonl": b'{"id": "a", "label": 1}\n{"id": "d", "template": "x [y]"}\n',
     }
-    pieces = [
-        *(
-            b"\0",
-            b"\xff",
-            b'"',
-            b",",
-            b";",
-            b"\t",
-            b"\r",
-            b"\n",
-            b" ",
-            b"..",
-            b"/",
-            b"\\",
-        ),
-        *(
-            b"-1",
-            b"9" * 30,
-            b"[",
-            b"{",
-            b"}",
-            b"null",
-            b"\xef\xbb\xbf",
-            b"\xff\xfe",
-            b"|",
-        ),
-        *(b"\xd9\xa3", b"\xc2\x85", b"path", b"split", b"labels", b"1e400", b"NaN"),
-    ]
     draw = random.Random(7)
     refused = 0
     began = time.process_time()
     for count in range(400):
         suffix = sorted(seeds)[count % 4]
-        content = bytearray(seeds[suffix])
-        for _ in range(draw.randint(1, 4)):
-            at, to = sorted(draw.randint(0, len(content)) for _ in "ab")
-            kind = draw.randint(0, 2)
-            if kind == 0:
-                content[at:at] = draw.choice(pieces)
-            elif kind == 1:
-                del content[at : min(to, at + 9)]
-            else:
-                content[at:at] = content[at:to]
-        source = write(tmp_path / f"l.{suffix}", bytes(content))
+        content = mutated(seeds[suffix], draw)
+        source = write(tmp_path / f"l.{suffix}", content)
         try:
             load("list", videos=videos, splits=source)
         except DatasetError as error:
             refused += 1
-            assert "\n" not in str(error), bytes(content)
+            assert "\n" not in str(error), content
     assert 100 < refused < 400
     assert time.process_time() - began < 10
 
@@ -514,3 +522,51 @@ def test_an_example_of_the_document_is_read_as_it_says(tmp_path, name, text):
         )
         assert label == expected
     assert not {"missing", "unlabelled"} & {each.kind for each in dataset.findings}
+
+
+OFFICIAL = {
+    "ucf101": {
+        "classInd.txt": b"1 YoYo\n2 Archery\n",
+        "trainlist01.txt": b"YoYo/v_YoYo_g01_c01.avi 1\nArchery/v_Archery_g01_c01.avi 2\n",
+        "testlist01.txt": b"YoYo/v_YoYo_g02_c01.avi\n",
+    },
+    "hmdb51": {
+        "wave_test_split1.txt": b"Film_wave_f_nm_np1_fr_med_0.avi 1 \nb_wave_0.avi 2 \n",
+    },
+    "thumos14": {
+        "YoYo_val.txt": b"video_validation_0000051  1.5 2.5\n",
+        "Ambiguous_val.txt": b"video_validation_0000051  5.5 6.5\n",
+        "th_durations.txt": b"video_validation_0000051.mp4\n9.5\n",
+        "th_avoid_videos.txt": b"video_validation_0000051\tYoYo\n",
+    },
+}
+FILES = ("v_YoYo_g01_c01.avi", "Film_wave_f_nm_np1_fr_med_0.avi", "b_wave_0.avi")
+
+
+@pytest.mark.parametrize("adapter", OFFICIAL)
+def test_mutated_official_lists_never_end_in_a_traceback(tmp_path, adapter):
+    folder = drawn(tmp_path / "videos", *FILES, "video_validation_0000051.mp4")
+    texts = OFFICIAL[adapter]
+    for name, text in texts.items():
+        write(tmp_path / "lists" / name, text)
+    assert len(load(adapter, videos=folder, splits=tmp_path / "lists").videos) in (1, 2)
+    draw = random.Random(7)
+    refused = 0
+    for count in range(120):
+        name = sorted(texts)[count % len(texts)]
+        write(tmp_path / "lists" / name, mutated(texts[name], draw))
+        try:
+            load(adapter, videos=folder, splits=tmp_path / "lists")
+        except DatasetError as error:
+            refused += 1
+            assert "\n" not in str(error)
+        write(tmp_path / "lists" / name, texts[name])
+    assert refused > 20 and load(adapter, videos=folder, splits=tmp_path / "lists")
+
+
+@pytest.mark.parametrize("word", ["nan", "inf", "-inf", "1e400"])
+def test_stretches_end_at_a_number_of_seconds(tmp_path, word):
+    folder = drawn(tmp_path / "videos", "video_validation_0000051.mp4")
+    write(tmp_path / "l" / "YoYo_val.txt", f"video_validation_0000051 1.5 {word}\n")
+    with pytest.raises(DatasetError, match="YoYo_val.txt:1: .*two times in seconds"):
+        load("thumos14", videos=folder, splits=tmp_path / "l")

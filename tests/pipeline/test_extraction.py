@@ -311,6 +311,9 @@ def test_videos_that_cannot_be_read_are_bad_in_summary_and_store(partly_lost, tm
     bad = {"right/v003.mp4": "a link that leads nowhere"}
     assert summary.exit_code == 3 and summary.to_dict()["bad"] == bad
     assert (summary.videos, summary.stored) == (4, 3)
+    assert "1 left out, as they could not be read:" in summary.text()
+    assert "quarantined" not in summary.text()
+    assert status(out).bad == bad
     assert Store(out).manifest.bad == bad and verify(out) == []
     again = extract(dataset, settings, out=out, execution=HERE)
     assert again.exit_code == 3 and again.fresh_shards == 0
