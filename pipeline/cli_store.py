@@ -11,23 +11,30 @@ from .options import AnyPath, ExistingFolder
 @click.command()
 @click.argument("store", type=ExistingFolder)
 @click.option("--decode", is_flag=True, help="Also decode every row: slow.")
+@click.option(
+    "--mark",
+    is_flag=True,
+    help="Note what is damaged in the store, so that the next `pipeline extract` builds "
+    "it again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the damage as JSON.")
-def verify(store: Path, decode: bool, as_json: bool) -> None:
+def verify(store: Path, decode: bool, mark: bool, as_json: bool) -> None:
     """Check every file of a store against its commit and manifest.
 
-    What it finds is noted in the store, if it may be written; the next
-    `pipeline extract` of the same store builds exactly that again.
+    Nothing is written without --mark.
     """
     from pipeline import upkeep
     from pipeline.store import printable
 
-    damage = upkeep.verify(store, decode=decode)
+    damage = upkeep.verify(store, decode=decode, mark=mark)
     if as_json:
         click.echo(json.dumps([entry._asdict() for entry in damage]))
     else:
         for entry in damage:
             click.echo(printable(f"{entry.file}: {entry.reason}"))
         click.echo(printable(f"{store}: {len(damage) or 'no'} damaged files"))
+        if damage and not mark:
+            click.echo("to repair: add --mark, then run the same `pipeline extract`")
     raise SystemExit(1 if damage else 0)
 
 

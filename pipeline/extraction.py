@@ -1,5 +1,6 @@
 """The job of `pipeline extract`: plan -> executor -> publish; resume, retries, summary."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
@@ -11,17 +12,21 @@ from pipeline.adapters.videos import DataSet
 from pipeline.estimate import Estimate, estimate
 from pipeline.execution import POOL, Execution, gathered, outcomes, require_backend
 from pipeline.executors.attempt import Failure, forget_attempts
-from pipeline.plan_file import read_plan
+from pipeline.merging import merge, merged_already
+from pipeline.plan import StorePlan
 from pipeline.progress import SILENT, Watcher
-from pipeline.publish import clear_arriving, merge, prepare, publish
+from pipeline.publish import clear_arriving, prepare, publish
 from pipeline.resume import (
     DAMAGED,
     as_planned,
+    damages,
     missing_tasks,
+    readable_plan,
+    require_files,
     store_plan,
     write_if_new,
 )
-from pipeline.retries import Patience
+from pipeline.retries import ExtractionError, Patience
 from pipeline.store.lease import Lease, hold
 from pipeline.store.records import PLAN
 from pipeline.summary import Summary, summarize
@@ -58,15 +63,26 @@ def extract(
     modalities = [part for part in settings if part != "common"]
     if "flow" in modalities:
         require_backend(execution, settings["flow"]["profile"])
+    if out.is_dir() and not os.access(out, os.W_OK):
+        return _already_there(plan, dataset, modalities, out, execution, began)
     prepare(out)
     with hold(out, say=watch.say) as lease:
         clear_arriving(out)
         prepare(out)
         if (out / PLAN).is_file():  # another run may have ended just before
             plan = store_plan(dataset, settings, out=out)
+        for line in damages(out):
+            watch.say(line)
+        require_files(out)
         write_if_new(plan, out)
         tasks = missing_tasks(
-            plan, modalities, dataset.folder, out, execution, retry_bad=retry_bad
+            plan,
+            modalities,
+            dataset.folder,
+            out,
+            execution,
+            retry_bad=retry_bad,
+            say=lambda reason: watch.say(f"built again: {reason}"),
         )
         missing = sum(len(task.plan.videos) for task in tasks)
         if 0 < missing < len(plan.videos):
@@ -74,7 +90,7 @@ def extract(
             watch.say(f"{there} are finished already")
         _run(tasks, out, execution, watch, lease)
         lease.require()
-        manifest = merge(plan, dataset, out)
+        manifest = merge(plan, dataset, out, modalities)
         forget_attempts(out)
         (out / DAMAGED).unlink(missing_ok=True)
         clear_arriving(out)
@@ -86,6 +102,31 @@ def extract(
         seconds=time.monotonic() - began,
         unusable=dataset.unusable,
     )
+
+
+def _already_there(
+    plan: StorePlan,
+    dataset: DataSet,
+    modalities: Sequence[str],
+    out: Path,
+    execution: Execution,
+    began: float,
+) -> Summary:
+    """The summary of a run that has nothing to do, in a store that cannot be written.
+
+    Raises:
+        ExtractionError: there is something to do.
+    """
+    tasks = missing_tasks(plan, modalities, dataset.folder, out, execution)
+    manifest = None
+    if not tasks and readable_plan(out) == plan:
+        manifest = merged_already(plan, dataset, out, modalities)
+    if manifest is None:
+        missing = (
+            f"{len(tasks)} shards are missing" if tasks else "texts are to be written"
+        )
+        raise ExtractionError(f"{out}: cannot be written, and {missing}")
+    return summarize(out, manifest, shards=0, seconds=time.monotonic() - began)
 
 
 def dry_run(
@@ -111,7 +152,7 @@ def dry_run(
         out,
         execution,
         retry_bad=retry_bad,
-        before=read_plan(out) if (out / PLAN).is_file() else None,
+        before=readable_plan(out),
     )
     with gathered(execution, tasks) as crew:
         measure = None

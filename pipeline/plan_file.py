@@ -2,10 +2,24 @@
 
 import json
 from pathlib import Path
+from typing import Any
+
+from xxhash import xxh3_128
 
 from pipeline.plan import PlanError, StorePlan
+from pipeline.store.errors import LayoutError, OtherLayout
+from pipeline.store.files import MAX_PLAN_BYTES, read_sealed
 from pipeline.store.records import PLAN
 from pipeline.store.replacement import replacing
+from pipeline.store.sealing import CHECKSUM, UNSEALED, checksum_place
+
+
+class NoPlan(PlanError):
+    """The folder has none."""
+
+
+class DamagedPlan(PlanError):
+    """It is not as it was written."""
 
 
 def write_plan(store: Path, plan: StorePlan) -> None:
@@ -13,30 +27,54 @@ def write_plan(store: Path, plan: StorePlan) -> None:
 
     The same plan gives the same bytes.
     """
-    value = plan.to_dict()
+    value = {**plan.to_dict(), CHECKSUM: UNSEALED}
     videos = value.pop("videos")
     encoder = json.JSONEncoder(sort_keys=True, allow_nan=False)
     head = encoder.encode(value).removesuffix("}")  # "videos" sorts behind all others
+    state = xxh3_128()
     with replacing(store / PLAN) as file:
-        file.write(f'{head}, "videos": ['.encode())
+
+        def write(text: str) -> None:
+            state.update(text.encode())
+            file.write(text.encode())
+
+        write(f'{head}, "videos": [')
         for number, video in enumerate(videos):
             comma = "," if number else ""
-            file.write(f"{comma}\n{encoder.encode(video)}".encode())
-        file.write(b"\n]}\n")
+            write(f"{comma}\n{encoder.encode(video)}")
+        write("\n]}\n")
+        file.seek(checksum_place(head.encode()))
+        file.write(state.hexdigest().encode())
 
 
 def read_plan(store: Path) -> StorePlan:
     """The plan of a store, finished or not.
 
     Raises:
-        PlanError: there is none, or it is not one.
+        NoPlan: there is none.
+        DamagedPlan: it is none, or was changed since it was written.
+        PlanError: it is of another layout.
     """
     try:
-        value = json.loads((store / PLAN).read_bytes())
-    except FileNotFoundError:
-        raise PlanError(f"{store}: expected a store ({PLAN}), got none") from None
-    except ValueError as error:
-        raise PlanError(f"{store / PLAN}: expected a plan, got {error}") from error
-    if not isinstance(value, dict):
-        raise PlanError(f"{store / PLAN}: expected a plan, got {type(value).__name__}")
-    return StorePlan.from_dict(value)
+        value = read_sealed(store / PLAN, "a plan", limit=MAX_PLAN_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoPlan(f"{store}: expected a store ({PLAN}), got none") from None
+    except OtherLayout as error:
+        raise PlanError(str(error)) from None
+    except LayoutError as error:
+        raise DamagedPlan(str(error)) from None
+    return _plan(value, store)
+
+
+def _plan(value: dict[str, Any], store: Path) -> StorePlan:
+    try:
+        plan = StorePlan.from_dict(value)
+        same = plan.fingerprint == value["fingerprint"]
+    except (PlanError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedPlan(f"{store / PLAN}: expected a plan, got {error!r}") from None
+    if not same:
+        raise DamagedPlan(
+            f"{store / PLAN}: expected the plan of {value['fingerprint']}, got one of "
+            f"{plan.fingerprint}"
+        )
+    return plan

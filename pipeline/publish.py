@@ -1,4 +1,4 @@
-"""Finished files become part of a store: copy + hash, rename, commit; then the manifest.
+"""Finished files become part of a store: copy + hash, rename, commit.
 
 A file without its commit does not exist for readers, so a crash between any two lines
 here leaves nothing half-visible, and costs at most this one shard.
@@ -7,46 +7,31 @@ here leaves nothing half-visible, and costs at most this one shard.
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
-from pipeline.adapters.videos import DataSet, Video
-from pipeline.plan import StorePlan
-from pipeline.store.errors import LayoutError, StoreError
+from pipeline.store.errors import LayoutError
 from pipeline.store.files import (
     content_hash,
     read_commit,
-    read_index,
-    read_manifest,
-    require_index,
-    write_index,
 )
 from pipeline.store.records import (
     COMMITS,
     LOGS,
-    MANIFEST,
     Commit,
     FileRecord,
-    IndexRecord,
-    Manifest,
-    ModalityRecord,
-    Rows,
-    VideoRecord,
     commit_file,
 )
 from pipeline.store.replacement import remove_parts, require_plain_folder, sync_folder
+from pipeline.store.schema import MODALITIES
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard_reader import file_record
 from pipeline.task import ShardReport
 
 ARRIVING = "_tmp"
-NO_INDEX = "99aa06d3014798d86001c324468d497f"
-"""xxh3-128 of nothing."""
 COPY_BLOCK = 4 << 20
 LIBRARIES = ("av", "h5py", "numba", "numpy", "opencv-contrib-python")
 
@@ -157,15 +142,25 @@ def _require_same_sources(report: ShardReport, store: Path) -> None:
                     )
 
 
-def read_commits(store: Path, shard: int, fingerprint: str) -> dict[str, Commit]:
+def read_commits(
+    store: Path,
+    shard: int,
+    fingerprint: str,
+    *,
+    damaged: Callable[[str], None] = lambda reason: None,
+) -> dict[str, Commit]:
     """The commits of a shard by modality, if they are of this plan.
 
-    Raises:
-        LayoutError: a commit is damaged.
+    Args:
+        damaged: told of commits that cannot be read; they are as good as missing.
     """
     found = {}
-    for modality in ("rgb", "flow", "mv"):
-        commit = read_commit(store, modality, shard)
+    for modality in MODALITIES:
+        try:
+            commit = read_commit(store, modality, shard)
+        except LayoutError as error:
+            damaged(str(error))
+            continue
         if commit is not None and commit.fingerprint == fingerprint:
             found[modality] = commit
     return found
@@ -174,161 +169,6 @@ def read_commits(store: Path, shard: int, fingerprint: str) -> dict[str, Commit]
 @cache
 def _versions() -> Mapping[str, str]:
     return {name: version(name) for name in LIBRARIES}
-
-
-def merge(plan: StorePlan, dataset: DataSet, store: Path) -> Manifest:
-    """Write index and manifest from the commits: from here on the store can be read.
-
-    Splits that an earlier run wrote are kept where this one brings none of their name.
-
-    Returns:
-        The manifest; its `videos` is what could be stored.
-    """
-    videos = {video.id: video for video in dataset.videos}
-    old = _earlier_manifest(store)
-    kept_kinds, kept = _earlier_splits(store, old, set(dataset.splits))
-    complete = [m for m in plan.modalities if _complete(plan, m, store)]
-    bad = dict(dataset.unusable)
-    unavailable: dict[str, str] = {}
-    files: dict[str, list[FileRecord]] = {modality: [] for modality in complete}
-    count = 0
-
-    def records() -> Iterator[IndexRecord]:
-        nonlocal count
-        for shard in range(plan.shards):
-            commits = read_commits(store, shard, plan.fingerprint)
-            for modality in complete:
-                commit = commits[modality]
-                files[modality].append(commit.record)
-            wanted = [commits[modality] for modality in complete]
-            reasons = {
-                name: why for commit in wanted for name, why in commit.bad.items()
-            }
-            for commit in wanted:
-                unavailable.update(commit.unavailable)
-            stored = {video.id for commit in wanted for video in commit.videos}
-            bad.update({n: why for n, why in reasons.items() if n not in stored})
-            for record in _index_records(wanted, videos, kept):
-                count += 1
-                yield record
-
-    def announce(xxh3: str) -> None:
-        """Readers of the manifest that is there may meet either index for a moment."""
-        if old is not None and xxh3 not in old.index:
-            either = replace(old, index=(*old.index, xxh3))
-            write_sealed(store / MANIFEST, either.to_dict())
-
-    index = records()  # by id, as the shards are: none of them is held
-    first = next(index, None)
-    xxh3 = NO_INDEX
-    if first is not None:
-        lines = chain([first], index)
-        xxh3 = write_index(store, lines, ordered=True, before=announce)
-    manifest = Manifest(
-        dataset=plan.dataset,
-        classes=dataset.classes,
-        splits={**kept_kinds, **dataset.splits},
-        mirror_safe=dataset.mirror_safe,
-        settings={
-            part: dict(value)
-            for part, value in plan.settings.items()
-            if part == "common" or part in complete
-        },
-        fingerprint=plan.fingerprint,
-        shards=plan.shards,
-        modalities={
-            modality: ModalityRecord(
-                codec=plan.settings[modality]["codec"], files=tuple(files[modality])
-            )
-            for modality in complete
-        },
-        videos=count,
-        index=(xxh3,),
-        bad={name: bad[name] for name in sorted(bad.keys() - unavailable)},
-        unavailable=dict(sorted(unavailable.items())),
-    )
-    if count:
-        write_sealed(store / MANIFEST, manifest.to_dict())
-    return manifest
-
-
-def _complete(plan: StorePlan, modality: str, store: Path) -> bool:
-    return all(
-        (store / commit_file(modality, shard)).exists() for shard in range(plan.shards)
-    )
-
-
-def _earlier_manifest(store: Path) -> Manifest | None:
-    """What readers see now; None where there is none, or one that cannot be read."""
-    try:
-        return read_manifest(store)
-    except StoreError:
-        return None
-
-
-def _earlier_splits(
-    store: Path, old: Manifest | None, fresh: set[str]
-) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Kinds and members of splits that are in the store and not among the fresh ones."""
-    kinds = old.splits if old else {}
-    kinds = {name: kind for name, kind in kinds.items() if name not in fresh}
-    if not old or not kinds:
-        return {}, {}
-    try:
-        require_index(store, old)
-    except LayoutError as error:
-        raise LayoutError(
-            f"{error}: it alone says who belongs to {', '.join(kinds)}: give the lists "
-            f"of these splits again, or remove {MANIFEST} to go on without them"
-        ) from None
-    members = {
-        record.id: {name: part for name, part in record.splits.items() if name in kinds}
-        for record in read_index(store)
-    }
-    return kinds, members
-
-
-def _index_records(
-    commits: Sequence[Commit],
-    videos: Mapping[str, Video],
-    kept: Mapping[str, Mapping[str, str]],
-) -> Iterator[IndexRecord]:
-    found: dict[str, dict[str, VideoRecord]] = {}
-    for commit in commits:
-        for record in commit.videos:
-            found.setdefault(record.id, {})[commit.modality] = record
-    for name, by_modality in sorted(found.items()):
-        video, first = videos[name], next(iter(by_modality.values()))
-        flow, mv = by_modality.get("flow"), by_modality.get("mv")
-        yield IndexRecord(
-            id=name,
-            path=first.path,
-            size_bytes=first.size_bytes,
-            xxh3=first.xxh3,
-            labels=video.labels,
-            splits={**kept.get(name, {}), **video.splits},
-            group=video.group,
-            segments=tuple(
-                (s.label, s.start_seconds, s.stop_seconds) for s in video.segments
-            ),
-            frames=first.frames,
-            height=first.height,
-            width=first.width,
-            fps=first.fps,
-            codec=first.codec,
-            source_height=first.source_height,
-            source_width=first.source_width,
-            pixel_aspect=first.pixel_aspect,
-            rotation=first.rotation,
-            damaged=max(record.damaged for record in by_modality.values()),
-            missing_bytes=first.missing_bytes,
-            clipped_share=flow.clipped / max(flow.values, 1) if flow else None,
-            known_share=mv.known / mv.rows if mv and mv.rows else None,
-            rows={
-                modality: Rows(commits[0].shard, record.first, record.rows)
-                for modality, record in by_modality.items()
-            },
-        )
 
 
 def intact(file: FileRecord, store: Path, *, hashed: bool) -> bool:

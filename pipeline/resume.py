@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,34 @@ from pipeline.executors.attempt import attempts
 from pipeline.plan import (
     PlanError,
     PlannedVideo,
+    ShardPlan,
     StorePlan,
     extended,
     new_plan,
     renewed,
 )
-from pipeline.plan_file import read_plan, write_plan
+from pipeline.plan_file import DamagedPlan, NoPlan, read_plan, write_plan
 from pipeline.publish import ARRIVING, intact, read_commits
+from pipeline.replanning import recorded, replanned
 from pipeline.retries import retried
 from pipeline.sources import available
+from pipeline.store.errors import LayoutError, StoreNotFound
+from pipeline.store.files import (
+    read_manifest,
+    read_regular,
+    require_index,
+)
 from pipeline.store.lease import is_lease
-from pipeline.store.records import COMMITS, LOGS, PLAN, Commit, commit_file
+from pipeline.store.records import (
+    COMMITS,
+    INDEX,
+    LOGS,
+    MANIFEST,
+    PLAN,
+    Commit,
+    commit_file,
+    shard_file,
+)
 from pipeline.store.replacement import is_part
 from pipeline.store.sealing import write_sealed
 from pipeline.task import Task
@@ -41,9 +58,20 @@ def as_planned(dataset: DataSet, out: Path) -> DataSet:
 
     A store goes on as it was planned; the reasons say that another one would take it in.
     """
-    if not (out / PLAN).is_file():
-        return dataset
-    return without(dataset, read_plan(out).unusable)
+    plan = readable_plan(out)
+    return without(dataset, plan.unusable) if plan else dataset
+
+
+def readable_plan(out: Path) -> StorePlan | None:
+    """The plan in a folder; None where there is none, or a damaged one.
+
+    Raises:
+        PlanError: it is of another layout.
+    """
+    try:
+        return read_plan(out)
+    except (NoPlan, DamagedPlan):
+        return None
 
 
 def store_plan(
@@ -59,8 +87,14 @@ def store_plan(
     videos = [
         PlannedVideo(video.id, video.path, video.size_bytes) for video in dataset.videos
     ]
-    if (out / PLAN).is_file():
+    reason = f"{out / PLAN}: expected the plan of the store, got none"
+    try:
         old = read_plan(out)
+    except NoPlan:
+        old = None
+    except DamagedPlan as error:
+        old, reason = None, str(error)
+    if old is not None:
         if changed := set(videos) - set(old.videos):
             stored = _stored(old, {video.id for video in changed}, out)
             old = renewed(old, videos, stored=stored)
@@ -72,11 +106,19 @@ def store_plan(
             unusable=dataset.unusable,
         )
         return extended(old, asked)
-    if not is_new(out):
-        raise PlanError(
-            f"{out}: expected a store, an empty folder or a new one, got something else"
-        )
+    _require_store_or_new(out)
     per_frame = bytes_per_frame(dataset.folder, videos)
+    if not is_new(out):
+        plan = replanned(
+            dataset.name,
+            videos,
+            settings,
+            out,
+            bytes_per_frame=per_frame,
+            unusable=dataset.unusable,
+            reason=reason,
+        )
+        return extended(plan, replace(plan, settings=settings))
     return new_plan(
         dataset.name,
         videos,
@@ -84,6 +126,47 @@ def store_plan(
         bytes_per_frame=per_frame,
         unusable=dataset.unusable,
     )
+
+
+def _require_store_or_new(out: Path) -> None:
+    """
+    Raises:
+        PlanError: something else is in the folder, or in the place of a file of a store.
+    """
+    began = any(os.path.lexists(out / name) for name in (PLAN, MANIFEST))
+    if not is_new(out) and not began and recorded(out) is None:
+        raise PlanError(
+            f"{out}: expected a store, an empty folder or a new one, got something else"
+        )
+
+
+def require_files(out: Path, names: Iterable[str] = (PLAN, MANIFEST, INDEX)) -> None:
+    """
+    Raises:
+        PlanError: a folder is where a run would put a file.
+    """
+    for name in names:
+        if os.path.isdir(out / name):
+            raise PlanError(
+                f"{out / name}: expected a file, got a folder: move it away, and run again"
+            )
+
+
+def damages(out: Path) -> list[str]:
+    """A line for each text of a store that cannot be read, and will be made again."""
+    found = []
+    for look in (lambda: read_plan(out), lambda: _require_texts(out)):
+        try:
+            look()
+        except (NoPlan, StoreNotFound):
+            pass
+        except (DamagedPlan, LayoutError) as error:
+            found.append(f"made again: {error}")
+    return found
+
+
+def _require_texts(out: Path) -> None:
+    require_index(out, read_manifest(out))
 
 
 def is_new(out: Path) -> bool:
@@ -142,8 +225,8 @@ def write_if_new(plan: StorePlan, store: Path) -> None:
 
     Commits first: if this is interrupted, the next run does the same again.
     """
-    if (store / PLAN).exists():
-        before = read_plan(store)
+    before = readable_plan(store)
+    if before is not None:
         if before == plan:
             return
         if before.fingerprint != plan.fingerprint:
@@ -177,6 +260,7 @@ def missing_tasks(
     *,
     retry_bad: bool = False,
     before: StorePlan | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> list[Task]:
     """What is missing, damaged or to be taken up again: a task per shard.
 
@@ -185,21 +269,35 @@ def missing_tasks(
         out: the store.
         retry_bad: take up quarantined videos, too.
         before: a plan whose commits have not followed this one yet.
+        say: told of commits that cannot be read.
+
+    Raises:
+        PlanError: a folder is where a file must go.
     """
     suspects = _suspects(out)
     tasks = []
     for shard in range(plan.shards):
-        commits = read_commits(out, shard, plan.fingerprint)
+        commits = read_commits(out, shard, plan.fingerprint, damaged=say)
+        planned = plan.shard_plan(shard, modalities, folder=folder)
         if before is not None and before.fingerprint != plan.fingerprint:
             commits = read_commits(out, shard, before.fingerprint) | commits
         missing = []
         for modality in modalities:
             commit = commits.get(modality)
-            if commit is not None and not (retry_bad and commit.bad):
+            if (
+                commit is not None
+                and _is_of(commit, planned)
+                and not (retry_bad and commit.bad)
+            ):
                 whole = intact(commit.record, out, hashed=commit.file in suspects)
                 if whole and not _awaited(commit, plan, folder):
                     continue
             missing.append(modality)
+            names = (
+                shard_file(modality, shard, plan.shards),
+                commit_file(modality, shard),
+            )
+            require_files(out, names)
         if missing:
             task = Task(
                 plan=plan.shard_plan(shard, missing, folder=folder.absolute()),
@@ -209,6 +307,16 @@ def missing_tasks(
             )
             tasks.append(retried(task, failures=attempts(out, task.plan)))
     return tasks
+
+
+def _is_of(commit: Commit, plan: ShardPlan) -> bool:
+    """Whether a commit can be of this shard: of its videos and settings."""
+    names = {*(video.id for video in commit.videos), *commit.bad, *commit.unavailable}
+    return (
+        names == {video.id for video in plan.videos}
+        and commit.shards == plan.shards
+        and dict(commit.settings) == plan.settings[commit.modality]
+    )
 
 
 def _awaited(commit: Commit, plan: StorePlan, folder: Path) -> bool:
@@ -222,6 +330,19 @@ def _awaited(commit: Commit, plan: StorePlan, folder: Path) -> bool:
     return any(available(folder, video) for video in videos if video.id in names)
 
 
-def _suspects(out: Path) -> set[str]:
-    path = out / DAMAGED
-    return set(json.loads(path.read_bytes())) if path.is_file() else set()
+class _Everything(frozenset[str]):
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _suspects(out: Path) -> frozenset[str]:
+    """Files to look at closely: those of the note, or all if it cannot be read."""
+    try:
+        names = json.loads(read_regular(out / DAMAGED))
+    except FileNotFoundError:
+        return frozenset()
+    except (LayoutError, ValueError, RecursionError):
+        return _Everything()
+    if type(names) is list and all(type(name) is str for name in names):
+        return frozenset(names)
+    return _Everything()

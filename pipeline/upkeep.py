@@ -12,9 +12,11 @@ from typing import Any
 from pipeline.plan_file import read_plan
 from pipeline.resume import DAMAGED
 from pipeline.store import Store, StoredVideo, printable
+from pipeline.store.errors import LayoutError
 from pipeline.store.files import read_commit, write_json
 from pipeline.store.lease import Found, holder_of
-from pipeline.store.records import MANIFEST
+from pipeline.store.records import LOGS, MANIFEST
+from pipeline.store.replacement import require_plain_folder
 from pipeline.store.verify import Damage
 from pipeline.store.verify import verify as damage_of
 
@@ -22,17 +24,22 @@ COMPARED = 20_000
 """Ids among which one of nearly the same name is looked for."""
 
 
-def verify(store: Path, *, decode: bool = False) -> list[Damage]:
-    """Find damaged files, and note them in the store for the next run.
+def verify(store: Path, *, decode: bool = False, mark: bool = False) -> list[Damage]:
+    """Find damaged files.
+
+    Args:
+        mark: note them in the store, so that the next run builds them again. Nothing is
+            written otherwise.
 
     Raises:
         StoreError: no store, or one whose manifest cannot be read.
     """
     damage = damage_of(store, decode=decode)
-    note = store / DAMAGED
-    if damage and os.access(store, os.W_OK):
-        note.parent.mkdir(exist_ok=True)
-        write_json(note, sorted({entry.file for entry in damage}))
+    if damage and mark:
+        if not os.path.lexists(store / LOGS):
+            (store / LOGS).mkdir()
+        require_plain_folder(store / LOGS)
+        write_json(store / DAMAGED, sorted({entry.file for entry in damage}))
     return damage
 
 
@@ -99,7 +106,10 @@ def status(store: Path) -> Status:
     unavailable: dict[str, str] = {}
     for shard in range(plan.shards):
         for modality in plan.modalities:
-            commit = read_commit(store, modality, shard)
+            try:
+                commit = read_commit(store, modality, shard)
+            except LayoutError:  # as good as missing: the next run builds it again
+                continue
             if commit is not None and commit.fingerprint == plan.fingerprint:
                 done[modality] += 1
                 sizes[modality] += commit.bytes

@@ -23,9 +23,10 @@ from bench_memory import peak_mb
 from pipeline import upkeep
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.execution import Execution
+from pipeline.merging import merge
 from pipeline.plan import ShardPlan, StorePlan, StoreSettings
 from pipeline.plan_file import read_plan, write_plan
-from pipeline.publish import ARRIVING, merge, prepare, publish
+from pipeline.publish import ARRIVING, prepare, publish
 from pipeline.resume import missing_tasks, store_plan
 from pipeline.store import MODALITIES, Store
 from pipeline.store.records import FileRecord, VideoRecord, shard_file

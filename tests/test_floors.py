@@ -18,7 +18,7 @@ FLOORS = """
 pipeline.store
 pipeline.adapters pipeline.flow
 pipeline.extract
-pipeline.killed pipeline.progress pipeline.plan pipeline.plan_file pipeline.isolate pipeline.task pipeline.solvers pipeline.ahead pipeline.sources pipeline.stages pipeline.batched pipeline.build pipeline.publish
+pipeline.killed pipeline.progress pipeline.plan pipeline.plan_file pipeline.replanning pipeline.isolate pipeline.task pipeline.solvers pipeline.ahead pipeline.sources pipeline.stages pipeline.batched pipeline.build pipeline.publish pipeline.merging
 pipeline.executors
 pipeline.estimate
 pipeline.retries

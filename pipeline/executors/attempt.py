@@ -1,7 +1,10 @@
 """One attempt at a shard, wherever it runs: build, deliver, clean up, say what became of it."""
 
+import errno
+import os
 import shutil
 import socket
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -50,8 +53,7 @@ def attempt(
         A bug, with its own type: whoever runs attempts decides what it costs.
     """
     for path in _attempts_files(store, task.plan):
-        with path.open("ab") as marks:
-            marks.write(b"x")  # before anything can crash
+        _mark(path)  # before anything can crash
     folder = scratch_folder(scratch)
     sweep(folder)
     name = f"{SCRATCH_PREFIX}-{mark()}-"
@@ -72,15 +74,34 @@ def attempts(store: Path, plan: ShardPlan) -> int:
 
     Where its modalities are built apart, those at the one that was tried most often.
     """
-    paths = [path for path in _attempts_files(store, plan) if path.exists()]
-    return max((path.stat().st_size for path in paths), default=0)
+    files = [path for path in _attempts_files(store, plan) if _is_file(path)]
+    return max((path.stat().st_size for path in files), default=0)
 
 
 def forget_attempts(store: Path, plan: ShardPlan | None = None) -> None:
     """These modalities of this shard are published; None: everything is."""
     folder = store / LOGS
     for path in _attempts_files(store, plan) if plan else folder.glob("attempts-*"):
-        path.unlink(missing_ok=True)
+        if not path.is_dir() or path.is_symlink():
+            path.unlink(missing_ok=True)
+
+
+def _mark(path: Path) -> None:
+    """Make a file of ours longer; what else has its name is left alone."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        handle = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            return
+        raise
+    with open(handle, "ab") as file:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            file.write(b"x")
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _attempts_files(store: Path, plan: ShardPlan) -> list[Path]:

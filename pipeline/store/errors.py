@@ -6,6 +6,7 @@ StoreError
 ├── RangeError       also an IndexError
 ├── FolderHeld       another run writes it
 └── LayoutError      the files are not what storage_layout.md promises; also a ValueError
+    └── OtherLayout  they are of another version of it
 """
 
 
@@ -34,3 +35,7 @@ class FolderHeld(StoreError):
 
 class LayoutError(StoreError, ValueError):
     """An array or a file has a shape, type or version the layout does not allow."""
+
+
+class OtherLayout(LayoutError):
+    """The files are of another version of the layout than this code reads."""

@@ -30,11 +30,12 @@ from .records import (
 )
 from .replacement import replacing
 from .schema import MODALITIES
-from .sealing import CHECKSUM, require_seal
+from .sealing import CHECKSUM, has_seal, require_seal
 
 HASH_BLOCK_BYTES = 1 << 18
 MAX_TEXT_BYTES = 1 << 29
 """Of a manifest or commit: several hundred times what the largest data sets need."""
+MAX_PLAN_BYTES = 1 << 33
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -68,9 +69,10 @@ def _unsealed(text: bytes, where: str, what: str) -> dict[str, Any]:
     """The object in a sealed text, without its checksum."""
     with complaints(where, what):
         value = json.loads(text)
-        if type(value) is dict:
-            require_version(value.get("layout_version"), where)
+        if not (has_seal(text) or "layout_version" not in value):
+            require_version(value["layout_version"], where)
         require_seal(text, where, what)
+        require_version(value["layout_version"], where)
         del value[CHECKSUM]
     return value
 

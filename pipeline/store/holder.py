@@ -49,6 +49,11 @@ class Holder:
             f"process {self.pid} of {self.user} on {self.host}{job}, since {self.since}"
         )
 
+    def plausible(self) -> bool:
+        """Whether the values are of their types: a file may hold any."""
+        texts = (self.host, self.user, self.since, self.job, self.started, self.space)
+        return type(self.pid) is int and all(type(text) is str for text in texts)
+
     def alive(self) -> bool | None:
         """Whether the process runs; None where that cannot be seen from here."""
         if (

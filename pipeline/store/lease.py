@@ -21,6 +21,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -208,8 +209,10 @@ def _advice(found: Found, stale_seconds: float) -> str:
 
 
 def _found(folder: Path, number: int) -> Found | None:
-    """None: it has ended, or is not there any more."""
+    """None: it has ended, is not there any more, or no run has written it."""
     path = folder / _name(number)
+    if not _is_file(path):
+        return None
     try:
         text = path.read_bytes()
         touched = path.stat().st_mtime
@@ -217,7 +220,11 @@ def _found(folder: Path, number: int) -> Found | None:
         return None
     try:
         holder = Holder(**json.loads(text))
-    except (ValueError, TypeError):
+        if not holder.plausible():
+            return None
+    except (ValueError, TypeError, RecursionError):
+        if text[:1] not in (b"", b"{") or text.endswith(b"}"):
+            return None  # nothing that a run has written, not even in part
         holder = None
     return Found(number, holder, _server_time(folder) - touched)
 
@@ -263,8 +270,17 @@ def _name(number: int) -> str:
 
 def _leases(folder: Path) -> Iterator[tuple[Path, int]]:
     for path in folder.glob("holder-*"):
-        if match := _LEASE.fullmatch(path.name):
+        match = _LEASE.fullmatch(path.name)
+        if match and _is_file(path):
             yield path, int(match[1])
+
+
+def _is_file(path: Path) -> bool:
+    """Not a folder, a link or a pipe of such a name, which no run has made."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _newest(folder: Path) -> int:
@@ -283,6 +299,8 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def _server_time(folder: Path) -> float:
     """Now, by the clock that stamps the files of a folder; ours where we may not write."""
+    if folder.is_symlink():  # of a stranger's store: nothing is written through it
+        return time.time()
     probe = folder / f".clock-{uuid4().hex}"
     try:
         with probe.open("xb") as file:

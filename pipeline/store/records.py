@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
-from .errors import LayoutError
+from .errors import LayoutError, OtherLayout
 from .fields import (
     Fits,
     fields_of,
@@ -416,10 +416,12 @@ _LINE_FIELDS = fields_of(
 def require_version(version: Any, where: str) -> None:
     """
     Raises:
-        LayoutError: this is not the layout that the code reads and writes.
+        OtherLayout: this is not the layout that the code reads and writes.
     """
     if version != LAYOUT_VERSION:
-        raise LayoutError(f"{where}: expected layout {LAYOUT_VERSION}, got {version!r}")
+        raise OtherLayout(
+            f"{where}: expected layout {LAYOUT_VERSION}, got {shown(version)}"
+        )
 
 
 @contextmanager

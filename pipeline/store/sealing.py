@@ -33,6 +33,11 @@ def checksum_place(text: bytes) -> int:
     return match.start(1)
 
 
+def has_seal(text: bytes) -> bool:
+    """Whether a text carries a checksum, right or wrong."""
+    return _PLACE.search(text) is not None
+
+
 def require_seal(text: bytes, where: str, what: str = "a text") -> None:
     """
     Raises:

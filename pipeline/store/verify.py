@@ -12,15 +12,27 @@ from typing import NamedTuple
 
 from .errors import LayoutError, StoreError, StoreNotFound
 from .files import (
+    MAX_PLAN_BYTES,
     committed,
     content_hash,
     read_commit,
     read_index,
     read_manifest,
+    read_sealed,
     require_index,
 )
 from .hashes import column_set_hash
-from .records import INDEX, MANIFEST, Commit, Manifest, Rows, commit_file
+from .records import (
+    COMMITS,
+    INDEX,
+    MANIFEST,
+    PLAN,
+    Commit,
+    Manifest,
+    Rows,
+    commit_file,
+)
+from .replacement import require_plain_folder
 from .schema import LAYOUT
 from .shard_reader import ShardReader
 
@@ -69,6 +81,7 @@ def verify(
         damages.append(Damage(MANIFEST, None, None, str(error)))
     except LayoutError as error:
         damages.append(Damage(MANIFEST, None, None, str(error)))
+    damages.extend(_text_damages(folder))
     commits: dict[tuple[str, int], Commit] = {}
     for modality, shard in _expected(folder, manifest):
         try:
@@ -89,6 +102,22 @@ def verify(
     if manifest is not None:
         damages.extend(_index_damages(folder, manifest, commits))
     return damages
+
+
+def _text_damages(folder: Path) -> Iterator[Damage]:
+    """What is wrong with the plan, where there is one, and with the folder of commits."""
+    try:
+        read_sealed(folder / PLAN, "a plan", limit=MAX_PLAN_BYTES)
+    except FileNotFoundError:
+        pass  # a store can be read without it
+    except LayoutError as error:
+        yield Damage(PLAN, None, None, str(error))
+    try:
+        require_plain_folder(folder / COMMITS)
+    except FileNotFoundError:
+        pass
+    except LayoutError as error:
+        yield Damage(COMMITS, None, None, str(error))
 
 
 def _expected(folder: Path, manifest: Manifest | None) -> list[tuple[str, int]]:

@@ -156,7 +156,7 @@ def test_verify_names_the_damage_and_extract_repairs_exactly_that(
     else:
         content[len(content) // 2] ^= 1
         victim.write_bytes(content)
-    found = verify(out)
+    found = verify(out, mark=True)
     assert {entry.file for entry in found} == {victim.name}
     before = inodes(out)
     summary = extract(data_set(folder), RGB_MV, out=out, execution=HERE)

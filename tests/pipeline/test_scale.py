@@ -8,9 +8,10 @@ import pytest
 from bench_scale import SETTINGS, Steps, fake_data_set, publish_all, read, write
 
 from pipeline.execution import Execution
+from pipeline.merging import merge
 from pipeline.plan import PlannedVideo, StorePlan
 from pipeline.plan_file import read_plan, write_plan
-from pipeline.publish import merge, prepare
+from pipeline.publish import prepare
 from pipeline.resume import missing_tasks, store_plan
 from pipeline.store import MODALITIES, reader
 
@@ -62,7 +63,9 @@ def test_a_plan_is_read_as_it_was_written_and_its_text_depends_on_nothing_else(
     text = (tmp_path / "_plan.json").read_bytes()
     assert read_plan(tmp_path) == plan
     assert len(text.splitlines()) == 1 + 3 + 1
-    assert json.loads(text) == plan.to_dict() | {
+    value = json.loads(text)
+    assert value == plan.to_dict() | {
+        "checksum": value["checksum"],
         "ends": [1, 3],
         "videos": [list(video) for video in videos],
     }
