@@ -288,6 +288,7 @@ def test_changing_intervals_are_kept(tmp_path: Path):
     (
         ([0, 40, 80, 120, 160, 200], 25),
         ([0, 40, 80, 120, 160, 3_600_000], 25),  # a damaged time stamp
+        ([0, 40, 80, 120, 160, 36_000], 25),
         ([0, 10_000, 20_000, 30_000, 40_000, 50_000], 0.1),  # a slow recording
     ),
 )
@@ -443,6 +444,7 @@ def test_frames_an_hour_apart_are_an_error_at_a_steady_rate():
         shown([3599.0 * n for n in range(99)], frames_per_second=2)
     lecture = [60.0 * n for n in range(99)]
     assert len(shown(lecture, frames_per_second=1)) == 98 * 60 + 1
+    assert len(shown(lecture, frames_per_second=3)) == 98 * 180 + 1
     with pytest.raises(DecodeError, match="would be more than 100 of each, and 15,000"):
         shown(lecture, frames_per_second=25)
     still = [0.0, 590.0, *(590 + n / 10 for n in range(1, 90))]
