@@ -25,5 +25,5 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy pipeline training
+	$(BIN)/mypy motion_shards pipeline training
 	$(BIN)/pytest -m "not gpu" --durations=10

@@ -256,6 +256,7 @@ def _ray() -> Iterator[Check]:
         return
     yield machine.ray_cluster(version)
     yield machine.job_server()
+    yield from machine.token_file()
 
 
 def _folders() -> Iterator[Check]:

@@ -1,14 +1,13 @@
 """Where and how a plan is run: in this process, in a pool, on Ray, with which GPUs."""
 
-import signal
-import threading
+import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cluster.address import joined_by_auto, settle_token
+from motion_shards.address import Found, Named, by_auto, require
 from pipeline.executors.attempt import Outcome
 from pipeline.executors.crew import Crew, local_crew, require_gpu
 from pipeline.executors.here import run_here
@@ -52,27 +51,39 @@ def require_backend(execution: Execution, profile: str) -> None:
     """
     if execution.backend in ("cpu", "opencv"):
         flow_solver(execution.backend, profile=profile)
-    elif execution.backend == "cuda" and not _ray_address(execution):
+    elif execution.backend == "cuda" and not _asked(execution).cluster:
         require_gpu()
 
 
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 @contextmanager
-def gathered(execution: Execution, tasks: Sequence[Task]) -> Iterator[Crew]:
+def gathered(
+    execution: Execution, tasks: Sequence[Task], *, say: Callable[[str], None] = _tell
+) -> Iterator[Crew]:
     """Who builds these shards. A cluster is joined for as long as this lasts.
 
+    Args:
+        say: gets a line about which cluster is joined, or why one is not.
+
     Raises:
-        ExtractionError: the cluster is not there, or cannot build them.
+        ClusterError: the cluster is not there, or does not let us in.
+        ExtractionError: the cluster cannot build them.
         FlowError: the GPU that is asked for cannot be used.
     """
     modalities = {name for task in tasks for name in task.plan.modalities}
-    address = _ray_address(execution)
-    if address and tasks:
-        settle_token(address)  # before ray is imported
+    cluster, why_not = _asked(execution) if tasks else Found(None)
+    if why_not:
+        say(why_not)
+    if cluster:
+        require(cluster)  # before ray is imported
         from pipeline.cluster import runner  # here, because ray is slow to import
 
-        with ExitStack() as stack:
-            with _handlers_kept():
-                stack.enter_context(runner.cluster(address, workers=execution.workers))
+        with runner.cluster(cluster, workers=execution.workers):
+            if cluster.address != "local":
+                say(f"joined the Ray cluster at {cluster.text()}")
             yield runner.gathered(
                 backend=execution.backend,
                 modalities=modalities,
@@ -118,28 +129,17 @@ def outcomes(
     )
 
 
-@contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Joining a cluster puts a crash report in the place of what SIGTERM did before."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only there can signals be handled at all
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _ray_address(execution: Execution) -> str | None:
-    """Where Ray is to be used, or None. `auto` joins what runs, and starts nothing.
+def _asked(execution: Execution) -> Found:
+    """The cluster to use, if any. `auto` joins what runs, and starts nothing.
 
     Raises:
         ExtractionError: a cluster and no worker are asked for.
     """
     ray = execution.ray
+    if ray == "off" or (ray == "auto" and execution.workers == 0):
+        return Found(None)
     if ray == "auto":
-        return "auto" if execution.workers != 0 and joined_by_auto() else None
-    if ray != "off" and execution.workers == 0:
+        return by_auto()
+    if execution.workers == 0:
         raise ExtractionError(f"workers on Ray ({ray}): expected at least 1, got 0")
-    return None if ray == "off" else ray
+    return Found(Named(ray, "--ray"))

@@ -55,6 +55,7 @@ def extract(
         FolderHeld: another run is writing this store.
         ExtractionError: the run cannot go on; the message is one line, or a bug's
             traceback.
+        ClusterError: the Ray cluster is not there, or does not let us in.
         KeyboardInterrupt: stopped; what is published stays, the same call goes on.
     """
     began = time.monotonic()
@@ -174,7 +175,7 @@ def _run(
     if not tasks:
         return
     with ExitStack() as stack:
-        crew = stack.enter_context(gathered(execution, tasks))
+        crew = stack.enter_context(gathered(execution, tasks, say=watch.say))
         if crew.remark:
             watch.say(crew.remark)
         queue, patience = deque(crew.assigned(tasks)), Patience()

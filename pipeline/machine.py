@@ -3,13 +3,14 @@
 import errno
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pipeline.cluster.address import DASHBOARD_PORT, answers, has_token, joined_by_auto
+from motion_shards.address import DASHBOARD_PORT, answers, by_auto, has_token
 
 GB = 10**9
 FEW_GB = 10
@@ -186,17 +187,41 @@ def compile_cache() -> Check:
 
 def ray_cluster(version: str) -> Check:
     """Is a cluster running that `--ray auto` would join? Asked of its port."""
-    address = joined_by_auto()
-    if address in (None, "auto", "local"):
-        return Check("ray", "ok", f"{version}, no cluster running here")
-    if why := answers(address, seconds=3):
+    cluster, why_not = by_auto()
+    if why_not:
         return Check(
             "ray",
             "warning",
-            f"{version}, nobody answers at {address} ({why})",
+            f"{version}; {why_not}",
+            "nothing, if it has ended; else --ray HOST:PORT",
+        )
+    if cluster is None:
+        return Check("ray", "ok", f"{version}, no cluster running here")
+    if why := answers(cluster.address, seconds=3):
+        return Check(
+            "ray",
+            "warning",
+            f"{version}, nobody answers at {cluster.text()}: {why}",
             "unset RAY_ADDRESS, start the cluster, or use --ray off",
         )
-    return Check("ray", "ok", f"{version}, a cluster answers at {address}")
+    return Check("ray", "ok", f"{version}, a cluster answers at {cluster.text()}")
+
+
+def token_file() -> Iterator[Check]:
+    """Ray makes it readable for everybody, and whoever has it can run anything."""
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token")
+    try:
+        path = path.expanduser()
+        mode = path.stat().st_mode & 0o777
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
+        return
+    if mode & 0o077:
+        found = f"{path} can be read by others (mode {mode:04o})"
+        yield Check(
+            "ray token", "warning", found, f"chmod 600 {shlex.quote(str(path))}"
+        )
+    else:
+        yield Check("ray token", "ok", f"{path}, for this user alone")
 
 
 def job_server() -> Check:

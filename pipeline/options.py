@@ -76,8 +76,8 @@ def _on_one_line(error: click.ClickException) -> click.ClickException:
 
 def _our_errors() -> tuple[type[BaseException], ...]:
     # here, because --help must not wait for numpy and h5py
+    from motion_shards.address import ClusterError
     from pipeline.adapters.errors import DatasetError
-    from pipeline.cluster.errors import ClusterError
     from pipeline.extract.errors import VideoError
     from pipeline.flow.errors import FlowError
     from pipeline.plan import PlanError

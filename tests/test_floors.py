@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A file imports from lower lines; of its own line, files of the same
 # folder that stand to its left. Inside a folder all may be imported, but not in circles.
 FLOORS = """
+motion_shards.private motion_shards.packages motion_shards.variables motion_shards.address motion_shards.remote motion_shards.joining motion_shards.entry
 pipeline.store
 pipeline.adapters pipeline.flow
 pipeline.extract
@@ -37,6 +38,7 @@ training.setting training.commands training.commands_systems
 training.options training.showing training.cli_systems training.cli
 """
 LINES = [line.split() for line in FLOORS.strip().splitlines()]
+TOPS = ("motion_shards", "pipeline", "training")
 PLACE = {
     unit: (floor, place)
     for floor, line in enumerate(LINES)
@@ -56,7 +58,7 @@ class Import(NamedTuple):
 
 
 def modules() -> list[str]:
-    paths = [p for top in ("pipeline", "training") for p in (ROOT / top).rglob("*.py")]
+    paths = [p for top in TOPS for p in (ROOT / top).rglob("*.py")]
     return sorted(".".join(p.relative_to(ROOT).with_suffix("").parts) for p in paths)
 
 
@@ -99,23 +101,21 @@ def module_of(dotted: str) -> str:
 
 MODULES = frozenset(modules())
 IMPORTS = [each for module in sorted(MODULES) for each in imports(module)]
-OURS = [
-    each for each in IMPORTS if each.target.split(".")[0] in ("pipeline", "training")
-]
+OURS = [each for each in IMPORTS if each.target.split(".")[0] in TOPS]
 
 
 def test_every_file_has_its_floor() -> None:
-    tops = {"pipeline.__init__", "training.__init__"}
+    tops = {f"{top}.__init__" for top in TOPS}
     homeless = {unit_of(module) for module in MODULES} - tops - set(PLACE)
     assert not homeless, "put these on a line of FLOORS"
 
 
 def test_the_top_packages_import_nothing() -> None:
-    for top in ("pipeline.__init__", "training.__init__"):
-        assert not list(imports(top))
+    for top in TOPS:
+        assert not list(imports(f"{top}.__init__"))
 
 
-@pytest.mark.parametrize("top", ["pipeline", "training"])
+@pytest.mark.parametrize("top", TOPS)
 def test_imports_point_downward(top: str) -> None:
     upward = []
     for each in OURS:
@@ -164,8 +164,7 @@ def third_party(prefix: str) -> set[str]:
         each.target.split(".")[0]
         for each in IMPORTS
         if each.file.startswith(prefix)
-        and each.target.split(".")[0]
-        not in (*sys.stdlib_module_names, "pipeline", "training", "")
+        and each.target.split(".")[0] not in (*sys.stdlib_module_names, *TOPS, "")
     }
 
 

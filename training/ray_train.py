@@ -8,9 +8,18 @@ run's folder holds the results, and the same command goes on with a run that was
 """
 
 import logging
+import signal
+import sys
 import tempfile
-from collections.abc import Callable
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from motion_shards import remote
+from motion_shards.address import ClusterError, Found, Named, by_auto, require
+from motion_shards.joining import joined
+from motion_shards.variables import of_this_job
 
 from .errors import MachineError, RunError
 
@@ -26,7 +35,8 @@ def run(
     """Run a job as one training of several processes; wait, and show what they say.
 
     Args:
-        job: what every process does; it finds its rank with `from_environment`.
+        job: what every process does; it finds its rank with `from_environment`, which
+            Ray Train has set as torchrun does.
         gpus: one for every worker; without, gradients travel by gloo.
         address: of a Ray cluster; "auto" is the one that runs, and "local" starts one
             of this machine. A Ray that is connected already is used as it is.
@@ -35,25 +45,67 @@ def run(
         MachineError: Ray Train is not installed, or no cluster is at the address.
         RunError: a worker failed; its last line is in the message.
     """
+    _require_installed()
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        _train(job, workers=workers, gpus=gpus, cpus_per_worker=cpus_per_worker)
+        return
+    cluster = Found(Named(address, "--ray")) if address != "auto" else by_auto()
     try:
-        import ray
-        from ray.train import RunConfig, ScalingConfig, TrainingFailedError
-        from ray.train.torch import TorchConfig, TorchTrainer
-    except ImportError as error:
-        raise MachineError(
-            f"expected Ray Train, but {error}: pip install 'ray[train]'"
-        ) from None
-    if not ray.is_initialized():
-        try:
-            ray.init(address, logging_level=logging.WARNING)
-        except (ConnectionError, ValueError) as error:
+        if cluster.cluster is None:
+            why = cluster.why_not or "none runs here"
+            raise ClusterError(f"expected a Ray cluster: {why}")
+        require(cluster.cluster)  # before ray is imported
+        with _joined(cluster.cluster):
+            _train(job, workers=workers, gpus=gpus, cpus_per_worker=cpus_per_worker)
+    except ClusterError as error:
+        raise MachineError(str(error)) from None
+
+
+def _require_installed() -> None:
+    """Without importing Ray, which looks once for what it is to do with its token."""
+    for name in ("ray", "pandas", "pyarrow"):
+        if find_spec(name) is None:
             raise MachineError(
-                f"expected a Ray cluster at {address}, got: {error}"
-            ) from None
+                f"expected Ray Train, but {name} is not installed: pip install 'ray[train]'"
+            )
+
+
+@contextmanager
+def _joined(cluster: Named) -> Iterator[None]:
+    import ray
+
+    where = f"the Ray cluster at {cluster.text()}"
+
+    def init() -> None:
+        try:
+            # never "auto": Ray would join any cluster of this machine, whosever it is
+            ray.init(cluster.address, logging_level=logging.WARNING)
+        except (ConnectionError, ValueError, ray.exceptions.RayError) as error:
+            said = str(error).strip().partition("\n")[0]
+            raise ClusterError(f"expected to join {where}: {said}") from error
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with joined(init, ray.shutdown, where=where):
+        if cluster.address != "local":
+            print(f"joined {where}", file=sys.stderr)
+        yield
+
+
+def _train(
+    job: Callable[[], object], *, workers: int, gpus: bool, cpus_per_worker: int
+) -> None:
+    from ray import cloudpickle
+    from ray.train import RunConfig, ScalingConfig, TrainingFailedError
+    from ray.train.torch import TorchConfig, TorchTrainer
+
     with tempfile.TemporaryDirectory(prefix="ray-train-") as folder:
         trainer = TorchTrainer(
-            _work,
-            train_loop_config={"job": job},
+            remote.train,
+            train_loop_config={
+                "variables": of_this_job(),
+                "call": cloudpickle.dumps((job, ())),
+            },
             scaling_config=ScalingConfig(
                 num_workers=workers,
                 use_gpu=gpus,
@@ -73,8 +125,3 @@ def _told(error: Exception) -> str:
     """The last line of what the first of the failed workers said."""
     failures = getattr(error, "worker_failures", None) or {0: error}
     return str(failures[min(failures)]).strip().splitlines()[-1]
-
-
-def _work(settings: dict[str, Any]) -> None:
-    """In a worker: Ray Train has set RANK and the others, and joined the processes."""
-    settings["job"]()

@@ -1,7 +1,7 @@
 """A command line of ours -> the same one for another machine and another folder."""
 
 from collections.abc import Iterator, Sequence
-from importlib.metadata import entry_points
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -47,12 +47,8 @@ def elsewhere(words: Sequence[str], *, folder: Path) -> list[str]:
 
 
 def _program(name: str) -> click.Command:
-    """By its entry point: this package does not import the other one."""
-    for found in entry_points(group="console_scripts", name=name):
-        command = found.load()
-        if isinstance(command, click.Command):
-            return command
-    raise click.UsageError(f"expected `{name}` to be installed beside `pipeline`")
+    """By its name: this package does not import the other one."""
+    return import_module(f"{name}.cli").main
 
 
 def _absolute(

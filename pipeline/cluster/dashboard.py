@@ -5,29 +5,54 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.cluster.address import DASHBOARD_PORT, TOKEN_NEEDED, answers, running_here
-from pipeline.cluster.errors import ClusterError
+from motion_shards.address import (
+    DASHBOARD_PORT,
+    TOKEN_NEEDED,
+    ClusterError,
+    answers,
+    by_variable,
+    has_token,
+    require,
+    running_here,
+    token_not_sent,
+    use_token,
+)
 
 
 def dashboard(address: str | None) -> str:
-    """The URL of a job server that answers."""
-    named = address or os.environ.get("RAY_API_SERVER_ADDRESS")
-    if not named and os.environ.get("RAY_ADDRESS", "").startswith("http"):
-        named = os.environ["RAY_ADDRESS"]
-    if named:
-        url = named if "://" in named else f"http://{named}"
-        url = url.rstrip("/")
-        if url.startswith("http") and not re.search(r":\d+$", url):
-            url += f":{DASHBOARD_PORT}"
-        if why := answers(url):
-            raise ClusterError(f"expected a job server at {url}, got none: {why}")
-        return url
-    local = os.environ.get("RAY_ADDRESS") or running_here()
-    if local and (found := _dashboard_of(local)):
-        return found
+    """The URL of a job server that answers.
+
+    Settles whether Ray's token is sent there: if the user names it. Call it before Ray is
+    imported.
+
+    Raises:
+        ClusterError: none answers; the line says which option or variable named it.
+    """
+    for by, named in (
+        ("--address", address),
+        ("RAY_API_SERVER_ADDRESS", os.environ.get("RAY_API_SERVER_ADDRESS")),
+        ("RAY_ADDRESS", os.environ.get("RAY_ADDRESS")),
+    ):
+        if named and (by != "RAY_ADDRESS" or named.startswith("http")):
+            url = named if "://" in named else f"http://{named}"
+            url = url.rstrip("/")
+            if url.startswith("http") and not re.search(r":\d+$", url):
+                url += f":{DASHBOARD_PORT}"
+            if why := answers(url):
+                raise ClusterError(
+                    f"{by}: expected a job server at {url}, got none: {why}"
+                )
+            use_token(named=True)
+            return url
+    if cluster := by_variable() or running_here().cluster:
+        require(cluster, name_by=f"--address http://HEAD:{DASHBOARD_PORT}")
+        use_token(named=bool(cluster.by))
+        if found := _dashboard_of(cluster.address):
+            return found
     url = f"http://127.0.0.1:{DASHBOARD_PORT}"
     # or a tunnel that ends there: `ray dashboard cluster.yaml`
     if answers(url) is None:
+        use_token(named=False)
         return url
     raise ClusterError(
         f"expected a cluster's job server here (at {url}), got none: name it by "
@@ -58,7 +83,11 @@ def one_line(address: str) -> Iterator[None]:
         kind = type(error).__name__
         first = next(iter(str(error).strip().splitlines()), kind)
         if kind == "AuthenticationError":
-            raise ClusterError(f"{address}: {TOKEN_NEEDED}") from error
+            if has_token() and os.environ.get("RAY_AUTH_MODE") == "disabled":
+                line = token_not_sent(address, f"--address {address}")
+            else:
+                line = f"{address}: {TOKEN_NEEDED}"
+            raise ClusterError(line) from error
         if isinstance(error, (RuntimeError, ConnectionError, ValueError, ImportError)):
             raise ClusterError(f"{address}: {first}") from error
         if kind in ("ConnectionError", "Timeout", "HTTPError", "JSONDecodeError"):

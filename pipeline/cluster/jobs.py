@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.cluster.address import use_token
+from motion_shards.address import ClusterError
+from motion_shards.variables import packed
 from pipeline.cluster.dashboard import dashboard, one_line
-from pipeline.cluster.errors import ClusterError
 from pipeline.cluster.job import Job, new_id
 from pipeline.store.holder import JOB
 
@@ -40,7 +40,6 @@ class JobServer:
     """
 
     def __init__(self, address: str | None = None) -> None:
-        use_token()
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         self.address = dashboard(address)
         with one_line(self.address):
@@ -62,7 +61,7 @@ class JobServer:
 
         Args:
             words: program and arguments, paths absolute.
-            environment: variables for the job and its tasks.
+            environment: variables for the job and its tasks. They do not get into logs.
             gpus: of one machine, reserved for the command itself; it then runs on
                 whichever machine has them, else on the head.
         """
@@ -71,9 +70,9 @@ class JobServer:
             return self._client.submit_job(
                 entrypoint=shlex.join(words),
                 submission_id=name,
-                runtime_env={"env_vars": dict(environment) | _our_variables(name)},
+                runtime_env={"env_vars": _our_variables(name)},
                 entrypoint_num_gpus=gpus or None,
-                metadata={"motion_shards": words[0]},
+                metadata={"motion_shards": words[0]} | packed(environment),
             )
 
     def jobs(self) -> list[Job]:

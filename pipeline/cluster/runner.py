@@ -6,7 +6,6 @@ A task receives paths and returns a small report; frames never travel. Ray retri
 
 import logging
 import os
-import socket
 import time
 from collections import deque
 from collections.abc import Collection, Iterator
@@ -15,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray import cloudpickle
 from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    AuthenticationError,
     NodeDiedError,
     OutOfMemoryError,
     RayTaskError,
@@ -24,6 +27,10 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from motion_shards.address import ClusterError, Named
+from motion_shards.joining import joined
+from motion_shards.remote import Board, run
+from motion_shards.variables import of_this_job
 from pipeline.cluster.resources import (
     Shape,
     Slots,
@@ -40,7 +47,6 @@ from pipeline.retries import ExtractionError
 from pipeline.task import Task
 
 POLL_SECONDS = 0.5
-ANSWER_SECONDS = 10
 PER_SLOT = 2
 """Tasks in flight per place to run one: the next is there when one ends."""
 LOOK_SECONDS = 5.0
@@ -49,45 +55,33 @@ LOST = (WorkerCrashedError, NodeDiedError, OutOfMemoryError, TaskCancelledError)
 
 
 @contextmanager
-def cluster(address: str, *, workers: int | None) -> Iterator[None]:
-    """Join a cluster (`auto` or an address), or start one of this machine (`local`).
+def cluster(wanted: Named, *, workers: int | None) -> Iterator[None]:
+    """Join a cluster, or start one of this machine (`local`), for as long as this lasts.
 
     Raises:
-        ExtractionError: nobody answers at the address.
+        ClusterError: Ray cannot join it, or does not come back from trying.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    local = address == "local"
-    _require_answer(address)
-    try:
-        ray.init(
-            address=address,
-            num_cpus=workers if local else None,
-            include_dashboard=False if local else None,
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-        )
-    except (ConnectionError, ValueError) as error:
-        raise ExtractionError(
-            f"expected a Ray cluster at {address}: {error}"
-        ) from error
-    try:
+    local = wanted.address == "local"
+    where = "a Ray of this machine" if local else f"the cluster at {wanted.text()}"
+
+    def init() -> None:
+        try:
+            ray.init(
+                # never "auto": Ray would join any cluster of this machine, whosever it is
+                address=wanted.address,
+                num_cpus=workers if local else None,
+                include_dashboard=False if local else None,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+            )
+        except (AuthenticationError, ConnectionError, ValueError) as error:
+            said = str(error).strip().partition("\n")[0]
+            raise ClusterError(f"expected to join {where}: {said}") from error
+
+    with joined(init, ray.shutdown, where=where):
         yield
-    finally:
-        ray.shutdown()
-
-
-def _require_answer(address: str) -> None:
-    """Ray itself would wait for minutes."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
-    except OSError as error:
-        raise ExtractionError(
-            f"expected a Ray cluster at {address}, got {error.strerror or error}"
-        ) from error
 
 
 def gathered(*, backend: str, modalities: Collection[str], workers: int | None) -> Crew:
@@ -115,14 +109,16 @@ def run_on_ray(
     Args:
         workers: as many tasks at a time at most; what the cluster has if None.
     """
-    board = _board()
+    board, variables = _board(), of_this_job()
     field = _Field(workers, watch)
     running: dict[ray.ObjectRef, Task] = {}
     heard: dict[_Key, tuple[float, ShardProgress]] = {}
     try:
         while queue or running:
             while task := field.next_task(queue, running.values()):
-                running[field.build(task).remote(task, store, scratch, board)] = task
+                call = cloudpickle.dumps((_attempt, (task, store, scratch)))
+                ref = field.build(task).remote(variables, call, board)
+                running[ref] = task
             ready, _ = ray.wait(list(running), timeout=POLL_SECONDS)
             outcomes: list[Outcome] = []
             for ref in ready:
@@ -130,7 +126,7 @@ def run_on_ray(
                 board.forget.remote(_key(task))
                 outcomes.append(_outcome(ref, task))
             now = time.monotonic()
-            for key, progress in ray.get(board.read.remote()).items():
+            for key, progress in _read(board).items():
                 if key not in heard or heard[key][1] != progress:
                     heard[key] = (now, progress)
             for ref, task in list(running.items()):
@@ -155,9 +151,10 @@ def calibrated(task: Task) -> Calibration:
         ExtractionError: it failed there.
     """
     asked = _needs(task, gpu_shape(live_nodes()) or Shape(1, 1))
-    remote: Any = ray.remote(max_retries=0, max_calls=0)(calibrate)
+    remote: Any = ray.remote(max_retries=0, max_calls=0)(run)
+    call = cloudpickle.dumps((calibrate, (task,)))
     try:
-        return ray.get(remote.options(**asked).remote(task))
+        return ray.get(remote.options(**asked).remote(of_this_job(), call))
     except (*LOST, RayTaskError) as error:
         said = str(error).strip().splitlines()[-1]
         raise ExtractionError(
@@ -183,7 +180,7 @@ class _Field:
         # With max_calls=0 a process stays from task to task and keeps its GPU. Ray may
         # give it a task for another one; that costs balance, and happens rarely, since
         # whoever ends a task is the next to get one on the GPU it had.
-        self._remote: Any = ray.remote(max_retries=0, max_calls=0)(_attempt)
+        self._remote: Any = ray.remote(max_retries=0, max_calls=0)(run)
 
     def next_task(self, queue: deque[Task], running: Collection[Task]) -> Task | None:
         """Take the next task for which there is room out of the queue."""
@@ -248,10 +245,19 @@ def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:
 
 def _attempt(task: Task, store: Path, scratch: Path | None, board: Any) -> Outcome:
     def write(progress: ShardProgress) -> None:
-        board.write.remote(_key(task), progress)
+        board.write.remote(_key(task), tuple(progress))
 
     write(ShardProgress(task.plan.shard, 0, 0, 0))
     return attempt(task, store=store, scratch=scratch, on_progress=write)
+
+
+def _read(board: Any) -> dict[_Key, ShardProgress]:
+    """What is on the board; nothing while it is started again."""
+    try:
+        rows = ray.get(board.read.remote())
+    except (ActorDiedError, ActorUnavailableError):
+        return {}
+    return {key: ShardProgress(*row) for key, row in rows.items()}
 
 
 def _board() -> Any:
@@ -259,21 +265,5 @@ def _board() -> Any:
     here = NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )
-    board: Any = ray.remote(num_cpus=0)(_Board)
+    board: Any = ray.remote(num_cpus=0, max_restarts=-1)(Board)
     return board.options(scheduling_strategy=here).remote()
-
-
-class _Board:
-    """Where tasks write how far they are, for the driver to read now and then."""
-
-    def __init__(self) -> None:
-        self._rows: dict[_Key, ShardProgress] = {}
-
-    def write(self, key: _Key, progress: ShardProgress) -> None:
-        self._rows[key] = progress
-
-    def forget(self, key: _Key) -> None:
-        self._rows.pop(key, None)
-
-    def read(self) -> dict[_Key, ShardProgress]:
-        return dict(self._rows)

@@ -20,6 +20,7 @@ from small_videos import (
     store_bytes,
 )
 
+from motion_shards.address import ClusterError
 from pipeline.execution import Execution
 from pipeline.executors import crew as crews
 from pipeline.executors.gpus import Gpus
@@ -103,7 +104,7 @@ def test_a_video_that_crashes_the_decoder_is_named(folder, address, tmp_path):
 
 def test_no_cluster_at_an_address_is_one_line(folder, tmp_path):
     execution = Execution(ray="127.0.0.1:1")
-    with pytest.raises(ExtractionError, match="expected a Ray cluster at 127.0.0.1:1"):
+    with pytest.raises(ClusterError, match="expected a Ray cluster at 127.0.0.1:1"):
         extract(data_set(folder), RGB_MV, out=tmp_path / "s", execution=execution)
 
 

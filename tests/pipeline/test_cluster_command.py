@@ -1,20 +1,15 @@
 """A command line for another machine: absolute paths, readable names, exit codes."""
 
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import click
-import grpc
 import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import main
-from pipeline.cluster.address import answers, joined_by_auto, settle_token
 from pipeline.cluster.command import elsewhere
-from pipeline.cluster.errors import ClusterError
 from pipeline.cluster.job import Job, new_id
 from pipeline.cluster.jobs import JobServer
 
@@ -129,82 +124,7 @@ def test_without_any_cluster_the_line_says_how_to_get_one(monkeypatch, tmp_path)
         JobServer()
 
 
-def test_a_cluster_that_was_killed_left_a_note_and_is_not_joined(monkeypatch, tmp_path):
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    assert joined_by_auto() is None
-    (tmp_path / "ray").mkdir()
-    (tmp_path / "ray/ray_current_cluster").write_text("127.0.0.1:1")
-    assert joined_by_auto() is None
-    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")  # as in a job
-    assert joined_by_auto() == "10.0.0.1:6379"
-
-
-def test_an_address_without_a_port_is_no_address():
-    assert answers("http://head") == "expected HOST:PORT"
-
-
 @pytest.mark.parametrize("text", ["=x", "NOT_SET_ANYWHERE"])
 def test_a_variable_without_name_or_value_is_wrong_usage(text):
     done = CliRunner().invoke(main, ["submit", "--env", text, "doctor"])
     assert done.exit_code == 2 and "--env: expected NAME=VALUE" in done.output
-
-
-@pytest.fixture
-def gcs():
-    """Something that answers as the head of a cluster does, with a token or without."""
-    servers = []
-
-    def start(code: grpc.StatusCode) -> str:
-        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
-            context.set_code(code)
-            return b""
-
-        handlers = {"GetClusterId": grpc.unary_unary_rpc_method_handler(answer)}
-        service = "ray.rpc.NodeInfoGcsService"
-        server = grpc.server(ThreadPoolExecutor(1))
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(service, handlers),)
-        )
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        servers.append(server)
-        return f"127.0.0.1:{port}"
-
-    yield start
-    for server in servers:
-        server.stop(None).wait()
-
-
-@pytest.mark.parametrize("how", ["address", "auto"])
-@pytest.mark.parametrize(
-    ("code", "mode"),
-    [
-        (grpc.StatusCode.OK, "disabled"),
-        (grpc.StatusCode.UNAUTHENTICATED, "token"),
-        (grpc.StatusCode.UNIMPLEMENTED, None),  # another Ray: it may decide itself
-    ],
-)
-def test_ray_sends_its_token_where_a_cluster_asks_for_it(
-    how, code, mode, gcs, monkeypatch
-):
-    address = gcs(code)
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "t")
-    monkeypatch.setenv("RAY_AUTH_MODE", "")  # so that the test restores it
-    monkeypatch.setenv("RAY_ADDRESS", address)
-    settle_token(address if how == "address" else "auto")
-    assert (os.environ["RAY_AUTH_MODE"] or None) == mode
-
-
-def test_a_token_that_is_missing_is_one_line(gcs, monkeypatch, tmp_path):
-    address = gcs(grpc.StatusCode.UNAUTHENTICATED)
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(
-        ClusterError, match=f"{address}: the cluster asks for its token"
-    ):
-        settle_token(address)
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # somebody has decided
-    settle_token(address)
-    settle_token("local")

@@ -170,18 +170,20 @@ def expected(folder, tmp_path_factory) -> dict[str, bytes]:
 
 @pytest.fixture
 def pipeline(cluster, tmp_path) -> Callable[..., subprocess.CompletedProcess]:
-    """Runs the command in a folder of its own, with nothing but Ray's note of its head."""
+    """Runs the command in a folder of its own, with nothing but Ray's note of its head,
+    and leave to send the token there."""
 
-    def run(*words: object, **options: object) -> subprocess.CompletedProcess:
+    def run(
+        *words: object, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess:
         return subprocess.run(
             [str(SCRIPTS / "pipeline"), *map(str, words)],
-            env=cluster.environment,
+            env=cluster.environment | {"RAY_AUTH_MODE": "token"} | (environment or {}),
             cwd=tmp_path,
             capture_output=True,
             text=True,
             timeout=SECONDS,
             check=False,
-            **options,
         )
 
     return run
@@ -221,12 +223,39 @@ def test_a_job_makes_the_store_that_the_command_makes_here(
     )
     asked = subprocess.run(
         [sys.executable, "-c", code, told["id"]],
-        env=cluster.environment,
+        env=cluster.environment | {"RAY_AUTH_MODE": "token"},
         capture_output=True,
         text=True,
         check=True,
     )
     assert "pid='" in asked.stdout, asked.stdout
+
+
+def test_the_token_goes_to_a_cluster_that_is_named_and_not_to_one_that_is_found(
+    pipeline, cluster, folder
+):
+    unasked = {"RAY_AUTH_MODE": ""}
+    for words in (["jobs"], small(folder, "s", "--ray", "auto")):
+        found = pipeline(*words, environment=unasked)
+        assert found.returncode == 1
+        assert "asks for a token, which goes only to one that is named" in found.stderr
+    named = pipeline("jobs", "--address", cluster.dashboard, environment=unasked)
+    assert named.returncode == 0, named.stderr
+
+
+def test_a_value_of_env_arrives_as_it_is_and_is_in_no_log(pipeline, cluster, tmp_path):
+    variables = {"VIDEO_DATA": f"{tmp_path}/s3cret ${{HOME}} $PATH", "OTHER": "s3cret"}
+    sent = pipeline(
+        *("submit", "--env", "VIDEO_DATA", "--env", "OTHER", "--", "doctor", "--json"),
+        environment=variables,
+    )
+    (line,) = [line for line in sent.stdout.splitlines() if line.startswith("{")]
+    found = {check["name"]: check["found"] for check in json.loads(line)["checks"]}
+    assert found["data folder"].startswith(f"{variables['VIDEO_DATA']}: ")
+    logs = Path(cluster.environment["RAY_TMPDIR"], "ray/session_latest/logs")
+    told = [path for path in logs.rglob("*") if path.is_file()]
+    having = [path.name for path in told if b"s3cret" in path.read_bytes()]
+    assert told and all(name.startswith("job-driver-doctor") for name in having)
 
 
 def test_the_other_program_is_found_and_an_error_passes_through(pipeline):
@@ -253,7 +282,7 @@ def test_a_job_is_left_found_again_and_stopped_and_its_store_is_its_own(
     slow[slow.index("rgb,mv")] = "flow"  # a minute of the reference's work
     watching = subprocess.Popen(
         [str(SCRIPTS / "pipeline"), "submit", "--", *slow],
-        env=cluster.environment,
+        env=cluster.environment | {"RAY_AUTH_MODE": "token"},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -276,7 +305,7 @@ def test_a_job_is_left_found_again_and_stopped_and_its_store_is_its_own(
     assert {job["id"]: job["status"] for job in listed}[name] == "RUNNING"
     again = subprocess.Popen(
         [str(SCRIPTS / "pipeline"), "logs", name, "--follow"],
-        env=cluster.environment,
+        env=cluster.environment | {"RAY_AUTH_MODE": "token"},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -284,3 +284,23 @@ def test_a_job_server_is_asked_for_and_a_token_looked_for(
     assert before.state == after.state == ("ok" if listens else "warning")
     assert "no token" in before.found and "token at hand" in after.found
     assert bool(after.remedy) != listens
+
+
+def test_a_token_that_others_can_read_is_a_warning_with_the_line_that_mends_it(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    assert not list(machine.token_file())
+    token = tmp_path / ".ray/auth_token"
+    token.parent.mkdir()
+    token.write_text("t")
+    token.chmod(0o644)
+    (check,) = machine.token_file()
+    assert (
+        check.state == "warning" and "can be read by others (mode 0644)" in check.found
+    )
+    assert check.remedy == f"chmod 600 {token}"
+    subprocess.run(check.remedy, shell=True, check=True)
+    (check,) = machine.token_file()
+    assert check.state == "ok"

@@ -19,7 +19,7 @@ INSTALLED = importlib.util.find_spec("pyarrow") and importlib.util.find_spec("pa
 
 
 def test_without_its_packages_the_message_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray.train", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(
         MachineError, match=r"Ray Train, but .* pip install 'ray\[train"
     ):

@@ -1,0 +1,288 @@
+"""Where Ray runs, without importing it: what an option, the environment or Ray's note says.
+
+A cluster that the user names (by an option or a variable) is theirs, and gets Ray's token.
+One that is only found on this machine may be a stranger's: Ray's note of the cluster that
+was joined last lies in a folder where everybody may write, and ports are free for all. It
+is joined if note and port belong to this user or to root, and gets no token unasked.
+"""
+
+import contextlib
+import os
+import re
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from motion_shards.private import user_name, writable_by_others
+
+ANSWER_SECONDS = 10.0
+DASHBOARD_PORT = 8265
+TOKEN_NEEDED = (
+    "the cluster asks for its token: copy ~/.ray/auth_token from its head, or set "
+    "RAY_AUTH_TOKEN"
+)
+NO_RAY = "something listens there, but does not answer as Ray does"
+_NOTE_BYTES = 300
+_LISTENING = "0A"
+"""As /proc/net/tcp writes it."""
+
+
+class ClusterError(RuntimeError):
+    """A cluster does not answer, refuses, or does not know a job; one line."""
+
+
+class Named(NamedTuple):
+    """A cluster that is to be joined."""
+
+    address: str
+    """HOST:PORT, ray://HOST:PORT or local."""
+    by: str
+    """What named it: an option or a variable. Empty: it was found on this machine."""
+
+    def text(self) -> str:
+        return f"{self.address} ({self.by or f'noted in {note()}'})"
+
+
+class Found(NamedTuple):
+    """What `auto` finds on this machine."""
+
+    cluster: Named | None
+    why_not: str = ""
+    """Why what is there is not joined; one line, empty if there is nothing."""
+
+
+def by_variable() -> Named | None:
+    """The cluster that RAY_ADDRESS names. Ray sets it in jobs."""
+    named = os.environ.get("RAY_ADDRESS", "")
+    return Named(named, "RAY_ADDRESS") if named not in ("", "auto", "local") else None
+
+
+def by_auto() -> Found:
+    """The cluster that `auto` means: RAY_ADDRESS, whether it answers or not, else one that
+    was joined on this machine, answers, and is this user's or root's."""
+    if os.environ.get("RAY_ADDRESS") == "local":
+        return Found(None)
+    named = by_variable()
+    return Found(named) if named else running_here()
+
+
+def running_here() -> Found:
+    """The cluster that this machine has joined last."""
+    try:
+        address = _noted()
+    except ClusterError as error:
+        return Found(None, str(error))
+    if address is None:
+        return Found(None)
+    # one that was killed leaves its note behind
+    why = answers(address, seconds=3) or _strangers(address)
+    if not why and _state(address) == "silent":
+        why = NO_RAY
+    if why:
+        return Found(None, f"{address}, noted in {note()}, is not joined: {why}")
+    return Found(Named(address, ""))
+
+
+def note() -> Path:
+    """Ray's own file with the address of the cluster that was joined last."""
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    return Path(folder, "ray", "ray_current_cluster")
+
+
+def _noted() -> str | None:
+    """What the note says; None without one.
+
+    Raises:
+        ClusterError: it may be another user's.
+    """
+    path = note()
+    try:
+        with _opened(path.parent, os.O_DIRECTORY) as folder:
+            _require_ours(path.parent, os.fstat(folder))
+            with _opened(path.name, os.O_NONBLOCK, folder) as file:
+                found = os.fstat(file)
+                _require_ours(path, found)
+                # a second name could be an old note of ours, brought back
+                if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+                    raise ClusterError(f"{path} is not believed: not a plain file")
+                if writable_by_others(found):
+                    raise ClusterError(
+                        f"{path} is not believed: others can write it (chmod go-w)"
+                    )
+                text = os.read(file, _NOTE_BYTES).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # ELOOP, ENOTDIR: a link
+        raise ClusterError(f"{path} is not believed: {error.strerror}") from error
+    if not re.fullmatch(r"[\w.:\[\]-]+:\d+", text, re.ASCII):
+        raise ClusterError(f"{path} is not believed: expected HOST:PORT")
+    return text
+
+
+@contextlib.contextmanager
+def _opened(name: str | Path, flags: int, folder: int | None = None) -> Iterator[int]:
+    flags |= os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(name, flags, dir_fd=folder)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _require_ours(path: Path, found: os.stat_result) -> None:
+    if found.st_uid not in (os.getuid(), 0):
+        raise ClusterError(
+            f"{path} is not believed: it belongs to {user_name(found.st_uid)} (a cluster "
+            "of others is joined by its address: --ray HOST:PORT)"
+        )
+
+
+def _strangers(address: str) -> str | None:
+    """Whose server that is, if it runs on this machine and is not ours or root's."""
+    host, port = host_and_port(address)
+    with socket.create_connection((host, port), 3) as connection:
+        if connection.getpeername()[0] != connection.getsockname()[0]:
+            return None  # another machine: its users cannot be seen
+    for uid in _listeners(port):
+        if uid not in (os.getuid(), 0):
+            return f"its port belongs to {user_name(uid)}"
+    return None
+
+
+def _listeners(port: int) -> set[int]:
+    """Who listens at a port of this machine, by number; nobody where Linux is not."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text("ascii").splitlines()[1:]:
+                fields = line.split()
+                here = int(fields[1].rpartition(":")[2], 16)
+                if here == port and fields[3] == _LISTENING:
+                    found.add(int(fields[7]))
+    return found
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Of HOST:PORT, [HOST]:PORT or a URL.
+
+    Raises:
+        ValueError: it has no port.
+    """
+    host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"expected HOST:PORT, got {address!r}")
+    return host.strip("[]"), int(port)
+
+
+def answers(address: str, *, seconds: float = ANSWER_SECONDS) -> str | None:
+    """None if somebody listens at HOST:PORT (of a URL, too), else why not."""
+    try:
+        socket.create_connection(host_and_port(address), seconds).close()
+    except ValueError as error:
+        return str(error)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def require(cluster: Named, *, name_by: str = "--ray HOST:PORT") -> None:
+    """See that a cluster answers, and let Ray join it as it wants it: with the token, or
+    without.
+
+    Left to itself, Ray would wait for minutes; send no token to an address that it is
+    given; and send one to a cluster of this machine that asks for none, where no actor
+    starts then. Call it before Ray is imported. What RAY_AUTH_MODE says already is left.
+
+    Args:
+        name_by: how the command at hand is told a cluster; for the message.
+
+    Raises:
+        ClusterError: nobody answers, or the cluster asks for a token, and there is none,
+            or the cluster was only found.
+    """
+    if cluster.address == "local":
+        return
+    why = answers(cluster.address)
+    state = "silent" if why else _state(cluster.address)
+    if state == "silent":
+        mend = {
+            "RAY_ADDRESS": "unset it, or start the cluster",
+            "--ray": "start it, or use --ray off",
+        }
+        raise ClusterError(
+            f"{cluster.by or note()}: expected a Ray cluster at {cluster.address}, got "
+            f"none: {why or NO_RAY} ({mend.get(cluster.by, 'start it')})"
+        )
+    if os.environ.get("RAY_AUTH_MODE"):
+        return
+    if state == "closed":
+        if not has_token():
+            raise ClusterError(f"{cluster.address}: {TOKEN_NEEDED}")
+        if not cluster.by:
+            raise ClusterError(token_not_sent(cluster.address, name_by))
+        os.environ["RAY_AUTH_MODE"] = "token"
+    elif state == "open" or not cluster.by:
+        os.environ["RAY_AUTH_MODE"] = "disabled"
+
+
+def token_not_sent(address: str, named: str) -> str:
+    """Why a cluster that was only found did not get the token that it asks for."""
+    return (
+        f"{address}: the cluster asks for a token, which goes only to one that is named: "
+        f"{named}, or RAY_AUTH_MODE=token if this one is yours"
+    )
+
+
+def has_token() -> bool:
+    """Whether Ray's token is at hand, which a cluster may ask for."""
+    return bool(
+        os.environ.get("RAY_AUTH_TOKEN")
+        or os.environ.get("RAY_AUTH_TOKEN_PATH")
+        or Path.home().joinpath(".ray", "auth_token").is_file()
+    )
+
+
+def use_token(*, named: bool) -> None:
+    """Let Ray's client of jobs send the token, or not.
+
+    It has one at hand and does not send it, unless told to. A job server that asks for
+    none takes no notice. Call it before Ray is imported: it looks once.
+
+    Args:
+        named: by the user. A job server that was only found gets none.
+    """
+    if has_token() and not os.environ.get("RAY_AUTH_MODE"):
+        os.environ["RAY_AUTH_MODE"] = "token" if named else "disabled"
+
+
+State = Literal["open", "closed", "silent", "unknown"]
+
+
+def _state(address: str) -> State:
+    """Whether a cluster lets everybody in (open), turns away who has no token (closed), or
+    does not answer (silent).
+
+    Asked without Ray, which decides once for a process what it sends, and without a token.
+    """
+    if os.environ.get("RAY_USE_TLS", "0") not in ("", "0", "false", "False"):
+        return "unknown"
+    try:
+        import grpc  # comes with ray[default]
+    except ImportError:
+        return "unknown"
+    options = [("grpc.enable_http_proxy", 0)]
+    target = address.rpartition("://")[2]
+    with grpc.insecure_channel(target, options) as channel:
+        ask = channel.unary_unary("/ray.rpc.NodeInfoGcsService/GetClusterId")
+        try:
+            ask(b"", timeout=ANSWER_SECONDS)
+        except grpc.RpcError as error:
+            states: dict[object, State] = {
+                grpc.StatusCode.UNAUTHENTICATED: "closed",
+                grpc.StatusCode.UNAVAILABLE: "silent",
+                grpc.StatusCode.DEADLINE_EXCEEDED: "silent",
+            }
+            return states.get(error.code(), "unknown")
+    return "open"

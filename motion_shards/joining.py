@@ -1,0 +1,118 @@
+"""`ray.init` with a time limit, and with signals that are heeded while it waits.
+
+It may wait for ever for a raylet that does not answer, and a signal is not looked at in
+its C++. So it runs in a thread of its own, while the main thread watches; what SIGTERM
+does stays as it was, too, which Ray would replace by an exit without a word.
+"""
+
+import atexit
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+
+from motion_shards.address import ClusterError
+
+JOIN_SECONDS = 120.0
+"""What joining or starting a cluster may take; time in which this process is paused does
+not count."""
+LEAVE_SECONDS = 10.0
+"""How long an interrupted join may take to come to its end, so that it can be undone."""
+_POLL_SECONDS = 0.25
+
+
+@contextmanager
+def joined(
+    init: Callable[[], object],
+    shutdown: Callable[..., object],
+    *,
+    where: str,
+    seconds: float = JOIN_SECONDS,
+) -> Iterator[None]:
+    """A cluster, from `ray.init` to `ray.shutdown`. What `ray.init` raises is raised.
+
+    Args:
+        init: the call.
+        shutdown: `ray.shutdown`.
+        where: for the message.
+
+    Raises:
+        ClusterError: it has not come back in time. The process can do nothing more with
+            Ray then, and must end.
+        KeyboardInterrupt: while it waited.
+    """
+    answer: Future[object] = Future()
+    over = threading.Event()
+
+    def work() -> None:
+        try:
+            answer.set_result(init())
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+            answer.set_exception(error)
+        over.wait()  # the system ends Ray's processes with the thread that started them
+
+    try:
+        _watch(work, answer, shutdown, where=where, seconds=seconds)
+        answer.result()
+        try:
+            yield
+        finally:
+            shutdown()
+    finally:
+        over.set()
+
+
+def _watch(
+    work: Callable[[], None],
+    answer: Future[object],
+    shutdown: Callable[..., object],
+    *,
+    where: str,
+    seconds: float,
+) -> None:
+    """Let a thread work until there is an answer, or no hope of one."""
+    logger = logging.getLogger("ray._private.worker")
+    logger.addFilter(_no_word_of_signals)
+    try:
+        threading.Thread(target=work, name="ray.init", daemon=True).start()
+        if not _done(answer, seconds):
+            _abandon(shutdown, exit_code=1)
+            raise ClusterError(
+                f"expected to join {where}, got no answer in {seconds:.0f} s: its raylet "
+                "may be stuck; type the command again, or use --ray off"
+            )
+    except KeyboardInterrupt:
+        if _done(answer, LEAVE_SECONDS):
+            shutdown()
+        else:
+            _abandon(shutdown, exit_code=130)
+        raise
+    finally:
+        logger.removeFilter(_no_word_of_signals)
+
+
+def _done(answer: Future[object], seconds: float) -> bool:
+    """Whether there is an answer in this time; waits for it. Signals get through."""
+    for _ in range(max(round(seconds / _POLL_SECONDS), 1)):
+        if wait([answer], _POLL_SECONDS).done:
+            return True
+    return False
+
+
+def _abandon(shutdown: Callable[..., object], *, exit_code: int) -> None:
+    """See to it that this process ends, although a thread of it is stuck in Ray."""
+    atexit.unregister(shutdown)  # it would wait for that thread
+    atexit.register(_end, exit_code)  # first of all: and so would what C++ tidies up
+
+
+def _end(exit_code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
+
+
+def _no_word_of_signals(record: logging.LogRecord) -> bool:
+    return "SIGTERM handler is not set" not in record.getMessage()

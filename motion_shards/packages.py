@@ -1,0 +1,53 @@
+"""`pipeline` and `training` are names that users give to files of their own, too.
+
+Which file a name leads to, and how to get at ours in spite of it.
+"""
+
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
+
+NAMES = ("pipeline", "training")
+ROOT = Path(__file__).resolve().parents[1]
+"""Where this package lies, and so the others."""
+
+
+class Shadowed(RuntimeError):
+    """Another file has the name of one of our packages and comes first; one line."""
+
+
+def shadow(name: str) -> Path | None:
+    """The file that Python takes for one of our packages, or None if it takes ours."""
+    ours = ROOT / name / "__init__.py"
+    spec = find_spec(name)
+    if spec is None or spec.origin is None or not ours.is_file():
+        return None
+    found = Path(spec.origin).resolve()
+    return None if found == ours else found
+
+
+def require_ours(name: str) -> None:
+    """Check that a name leads to our package.
+
+    Raises:
+        Shadowed: it does not; the line names the file, and says how to go on.
+    """
+    if found := shadow(name):
+        folder = found.parent.parent if found.name == "__init__.py" else found.parent
+        raise Shadowed(
+            f"expected {name} to be the package in {ROOT}, got {found}, which comes first: "
+            f"rename that one, or take {folder} off PYTHONPATH"
+        )
+
+
+def load_ours() -> None:
+    """Load our packages wherever they are looked for first. For workers of a cluster: Ray
+    looks in the folder where the user is."""
+    for name in NAMES:
+        if shadow(name):
+            spec = PathFinder.find_spec(name, [str(ROOT)])
+            assert spec and spec.loader  # `shadow` has seen it
+            module = module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)

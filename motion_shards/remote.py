@@ -1,0 +1,47 @@
+"""What Ray's workers call first: they need variables and the right packages before all else.
+
+Imports nothing of ours but this package, so that it loads on any worker that has it.
+"""
+
+import os
+import pickle
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from motion_shards.packages import load_ours
+
+
+def run(variables: Mapping[str, str], call: bytes, *more: Any) -> Any:
+    """Call a function in a worker.
+
+    Args:
+        variables: of the environment, set before the function's module is imported.
+        call: pickled (function, arguments).
+        more: further arguments, as Ray has delivered them.
+    """
+    os.environ.update(variables)
+    load_ours()
+    function, arguments = pickle.loads(call)
+    return function(*arguments, *more)
+
+
+def train(settings: dict[str, Any]) -> None:
+    """The same for Ray Train, which hands a worker one dictionary."""
+    run(settings["variables"], settings["call"])
+
+
+class Board:
+    """Where tasks write how far they are, for the driver to read now and then. An actor;
+    rows are tuples of numbers, so that nothing of ours is imported for them."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Hashable, tuple] = {}
+
+    def write(self, key: Hashable, row: tuple) -> None:
+        self._rows[key] = row
+
+    def forget(self, key: Hashable) -> None:
+        self._rows.pop(key, None)
+
+    def read(self) -> dict[Hashable, tuple]:
+        return dict(self._rows)
