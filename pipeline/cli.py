@@ -189,6 +189,7 @@ def extract(
         raise click.UsageError(
             "--fps cannot go with --mv-source original: its intervals are not the stream's"
         )
+    click.echo("reading the list of videos ...", err=True)
     from pipeline import extraction, resume  # here, because these take a second
     from pipeline.adapters import load, report
     from pipeline.adapters.naming import dataset_name
@@ -236,6 +237,7 @@ def extract(
         hang_seconds=hang_seconds,
     )
     if dry_run:
+        click.echo("extracting some frames, to see how long they take ...", err=True)
         planned = extraction.dry_run(
             found,
             settings,
@@ -305,6 +307,7 @@ def audit(sample: int | None, as_json: bool, **which: Any) -> None:
 
     A student of original motion vectors can then read the class off the codec.
     """
+    click.echo("reading the list of videos ...", err=True)
     from pipeline import audit as auditing
     from pipeline.adapters import load
     from pipeline.progress import steps
@@ -353,6 +356,7 @@ def demo(videos: Path | None, size: str | None, seed: int | None) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def doctor(as_json: bool) -> None:
     """Look at libraries, GPU, Ray, disks and file systems, and say what to mend."""
+    click.echo("looking at libraries, GPU, Ray and disks ...", err=True)
     from pipeline.doctor import doctor as look
 
     report = look()

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from .options import MODALITIES, CommaList, ExistingFolder
+from .options import MODALITIES, CommaList, Commands, ExistingFolder
 
 
-@click.group()
+@click.group(cls=Commands)
 def bench() -> None:
     """Measure on this machine: the same answer first, then the time, as ratios."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .options import ExistingFile
+from .options import Commands, ExistingFile
 
 _address = click.option(
     "--address",
@@ -168,7 +168,7 @@ def stop(job: str, address: str | None, as_json: bool) -> None:
         click.echo(f"{after.id}: {was}{after.status.lower()}")
 
 
-@click.group()
+@click.group(cls=Commands)
 def cluster() -> None:
     """Clusters that `ray up` starts."""
 

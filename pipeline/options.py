@@ -3,6 +3,7 @@
 import io
 import sys
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,28 @@ ExistingFile = click.Path(exists=True, dir_okay=False, path_type=Path)
 AnyPath = click.Path(path_type=Path)
 
 
-class Cli(click.Group):
+class Commands(click.Group):
+    """A group of commands: `-h` is help, and a command that is not there has neighbours."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        more.setdefault("context_settings", {})
+        more["context_settings"].setdefault("help_option_names", ["-h", "--help"])
+        super().__init__(*args, **more)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = get_close_matches(args[0], self.list_commands(ctx), n=3)
+            if not close or "id you mean" in error.message:
+                raise
+            said = f"{error.message} Did you mean {' or '.join(close)}?"
+            raise click.UsageError(said, ctx) from error
+
+
+class Cli(Commands):
     """Shows our own errors as one line. Bugs keep their traceback.
 
     Ctrl-C, SIGTERM and SIGHUP end a command with a line and exit code 130.

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from small_videos import draw_videos
@@ -267,7 +268,8 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
     done = min(state["done"].values())  # of 8 shards
     assert 4 * done <= int(kept[1]) <= 6 * done
     assert not list(scratch.iterdir())
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    last = [*command, "--workers", "0"]
+    again = subprocess.run(last, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     told = f"{kept[1]} of 40 videos are finished already" in again.stderr
     assert told == (kept[1] != "0")
@@ -333,3 +335,51 @@ def test_quarantined_videos_are_tried_again_on_request(tmp_path):
     assert json.loads(again.stdout)["fresh_shards"] == 0
     tried = runner.invoke(main, [*given, "--json", "--retry-quarantined"])
     assert json.loads(tried.stdout)["fresh_shards"] == 1
+
+
+def all_commands(group: click.Group, *above: str) -> list[tuple[str, ...]]:
+    found = []
+    for name, command in group.commands.items():
+        found.append((*above, name))
+        if isinstance(command, click.Group):
+            found += all_commands(command, *above, name)
+    return found
+
+
+@pytest.mark.parametrize("command", [(), *all_commands(main)], ids=" ".join)
+def test_h_is_help_everywhere(command):
+    short, long = run(*command, "-h"), run(*command, "--help")
+    assert short.exit_code == 0 and short.output.startswith("Usage:")
+    assert short.output == long.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("extrakt",), "extract"),
+        (("previw", "store"), "preview"),
+        (("bench", "flwo"), "flow"),
+        (("cluster", "chek"), "check"),
+    ],
+)
+def test_a_command_that_is_not_there_has_neighbours(typed, meant):
+    result = run(*typed)
+    assert result.exit_code == 2
+    assert re.search(rf"No such command.*[Dd]id you mean .*{meant}", result.stderr)
+
+
+def test_plan_says_at_once_what_it_does(folder, tmp_path):
+    """Before anything heavy is imported, and before it measures."""
+    code = (
+        "import sys; from pipeline.cli import main\n"
+        "class Told(Exception): pass\n"
+        "def echo(text, **more): print(text, *sys.modules); raise Told\n"
+        "import click; click.echo = echo\n"
+        "try: main(['plan', '--dataset', 'folder', '--videos', sys.argv[1]])\n"
+        "except Told: pass\n"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code, folder], text=True)
+    assert told.startswith("reading the list of videos ...")
+    assert not {"numpy", "h5py", "ray", "av", "numba"} & set(told.split())
+    result = run("plan", "--dataset", "folder", "--videos", folder, "--workers", 0)
+    assert "extracting some frames" in result.stderr and result.exit_code == 0
