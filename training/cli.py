@@ -229,8 +229,9 @@ def evaluate(
 def recipes(name: str | None, classes: int) -> None:
     """List the recipes, a line each, or show one whole by its NAME.
 
-    Every system of a paper has a small sibling for a CPU: NAME_small. The last four are
-    families, for any pair of modalities.
+    Every system of a paper has siblings: NAME_small for the demo data set, NAME_medium
+    for real clips without a large GPU. The last four are families, for any pair of
+    modalities.
     """
     from .recipes import recipe_lines  # here, because torch takes two seconds
     from .recipes.showing import recipe_text

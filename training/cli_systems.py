@@ -109,7 +109,7 @@ def collaborate(
 @click.argument("paper")
 @click.option(
     "--size",
-    type=click.Choice(["small", "paper", "tiny"]),
+    type=click.Choice(["small", "medium", "paper", "tiny"]),
     help="Default: small without a GPU.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True)

@@ -10,12 +10,14 @@ from pipeline.store import Store, only_store, printable, runs_folder
 from .data.splits import chosen_split
 from .engine.record import Run
 from .errors import RecipeError
+from .jobs.ahead import pictures_told
 from .jobs.fuse import FuseRecipe, fuse
 from .jobs.job import Job
 from .jobs.machine import chosen_machine
-from .progress import watch
-from .recipes import COMMANDS, default_system
+from .progress import Watch, watch
+from .recipes import COMMANDS, SIZES, at_size, default_system
 from .recipes import recipe as recipe_named
+from .recipes.sizes import Size
 from .reproduce.run import reproduce
 from .reproduce.speed import benched
 from .reproduce.stages import Place, fitted_on_held_out, run_stage, with_needs
@@ -42,6 +44,8 @@ def run_system(
     if recipe is None:
         size = size or usual_size(here, looking)
         recipe = default_system(command, size)
+    elif size:
+        recipe = at_size(recipe, size)
     chosen = recipe_named(recipe)
     if COMMANDS[chosen.system.kind] != command:
         raise RecipeError(
@@ -61,10 +65,17 @@ def run_system(
         fused_by_held_out=fitted_on_held_out(chosen),
     )
     looking.say(f"store {opened.folder}, split {name}, recipe {recipe}, seed {seed}")
+    _say_pictures(opened, chosen.size, looking)
     if runs:
         needed = dict(zip(chosen.needs, map(Run, runs), strict=True))
         return run_stage(chosen, needed, place, seed=seed, out=out)
     return with_needs(chosen, place, seed=seed, out=out)
+
+
+def _say_pictures(store: Store, size: Size, watch: Watch) -> None:
+    told = pictures_told(store, size.clip3d)
+    if told:
+        watch.say(told)
 
 
 def run_fuse(
@@ -105,6 +116,7 @@ def run_reproduce(
     looking = watch()
     opened = Store(store or only_store())
     size = size or usual_size(chosen_machine(**machine), looking)
+    _say_pictures(opened, SIZES[size], looking)
     splits = splits_of(opened, split)
     names = "+".join(splits)
     base = f"{opened.folder.resolve().name}-reproduce-{paper}-{size}-split{names}"

@@ -11,7 +11,7 @@ ExistingFile = click.Path(path_type=Path, exists=True, dir_okay=False)
 Folder = click.Path(path_type=Path, file_okay=False)
 MODALITIES = ("flow", "rgb", "mv")
 Modality = click.Choice(MODALITIES)
-Size = click.Choice(["small", "paper"])
+Size = click.Choice(["small", "medium", "paper"])
 Device = click.Choice(["auto", "cpu", "cuda"])
 
 
@@ -52,7 +52,11 @@ OUT = click.option("--out", type=Folder, help="The run's folder.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Results as JSON.")
 RECIPE = click.option("--recipe", help="See `training recipes`.")
 SIZE = click.option(
-    "--size", type=Size, help="Of the default recipe. Default: small without a GPU."
+    "--size",
+    type=Size,
+    help="Of the recipe: small is for the demo data set (pictures of 56x40, minutes), medium"
+    " for real clips without a large GPU (112x112, hours).  [default: small without a GPU,"
+    " else paper]",
 )
 SPLIT = click.option("--split", help="Default: 1, or the only one.")
 HELD_OUT = click.option(

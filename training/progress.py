@@ -10,6 +10,42 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 LINE_SECONDS = 15.0
+MOST_SECONDS = 600.0
+"""Between two lines of a long training: a twentieth of the time so far, up to this."""
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in words, as precise as an estimate can be."""
+    minutes, hours = seconds / 60, seconds / 3600
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        count, unit = f"{minutes:.0f}", "minute"
+    elif hours < 48:
+        count, unit = (f"{hours:.1f}" if hours < 10 else f"{hours:.0f}"), "hour"
+        count = count.removesuffix(".0")
+    else:
+        count, unit = f"{hours / 24:,.0f}", "day"
+    return f"{count} {unit}{'s' * (count != '1')}"
+
+
+class Remaining:
+    """What is left of a stretch of work, from what the part since its begin has taken."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self._total, self._first, self._started = total, done, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the begin."""
+        return time.monotonic() - self._started
+
+    def text(self, done: int) -> str:
+        """ "about 12 minutes left"; empty before the first step and after the last."""
+        if not self._first < done < self._total:
+            return ""
+        each = self.seconds / (done - self._first)
+        return f"about {duration_text(each * (self._total - done))} left"
 
 
 class Watch(Protocol):
@@ -41,23 +77,28 @@ class Silent:
 
 
 class Lines:
-    """Plain lines, one every so many seconds."""
+    """Plain lines, one every so many seconds, the longer it takes the fewer."""
 
     def __init__(self, stream: TextIO, *, seconds: float = LINE_SECONDS) -> None:
         self._stream, self._seconds = stream, seconds
         self._title, self._total, self._told = "", 0, 0.0
+        self._left = Remaining(0, 0)
 
     def say(self, text: str) -> None:
         print(printable(text), file=self._stream, flush=True)
 
     def begin(self, title: str, total: int, done: int = 0) -> None:
         self._title, self._total, self._told = title, total, time.monotonic()
+        self._left = Remaining(total, done)
 
     def step(self, done: int, text: str) -> None:
         now = time.monotonic()
-        if done == self._total or now - self._told >= self._seconds:
+        pause = min(max(self._seconds, self._left.seconds / 20), MOST_SECONDS)
+        if done == self._total or now - self._told >= max(pause, self._seconds):
             self._told = now
-            self.say(f"{self._title}: step {done} of {self._total}  {text}")
+            left = self._left.text(done)
+            where = f"step {done} of {self._total}" + (f", {left}" if left else "")
+            self.say(f"{self._title}: {where}  {text}")
 
     def end(self) -> None: ...
 
@@ -72,7 +113,6 @@ class Bars:
             Progress,
             TextColumn,
             TimeElapsedColumn,
-            TimeRemainingColumn,
         )
 
         self._console = Console(file=stream, highlight=False)
@@ -81,12 +121,13 @@ class Bars:
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[text]}", markup=False),
             console=self._console,
             transient=True,
         )
         self._task: TaskID | None = None
+        self._left = Remaining(0, 0)
 
     def say(self, text: str) -> None:
         self._console.print(printable(text), markup=False, soft_wrap=True)
@@ -94,12 +135,15 @@ class Bars:
     def begin(self, title: str, total: int, done: int = 0) -> None:
         self._progress.start()
         self._task = self._progress.add_task(
-            printable(title), total=total, completed=done, text=""
+            printable(title), total=total, completed=done, text="", left=""
         )
+        self._left = Remaining(total, done)
 
     def step(self, done: int, text: str) -> None:
         if self._task is not None:
-            self._progress.update(self._task, completed=done, text=text)
+            self._progress.update(
+                self._task, completed=done, text=text, left=self._left.text(done)
+            )
 
     def end(self) -> None:
         if self._task is not None:

@@ -10,10 +10,11 @@ from .data.known import MIN_KNOWN_SHARE
 from .data.splits import chosen_split
 from .engine.record import Run
 from .errors import RunError
+from .jobs.ahead import pictures_told
 from .jobs.job import StoreJob, run_name
 from .jobs.machine import Machine
 from .progress import Silent, Watch, watch
-from .recipes import Family, default_name, family, is_system, recipe
+from .recipes import Family, at_size, default_name, family
 
 
 class Setting(NamedTuple):
@@ -83,7 +84,7 @@ def setting(
     """Find what was asked for, or its default, and say which it is.
 
     Args:
-        size: small or paper; None is small without a GPU, and says so.
+        size: small, medium or paper; None is small without a GPU, and says so.
         out: folder of the run; others that are needed lie beside it.
         teach, student: modalities, for the default recipe; see `default_name`.
     """
@@ -91,8 +92,8 @@ def setting(
     if recipe is None:
         size = size or usual_size(machine, watch)
         recipe = default_name(size, teach=teach, student=student)
-    elif size and is_system(recipe) and recipe == _bare(recipe):
-        recipe += {"paper": "", "small": "_small"}[size]
+    elif size:
+        recipe = at_size(recipe, size)
     chosen = Setting(
         store=opened,
         split=chosen_split(opened, split),
@@ -109,6 +110,9 @@ def setting(
         f"store {opened.folder}, {opened.splits[chosen.split]} split {chosen.split},"
         f" recipe {recipe}, seed {seed}, {machine.device.type} {machine.precision}"
     )
+    pictures = pictures_told(opened, chosen.family.teach("flow").clip)
+    if pictures:
+        watch.say(pictures)
     return chosen
 
 
@@ -175,8 +179,3 @@ def splits_of(store: Store, wanted: str | None) -> list[str]:
     if wanted is None:
         return [chosen_split(store, None)]
     return [chosen_split(store, name) for name in wanted.split(",")]
-
-
-def _bare(name: str) -> str:
-    """A system's name without a size."""
-    return recipe(name).system.name

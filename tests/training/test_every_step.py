@@ -13,7 +13,7 @@ from training.jobs.distill import DistillRecipe, student_step
 from training.jobs.teach import TeachRecipe
 from training.models.backbones import CHANNELS, BackboneConfig, build_backbone
 from training.models.shapes import without_numbers
-from training.recipes import FAMILIES, SIZES, SYSTEMS, Recipe
+from training.recipes import FAMILIES, SIZES, SYSTEMS, Recipe, recipe
 from training.steps.labels import Supervised
 
 CLASSES = 3
@@ -46,7 +46,13 @@ def step_of(settings: Course, build) -> torch.nn.Module:
     return student_step(settings, student, experts)
 
 
-@pytest.mark.parametrize("name", sorted(n for n in DISTILLED if n.endswith("_small")))
+@pytest.mark.parametrize(
+    "name",
+    [
+        *sorted(n for n in DISTILLED if n.endswith("_small")),
+        *("dtmv_medium", "ds_medium", "fts_medium"),
+    ],
+)
 def test_a_student_and_its_baseline_take_a_step(name):
     """As `distill --baseline` does, with two clips of noise."""
     settings = DISTILLED[name]
@@ -60,6 +66,17 @@ def test_a_student_and_its_baseline_take_a_step(name):
         output = step(batch)
         output.loss.backward()
         assert torch.isfinite(output.loss)
+
+
+@pytest.mark.parametrize("name", ["flow2d", "frame", "r3d_rgb", "resnext_flow"])
+def test_a_medium_network_takes_a_step(name):
+    settings = recipe(f"{name}_medium").settings
+    torch.manual_seed(0)
+    step = step_of(settings, build_backbone).train()
+    output = step(batch_of(settings.clip))
+    output.loss.backward()
+    assert torch.isfinite(output.loss)
+    assert settings.clip.crop_px == (112, 112)
 
 
 @pytest.mark.parametrize("name", sorted(DISTILLED))

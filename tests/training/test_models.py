@@ -21,8 +21,11 @@ from training.models.taps import tap
 SMALL = [
     "r3d_narrow",
     "r3d_tiny",
+    "resnext3d_narrow",
     "resnext3d_tiny",
+    "clarifai_narrow",
     "clarifai_tiny",
+    "vgg_narrow",
     "vgg_tiny",
 ]
 
@@ -53,6 +56,9 @@ SMALL = [
         ("clarifai", "rgb", 1, 51, 90_525_363),
         ("clarifai", "flow", 10, 101, 90_715_813),
         ("clarifai", "mv", 10, 51, 90_613_363),
+        ("clarifai_narrow", "mv", 10, 12, 3_915_756),
+        ("resnext3d_narrow", "rgb", 1, 12, 877_692),
+        ("vgg_narrow", "mv", 10, 12, 1_286_260),
         ("clarifai_tiny", "mv", 10, 12, 231_932),
         ("resnext3d_tiny", "rgb", 1, 12, 269_508),
         ("vgg_tiny", "mv", 10, 12, 225_440),
@@ -177,6 +183,11 @@ def test_narrow_nets_see_their_whole_grid_at_the_crop_they_are_made_for():
     assert found["fc6"] == (128,) and found["fc7"] == (64,)
     found = shapes("vgg_tiny", (2, 10, 40, 56), also=("features", "avgpool"), **flat)
     assert found["features"] == found["avgpool"] == (64, 2, 2)
+    found = shapes("clarifai_narrow", (2, 10, 112, 112), also=("pool5", "grid"), **flat)
+    assert found["pool5"] == found["grid"] == (128, 7, 7)
+    also = ("features", "avgpool")
+    found = shapes("vgg_narrow", (2, 10, 112, 112), also=also, **flat)
+    assert found["features"] == found["avgpool"] == (128, 4, 4)
     found = shapes("resnext3d_tiny", (2, 16, 40, 56), sees="mv")
     assert found["stem"] == (8, 16, 20, 28) and found["layer4"] == (256, 1, 2, 2)
 

@@ -2,7 +2,12 @@ import pytest
 import torch
 
 from training.errors import RecipeError
-from training.models.motionnet import MotionNet, motionnet, motionnet_tiny
+from training.models.motionnet import (
+    MotionNet,
+    motionnet,
+    motionnet_narrow,
+    motionnet_tiny,
+)
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -65,6 +70,7 @@ def test_crops_of_any_size_are_taken(size, levels):
 
 def test_narrow_sibling():
     assert parameters(motionnet_tiny()) == 747_220
+    assert parameters(motionnet_narrow()) == 2_773_060
 
 
 def test_it_begins_with_motion_of_less_than_a_pixel():

@@ -1,6 +1,18 @@
 import io
+from itertools import pairwise
 
-from training.progress import Bars, Lines
+import pytest
+
+from training import progress
+from training.progress import Bars, Lines, Remaining, duration_text
+
+
+class Clock:
+    """Time that a test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
 
 
 def test_lines_are_few_and_the_last_one_comes():
@@ -11,6 +23,53 @@ def test_lines_are_few_and_the_last_one_comes():
         lines.step(done, f"loss {1 / done:.2f}")
     lines.end()
     assert stream.getvalue() == "flow: step 100 of 100  loss 0.01\n"
+
+
+def test_lines_say_what_is_left_in_words(monkeypatch):
+    """10 of 110 steps were done before; 25 steps take 150 s, 75 are left."""
+    clock, stream = Clock(monkeypatch), io.StringIO()
+    lines = Lines(stream)
+    lines.begin("flow", 110, done=10)
+    clock.now += 150
+    lines.step(35, "loss 1")
+    assert stream.getvalue() == ("flow: step 35 of 110, about 8 minutes left  loss 1\n")
+
+
+def test_lines_come_every_so_often_and_less_often_the_longer_it_takes(monkeypatch):
+    """Ten hours, a step a second: not 36,000 lines, and not 2,400."""
+    clock, stream = Clock(monkeypatch), io.StringIO()
+    lines = Lines(stream)
+    lines.begin("flow", 36_000)
+    for done in range(1, 36_001):
+        clock.now += 1
+        lines.step(done, "loss 1")
+    told = stream.getvalue().splitlines()
+    assert 100 < len(told) < 200
+    steps = [int(line.split()[2]) for line in told]
+    assert steps[:3] == [15, 30, 45] and steps[-1] == 36_000
+    assert max(b - a for a, b in pairwise(steps)) <= 601
+
+
+def test_nothing_is_guessed_before_the_first_step():
+    left = Remaining(10, 4)
+    assert left.text(4) == "" and left.text(10) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (20, "less than a minute"),
+        (61, "1 minute"),
+        (12 * 60, "12 minutes"),
+        (2 * 3600, "2 hours"),
+        (2.5 * 3600, "2.5 hours"),
+        (30 * 3600, "30 hours"),
+        (72 * 3600, "3 days"),
+        (416_075 * 3600, "17,336 days"),
+    ],
+)
+def test_durations_are_words(seconds, text):
+    assert duration_text(seconds) == text
 
 
 def test_bars_go_and_what_was_said_stays():

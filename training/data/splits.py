@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.store import Store, StoredVideo
 
 from ..errors import DataError
+from ..near import near
 
 NEAR = 1.5
 """Times the share that may be held out at most: groups are not cut, and differ in size."""
@@ -80,6 +81,7 @@ def chosen_split(store: Store, name: str | None) -> str:
     if name not in known:
         raise DataError(
             f"{store.folder}: expected a split among {', '.join(known)}, got {name}"
+            f"{near(name, known)}"
         )
     return name
 

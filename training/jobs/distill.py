@@ -215,6 +215,7 @@ def distill(
             data=data,
             title=f"{seen} to {student_sees}",
             results=beside,
+            nets=(recipe.student, *(recipe.teachers if recipe.terms else ())),
         )
     return run
 

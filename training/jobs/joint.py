@@ -193,6 +193,7 @@ def _carried_out(
             data=Data(data[own].parts, data[own].clips | {"train": clips}),
             title=f"{net.sees}, {' and '.join(names)}",
             results=beside_it,
+            nets=(net, *(recipe.teachers if isinstance(recipe, DistillRecipe) else ())),
         )
     return run
 

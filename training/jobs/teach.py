@@ -57,6 +57,7 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
             sees=sees,
             data=data,
             title=sees,
+            nets=(recipe.model,),
             results=lambda: {"what": f"{sees} from labels"},
         )
     return run

@@ -14,10 +14,11 @@ from pipeline.store import FolderHeld, Store
 from ..data.known import unknown_told
 from ..data.splits import Parts
 from ..engine import processes
-from ..engine.record import LEARNED_FROM, Run, write_json
+from ..engine.record import CHECKPOINT, LEARNED_FROM, Run, write_json
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
 from ..report.text import split_lines
+from .ahead import hours_told
 from .course import Course, Data
 from .description import run_of
 from .evaluate import judged, told_videos
@@ -111,10 +112,12 @@ def carry_out(
     data: Data,
     title: str,
     results: Callable[[], dict[str, Any]],
+    nets: Sequence[BackboneConfig] = (),
 ) -> None:
     """Train, judge, and write results.json.
 
     Args:
+        nets: the one that learns and those it learns from, to say what that will cost.
         results: what else it shall say, asked for when the scores lie in the folder.
 
     Raises:
@@ -134,6 +137,16 @@ def carry_out(
             "nothing is held out to choose by, so the last weights are kept and the rate"
             " does not follow the held-out loss: --held-out 0.3 holds some out"
         )
+    if nets and group.first and not run.path(CHECKPOINT).exists():
+        hours = hours_told(
+            course,
+            nets,
+            clips=len(data.clips["train"]),
+            classes=len(job.store.classes),
+            machine=machine,
+        )
+        if hours:
+            job.watch.say(f"{title}: {hours}")
     training = follow(
         course,
         job,

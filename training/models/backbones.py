@@ -58,11 +58,14 @@ NETS = {
     "r3d_tiny": _residual(resnet3d.r3d_tiny),
     "resnext3d_101": _deep(resnext3d.resnext3d_101),
     "resnext3d_50": _deep(resnext3d.resnext3d_50),
+    "resnext3d_narrow": _deep(resnext3d.resnext3d_narrow),
     "resnext3d_tiny": _deep(resnext3d.resnext3d_tiny),
     "resnet3d_101": _deep(resnext3d.resnet3d_101),
     "clarifai": _clarifai(clarifai.clarifai),
+    "clarifai_narrow": _clarifai(clarifai.clarifai_narrow),
     "clarifai_tiny": _clarifai(clarifai.clarifai_tiny),
     "vgg16": _vgg(vgg.vgg16, "IMAGENET1K_V1"),
+    "vgg_narrow": _vgg(vgg.vgg_narrow),
     "vgg_tiny": _vgg(vgg.vgg_tiny),
 }
 

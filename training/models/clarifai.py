@@ -44,6 +44,16 @@ FULL = Layout(
     dropout_rgb=(0.5, 0.5),
     dropout_motion=(0.9, 0.8),
 )
+NARROW = Layout(
+    widths=(48, 96, 128, 128, 128),
+    first=(7, 2, 3),
+    second=(5, 1, 2),
+    pool_px=2,
+    grid=(7, 7),
+    hidden=(512, 256),
+    dropout_rgb=(0.5, 0.5),
+    dropout_motion=(0.5, 0.5),
+)
 TINY = Layout(
     widths=(24, 48, 64, 64, 64),
     first=(5, 2, 2),
@@ -60,6 +70,11 @@ def clarifai(channels: int, num_classes: int, **options) -> nn.Module:
     """ClarifaiNet for crops of 224: 90,627,813 parameters with rgb and 101 classes,
     90,715,813 with ten fields of motion."""
     return ClarifaiNet(channels, num_classes, FULL, **options)
+
+
+def clarifai_narrow(channels: int, num_classes: int, **options) -> nn.Module:
+    """For crops of 112: 3,915,756 parameters with ten fields and 12 classes."""
+    return ClarifaiNet(channels, num_classes, NARROW, **options)
 
 
 def clarifai_tiny(channels: int, num_classes: int, **options) -> nn.Module:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RecipeError
-from .motionnet import motionnet, motionnet_tiny
+from .motionnet import motionnet, motionnet_narrow, motionnet_tiny
 from .tvl1 import LITERAL, TVL1Config, TVL1Flow
 
 BOUND_PX = 20.0
@@ -22,6 +22,7 @@ ESTIMATORS: dict[str, Callable[[int], nn.Module]] = {
     "tvl1_literal": lambda frames: TVL1Flow(LITERAL),
     "tvl1_learnable": lambda frames: TVL1Flow(TVL1Config(learnable=True)),
     "motionnet": lambda frames: motionnet(frames=frames),
+    "motionnet_narrow": lambda frames: motionnet_narrow(frames=frames),
     "motionnet_tiny": lambda frames: motionnet_tiny(frames=frames),
 }
 """Names -> for clips of so many frames, what makes (B, 2, F-1, h, w) px of the input out

@@ -35,6 +35,7 @@ class Layout:
 RESNEXT_50 = Layout(blocks=(3, 4, 6, 3), planes=128, expansion=2, groups=32)
 RESNEXT_101 = Layout(blocks=(3, 4, 23, 3), planes=128, expansion=2, groups=32)
 RESNET_101 = Layout(blocks=(3, 4, 23, 3), planes=64, expansion=4, groups=1)
+NARROW = Layout(blocks=(1, 1, 2, 1), stem=16, planes=32, expansion=2, groups=8)
 TINY = Layout(blocks=(1, 1, 1, 1), stem=8, planes=16, expansion=2, groups=4)
 
 
@@ -51,6 +52,11 @@ def resnext3d_50(channels: int, num_classes: int) -> nn.Module:
 def resnet3d_101(channels: int, num_classes: int) -> nn.Module:
     """ResNet3D-101. 85,452,069 parameters with 3 channels and 101 classes."""
     return DeepResNet3D(channels, num_classes, RESNET_101)
+
+
+def resnext3d_narrow(channels: int, num_classes: int) -> nn.Module:
+    """Five blocks, 8 groups: 877,692 parameters with 3 channels and 12 classes."""
+    return DeepResNet3D(channels, num_classes, NARROW)
 
 
 def resnext3d_tiny(channels: int, num_classes: int) -> nn.Module:

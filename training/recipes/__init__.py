@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..errors import RecipeError
 from ..jobs.distill import DistillRecipe
 from ..jobs.teach import TeachRecipe
+from ..near import near
 from . import demo, dtmv, dual_action, ftsnet, htsc, r3d, tiny
 from .sizes import SIZES, Size
 from .systems import KINDS, System
@@ -95,6 +96,28 @@ def recipe(name: str) -> Recipe:
     raise unknown(name)
 
 
+def at_size(name: str, size: str) -> str:
+    """A recipe's name at the size that is asked for: dtmv and small give dtmv_small.
+
+    Raises:
+        RecipeError: no recipe of this name, or not at this size.
+    """
+    suffix = SIZES[size].suffix
+    if name + suffix in FAMILIES:
+        return name + suffix
+    if name in FAMILIES:
+        raise RecipeError(
+            f"expected no --size {size} with the recipe {name}, which has none of it"
+        )
+    chosen = recipe(name)
+    if chosen.size.name not in ("paper", size):
+        raise RecipeError(
+            f"expected --size {chosen.size.name}, or none, with the recipe {name}, got"
+            f" {size}"
+        )
+    return chosen.system.name + suffix
+
+
 def is_system(name: str) -> bool:
     """Whether it is a paper's system, not a family."""
     try:
@@ -165,7 +188,7 @@ def default_name(size: str, *, teach: str | None = None, student: str = "mv") ->
     """The recipe where none was chosen.
 
     Args:
-        size: "small" or "paper".
+        size: "small", "medium" or "paper".
         teach: modality of a training on labels; None is a distillation.
         student: its student's modality.
     """
@@ -185,9 +208,11 @@ def default_system(command: str, size: str) -> str:
 def unknown(name: str) -> RecipeError:
     """What to say of a name that is none."""
     known = ", ".join((*SYSTEMS, *FAMILIES))
+    candidates = [s + size.suffix for s in SYSTEMS for size in SIZES.values()]
+    candidates += FAMILIES
     return RecipeError(
-        f"expected a recipe among {known} (with _small behind a system's name for its"
-        f" small sibling), got {name}"
+        f"expected a recipe among {known} (with _small or _medium behind a system's name"
+        f" for its siblings), got {name}{near(name, candidates)}"
     )
 
 

@@ -116,8 +116,7 @@ def attending(size: Size):
 
 
 def _motion(size: Size) -> MotionConfig:
-    name = "motionnet" if size.name == "paper" else "motionnet_tiny"
-    return MotionConfig(estimator=name, frames=size.hidden.length)
+    return MotionConfig(estimator=size.motionnet, frames=size.hidden.length)
 
 
 def _sees_motion(size: Size) -> BackboneConfig:

@@ -1,8 +1,9 @@
 """What the systems share at one size: nets, clips, optimizers, ways to judge.
 
 `paper` is what the papers say, or what methods of their lineage do where they are silent;
-`small` has the same parts in narrow nets, a minute or two of training each on two cores
-for some 300 clips of the demo data set; `tiny` is for tests.
+`medium` has the same parts in narrow nets for real clips, a few hours of training each on
+two cores for some 600 clips, less on a small GPU; `small` is for the demo data set and its
+small pictures, a minute or two of training each on two cores; `tiny` is for tests.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from ..data.normal import CAFFE, UNIT
 from ..engine.optim import OptimConfig
 from ..protocols import ClipProtocol
 
-SizeName = Literal["paper", "small", "tiny"]
+SizeName = Literal["paper", "medium", "small", "tiny"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Size:
     net2d: str
     """ClarifaiNet, of motion vectors."""
     vgg: str
+    motionnet: str
     clip3d: ClipConfig
     fields: ClipConfig
     """10 motion fields for a 2D net."""
@@ -77,6 +79,7 @@ PAPER = Size(
     deep3d="resnext3d_101",
     net2d="clarifai",
     vgg="vgg16",
+    motionnet="motionnet",
     clip3d=ClipConfig(
         length=16, crop_px=(112, 112), crop_scales=SCALES_3D, corners=True
     ),
@@ -84,6 +87,36 @@ PAPER = Size(
     frame=replace(_FIELDS, length=1),
     hidden=replace(replace(_FIELDS, length=11, **UNIT), motion_gain=2.2),
     judge3d=ClipProtocol(),
+    judge2d=ClipProtocol(clips=25, aggregate="softmax"),
+)
+
+_MEDIUM = ClipConfig(
+    length=16,
+    grid_short_px=128,
+    crop_px=(112, 112),
+    crop_scales=SCALES_2D,
+    jitter=0.2,
+    motion_gain=5.0,
+)
+
+MEDIUM = Size(
+    name="medium",
+    net3d="r3d_narrow",
+    deep3d="resnext3d_narrow",
+    net2d="clarifai_narrow",
+    vgg="vgg_narrow",
+    motionnet="motionnet_narrow",
+    clip3d=_MEDIUM,
+    fields=replace(_MEDIUM, length=10, short="hold"),
+    frame=replace(_MEDIUM, length=1),
+    hidden=replace(
+        _MEDIUM,
+        length=11,
+        jitter=0.0,
+        rgb_mean=(0.0, 0.0, 0.0),
+        rgb_std=(1.0, 1.0, 1.0),
+    ),
+    judge3d=ClipProtocol(clips=5),
     judge2d=ClipProtocol(clips=25, aggregate="softmax"),
 )
 
@@ -104,6 +137,7 @@ SMALL = Size(
     deep3d="r3d_tiny",
     net2d="clarifai_tiny",
     vgg="vgg_tiny",
+    motionnet="motionnet_tiny",
     clip3d=_SMALL,
     fields=replace(_SMALL, length=10, short="hold"),
     frame=replace(_SMALL, length=1),
@@ -122,6 +156,7 @@ TINY = Size(
     deep3d="r3d_tiny",
     net2d="clarifai_tiny",
     vgg="vgg_tiny",
+    motionnet="motionnet_tiny",
     clip3d=_TINY,
     fields=_TINY,
     frame=replace(_TINY, length=1),
@@ -130,7 +165,7 @@ TINY = Size(
     judge2d=ClipProtocol(clips=2, aggregate="softmax"),
 )
 
-SIZES: dict[str, Size] = {"paper": PAPER, "small": SMALL, "tiny": TINY}
+SIZES: dict[str, Size] = {size.name: size for size in (PAPER, MEDIUM, SMALL, TINY)}
 
 _TINY_LESSON = Lesson(
     optim=OptimConfig(
@@ -164,5 +199,16 @@ def small_lesson(
 
 
 def lesson(size: Size, *, paper: Lesson, small: Lesson) -> Lesson:
-    """The one of this size; the same few steps for everything that is tiny."""
-    return {"paper": paper, "small": small, "tiny": _TINY_LESSON}[size.name]
+    """The one of this size; the same few steps for everything that is tiny.
+
+    Nets of medium size are wider than small ones and learn at half the rate.
+    """
+    medium = replace(
+        small,
+        optim=replace(
+            small.optim, learning_rate=small.optim.learning_rate / 2, weight_decay=1e-2
+        ),
+        batch_size=16,
+    )
+    lessons = {"paper": paper, "medium": medium, "small": small, "tiny": _TINY_LESSON}
+    return lessons[size.name]

@@ -1,0 +1,69 @@
+"""What is said of a training before it starts."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from moving_store import videos, write_store
+from tiny_runs import Told, taught
+
+from pipeline.store import Store
+from training.errors import RecipeError
+from training.jobs import ahead
+from training.jobs.ahead import hours_told, pictures_told
+from training.jobs.machine import Machine
+from training.recipes import at_size, recipe, tiny
+
+
+def test_small_recipes_on_large_frames_are_told(store, tmp_path):
+    """Frames of 48x64 are twice 24: not yet much larger."""
+    clip = tiny.teach("flow").clip
+    assert pictures_told(store, clip) is None
+    told = pictures_told(store, replace(clip, grid_short_px=20))
+    assert told is not None and "frames of 64x48 px are seen as 24x20 px" in told
+    assert "--size medium" in told
+    assert pictures_told(store, recipe("dtmv_medium").settings.clip) is None
+    assert pictures_told(store, recipe("r3d_rgb").settings.clip) is None
+    demo = Store(write_store(tmp_path / "demo", videos(), dataset="demo"))
+    assert pictures_told(demo, replace(clip, grid_short_px=20)) is None
+
+
+def test_hours_are_epochs_times_clips_times_a_step(monkeypatch):
+    """A teacher only looks: a third of what the student costs."""
+    monkeypatch.setattr(ahead, "step_seconds", lambda *_, **__: 0.3)
+    settings = replace(recipe("r3d_flow_medium").settings, epochs=100)
+    given = {"clips": 900, "classes": 5, "machine": Machine()}
+    net = settings.model
+    told = hours_told(settings, (net,), **given)
+    assert told is not None
+    assert told.startswith("about 7.5 hours on this machine: 100 epochs of 900 clips")
+    told = hours_told(settings, (net, net), **given)
+    assert told is not None and told.startswith("about 10 hours")
+    assert hours_told(replace(settings, epochs=1), (net,), **given) is None
+
+
+def test_a_step_is_tried_without_a_trace(store, tmp_path, monkeypatch):
+    """The same weights with the hours told and without."""
+    plain = taught(store, tmp_path / "plain")
+    monkeypatch.setattr(ahead, "LONG", 0.0)
+    watch = Told()
+    told = taught(store, tmp_path / "told", watch=watch)
+    assert any(line.startswith("mv: about less than") for line in watch.lines)
+    first, second = (
+        torch.load(run.path("model.pt"), weights_only=True) for run in (plain, told)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_size_is_the_recipes_or_there_is_a_line():
+    assert (
+        at_size("dtmv", "medium") == at_size("dtmv_medium", "medium") == "dtmv_medium"
+    )
+    assert at_size("hts", "paper") == "hts"
+    assert at_size("r3d", "small") == "r3d_small"
+    with pytest.raises(
+        RecipeError, match="--size small, or none, .* dtmv_small, got pa"
+    ):
+        at_size("dtmv_small", "paper")
+    with pytest.raises(RecipeError, match="no --size medium with the recipe demo"):
+        at_size("demo", "medium")
