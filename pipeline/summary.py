@@ -38,7 +38,7 @@ REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
         lambda video: video.known_share == 0,
     ),
     "damaged": (
-        "with damaged packets or frames: some are missing or wrong",
+        "with damaged packets or frames: some may be missing or wrong",
         lambda video: video.damaged > 0,
     ),
     "cut_short": (
