@@ -362,3 +362,15 @@ def test_across_the_join_of_an_edit_list_nothing_is_known(
     assert types == "I" + "P" * (before + 7)
     assert valid.tolist() == [number != before - 1 for number in range(before + 7)]
     np.testing.assert_array_equal(medians[valid], np.full((valid.sum(), 2), (3, -2)))
+
+
+@pytest.mark.clips
+@pytest.mark.parametrize("name", ("Archery_g03_c03", "Surfing_g17_c04"))
+def test_of_a_research_clip_with_b_frames_the_last_interval_alone_is_lost(
+    clips_folder: Path, name
+):
+    (path,) = clips_folder.glob(f"ucf101/*/v_{name}.avi")
+    types, valid, _ = vectors_of(path)
+    expected = [now == "P" and before in "IPS" for before, now in pairwise(types)]
+    assert expected[-1] and "B" in types
+    assert valid.tolist() == [*expected[:-1], False]
