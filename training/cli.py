@@ -21,6 +21,7 @@ from .options import (
     Streams,
     machine_of,
 )
+from .several_processes import is_first, let_the_first_say
 from .showing import show_runs
 
 INTERRUPTED = 130
@@ -41,10 +42,13 @@ class Cli(click.Group):
         except click.exceptions.Exit:
             raise
         except click.ClickException as error:
+            let_the_first_say(error)
             raise _on_one_line(error) from error
         except (Interrupted, KeyboardInterrupt) as stopped:
             from pipeline.store import printable
 
+            if not is_first():
+                raise SystemExit(INTERRUPTED) from None
             told = str(stopped) or "stopped; the same command goes on"
             again = shlex.join(["training", *sys.argv[1:]])
             click.echo(f"Interrupted: {printable(told)}", err=True)
@@ -53,7 +57,8 @@ class Cli(click.Group):
         except _our_errors() as error:
             from pipeline.store import printable
 
-            raise click.ClickException(printable(error)) from error
+            whose = let_the_first_say(error)
+            raise click.ClickException(whose + printable(error)) from error
 
 
 def _on_one_line(error: click.ClickException) -> click.ClickException:
@@ -73,7 +78,7 @@ def _our_errors() -> tuple[type[Exception], ...]:
     """Asked for only when something was raised: the store's take numpy and h5py along."""
     from pipeline.store import StoreError
 
-    return TrainingError, StoreError
+    return TrainingError, StoreError, OSError
 
 
 @click.group(cls=Cli)

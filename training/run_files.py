@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from pipeline.store import replacing
 
@@ -19,6 +19,7 @@ from .errors import RunError, WriteError
 
 RECIPE, METRICS, RESULTS = "recipe.json", "metrics.jsonl", "results.json"
 CHECKPOINT, WEIGHTS, SCORES = "checkpoint.pt", "model.pt", "scores_{part}.npz"
+CHECKPOINT_BEFORE = "checkpoint_before.pt"
 CROPS = "crops{crops}_"
 """Before the name of a file that is of other crops than the recipe's."""
 LEARNED_FROM = "learned_from.json"
@@ -261,6 +262,22 @@ def write_json(path: Path, value: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text for people, whole or not at all; see `write_bytes`."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def open_rows(path: Path, *, anew: bool) -> IO[bytes]:
+    """A file of a run to write in place; a link there is not followed.
+
+    Args:
+        anew: without what stands there.
+
+    Raises:
+        WriteError: it cannot be opened.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return open(os.open(path, flags | os.O_TRUNC * anew, 0o666), "r+b")
+    except OSError as error:
+        raise not_written(path, error) from error
 
 
 def append(path: Path, text: str) -> None:

@@ -148,7 +148,7 @@ def test_changed_json_of_a_run(name, times, most, run, store, tmp_path):
             deep = 4 if number % 30 == 0 else 3 if number % 8 == 0 else 2
             for read in reads[: min(deep, most)]:
                 refused += refused_or_read(read)
-    assert refused > 8
+    assert refused > 3
 
 
 def test_changed_lines_of_a_record(run):
@@ -215,7 +215,7 @@ def test_changed_json_of_a_reproduction(tmp_path):
 
 def strange_weights(weights: dict[str, torch.Tensor]) -> Iterator[Any]:
     """State dicts that a file of weights should not have, sealed as they may be."""
-    for name in list(weights)[::12]:
+    for name in list(weights)[::20]:
         tensor = weights[name]
         strange = [
             torch.zeros(1).expand(tensor.shape),
@@ -255,7 +255,7 @@ def test_strange_weights(run):
             run.finish(results)  # whoever made the file made the results, too
             assert refused_or_read(lambda: trained_model(run)), state
             count += 1
-    assert count > 60
+    assert count > 40
     save_weights(run.path("model.pt"), weights)
     run.finish(results)
     trained_model(run)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import RecipeError
+
 
 class Place(NamedTuple):
     """Where in a training a clip stands."""
@@ -53,7 +55,7 @@ class Order:
         world_size: int = 1,
     ) -> None:
         if batch_size % world_size:
-            raise ValueError(
+            raise RecipeError(
                 f"expected a batch size that {world_size} processes can share equally, got {batch_size}"
             )
         self.num_videos, self.batch_size, self.seed = num_videos, batch_size, seed

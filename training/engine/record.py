@@ -12,6 +12,7 @@ from pipeline.store import Lease, hold, remove_parts, require_plain_folder
 from ..errors import CheckpointError, DamagedFile, RunError
 from ..run_files import (
     CHECKPOINT,
+    CHECKPOINT_BEFORE,
     COMPLETE,
     CROPS,
     DECIDED,
@@ -257,6 +258,7 @@ class Run:
         }
         results = results | {"files": dict(sorted(files.items()))}
         write_json(self.path(RESULTS), results)
+        self.path(CHECKPOINT_BEFORE).unlink(missing_ok=True)
 
     def log(self, **values: Any) -> None:
         """Add a line to metrics.jsonl."""

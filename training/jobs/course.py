@@ -82,10 +82,16 @@ def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
     """The parts of a job's split as clips.
 
     Raises:
+        RecipeError: the job's processes cannot share a batch equally.
         DataError: the store lacks what is needed, clips are longer than every video, or
             too few motion vectors are known.
     """
-    store = job.store
+    store, count = job.store, job.machine.processes.world_size
+    if course.batch_size % count:
+        raise RecipeError(
+            f"expected a number of processes that can share batches of {course.batch_size}"
+            f" clips equally, got {count}"
+        )
     found = parts(
         store,
         split=job.split,

@@ -13,7 +13,7 @@ from ..data.splits import Parts
 from ..engine.record import Run, read_json, write_json
 from ..progress import Watch
 from ..protocols import ClipProtocol, Scorer, first_labels
-from ..run_files import COUNT
+from ..run_files import COUNT, open_rows
 from .evaluate import clip_of, trained_model
 from .job import StoreJob
 from .machine import arranged
@@ -117,7 +117,7 @@ def _filled(
         return path
     watch.say(title)
     watch.begin(title, total, batches)
-    with open(path, "r+b" if batches else "wb") as file:
+    with open_rows(path, anew=not batches) as file:
         file.truncate(size)
         file.seek(size)
 
