@@ -156,7 +156,7 @@ def _listeners(port: int) -> set[int]:
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
-            for line in Path(table).read_text("ascii").splitlines()[1:]:
+            for line in Path(table).read_text("utf-8").splitlines()[1:]:
                 fields = line.split()
                 here = int(fields[1].rpartition(":")[2], 16)
                 if here == port and fields[3] == _LISTENING:

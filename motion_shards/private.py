@@ -17,17 +17,20 @@ def trouble(path: Path) -> str:
     The file or folder itself must belong to this user or to root, and must not be writable
     by others; so must every folder and link on the way to it. Folders in which others may
     write, but where they cannot touch what is not theirs (/tmp), are in order on the way.
+    Of a path that does not exist yet, the way is looked at as far as it goes.
 
     Raises:
-        OSError: it does not exist, or cannot be looked at.
+        OSError: it cannot be looked at.
     """
     steps = list(_steps(Path(os.path.abspath(path))))
+    there = os.path.exists(path)
     for step, found in steps:
         if found.st_uid not in (os.getuid(), 0):
             return f"{step} belongs to {user_name(found.st_uid)}"
         if stat.S_ISLNK(found.st_mode):
             continue
-        kept = step != steps[-1][0] and found.st_mode & stat.S_ISVTX
+        on_the_way = step != steps[-1][0] or not there
+        kept = on_the_way and found.st_mode & stat.S_ISVTX
         if writable_by_others(found) and not kept:
             return f"others can write {step}"
     return ""
@@ -69,7 +72,10 @@ def _steps(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
             here = here.parent
             continue
         step = here / name
-        found = step.lstat()
+        try:
+            found = step.lstat()
+        except FileNotFoundError:
+            return
         yield step, found
         if not stat.S_ISLNK(found.st_mode):
             here = step

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from motion_shards.address import DASHBOARD_PORT, answers, by_auto, has_token
+from motion_shards.private import trouble
 
 GB = 10**9
 FEW_GB = 10
@@ -175,13 +176,14 @@ def _try_lock(path: Path) -> bool:
 def compile_cache() -> Check:
     """Where numba keeps what it compiled: NUMBA_CACHE_DIR, or the user's cache folder."""
     named = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
-    check = folder(
-        "compile cache",
-        Path(named or Path.home() / ".cache"),
-        hint="NUMBA_CACHE_DIR=/a/writable/folder",
-    )
+    base = Path(named or Path.home() / ".cache")
+    hint = "NUMBA_CACHE_DIR=/a/folder/of/your/own"
+    check = folder("compile cache", base, hint=hint)
     if check.state == "problem":  # slower, not broken: a temporary folder serves
         return check._replace(state="warning")
+    if why := trouble(base / "motion-shards"):
+        found = f"{base}: not used, {why}, and compiled code is run"
+        return Check("compile cache", "warning", found, hint)
     return check
 
 

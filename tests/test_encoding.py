@@ -26,5 +26,9 @@ def unspoken(path: Path) -> Iterator[str]:
 
 
 def test_every_text_file_has_an_encoding() -> None:
-    paths = [p for top in ("pipeline", "training") for p in (ROOT / top).rglob("*.py")]
+    paths = [
+        p
+        for top in ("motion_shards", "pipeline", "training")
+        for p in (ROOT / top).rglob("*.py")
+    ]
     assert not [place for path in sorted(paths) for place in unspoken(path)]

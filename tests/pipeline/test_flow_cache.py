@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.flow.folders import temporary_folder
+from motion_shards import private
+from pipeline import machine
+from pipeline.flow.folders import kept_folder, temporary_folder
 
 SOLVE = """
 import time
@@ -78,3 +80,74 @@ def test_a_temporary_folder_that_others_can_write_is_not_used(tmp_path, monkeypa
     ours.rmdir()
     ours.symlink_to(tmp_path)
     assert temporary_folder("kernels") != ours
+
+
+@pytest.fixture
+def base(tmp_path, monkeypatch) -> Path:
+    """NUMBA_CACHE_DIR, and another place for what cannot be kept there."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir(mode=0o700)
+    base = tmp_path / "cache"
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(base))
+    return base
+
+
+def test_kept_code_lies_where_nobody_else_can_write(base, capsys):
+    before = os.umask(0)
+    try:
+        folder = kept_folder("kernels-x")
+    finally:
+        os.umask(before)
+    assert folder == base / "motion-shards/kernels-x"
+    for made in (folder, folder.parent, base):
+        assert made.stat().st_mode & 0o777 == 0o700
+    assert kept_folder("kernels-x") == folder
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("which", ["", "motion-shards", "motion-shards/kernels-x"])
+@pytest.mark.parametrize("mode", [0o777, 0o702, 0o720])
+def test_kept_code_that_others_could_change_is_not_run(
+    which, mode, base, capsys, monkeypatch
+):
+    folder = kept_folder("kernels-x")
+    monkeypatch.setattr(private, "_only_ours", lambda gid: False)
+    (base / which).chmod(mode)
+    instead = kept_folder("kernels-x")
+    assert instead != folder and instead.stat().st_mode & 0o777 == 0o700
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"others can write {base / which}" in said
+    assert f"kept in {instead}" in said
+    check = machine.compile_cache()
+    if which != "motion-shards/kernels-x":  # one of many
+        assert check.state == "warning" and "others can write" in check.found
+
+
+@pytest.mark.parametrize("what", ["folder", "link", "folder on the way"])
+def test_kept_code_of_another_user_is_not_run(
+    what, base, tmp_path, capsys, monkeypatch
+):
+    folder = kept_folder("kernels-x")
+    if what == "link":
+        folder.rmdir()
+        folder.symlink_to(tmp_path / "tmp")
+    theirs = base if what == "folder on the way" else folder
+    if os.getuid() == 0:
+        os.chown(theirs, 4321, -1, follow_symlinks=False)
+    else:
+        ours = os.getuid()
+        monkeypatch.setattr(os, "getuid", lambda: ours + 1)
+    assert kept_folder("kernels-x") != folder
+    assert "belongs to user" in capsys.readouterr().err
+
+
+def test_a_link_of_this_user_and_a_shared_folder_like_tmp_are_in_order(base, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    base.symlink_to(shared)
+    assert machine.compile_cache().state == "ok"
+    assert kept_folder("kernels-x") == base / "motion-shards/kernels-x"
+    assert (shared / "motion-shards/kernels-x").is_dir()
+    shared.chmod(0o777)  # there others can put theirs in the place of ours
+    assert kept_folder("kernels-x") != base / "motion-shards/kernels-x"
