@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from .matching import class_key
 from .videos import DataSet, Finding
 
 
@@ -18,6 +19,16 @@ def trainable(dataset: DataSet) -> Iterator[Finding]:
     else:
         return
     yield Finding("untrainable", text)
+
+
+def alike_classes(dataset: DataSet) -> tuple[Finding, ...]:
+    """Classes that differ in case, blanks or signs only: perhaps one class."""
+    keys: dict[str, list[str]] = defaultdict(list)
+    for name in dataset.classes:
+        keys[class_key(name)].append(name)
+    alike = [" = ".join(names) for names in keys.values() if len(names) > 1]
+    text = "classes whose names differ in case, blanks or signs only"
+    return Finding.of("alike", text, alike)
 
 
 def split_findings(dataset: DataSet) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import checks, lists
 from .errors import DatasetError
 from .listing import Listing, nothing_found, read_listing
-from .matching import Match, Matcher, class_key, match_findings
+from .matching import Match, Matcher, class_key, elsewhere_findings, match_findings
 from .rows import Row, videos_of
 from .scan import File, scan, unwrapped
 from .ucf101 import NAME, group
@@ -71,6 +71,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
             *(_unlisted(rows, listing) if listing.splits else ()),
             *validation_lists(listing),
             *match_findings(said.items()),
+            *elsewhere_findings(said.items()),
             *found.findings,
             *checks.not_videos(folder, found.others, listing.used),
         ),

@@ -15,7 +15,7 @@ from .folder import (
     validation_lists,
 )
 from .listing import nothing_found, read_listing
-from .matching import Match, Matcher, lost, match_findings
+from .matching import Match, Matcher, elsewhere_findings, lost, match_findings
 from .rows import Row, videos_of
 from .scan import scan
 from .videos import DataSet
@@ -71,6 +71,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
             *validation_lists(listing),
             *checks.unexpected(unlisted, "as the list does not name them"),
             *match_findings(said.items()),
+            *elsewhere_findings(said.items()),
             *found.findings,
             *checks.not_videos(folder, found.others, listing.used),
         ),

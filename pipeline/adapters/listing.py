@@ -194,6 +194,9 @@ def _matches(rows: Sequence[table.TableRow], matcher: Matcher) -> list[Match | N
             of these lists ends like a file.
     """
     keys = {class_key(name) for row in rows for name in row.class_names}
+    for row in rows:
+        parent = row.entry.name.replace("\\", "/").split("/")[-2:-1]
+        keys.update(map(class_key, parent))
     matches = [_match(row, matcher, keys) for row in rows]
     outside = [row for row in rows if lists.is_absolute(row.entry.name)]
     if outside and not any(
@@ -216,9 +219,18 @@ def _match(row: table.TableRow, matcher: Matcher, keys: set[str]) -> Match | Non
             continue
         own = {class_key(name) for name in row.class_names}
         folders = folder_keys(match.file.path)
-        named = folder_keys(name.replace("\\", "/"))
-        if own and not folders & (own | named) and folders & keys:
-            continue  # of this name, but in the folder of another class
+        parents = name.replace("\\", "/").split("/")[:-1]
+        named = set(map(class_key, parents))
+        if folders and not folders & (own | named):
+            known = folders & keys
+            if parents and (known or class_key(parents[-1]) in matcher.folders):
+                continue  # the file of another row, or of none: this one is missing
+            if own and known and not parents:
+                raise DatasetError(
+                    f"{entry.where}: {entry.name!r} is {', '.join(row.class_names)}"
+                    f" here, but the file lies in the folder of another class:"
+                    f" {match.file.path}; write it with its folder"
+                )
         if match.others:
             several = ", ".join((match.file.path, *match.others)[:3])
             raise DatasetError(

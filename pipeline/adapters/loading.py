@@ -72,6 +72,7 @@ def load(
     findings = (
         *balance.trainable(dataset),
         *dataset.findings,
+        *balance.alike_classes(dataset),
         *balance.split_findings(dataset),
         *checks.duplicates(dataset.folder, dataset.videos),
     )

@@ -30,12 +30,16 @@ class Matcher:
         self._stems: dict[str, list[File]] = {}
         self._folded: dict[str, list[File]] = {}
         self._names: dict[str, list[File]] = {}
+        folders = set()
         for file in files:
+            folders.add(file.path.rpartition("/")[0] + "/")
             self._paths[file.path] = file
             stem = without_suffix(file.path)
             self._stems.setdefault(stem, []).append(file)
             self._folded.setdefault(_fold(stem), []).append(file)
             self._names.setdefault(_fold(file.stem), []).append(file)
+        self.folders = {key for folder in folders for key in folder_keys(folder)}
+        """`class_key` of every folder that files lie in."""
 
     def find(
         self, name: str, *, anywhere: bool = False, classes: Collection[str] = ()
@@ -105,6 +109,22 @@ def _chosen(files: Sequence[File], how: str, classes: Collection[str]) -> Match:
     return Match(first, how, tuple(file.path for file in others))
 
 
+def elsewhere_findings(matches: Iterable[tuple[str, Match]]) -> tuple[Finding, ...]:
+    """Videos that lists give a folder, and that lie in a folder of another name.
+
+    Args:
+        matches: name in the list, what was found for it.
+    """
+    names = []
+    for name, match in matches:
+        listed = name.replace("\\", "/").split("/")[-2:-1]
+        found = folder_keys(match.file.path)
+        if listed and found and class_key(listed[0]) not in found:
+            names.append(f"{name} -> {match.file.path}")
+    text = "videos listed in another folder than on disk"
+    return Finding.of("elsewhere", text, names)
+
+
 def class_key(name: str) -> str:
     """A class name as folders may have it: `Playing harmonica`, `playing_harmonica`.
 
@@ -116,7 +136,7 @@ def class_key(name: str) -> str:
 
 def folder_keys(path: str) -> set[str]:
     """`class_key` of every folder in which a file lies."""
-    return {class_key(folder) for folder in path.split("/")[:-1]}
+    return {class_key(folder) for folder in path.split("/")[:-1] if folder}
 
 
 def lost(unusable: Mapping[str, str], missing: Iterable[str]) -> dict[str, str]:

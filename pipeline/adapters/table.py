@@ -101,6 +101,8 @@ def read_table(path: Path) -> list[TableRow]:
             where = f"{path}:{reader.line_num}"
             if not any(cell.strip() for cell in cells):
                 continue
+            while len(cells) > len(header) and not cells[-1].strip():
+                cells.pop()  # spreadsheets add empty ones
             if len(cells) != len(header):
                 raise DatasetError(
                     f"{where}: expected {len(header)} cells as in the header,"

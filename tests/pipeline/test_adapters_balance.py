@@ -108,3 +108,15 @@ def test_one_class_is_told_first(tmp_path):
     assert report.text(dataset).splitlines()[1] == f"  warning: {text}"
     drawn(tmp_path / "v", "run/a.mp4")
     assert not found(load("folder", videos=tmp_path / "v"), "untrainable")
+
+
+def test_classes_that_may_be_one_are_told(scenes, tmp_path):
+    (tmp_path / "l.csv").write_text(
+        "path,label\nv_YoYo_g01_c01,Yo Yo\nv_YoYo_g01_c02,yo_yo\nYoYo/v_YoYo_g02_c01,C\n"
+        "YoYo/v_YoYo_g02_c02,C++\nv_Archery_g01_c01,Archery\n"
+    )
+    dataset = load("list", videos=scenes, splits=tmp_path / "l.csv")
+    assert len(dataset.classes) == 5
+    assert [names for _, names in found(dataset, "alike")] == [
+        ("C = C++", "Yo Yo = yo_yo")
+    ]

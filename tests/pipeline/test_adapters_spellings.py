@@ -307,14 +307,36 @@ def test_a_bare_name_is_no_file_in_the_folder_of_another_class(tmp_path):
         "jump/001.mp4": "run",
         "run/002.mp4": "run",
     }, "jump is no class of this list"
-    source = write(
-        tmp_path / "m.csv", "path,label\n001.mp4,run\n002.mp4,run\n003.mp4,jump\n"
+    write(source, "path,label\n002.mp4,run\n001.mp4,run\n003.mp4,jump\n")
+    with pytest.raises(
+        DatasetError, match="l.csv:3: .*another class: jump/001.mp4; wr"
+    ):
+        load("list", videos=folder, splits=source)
+    write(source, "path,label\n002.mp4,run\njump/001.mp4,run\n003.mp4,jump\n")
+    assert labels(load("list", videos=folder, splits=source))["jump/001.mp4"] == "run"
+
+
+@pytest.mark.parametrize(
+    "text", ["jump/001 0\nrun/001 1\nrun/2 1\n", "run/001\njump/2\nrun/2\n"]
+)
+def test_a_listed_video_that_is_missing_is_none_of_another_listed_folder(
+    tmp_path, text
+):
+    folder = drawn(tmp_path / "videos", "jump/001.mp4", "run/2.mp4")
+    dataset = load("list", videos=folder, splits=write(tmp_path / "l.txt", text))
+    assert (
+        labels(dataset).items() <= {"jump/001.mp4": "jump", "run/2.mp4": "run"}.items()
     )
+    missing = {each.kind: each.names for each in dataset.findings}["missing"]
+    assert "run/001" in missing
+
+
+def test_a_listed_video_that_is_missing_is_none_of_an_unlisted_folder(tmp_path):
+    folder = drawn(tmp_path / "videos", "jump/001.mp4", "run/2.mp4", "walk/3.mp4")
+    source = write(tmp_path / "l.txt", "run/001 1\nrun/2 1\ngo/3 2\n")
     dataset = load("list", videos=folder, splits=source)
-    assert labels(dataset) == {"run/002.mp4": "run"}
-    assert {f.kind: f.names for f in dataset.findings}["missing"] == (
-        "001.mp4",
-        "003.mp4",
+    assert labels(dataset) == {"run/2.mp4": "run", "walk/3.mp4": "go"}, (
+        "run is there, and 001 not in it; go may be what walk was called"
     )
 
 
@@ -325,6 +347,20 @@ def test_a_dot_belongs_to_the_name_where_its_video_is_missing(tmp_path):
     assert labels(dataset) == {"run/d.mp4": "run"}
     found = {each.kind: each.names for each in dataset.findings}
     assert found["missing"] == ("jump/subj.left",)
+
+
+def test_a_video_that_is_listed_in_another_folder_is_told(tmp_path):
+    folder = drawn(tmp_path / "videos", "jump/a.mp4", "run/d.mp4", "e.mp4")
+    text = "running/d.mp4 0\njump/a.mp4 1\nwalk\\e.mp4 2\n"
+    dataset = load("list", videos=folder, splits=write(tmp_path / "l.txt", text))
+    found = {each.kind: each.names for each in dataset.findings}
+    assert found["elsewhere"] == ("running/d.mp4 -> run/d.mp4",)
+
+
+def test_cells_that_a_spreadsheet_adds_are_no_cells(videos, tmp_path):
+    text = "path;label;;\njump/a.mp4;jump;;\nrun/d.mp4;run;;;;\n"
+    source = write(tmp_path / "l.csv", text)
+    assert labels(load("list", videos=videos, splits=source)) == AD
 
 
 def test_names_of_kinetics_have_the_stretch_of_the_film(tmp_path):
