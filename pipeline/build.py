@@ -29,7 +29,9 @@ from pipeline.sources import (
     open_source,
     read_source,
     require_folder,
+    require_stamp,
     require_unchanged,
+    stamps,
 )
 from pipeline.stages import CodedBlock, InPlace, Size, Stage, Values
 from pipeline.store.codecs import Codec, JpegFlow
@@ -72,12 +74,16 @@ def build_shard(
             report.records[modality] = []
             writer = ShardWriter(path, modality=modality, codec=codec)
             writers[modality] = stack.enter_context(writer)
+        ahead = stamps(Path(plan.folder), plan.videos) if task.on_gpu else None
         stage, report.flow_made_with = _stage(task, codecs, stack)
         began, cpu_before = time.monotonic(), time.process_time()
         tick = _Ticker(plan.shard, on_progress)
         for video in plan.videos:
             try:
-                _store_video(video, plan, writers, stage, report, tick)
+                source = read_source(Path(plan.folder, video.path), video)
+                if ahead is not None:  # it is decoded before it is hashed
+                    require_stamp(ahead.get(video.id), source)
+                _store_video(video, source, plan, writers, stage, report, tick)
             except Unavailable as error:
                 require_folder(Path(plan.folder))
                 report.unavailable[video.id] = str(error)
@@ -191,6 +197,7 @@ class _Ticker:
 
 def _store_video(
     video: PlannedVideo,
+    source: Source,
     plan: ShardPlan,
     writers: dict[str, ShardWriter],
     stage: Stage,
@@ -198,7 +205,6 @@ def _store_video(
     tick: _Ticker,
 ) -> None:
     path = Path(plan.folder, video.path)
-    source = read_source(path, video)
     try:
         facts, entries, damaged = _written(video.id, path, source, writers, stage, tick)
     except Unavailable:

@@ -2,8 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,8 +56,26 @@ def require_unchanged(path: Path, source: Source) -> None:
         Unavailable: it was written or replaced meanwhile.
     """
     with _reading(path, unnamed=True):
-        if _stamp(os.stat(path)) != source.stamp:
-            raise Unavailable("expected one content, but the file changed meanwhile")
+        require_stamp(_stamp(os.stat(path)), source)
+
+
+def require_stamp(stamp: tuple[int, ...] | None, source: Source) -> None:
+    """See that a file that was read had this stamp.
+
+    Raises:
+        Unavailable: it was written or replaced in between.
+    """
+    if stamp != source.stamp:
+        raise Unavailable("expected one content, but the file changed meanwhile")
+
+
+def stamps(folder: Path, videos: Iterable[PlannedVideo]) -> dict[str, tuple[int, ...]]:
+    """Video -> stamp of its file now; those that are away are left out."""
+    found = {}
+    for video in videos:
+        with suppress(OSError):
+            found[video.id] = _stamp(os.stat(folder / video.path))
+    return found
 
 
 def available(folder: Path, video: PlannedVideo) -> bool:

@@ -1,5 +1,6 @@
 """In place or in batches: the same bytes; bad videos, memory, errors in the batched path."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from pipeline.batched import Batched
 from pipeline.build import build_shard
 from pipeline.extract.blocks import Postponed
 from pipeline.extract.errors import DecodeError
-from pipeline.extract.video import Block, Facts, open_extraction
+from pipeline.extract.video import Block, Extraction, Facts, open_extraction
 from pipeline.flow.batches import Coding
 from pipeline.plan import PlannedVideo, ShardPlan, StoreSettings, new_plan
 from pipeline.stages import CodedBlock
@@ -174,6 +175,25 @@ def test_a_file_that_is_not_the_planned_one_is_left_out_alone(folder, tmp_path):
     assert not report.bad and report.unavailable.keys() == {"5"}
     assert "bytes that were planned" in report.unavailable["5"]
     without = replace(plan, videos=tuple(v for v in plan.videos if v.id != "5"))
+    _, expected = built(Task(plan=without), tmp_path / "in place")
+    assert files == expected
+
+
+@contextmanager
+def replaced_after(path: Path) -> Iterator[Extraction]:
+    """Somebody replaces the file between its decoding ahead and its turn."""
+    with open_extraction(path, EVERYTHING, Postponed()) as extraction:
+        yield extraction
+    if path.parts[-3] == "4":
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def test_a_file_that_is_replaced_after_it_was_read_ahead_is_left_out(folder, tmp_path):
+    plan = shard_plan(Path(shutil.copytree(folder, tmp_path / "videos")))
+    report, files = built(on_gpu(plan, open_video=replaced_after), tmp_path / "batched")
+    assert not report.bad and report.unavailable.keys() == {"4"}
+    without = replace(plan, videos=tuple(v for v in plan.videos if v.id != "4"))
     _, expected = built(Task(plan=without), tmp_path / "in place")
     assert files == expected
 
