@@ -35,7 +35,7 @@ training.recipes
 training.reproduce
 training.bench training.ray_train
 training.setting training.commands training.commands_systems
-training.several_processes training.options training.showing training.cli_systems training.cli
+training.several_processes training.options training.showing training.cli_runs training.cli_systems training.cli
 """
 LINES = [line.split() for line in FLOORS.strip().splitlines()]
 TOPS = ("motion_shards", "pipeline", "training")

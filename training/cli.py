@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from . import cli_systems
+from . import cli_runs, cli_systems
 from .errors import Interrupted, TrainingError
 from .options import (
     JSON,
@@ -321,5 +321,5 @@ def _machine(options: dict[str, Any]) -> Any:
     return chosen_machine(**machine_of(options), processes=from_environment())
 
 
-for command in cli_systems.COMMANDS:
+for command in (*cli_systems.COMMANDS, cli_runs.runs):
     main.add_command(command)

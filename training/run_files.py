@@ -29,7 +29,7 @@ LOGS = "_logs"
 """Who writes the run, or did."""
 
 KINDS = {"str": "a text", "dict": "an object", "list": "a list"}
-JSON_BYTES = 64 << 20
+JSON_BYTES, LINES_BYTES = 64 << 20, 1 << 30
 DEPTH = 64
 """Levels of objects and lists in each other."""
 
@@ -238,6 +238,25 @@ def check(value: Any, shape: Any, *, where: str) -> None:
         raise RunError(
             f"{where}: {place + ': ' * bool(place)}expected {expected}, {got}"
         )
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl; a last one cut off by a kill does not count.
+
+    Raises:
+        RunError: another line was damaged; it is named.
+    """
+    if not path.exists():
+        return []
+    whole = read_bytes(path, most=LINES_BYTES).rpartition(b"\n")[0]
+    found = []
+    for number, text in enumerate(whole.split(b"\n") if whole else (), 1):
+        where = f"{path}:{number}"
+        line = parsed(text, LINE, where=where)
+        if line["kind"] == "epoch":
+            check(line, EPOCH_LINE, where=where)
+        found.append(line)
+    return found
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:

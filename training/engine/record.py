@@ -16,9 +16,7 @@ from ..run_files import (
     COMPLETE,
     CROPS,
     DECIDED,
-    EPOCH_LINE,
     LEARNED_FROM,
-    LINE,
     LOGS,
     METRICS,
     RECIPE,
@@ -28,9 +26,8 @@ from ..run_files import (
     append,
     check,
     not_written,
-    parsed,
-    read_bytes,
     read_json,
+    read_lines,
     write_bytes,
     write_json,
 )
@@ -51,8 +48,6 @@ __all__ = [
     "read_json",
     "write_json",
 ]
-
-LINES_BYTES = 1 << 30
 
 
 def as_json(value: Any) -> Any:
@@ -271,18 +266,7 @@ class Run:
         Raises:
             RunError: another line was damaged; it is named.
         """
-        path = self.path(METRICS)
-        if not path.exists():
-            return []
-        whole = read_bytes(path, most=LINES_BYTES).rpartition(b"\n")[0]
-        found = []
-        for number, text in enumerate(whole.split(b"\n") if whole else (), 1):
-            where = f"{path}:{number}"
-            line = parsed(text, LINE, where=where)
-            if line["kind"] == "epoch":
-                check(line, EPOCH_LINE, where=where)
-            found.append(line)
-        return found
+        return read_lines(self.path(METRICS))
 
     def forget_after(self, step: int, epoch: int) -> None:
         """Drop lines of steps, and of ends of epochs, that will come again."""

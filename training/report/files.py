@@ -1,12 +1,13 @@
 """A report as files: report.md with its figures, report.html, and the table's numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
 from ..run_files import REPRODUCTION, TOLD, read_json, write_json, write_text
 from .html import html
+from .listing import unfinished
 from .numbers import numbers
 from .page import markdown, pictures
 from .read import Judged, judged_run
@@ -26,8 +27,15 @@ def write_report(out: Path, told: Mapping[str, Any]) -> Path | None:
     return _write(out, told, runs) if runs else None
 
 
-def report_of(paths: Sequence[Path], out: Path) -> Path:
+def report_of(
+    paths: Sequence[Path], out: Path, *, say: Callable[[str], None] = lambda text: None
+) -> Path:
     """A report of given folders: runs, or one reproduction.
+
+    Runs that are not complete stand in it by name, and how far they are.
+
+    Args:
+        say: told of each of these.
 
     Raises:
         RunError: none of them is a run, or they can't be compared.
@@ -36,7 +44,15 @@ def report_of(paths: Sequence[Path], out: Path) -> Path:
     if len(paths) == 1 and (paths[0] / REPRODUCTION).is_file():
         told = read_json(paths[0] / REPRODUCTION, TOLD)
         paths = [Path(folder) for folder in told["runs"].values()]
-    return _write(out, told, _judged(paths))
+    far = {str(path): text for path in paths if (text := unfinished(path))}
+    told["unfinished"] = far
+    complete = [path for path in paths if str(path) not in far]
+    if far and not complete:
+        one = next(iter(far.items()))
+        raise RunError(f"expected a complete run, got {': '.join(one)}")
+    for folder, how_far in far.items():
+        say(f"not in the report: {folder}: {how_far}")
+    return _write(out, told, _judged(complete))
 
 
 def _judged(folders: Iterable[Path]) -> list[Judged]:

@@ -85,6 +85,8 @@ def _what(page: Page, told: Mapping[str, Any], runs: Sequence[Judged]) -> None:
         page.text(
             f"Fewer than {SEEDS} seeds: no ordering is decided yet, whatever the intervals."
         )
+    for name, how_far in told.get("unfinished", {}).items():
+        page.text(f"Not in this report: {name}, {how_far}.")
     done, total = told.get("done"), told.get("total")
     if done is not None and total is not None and done < total:
         page.text(

@@ -1,0 +1,203 @@
+"""Runs below a folder as a table: what each is, how far it is, and what came out."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.store import holder_of, printable
+
+from ..errors import RunError, TrainingError
+from ..metrics import Interval
+from ..run_files import (
+    COMPLETE,
+    DECIDED,
+    METRICS,
+    RECIPE,
+    RESULTS,
+    check,
+    read_json,
+    read_lines,
+    reading,
+)
+from ..sealed import checked_seal
+
+COMPLETE_STATE, RUNNING, INTERRUPTED, DAMAGED = (
+    "complete",
+    "running",
+    "interrupted",
+    "damaged",
+)
+DEPTH = 3
+"""Folders below the given one in which runs are looked for."""
+
+
+class Listed(NamedTuple):
+    """A run, and how far it is."""
+
+    folder: Path
+    state: str
+    """complete, running, interrupted or damaged."""
+    detail: str
+    """Where it is, who writes it, or what is wrong."""
+    recipe: str = ""
+    store: str = ""
+    split: str = ""
+    seed: int | None = None
+    top1: Interval | None = None
+    """Of the test part; None where nothing was judged."""
+    seconds: float | None = None
+    """That it learned so far."""
+
+    @property
+    def state_text(self) -> str:
+        return f"{self.state}: {self.detail}" if self.detail else self.state
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        told = self._asdict() | {"folder": str(self.folder)}
+        return told | {"top1": self.top1._asdict() if self.top1 else None}
+
+
+def runs_below(folder: Path, *, verify: bool = False) -> list[Listed]:
+    """Every run in a folder and in the folders in it, by path.
+
+    Args:
+        verify: also compare weights and scores of complete runs with their hashes.
+    """
+    return [listed(path, verify=verify) for path in sorted(_run_folders(folder))]
+
+
+def listed(folder: Path, *, verify: bool = False) -> Listed:
+    """One run, finished or not. Changes nothing."""
+    try:
+        record = read_json(folder / RECIPE, {"run": dict, "machine": {"store?": str}})
+        run = record["run"]
+        check(run, DECIDED, where=f"{folder / RECIPE}: run")
+    except RunError as error:
+        return Listed(folder, DAMAGED, _without(folder, error))
+    found = Listed(
+        folder,
+        INTERRUPTED,
+        "",
+        recipe=run["recipe"]["name"],
+        store=Path(record["machine"].get("store", "")).name or run["store"]["dataset"],
+        split=run["split"]["name"],
+        seed=run["seed"],
+    )
+    try:
+        lines = read_lines(folder / METRICS)
+        found = found._replace(seconds=_seconds(lines))
+        if (folder / RESULTS).exists():
+            return _complete(found, verify)
+    except TrainingError as error:
+        return found._replace(state=DAMAGED, detail=_without(folder, error))
+    where = _where(lines, run["recipe"]["settings"].get("epochs"))
+    holder = holder_of(folder)
+    if holder and holder.running:
+        return found._replace(state=RUNNING, detail=f"{where}, {holder.text()}")
+    return found._replace(detail=where)
+
+
+def unfinished(folder: Path) -> str | None:
+    """How far a run is that is not complete; None of one that is, or of something else."""
+    with reading(folder):
+        if not (folder / RECIPE).is_file() or (folder / RESULTS).exists():
+            return None
+    return listed(folder).state_text
+
+
+def table(runs: Sequence[Listed], folder: Path) -> str:
+    """Lines for people."""
+    if not runs:
+        return f"{printable(folder)}: no runs"
+    head = ("run", "recipe", "store", "split", "seed", "test top-1", "time", "state")
+    rows = [
+        (
+            os.path.relpath(one.folder, folder),
+            one.recipe,
+            one.store,
+            one.split,
+            "" if one.seed is None else str(one.seed),
+            _score(one.top1),
+            _time(one.seconds),
+            one.state_text,
+        )
+        for one in runs
+    ]
+    cells = [head, *(tuple(map(printable, row)) for row in rows)]
+    wide = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            f"{cell:<{size}}" for cell, size in zip(row, wide, strict=True)
+        ).rstrip()
+        for row in cells
+    )
+
+
+def _run_folders(folder: Path) -> Iterator[Path]:
+    for place, inner, files in os.walk(folder):
+        path = Path(place)
+        if RECIPE in files:
+            yield path
+            inner.clear()
+        if len(path.relative_to(folder).parts) >= DEPTH:
+            inner.clear()
+        inner[:] = [name for name in inner if not name.startswith((".", "_"))]
+
+
+def _complete(found: Listed, verify: bool) -> Listed:
+    results = read_json(found.folder / RESULTS, COMPLETE)
+    for name, expected in results.get("files", {}).items():
+        path = found.folder / Path(name).name
+        if not path.is_file() or not path.stat().st_size:
+            missing = "is empty" if path.is_file() else "is missing"
+            raise RunError(f"{path}: {missing}")
+        if verify and checked_seal(path) != expected:
+            raise RunError(f"{path}: not the weights that {RESULTS} is of")
+    if verify:
+        for path in sorted(found.folder.glob("*scores_*.npz")):
+            checked_seal(path)
+    top1 = results.get("test", {}).get("top1")
+    told = results.get("training", {})
+    return found._replace(
+        state=COMPLETE_STATE,
+        top1=Interval(**{k: top1[k] for k in Interval._fields}) if top1 else None,
+        seconds=told.get("seconds", found.seconds),
+    )
+
+
+def _seconds(lines: Sequence[dict[str, Any]]) -> float | None:
+    epochs = [line["seconds"] for line in lines if line["kind"] == "epoch"]
+    return round(sum(epochs), 1) if epochs else None
+
+
+def _where(lines: Sequence[dict[str, Any]], epochs: Any) -> str:
+    steps = [line for line in lines if line["kind"] != "gradients"]
+    if not steps:
+        return "before its first step"
+    last = steps[-1]
+    of = f" of {epochs}" if isinstance(epochs, int) else ""
+    return f"epoch {last['epoch'] + 1}{of}, step {last['step']}"
+
+
+def _score(top1: Interval | None) -> str:
+    if top1 is None:
+        return ""
+    mean, low, high = (100 * value for value in top1)
+    return f"{mean:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _without(folder: Path, error: Exception) -> str:
+    """What is wrong, without the folder, which stands in the row."""
+    return str(error).removeprefix(f"{folder}{os.sep}").removeprefix(f"{folder}: ")
