@@ -101,11 +101,11 @@ def _follow(server: Any, name: str, *, as_json: bool) -> None:
             name, write=write, say=lambda line: click.echo(printable(line), err=True)
         )
     except KeyboardInterrupt:
-        click.echo(
-            f"\nleft {name}, which goes on; to see it again: pipeline logs {name} "
-            f"--follow; to end it: pipeline stop {name}",
-            err=True,
+        left = (
+            f"left {name}, which goes on; to see it again: pipeline logs {name} "
+            f"--follow; to end it: pipeline stop {name}"
         )
+        click.echo(f"\n{printable(left)}", err=True)
         raise SystemExit(_DETACHED) from None
     click.echo(printable_lines(kept), nl=False, err=as_json)
     if as_json:
@@ -157,6 +157,7 @@ def logs(job: str, address: str | None, follow: bool) -> None:
 def stop(job: str, address: str | None, as_json: bool) -> None:
     """End a job; what it has finished stays, and the same command goes on from there."""
     from pipeline.cluster.jobs import JobServer
+    from pipeline.store import printable
 
     server = JobServer(address)
     before = server.job(job)
@@ -165,7 +166,7 @@ def stop(job: str, address: str | None, as_json: bool) -> None:
         click.echo(json.dumps(after.to_dict()))
     else:
         was = "was over already: " if before.over else ""
-        click.echo(f"{after.id}: {was}{after.status.lower()}")
+        click.echo(printable(f"{after.id}: {was}{after.status.lower()}"))
 
 
 @click.group(cls=Commands)

@@ -16,6 +16,7 @@ from pipeline.flow.solver import flow_solver
 from pipeline.isolate import OpenVideo
 from pipeline.progress import Watcher
 from pipeline.retries import ExtractionError
+from pipeline.store import printable
 from pipeline.task import SolverMaker, Task
 
 
@@ -56,7 +57,7 @@ def require_backend(execution: Execution, profile: str) -> None:
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ ADVICE = "fewer --workers need less memory"
 def memory_kills() -> int | None:
     """How many processes the system has killed for lack of memory; None if unknown."""
     try:
-        lines = COUNTER.read_text().splitlines()
+        lines = COUNTER.read_text("utf-8").splitlines()
     except OSError:
         return None
     found = dict(line.split() for line in lines if line.startswith("oom_kill "))

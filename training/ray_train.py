@@ -20,6 +20,7 @@ from motion_shards import remote
 from motion_shards.address import ClusterError, Found, Named, by_auto, require
 from motion_shards.joining import joined
 from motion_shards.variables import of_this_job
+from pipeline.store import printable
 
 from .errors import MachineError, RunError
 
@@ -88,7 +89,7 @@ def _joined(cluster: Named) -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with joined(init, ray.shutdown, where=where):
         if cluster.address != "local":
-            print(f"joined {where}", file=sys.stderr)
+            print(printable(f"joined {where}"), file=sys.stderr)
         yield
 
 
