@@ -27,7 +27,7 @@ pipeline.cluster
 pipeline.execution pipeline.summary pipeline.resume pipeline.extraction pipeline.upkeep
 pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.panels pipeline.preview pipeline.bench
 pipeline.interruption pipeline.options pipeline.cli_bench pipeline.cli_cluster pipeline.cli_store pipeline.cli
-training.errors training.near training.sealed training.run_files training.recorded training.arrays training.saved training.metrics training.scores training.progress training.warp
+training.errors training.near training.catalogue training.sealed training.run_files training.recorded training.arrays training.saved training.metrics training.scores training.progress training.warp
 training.report training.data training.models training.losses training.engine
 training.gradients training.steps training.protocols training.weighting training.speed
 training.jobs

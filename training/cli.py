@@ -11,10 +11,13 @@ from typing import Any
 import click
 
 from . import cli_runs, cli_systems
+from .catalogue import check_name, recipe_lines
 from .errors import Interrupted, TrainingError
 from .options import (
     JSON,
+    RECIPE,
     TRAINING,
+    Choice,
     Device,
     ExistingFolder,
     Modality,
@@ -81,7 +84,8 @@ def _our_errors() -> tuple[type[Exception], ...]:
     return TrainingError, StoreError, OSError
 
 
-@click.group(cls=Cli)
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="motion-shards")
 def main() -> None:
     """Train action recognition on a store, and teach students by optical flow."""
 
@@ -175,13 +179,11 @@ def distill(
 )
 @click.option(
     "--part",
-    type=click.Choice(["test", "held-out"]),
+    type=Choice(["test", "held-out"]),
     default="test",
     show_default=True,
 )
-@click.option(
-    "--crops", type=click.Choice(["1", "3", "10"]), help="Other than the recipe's."
-)
+@click.option("--crops", type=Choice(["1", "3", "10"]), help="Other than the recipe's.")
 @click.option("--device", type=Device, default="auto")
 @click.option("--workers", type=click.IntRange(0))
 @JSON
@@ -238,25 +240,25 @@ def recipes(name: str | None, classes: int) -> None:
     for real clips without a large GPU. The last four are families, for any pair of
     modalities.
     """
-    from .recipes import recipe_lines  # here, because torch takes two seconds
-    from .recipes.showing import recipe_text
-
-    if name:
-        click.echo(recipe_text(name, classes))
-    else:
+    if not name:
         click.echo("\n".join(recipe_lines()))
+        return
+    check_name(name)
+    from .recipes.showing import recipe_text  # here, because torch takes two seconds
+
+    click.echo(recipe_text(name, classes))
 
 
 @main.command()
 @click.option("--store", type=ExistingFolder, help="Default: the only one.")
 @click.option("--modality", type=Modality, default="flow", show_default=True)
-@click.option("--recipe", help="See `training recipes`.")
+@RECIPE
 @click.option("--workers", type=click.IntRange(0), multiple=True, help="To compare.")
 @click.option("--seconds", default=10.0, show_default=True, help="For each figure.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option("--device", type=Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16"]),
+    type=Choice(["auto", "float32", "bfloat16"]),
     default="auto",
     help="auto: bfloat16 on a GPU, float32 on a CPU.",
 )

@@ -19,6 +19,7 @@ from .options import (
     SPLIT,
     SPLITS,
     STORE,
+    Choice,
     ExistingFile,
     ExistingFolder,
     Folder,
@@ -50,7 +51,7 @@ def motion(out: Path | None, as_json: bool, **options: Any) -> None:
 @click.argument("runs", type=ExistingFolder, nargs=-1)
 @click.option(
     "--how",
-    type=click.Choice(["average", "search", "attention", "adaptive"]),
+    type=Choice(["average", "search", "attention", "adaptive"]),
     default="average",
     show_default=True,
     help="Given weights; weights searched, learned or fitted on held-out videos.",
@@ -58,7 +59,7 @@ def motion(out: Path | None, as_json: bool, **options: Any) -> None:
 @click.option("--weights", type=Numbers(), help="Of the runs. Default: equal.")
 @click.option(
     "--on",
-    type=click.Choice(["softmax", "logits", "clipped"]),
+    type=Choice(["softmax", "logits", "clipped"]),
     default="softmax",
     show_default=True,
 )
@@ -109,7 +110,7 @@ def collaborate(
 @click.argument("paper")
 @click.option(
     "--size",
-    type=click.Choice(["small", "medium", "paper", "tiny"]),
+    type=Choice(["small", "medium", "paper", "tiny"]),
     help="Default: small without a GPU.",
 )
 @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True)

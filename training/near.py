@@ -6,5 +6,6 @@ from difflib import get_close_matches
 
 def near(name: str, known: Iterable[str]) -> str:
     """A question to put behind an error message; empty where nothing comes near."""
-    found = get_close_matches(name, list(known), n=2, cutoff=0.6)
+    cutoff = 0.5 if len(name) < 4 else 0.6  # one letter of two is half
+    found = get_close_matches(name, list(known), n=2, cutoff=cutoff)
     return f": did you mean {' or '.join(found)}?" if found else ""

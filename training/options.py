@@ -6,13 +6,42 @@ from typing import Any
 
 import click
 
+from .catalogue import check_name
+from .near import near
+
 ExistingFolder = click.Path(path_type=Path, exists=True, file_okay=False)
 ExistingFile = click.Path(path_type=Path, exists=True, dir_okay=False)
 Folder = click.Path(path_type=Path, file_okay=False)
 MODALITIES = ("flow", "rgb", "mv")
-Modality = click.Choice(MODALITIES)
-Size = click.Choice(["small", "medium", "paper"])
-Device = click.Choice(["auto", "cpu", "cuda"])
+
+
+class Choice(click.Choice):
+    """One of several names; says which one comes near what was typed."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            meant = near(str(value), map(str, self.choices))
+            if not meant:
+                raise
+            told = error.message.removesuffix(".")
+            self.fail(f"{told}{meant}", param, ctx)
+
+
+class RecipeName(click.ParamType):
+    """The name of a recipe, looked up before anything slow is loaded."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        check_name(value)
+        return value
+
+
+Modality = Choice(MODALITIES)
+Size = Choice(["small", "medium", "paper"])
+Device = Choice(["auto", "cpu", "cuda"])
 
 
 class Streams(click.ParamType):
@@ -28,6 +57,7 @@ class Streams(click.ParamType):
         if wrong or len(set(streams)) != len(streams):
             self.fail(
                 f"expected different modalities among {', '.join(MODALITIES)}, got {value}"
+                f"{''.join(near(name, MODALITIES) for name in wrong[:1])}"
             )
         return streams
 
@@ -50,7 +80,7 @@ STORE = click.option("--store", type=ExistingFolder, help="Default: the only one
 SEED = click.option("--seed", default=0, show_default=True)
 OUT = click.option("--out", type=Folder, help="The run's folder.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Results as JSON.")
-RECIPE = click.option("--recipe", help="See `training recipes`.")
+RECIPE = click.option("--recipe", type=RecipeName(), help="See `training recipes`.")
 SIZE = click.option(
     "--size",
     type=Size,

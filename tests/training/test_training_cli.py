@@ -1,5 +1,7 @@
+import importlib.metadata
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,8 +14,10 @@ import torch
 from click.testing import CliRunner
 from moving_store import videos, write_store
 
+from training import catalogue
 from training.cli import main
 from training.jobs.machine import chosen_machine
+from training.recipes import FAMILIES, listed, recipe
 
 
 @pytest.fixture
@@ -152,6 +156,67 @@ def test_help_needs_no_torch():
     )
     said = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert said.splitlines()[-1] == ""
+
+
+def test_the_list_of_recipes_needs_no_torch():
+    code = (
+        "import sys\nfrom training.cli import main\n"
+        "main(['recipes'], standalone_mode=False)\n"
+        "try: main(['distill', '--recipe', 'dtvm'])\nexcept SystemExit: pass\n"
+        "print('torch' in sys.modules)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    lines = said.stdout.splitlines()
+    assert lines[0].startswith("r3d_rgb ") and lines[-1] == "False"
+    assert "got dtvm: did you mean dtmv?" in said.stderr
+
+
+def test_the_list_is_that_of_the_recipes():
+    """Else: python tools/catalogue.py"""
+    assert catalogue.catalogue() == listed()
+    for name in catalogue.recipe_names():
+        assert name in FAMILIES or recipe(name).name == name
+
+
+@pytest.mark.parametrize("words", [(), *((name,) for name in sorted(main.commands))])
+def test_help_has_a_short_name(words):
+    short, long = call(*words, "-h"), call(*words, "--help")
+    assert short.exit_code == long.exit_code == 0
+    assert short.stdout == long.stdout and short.stdout.startswith("Usage: ")
+
+
+def test_the_version_is_that_of_the_package():
+    said = call("--version")
+    assert said.exit_code == 0
+    assert importlib.metadata.version("motion-shards") in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("distil", "distill"),
+        ("distill --student mw", "mv"),
+        ("distill --teacher flwo", "flow"),
+        ("teach --size medum", "medium"),
+        ("teach --recipe dtmv_smal", "dtmv_small"),
+        ("recipes htsk", "hts"),
+        ("fuse --recipe hts_clm", "hts_cln"),
+        ("bench --recipe demoo", "demo"),
+        ("teach --recipe tiny --split holdout-0.3-seed1", "holdout-0.3-seed0"),
+        ("reproduce dtmw --split holdout-0.3-seed0", "dtmv"),
+    ],
+)
+def test_what_was_meant_is_asked(tmp_path, monkeypatch, words, meant):
+    monkeypatch.setenv("VIDEO_DATA", str(tmp_path))
+    splits = {"holdout-0.3-seed0": "seeded", "other": "lists"}
+    write_store(tmp_path / "stores" / "a", videos(), splits=splits)
+    refused = call(*words.split())
+    assert refused.exit_code in (1, 2)
+    assert re.search(
+        rf"[Dd]id you mean '?{re.escape(meant)}'?( or \S+)?\?", refused.stderr
+    )
 
 
 def test_half_precision_on_a_cpu_is_refused():

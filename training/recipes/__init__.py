@@ -4,14 +4,14 @@
 >>> recipe("dtmv_small").settings
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ..catalogue import unknown
 from ..errors import RecipeError
 from ..jobs.distill import DistillRecipe
 from ..jobs.teach import TeachRecipe
-from ..near import near
 from . import demo, dtmv, dual_action, ftsnet, htsc, r3d, tiny
 from .sizes import SIZES, Size
 from .systems import KINDS, System
@@ -205,24 +205,13 @@ def default_system(command: str, size: str) -> str:
     return system[command] + SIZES[size].suffix
 
 
-def unknown(name: str) -> RecipeError:
-    """What to say of a name that is none."""
-    known = ", ".join((*SYSTEMS, *FAMILIES))
-    candidates = [s + size.suffix for s in SYSTEMS for size in SIZES.values()]
-    candidates += FAMILIES
-    return RecipeError(
-        f"expected a recipe among {known} (with _small or _medium behind a system's name"
-        f" for its siblings), got {name}{near(name, candidates)}"
-    )
-
-
-def recipe_lines() -> Iterator[str]:
-    """One line a recipe, the small siblings beside the large ones."""
-    wide = max(map(len, (*SYSTEMS, *FAMILIES)))
-    for name, system in SYSTEMS.items():
-        yield f"{name:<{wide}}  {system.line}"
-    for name, known in FAMILIES.items():
-        yield f"{name:<{wide}}  {known.line}"
+def listed() -> dict[str, dict[str, str]]:
+    """What catalogue.json says, for whoever needs the names alone."""
+    return {
+        "systems": {name: system.line for name, system in SYSTEMS.items()},
+        "families": {name: known.line for name, known in FAMILIES.items()},
+        "sizes": {name: size.suffix for name, size in SIZES.items()},
+    }
 
 
 __all__ = ["COMMANDS", "FAMILIES", "KINDS", "SIZES", "SYSTEMS", "Family", "Recipe"]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..errors import RecipeError
+from ..near import near
 from ..recipes import SYSTEMS, Recipe, at
 from ..recipes.sizes import SIZES
 from ..report.facts import PAPERS, Fact, facts_beside
@@ -77,6 +78,7 @@ def plan(
     if paper != "all" and paper not in PAPERS:
         raise RecipeError(
             f"expected a paper among {', '.join(PAPERS)} or all, got {paper}"
+            f"{near(paper, (*PAPERS, 'all'))}"
         )
     if size not in SIZES:
         raise RecipeError(f"expected a size among {', '.join(SIZES)}, got {size}")

@@ -1,0 +1,12 @@
+"""The recipes -> training/recipes/catalogue.json, which `training recipes` lists.
+
+python tools/catalogue.py
+"""
+
+import json
+
+from training.catalogue import PATH
+from training.recipes import listed
+
+if __name__ == "__main__":
+    PATH.write_text(json.dumps(listed(), indent=1, ensure_ascii=False) + "\n", "utf-8")
