@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from batch_solvers import EVERYTHING, LargeBatches
+from encoded import encode, packets_of, rgb_frames
 from small_videos import draw_videos
 
 from pipeline.ahead import Reader
@@ -288,3 +289,24 @@ def test_a_video_of_one_frame_has_no_interval_in_a_modality_alone(
     if modality == "flow":
         batched, same = built(on_gpu(plan), tmp_path / "batched")
         assert same == files and not batched.bad
+
+
+def test_damage_and_known_vectors_are_recorded_alike_in_place_and_in_batches(tmp_path):
+    """The last packet of the second video does not decode: it is told with no frame."""
+    draw_videos(tmp_path / "v/0", 1, frames=20)
+    (tmp_path / "v/1/a").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (17, 48, 64, 3), np.uint8)
+    frames = [frame.reformat(format="yuvj420p") for frame in rgb_frames(noise)]
+    path = encode(tmp_path / "v/1/a/v.mp4", frames, codec="mjpeg", pix_fmt="yuvj420p")
+    last = packets_of(path)[-1]
+    path.write_bytes(path.read_bytes().replace(last, bytes(len(last))))
+    plan = shard_plan(tmp_path / "v")
+    in_place, _ = built(Task(plan=plan), tmp_path / "in place")
+    batched, _ = built(on_gpu(plan), tmp_path / "batched")
+    assert batched.records == in_place.records
+    for modality in MODALITIES:
+        whole, damaged = in_place.records[modality]
+        assert (whole.frames, whole.damaged) == (20, 0)
+        assert (damaged.frames, damaged.damaged) == (16, 1)
+        known = (18, 14) if modality == "mv" else (0, 0)  # keyint 12
+        assert (whole.known, damaged.known) == known
