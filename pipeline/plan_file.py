@@ -1,6 +1,7 @@
 """`_plan.json`, read and written: a line per video, so that millions take little memory."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,56 @@ from xxhash import xxh3_128
 
 from pipeline.plan import PlanError, StorePlan
 from pipeline.store.errors import LayoutError, OtherLayout
+from pipeline.store.fields import (
+    Fits,
+    is_count,
+    is_list,
+    is_object,
+    is_text,
+    is_text_object,
+    is_texts,
+    require_fields,
+    shown,
+)
 from pipeline.store.files import MAX_PLAN_BYTES, read_sealed
 from pipeline.store.records import PLAN
 from pipeline.store.replacement import replacing
+from pipeline.store.schema import MODALITIES
 from pipeline.store.sealing import CHECKSUM, UNSEALED, checksum_place
+
+
+def _are_settings(value: Any) -> bool:
+    return (
+        is_object(value)
+        and "common" in value
+        and value.keys() <= {"common", *MODALITIES}
+        and all(map(is_object, value.values()))
+    )
+
+
+def _are_ends(value: Any) -> bool:
+    return is_list(value) and all(map(is_count, value)) and value == sorted(set(value))
+
+
+def _are_videos(value: Any) -> bool:
+    return is_list(value) and all(
+        is_list(video)
+        and len(video) == 3
+        and is_texts(video[:2])
+        and is_count(video[2])
+        for video in value
+    )
+
+
+_FIELDS: Mapping[str, Fits] = {
+    "layout_version": is_count,
+    "dataset": is_text,
+    "fingerprint": is_text,
+    "settings": _are_settings,
+    "ends": _are_ends,
+    "unusable": is_text_object,
+    "videos": _are_videos,
+}
 
 
 class NoPlan(PlanError):
@@ -68,10 +115,13 @@ def read_plan(store: Path) -> StorePlan:
 
 def _plan(value: dict[str, Any], store: Path) -> StorePlan:
     try:
+        require_fields(value, _FIELDS)
+        if value["ends"][-1:] != [len(value["videos"])]:
+            raise ValueError(f"ends: {shown(value['ends'])}")
         plan = StorePlan.from_dict(value)
         same = plan.fingerprint == value["fingerprint"]
-    except (PlanError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedPlan(f"{store / PLAN}: expected a plan, got {error!r}") from None
+    except ValueError as error:
+        raise DamagedPlan(f"{store / PLAN}: expected a plan, got {error}") from None
     if not same:
         raise DamagedPlan(
             f"{store / PLAN}: expected the plan of {value['fingerprint']}, got one of "

@@ -14,6 +14,7 @@ import numpy as np
 
 from . import jpeg
 from .errors import LayoutError
+from .fields import shown
 from .schema import cells
 
 Window = tuple[slice, slice]
@@ -294,7 +295,7 @@ def from_dict(value: Mapping[str, Any]) -> Codec:
         and settings.get("curve", "sqrt") in ("sqrt", "linear")
     )
     if not sound:
-        raise LayoutError(f"expected a codec among {sorted(kinds)}, got {dict(value)}")
+        raise LayoutError(f"expected a codec among {sorted(kinds)}, got {shown(value)}")
     return kind(**settings)
 
 

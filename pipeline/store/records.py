@@ -36,6 +36,10 @@ NOT_AS_EXPECTED = (KeyError, TypeError, ValueError, AttributeError, RecursionErr
 """What reading a text of another shape raises."""
 
 
+MAX_REASON = 300
+"""Characters: a text may be quoted, and be of any length."""
+
+
 def shard_file(modality: str, shard: int, shards: int) -> str:
     """`flow-00003-of-00064.h5`: shards count from 0."""
     return f"{modality}-{shard:05d}-of-{shards:05d}.h5"
@@ -176,7 +180,9 @@ class Commit:
             commit = cls(**{**value, "videos": videos})
             name = shard_file(commit.modality, commit.shard, commit.shards)
             if commit.file != name or commit.shard >= commit.shards:
-                raise LayoutError(f"{where}: expected file {name}, got {commit.file!r}")
+                raise LayoutError(
+                    f"{where}: expected file {name}, got {shown(commit.file)}"
+                )
             first = 0
             for video in videos:
                 if video.first != first:
@@ -267,7 +273,9 @@ def _modality_record(
     for shard, file in enumerate(value["files"]):
         require_fields(file, _FILE_FIELDS)
         if file["file"] != (name := shard_file(modality, shard, shards)):
-            raise LayoutError(f"{where}: expected file {name}, got {file['file']!r}")
+            raise LayoutError(
+                f"{where}: expected file {name}, got {shown(file['file'])}"
+            )
         files.append(FileRecord(**file))
     return ModalityRecord(codec=value["codec"], files=tuple(files))
 
@@ -436,4 +444,11 @@ def complaints(where: str, what: str) -> Iterator[None]:
 
 
 def complaint(where: str, what: str, error: Exception) -> LayoutError:
-    return LayoutError(f"{where}: expected {what}, got text that is not: {error!r}")
+    said = (
+        f"it lacks {error}"
+        if isinstance(error, KeyError)
+        else " ".join(str(error).split())
+    )
+    return LayoutError(
+        f"{where}: expected {what}, got text that is not: {said[:MAX_REASON]}"
+    )

@@ -23,7 +23,7 @@ from .codecs import Codec
 from .errors import LayoutError, StoreError, StoreNotFound
 from .files import content_hash
 from .hashes import column_hash, column_set_hash, first_changed
-from .records import FileRecord, Manifest, require_version
+from .records import MAX_REASON, FileRecord, Manifest, require_version
 from .schema import COLUMNS_ATTRIBUTE, INDEX_FIELDS
 
 ADVICE = "`pipeline verify` says what is damaged"
@@ -214,7 +214,9 @@ class ShardReader:
         try:
             codec = codecs.from_dict(json.loads(_text(attrs.get("codec"))))
         except (ValueError, TypeError, RecursionError) as error:
-            raise LayoutError(f"{self.path}: codec: {error}") from None
+            raise LayoutError(
+                f"{self.path}: codec: {str(error)[:MAX_REASON]}"
+            ) from None
         if codec.modality != self.modality:
             raise LayoutError(f"{self.path}: expected a codec of {self.modality}")
         return codec
@@ -309,7 +311,7 @@ class ShardReader:
         except MALFORMED as error:
             if isinstance(error, OSError) and error.errno not in DAMAGE_ERRNOS:
                 raise  # the machine's fault, not the file's
-            said = " ".join(str(error).split()) or type(error).__name__
+            said = " ".join(str(error).split())[:MAX_REASON] or type(error).__name__
             raise LayoutError(
                 f"{self.path}: expected {what}, got {said}; {ADVICE}"
             ) from None

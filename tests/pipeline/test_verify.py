@@ -1,10 +1,13 @@
 import json
+import random
 import shutil
 
 import h5py
 import pytest
 from tiny_store import rehash, seal_manifest, write_store
 
+from pipeline.plan import PlannedVideo, StorePlan
+from pipeline.plan_file import write_plan
 from pipeline.store import StoreNotFound, verify
 from pipeline.store.files import content_hash, read_commit
 from pipeline.store.hashes import column_set_hash
@@ -235,3 +238,45 @@ def test_a_folder_that_is_no_store_is_refused(tmp_path):
 def test_content_hash_is_xxh3_128(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     assert content_hash(tmp_path / "file") == "99aa06d3014798d86001c324468d497f"
+
+
+TEXTS = ["manifest.json", "index.jsonl", "_plan.json", commit_file("flow", 1)]
+
+
+@pytest.fixture
+def planned(store):
+    videos = (PlannedVideo("a", "a.avi", 1), PlannedVideo("b", "b.avi", 2))
+    settings = {"common": {"short_side": 35}, "mv": {"codec": {"name": "quarter_pel"}}}
+    plan = StorePlan(dataset="list", videos=videos, ends=(1, 2), settings=settings)
+    write_plan(store, plan)
+    assert verify(store) == []
+    return store
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_any_changed_byte_of_a_text_is_found(planned, name):
+    path = planned / name
+    good = path.read_bytes()
+    chance = random.Random(name)
+    for place in chance.sample(range(len(good)), 40):
+        content = bytearray(good)
+        content[place] ^= 1 << chance.randrange(8)
+        path.write_bytes(content)
+        assert name in {damage.file for damage in verify(planned)}
+    for content in (good + b"\n", good[:-1], good[1:], b"", good + good):
+        path.write_bytes(content)
+        assert name in {damage.file for damage in verify(planned)}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_any_changed_field_of_a_text_is_found(planned, name):
+    path = planned / name
+    good = path.read_text()
+    lines = [good] if name != "index.jsonl" else good.splitlines()
+    indent = None if name == "index.jsonl" else 1
+    for field, value in json.loads(lines[0]).items():
+        other = {str: f"{value}x", bool: not value, int: 7, float: 7.5, list: [value]}
+        changed = json.loads(lines[0]) | {field: other.get(type(value), {"x": "y"})}
+        text = json.dumps(changed, sort_keys=True, indent=indent)
+        path.write_text("\n".join([text, *lines[1:]]) + "\n")
+        assert name in {damage.file for damage in verify(planned)}, field
