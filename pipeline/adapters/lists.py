@@ -8,7 +8,7 @@ import codecs
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import DatasetError, DatasetNotFound
@@ -144,13 +144,13 @@ def check_inside(name: str, where: str, *, absolute: bool = False) -> str:
     Raises:
         DatasetError: absolute, with `..`, or with a NUL.
     """
-    path = PurePosixPath(name)
     outside = ".." in re.split(r"[\\/]", name) or "\0" in name
-    if outside or (path.is_absolute() and not absolute):
+    if outside or (name.startswith("/") and not absolute):
         raise DatasetError(
             f"{where}: expected a name inside the folder of videos, got {name!r}"
         )
-    return str(path)
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return "/" * name.startswith("/") + "/".join(parts) or "."
 
 
 def entries(path: Path) -> list[Entry]:

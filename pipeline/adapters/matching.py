@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -125,6 +126,7 @@ def elsewhere_findings(matches: Iterable[tuple[str, Match]]) -> tuple[Finding, .
     return Finding.of("elsewhere", text, names)
 
 
+@lru_cache(maxsize=1 << 16)
 def class_key(name: str) -> str:
     """A class name as folders may have it: `Playing harmonica`, `playing_harmonica`.
 

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from .errors import DatasetNotFound
@@ -40,7 +40,7 @@ class File(NamedTuple):
     @property
     def stem(self) -> str:
         """File name without folder and suffix."""
-        return without_suffix(PurePosixPath(self.path).name)
+        return without_suffix(self.path.rpartition("/")[2])
 
 
 class Scan(NamedTuple):
