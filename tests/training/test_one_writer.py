@@ -1,5 +1,6 @@
 """A run has one writer: others are told who, or wait for a run that they only need."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -9,12 +10,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from tiny_runs import Told, distilled, taught
+from tiny_runs import Machine, Told, distilled, taught
 
 from pipeline.store import FolderHeld, holder_of
 from pipeline.store.holder import Holder
+from training.engine import record
 from training.engine.record import Run
-from training.jobs import whole
+from training.errors import WriteError
+from training.jobs.evaluate import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,7 @@ def test_a_second_training_says_who_writes_and_changes_nothing(
 def test_a_training_waits_for_a_run_that_it_needs(
     store, complete, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(whole, "WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(record, "WAIT_SECONDS", 0.02)
     run, watch = unfinished(complete, tmp_path / "run"), Told()
     found: list[Run] = []
 
@@ -127,3 +130,43 @@ def test_two_students_at_once_share_one_teacher(store, tmp_path):
     runs = [distilled(store, tmp_path, sees) for sees in ("mv", "rgb")]
     teachers = {run.machine()["teacher"] for run in runs}
     assert len(teachers) == 1
+
+
+def judged(run: Run, store, watch) -> dict:
+    return evaluate(run, store=store, machine=Machine(), watch=watch)
+
+
+def test_an_evaluation_waits_for_another_and_then_keeps_its_result(
+    store, complete, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(record, "WAIT_SECONDS", 0.02)
+    run, watch = Run(shutil.copytree(complete.folder, tmp_path / "run")), Told()
+    judging = threading.Thread(target=judged, args=(run, store, watch))
+    with run.writing():
+        judging.start()
+        while not any(line.startswith("waits: ") for line in watch.lines):
+            assert judging.is_alive()
+        assert not run.path("evaluation_test.json").exists()
+    judging.join(60)
+    assert run.path("evaluation_test.json").exists()
+
+
+def test_an_evaluation_of_a_run_that_cannot_be_written_gives_its_result(
+    store, complete, tmp_path, monkeypatch
+):
+    run, watch = Run(shutil.copytree(complete.folder, tmp_path / "run")), Told()
+    before = files_of(run.folder)
+
+    def refused(folder, **options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
+
+    monkeypatch.setattr(record, "hold", refused)
+    told = judged(run, store, watch)
+    assert told["result"]["top1"] == (run.results() or {})["test"]["top1"]
+    assert watch.lines[-1] == (
+        f"not kept beside the run: {run.folder}/_logs: cannot be written: read-only file"
+        " system"
+    )
+    assert files_of(run.folder) == before
+    with pytest.raises(WriteError, match="_logs: cannot be written: read-only"):
+        taught(store, tmp_path / "new")

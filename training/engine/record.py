@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import Lease, hold, remove_parts, require_plain_folder
+from pipeline.store import FolderHeld, Lease, hold, remove_parts, require_plain_folder
 
 from ..errors import CheckpointError, DamagedFile, RunError
 from ..run_files import (
@@ -48,6 +49,9 @@ __all__ = [
     "read_json",
     "write_json",
 ]
+
+WAIT_SECONDS = 2.0
+"""Between two looks at a run that another process writes."""
 
 
 def as_json(value: Any) -> Any:
@@ -152,24 +156,47 @@ class Run:
         )
 
     @contextmanager
-    def writing(self, say: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+    def writing(
+        self, say: Callable[[str], None] = lambda text: None, *, wait: bool = False
+    ) -> Iterator[None]:
         """Keep every other process from writing this run.
 
         Args:
-            say: told when it has to be watched whether another one still runs.
+            say: told when this has to wait, or to watch whether another one still runs.
+            wait: where another process writes it, until it does not.
 
         Raises:
             FolderHeld: another process writes it; the line says who, and since when.
+            WriteError: nothing can be written there.
         """
-        logs = self.path(LOGS)
+        with ExitStack() as stack:
+            self._lease = stack.enter_context(self._held(say, wait))
+            stack.callback(setattr, self, "_lease", None)
+            remove_parts(self.folder)
+            yield
+
+    def _held(
+        self, say: Callable[[str], None], wait: bool
+    ) -> AbstractContextManager[Lease]:
+        """A lease that is already taken."""
+        logs, waits = self.path(LOGS), False
         _make(logs)
         require_plain_folder(logs)
-        with hold(self.folder, say=say) as self._lease:
+        while True:
+            stack = ExitStack()
             try:
-                remove_parts(self.folder)
-                yield
-            finally:
-                self._lease = None
+                lease = stack.enter_context(hold(self.folder, say=say))
+            except FolderHeld as error:
+                if not wait:
+                    raise
+                if not waits:
+                    say(f"waits: {error}")
+                waits = True
+                time.sleep(WAIT_SECONDS)
+            except OSError as error:
+                raise not_written(logs, error) from error
+            else:
+                return _left_with(stack, lease)
 
     def require(self) -> None:
         """Check that no other process has taken the run over, where this one writes it.
@@ -284,6 +311,12 @@ class Run:
         if not self.is_run:
             raise RunError(f"{self.folder}: expected a run, but it has no {RECIPE}")
         return read_json(path, {"run": dict, "machine": {"store?": str}})
+
+
+@contextmanager
+def _left_with(stack: ExitStack, lease: Lease) -> Iterator[Lease]:
+    with stack:
+        yield lease
 
 
 def _make(folder: Path) -> None:

@@ -187,7 +187,7 @@ def distill(
         results = run.results()
         if results is not None:
             if scratch and job.machine.processes.first and "scratch" not in results:
-                with run.writing(job.watch.say):
+                with run.writing(job.watch.say, wait=True):
                     run.finish(results | compared(run, scratch))
             return run
         job.watch.say(

@@ -230,10 +230,13 @@ def evaluate(
     )
     scores = scorer(arranged(model, machine.device))
     told |= {"part": part, "result": assessment(scores, classes)}
-    with run.writing(watch.say):
-        path.parent.mkdir(exist_ok=True)
-        scores.save(of_scores)
-        write_json(path, told)
+    try:
+        with run.writing(watch.say, wait=True):
+            path.parent.mkdir(exist_ok=True)
+            scores.save(of_scores)
+            write_json(path, told)
+    except OSError as error:  # the run of somebody else, a full disk: the result stands
+        watch.say(f"not kept beside the run: {error}")
     return told
 
 

@@ -13,7 +13,7 @@ from pipeline.store import FolderHeld, Store
 
 from ..data.known import unknown_told
 from ..data.splits import Parts
-from ..engine import processes
+from ..engine import processes, record
 from ..engine.record import CHECKPOINT, LEARNED_FROM, Run, write_json
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
@@ -25,9 +25,6 @@ from .evaluate import judged, told_videos
 from .follow import follow
 from .job import Job, StoreJob
 from .looking import held_out_look
-
-WAIT_SECONDS = 2.0
-"""Between two looks at a run that another process writes."""
 
 
 @contextmanager
@@ -85,7 +82,7 @@ def _opened(
             if waited_for != str(run.folder):
                 job.watch.say(f"waits until the run is complete: {error}")
             waited_for = str(run.folder)
-            time.sleep(WAIT_SECONDS)
+            time.sleep(record.WAIT_SECONDS)
         else:
             run.begin(what, machine=told)
             return run
