@@ -56,11 +56,11 @@ def test_a_report_of_hostile_names_has_no_markup_of_theirs(tmp_path):
 
 
 def test_markdown_keeps_code_numbers_and_ordinary_names():
-    page = Page(title="a_b <c>")
+    page = Page(title="a_b <c>\n# d\x1b")
     page.text("`holds *x*` if 67.5 [64.1, 70.8] _so_ 日本 [a](b) http://c &amp; !")
     page.table(("row",), [("a|b",), ("odd ` one",), ("`x|y`",)])
     assert markdown(page) == (
-        "# a_b \\<c>\n\n"
+        "# a_b \\<c>\\\\n# d\\\\x1b\n\n"
         "`holds *x*` if 67.5 [64.1, 70.8] \\_so\\_ 日本 [a\\](b) http\\://c \\&amp; !\n\n"
         "| row |\n| --- |\n| a\\|b |\n| odd \\` one |\n| `x\\|y` |\n"
     )
