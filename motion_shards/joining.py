@@ -1,13 +1,15 @@
 """`ray.init` with a time limit, and with signals that are heeded while it waits.
 
 It may wait for ever for a raylet that does not answer, and a signal is not looked at in
-its C++. So it runs in a thread of its own, while the main thread watches; what SIGTERM
-does stays as it was, too, which Ray would replace by an exit without a word.
+its C++. So it runs in a thread of its own, while the main thread watches; and another
+process watches both, as the C++ may hold Python's lock all the while. What SIGTERM does
+stays as it was: Ray would replace it by an exit without a word, and by a crash report.
 """
 
 import atexit
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,11 +17,12 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 
 from motion_shards.address import ClusterError
+from motion_shards.guard import guarded
 
 JOIN_SECONDS = 120.0
 """What joining or starting a cluster may take; time in which this process is paused does
 not count."""
-LEAVE_SECONDS = 10.0
+LEAVE_SECONDS = 5.0
 """How long an interrupted join may take to come to its end, so that it can be undone."""
 _POLL_SECONDS = 0.25
 
@@ -76,14 +79,22 @@ def _watch(
     """Let a thread work until there is an answer, or no hope of one."""
     logger = logging.getLogger("ray._private.worker")
     logger.addFilter(_no_word_of_signals)
+    late = (
+        f"expected to join {where}, got no answer in {seconds:.0f} s: its raylet may be "
+        "stuck; type the command again, or use --ray off"
+    )
+    guard = guarded(
+        seconds=seconds + LEAVE_SECONDS,
+        leave_seconds=2 * LEAVE_SECONDS,
+        line=f"Error: {late}",
+        interrupted=f"interrupted while joining {where}; the same command goes on",
+    )
     try:
-        threading.Thread(target=work, name="ray.init", daemon=True).start()
-        if not _done(answer, seconds):
-            _abandon(shutdown, exit_code=1)
-            raise ClusterError(
-                f"expected to join {where}, got no answer in {seconds:.0f} s: its raylet "
-                "may be stuck; type the command again, or use --ray off"
-            )
+        with guard:
+            threading.Thread(target=work, name="ray.init", daemon=True).start()
+            if not _done(answer, seconds):
+                _abandon(shutdown, exit_code=1)
+                raise ClusterError(late)
     except KeyboardInterrupt:
         if _done(answer, LEAVE_SECONDS):
             shutdown()
@@ -97,9 +108,19 @@ def _watch(
 def _done(answer: Future[object], seconds: float) -> bool:
     """Whether there is an answer in this time; waits for it. Signals get through."""
     for _ in range(max(round(seconds / _POLL_SECONDS), 1)):
-        if wait([answer], _POLL_SECONDS).done:
+        done = wait([answer], _POLL_SECONDS).done
+        _keep_sigterm()
+        if done:
             return True
     return False
+
+
+def _keep_sigterm() -> None:
+    """Handle SIGTERM as before: Ray's C++ puts a crash report in the place of that."""
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGTERM)
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _abandon(shutdown: Callable[..., object], *, exit_code: int) -> None:

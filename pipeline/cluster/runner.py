@@ -9,7 +9,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,9 @@ from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
     AuthenticationError,
-    NodeDiedError,
-    OutOfMemoryError,
+    LocalRayletDiedError,
+    RayError,
     RayTaskError,
-    TaskCancelledError,
-    WorkerCrashedError,
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -51,7 +49,6 @@ PER_SLOT = 2
 """Tasks in flight per place to run one: the next is there when one ends."""
 LOOK_SECONDS = 5.0
 """How often nodes that have joined or left are looked for."""
-LOST = (WorkerCrashedError, NodeDiedError, OutOfMemoryError, TaskCancelledError)
 
 
 @contextmanager
@@ -109,6 +106,18 @@ def run_on_ray(
     Args:
         workers: as many tasks at a time at most; what the cluster has if None.
     """
+    with _told_in_a_line():
+        yield from _run(queue, store, scratch, workers, stall_seconds, watch)
+
+
+def _run(
+    queue: deque[Task],
+    store: Path,
+    scratch: Path | None,
+    workers: int | None,
+    stall_seconds: float,
+    watch: Watcher,
+) -> Iterator[Outcome]:
     board, variables = _board(), of_this_job()
     field = _Field(workers, watch)
     running: dict[ray.ObjectRef, Task] = {}
@@ -140,8 +149,9 @@ def run_on_ray(
             watch.running(row for key, (_, row) in heard.items() if key in keys)
             yield from outcomes
     finally:
-        for ref in running:
-            ray.cancel(ref, force=True)
+        with suppress(RayError):
+            for ref in running:
+                ray.cancel(ref, force=True)
 
 
 def calibrated(task: Task) -> Calibration:
@@ -155,7 +165,7 @@ def calibrated(task: Task) -> Calibration:
     call = cloudpickle.dumps((calibrate, (task,)))
     try:
         return ray.get(remote.options(**asked).remote(of_this_job(), call))
-    except (*LOST, RayTaskError) as error:
+    except RayError as error:
         said = str(error).strip().splitlines()[-1]
         raise ExtractionError(
             f"the calibration failed on the cluster: {said}"
@@ -235,12 +245,35 @@ def _key(task: Task) -> _Key:
 def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:
     try:
         return ray.get(ref)
-    except LOST as error:
-        return Failure(
-            task, "lost", f"its worker is gone ({str(error).splitlines()[0]})"
-        )
     except RayTaskError as error:
+        if isinstance(error.cause, ImportError):
+            return Failure(
+                task,
+                "environment",
+                f"a worker of the cluster lacks what it is to run ({error.cause}): the "
+                "same motion-shards must be installed on all machines",
+            )
         return Failure(task, "error", str(error))
+    except LocalRayletDiedError:
+        raise  # nothing runs without it
+    except RayError as error:
+        return Failure(task, "lost", f"its worker is gone ({_first_line(error)})")
+
+
+@contextmanager
+def _told_in_a_line() -> Iterator[None]:
+    """What Ray raises when it breaks down, as an error of ours."""
+    try:
+        yield
+    except RayError as error:
+        raise ExtractionError(
+            f"Ray has broken down ({_first_line(error)}); the same command goes on from "
+            "what is finished"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _attempt(task: Task, store: Path, scratch: Path | None, board: Any) -> Outcome:

@@ -42,10 +42,10 @@ except KeyboardInterrupt:
 """
 
 
-def stuck(seconds: float) -> subprocess.Popen:
+def stuck(seconds: float, code: str = STUCK) -> subprocess.Popen:
     """A process whose `ray.init` never comes back; returned when it is called."""
     process = subprocess.Popen(
-        [sys.executable, "-c", STUCK.replace("SECONDS)", f"{seconds})")],
+        [sys.executable, "-c", code.replace("SECONDS)", f"{seconds})")],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -137,3 +137,52 @@ def test_an_interrupted_join_that_ends_is_undone(monkeypatch):
     ):
         done.append("inside")
     assert done == ["joined", "shutdown"]
+
+
+HELD = """
+import ctypes, signal, sys
+from motion_shards import joining
+joining.LEAVE_SECONDS = 0.5
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def init():
+    print("waits", flush=True)
+    ctypes.PyDLL(None).sleep(600)  # with Python's lock held, as Ray's C++ does
+
+with joining.joined(init, print, where="the cluster at X", seconds=SECONDS):
+    print("joined")
+"""
+
+
+@pytest.mark.parametrize("sent", [None, signal.SIGINT])
+def test_a_join_that_holds_the_lock_of_python_is_ended_from_outside(sent):
+    process = stuck(seconds=600 if sent else 0.5, code=HELD)
+    began = time.monotonic()
+    if sent:
+        process.send_signal(sent)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL
+    assert time.monotonic() - began < 10
+    assert said.count("\n") == 1
+    begins = "interrupted while joining" if sent else "Error: expected to join"
+    assert said.startswith(f"{begins} the cluster at X")
+
+
+def test_ray_does_not_keep_what_it_has_put_in_the_place_of_sigterm():
+    code = """
+import ctypes, os, signal
+from motion_shards import joining
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+init = lambda: ctypes.CDLL(None).signal(15, 0)  # past Python, as Ray's C++ does
+try:
+    with joining.joined(init, print, where="X"):
+        os.kill(os.getpid(), 15)
+except KeyboardInterrupt:
+    raise SystemExit(130)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == 130

@@ -1,0 +1,108 @@
+"""What Ray raises when workers, actors or a raylet are gone -> what becomes of the run."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+ray = pytest.importorskip("ray")
+from ray import exceptions
+
+from pipeline.cluster import runner
+from pipeline.executors.attempt import Failure
+from pipeline.plan import ShardPlan
+from pipeline.progress import ShardProgress
+from pipeline.retries import ExtractionError, Patience
+from pipeline.task import Task
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:ray")
+TASK = Task(
+    plan=ShardPlan(
+        shard=0,
+        shards=1,
+        modalities=("rgb",),
+        videos=(),
+        settings={},
+        folder="/",
+        fingerprint="",
+    )
+)
+
+
+@pytest.fixture
+def raised(monkeypatch):
+    """Lets Ray raise something for whatever it is asked for."""
+
+    def let(error: BaseException) -> None:
+        def get(ref: object) -> Any:
+            raise error
+
+        monkeypatch.setattr(ray, "get", get)
+
+    return let
+
+
+def task_error(cause: Exception) -> exceptions.RayTaskError:
+    return exceptions.RayTaskError("run", "Traceback\nlast line", cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (
+            exceptions.WorkerCrashedError(),
+            "lost",
+            "its worker is gone (The worker died",
+        ),
+        (
+            exceptions.OutOfMemoryError("full\nmore"),
+            "lost",
+            "its worker is gone (full)",
+        ),
+        (exceptions.RaySystemError("away"), "lost", "its worker is gone (System error"),
+        (task_error(ValueError("x")), "error", "Traceback\nlast line"),
+        (
+            task_error(ModuleNotFoundError("No module named 'h5py'")),
+            "environment",
+            "lacks what it is to run (No module named 'h5py'): the same motion-shards",
+        ),
+    ],
+)
+def test_what_became_of_a_task(error, kind, text, raised):
+    raised(error)
+    outcome = runner._outcome(None, TASK)
+    assert isinstance(outcome, Failure) and outcome.kind == kind
+    assert text in outcome.text
+    assert kind == "error" or "\n" not in outcome.text
+
+
+def test_workers_that_are_killed_again_and_again_end_the_run_with_a_line(raised):
+    raised(exceptions.WorkerCrashedError())
+    patience, task = Patience(), TASK
+    with pytest.raises(ExtractionError) as ended:
+        for _ in range(3):
+            task = patience.again(runner._outcome(None, task))
+    assert str(ended.value).startswith("shard 0 failed 3 times, at last: its worker is")
+    assert "\n" not in str(ended.value)
+
+
+def test_a_raylet_that_died_ends_the_run_with_a_line(raised):
+    raised(exceptions.LocalRayletDiedError())
+    with pytest.raises(ExtractionError) as ended, runner._told_in_a_line():
+        runner._outcome(None, TASK)
+    line = str(ended.value)
+    assert line.startswith("Ray has broken down (The task's local raylet died")
+    assert line.endswith("the same command goes on from what is finished")
+    assert "\n" not in line
+
+
+def test_a_board_that_is_started_again_is_empty_meanwhile(raised, monkeypatch):
+    board: Any = SimpleNamespace(read=SimpleNamespace(remote=lambda: None))
+    for error in (
+        exceptions.ActorDiedError(),
+        exceptions.ActorUnavailableError("away", None),
+    ):
+        raised(error)
+        assert runner._read(board) == {}
+    monkeypatch.setattr(ray, "get", lambda ref: {(0, ("rgb",), 1): (0, 2, 48, 1000)})
+    assert runner._read(board) == {(0, ("rgb",), 1): ShardProgress(0, 2, 48, 1000)}
