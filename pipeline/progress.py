@@ -18,6 +18,7 @@ from pipeline.store import printable
 
 LINE_SECONDS, LATER_LINE_SECONDS = 10.0, 60.0
 """Between two lines of a log, in the first minutes and later."""
+STARTING = "starting (and compiling, the first time on this machine)"
 TELLING_SECONDS, TELLING_SHARE = 5.0, 0.02
 """From here on one can say when the work will be over."""
 
@@ -76,6 +77,10 @@ class Pace:
     def seconds(self) -> float:
         """Since it began."""
         return now() - self._began
+
+    def begin(self) -> None:
+        """The work begins now; what came before was preparation."""
+        self._began = now()
 
     def reach(self, done: int) -> None:
         """So many steps are done; fewer than before (one is tried again) do not count."""
@@ -137,11 +142,15 @@ class _Counts:
     def _reach(self) -> None:
         """What is on its way may be tried again: nothing is shown until it is ahead."""
         all_of_it = _sum([self._done, self._moving])
+        if all_of_it.frames == self._shown.frames == 0:
+            self.pace.begin()
         self._shown = ShardProgress(*map(max, self._shown, all_of_it))
         self.pace.reach(all_of_it.videos)
 
     def text(self) -> str:
         frames, stored = self._shown.frames, self._shown.stored_bytes / 1e9
+        if not frames:
+            return STARTING
         rate = frames / max(self.pace.seconds, 1e-3)
         said = f"{frames:,} frames, {rate:,.0f} frames/s, {stored:.2f} GB"
         return ", ".join(filter(None, (said, self.pace.left())))

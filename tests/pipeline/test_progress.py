@@ -87,6 +87,21 @@ def test_a_shard_that_is_tried_again_does_not_turn_the_count_back(clock):
     assert stream.getvalue().splitlines()[2].startswith("6 of 12 videos (50%), 600 fr")
 
 
+def test_preparation_does_not_count_as_work(clock):
+    stream = io.StringIO()
+    lines = Lines(stream)
+    lines.start(videos=12)
+    for _ in range(20):
+        clock.now += 10
+        lines.running([ShardProgress(0, 0, 0, 0), ShardProgress(1, 0, 0, 0)])
+    assert "0 of 12 videos (0%), starting" in stream.getvalue()
+    clock.now += 100
+    lines.running([ShardProgress(0, 3, 300, 0)])
+    last = stream.getvalue().splitlines()[-1]
+    assert "3 of 12" in last and "3 frames/s" in last
+    assert "about 5 minutes left" in last
+
+
 def test_what_was_just_published_is_not_counted_twice(clock):
     stream = io.StringIO()
     lines = Lines(stream)
