@@ -12,8 +12,10 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
+from motion_shards import packages
 from pipeline import machine
 from pipeline.executors import gpus
 from pipeline.machine import Check
@@ -67,6 +69,7 @@ def doctor() -> Report:
     return Report(
         (
             _python(),
+            *_names(),
             *requirements(),
             *_opencv(),
             *_pyav(),
@@ -93,6 +96,24 @@ def _printable(text: str) -> str:
     except ImportError:
         return repr(text)[1:-1]
     return printable(text)
+
+
+def _names() -> Iterator[Check]:
+    """Files of the user's that are taken for our packages: by `python -m` and notebooks in
+    this folder, or by everything, where they lie on PYTHONPATH."""
+    for name in packages.NAMES:
+        shadows = [packages.shadow(name)]
+        shadows += [
+            path.absolute()
+            for path in (Path(f"{name}.py"), Path(name, "__init__.py"))
+            if path.is_file() and not path.absolute().is_relative_to(packages.ROOT)
+        ]
+        if found := next(filter(None, shadows), None):
+            said = (
+                f"{found} is taken for our package {name} where its folder comes first"
+            )
+            remedy = "rename it, or work in another folder and leave it off PYTHONPATH"
+            yield Check("names", "warning", said, remedy)
 
 
 def _load(name: str) -> ModuleType | str:

@@ -304,3 +304,14 @@ def test_a_token_that_others_can_read_is_a_warning_with_the_line_that_mends_it(
     subprocess.run(check.remedy, shell=True, check=True)
     (check,) = machine.token_file()
     assert check.state == "ok"
+
+
+@pytest.mark.parametrize("file", ["pipeline.py", "training/__init__.py"])
+def test_a_file_with_the_name_of_our_package_is_a_warning(file, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert not list(doctor._names())
+    theirs = tmp_path / file
+    theirs.parent.mkdir(exist_ok=True)
+    theirs.write_text("")
+    (check,) = doctor._names()
+    assert check.state == "warning" and check.found.startswith(f"{theirs} is taken for")
