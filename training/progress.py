@@ -29,6 +29,12 @@ def duration_text(seconds: float) -> str:
     return f"{count} {unit}{'s' * (count != '1')}"
 
 
+def about_text(seconds: float) -> str:
+    """The same of an estimate: about 12 minutes, or less than a minute."""
+    text = duration_text(seconds)
+    return text if text.startswith("less") else f"about {text}"
+
+
 class Remaining:
     """What is left of a stretch of work, from what the part since its begin has taken."""
 
@@ -45,7 +51,7 @@ class Remaining:
         if not self._first < done < self._total:
             return ""
         each = self.seconds / (done - self._first)
-        return f"about {duration_text(each * (self._total - done))} left"
+        return f"{about_text(each * (self._total - done))} left"
 
 
 class Watch(Protocol):

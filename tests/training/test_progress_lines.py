@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 
 from training import progress
-from training.progress import Bars, Lines, Remaining, duration_text
+from training.progress import Bars, Lines, Remaining, about_text, duration_text
 
 
 class Clock:
@@ -70,6 +70,8 @@ def test_nothing_is_guessed_before_the_first_step():
 )
 def test_durations_are_words(seconds, text):
     assert duration_text(seconds) == text
+    about = text if text.startswith("less") else f"about {text}"
+    assert about_text(seconds) == about
 
 
 def test_bars_go_and_what_was_said_stays():

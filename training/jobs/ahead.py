@@ -11,7 +11,7 @@ from pipeline.store import Store
 from ..data.dataset import ClipConfig
 from ..models.backbones import CHANNELS, BackboneConfig, build_backbone
 from ..models.cost import cost
-from ..progress import duration_text
+from ..progress import about_text
 from .course import Course
 from .machine import Machine, arranged
 
@@ -66,7 +66,7 @@ def hours_told(
     seconds *= per_clip / (3 * each[0])
     total = seconds * clips * course.epochs / machine.processes.world_size
     return (
-        f"about {duration_text(total)} on this machine: {course.epochs} epochs of"
+        f"{about_text(total)} on this machine: {course.epochs} epochs of"
         f" {clips:,} clips, each {per_clip / 1e9:.1f} G multiply-adds and {seconds:.2g} s;"
         " reading and looking at held-out videos come on top"
     )

@@ -11,7 +11,7 @@ from ..engine.record import CROPS, SCORES, Run, read_json, write_json
 from ..errors import Interrupted, RunError
 from ..jobs.evaluate import evaluate
 from ..jobs.machine import Machine, chosen_machine
-from ..progress import Watch, duration_text
+from ..progress import Watch, about_text, duration_text
 from ..recipes import recipe
 from ..report.files import write_report
 from ..run_files import REPRODUCTION, TOLD
@@ -232,7 +232,7 @@ def _progress(
     left = remaining_seconds(keys, told["runs"], told["seconds"], jobs)
     if left is None:
         return line
-    return f"{line}; about {duration_text(left)} left, {duration_text(elapsed)} so far"
+    return f"{line}; {about_text(left)} left, {duration_text(elapsed)} so far"
 
 
 def remaining_seconds(
