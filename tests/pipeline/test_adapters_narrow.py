@@ -286,3 +286,12 @@ def test_the_usual_places_of_a_named_data_set_have_its_name(tmp_path, monkeypatc
     found = load("folder", called="mine")
     assert (found.name, found.folder) == ("mine", tmp_path / "videos" / "mine")
     assert found.splits == {"1": "lists"}
+
+
+def test_what_cannot_be_read_belongs_to_the_chosen_classes_or_to_none(uneven):
+    lost = {"a/1.mp4": "gone", "b/": "forbidden", "c/x.mp4": "gone", "d.mp4": "gone"}
+    whole = dataset(list(uneven.videos), unusable=lost)
+    assert set(kept_classes(whole, ["a"]).unusable) == {"a/1.mp4", "d.mp4"}
+    assert set(kept_classes(whole, ["b", "c"]).unusable) == {"b/", "c/x.mp4", "d.mp4"}
+    assert limited(whole, 99).unusable == lost
+    assert limited(whole, 5).unusable == {}, "a part was asked for, and it is whole"

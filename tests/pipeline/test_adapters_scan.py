@@ -299,3 +299,31 @@ def test_names_of_rarer_containers_are_those_of_videos(tmp_path):
     names = [f"a{suffix}" for suffix in (".dv", ".mjpg", ".nut", ".swf", ".wtv")]
     put(tmp_path, *names)
     assert [file.path for file in scan(tmp_path).files] == names
+
+
+def test_what_cannot_be_read_is_named_as_seen_from_the_folder_of_classes(tmp_path):
+    put(tmp_path, "data/jump/a.mp4", "data/run/b.mp4")
+    (tmp_path / "data" / "run" / "gone.mp4").symlink_to(tmp_path / "nothing")
+    dataset = load("folder", videos=tmp_path)
+    assert dataset.folder == tmp_path / "data"
+    assert dataset.unusable == {"run/gone.mp4": "a link that leads nowhere"}
+
+
+@pytest.mark.parametrize("adapter", ["ucf101", "list"])
+def test_of_what_cannot_be_read_only_listed_videos_are_lost(
+    tmp_path, forbidden, adapter
+):
+    folder = put(tmp_path / "videos", "YoYo/v_YoYo_g01_c01.avi", "Archery/x.avi")
+    for name in ("YoYo/v_YoYo_g02_c01.mp4", "YoYo/stranger.avi"):
+        (folder / name).symlink_to(tmp_path / "nothing")
+    forbidden.add("Archery")
+    put(tmp_path, "l/classInd.txt", content=b"1 Archery\n2 YoYo\n")
+    names = ("YoYo/v_YoYo_g01_c01", "YoYo/v_YoYo_g02_c01", "Archery/v_Archery_g01_c01")
+    text = "".join(f"{name}.avi {1 + (name[0] == 'Y')}\n" for name in names)
+    put(tmp_path, "l/trainlist01.txt", content=text.encode())
+    dataset = load(adapter, videos=folder, splits=tmp_path / "l")
+    assert len(dataset.videos) == 1
+    assert set(dataset.unusable) == {"Archery/", "YoYo/v_YoYo_g02_c01.mp4"}
+    text = text.splitlines(keepends=True)[0]
+    put(tmp_path, "l/trainlist01.txt", content=text.encode())
+    assert load(adapter, videos=folder, splits=tmp_path / "l").unusable == {}

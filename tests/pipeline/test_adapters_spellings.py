@@ -331,6 +331,29 @@ def test_a_listed_video_that_is_missing_is_none_of_another_listed_folder(
     assert "run/001" in missing
 
 
+def test_a_listed_video_of_a_missing_folder_is_none_of_another_listed_one(tmp_path):
+    folder = drawn(tmp_path / "videos", "jump/001.mp4", "jump/2.mp4")
+    source = write(tmp_path / "l.txt", "jump/2 0\nrun/001 1\njump/3 0\n")
+    assert labels(load("list", videos=folder, splits=source)) == {"jump/2.mp4": "jump"}
+
+
+@pytest.mark.parametrize(
+    ("names", "text", "said"),
+    [
+        (["t.mov.mp4", "t.mp4"], "t.mov 0\n", {"t.mov.mp4": "0"}),
+        (["1 b.mp4", "b.mp4"], "1 b.mp4\n", {"1 b.mp4": ""}),
+        (["jump/a.mp4"], "0 old/jump/a.mp4\n", {"jump/a.mp4": "jump"}),
+        (["jump/a 1.mp4", "jump/b.mp4"], "jump/a 1\n", {"jump/a 1.mp4": "jump"}),
+    ],
+)
+def test_of_two_readings_the_one_that_fits_the_files_better_is_meant(
+    tmp_path, names, text, said
+):
+    folder = drawn(tmp_path / "videos", *names)
+    dataset = load("list", videos=folder, splits=write(tmp_path / "l.txt", text))
+    assert labels(dataset) == said
+
+
 def test_a_listed_video_that_is_missing_is_none_of_an_unlisted_folder(tmp_path):
     folder = drawn(tmp_path / "videos", "jump/001.mp4", "run/2.mp4", "walk/3.mp4")
     source = write(tmp_path / "l.txt", "run/001 1\nrun/2 1\ngo/3 2\n")
