@@ -342,7 +342,11 @@ def test_a_listed_video_of_a_missing_folder_is_none_of_another_listed_one(tmp_pa
     [
         (["t.mov.mp4", "t.mp4"], "t.mov 0\n", {"t.mov.mp4": "0"}),
         (["1 b.mp4", "b.mp4"], "1 b.mp4\n", {"1 b.mp4": ""}),
-        (["jump/a.mp4"], "0 old/jump/a.mp4\n", {"jump/a.mp4": "jump"}),
+        (
+            ["jump/a.mp4", "jump/b.mp4"],
+            "0 old/jump/a.mp4\n-1 old/jump/b.mp4\n",
+            {"jump/a.mp4": "jump", "jump/b.mp4": ""},
+        ),
         (["jump/a 1.mp4", "jump/b.mp4"], "jump/a 1\n", {"jump/a 1.mp4": "jump"}),
     ],
 )
