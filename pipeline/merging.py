@@ -192,17 +192,17 @@ class _Merging:
         )
 
     def _commits(self, shard: int) -> list[Commit]:
-        damages: list[str] = []
+        damages: dict[str, str] = {}
         found = read_commits(
-            self._store, shard, self._plan.fingerprint, damaged=damages.append
+            self._store, shard, self._plan.fingerprint, damaged=damages.__setitem__
         )
         commits = []
         for modality in self._complete:
             if modality not in found:
-                reason = damages[0] if damages else "it is of another store"
+                reason = damages.get(modality, "it is missing, or of another store")
                 raise LayoutError(
-                    f"{self._store / commit_file(modality, shard)}: expected the commit "
-                    f"of this shard, got none ({reason}): extract {modality} again"
+                    f"shard {shard} of {modality} has no commit: extract {modality} again "
+                    f"({self._store / commit_file(modality, shard)}: {reason})"
                 )
             commit = found[modality]
             if not intact(commit.record, self._store, hashed=False):

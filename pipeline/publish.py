@@ -147,19 +147,20 @@ def read_commits(
     shard: int,
     fingerprint: str,
     *,
-    damaged: Callable[[str], None] = lambda reason: None,
+    damaged: Callable[[str, str], None] = lambda modality, reason: None,
 ) -> dict[str, Commit]:
     """The commits of a shard by modality, if they are of this plan.
 
     Args:
-        damaged: told of commits that cannot be read; they are as good as missing.
+        damaged: told modality and reason of commits that cannot be read; they are as
+            good as missing.
     """
     found = {}
     for modality in MODALITIES:
         try:
             commit = read_commit(store, modality, shard)
         except LayoutError as error:
-            damaged(str(error))
+            damaged(modality, str(error))
             continue
         if commit is not None and commit.fingerprint == fingerprint:
             found[modality] = commit

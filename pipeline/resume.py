@@ -274,10 +274,15 @@ def missing_tasks(
     Raises:
         PlanError: a folder is where a file must go.
     """
+
+    def tell(modality: str, reason: str) -> None:
+        if modality in modalities:
+            say(reason)
+
     suspects = _suspects(out)
     tasks = []
     for shard in range(plan.shards):
-        commits = read_commits(out, shard, plan.fingerprint, damaged=say)
+        commits = read_commits(out, shard, plan.fingerprint, damaged=tell)
         planned = plan.shard_plan(shard, modalities, folder=folder)
         if before is not None and before.fingerprint != plan.fingerprint:
             commits = read_commits(out, shard, before.fingerprint) | commits

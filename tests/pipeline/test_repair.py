@@ -358,3 +358,14 @@ def test_a_store_that_cannot_be_written_says_what_is_missing(folder, store, read
         ExtractionError, match="cannot be written, and 3 shards are mis"
     ):
         extract(data_set(folder), grown, out=store, execution=HERE)
+
+
+def test_damage_of_a_modality_that_is_not_asked_for_is_told(folder, finished, store):
+    (store / COMMIT).write_bytes(b"")
+    told = Told()
+    rgb = SETTINGS.record(["rgb"])
+    with pytest.raises(LayoutError, match="shard 1 of mv has no commit: extract mv ag"):
+        extract(data_set(folder), rgb, out=store, execution=HERE, watch=told)
+    assert not told.lines
+    extract(data_set(folder), RGB_MV, out=store, execution=HERE)
+    assert store_bytes(store) == store_bytes(finished)
