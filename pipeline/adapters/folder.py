@@ -86,6 +86,11 @@ def missing_from_lists(listing: Listing) -> tuple[Finding, ...]:
     return Finding.of("missing", text, listing.missing)
 
 
+def named_group(file: File) -> str:
+    """The scene in a name like UCF101's, else nothing."""
+    return group(file.stem) if NAME.fullmatch(file.stem) else ""
+
+
 def unlabelled_in_lists(rows: Iterable[Row]) -> tuple[Finding, ...]:
     """Videos to which lists give no label: an empty one, or -1."""
     names = [row.file.path for row in rows if not row.class_names]
@@ -136,12 +141,11 @@ def _row(file: File, listing: Listing) -> Row:
             f"{file.path}: lies in the folder of class {place!r}, but the lists say"
             f" {', '.join(map(repr, listed))}"
         )
-    own_group = group(file.stem) if NAME.fullmatch(file.stem) else ""
     return Row(
         file=file,
         class_names=listed or ((place,) if place else ()),
         splits=said.splits if said else {},
-        group=(said.group if said else "") or own_group,
+        group=(said.group if said else "") or named_group(file),
     )
 
 

@@ -11,6 +11,7 @@ from .errors import DatasetError, DatasetNotFound
 from .folder import (
     lists_read,
     missing_from_lists,
+    named_group,
     unlabelled_in_lists,
     validation_lists,
 )
@@ -51,7 +52,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
             file=said.match.file,
             class_names=said.class_names,
             splits=said.splits,
-            group=said.group,
+            group=said.group or named_group(said.match.file),
         )
         for said in listing.videos.values()
     ]

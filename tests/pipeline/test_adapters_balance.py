@@ -63,13 +63,14 @@ def test_groups_on_both_sides_of_a_split_are_told(scenes, tmp_path, adapter):
     assert "torn: groups on both sides of split 1: 4" in report.text(dataset)
 
 
-def test_groups_of_names_are_known_without_a_column(scenes, tmp_path):
+@pytest.mark.parametrize("adapter", ["folder", "list"])
+def test_groups_of_names_are_known_without_a_column(scenes, tmp_path, adapter):
     lines = ["path,split"]
     for path in sorted(scenes.rglob("*.mp4")):
         part = "train" if path.stem.endswith("1") else "test"
         lines.append(f"{path.relative_to(scenes).as_posix()},{part}")
     (tmp_path / "l.csv").write_text("\n".join(lines))
-    dataset = load("folder", videos=scenes, splits=tmp_path / "l.csv")
+    dataset = load(adapter, videos=scenes, splits=tmp_path / "l.csv")
     assert [text for text, _ in found(dataset, "torn")] == [
         "groups on both sides of split 1: 4"
     ]
