@@ -31,7 +31,7 @@ from training.progress import Silent
 from training.report.files import report_of
 from training.report.read import judged_run
 from training.report.text import results_text
-from training.run_files import read_json
+from training.run_files import COUNT, SHARE, read_json
 from training.scores import Scores
 from training.sealed import seal
 
@@ -350,3 +350,47 @@ def test_a_run_whose_json_is_deep_or_empty_is_told_by_every_command(store, run):
             ):
                 assert refused_or_read(read), (name, text[:9])
         run.path(name).write_bytes(kept)
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ({"top1": {"mean": 1.5}}, "top1.mean: expected a number from 0 to 1, got 1.5"),
+        (
+            {"top1": {"mean": -0.1}},
+            "top1.mean: expected a number from 0 to 1, got -0.1",
+        ),
+        ({"top1": {"mean": float("nan")}}, "number from 0 to 1, got nan"),
+        ({"top1": {"mean": True}}, "number from 0 to 1, got true"),
+        ({"top1": {}}, "top1: expected mean in it, but it is missing"),
+        ({"names": ["a", 3]}, r"names\[1\]: expected a text, got 3"),
+        ({"names": {}}, "names: expected a list, got an object"),
+        ({"count": 2.0}, "count: expected a whole number from 0 to .*, got 2.0"),
+        ({"of": {"a": {"b": -1}}}, "of.a: expected null or a text, got an object"),
+        ([], "expected an object, got a list"),
+    ],
+)
+def test_what_is_wrong_in_json_is_named_with_its_place(tmp_path, value, line):
+    shape = {
+        "top1?": {"mean": SHARE},
+        "names?": [str],
+        "count?": COUNT,
+        "of?": {str: (None, str)},
+    }
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(value))
+    with pytest.raises(RunError, match=f"results.json: .*{line}"):
+        read_json(path, shape)
+    path.write_text('{"top1": {"mean": 1}, "names": [], "count": 0, "of": {"a": null}}')
+    read_json(path, shape)
+
+
+@pytest.mark.parametrize(("levels", "fits"), [(64, True), (65, False), (900, False)])
+def test_json_has_at_most_so_many_levels(tmp_path, levels, fits):
+    path = tmp_path / "recipe.json"
+    path.write_text("[" * levels + "]" * levels)
+    if fits:
+        read_json(path)
+        return
+    with pytest.raises(RunError, match="recipe.json: expected at most 64 levels"):
+        read_json(path)
