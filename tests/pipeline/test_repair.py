@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_videos import RGB_MV, SETTINGS, data_set, store_bytes
 
+from pipeline import merging
 from pipeline.execution import Execution
 from pipeline.extraction import extract
 from pipeline.merging import merge
@@ -369,3 +371,28 @@ def test_damage_of_a_modality_that_is_not_asked_for_is_told(folder, finished, st
     assert not told.lines
     extract(data_set(folder), RGB_MV, out=store, execution=HERE)
     assert store_bytes(store) == store_bytes(finished)
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_killed_between_index_and_manifest_a_store_stays_readable(
+    written, folder, finished, tmp_path, monkeypatch
+):
+    out = tmp_path / "grown"
+    extract(data_set(folder), SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    before = (out / "index.jsonl").read_bytes()
+    calls = iter(range(written))
+
+    def stops(*given: Any) -> None:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        write_sealed(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(merging, "write_sealed", stops)
+        extract(data_set(folder), SETTINGS.record(["mv"]), out=out, execution=HERE)
+    assert ((out / "index.jsonl").read_bytes() == before) == (written == 0)
+    opened = Store(out)
+    assert opened.modalities == ("rgb",) and len(opened.videos()) == 12
+    assert opened.read("left/v000", "rgb").shape[0] == 6
+    extract(data_set(folder), RGB_MV, out=out, execution=HERE)
+    assert store_bytes(out) == store_bytes(finished)
