@@ -2,10 +2,11 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from pipeline.extract.errors import Unavailable
 from pipeline.extract.video import Block
@@ -37,7 +38,7 @@ def read_source(path: Path, video: PlannedVideo) -> Source:
     from xxhash import xxh3_128
 
     state, size = xxh3_128(), 0
-    with _reading(path, unnamed=True), path.open("rb") as file:
+    with _reading(path, unnamed=True), _opened(path) as file:
         stamp = _stamp(os.fstat(file.fileno()))
         while block := file.read(HASH_BLOCK):
             state.update(block)
@@ -81,10 +82,10 @@ def stamps(folder: Path, videos: Iterable[PlannedVideo]) -> dict[str, tuple[int,
 def available(folder: Path, video: PlannedVideo) -> bool:
     """Whether a video's file seems to be there as planned, and may be read."""
     try:
-        with (folder / video.path).open("rb") as file:
+        with _opened(folder / video.path) as file:
             file.read(1)
             return os.fstat(file.fileno()).st_size == video.size_bytes
-    except OSError:
+    except (OSError, Unavailable):
         return False
 
 
@@ -97,6 +98,7 @@ def open_source(path: Path, *, open_video: OpenVideo) -> Iterator[Opened]:
     """
     with ExitStack() as stack:
         with _reading(path, unnamed=False):
+            _require_file(path)
             opened = stack.enter_context(open_video(path))
         yield _Watched(path, opened)
 
@@ -116,6 +118,18 @@ class _Watched:
             if block is None:
                 return
             yield block
+
+
+def _opened(path: Path) -> IO[bytes]:
+    _require_file(path)
+    return path.open("rb")
+
+
+def _require_file(path: Path) -> None:
+    """Opening a pipe would wait for whoever writes it."""
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder the system tells
+        raise Unavailable("expected a readable file, got a pipe or a device")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Files that are away for now: never quarantined, taken up again, the same store at last."""
 
 import errno
+import os
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -20,11 +21,11 @@ from pipeline.execution import Execution
 from pipeline.extract.errors import DecodeError, Unavailable
 from pipeline.extraction import dry_run, extract
 from pipeline.isolate import IsolatedVideos
-from pipeline.plan import PlanError
+from pipeline.plan import PlanError, PlannedVideo
 from pipeline.plan_file import read_plan
 from pipeline.publish import read_commits
 from pipeline.retries import ExtractionError
-from pipeline.sources import open_source
+from pipeline.sources import available, open_source, read_source
 from pipeline.store import Store
 from pipeline.store.files import read_manifest
 from pipeline.upkeep import info, status, verify
@@ -88,6 +89,25 @@ def test_what_the_system_says_of_one_file_is_not_held_against_the_video(
     assert read_manifest(out).unavailable == {}
 
 
+@pytest.mark.parametrize("what", ["folder", "pipe"])
+def test_what_is_no_file_any_more_is_unavailable(what, tmp_path):
+    (os.mkfifo if what == "pipe" else Path.mkdir)(tmp_path / "x.mp4")
+    planned = PlannedVideo("x", "x.mp4", 4)
+    with pytest.raises(Unavailable, match="expected a readable file"):
+        read_source(tmp_path / "x.mp4", planned)
+    assert not available(tmp_path, planned)
+
+
+def test_a_pipe_is_not_opened_ahead(tmp_path):
+    os.mkfifo(tmp_path / "x.mp4")
+    decoder = partial(away_for, victim="nobody", error=5)
+    with (
+        pytest.raises(Unavailable, match="got a pipe"),
+        open_source(tmp_path / "x.mp4", open_video=decoder),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
 def test_what_the_process_lacks_ends_the_run(code, folder, tmp_path):
     decoder = partial(away_for, victim="v003", error=code)
@@ -97,6 +117,7 @@ def test_what_the_process_lacks_ends_the_run(code, folder, tmp_path):
 
 
 def test_an_isolated_video_that_is_away_is_unavailable_too(tmp_path):
+    (tmp_path / "a.mp4").touch()
     decoder = partial(open_source, open_video=partial(away_for, victim="a", error=5))
     with (
         IsolatedVideos(decoder, hang_seconds=60) as child,
