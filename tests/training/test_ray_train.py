@@ -26,6 +26,19 @@ def test_without_its_packages_the_message_says_what_to_install(monkeypatch):
         ray_train.run(print, workers=2)
 
 
+def test_a_dead_address_or_none_at_all_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(ray_train, "_require_installed", lambda: None)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(MachineError, match="expected a Ray cluster: none runs here"):
+        ray_train.run(print, workers=2)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(MachineError, match="RAY_ADDRESS: expected a Ray cluster at"):
+        ray_train.run(print, workers=2)
+    with pytest.raises(MachineError, match="--ray: expected a Ray cluster at 127.0.0"):
+        ray_train.run(print, workers=2, address="127.0.0.1:2")
+
+
 def test_of_failed_workers_the_first_one_tells_why():
     class Failed(Exception):
         worker_failures = {  # noqa: RUF012
