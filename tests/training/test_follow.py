@@ -37,16 +37,7 @@ OPTIM = OptimConfig(
     gradient_clip=10.0,
     accumulate=2,
 )
-
-
-class Weighed(Course):
-    """A course whose losses have weights of their own, as a distillation's have."""
-
-    def weighed(self) -> tuple[str, ...]:
-        return ("match", "soft")
-
-
-COURSE = Weighed(
+COURSE = Course(
     clip=tiny.CLIP,
     optim=OPTIM,
     epochs=2,
@@ -269,8 +260,9 @@ def test_the_scale_of_float16_goes_on(store, tmp_path):
     assert equal(expected, final(followed(store, tmp_path / "run", adapted, **options)))
 
 
-def test_balance_needs_a_place_and_a_loss_that_is_there():
+def test_balance_needs_a_place_and_a_loss_that_is_there(store, tmp_path):
     with pytest.raises(RecipeError, match="gradients_at, a module where"):
         replace(COURSE, gradients_at=None)
-    with pytest.raises(RecipeError, match="of the recipe .match, soft., got dc"):
-        replace(COURSE, balance={"dc": 0.5})
+    course = replace(COURSE, balance={"dc": 0.5})
+    with pytest.raises(RecipeError, match="among labels, match, soft .* got dc"):
+        followed(store, tmp_path / "run", adapted, course=course)
