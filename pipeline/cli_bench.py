@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from .options import MODALITIES, CommaList, Commands, ExistingFolder
+from motion_shards.console import Commands
+
+from .options import MODALITIES, CommaList, ExistingFolder
 
 
 @click.group(cls=Commands)

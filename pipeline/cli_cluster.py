@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from .options import Commands, ExistingFile
+from motion_shards.console import Commands
+
+from .options import ExistingFile
 
 _address = click.option(
     "--address",

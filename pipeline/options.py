@@ -1,13 +1,12 @@
 """What the commands of `pipeline` share: option types, groups of options, one-line errors."""
 
-import io
-import sys
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
+
+from motion_shards.console import Console, on_one_line
 
 from .interruption import EXIT_CODE, as_ctrl_c
 
@@ -22,38 +21,11 @@ ExistingFile = click.Path(exists=True, dir_okay=False, path_type=Path)
 AnyPath = click.Path(path_type=Path)
 
 
-class Commands(click.Group):
-    """A group of commands: `-h` is help, and a command that is not there has neighbours."""
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        more.setdefault("context_settings", {})
-        more["context_settings"].setdefault("help_option_names", ["-h", "--help"])
-        super().__init__(*args, **more)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            close = get_close_matches(args[0], self.list_commands(ctx), n=3)
-            if not close or "id you mean" in error.message:
-                raise
-            said = f"{error.message} Did you mean {' or '.join(close)}?"
-            raise click.UsageError(said, ctx) from error
-
-
-class Cli(Commands):
+class Cli(Console):
     """Shows our own errors as one line. Bugs keep their traceback.
 
     Ctrl-C, SIGTERM and SIGHUP end a command with a line and exit code 130.
     """
-
-    def main(self, *args: Any, **more: Any) -> Any:
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # characters it lacks: escapes
-                stream.reconfigure(errors="backslashreplace")
-        return super().main(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -68,7 +40,7 @@ class Cli(Commands):
                 click.echo(printable(str(stopped) or "interrupted"), err=True)
             raise click.exceptions.Exit(EXIT_CODE) from None
         except click.ClickException as error:
-            raise _on_one_line(error) from error
+            raise on_one_line(error) from error
         except Exception as error:
             from pipeline.store import printable, printable_lines
 
@@ -81,19 +53,6 @@ class Cli(Commands):
             for note in getattr(error, "__notes__", ()):
                 click.echo(printable_lines(note), err=True)
             raise click.ClickException(printable(line)) from error
-
-
-def _on_one_line(error: click.ClickException) -> click.ClickException:
-    """The same error, with no line ends or escapes of what was typed."""
-    from pipeline.store import printable
-
-    told = error.format_message()
-    if isinstance(error, click.UsageError):
-        own_lines = error.ctx is not None and told == error.ctx.get_help()
-        if own_lines or isinstance(error, click.MissingParameter):
-            return error
-        return click.UsageError(printable(told), error.ctx)
-    return click.ClickException(printable(told))
 
 
 def _our_errors() -> tuple[type[BaseException], ...]:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = """
 motion_shards.private motion_shards.packages motion_shards.variables motion_shards.address motion_shards.remote motion_shards.guard motion_shards.joining motion_shards.entry
 pipeline.store
+motion_shards.console
 pipeline.adapters pipeline.flow
 pipeline.extract
 pipeline.killed pipeline.progress pipeline.plan pipeline.plan_file pipeline.replanning pipeline.isolate pipeline.task pipeline.solvers pipeline.ahead pipeline.sources pipeline.stages pipeline.batched pipeline.build pipeline.publish pipeline.merging

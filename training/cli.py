@@ -1,6 +1,5 @@
 """The `training` command."""
 
-import io
 import json
 import shlex
 import sys
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from motion_shards.console import Console, on_one_line
 
 from . import cli_runs, cli_systems
 from .catalogue import check_name, recipe_lines
@@ -30,14 +31,8 @@ from .showing import show_runs
 INTERRUPTED = 130
 
 
-class Cli(click.Group):
+class Cli(Console):
     """Shows our own errors as one line. Bugs keep their traceback."""
-
-    def main(self, *args: Any, **more: Any) -> Any:
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # characters it lacks: escapes
-                stream.reconfigure(errors="backslashreplace")
-        return super().main(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -46,7 +41,7 @@ class Cli(click.Group):
             raise
         except click.ClickException as error:
             let_the_first_say(error)
-            raise _on_one_line(error) from error
+            raise on_one_line(error) from error
         except (Interrupted, KeyboardInterrupt) as stopped:
             from pipeline.store import printable
 
@@ -64,19 +59,6 @@ class Cli(click.Group):
             raise click.ClickException(whose + printable(error)) from error
 
 
-def _on_one_line(error: click.ClickException) -> click.ClickException:
-    """The same error, with no line ends or escapes of what was typed."""
-    from pipeline.store import printable
-
-    told = error.format_message()
-    if isinstance(error, click.UsageError):
-        own_lines = error.ctx is not None and told == error.ctx.get_help()
-        if own_lines or isinstance(error, click.MissingParameter):
-            return error
-        return click.UsageError(printable(told), error.ctx)
-    return click.ClickException(printable(told))
-
-
 def _our_errors() -> tuple[type[Exception], ...]:
     """Asked for only when something was raised: the store's take numpy and h5py along."""
     from pipeline.store import StoreError
@@ -84,7 +66,7 @@ def _our_errors() -> tuple[type[Exception], ...]:
     return TrainingError, StoreError, OSError
 
 
-@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Cli)
 @click.version_option(package_name="motion-shards")
 def main() -> None:
     """Train action recognition on a store, and teach students by optical flow."""
