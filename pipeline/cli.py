@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from motion_shards.finite import FiniteRange
+
 from .cli_bench import bench
 from .cli_cluster import cluster, jobs, logs, stop, submit
 from .cli_store import info, preview, status, verify
@@ -78,7 +80,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 )
 @click.option(
     "--fps",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, 1000, min_open=True),
     help="Frames per second to store. [default: every frame]",
 )
 @click.option(
@@ -137,7 +139,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 @click.option("--scratch", type=ExistingFolder, help="Local disk for half-done shards.")
 @click.option(
     "--hang-seconds",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     default=60.0,
     show_default=True,
     help="A video without a new frame for so long is given up.",

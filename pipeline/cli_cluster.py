@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from motion_shards.console import Commands
+from motion_shards.finite import FiniteRange
 
 from .options import ExistingFile
 
@@ -25,7 +26,7 @@ _DETACHED = 130
 @click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
 @click.option(
     "--gpus",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=0.0,
     help="Reserve GPUs of one machine for the command itself, as training needs them. "
     "The tasks of `pipeline extract` get theirs without.",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from motion_shards.console import Console, on_one_line
+from motion_shards.finite import FiniteRange
 
 from .interruption import EXIT_CODE, as_ctrl_c
 
@@ -132,7 +133,7 @@ def dataset_options(command: Any) -> Any:
             ),
             click.option(
                 "--holdout",
-                type=click.FloatRange(0, 1, min_open=True, max_open=True),
+                type=FiniteRange(0, 1, min_open=True, max_open=True),
                 help="Share of the groups for a test part of your own, where there are "
                 "no official lists.",
             ),

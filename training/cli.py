@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from motion_shards.console import Console, on_one_line
+from motion_shards.finite import FiniteRange
 
 from . import cli_runs, cli_systems
 from .catalogue import check_name, recipe_lines
@@ -236,7 +237,13 @@ def recipes(name: str | None, classes: int) -> None:
 @click.option("--modality", type=Modality, default="flow", show_default=True)
 @RECIPE
 @click.option("--workers", type=click.IntRange(0), multiple=True, help="To compare.")
-@click.option("--seconds", default=10.0, show_default=True, help="For each figure.")
+@click.option(
+    "--seconds",
+    type=FiniteRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="For each figure.",
+)
 @click.option("--device", type=Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option(
     "--precision",
@@ -245,7 +252,11 @@ def recipes(name: str | None, classes: int) -> None:
     help="auto: bfloat16 on a GPU, float32 on a CPU.",
 )
 @click.option(
-    "--memory-gb", default=0.0, show_default=True, help="0: every clip from the store."
+    "--memory-gb",
+    type=FiniteRange(0, 1e6),
+    default=0.0,
+    show_default=True,
+    help="0: every clip from the store.",
 )
 @click.option("--json", "as_json", is_flag=True)
 def bench(

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from motion_shards.finite import FiniteRange
+
 from .catalogue import check_name
 from .near import near
 
@@ -91,7 +93,7 @@ SIZE = click.option(
 SPLIT = click.option("--split", help="Default: 1, or the only one.")
 HELD_OUT = click.option(
     "--held-out",
-    type=click.FloatRange(0, 0.9),
+    type=FiniteRange(0, 0.9),
     metavar="SHARE",
     help="Share of the training videos, whole groups of them, that are not learned from"
     " but looked at meanwhile. 0: none.  [default: the recipe's, 0.1; none of a small data"
@@ -99,7 +101,7 @@ HELD_OUT = click.option(
 )
 MIN_KNOWN_SHARE = click.option(
     "--min-known-share",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
     help="Least share of intervals with known motion vectors to learn from.",
@@ -126,12 +128,17 @@ MACHINE = (
     ),
     click.option(
         "--memory-gb",
+        type=FiniteRange(0, 1e6),
         default=1.0,
         show_default=True,
         help="Clips are remembered up to here.",
     ),
     click.option(
-        "--checkpoint-minutes", default=3.0, show_default=True, help="Save so often."
+        "--checkpoint-minutes",
+        type=FiniteRange(0),
+        default=3.0,
+        show_default=True,
+        help="Save so often.",
     ),
     click.option(
         "--deterministic", is_flag=True, help="On a GPU: the same twice, slower."

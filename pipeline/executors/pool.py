@@ -54,7 +54,7 @@ def run_in_pool(
     try:
         while queue or any(worker.task for worker in pool):
             pool = [worker for worker in pool if worker.alive]
-            while queue and len(pool) < workers:
+            while len(pool) < workers and _idle(pool) < len(queue):
                 taken = Counter(worker.gpu for worker in pool)
                 gpu = min(gpus, key=lambda name: taken[name], default=None)
                 pool.append(_Worker(store, scratch, gpu))
@@ -75,6 +75,10 @@ def run_in_pool(
         for worker in pool:
             worker.end()
         sweep(scratch_folder(scratch))
+
+
+def _idle(pool: list["_Worker"]) -> int:
+    return sum(worker.task is None for worker in pool)
 
 
 class _Worker:

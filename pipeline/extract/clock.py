@@ -71,7 +71,7 @@ class Ticks:
 
     The first tick is the first frame, and a frame is shown until the next one comes;
     the last one for one interval of the average rate. So a frame may be taken several
-    times, or never.
+    times, or never; of any frames, one is.
     """
 
     def __init__(self, *, frames_per_second: float, rate: float) -> None:
@@ -95,14 +95,15 @@ class Ticks:
                 tick += count
             current = following
         if current is not None:
-            for _ in range(self._count(tick, until=current.seconds + 1 / self._rate)):
+            count = self._count(tick, until=current.seconds + 1 / self._rate)
+            for _ in range(max(count, 1 - tick)):
                 yield current
 
     def _count(self, tick: int, *, until: float) -> int:
         """Ticks from `tick` on that lie before `until`. A hair's breadth counts as on it."""
         end = -int(-(until * self._frames_per_second - 1e-6) // 1)
         count = max(end - tick, 0)
-        if count > LONGEST_SHOWN * self._frames_per_second:
+        if count > max(LONGEST_SHOWN * self._frames_per_second, 1):
             raise DecodeError(
                 f"time stamps: expected a frame every few seconds, got one shown until {until:.0f} s"
             )

@@ -423,6 +423,8 @@ def test_each_tick_takes_the_frame_shown_then():
     assert shown(steady, frames_per_second=5) == [0, 2, 4, 6, 8]
     assert shown(steady, frames_per_second=20) == [n // 2 for n in range(20)]
     assert shown(steady, frames_per_second=4) == [0, 2, 5, 7]
+    assert shown(steady, frames_per_second=1e-4) == [0]
+    assert shown(steady, frames_per_second=1e-300) == [9]
     assert shown([0], frames_per_second=3) == [0]
     assert shown([0, 0.15, 0.17, 0.6], frames_per_second=10) == [0, 0, 2, 2, 2, 2, 3]
 

@@ -19,6 +19,7 @@ from small_videos import (
 from pipeline.adapters import DataSet, load
 from pipeline.adapters.narrow import without
 from pipeline.execution import Execution
+from pipeline.executors import pool
 from pipeline.extraction import extract
 from pipeline.plan import PlanError, StoreSettings
 from pipeline.resume import store_plan
@@ -65,10 +66,19 @@ def test_two_runs_give_the_same_bytes(folder, finished, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_pool_gives_the_same_bytes(folder, finished, tmp_path):
-    pool = Execution(workers=2)
-    extract(data_set(folder), RGB_MV, out=tmp_path / "pool", execution=pool)
+def test_a_pool_gives_the_same_bytes(folder, finished, tmp_path, monkeypatch):
+    started = []
+
+    class Counted(pool._Worker):
+        def __init__(self, *args):
+            started.append(self)
+            super().__init__(*args)
+
+    monkeypatch.setattr(pool, "_Worker", Counted)
+    many = Execution(workers=20)
+    extract(data_set(folder), RGB_MV, out=tmp_path / "pool", execution=many)
     assert store_bytes(tmp_path / "pool") == store_bytes(finished)
+    assert len(started) == 3  # as many as there are shards
 
 
 def test_a_modality_added_later_joins_the_same_videos_and_shards(
