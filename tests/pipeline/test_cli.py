@@ -309,6 +309,20 @@ def test_a_signal_that_is_ignored_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_comes_during_a_finaliser_is_not_lost(number):
+    class Interrupted:
+        def __del__(self):
+            signal.raise_signal(number)
+            time.sleep(0)  # here Python raises, and drops it
+
+    hook = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), as_ctrl_c():
+        Interrupted()
+        time.sleep(10)
+    assert sys.unraisablehook == hook
+
+
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; from pipeline.cli import main\n"
