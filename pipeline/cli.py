@@ -62,60 +62,62 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     type=CommaList(MODALITIES),
     default="rgb,flow,mv",
     show_default=True,
-    help="What to extract; may be added to a store later.",
+    help="Modalities to extract; others can be added to the store later.",
 )
 @click.option(
     "--short-side",
     type=click.IntRange(16, 4096),
     callback=_even,
-    help="Shorter side of the stored frames, px; even. Smaller videos are enlarged to it "
-    "if it is given. [default: 256, or the video's own where that is smaller; demo: as drawn]",
+    help="Shorter side of the stored frames in px, even. If given, smaller videos are "
+    "enlarged to it. [default: 256, smaller videos at their own size; demo: as drawn]",
 )
 @click.option(
     "--square-pixels/--no-square-pixels",
     default=None,
-    help="Stretch videos whose pixels are not squares (anamorphic ones, by their sample "
-    "aspect ratio) to the shape in which they are shown, or store them as coded. "
-    "[default: the store's; stretch in a new one]",
+    help="Stretch anamorphic videos (sample aspect ratio not 1) to square pixels, or "
+    "store them as coded. [default: square pixels, or what the store has]",
 )
 @click.option(
     "--fps",
     type=FiniteRange(0, 1000, min_open=True),
-    help="Frames per second to store. [default: every frame]",
+    help="Frame rate of the stored frames. [default: every frame]",
 )
 @click.option(
     "--flow-profile",
     type=click.Choice(("default", "fast", "opencv")),
     default="default",
     show_default=True,
-    help="How carefully TV-L1 is solved.",
+    help="Accuracy of TV-L1: fast is twice as fast and less exact; opencv iterates as "
+    "OpenCV does.",
 )
 @click.option(
     "--flow-device",
     type=click.Choice(("auto", "cpu", "opencv", "cuda")),
     default="auto",
     show_default=True,
-    help="Who computes flow: auto is a GPU where there is one, else the CPU; opencv is "
-    "the reference, and slow.",
+    help="Back end of the flow. auto: a GPU where there is one, else the CPU; opencv: "
+    "OpenCV's own code, slow.",
 )
 @click.option(
     "--flow-codec",
     type=click.Choice(("companded", "tsn")),
     default="companded",
     show_default=True,
-    help="How flow is coded to 8 bits: finely near zero, or linear as TSN did.",
+    help="Quantisation of flow to 8 bits: finer near zero (companded), or linear as in "
+    "TSN.",
 )
 @click.option(
     "--mv-source",
     type=click.Choice(("canonical", "original")),
     default="canonical",
     show_default=True,
-    help="Vectors of one common H.264 encoding, or of the files as they are.",
+    help="Source of the motion vectors: one common H.264 encoding of the stored frames, "
+    "or the files as they are.",
 )
 @click.option(
     "--mv-crf",
     type=click.IntRange(0, 51),
-    help="Quality of the canonical encoding. [default: 18; demo: its own]",
+    help="x264 CRF of the canonical encoding. [default: 18; demo: its own]",
 )
 @click.option(
     "--mv-preset",
@@ -127,29 +129,37 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    help="Processes, or tasks on a cluster; 0: in this process. [default: all cores]",
+    help="Number of processes, or of tasks on a cluster; 0: no further process. "
+    "[default: all cores]",
 )
 @click.option(
     "--ray",
     default="auto",
     show_default=True,
     metavar="auto|off|local|ADDRESS",
-    help="auto joins a running cluster and else uses processes of this machine.",
+    help="Ray cluster to use. auto: a running cluster of yours, else processes on this "
+    "machine.",
 )
-@click.option("--scratch", type=ExistingFolder, help="Local disk for half-done shards.")
+@click.option(
+    "--scratch",
+    type=ExistingFolder,
+    help="Folder on a local disk for unfinished shards. [default: $TMPDIR, else /tmp]",
+)
 @click.option(
     "--hang-seconds",
     type=FiniteRange(1),
     default=60.0,
     show_default=True,
-    help="A video without a new frame for so long is given up.",
+    help="Seconds without a new frame after which a video is given up.",
 )
 @click.option(
     "--retry-quarantined",
     is_flag=True,
     help="Try the quarantined videos of this store again.",
 )
-@click.option("--dry-run", is_flag=True, help="Plan and estimate; change nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Estimate hours and gigabytes; write nothing."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def extract(
     dataset: str,
@@ -179,7 +189,9 @@ def extract(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Make what is missing of a store of a data set.
+    """Extract the videos of a data set into a store.
+
+    A store that exists is continued: only missing shards are built.
 
     A video that cannot be decoded is quarantined. One whose file cannot be read now is
     unavailable: the same command takes it up again later.
@@ -270,8 +282,8 @@ main.add_command(
         "plan",
         params=[param for param in extract.params if param.name != "dry_run"],
         callback=partial(extract.callback or extract, dry_run=True),
-        help="Estimate hours and gigabytes of the same `extract`; change nothing. A few "
-        "frames of a few videos are extracted for it, where the shards would be built.",
+        help="Estimate hours and gigabytes of an extraction. Give the options of `extract`. "
+        "A few frames are extracted to measure it; nothing is written.",
     )
 )
 
@@ -301,13 +313,16 @@ def _planned_grid(store: Path) -> dict[str, Any]:
 @main.command()
 @dataset_options
 @click.option(
-    "--sample", type=click.IntRange(1), help="About so many videos. [default: all]"
+    "--sample",
+    type=click.IntRange(1),
+    help="Approximate number of videos to look at. [default: all]",
 )
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def audit(sample: int | None, as_json: bool, **which: Any) -> None:
-    """Show how the files are coded, class by class, and warn if that predicts the class.
+    """Show how the files are encoded, and if that predicts the class.
 
-    A student of original motion vectors can then read the class off the codec.
+    If it does, a student of original motion vectors can learn the encoder instead of
+    the action.
     """
     click.echo("reading the list of videos ...", err=True)
     from pipeline import audit as auditing
@@ -324,24 +339,24 @@ def audit(sample: int | None, as_json: bool, **which: Any) -> None:
 @click.option(
     "--videos",
     type=AnyPath,
-    help="Folder of the clips, its own. [default: $VIDEO_DATA/videos/demo]",
+    help="Folder for the clips, empty or new. [default: $VIDEO_DATA/videos/demo]",
 )
 @click.option(
     "--size",
     type=click.Choice(("tour", "full")),
-    help="tour: 12 test groups, in a minute or two; full: 30, for numbers to quote. "
-    "[default: the folder's, else tour]",
+    help="Number of clips. tour: 432, in a minute or two; full: 648, for numbers to "
+    "quote. [default: the folder's, else tour]",
 )
 @click.option(
     "--seed",
     type=int,
-    help="Of all clips. [default: the folder's, else that of the tour]",
+    help="Random seed of the clips. [default: the folder's, else 1]",
 )
 def demo(videos: Path | None, size: str | None, seed: int | None) -> None:
-    """Draw the clips of the demo data set: of another size, or with another seed.
+    """Draw the clips of the demo data set.
 
-    `pipeline extract --dataset demo` takes a folder as it was drawn, and draws the tour
-    where there is none.
+    `pipeline extract --dataset demo` reads the folder as it was drawn, and draws the
+    tour if there is none.
     """
     from pipeline.adapters import demo as drawing
     from pipeline.adapters import report
@@ -355,9 +370,9 @@ def demo(videos: Path | None, size: str | None, seed: int | None) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def doctor(as_json: bool) -> None:
-    """Look at libraries, GPU, Ray, disks and file systems, and say what to mend."""
+    """Check libraries, GPU, Ray, disks and file systems."""
     click.echo("looking at libraries, GPU, Ray and disks ...", err=True)
     from pipeline.doctor import doctor as look
 

@@ -1,4 +1,4 @@
-"""`pipeline bench`: measure on this machine."""
+"""The commands of `pipeline bench`."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from .options import MODALITIES, CommaList, ExistingFolder
 
 @click.group(cls=Commands)
 def bench() -> None:
-    """Measure on this machine: the same answer first, then the time, as ratios."""
+    """Measure speed on this machine, after checking the answers."""
 
 
 def bench_options(command: Any) -> Any:
@@ -24,9 +24,11 @@ def bench_options(command: Any) -> Any:
         type=ExistingFolder,
         envvar="VIDEO_TEST_DATA",
         show_envvar=True,
-        help="The folder of real clips.",
+        help="Folder of real clips.",
     )
-    return clips(click.option("--json", "as_json", is_flag=True)(command))
+    return clips(
+        click.option("--json", "as_json", is_flag=True, help="Print as JSON.")(command)
+    )
 
 
 def _print_bench(module: Any, as_json: bool, **options: Any) -> dict:
@@ -38,24 +40,24 @@ def _print_bench(module: Any, as_json: bool, **options: Any) -> dict:
 
 @bench.command("flow")
 @bench_options
-@click.option("--pairs", type=click.IntRange(1), help="Frame pairs to time.")
+@click.option("--pairs", type=click.IntRange(1), help="Number of frame pairs to time.")
 @click.option(
     "--device",
     type=click.Choice(("cpu", "cuda")),
     default="cpu",
     show_default=True,
-    help="One core, or an NVIDIA GPU.",
+    help="cpu: one core; cuda: an NVIDIA GPU.",
 )
-@click.option("--gpu", type=click.IntRange(0), help="Which GPU; else the first.")
+@click.option("--gpu", type=click.IntRange(0), help="Index of the GPU. [default: 0]")
 @click.option(
     "--check",
     is_flag=True,
-    help="With cuda: first compare all answers with the cpu's; exit 1 if one is wrong.",
+    help="With cuda: first compare all answers with the CPU's; exit code 1 if one is wrong.",
 )
 def bench_flow(
     as_json: bool, device: str, gpu: int | None, check: bool, **options: Any
 ) -> None:
-    """TV-L1 of ours against OpenCV's, per core, or on a GPU."""
+    """TV-L1 against OpenCV's, per core, or on a GPU."""
     if device == "cuda":
         from pipeline.bench import flow_gpu
 
@@ -72,7 +74,7 @@ def bench_flow(
 
 @bench.command("decode")
 @bench_options
-@click.option("--rounds", type=click.IntRange(1))
+@click.option("--rounds", type=click.IntRange(1), help="Number of repetitions.")
 def bench_decode(as_json: bool, **options: Any) -> None:
     """Decoding to RGB at the stored size, against cv2.VideoCapture."""
     from pipeline.bench import decode
@@ -82,14 +84,14 @@ def bench_decode(as_json: bool, **options: Any) -> None:
 
 @bench.command("vectors")
 @bench_options
-@click.option("--rounds", type=click.IntRange(1))
+@click.option("--rounds", type=click.IntRange(1), help="Number of repetitions.")
 @click.option(
     "--peer-python",
     type=click.Path(exists=True, path_type=Path),
     help="Python of an environment that has motion-vector-extractor.",
 )
 def bench_vectors(as_json: bool, **options: Any) -> None:
-    """Motion vectors alone and with RGB, against motion-vector-extractor."""
+    """Reading motion vectors, against motion-vector-extractor."""
     from pipeline.bench import vectors
 
     _print_bench(vectors, as_json, **options)
@@ -98,9 +100,9 @@ def bench_vectors(as_json: bool, **options: Any) -> None:
 @bench.command("read")
 @click.argument("store", type=ExistingFolder)
 @click.option("--json", "as_json", is_flag=True)
-@click.option("--rounds", type=click.IntRange(1))
+@click.option("--rounds", type=click.IntRange(1), help="Number of repetitions.")
 def bench_read(as_json: bool, **options: Any) -> None:
-    """Random RGB clips from a store, against decoding the same JPEGs from memory."""
+    """Reading random RGB clips, against JPEGs in memory."""
     from pipeline.bench import read
 
     _print_bench(read, as_json, **options)
@@ -132,19 +134,25 @@ class _Counts(click.ParamType):
     help="cpu: the processor stands in for a GPU. [default: auto]",
 )
 @click.option(
-    "--workers", type=_Counts(), help="How many at a time. [default: 1,2,4,8]"
+    "--workers", type=_Counts(), help="Numbers of workers to try. [default: 1,2,4,8]"
 )
 @click.option(
-    "--videos", type=click.IntRange(1), help="To extract, per worker. [default: 40]"
+    "--videos",
+    type=click.IntRange(1),
+    help="Videos to extract per worker. [default: 40]",
 )
 @click.option(
     "--modalities",
     type=CommaList(MODALITIES),
-    help="What to extract. [default: rgb,flow,mv]",
+    help="Modalities to extract. [default: rgb,flow,mv]",
 )
-@click.option("--short-side", type=click.IntRange(16, 4096), help="[default: 256]")
+@click.option(
+    "--short-side",
+    type=click.IntRange(16, 4096),
+    help="Short side of the frames, px. [default: 256]",
+)
 def bench_workers(as_json: bool, **options: Any) -> None:
-    """How many workers and cores one GPU needs: pairs/s, share of time it is busy."""
+    """Frame pairs per second and GPU load, by number of workers."""
     from pipeline.bench import workers
 
     _print_bench(workers, as_json, **options)

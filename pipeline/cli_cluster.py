@@ -15,7 +15,7 @@ from .options import ExistingFile
 _address = click.option(
     "--address",
     metavar="URL",
-    help="Of the cluster's dashboard, http://HEAD:8265. "
+    help="Address of the cluster's dashboard, http://HEAD:8265. "
     "[default: $RAY_API_SERVER_ADDRESS, else a cluster of this machine]",
 )
 _DETACHED = 130
@@ -23,20 +23,21 @@ _DETACHED = 130
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @_address
-@click.option("--no-wait", is_flag=True, help="Print the job's id and leave.")
+@click.option("--no-wait", is_flag=True, help="Print the job's id and return at once.")
 @click.option(
     "--gpus",
     type=FiniteRange(0),
     default=0.0,
-    help="Reserve GPUs of one machine for the command itself, as training needs them. "
-    "The tasks of `pipeline extract` get theirs without.",
+    help="GPUs to reserve on one machine for a training. `pipeline extract` does not "
+    "need it: its tasks reserve their own.",
 )
 @click.option(
     "--env",
     "variables",
     multiple=True,
     metavar="NAME[=VALUE]",
-    help="A variable for the job, with its value here if none is given; repeatable.",
+    help="Environment variable for the job, with its value in this shell if none is "
+    "given; may be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -48,7 +49,7 @@ def submit(
     as_json: bool,
     command: tuple[str, ...],
 ) -> None:
-    """Run `pipeline ...` or `training ...` as a job of a cluster, and follow it.
+    """Run a command as a job of a cluster, and follow it.
 
     \b
     pipeline submit -- pipeline extract --dataset ucf101 --out /lab/stores/ucf101
@@ -121,7 +122,7 @@ def _follow(server: Any, name: str, *, as_json: bool) -> None:
 
 @click.command()
 @_address
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def jobs(address: str | None, as_json: bool) -> None:
     """List the jobs of a cluster, the newest last."""
     from pipeline.cluster.jobs import JobServer
@@ -140,9 +141,13 @@ def jobs(address: str | None, as_json: bool) -> None:
 @click.command()
 @click.argument("job")
 @_address
-@click.option("--follow", is_flag=True, help="Until it ends; with its exit code.")
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="Keep printing until the job ends, and exit with its exit code.",
+)
 def logs(job: str, address: str | None, follow: bool) -> None:
-    """What a job has printed. JOB is its id, or a part of it that no other has."""
+    """Show the output of a job. JOB is its id, or an unambiguous part of it."""
     from pipeline.cluster.jobs import JobServer
     from pipeline.store import printable_lines
 
@@ -156,9 +161,9 @@ def logs(job: str, address: str | None, follow: bool) -> None:
 @click.command()
 @click.argument("job")
 @_address
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def stop(job: str, address: str | None, as_json: bool) -> None:
-    """End a job; what it has finished stays, and the same command goes on from there."""
+    """Stop a job. The same command goes on later from what is finished."""
     from pipeline.cluster.jobs import JobServer
     from pipeline.store import printable
 
@@ -174,19 +179,19 @@ def stop(job: str, address: str | None, as_json: bool) -> None:
 
 @click.group(cls=Commands)
 def cluster() -> None:
-    """Clusters that `ray up` starts."""
+    """Check a cluster.yaml."""
 
 
 @cluster.command()
 @click.argument("file", type=ExistingFile)
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def check(file: Path, as_json: bool) -> None:
-    """Find what is wrong with a cluster.yaml before `ray up` does; without network.
+    """Check a cluster.yaml before `ray up`, without network.
 
-    Ray's own validator, and what it does not look at. Exit code 1 where there are errors.
+    Runs Ray's own validator, and checks that it lacks. Exit code 1: there are errors.
     """
     from pipeline.cluster.config import findings
-    from pipeline.store import printable
+    from pipeline.store import counted, printable
 
     found = findings(file)
     errors = sum(finding.level == "error" for finding in found)
@@ -195,6 +200,7 @@ def check(file: Path, as_json: bool) -> None:
     else:
         for finding in found:
             click.echo(printable(f"{finding.level}: {finding.text}"))
-        counts = f"{errors} errors, {len(found) - errors} warnings"
+        warnings = counted(len(found) - errors, "warning")
+        counts = f"{counted(errors, 'error')}, {warnings}"
         click.echo(f"{printable(file)}: {counts}")
     raise SystemExit(1 if errors else 0)

@@ -1,4 +1,4 @@
-"""Commands that look at a store: is it whole, how far is it, what is in it."""
+"""Commands that look at a store: verify, status, info, preview."""
 
 import json
 from pathlib import Path
@@ -10,21 +10,21 @@ from .options import AnyPath, ExistingFolder
 
 @click.command()
 @click.argument("store", type=ExistingFolder)
-@click.option("--decode", is_flag=True, help="Also decode every row: slow.")
+@click.option("--decode", is_flag=True, help="Also decode every row. Slow.")
 @click.option(
     "--mark",
     is_flag=True,
-    help="Note what is damaged in the store, so that the next `pipeline extract` builds "
-    "it again.",
+    help="Record the damage in the store, so that the next `pipeline extract` builds "
+    "the damaged shards again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the damage as JSON.")
 def verify(store: Path, decode: bool, mark: bool, as_json: bool) -> None:
-    """Check every file of a store against its commit and manifest.
+    """Check every file of a store against its hash.
 
-    Nothing is written without --mark.
+    Nothing is written without --mark. Exit code 1: something is damaged.
     """
     from pipeline import upkeep
-    from pipeline.store import printable
+    from pipeline.store import counted, printable
 
     damage = upkeep.verify(store, decode=decode, mark=mark)
     if as_json:
@@ -32,7 +32,8 @@ def verify(store: Path, decode: bool, mark: bool, as_json: bool) -> None:
     else:
         for entry in damage:
             click.echo(printable(f"{entry.file}: {entry.reason}"))
-        click.echo(printable(f"{store}: {len(damage) or 'no'} damaged files"))
+        told = counted(len(damage), "damaged file") if damage else "no damaged files"
+        click.echo(printable(f"{store}: {told}"))
         if damage and not mark:
             click.echo("to repair: add --mark, then run the same `pipeline extract`")
     raise SystemExit(1 if damage else 0)
@@ -40,9 +41,9 @@ def verify(store: Path, decode: bool, mark: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("store", type=ExistingFolder)
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status(store: Path, as_json: bool) -> None:
-    """How far a store is: shards per modality, quarantined videos, who is writing."""
+    """Show progress: shards done, quarantined videos, the writer."""
     from pipeline import upkeep
 
     state = upkeep.status(store)
@@ -52,9 +53,9 @@ def status(store: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("store", type=ExistingFolder)
 @click.argument("video", required=False)
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def info(store: Path, video: str | None, as_json: bool) -> None:
-    """What a store holds, or all that is known of one of its videos."""
+    """Show the contents and settings of a store, or of one video."""
     from pipeline import upkeep
 
     facts = upkeep.info(store, video)
@@ -63,16 +64,26 @@ def info(store: Path, video: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("store", type=ExistingFolder)
-@click.option("--video", help="Its id, or the end of it. [default: the first one]")
 @click.option(
-    "--out", type=AnyPath, help="The picture (PNG). [default: named after the video]"
+    "--video", help="Id of the video, or the end of it. [default: the first one]"
+)
+@click.option(
+    "--out",
+    type=AnyPath,
+    help="File of the picture (PNG). [default: named after the video]",
 )
 @click.option(
     "--interval",
     type=click.IntRange(0),
-    help="Which k -> k+1 to draw. [default: one with most motion]",
+    help="Index k of the interval from frame k to k+1 to draw. [default: one with much "
+    "motion]",
 )
-@click.option("--movie/--no-movie", default=True, show_default=True)
+@click.option(
+    "--movie/--no-movie",
+    default=True,
+    show_default=True,
+    help="Also write a movie of the whole video beside the picture.",
+)
 def preview(
     store: Path,
     video: str | None,
@@ -80,9 +91,9 @@ def preview(
     interval: int | None,
     movie: bool,
 ) -> None:
-    """Draw RGB, flow and motion vectors of the same interval side by side.
+    """Draw RGB, flow and motion vectors of a video side by side.
 
-    Directions are colours, as the legend says; the movie lies beside the picture.
+    Colours are directions of motion, as the wheel in the picture shows.
     """
     from pipeline import preview as drawing
     from pipeline.store import Store

@@ -19,7 +19,7 @@ from pipeline.flow.batches import BatchSolver, Coding, consecutive
 from pipeline.plan import PlannedVideo
 from pipeline.progress import in_words
 from pipeline.solvers import batch_solver, open_with_flow
-from pipeline.store import printable
+from pipeline.store import counted, printable, size_text
 from pipeline.store.codecs import JpegFlow
 from pipeline.task import Task
 
@@ -87,21 +87,23 @@ class Estimate:
         }
 
     def text(self) -> str:
-        sizes = ", ".join(f"{m} {size / 1e9:.2f} GB" for m, size in self.bytes.items())
-        work = f"{self.core_seconds / 3600:.2f} core-hours"
+        if not self.videos:
+            return "nothing to extract: all shards are built"
+        sizes = ", ".join(f"{m} {size_text(size)}" for m, size in self.bytes.items())
+        work = _work(self.core_seconds, "core")
         if self.gpu_seconds:
-            work += f" and {self.gpu_seconds / 3600:.2f} GPU-hours"
+            work += f" and {_work(self.gpu_seconds, 'GPU')}"
         planned = (
-            f"{self.videos:,} videos in {self.shards:,} shards still to build, about "
-            f"{self.frames:,} frames: {sizes}"
+            f"to extract: {counted(self.videos, 'video')} in"
+            f" {counted(self.shards, 'shard')}, about {self.frames:,} frames: {sizes}"
         )
         taking = (
-            f"{work}, about {in_words(self.seconds)} with {self.crew} "
-            f"(calibrated on {self.calibrated_frames} frames)"
+            f"about {in_words(self.seconds)} with {self.crew}; {work}"
+            f" (estimated from {counted(self.calibrated_frames, 'frame')})"
         )
         lines = [planned, taking]
         if self.sizes:
-            size = f"stored size by the headers: {named_sizes(self.sizes)}"
+            size = f"stored size, by the files' headers: {named_sizes(self.sizes)}"
             if self.enlarged:
                 size += (
                     f"; {self.enlarged} of {sum(self.sizes.values())} enlarged to the "
@@ -110,6 +112,14 @@ class Estimate:
             lines.append(size)
         lines += [self.remark] if self.remark else []
         return "\n".join(map(printable, lines))
+
+
+def _work(seconds: float, what: str) -> str:
+    """`0.25 GPU-hours`, or `40 core-seconds` where that would be zero."""
+    hours = seconds / 3600
+    return (
+        f"{hours:.2f} {what}-hours" if hours >= 0.1 else f"{seconds:.0f} {what}-seconds"
+    )
 
 
 def bytes_per_frame(folder: Path, videos: Sequence[PlannedVideo]) -> float:
@@ -152,16 +162,13 @@ def named_sizes(sizes: Mapping[str, int]) -> str:
     """`320x240 px`, or `340x256 px (8 videos), 320x240 px (1 video), ...`."""
     if len(sizes) == 1:
         return f"{next(iter(sizes))} px"
-    named = [
-        f"{size} px ({count:,} video{'s' * (count > 1)})"
-        for size, count in sizes.items()
-    ]
+    named = [f"{size} px ({counted(count, 'video')})" for size, count in sizes.items()]
     more = f", and {len(named) - SIZES_NAMED} more sizes" if named[SIZES_NAMED:] else ""
     shorts = {min(map(int, size.split("x"))) for size in sizes}
     if len(shorts) > 1:
         more += (
-            f"; short sides from {min(shorts)} to {max(shorts)} px, and motion is in pixels "
-            "of each (--short-side makes them equal)"
+            f"; short sides from {min(shorts)} to {max(shorts)} px, and motion is measured"
+            " in these pixels (--short-side makes them equal)"
         )
     return ", ".join(named[:SIZES_NAMED]) + more
 

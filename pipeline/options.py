@@ -110,45 +110,47 @@ def dataset_options(command: Any) -> Any:
                 "--dataset",
                 type=click.Choice(DATASETS),
                 required=True,
-                help="How the folder is organised.",
+                help="Kind of data set, which decides how folders and lists are read.",
             ),
             click.option(
                 "--name",
                 "called",
                 metavar="NAME",
-                help="What a data set of your own (folder, list) is called, as is its "
-                "store. [default: the name of its folder]",
+                help="Name of the data set and of its default store, for `folder` and "
+                "`list`. [default: the name of the folder of videos]",
             ),
             click.option(
                 "--videos",
                 type=AnyPath,
-                help="The data set as unpacked; for `list`, the folder its paths start "
-                "from. [default: $VIDEO_DATA/videos/NAME, NAME being DATASET without --name]",
+                help="Folder of the videos, as unpacked; the paths of a list are relative "
+                "to it. [default: $VIDEO_DATA/videos/NAME; NAME is the kind without --name]",
             ),
             click.option(
                 "--splits",
                 type=AnyPath,
-                help="Split lists; for `list`, the list file. "
+                help="Folder of the train and test lists, or one list file. "
                 "[default: $VIDEO_DATA/splits/NAME]",
             ),
             click.option(
                 "--holdout",
                 type=FiniteRange(0, 1, min_open=True, max_open=True),
-                help="Share of the groups for a test part of your own, where there are "
-                "no official lists.",
+                help="Draw a split at random that tests on this share of the groups of "
+                "every class, for data without official lists.",
             ),
-            click.option("--seed", default=0, show_default=True, help="Of --holdout."),
+            click.option(
+                "--seed", default=0, show_default=True, help="Random seed of --holdout."
+            ),
             click.option(
                 "--limit",
                 type=click.IntRange(1),
-                help="At most so many videos, spread over the classes.",
+                help="Maximum number of videos, spread over the classes.",
             ),
             click.option(
                 "--classes",
                 multiple=True,
                 metavar="CLASS,...",
-                help="Only these classes; may be repeated. A name with a comma stands "
-                "alone or in double quotes.",
+                help="Keep only the videos of these classes; may be repeated. Give a name "
+                "with a comma alone, or in double quotes.",
             ),
         )
     ):

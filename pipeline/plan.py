@@ -86,6 +86,15 @@ class StoreSettings:
         }
 
 
+OPTIONS = {
+    "short_side": "--short-side",
+    "enlarge": "--short-side",
+    "square_pixels": "--square-pixels",
+    "frames_per_second": "--fps",
+}
+"""Option of a common setting; those of a modality are `--flow-profile`, `--mv-crf`, ..."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardPlan:
     """The work of one shard: which videos, which modalities, with which settings."""
@@ -252,12 +261,22 @@ def extended(old: StorePlan, new: StorePlan) -> StorePlan:
         for name, value in wanted.items():
             stored = old.settings.get(part, wanted).get(name)
             if stored != value:
+                option = OPTIONS.get(name, f"--{part}-{name}")
                 raise PlanError(
-                    f"the store has {part} {name} = {stored}, this run asks for {value}"
-                    ": settings of a store never change (use another --out)"
+                    f"{option}: the store was made with {_in_words(name, stored)}, this run asks for"
+                    f" {_in_words(name, value)}: settings of a store never change (repeat"
+                    " the store's own, or use another --out)"
                 )
     settings = {**new.settings, **old.settings}
     return replace(old, settings=settings)
+
+
+def _in_words(name: str, value: Any) -> str:
+    if name == "enlarge":
+        return "small videos enlarged to it" if value else "small videos as they are"
+    if name == "square_pixels":
+        return "square pixels" if value else "pixels as coded"
+    return "every frame" if value is None else str(value)
 
 
 def renewed(

@@ -14,7 +14,7 @@ from rich.progress import (
     TextColumn,
 )
 
-from pipeline.store import printable
+from pipeline.store import printable, size_text
 
 LINE_SECONDS, LATER_LINE_SECONDS = 10.0, 60.0
 """Between two lines of a log, in the first minutes and later."""
@@ -148,11 +148,11 @@ class _Counts:
         self.pace.reach(all_of_it.videos)
 
     def text(self) -> str:
-        frames, stored = self._shown.frames, self._shown.stored_bytes / 1e9
+        frames, stored = self._shown.frames, size_text(self._shown.stored_bytes)
         if not frames:
             return STARTING
         rate = frames / max(self.pace.seconds, 1e-3)
-        said = f"{frames:,} frames, {rate:,.0f} frames/s, {stored:.2f} GB"
+        said = f"{frames:,} frames, {rate:,.0f} frames/s, {stored}"
         return ", ".join(filter(None, (said, self.pace.left())))
 
 

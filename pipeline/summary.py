@@ -9,7 +9,8 @@ from typing import Any
 from pipeline.estimate import named_sizes
 from pipeline.extract.orientation import is_askew
 from pipeline.extract.video import SHORTEST_SIDE
-from pipeline.store import printable
+from pipeline.progress import in_words
+from pipeline.store import counted, printable, size_text
 from pipeline.store.files import read_index
 from pipeline.store.records import IndexRecord, Manifest
 
@@ -30,11 +31,11 @@ def _enlarged(video: IndexRecord) -> bool:
 
 REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
     "clipped": (
-        f"with more than {CLIPPED_SHARE:.1%} of their flow beyond the codec's bound",
+        f"with more than {CLIPPED_SHARE:.1%} of the flow values cut to the codec's bound",
         lambda video: (video.clipped_share or 0.0) > CLIPPED_SHARE,
     ),
     "without_known_vectors": (
-        "without any known vector (`mv_valid` is never true), so nothing to learn from",
+        "without any known motion vector: nothing for a network of vectors to learn from",
         lambda video: video.known_share == 0,
     ),
     "damaged": (
@@ -42,7 +43,7 @@ REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
         lambda video: video.damaged > 0,
     ),
     "cut_short": (
-        "of a file that ends before its container says: a copy cut short",
+        "cut short: the file ends before its container says",
         lambda video: video.missing_bytes > 0,
     ),
     "enlarged": (
@@ -58,7 +59,7 @@ REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
         ),
     ),
     "askew": (
-        "whose file asks for a turn by no multiple of 90 degrees: stored as coded",
+        "with a rotation that is no multiple of 90 degrees: stored as coded",
         lambda video: is_askew(video.rotation),
     ),
 }
@@ -118,7 +119,7 @@ class Summary:
 
     def text(self) -> str:
         sizes = ", ".join(
-            f"{modality} {size / 1e6:,.1f} MB"
+            f"{modality} {size_text(size)}"
             + (
                 f" ({size / 1e9 / self.hours:.2f} GB per video-hour)"
                 if self.hours
@@ -127,17 +128,18 @@ class Summary:
             for modality, size in self.modalities.items()
         )
         lines = [
-            f"{self.stored:,} of {self.videos:,} videos stored in {self.store}",
-            f"{self.frames:,} frames ({self.hours:.2f} h): {sizes}",
-            f"{self.fresh_shards} shards built in {self.seconds:.0f} s",
+            f"{self.stored:,} of {counted(self.videos, 'video')} stored in {self.store}",
+            f"{counted(self.frames, 'frame')}, {in_words(max(3600 * self.hours, 1))}: {sizes}",
+            f"{counted(self.fresh_shards, 'shard')} built in {in_words(max(self.seconds, 1))}"
+            if self.fresh_shards
+            else "nothing was missing: no shard built",
         ]
         if self.sizes:
             lines.insert(2, f"stored size: {named_sizes(self.sizes)}")
         for name, (words, _) in REMARKS.items():
             if videos := self.remarkable.get(name):
                 named = ", ".join(videos[:NAMED]) + (", ..." if videos[NAMED:] else "")
-                count = "1 video" if len(videos) == 1 else f"{len(videos):,} videos"
-                lines.append(f"{count} {words}: {named}")
+                lines.append(f"{counted(len(videos), 'video')} {words}: {named}")
         lost = [f"  {n}: {why}" for n, why in self.bad.items() if n in self.unusable]
         bad = [f"  {n}: {why}" for n, why in self.bad.items() if n not in self.unusable]
         if lost:

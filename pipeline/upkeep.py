@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.plan_file import read_plan
 from pipeline.resume import DAMAGED
-from pipeline.store import Store, StoredVideo, printable
+from pipeline.store import Store, StoredVideo, counted, printable, size_text
 from pipeline.store.errors import LayoutError
 from pipeline.store.files import read_commit, write_json
 from pipeline.store.lease import Found, holder_of
@@ -80,12 +80,12 @@ class Status:
 
     def text(self) -> str:
         finished = "finished" if self.finished else "not finished"
-        lines = [f"{self.store}: {self.videos:,} videos planned, {finished}"]
+        lines = [f"{self.store}: {counted(self.videos, 'video')} planned, {finished}"]
         if self.holder:
             what = "being written by" if self.running else "left behind by"
             lines.append(f"  {what} {self.holder.text()}")
         lines += [
-            f"  {name}: {self.done[name]}/{self.shards} shards, {size / 1e6:,.1f} MB"
+            f"  {name}: {self.done[name]}/{self.shards} shards, {size_text(size)}"
             for name, size in self.bytes.items()
         ]
         lines += [f"  quarantined {name}: {why}" for name, why in self.bad.items()]
@@ -219,13 +219,15 @@ def full_id(store: Store, wanted: str) -> str:
         return wanted
     ends = [name for name in ids if name.endswith(f"/{wanted}")]
     if len(ends) != 1:
-        found = f"{len(ends)} of that end" if ends else "none"
+        found = f"no video {wanted!r}"
+        if ends:
+            found = (
+                f"{len(ends)} videos end in {wanted!r}: {' and '.join(ends[:3])}, ..."
+            )
         close = difflib.get_close_matches(wanted, list(islice(ids, COMPARED)), n=3)
         if close and not ends:
             found += f"; did you mean {' or '.join(close)}?"
-        raise VideoNotFound(
-            f"{store.folder}: expected one video {wanted!r}, got {found}"
-        )
+        raise VideoNotFound(f"{store.folder}: {found}")
     return ends[0]
 
 

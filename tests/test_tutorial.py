@@ -56,11 +56,11 @@ def test_the_tutorial_can_be_typed_as_it_stands(tmp_path, monkeypatch) -> None:
     for said in (
         *(
             "12 videos of 4 classes",
-            "still to build",
+            "to extract: 12 videos",
             "12 of 12 videos stored in store",
         ),
         *("no damaged files", "picture left.png", "runs/student: results", "scratch"),
-        *("on another store: more-store", "report/report.html", "split 1 (lists)"),
+        *("on another store: more-store", "report/report.html", "split 1 (from lists)"),
     ):
         assert said in printed, said
     for made in ("left.mp4", "runs/student/model.pt", "report/report.md"):

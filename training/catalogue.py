@@ -45,9 +45,6 @@ def check_name(name: str) -> None:
 
 def unknown(name: str) -> RecipeError:
     """What to say of a name that is none."""
-    known = catalogue()
-    listed = ", ".join([*known["systems"], *known["families"]])
     return RecipeError(
-        f"expected a recipe among {listed} (with _small or _medium behind a system's name"
-        f" for its siblings), got {name}{near(name, recipe_names())}"
+        f"no recipe {name!r}{near(name, recipe_names())} (`training recipes` lists them)"
     )

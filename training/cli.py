@@ -18,6 +18,7 @@ from .errors import Interrupted, TrainingError
 from .options import (
     JSON,
     RECIPE,
+    STORE,
     TRAINING,
     Choice,
     Device,
@@ -70,11 +71,15 @@ def _our_errors() -> tuple[type[Exception], ...]:
 @click.group(cls=Cli)
 @click.version_option(package_name="motion-shards")
 def main() -> None:
-    """Train action recognition on a store, and teach students by optical flow."""
+    """Train action recognition on a store, with students taught by optical flow."""
 
 
 @main.command()
-@click.option("--modality", type=Modality, help="Default: the recipe's own, or flow.")
+@click.option(
+    "--modality",
+    type=Modality,
+    help="Input of the network.  [default: the recipe's, or flow]",
+)
 @TRAINING
 def teach(
     modality: str | None, out: Path | None, as_json: bool, **options: Any
@@ -97,16 +102,20 @@ def teach(
 @click.option(
     "--teacher",
     type=Streams(),
-    help="flow, rgb or mv, or several with commas between, whose mean teaches."
-    "  [default: the recipe's own, or flow]",
+    help="Input of the teacher: flow, rgb or mv; of several, separated by commas, the mean"
+    " of their answers teaches.  [default: the recipe's, or flow]",
 )
-@click.option("--student", type=Modality, help="Default: the recipe's own, or mv.")
+@click.option(
+    "--student",
+    type=Modality,
+    help="Input of the student.  [default: the recipe's, or mv]",
+)
 @click.option(
     "--teacher-run",
     "teacher_runs",
     type=ExistingFolder,
     multiple=True,
-    help="One for each of --teacher. Default: the newest that fits.",
+    help="Trained teacher, one for each of --teacher.  [default: the newest that fits]",
 )
 @click.option(
     "--baseline/--no-baseline",
@@ -123,10 +132,11 @@ def distill(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Teach a student; trains the teacher first if there is none.
+    """Train a student with a teacher.
 
-    A teacher of flow and a student of mv are DTMV, a student of rgb is the Dual-action
-    Stream; --recipe chooses another.
+    A missing teacher is trained first.
+    Without --recipe, a student of mv is trained as in DTMV, one of rgb as in the
+    Dual-action Stream.
     """
     from . import commands  # here, because torch takes two seconds
     from .setting import each
@@ -153,22 +163,38 @@ def distill(
 @click.option(
     "--store",
     type=ExistingFolder,
-    help="Default: where it was at training. Another one, of other clips or made otherwise,"
-    " is judged where the run knows its classes; the run's own results stay.",
+    help="Store with the test videos. Another one needs the run's modality and none but its"
+    " classes; the run's own results are kept.  [default: the one trained on]",
 )
 @click.option(
     "--split",
-    help="1,2,3 or all: also the same recipe's runs on these splits, and their mean.",
+    help="Comma-separated splits, or all: also evaluate the same recipe's runs on these,"
+    " and give their mean.",
 )
 @click.option(
     "--part",
     type=Choice(["test", "held-out"]),
     default="test",
     show_default=True,
+    help="Part of the split to evaluate on.",
 )
-@click.option("--crops", type=Choice(["1", "3", "10"]), help="Other than the recipe's.")
-@click.option("--device", type=Device, default="auto")
-@click.option("--workers", type=click.IntRange(0))
+@click.option(
+    "--crops",
+    type=Choice(["1", "3", "10"]),
+    help="Number of crops.  [default: the recipe's]",
+)
+@click.option(
+    "--device",
+    type=Device,
+    default="auto",
+    show_default=True,
+    help="auto: a GPU where there is one.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Number of processes that read clips.  [default: none on a CPU]",
+)
 @JSON
 def evaluate(
     runs: tuple[Path, ...],
@@ -180,7 +206,7 @@ def evaluate(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Judge trained RUNS again, as their recipes say; of several, their mean, too."""
+    """Evaluate trained RUNS, also on another store."""
     from . import commands, progress  # here, because torch takes two seconds
     from .jobs.machine import chosen_machine
     from .report.several import several_text, several_told
@@ -214,14 +240,17 @@ def evaluate(
 @main.command()
 @click.argument("name", required=False)
 @click.option(
-    "--classes", default=101, show_default=True, help="For the counts of parameters."
+    "--classes",
+    default=101,
+    show_default=True,
+    help="Number of classes, for the counts of parameters.",
 )
 def recipes(name: str | None, classes: int) -> None:
-    """List the recipes, a line each, or show one whole by its NAME.
+    """List the recipes, or show all settings of one by its NAME.
 
-    Every system of a paper has siblings: NAME_small for the demo data set, NAME_medium
-    for real clips without a large GPU. The last four are families, for any pair of
-    modalities.
+    Every system of a paper has two smaller sizes: NAME_small for the demo data set,
+    NAME_medium for real clips without a large GPU. The last four recipes are for any
+    pair of modalities.
     """
     if not name:
         click.echo("\n".join(recipe_lines()))
@@ -233,32 +262,49 @@ def recipes(name: str | None, classes: int) -> None:
 
 
 @main.command()
-@click.option("--store", type=ExistingFolder, help="Default: the only one.")
-@click.option("--modality", type=Modality, default="flow", show_default=True)
+@STORE
+@click.option(
+    "--modality",
+    type=Modality,
+    default="flow",
+    show_default=True,
+    help="Input of the network.",
+)
 @RECIPE
-@click.option("--workers", type=click.IntRange(0), multiple=True, help="To compare.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    multiple=True,
+    help="Numbers of reading processes to compare; may be repeated.",
+)
 @click.option(
     "--seconds",
     type=FiniteRange(0, min_open=True),
     default=10.0,
     show_default=True,
-    help="For each figure.",
+    help="Seconds per measurement.",
 )
-@click.option("--device", type=Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option(
+    "--device",
+    type=Device,
+    default="auto",
+    show_default=True,
+    help="auto: a GPU where there is one.",
+)
 @click.option(
     "--precision",
     type=Choice(["auto", "float32", "bfloat16"]),
     default="auto",
-    help="auto: bfloat16 on a GPU, float32 on a CPU.",
+    help="Arithmetic. auto: bfloat16 on a GPU, float32 on a CPU.",
 )
 @click.option(
     "--memory-gb",
     type=FiniteRange(0, 1e6),
     default=0.0,
     show_default=True,
-    help="0: every clip from the store.",
+    help="Memory for decoded clips; 0: read every clip from the store.",
 )
-@click.option("--json", "as_json", is_flag=True)
+@JSON
 def bench(
     store: Path | None,
     modality: str,
@@ -270,7 +316,7 @@ def bench(
     memory_gb: float,
     as_json: bool,
 ) -> None:
-    """Clips per second of a training, and of a bare loop over the same network."""
+    """Measure clips per second of training, against a bare loop."""
     from . import bench as benchmark  # here, because torch takes two seconds
 
     told = benchmark.run(
@@ -287,14 +333,19 @@ def bench(
 
 
 @main.command("ray-train", context_settings={"ignore_unknown_options": True})
-@click.option("--num-workers", type=click.IntRange(1), required=True)
-@click.option("--gpus/--no-gpus", help="One for every worker.")
 @click.option(
-    "--ray", default="auto", show_default=True, help="auto, local or an address."
+    "--num-workers", type=click.IntRange(1), required=True, help="Number of workers."
+)
+@click.option("--gpus/--no-gpus", help="Give every worker a GPU.")
+@click.option(
+    "--ray",
+    default="auto",
+    show_default=True,
+    help="Ray cluster to use: auto, local or an address.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def ray_train(num_workers: int, gpus: bool, ray: str, command: tuple[str, ...]) -> None:
-    """Run a command, teach or distill, on workers of a Ray cluster.
+    """Run teach or distill on workers of a Ray cluster.
 
     \b
     training ray-train --num-workers 4 --gpus -- teach --modality flow

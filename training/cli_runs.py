@@ -13,15 +13,15 @@ from .options import JSON, ExistingFolder
 @click.option(
     "--verify",
     is_flag=True,
-    help="Also compare weights and scores with their hashes. Reads them whole.",
+    help="Also check the hashes of weights and scores, which reads them whole.",
 )
 @JSON
 def runs(folder: Path | None, verify: bool, as_json: bool) -> None:
-    """List the runs in FOLDER (default: $VIDEO_DATA/runs) and in the folders in it.
+    """List runs with their state, accuracy and training time.
 
-    A line each: recipe, store, split, seed, accuracy on the test part with its 95 %
-    interval, the time that it learned, and its state: complete, running (by whom),
-    interrupted (where), or damaged (what is wrong). Exit code 3: some are damaged.
+    Lists the runs in FOLDER and its subfolders (default: $VIDEO_DATA/runs): recipe,
+    store, split, seed, test accuracy with its 95 % interval, training time, and state:
+    complete, running, interrupted or damaged. Exit code 3: some are damaged.
     """
     from pipeline.store import runs_folder  # here, because numpy takes its time
 

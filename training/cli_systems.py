@@ -40,9 +40,9 @@ _ONE = all_of(
 @click.command()
 @_ONE
 def motion(out: Path | None, as_json: bool, **options: Any) -> None:
-    """Train a network that finds motion in frames, without labels.
+    """Train MotionNet, which finds motion in frames without labels.
 
-    With a recipe of kind `hidden` (hidden_temporal), go on end to end with a classifier.
+    With the recipe hidden_temporal, also train it end to end with a classifier.
     """
     _system("motion", out, as_json, options)
 
@@ -54,14 +54,18 @@ def motion(out: Path | None, as_json: bool, **options: Any) -> None:
     type=Choice(["average", "search", "attention", "adaptive"]),
     default="average",
     show_default=True,
-    help="Given weights; weights searched, learned or fitted on held-out videos.",
+    help="Weights of the streams: given (average), or searched, learned (attention) or"
+    " fitted per class (adaptive) on held-out videos.",
 )
-@click.option("--weights", type=Numbers(), help="Of the runs. Default: equal.")
+@click.option(
+    "--weights", type=Numbers(), help="Weights of the runs.  [default: equal]"
+)
 @click.option(
     "--on",
     type=Choice(["softmax", "logits", "clipped"]),
     default="softmax",
     show_default=True,
+    help="Scores to combine; clipped: positive logits, divided by their sum.",
 )
 @_ONE
 def fuse(
@@ -73,10 +77,10 @@ def fuse(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Combine trained RUNS, or carry out a --recipe that fuses.
+    """Combine the scores of trained RUNS, or of a recipe's parts.
 
-    A recipe's parts are trained first where they are not there. Weights are searched,
-    learned and fitted on held-out videos, never on those of the training or the test.
+    Parts of a recipe that are missing are trained first. Weights are searched, learned
+    or fitted on held-out videos, never on training or test videos.
     """
     if not runs:
         _system("fuse", out, as_json, options)
@@ -95,11 +99,10 @@ def fuse(
 def collaborate(
     runs: tuple[Path, ...], out: Path | None, as_json: bool, **options: Any
 ) -> None:
-    """Let two trained RUNS, spatial and temporal, attend to each other's snippets.
+    """Train collaborative layers on two RUNS, spatial and temporal.
 
-    Without RUNS, the recipe's parts are trained first where they are not there.
-    Interrupted, the same command goes on. The snippets' features lie in the run's folder
-    until it is complete: at paper size 0.8 MB for each video.
+    Without RUNS, missing parts of the recipe are trained first. Features of all snippets
+    are kept in the run's folder until it is complete: 0.8 MB per video at paper size.
     """
     if len(runs) not in (0, 2):
         raise click.UsageError(f"expected two RUNS or none, got {len(runs)}")
@@ -111,32 +114,39 @@ def collaborate(
 @click.option(
     "--size",
     type=Choice(["small", "medium", "paper", "tiny"]),
-    help="Default: small without a GPU.",
+    help="Size of the recipes, as of `training teach`; tiny: for tests.  [default: small"
+    " without a GPU, else paper]",
 )
-@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--rows", help="Systems or tables, with commas between. Default: all.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Number of seeds.",
+)
+@click.option("--rows", help="Comma-separated systems or tables.  [default: all]")
 @STORE
 @SPLITS
-@click.option("--out", type=Folder, help="Of the report; runs lie beside it.")
+@click.option("--out", type=Folder, help="Folder of the report; runs lie beside it.")
 @click.option(
     "--jobs",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Trainings side by side, one thread each.",
+    help="Number of trainings at a time, one thread each.",
 )
 @click.option(
     "--controls/--no-controls",
     default=True,
-    help="Also comparisons that no paper has: longer baselines, other forms.",
+    help="Also train controls that the papers lack, such as longer baselines.",
 )
 @click.option(
     "--bench",
     "benches",
     type=ExistingFile,
     multiple=True,
-    help="Output of `pipeline bench flow`, `vectors` or `decode` with --json, for speeds; "
-    "may be given several times.",
+    help="Output of `pipeline bench flow`, `vectors` or `decode` with --json, for the "
+    "report's speeds; may be repeated.",
 )
 @all_of(*MACHINE)
 @JSON
@@ -154,12 +164,12 @@ def reproduce(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Run all rows of a PAPER's tables that the store allows, and write a report.
+    """Train all rows of a PAPER's tables and write a report.
 
-    PAPER is fts, mars, ds, dtmv, htsc or all. Parts that rows share are trained once
-    per seed and split. Of several splits the tables give the mean. Interrupted, the same
-    command goes on; done, it writes the report again. Exit code 3: some stages failed,
-    and the report names them.
+    PAPER is fts, mars, ds, dtmv, htsc or all. Rows that the store does not allow are
+    listed as not run. Parts that rows share are trained once per seed and split.
+    Interrupted, the same command goes on. Exit code 3: some rows failed, and the report
+    names them.
     """
     from . import commands_systems  # here, because torch takes two seconds
 
@@ -193,10 +203,10 @@ def reproduce(
 @click.argument("runs", type=ExistingFolder, nargs=-1, required=True)
 @click.option("--out", type=Folder, required=True, help="Folder for the report.")
 def report(runs: tuple[Path, ...], out: Path) -> None:
-    """Write a report of RUNS: tables, orderings, figures; HTML and markdown.
+    """Write a report of RUNS as HTML and markdown.
 
-    RUNS are runs of the same data set and split, of any systems and seeds, or the
-    folder of one reproduction.
+    It has tables, figures, and verdicts on the papers' orderings. RUNS are runs of one
+    data set and split, of any systems and seeds, or the folder of one reproduction.
     """
     from pipeline.store import printable
 

@@ -114,7 +114,7 @@ def _teachers(
             chosen.job(_of(name, one.sees), name=name, wait=True),
             chosen.beside,
             if_none=f"no complete {one.sees} teacher of this store, split, recipe and seed:"
-            " trains one first",
+            " training one first",
         )
         chosen.watch.say(f"teacher: {run.folder}")
         found.append(run)

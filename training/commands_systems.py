@@ -64,7 +64,7 @@ def run_system(
         min_known_share=min_known_share,
         fused_by_held_out=fitted_on_held_out(chosen),
     )
-    looking.say(f"store {opened.folder}, split {name}, recipe {recipe}, seed {seed}")
+    looking.say(f"store {opened.folder}; split {name}; recipe {recipe}, seed {seed}")
     _say_pictures(opened, chosen.size, looking)
     if runs:
         needed = dict(zip(chosen.needs, map(Run, runs), strict=True))

@@ -78,76 +78,100 @@ class Numbers(click.ParamType):
             self.fail(f"expected numbers with commas between, got {value}")
 
 
-STORE = click.option("--store", type=ExistingFolder, help="Default: the only one.")
-SEED = click.option("--seed", default=0, show_default=True)
-OUT = click.option("--out", type=Folder, help="The run's folder.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Results as JSON.")
-RECIPE = click.option("--recipe", type=RecipeName(), help="See `training recipes`.")
+STORE = click.option(
+    "--store",
+    type=ExistingFolder,
+    help="Store to train on.  [default: the only one in $VIDEO_DATA/stores]",
+)
+SEED = click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Random seed of first weights, order and crops.",
+)
+OUT = click.option(
+    "--out", type=Folder, help="Folder of the run.  [default: one in $VIDEO_DATA/runs]"
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
+RECIPE = click.option(
+    "--recipe",
+    type=RecipeName(),
+    help="Name of a recipe, as `training recipes` lists them.",
+)
 SIZE = click.option(
     "--size",
     type=Size,
-    help="Of the recipe: small is for the demo data set (pictures of 56x40, minutes), medium"
-    " for real clips without a large GPU (112x112, hours).  [default: small without a GPU,"
-    " else paper]",
+    help="Size of the recipe. small: for the demo data set (56x40 px, minutes); medium: for"
+    " real clips without a large GPU (112x112 px, hours); paper: as published."
+    "  [default: small without a GPU, else paper]",
 )
-SPLIT = click.option("--split", help="Default: 1, or the only one.")
+SPLIT = click.option(
+    "--split", help="Name of the split.  [default: 1, or the only one]"
+)
 HELD_OUT = click.option(
     "--held-out",
     type=FiniteRange(0, 0.9),
     metavar="SHARE",
-    help="Share of the training videos, whole groups of them, that are not learned from"
-    " but looked at meanwhile. 0: none.  [default: the recipe's, 0.1; none of a small data"
-    " set where nothing is chosen by them]",
+    help="Share of the training groups held out for model selection; 0: none.  [default:"
+    " the recipe's, 0.1; none in a small data set if the recipe selects nothing]",
 )
 MIN_KNOWN_SHARE = click.option(
     "--min-known-share",
     type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Least share of intervals with known motion vectors to learn from.",
+    help="Minimum share of intervals with known motion vectors.",
 )
 SPLITS = click.option(
     "--split",
-    help="One, several with commas between, or all: then their mean is told, too."
+    help="Split name, comma-separated names, or all; several also give their mean."
     "  [default: 1, or the only one]",
 )
 
 MACHINE = (
-    click.option("--device", type=Device, default="auto", show_default=True),
+    click.option(
+        "--device",
+        type=Device,
+        default="auto",
+        show_default=True,
+        help="auto: a GPU where there is one.",
+    ),
     click.option(
         "--precision",
         type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
         default="auto",
         show_default=True,
-        help="auto: bfloat16 on a GPU, float32 on a CPU.",
+        help="Arithmetic. auto: bfloat16 on a GPU, float32 on a CPU.",
     ),
     click.option(
         "--workers",
         type=click.IntRange(0),
-        help="Processes that read clips. Default: none on a CPU.",
+        help="Number of processes that read clips.  [default: none on a CPU]",
     ),
     click.option(
         "--memory-gb",
         type=FiniteRange(0, 1e6),
         default=1.0,
         show_default=True,
-        help="Clips are remembered up to here.",
+        help="Memory for decoded clips, which are then not read again.",
     ),
     click.option(
         "--checkpoint-minutes",
         type=FiniteRange(0),
         default=3.0,
         show_default=True,
-        help="Save so often.",
+        help="Minutes between checkpoints.",
     ),
     click.option(
-        "--deterministic", is_flag=True, help="On a GPU: the same twice, slower."
+        "--deterministic",
+        is_flag=True,
+        help="Use only deterministic operations on a GPU. Slower.",
     ),
     click.option(
         "--compile",
         "compiled",
         is_flag=True,
-        help="Let torch compile the networks: a minute first, then faster.",
+        help="Use torch.compile: takes a minute, then trains faster.",
     ),
 )
 MACHINE_NAMES = (
@@ -178,7 +202,8 @@ TRAINING = all_of(
         "stores",
         type=ExistingFolder,
         multiple=True,
-        help="Default: the only one. Several are learned together, a head for each.",
+        help="Store to train on. Several are learned together, with a head for each."
+        "  [default: the only one in $VIDEO_DATA/stores]",
     ),
     RECIPE,
     SIZE,
@@ -191,7 +216,7 @@ TRAINING = all_of(
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="So many runs, with seeds that follow --seed; then their mean is told, too.",
+        help="Number of runs with consecutive seeds from --seed on; also gives their mean.",
     ),
     OUT,
     *MACHINE,

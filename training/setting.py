@@ -15,6 +15,7 @@ from .jobs.job import StoreJob, run_name
 from .jobs.machine import Machine
 from .progress import Silent, Watch, watch
 from .recipes import Family, at_size, default_name, family
+from .report.text import split_text
 
 
 class Setting(NamedTuple):
@@ -106,9 +107,10 @@ def setting(
         held_out=held_out,
         min_known_share=min_known_share,
     )
+    told = {"name": chosen.split, "kind": opened.splits[chosen.split]}
     watch.say(
-        f"store {opened.folder}, {opened.splits[chosen.split]} split {chosen.split},"
-        f" recipe {recipe}, seed {seed}, {machine.device.type} {machine.precision}"
+        f"store {opened.folder}; {split_text(told)}; recipe {recipe}, seed {seed},"
+        f" {machine.device.type} {machine.precision}"
     )
     pictures = pictures_told(opened, chosen.family.teach("flow").clip)
     if pictures:

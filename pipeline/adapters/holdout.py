@@ -1,4 +1,4 @@
-"""Videos without official lists -> a seeded split of their own, by group."""
+"""Videos without official lists -> a split drawn by a seed, by group."""
 
 import hashlib
 from collections import defaultdict
@@ -67,10 +67,6 @@ def with_holdout(dataset: DataSet, share: float, *, seed: int = 0) -> DataSet:
         videos=videos,
         splits={**dataset.splits, name: "seeded"},
         findings=(*dataset.findings, *findings),
-        facts=(
-            *dataset.facts,
-            f"split {name}: drawn by seed, by group; not an official split",
-        ),
     )
 
 

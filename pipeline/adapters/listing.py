@@ -150,7 +150,7 @@ def _only_list(folder: Path) -> Path:
             return found[0]
     raise DatasetNotFound(
         f"{folder}: expected lists like trainlist01.txt and testlist01.txt, or a CSV"
-        f" with a column 'path', found {lists.whose(folder)}"
+        f" with a column 'path' (--splits names it), found {lists.whose(folder)}"
     )
 
 
@@ -163,7 +163,7 @@ def _list_rows(path: Path, matcher: Matcher) -> tuple[list[table.TableRow], str]
     delimiter = table.delimiter_of(first)
     several = delimiter is not None and len(first.split(delimiter)) > 1
     if delimiter is not None and (several or ending in lists.TABLES):
-        return table.read_table(path), ""
+        return table.read_table(path), table.unread_columns(first, delimiter)
     entries, how = read_spelled(path, matcher)
     if not entries:
         raise DatasetError(f"{path}: expected names of videos, found none")

@@ -83,7 +83,8 @@ def _read(
     name: str, place: Path, splits: Path | None, usual_name: str, *, by_default: bool
 ) -> DataSet:
     if splits is not None and not splits.exists():
-        raise DatasetNotFound(f"expected lists of {name}, found nothing: {splits}")
+        what = "a list" if name in ("folder", "list") else f"the lists of {name}"
+        raise DatasetNotFound(f"expected {what} (--splits), found nothing: {splits}")
     usual = places.splits_folder(usual_name)
     usual_lists = usual if usual.is_dir() else None
     if name in ("folder", "list"):

@@ -157,7 +157,7 @@ def _class_name(dataset: DataSet, name: str) -> str:
     absent = {known.casefold(): known for known in dataset.expected}
     if name.casefold() in absent:
         raise DatasetError(
-            f"classes: {absent[name.casefold()]!r} has no video in {dataset.folder}"
+            f"--classes: {absent[name.casefold()]!r} has no video in {dataset.folder}"
         )
     close = difflib.get_close_matches(name.casefold(), {**absent, **known}, n=3)
     names = [{**absent, **known}[match] for match in close]
@@ -168,7 +168,9 @@ def _class_name(dataset: DataSet, name: str) -> str:
         hint = (
             f"did you mean {' or '.join(names)}?" if names else _some(dataset.classes)
         )
-    raise DatasetError(f"classes: {dataset.name} has no class {name!r}; {hint}")
+    raise DatasetError(
+        f"--classes: {dataset.folder.name} has no class {name!r}; {hint}"
+    )
 
 
 def _some(names: Collection[str]) -> str:

@@ -3,21 +3,28 @@
 from collections import Counter
 from typing import Any
 
-from pipeline.store import printable
+from pipeline.store import counted, printable, size_text
 
 from .videos import DataSet, Finding
 
 NAMES_SHOWN = 3
 WARNINGS = ("untrainable", "partial")
 """Kinds of findings that stand first."""
+ORIGINS = {
+    "official": "official",
+    "lists": "from lists",
+    "seeded": "drawn at random by group, not official",
+}
+"""Where a split comes from, in words."""
 
 
 def text(dataset: DataSet) -> str:
     """A readable report: counts, splits, classes, and everything odd with examples."""
     groups = len({video.group for video in dataset.videos})
     headline = (
-        f"{dataset.name}: {len(dataset.videos):,} videos of {len(dataset.classes):,}"
-        f" classes in {groups:,} groups, {_size(dataset)}, in {dataset.folder}"
+        f"{dataset.name}: {counted(len(dataset.videos), 'video')} of"
+        f" {counted(len(dataset.classes), 'class')} in {counted(groups, 'group')},"
+        f" {size_text(sum(v.size_bytes for v in dataset.videos))}, in {dataset.folder}"
     )
     lines = [headline]
     warnings = [finding for finding in dataset.findings if finding.kind in WARNINGS]
@@ -26,7 +33,7 @@ def text(dataset: DataSet) -> str:
     for split, parts in _split_counts(dataset).items():
         unused = len(dataset.videos) - parts["train"] - parts["test"]
         lines.append(
-            f"  split {split} ({dataset.splits[split]}): {parts['train']:,} train,"
+            f"  split {split} ({ORIGINS[dataset.splits[split]]}): {parts['train']:,} train,"
             f" {parts['test']:,} test" + (f", {unused:,} unused" if unused else "")
         )
     if not dataset.splits:
@@ -119,12 +126,3 @@ def _finding(finding: Finding) -> str:
     if len(finding.names) > NAMES_SHOWN:
         names += f" and {len(finding.names) - NAMES_SHOWN:,} more"
     return f"{kind}: {finding.text}" + (f" ({names})" if names else "")
-
-
-def _size(dataset: DataSet) -> str:
-    size = float(sum(video.size_bytes for video in dataset.videos))
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"

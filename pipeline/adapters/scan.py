@@ -85,7 +85,9 @@ def scan(folder: Path) -> Scan:
     """
     if not folder.is_dir():
         came = "a file" if folder.exists() else "nothing"
-        raise DatasetNotFound(f"expected a folder of videos, found {came}: {folder}")
+        raise DatasetNotFound(
+            f"expected a folder of videos (--videos), found {came}: {folder}"
+        )
     files: list[File] = []
     others: list[str] = []
     odd = _Oddities()

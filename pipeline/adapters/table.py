@@ -167,6 +167,15 @@ def columns(header: Sequence[str], where: str) -> dict[str, int]:
     return places
 
 
+def unread_columns(header: str, delimiter: str) -> str:
+    """A remark that names the columns that are not read: one may be misspelt."""
+    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
+    used = set(columns([name.lower() for name in names], "header").values())
+    left = [name for place, name in enumerate(names) if place not in used and name]
+    shown = ", ".join(left[:8]) + (", ..." if left[8:] else "")
+    return f"columns not read: {shown}" if left else ""
+
+
 def row_of(
     cells: Mapping[str, str], where: str, labels: Sequence[str] = ()
 ) -> TableRow:
@@ -193,8 +202,8 @@ def row_of(
         if column.startswith("split "):
             if word.lower() not in PARTS:
                 raise DatasetError(
-                    f"{where}: expected train, test, val or nothing in column"
-                    f" {column!r}, got {word!r}"
+                    f"{where}: expected train, test, val or nothing as the part in"
+                    f" {column}, got {word!r}"
                 )
             part = PARTS[word.lower()]
             if part:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.executors.gpus import find_gpus, trouble_with_flow
 from pipeline.flow.errors import FlowError
+from pipeline.store import counted
 from pipeline.task import SolverMaker, Task
 
 CORES_PER_WORKER = 2
@@ -47,12 +48,12 @@ class Crew:
         """Who it is, for a report."""
         kinds = {
             "here": "this process",
-            "pool": f"{_count(self.workers, 'process')} on {_count(self.cores, 'core')}",
-            "ray": f"{_count(self.workers, 'task')} at a time on a cluster of "
-            f"{_count(self.cores, 'core')}",
+            "pool": f"{counted(self.workers, 'process')} on {counted(self.cores, 'core')}",
+            "ray": f"{counted(self.workers, 'task')} at a time on a cluster of "
+            f"{counted(self.cores, 'core')}",
         }
         flow = (
-            _count(len(self.gpus), "GPU") if self.gpus else f"{self.backend} back end"
+            counted(len(self.gpus), "GPU") if self.gpus else f"{self.backend} back end"
         )
         apart = ", apart from the other modalities" if self.split else ""
         return f"{kinds[self.where]}, flow by {flow}{apart}"
@@ -172,8 +173,3 @@ def _no_gpu(trouble: str) -> FlowError:
         f"flow back end cuda: expected a GPU, got {found} "
         "(use --flow-device cpu, or auto)"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{number} {noun if number == 1 else plural}"

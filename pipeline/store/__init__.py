@@ -23,7 +23,7 @@ from .places import (
     stores_folder,
     videos_folder,
 )
-from .plain_text import printable, printable_lines
+from .plain_text import counted, printable, printable_lines, size_text
 from .reader import Store, StoredBlock
 from .replacement import remove_parts, replacing, require_plain_folder
 from .schema import CELL_PX, LAYOUT, LAYOUT_VERSION, MODALITIES, ArraySpec
@@ -48,6 +48,7 @@ __all__ = [
     "StoredBlock",
     "StoredVideo",
     "VideoNotFound",
+    "counted",
     "data_folder",
     "hold",
     "holder_of",
@@ -60,6 +61,7 @@ __all__ = [
     "replacing",
     "require_plain_folder",
     "runs_folder",
+    "size_text",
     "splits_folder",
     "store_folder",
     "stores_folder",

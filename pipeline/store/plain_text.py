@@ -29,6 +29,29 @@ def printable(text: object) -> str:
     return _UNSAFE.sub(_escape, _decoded(str(text)))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "class"), counted(0, "video"), counted(1200, "class")
+    ('1 class', '0 videos', '1,200 classes')
+    """
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def size_text(size: float) -> str:
+    """A number of bytes in decimal units, three digits.
+
+    >>> size_text(812), size_text(57_271), size_text(1.25e12)
+    ('812 bytes', '57.3 KB', '1.25 TB')
+    """
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB" if size < 999.5 else f"{size:,.0f} TB"
+
+
 def printable_lines(text: object) -> str:
     r"""Text whose line ends are its own (a traceback, a log): all else as `printable`.
 

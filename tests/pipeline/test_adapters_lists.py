@@ -349,3 +349,13 @@ def test_lists_that_lie_about_in_a_folder_do_not_stop_it(videos, lists, said):
     assert len(strays) == 1 and said in strays[0]
     with pytest.raises(DatasetError, match=said):
         load("folder", videos=videos, splits=videos)
+
+
+def test_columns_that_are_not_read_are_named(tmp_path, videos):
+    """A misspelt `splt` must not lose the split without a word."""
+    rows = (
+        "path,label,splt,Note\njump/jump_1.mp4,jump,train,x\nrun/run_1.mp4,run,test,y\n"
+    )
+    found = load("list", videos=videos, splits=write(tmp_path / "l.csv", rows))
+    assert not found.splits
+    assert found.facts == ("lists read: l.csv (columns not read: splt, Note)",)

@@ -185,7 +185,7 @@ def test_the_report_counts_and_the_dictionary_says_the_same(uneven):
     whole = dataset(list(uneven.videos), expected={"a": 9, "b": 4, "c": 1, "d": 2})
     text = report.text(whole)
     assert "13 videos of 3 classes in 13 groups" in text
-    assert "split 1 (lists): 8 train, 5 test" in text
+    assert "split 1 (from lists): 8 train, 5 test" in text
     assert "classes complete: 2, of 1 to 9 videos" in text
     assert "  b       3 of 4" in text
     assert "classes of the lists without a video here: 1" in text

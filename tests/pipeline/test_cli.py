@@ -105,7 +105,7 @@ def test_a_dry_run_estimates_and_changes_nothing(folder, tmp_path):
     out = tmp_path / "store"
     result = run("extract", *source(folder), "--out", out, *SMALL, "--dry-run")
     assert result.exit_code == 0, result.output
-    assert "8 videos in 2 shards still to build, about 48 frames" in result.output
+    assert "to extract: 8 videos in 2 shards, about 48 frames" in result.output
     assert not out.exists()
     again = run("plan", *source(folder), "--out", out, *SMALL, "--json")
     planned = json.loads(again.stdout)
@@ -140,8 +140,16 @@ def test_quarantined_videos_are_named_and_give_exit_code_3(folder, tmp_path):
     [
         (["--modalities", "rgb,depth"], 2, "expected some of rgb, flow, mv"),
         (["--classes", "sideways"], 1, "sideways"),
-        (["--short-side", "64"], 1, "short_side = 32, this run asks for 64"),
-        (["--flow-profile", "fast"], 1, "flow profile = default"),
+        (
+            ["--short-side", "64"],
+            1,
+            "--short-side: the store was made with 32, this run asks for 64",
+        ),
+        (
+            ["--flow-profile", "fast"],
+            1,
+            "--flow-profile: the store was made with default",
+        ),
         (["--fps", "10", "--mv-source", "original"], 2, "--fps cannot go with"),
         (["--flow-device", "cuda", "--out", "fresh"], 1, "cuda"),
         (["--splits", "nowhere"], 1, "nowhere"),
@@ -219,7 +227,7 @@ def test_verify_names_a_flipped_byte(folder, store, tmp_path):
     assert "add --mark" in last_line(result) and sorted(copy.rglob("*")) == before
     assert run("verify", copy, "--mark").exit_code == 1
     repaired = run("extract", *source(folder), "--out", copy, *SMALL)
-    assert "1 shards built" in repaired.output
+    assert "1 shard built" in repaired.output
     assert run("verify", copy).exit_code == 0
 
 

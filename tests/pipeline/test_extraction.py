@@ -98,7 +98,10 @@ def test_a_modality_added_later_joins_the_same_videos_and_shards(
 def test_other_settings_are_refused_and_nothing_changes(folder, finished):
     before = store_bytes(finished)
     other = StoreSettings(short_side=64).record(["rgb"])
-    with pytest.raises(PlanError, match="short_side = 32, this run asks for 64"):
+    with pytest.raises(
+        PlanError,
+        match="--short-side: the store was made with 32, this run asks for 64",
+    ):
         extract(data_set(folder), other, out=finished, execution=HERE)
     assert store_bytes(finished) == before
 
@@ -147,7 +150,10 @@ def test_a_run_that_waited_for_another_asks_for_the_same_plan(
         "store_plan",
         lambda *given, **more: next(answers, None) or store_plan(*given, **more),
     )
-    with pytest.raises(PlanError, match="short_side = 32, this run asks for 64"):
+    with pytest.raises(
+        PlanError,
+        match="--short-side: the store was made with 32, this run asks for 64",
+    ):
         extract(data_set(folder), other, out=out, execution=HERE)
     assert store_bytes(out) == before
 

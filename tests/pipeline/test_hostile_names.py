@@ -83,7 +83,7 @@ def test_damage_is_named_on_one_line(store, tmp_path):
     shutil.copytree(store, copy)
     next(copy.glob("rgb-*.h5")).write_bytes(b"damage")
     damaged = run("verify", copy)
-    assert damaged.exit_code == 1 and "1 damaged files" in damaged.stdout
+    assert damaged.exit_code == 1 and "1 damaged file" in damaged.stdout
     assert run("info", store, f"no\n{FORGED}").exit_code == 1
 
 

@@ -139,7 +139,7 @@ def test_a_bar_shows_videos_frames_and_the_time_left(clock):
         clock.now += 100
         bars.running([ShardProgress(0, 1, 50, 10**9)])
     assert "1/4" in stream.getvalue()
-    assert "50 frames, 0 frames/s, 1.00 GB, about 5 minutes left" in stream.getvalue()
+    assert "50 frames, 0 frames/s, 1 GB, about 5 minutes left" in stream.getvalue()
 
 
 def test_steps_are_told_in_a_log_with_the_time_left(clock, capsys):

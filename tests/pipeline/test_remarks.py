@@ -53,7 +53,7 @@ def test_videos_without_known_vectors_are_told_and_shown(folder: Path):
     encode(folder / "a/still.mp4", noise(1))
     summary, out = stored(folder, mv_source="original")
     assert summary.remarkable["without_known_vectors"] == ("a/vp8",)
-    assert "1 video without any known vector" in summary.text()
+    assert "1 video without any known motion vector" in summary.text()
     assert summary.text().endswith(": a/vp8")
     assert summary.to_dict()["without_known_vectors"] == ["a/vp8"]
     shares = {video.id: video.known_share for video in Store(out).videos()}
@@ -95,7 +95,9 @@ def test_damage_and_missing_ends_are_recorded_and_told(folder: Path):
     assert summary.remarkable["cut_short"] == ("a/cut",)
     assert summary.remarkable["damaged"] == ("a/cut", "a/damaged")
     assert "2 videos with damaged packets or frames" in summary.text()
-    assert "1 video of a file that ends before its container says" in summary.text()
+    assert (
+        "1 video cut short: the file ends before its container says" in summary.text()
+    )
     facts = upkeep.info(out)
     assert (facts["damaged"], facts["cut_short"]) == (2, 1)
 
@@ -128,12 +130,13 @@ def test_only_an_explicit_short_side_enlarges_and_plan_and_summary_say_so(folder
     own, asked = folder.parent / "own", folder.parent / "asked"
     said = pipeline("extract", *source, *here, own)
     assert "stored size: 384x256 px (1 video), 48x32 px (1 video); short sides" in said
-    assert "from 32 to 256 px, and motion is in pixels of each" in said
+    assert "from 32 to 256 px, and motion is measured in these pixels" in said
     assert "enlarged" not in said + pipeline("plan", *source, *here, own / "new")
     larger = (*source, "--short-side", 64, *here, asked)
     planned = pipeline("plan", *larger)
     assert (
-        "stored size by the headers: 96x64 px; 1 of 2 enlarged to the short" in planned
+        "stored size, by the files' headers: 96x64 px; 1 of 2 enlarged to the short"
+        in planned
     )
     said = pipeline("extract", *larger)
     assert "stored size: 96x64 px" in said
@@ -141,7 +144,7 @@ def test_only_an_explicit_short_side_enlarges_and_plan_and_summary_say_so(folder
     assert Store(asked).settings["common"]["enlarge"] is True
     assert json.loads(pipeline("info", asked, "--json"))["sizes"] == {"96x64": 2}
     for store in (own, asked):  # begun, it keeps its sizes
-        assert "0 shards built" in pipeline("extract", *source, *here, store)
+        assert "no shard built" in pipeline("extract", *source, *here, store)
 
 
 def test_a_store_keeps_the_shape_of_its_pixels(folder: Path):
@@ -158,11 +161,14 @@ def test_a_store_keeps_the_shape_of_its_pixels(folder: Path):
         assert (video.height, video.width) == size
         assert video.pixel_aspect == pytest.approx(4 / 3)
         assert "pixel_aspect: 1.33" in pipeline("info", store, "a/v")
-        assert "0 shards built" in pipeline("extract", *source, *here, store)
+        assert "no shard built" in pipeline("extract", *source, *here, store)
     refused = ("extract", *source, "--square-pixels", *here, coded)
     result = CliRunner().invoke(main, [str(argument) for argument in refused])
     assert result.exit_code == 1
-    assert "square_pixels = False, this run asks for True" in result.output
+    assert (
+        "the store was made with pixels as coded, this run asks for square pixels"
+        in result.output
+    )
 
 
 def test_stretches_beyond_the_end_of_a_shorter_copy_are_told(folder: Path):

@@ -203,7 +203,9 @@ def test_a_plan_of_other_videos_is_not_guessed(folder, store):
     with pytest.raises(PlanError, match="it cannot be made again.*another --out"):
         extract(fewer, RGB_MV, out=store, execution=HERE)
     other = replace(SETTINGS, mv_crf=30).record(["rgb", "mv"])
-    with pytest.raises(PlanError, match="crf = .*, this run asks for 30"):
+    with pytest.raises(
+        PlanError, match="--mv-crf: the store was made with .*, this run asks for 30"
+    ):
         extract(dataset, other, out=store, execution=HERE)
     assert store_bytes(store) == before
 

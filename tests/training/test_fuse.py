@@ -150,7 +150,7 @@ def test_as_a_command(tmp_path):
     arguments = ["fuse", str(one), str(two), "--weights", "2,1", "--out", str(out)]
     told = CliRunner().invoke(main, arguments)
     assert told.exit_code == 0, told.output
-    assert "average of one and two, official split 1" in told.stdout
+    assert "average of one and two; official split 1" in told.stdout
     assert "66.7 %" in told.stdout
     refused = CliRunner().invoke(main, ["fuse", str(one), "--recipe", "hts"])
     assert refused.exit_code == 2 and "RUNS or --recipe, got both" in refused.stderr

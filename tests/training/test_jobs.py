@@ -307,7 +307,7 @@ def test_choosing_by_nothing_is_told(store, tmp_path):
     assert run.results()["videos"]["held_out"] == 0
     assert run.results()["training"]["chosen_epoch"] == 1
     assert any("nothing is held out to choose by" in line for line in told.lines)
-    assert any("at most 15% of 8 may be" in line for line in told.lines)
+    assert any("more than 15% of 8 videos" in line for line in told.lines)
 
 
 def test_run_folder_of_another_recipe(store, tmp_path, teacher):

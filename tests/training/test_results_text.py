@@ -7,7 +7,7 @@ def results(run, **changes) -> dict:
 
 def test_a_page_says_split_accuracy_interval_and_classes(teacher):
     told = results_text(teacher.results(), title="here")
-    assert "flow from labels, official split 1" in told
+    assert "flow from labels; official split 1" in told
     assert "6 to learn, 2 held out (25%, of every class), 4 to test" in told
     top1 = 100 * teacher.results()["test"]["top1"]["mean"]
     assert f"test      top-1 {top1:5.1f} % (" in told
@@ -17,7 +17,7 @@ def test_a_page_says_split_accuracy_interval_and_classes(teacher):
 def test_a_seeded_split_is_never_called_official(teacher):
     split = {"name": "holdout-0.3-seed0", "kind": "seeded"}
     told = results_text(results(teacher, split=split), title="here")
-    assert "seeded split, not an official one holdout-0.3-seed0" in told
+    assert "split holdout-0.3-seed0, drawn at random by group, not official" in told
     assert "official split" not in told
 
 
@@ -59,4 +59,4 @@ def test_an_evaluation_is_a_short_page(teacher):
         },
         title="run",
     )
-    assert told.startswith("run: held out part, split from the given lists 1")
+    assert told.startswith("run: held out part; split 1, from lists")

@@ -57,7 +57,7 @@ def many(label: int, groups: int, clips: int) -> list[Made]:
     ]
 
 
-HALF = "one group of every class would be 50%"
+HALF = "a group of every class would be 50%"
 TESTED = [Made(id="t", label=0, group="x", part="test")]
 
 
@@ -91,15 +91,15 @@ def test_a_small_data_set_keeps_its_videos(tmp_path):
     store = made_store(tmp_path, [*many(0, 2, 6), *many(1, 2, 6), *TESTED])
     assert held(store, chooses=False) == (
         0,
-        f"{HALF}, at most 15% of 24 may be, and nothing is chosen by them",
+        f"{HALF}, more than 15% of 24 videos; this recipe chooses nothing by them",
     )
-    assert held(store) == (0, "even one group would be more: at most 15% of 24 may be")
+    assert held(store) == (0, "even one group would be more than 15% of 24 videos")
     assert held(store, held_out=0.2) == (
         6,
-        f"whatever their class: {HALF}, at most 30% of 24 may be",
+        f"whatever their class, as {HALF}, more than 30% of 24 videos",
     )
     assert held(store, held_out=0.4)[0] == 12
-    assert held(store, held_out=0.0) == (0, "none is asked for")
+    assert held(store, held_out=0.0) == (0, "--held-out 0")
 
 
 def test_the_share_is_a_limit_by_group(tmp_path):
@@ -109,7 +109,9 @@ def test_the_share_is_a_limit_by_group(tmp_path):
     few = made_store(tmp_path / "few", [*many(0, 4, 2), *many(1, 9, 1), *TESTED])
     for seed in range(5):
         count, rule = held(few, held_out=0.08, seed=seed)
-        assert 1 <= count <= 0.08 * 1.5 * 17 and rule.startswith("whatever their class")
+        assert 1 <= count <= 0.08 * 1.5 * 17 and rule.startswith(
+            "whatever their class, as"
+        )
 
 
 def test_the_test_part_is_never_learned_from(store):
@@ -226,6 +228,13 @@ def test_empty_part_is_refused(tmp_path):
     made = [replace(v, labels=()) for v in videos()]
     store = made_store(tmp_path / "other", made, classes=())
     with pytest.raises(
-        DataError, match="expected labelled videos, but it has no class"
+        DataError, match="expected videos of at least two classes, but it has none"
     ):
+        parts(store, split="1", modalities=["mv"])
+
+
+def test_a_store_of_one_class_is_refused_before_anything_is_trained(tmp_path):
+    made = [replace(v, label=0) for v in videos()]
+    store = made_store(tmp_path, made, classes=("jump",))
+    with pytest.raises(DataError, match=r"two classes, but it has one \(jump\)"):
         parts(store, split="1", modalities=["mv"])

@@ -110,9 +110,10 @@ def parts(
             f"{store.folder}: expected {', '.join(modalities)}, but the store has only"
             f" {', '.join(store.modalities)}: extract it with --modalities {','.join(missing)}"
         )
-    if not store.classes:
+    if len(store.classes) < 2:
+        found = f"one ({store.classes[0]})" if store.classes else "none"
         raise DataError(
-            f"{store.folder}: expected labelled videos, but it has no class"
+            f"{store.folder}: expected videos of at least two classes, but it has {found}"
         )
     usable: dict[str, list[StoredVideo]] = {"train": [], "test": []}
     left_out: dict[str, str] = {}
@@ -170,21 +171,22 @@ def held_out_videos(
     videos = [v for v in store.videos() if v.splits.get(split) == "train" and v.labels]
     count = len(videos)
     if held_out <= 0 or not count:
-        return HeldOut(frozenset(), (), "none is asked for")
+        return HeldOut(frozenset(), (), "--held-out 0")
     limit = NEAR * held_out * count
     ids, by_video = _of_every_class(videos, share=held_out, seed=seed)
     if len(ids) <= limit:
         return HeldOut(
             frozenset(ids), tuple(by_video), f"{len(ids) / count:.0%}, of every class"
         )
-    most = f"at most {NEAR * held_out:.0%} of {count} may be"
-    every = f"one group of every class would be {len(ids) / count:.0%}, {most}"
+    most = f"more than {NEAR * held_out:.0%} of {count} videos"
+    every = f"a group of every class would be {len(ids) / count:.0%}"
     if not chooses:
-        return HeldOut(frozenset(), (), f"{every}, and nothing is chosen by them")
+        rule = f"{every}, {most}; this recipe chooses nothing by them"
+        return HeldOut(frozenset(), (), rule)
     ids = _of_any_class(videos, wanted=held_out * count, limit=limit, seed=seed)
     if ids:
-        return HeldOut(frozenset(ids), (), f"whatever their class: {every}")
-    return HeldOut(frozenset(), (), f"even one group would be more: {most}")
+        return HeldOut(frozenset(ids), (), f"whatever their class, as {every}, {most}")
+    return HeldOut(frozenset(), (), f"even one group would be {most}")
 
 
 class _Groups:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pipeline.store import Store
+from pipeline.store import Store, counted
 
 from .. import metrics
 from ..data.dataset import ClipConfig, Clips, frames_of
@@ -89,7 +89,9 @@ def judged(
     for part in ("held_out", "test"):
         if not len(clips[part]):
             continue
-        job.watch.say(f"{run.folder.name}: scores {len(clips[part])} videos ({part})")
+        job.watch.say(
+            f"{run.folder.name}: scoring {counted(len(clips[part]), 'video')} ({part.replace('_', ' ')})"
+        )
         scorer = Scorer(
             clips[part],
             sees=sees,
@@ -215,7 +217,9 @@ def evaluate(
         raise DataError(f"{run.folder}: no video was held out")
     clip = clip_of(run)
     clips = Clips(frames_of(store, clip), videos, modalities, clip)
-    watch.say(f"{run.folder.name}: scores {len(clips)} videos ({part})")
+    watch.say(
+        f"{run.folder.name}: scoring {counted(len(clips), 'video')} ({part.replace('_', ' ')})"
+    )
     classes = tuple(run.decided()["store"]["classes"])
     scorer = Scorer(
         clips,

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
+from pipeline.store import counted
+
 from ..data.dataset import ClipConfig
 from ..jobs.course import Course
 from ..jobs.distill import DistillRecipe
@@ -171,7 +173,7 @@ def _course(course: Course) -> Iterator[str]:
     )
     clips = "clips without overlap" if judge.clips is None else f"{judge.clips} clips"
     yield (
-        f"  judged    {clips} of a video, {judge.crops} crop(s), mean {judge.aggregate}"
+        f"  judged    {clips} of a video, {counted(judge.crops, 'crop')}, mean {judge.aggregate}"
     )
 
 

@@ -45,7 +45,7 @@ def figures_part(
             if isinstance(counts, np.ndarray):
                 page.figure(
                     figures.confusion_svg(counts, runs[0].classes),
-                    caption=f"Confusion of {name}, {seeds_text(systems[name])} seed(s){splits}"
+                    caption=f"Confusion of {name}, seeds: {seeds_text(systems[name])}{splits},"
                     " together, in percent"
                     " of the true class (rows). DTMV's figure 5 has the same for UCF101.",
                     name=re.sub(r"[^\w.-]", "_", f"confusion_{name}"),  # of a file

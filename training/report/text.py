@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.store import printable
+from pipeline.store import counted, printable
 
-KINDS = {
-    "official": "official split",
-    "lists": "split from the given lists",
-    "seeded": "seeded split, not an official one",
+ORIGINS = {
+    "official": "official split {name}",
+    "lists": "split {name}, from lists",
+    "seeded": "split {name}, drawn at random by group, not official",
     "none": "all videos, as the store has no split",
 }
+"""Where a split comes from, in words."""
 
 
 def results_text(results: dict[str, Any], *, title: str) -> str:
@@ -25,7 +26,7 @@ def results_text(results: dict[str, Any], *, title: str) -> str:
         f"  videos: {videos['train']} to learn, {videos['held_out']} held out{rule},"
         f" {videos['test']} to test"
     )
-    what = f"  {results['what']}, {split_text(results['split'])}"
+    what = f"  {results['what']}; {split_text(results['split'])}"
     lines = [title, what, used, *_how(results), ""]
     parts = (("held out", "held_out"), ("test", "test"))
     lines += [
@@ -80,7 +81,7 @@ def evaluation_text(told: dict[str, Any], *, title: str) -> str:
     """A page for one evaluation."""
     others = [told["store"]] if "store" in told else []
     lines = [
-        f"{title}: {told['part'].replace('_', ' ')} part, {split_text(told['split'])}",
+        f"{title}: {told['part'].replace('_', ' ')} part; {split_text(told['split'])}",
         *(f"  on another store: {other['folder']}" for other in others),
         *(f"  not as at training: {line}" for line in told.get("differ", ())),
         accuracy_line(told["part"].replace("_", " "), told["result"]),
@@ -92,7 +93,7 @@ def evaluation_text(told: dict[str, Any], *, title: str) -> str:
 
 def split_text(split: dict[str, str]) -> str:
     """A split by name, and where it comes from."""
-    return f"{KINDS.get(split['kind'], split['kind'])} {split['name']}".rstrip()
+    return ORIGINS.get(split["kind"], "split {name}").format(name=split["name"])
 
 
 def accuracy_line(name: str, result: dict[str, Any]) -> str:
@@ -107,7 +108,7 @@ def accuracy_line(name: str, result: dict[str, Any]) -> str:
         line += f"  top-5 {100 * result['top5']['mean']:5.1f} %"
     if "map" in result:
         line += f"  mAP {100 * result['map']['mean']:5.1f} %"
-    return f"{line}  of {result['videos']} videos"
+    return f"{line}  of {counted(result['videos'], 'video')}"
 
 
 def class_lines(result: dict[str, Any]) -> list[str]:
@@ -141,7 +142,7 @@ def left_out_lines(videos: dict[str, Any]) -> list[str]:
     lines = []
     left_out = videos["left_out"]
     if left_out:
-        lines.append(f"  left out: {len(left_out)} videos")
+        lines.append(f"  left out: {counted(len(left_out), 'video')}")
         lines += [f"    {name}: {why}" for name, why in list(left_out.items())[:20]]
         if len(left_out) > 20:
             lines.append(f"    and {len(left_out) - 20} more, see results.json")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import Store
+from pipeline.store import Store, counted
 
 from ..engine.record import CROPS, SCORES, Run, read_json, write_json
 from ..errors import Interrupted, RunError
@@ -95,7 +95,7 @@ def reproduce(
             "speeds": before.get("speeds"),
         }
         watch.say(
-            f"{paper} at size {size}: {len(made.recipe_of)} systems, {len(seeds)} seed(s),"
+            f"{paper} at size {size}: {len(made.recipe_of)} systems, {counted(len(seeds), 'seed')},"
             f"{f' {len(splits)} splits,' * (len(splits) > 1)}"
             f" {len(made.stages)} stages; {len(made.not_run)} rows not run"
         )
