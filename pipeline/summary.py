@@ -132,7 +132,7 @@ class Summary:
             f"{counted(self.frames, 'frame')}, {in_words(max(3600 * self.hours, 1))}: {sizes}",
             f"{counted(self.fresh_shards, 'shard')} built in {in_words(max(self.seconds, 1))}"
             if self.fresh_shards
-            else "nothing was missing: no shard built",
+            else "nothing to extract: all shards are built",
         ]
         if self.sizes:
             lines.insert(2, f"stored size: {named_sizes(self.sizes)}")

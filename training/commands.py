@@ -113,8 +113,8 @@ def _teachers(
             chosen.family.teach(one.sees),
             chosen.job(_of(name, one.sees), name=name, wait=True),
             chosen.beside,
-            if_none=f"no complete {one.sees} teacher of this store, split, recipe and seed:"
-            " training one first",
+            if_none=f"no complete {one.sees} teacher of this store, split, recipe, seed and"
+            " held-out part: training one first",
         )
         chosen.watch.say(f"teacher: {run.folder}")
         found.append(run)

@@ -152,7 +152,7 @@ def not_videos(
     known = {
         path.relative_to(base).as_posix() for path in paths if path.is_relative_to(base)
     }
-    text = "files left out, no videos by name or content"
+    text = "files left out, as they are no videos"
     return Finding.of("not a video", text, set(others) - known)
 
 

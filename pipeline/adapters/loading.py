@@ -95,12 +95,12 @@ def _read(
     if not place.is_dir():
         came = "a file" if place.exists() else "nothing"
         raise DatasetNotFound(
-            f"expected the folder of {name}'s videos, found {came}: {place};"
+            f"expected the folder of {name}'s videos (--videos), found {came}: {place};"
             f" get them from {adapter.SOURCE}"
         )
     if splits is not None and not splits.is_dir():
         raise DatasetNotFound(
-            f"expected the folder of {name}'s lists, found a file: {splits}"
+            f"expected the folder of {name}'s lists (--splits), found a file: {splits}"
         )
     if splits is None:
         with_videos = adapter.find_lists(place)
@@ -110,7 +110,7 @@ def _read(
         splits = next((choice for choice in choices if choice), None)
     if splits is None:
         raise DatasetNotFound(
-            f"expected the lists of {name} in {place} or {usual}, found none;"
+            f"expected the lists of {name} (--splits) in {place} or {usual}, found none;"
             f" get them from {adapter.SOURCE}"
         )
     return adapter.read(place, splits)

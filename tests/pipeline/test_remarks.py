@@ -144,7 +144,7 @@ def test_only_an_explicit_short_side_enlarges_and_plan_and_summary_say_so(folder
     assert Store(asked).settings["common"]["enlarge"] is True
     assert json.loads(pipeline("info", asked, "--json"))["sizes"] == {"96x64": 2}
     for store in (own, asked):  # begun, it keeps its sizes
-        assert "no shard built" in pipeline("extract", *source, *here, store)
+        assert "nothing to extract" in pipeline("extract", *source, *here, store)
 
 
 def test_a_store_keeps_the_shape_of_its_pixels(folder: Path):
@@ -161,7 +161,7 @@ def test_a_store_keeps_the_shape_of_its_pixels(folder: Path):
         assert (video.height, video.width) == size
         assert video.pixel_aspect == pytest.approx(4 / 3)
         assert "pixel_aspect: 1.33" in pipeline("info", store, "a/v")
-        assert "no shard built" in pipeline("extract", *source, *here, store)
+        assert "nothing to extract" in pipeline("extract", *source, *here, store)
     refused = ("extract", *source, "--square-pixels", *here, coded)
     result = CliRunner().invoke(main, [str(argument) for argument in refused])
     assert result.exit_code == 1

@@ -36,7 +36,7 @@ def test_hours_are_epochs_times_clips_times_a_step(monkeypatch):
     net = settings.model
     told = hours_told(settings, (net,), **given)
     assert told is not None
-    assert told.startswith("about 7.5 hours on this machine: 100 epochs of 900 clips")
+    assert told.startswith("about 7.5 hours on this machine (100 epochs of 900 clips")
     told = hours_told(settings, (net, net), **given)
     assert told is not None and told.startswith("about 10 hours")
     assert hours_told(replace(settings, epochs=1), (net,), **given) is None
@@ -48,7 +48,7 @@ def test_a_step_is_tried_without_a_trace(store, tmp_path, monkeypatch):
     monkeypatch.setattr(ahead, "LONG", 0.0)
     watch = Told()
     told = taught(store, tmp_path / "told", watch=watch)
-    assert any(line.startswith("mv: about less than") for line in watch.lines)
+    assert any(line.startswith("mv: less than") for line in watch.lines)
     first, second = (
         torch.load(run.path("model.pt"), weights_only=True) for run in (plain, told)
     )

@@ -309,7 +309,10 @@ class Run:
     def _recipe(self) -> dict:
         path = self.path(RECIPE)
         if not self.is_run:
-            raise RunError(f"{self.folder}: expected a run, but it has no {RECIPE}")
+            raise RunError(
+                f"{self.folder}: expected a run, but it has no {RECIPE}"
+                " (`training runs FOLDER` lists the runs in a folder)"
+            )
         return read_json(path, {"run": dict, "machine": {"store?": str}})
 
 

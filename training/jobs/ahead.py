@@ -66,9 +66,9 @@ def hours_told(
     seconds *= per_clip / (3 * each[0])
     total = seconds * clips * course.epochs / machine.processes.world_size
     return (
-        f"{about_text(total)} on this machine: {course.epochs} epochs of"
-        f" {clips:,} clips, each {per_clip / 1e9:.1f} G multiply-adds and {seconds:.2g} s;"
-        " reading and looking at held-out videos come on top"
+        f"{about_text(total)} on this machine ({course.epochs} epochs of {clips:,} clips,"
+        f" {per_clip / 1e9:.1f} G multiply-adds and {seconds:.2g} s per clip), without the"
+        " time to read clips and to score held-out videos"
     )
 
 

@@ -119,9 +119,11 @@ def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
             joined.save(run.path(SCORES.format(part=part)))
             told[part] = assessment(joined, joined.classes)
         names = [run.decided()["recipe"]["name"] for run in streams]
+        distinct = len(set(names)) == len(names)
+        shown = names if distinct else [run.folder.name for run in streams]
         run.finish(
             {
-                "what": f"{recipe.how} of {' and '.join(names)}",
+                "what": f"{recipe.how} of {' and '.join(shown)}",
                 "split": first["split"],
                 "videos": (streams[0].results() or {})["videos"],
                 "streams": [

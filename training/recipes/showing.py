@@ -200,7 +200,7 @@ def _printed(chosen: Recipe) -> Iterator[str]:
     if not facts:
         yield "  papers    print no number for it"
         return
-    yield "  papers    print, on their machines and with their pretraining (not measured here):"
+    yield "  papers    as printed there, with other machines and pretraining (not measured here):"
     for fact in facts:
         metric = "mAP" if fact.metric == "map" else "top-1"
         crops = f", {fact.crops} crops" if fact.crops else ""
@@ -210,4 +210,4 @@ def _printed(chosen: Recipe) -> Iterator[str]:
             f" {fact.split}{crops}{pretrain}: {fact.place}, {fact.row}"
         )
     if chosen.size.name != "paper":
-        yield "            for the large sibling; of this one expect orderings, not values"
+        yield "            for the published size; expect the same order of methods, not these values"
