@@ -306,6 +306,7 @@ def append(path: Path, text: str) -> None:
         WriteError: it cannot be written.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags |= os.O_NONBLOCK  # or a pipe would have us wait for its reader
     try:
         with open(os.open(path, flags, 0o666), "ab") as file:
             file.write(text.encode())

@@ -6,6 +6,8 @@ changed, or which was cut or emptied, is found before anything in it is used.
 """
 
 import io
+import os
+import stat
 import struct
 import zipfile
 from pathlib import Path
@@ -34,10 +36,10 @@ def checked_seal(path: Path) -> str:
     """The hash of a sealed file, 32 hexadecimal digits.
 
     Raises:
-        DamagedFile: it is empty, cut, changed or not sealed at all.
+        DamagedFile: it is empty, cut, changed, not sealed at all or no file.
         OSError: it cannot be read.
     """
-    with open(path, "rb") as file:
+    with _open(path) as file:
         size = file.seek(0, io.SEEK_END)
         if not size:
             raise DamagedFile(f"{path}: the file is empty")
@@ -95,6 +97,15 @@ def is_archive(path: Path) -> bool:
         return zipfile.is_zipfile(path)
     except (zipfile.BadZipFile, struct.error):
         return True
+
+
+def _open(path: Path) -> IO[bytes]:
+    """An ordinary file; never waits, as for the writer of a pipe."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise DamagedFile(f"{path}: expected a file, got something else")
+    return open(handle, "rb")
 
 
 def _hash(file: IO[bytes], size: int) -> str:

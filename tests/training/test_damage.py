@@ -1,5 +1,6 @@
 """Weights, checkpoints and scores in which a bit has changed are never used."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from training.errors import CheckpointError, Interrupted, RunError, TrainingErro
 from training.jobs.evaluate import trained_model
 from training.models.weights import read_weights
 from training.recipes import tiny
+from training.run_files import append
 from training.scores import Scores
 
 FLIPS = 150
@@ -104,6 +106,25 @@ def test_a_changed_checkpoint_gives_way_to_the_one_before(tmp_path):
         assert path.read_bytes() == kept
         assert len(said) == 1 and "checkpoint.pt: the file " in said[0]
         assert "goes on from the checkpoint before it" in said[0]
+
+
+def test_a_pipe_in_the_place_of_a_checkpoint_is_damage_and_nobody_waits(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    older = checkpoint.before(path)
+    checkpoint.save(older, {"version": 1, "taken": 2})
+    kept = older.read_bytes()
+    os.mkfifo(path)
+    said: list[str] = []
+    assert checkpoint.newest(path, said.append)
+    assert path.read_bytes() == kept
+    assert "expected a file, got something else: goes on from" in said[0]
+    path.unlink()
+    os.mkfifo(older)
+    with pytest.raises(CheckpointError, match=r"checkpoint_before.pt: .*damaged file"):
+        checkpoint.newest(path)
+    os.mkfifo(tmp_path / "metrics.jsonl")
+    with pytest.raises(RunError, match=r"metrics.jsonl: cannot be written"):
+        append(tmp_path / "metrics.jsonl", "{}\n")
 
 
 def test_no_checkpoint_one_and_two_damaged_ones(half, tmp_path):
