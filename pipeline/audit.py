@@ -95,7 +95,7 @@ class Audit:
         guess = self.guess
         lines = [
             (
-                f"class guessed from the coding, by other groups: {guess.accuracy:.1%} right "
+                f"class predicted from the encoding of other groups: {guess.accuracy:.1%} right "
                 f"of {guess.videos} videos in {guess.groups} groups; the most frequent class: "
                 f"{guess.chance:.1%}; standard error of the difference: "
                 f"{guess.standard_error:.1%}"
@@ -104,7 +104,7 @@ class Audit:
         if self.warning:
             lines.append(f"warning: {self.warning}")
         else:
-            lines.append("the coding does not predict the class")
+            lines.append("the encoding does not predict the class")
         return lines
 
     def to_dict(self) -> dict:

@@ -121,7 +121,7 @@ class Summary:
         sizes = ", ".join(
             f"{modality} {size_text(size)}"
             + (
-                f" ({size / 1e9 / self.hours:.2f} GB per video-hour)"
+                f" ({size_text(size / self.hours)} per video-hour)"
                 if self.hours
                 else ""
             )

@@ -129,6 +129,18 @@ def status(store: Path) -> Status:
     )
 
 
+TITLES = {
+    "known_share": "share of intervals with known motion vectors",
+    "without_known_vectors": "videos without known motion vectors",
+    "cut_short": "videos cut short",
+    "missing_bytes": "bytes missing at the end",
+    "clipped_share": "share of flow values cut to the codec's bound",
+    "first_and_last_second": "first and last second",
+    "mv_valid": "known motion vectors",
+}
+"""Facts whose names need words, as `lines` shows them."""
+
+
 def info(folder: Path, video_id: str | None = None) -> dict[str, Any]:
     """Facts of a store, or of one video (by its id, or the end of it if that is enough).
 
@@ -231,14 +243,20 @@ def full_id(store: Store, wanted: str) -> str:
     return ends[0]
 
 
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
 def lines(facts: Mapping[str, Any], indent: str = "") -> str:
     """Facts as `name: value` lines, nested ones indented."""
     text = []
-    for name, value in facts.items():
+    for key, value in facts.items():
+        name = TITLES.get(key, key)
         if isinstance(value, Mapping):
             text += [f"{indent}{printable(name)}:", lines(value, indent + "  ")]
         elif isinstance(value, (list, tuple)):
-            text.append(printable(f"{indent}{name}: {', '.join(map(str, value))}"))
+            told = ", ".join(map(_short, value))
+            text.append(printable(f"{indent}{name}: {told}"))
         else:
-            text.append(printable(f"{indent}{name}: {value}"))
+            text.append(printable(f"{indent}{name}: {_short(value)}"))
     return "\n".join(line for line in text if line)

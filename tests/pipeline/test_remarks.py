@@ -60,6 +60,7 @@ def test_videos_without_known_vectors_are_told_and_shown(folder: Path):
     assert shares == {"a/known": 6 / 8, "a/vp8": 0, "a/still": None}
     assert upkeep.info(out)["known_share"] == round(6 / 11, 4)
     assert upkeep.info(out)["without_known_vectors"] == 1
+    assert "videos without known motion vectors: 1" in upkeep.lines(upkeep.info(out))
     assert upkeep.info(out, "a/known")["known_share"] == 0.75
 
 

@@ -98,7 +98,7 @@ def test_without_a_gpu_the_small_size_is_taken_and_said(data):
     assert "no GPU here: --size small" in refused.stderr
     assert "recipe flow2d_small" in refused.stderr
     assert refused.exit_code == 1
-    assert "expected videos of 10 entries for the recipe's clips" in refused.stderr
+    assert "expected videos of at least 10 intervals between frames" in refused.stderr
 
 
 def test_recipes_are_listed_a_line_each():

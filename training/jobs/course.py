@@ -103,9 +103,10 @@ def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
         check_known(store, found.train, least=job.min_known_share)
     longest = max(available_entries(video, modalities) for video in found.train)
     if course.clip.span > longest:
+        of = "frames" if set(modalities) == {"rgb"} else "intervals between frames"
         raise DataError(
-            f"{store.folder}: expected videos of {course.clip.span} entries for the recipe's"
-            f" clips, but the longest to learn from has {longest}"
+            f"{store.folder}: expected videos of at least {course.clip.span} {of} for the"
+            f" recipe's clips, but the longest one to learn from has {longest}"
         )
     frames = frames_of(store, course.clip, memory_bytes=job.machine.worker_bytes)
     videos = {"train": found.train, "held_out": found.held_out, "test": found.test}
