@@ -14,7 +14,13 @@ from tiny_runs import StopAt, Told, same, taught
 
 from training.engine import checkpoint
 from training.engine.record import Run
-from training.errors import CheckpointError, Interrupted, RunError, TrainingError
+from training.errors import (
+    CheckpointError,
+    Interrupted,
+    RunError,
+    TrainingError,
+    WriteError,
+)
 from training.jobs.evaluate import trained_model
 from training.models.weights import read_weights
 from training.recipes import tiny
@@ -123,7 +129,7 @@ def test_a_pipe_in_the_place_of_a_checkpoint_is_damage_and_nobody_waits(tmp_path
     with pytest.raises(CheckpointError, match=r"checkpoint_before.pt: .*damaged file"):
         checkpoint.newest(path)
     os.mkfifo(tmp_path / "metrics.jsonl")
-    with pytest.raises(RunError, match=r"metrics.jsonl: cannot be written"):
+    with pytest.raises(WriteError, match="metrics.jsonl: cannot be written"):
         append(tmp_path / "metrics.jsonl", "{}\n")
 
 
