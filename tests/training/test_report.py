@@ -190,7 +190,7 @@ def test_several_splits_give_their_mean_and_stay_readable(tmp_path, monkeypatch)
     assert whole[2] == "87.5 (UCF101, mean of 3 splits)"
     assert whole[4] == f"{100 * np.mean(expected) - 87.5:+.1f}"
     assert next(r for r in rows if r[1] == "st_small")[3].endswith("(2 of 3 splits)")
-    assert "flow2d, seeds: 5 on 3 splits, together" in text
+    assert "flow2d (5 seeds on 3 splits together)" in text
 
 
 def test_a_papers_number_never_stands_in_our_column(tmp_path):
@@ -252,7 +252,7 @@ def test_the_html_is_one_whole_file_for_light_and_dark(tmp_path):
     assert not tags.open
     assert tags.loads and all(load.startswith("data:image/png") for load in tags.loads)
     assert "prefers-color-scheme: dark" in page and "<script" not in page
-    assert "Confusion of dtmv, seeds: 2, together" in page
+    assert "Confusion of dtmv (2 seeds together)" in page
     names = {path.name for path in (out / "figures").iterdir()}
     assert names == {"confusion_dtmv.svg", "filters.svg", "flow.svg"}
     assert "figures/filters.svg" in (out / "report.md").read_text()
@@ -324,6 +324,6 @@ def test_no_run_of_a_report_takes_the_place_of_another(tmp_path):
     twin = tmp_path / "twin"
     shutil.copytree(runs[0], twin)
     with pytest.raises(
-        RunError, match=f"{twin}: expected one run .* got {runs[0]}, too"
+        RunError, match=f"{twin} and {runs[0]} are both .*: name only one of them"
     ):
         report_of([*runs, twin], tmp_path / "out")

@@ -14,7 +14,7 @@ from . import figures
 from .groups import Group
 from .numbers import Systems
 from .page import Page
-from .read import accuracy
+from .read import Splits, accuracy
 from .tables import seeds_text
 
 STORED = {f"filters_{name}": ("f4", 3) for name in ("mv", "dtmv", "flow2d")} | {
@@ -41,12 +41,10 @@ def figures_part(
                 for run in runs
                 if run.scores.relevant is None
             )
-            splits = f" on {len(systems[name])} splits" * (len(systems[name]) > 1)
             if isinstance(counts, np.ndarray):
                 page.figure(
                     figures.confusion_svg(counts, runs[0].classes),
-                    caption=f"Confusion of {name}, seeds: {seeds_text(systems[name])}{splits},"
-                    " together, in percent"
+                    caption=f"Confusion of {name} ({_together(systems[name])}), in percent"
                     " of the true class (rows). DTMV's figure 5 has the same for UCF101.",
                     name=re.sub(r"[^\w.-]", "_", f"confusion_{name}"),  # of a file
                 )
@@ -55,6 +53,15 @@ def figures_part(
     path = folder / FIGURES if folder else None
     if path and path.is_file():
         _stored_figures(page, path)
+
+
+def _together(runs: Splits) -> str:
+    """`1 seed`, `5 seeds together`, `4 to 5 seeds on 3 splits together`."""
+    seeds = seeds_text(runs)
+    text = "1 seed" if seeds == "1" else f"{seeds} seeds"
+    if len(runs) > 1:
+        text += f" on {len(runs)} splits"
+    return text if text == "1 seed" else f"{text} together"
 
 
 def _group_figure(page: Page, systems: Systems, groups: Sequence[Group]) -> None:

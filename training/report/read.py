@@ -144,8 +144,8 @@ def by_system(
             for other in like:
                 if (other.split, other.seed) == (run.split, run.seed):
                     raise RunError(
-                        f"{run.folder}: expected one run of {name} with seed {run.seed} on"
-                        f" split {split}, got {other.folder}, too"
+                        f"{run.folder} and {other.folder} are both {name} with seed"
+                        f" {run.seed} on split {split}: name only one of them"
                     )
             like.append(run)
     place = {name: i for i, name in enumerate(names)}

@@ -171,7 +171,7 @@ def others_table(
         return
     page.heading("Beside the papers' rows")
     page.text(
-        "Stages on the way, and comparisons without which a row would say too much."
+        "Intermediate networks and further comparisons that the papers' tables lack."
     )
     page.table(
         ("system", "ours", *(g.name for g in groups), "seeds"),
