@@ -47,6 +47,7 @@ def clips_folder() -> Path:
 def pytest_configure() -> None:
     # A shell ignores it for what it runs in the background, and so would all children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup does so, too
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

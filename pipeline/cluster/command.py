@@ -27,7 +27,7 @@ def elsewhere(words: Sequence[str], *, folder: Path) -> list[str]:
         words = ["pipeline", *words]
     program, *rest = words
     command = _program(program)
-    context = click.Context(command, info_name=program)
+    context = click.Context(command, info_name=program, **command.context_settings)
     known = [program]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         name, *rest = rest
@@ -38,7 +38,9 @@ def elsewhere(words: Sequence[str], *, folder: Path) -> list[str]:
                 f"({', '.join(command.list_commands(context))}), got {name!r}"
             )
         command = found
-        context = click.Context(found, info_name=name, parent=context)
+        context = click.Context(
+            found, info_name=name, parent=context, **found.context_settings
+        )
         known.append(name)
     command.make_parser(context).parse_args(
         list(rest)

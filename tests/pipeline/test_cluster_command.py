@@ -33,6 +33,8 @@ HERE = Path("/home/anna")
         ),
         ("training evaluate r", "training evaluate /home/anna/r"),
         ("training --help", "training --help"),
+        ("training -h", "training -h"),
+        ("extract -h", "pipeline extract -h"),
         ("pipeline cluster check c.yaml", "pipeline cluster check /home/anna/c.yaml"),
     ],
 )

@@ -66,7 +66,7 @@ def grid(*records: np.ndarray, height: int = 32, width: int = 48) -> np.ndarray:
 
 def original(path: Path, *, short_side: int) -> tuple[np.ndarray, np.ndarray]:
     settings = ExtractSettings(
-        modalities=("mv",), mv_source="original", short_side=short_side
+        modalities=("mv",), mv_source="original", short_side=short_side, enlarge=True
     )
     with open_extraction(path, settings) as extraction:
         arrays = [block.arrays for block in extraction]
