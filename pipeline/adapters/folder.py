@@ -82,7 +82,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
 def missing_from_lists(listing: Listing) -> tuple[Finding, ...]:
     """Videos that lists of one's own name, but that are not there."""
     total = len(listing.missing) + len(listing.videos)
-    text = f"videos listed that the folder lacks, of {total:,}"
+    text = f"listed videos that are not in the folder, out of {total:,}"
     return Finding.of("missing", text, listing.missing)
 
 
