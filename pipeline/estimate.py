@@ -117,9 +117,9 @@ class Estimate:
 def _work(seconds: float, what: str) -> str:
     """`0.25 GPU-hours`, or `40 core-seconds` where that would be zero."""
     hours = seconds / 3600
-    return (
-        f"{hours:.2f} {what}-hours" if hours >= 0.1 else f"{seconds:.0f} {what}-seconds"
-    )
+    if hours >= 0.1:
+        return f"{hours:.2f} {what}-hours"
+    return counted(round(seconds), f"{what}-second")
 
 
 def bytes_per_frame(folder: Path, videos: Sequence[PlannedVideo]) -> float:
