@@ -8,8 +8,7 @@ import click
 
 from motion_shards.console import Console, on_one_line
 from motion_shards.finite import FiniteRange
-
-from .interruption import EXIT_CODE, as_ctrl_c
+from motion_shards.interruption import EXIT_CODE, as_ctrl_c
 
 DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
 MODALITIES = ("rgb", "flow", "mv")

@@ -11,6 +11,7 @@ import click
 
 from motion_shards.console import Console, on_one_line
 from motion_shards.finite import FiniteRange
+from motion_shards.interruption import EXIT_CODE, as_ctrl_c
 
 from . import cli_runs, cli_systems
 from .catalogue import check_name, recipe_lines
@@ -30,15 +31,17 @@ from .options import (
 from .several_processes import is_first, let_the_first_say
 from .showing import show_runs
 
-INTERRUPTED = 130
-
 
 class Cli(Console):
-    """Shows our own errors as one line. Bugs keep their traceback."""
+    """Shows our own errors as one line. Bugs keep their traceback.
+
+    Ctrl-C, SIGTERM and SIGHUP end a command with a line and exit code 130.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with as_ctrl_c():
+                return super().invoke(ctx)
         except click.exceptions.Exit:
             raise
         except click.ClickException as error:
@@ -48,12 +51,12 @@ class Cli(Console):
             from pipeline.store import printable
 
             if not is_first():
-                raise SystemExit(INTERRUPTED) from None
+                raise SystemExit(EXIT_CODE) from None
             told = str(stopped) or "stopped; the same command goes on"
             again = shlex.join(["training", *sys.argv[1:]])
             click.echo(f"Interrupted: {printable(told)}", err=True)
             click.echo(f"Go on with: {printable(again)}", err=True)
-            raise SystemExit(INTERRUPTED) from None
+            raise SystemExit(EXIT_CODE) from None
         except _our_errors() as error:
             from pipeline.store import printable
 

@@ -95,7 +95,8 @@ def named_tensors(
     ):
         raise CheckpointError(f"{what}: expected named tensors, got something else")
     for name, tensor in state.items():
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested:
+        odd = tensor.is_meta or tensor.is_quantized or tensor.is_nested
+        if odd or tensor.layout != torch.strided:
             raise CheckpointError(f"{what}: {name}: expected a dense tensor")
         size, stored = tensor.numel(), tensor.untyped_storage().nbytes()
         if not repeated and size * tensor.element_size() > stored:

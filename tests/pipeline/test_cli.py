@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 from small_videos import draw_videos
 
+from motion_shards.interruption import as_ctrl_c
 from pipeline.cli import main
-from pipeline.interruption import as_ctrl_c
 from pipeline.store import Store, only_store
 
 SMALL = ["--short-side", "32", "--workers", "0", "--ray", "off"]

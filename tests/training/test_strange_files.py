@@ -228,6 +228,7 @@ def strange_weights(weights: dict[str, torch.Tensor]) -> Iterator[Any]:
                 check_invariants=False,
             ),
             tensor.to(torch.complex64),
+            tensor.to("meta"),
             tensor.double(),
             tensor.bool(),
             torch.full(tensor.shape, float("nan")),

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 import torch
 from click.testing import CliRunner
@@ -222,6 +223,19 @@ def test_what_was_meant_is_asked(tmp_path, monkeypatch, words, meant):
 def test_half_precision_on_a_cpu_is_refused():
     with pytest.raises(RuntimeError, match="float32 or bfloat16 on a CPU, got float16"):
         chosen_machine(device="cpu", precision="float16")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_outside_the_loop_ends_with_a_line_and_130(number, monkeypatch):
+    @click.command()
+    def waits():
+        signal.raise_signal(number)
+        time.sleep(10)
+
+    monkeypatch.setitem(main.commands, "waits", waits)
+    ended = call("waits")
+    assert ended.exit_code == 130
+    assert "Interrupted: stopped; the same command goes on" in ended.stderr
 
 
 @pytest.mark.slow
