@@ -21,7 +21,7 @@ from pipeline.store.fields import (
     shown,
 )
 from pipeline.store.files import MAX_PLAN_BYTES, read_sealed
-from pipeline.store.records import PLAN
+from pipeline.store.records import COMMITS, MANIFEST, PLAN
 from pipeline.store.replacement import replacing
 from pipeline.store.schema import MODALITIES
 from pipeline.store.sealing import CHECKSUM, UNSEALED, checksum_place
@@ -105,7 +105,9 @@ def read_plan(store: Path) -> StorePlan:
     try:
         value = read_sealed(store / PLAN, "a plan", limit=MAX_PLAN_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        raise NoPlan(f"{store}: expected a store ({PLAN}), got none") from None
+        lost = (store / MANIFEST).is_file() or (store / COMMITS).is_dir()
+        advice = ": the same `pipeline extract` makes the plan again" if lost else ""
+        raise NoPlan(f"{store}: expected a store ({PLAN}), got none{advice}") from None
     except OtherLayout as error:
         raise PlanError(str(error)) from None
     except LayoutError as error:

@@ -210,6 +210,14 @@ def test_a_plan_of_other_videos_is_not_guessed(folder, store):
     assert store_bytes(store) == before
 
 
+def test_a_lost_plan_is_told_with_the_way_on(store, tmp_path):
+    (store / "_plan.json").unlink()
+    with pytest.raises(PlanError, match="the same `pipeline extract` makes the plan"):
+        status(store)
+    with pytest.raises(PlanError, match=r"expected a store \(_plan.json\), got none$"):
+        status(tmp_path / "nothing")
+
+
 def test_a_lost_plan_keeps_modalities_that_are_not_asked_for(folder, finished, store):
     (store / "_plan.json").unlink()
     rgb = SETTINGS.record(["rgb"])
