@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from motion_shards.address import DASHBOARD_PORT, answers, by_auto, has_token
+from motion_shards.cores import usable_cores
 from motion_shards.private import trouble
 
 GB = 10**9
@@ -40,15 +41,6 @@ def checks() -> Iterator[Check]:
     yield from _memory()
     yield from _shared_memory()
     yield from _open_files()
-
-
-def usable_cores() -> float:
-    """Cores this process may use: its affinity, and its container's quota."""
-    cores: float = len(os.sched_getaffinity(0))
-    quota = _read("/sys/fs/cgroup/cpu.max").split()
-    if len(quota) == 2 and quota[0] != "max":
-        cores = min(cores, int(quota[0]) / int(quota[1]))
-    return cores
 
 
 def _memory() -> Iterator[Check]:

@@ -10,13 +10,13 @@ So motion alone can reach 10/12, a single frame 5/12, and only both together eve
 """
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_shards.cores import worker_cores
 from pipeline.store.replacement import replacing
 
 from . import narrow
@@ -188,7 +188,7 @@ def _draw(folder: Path, clips: Sequence[Clip], on_progress: Progress | None) -> 
         _write(folder / clip_path(clip), encoded(frames(clip)))
 
     # Threads: nearly all time is spent in numpy, OpenCV and x264, outside Python's lock.
-    threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    threads = ThreadPoolExecutor(worker_cores())
     try:
         for done, _ in enumerate(threads.map(draw, missing), start=1):
             if on_progress:

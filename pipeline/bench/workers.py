@@ -15,11 +15,12 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_shards.cores import worker_cores
 from pipeline.bench.clips import original_clips
 from pipeline.bench.flow import aligned
 from pipeline.bench.processor import processor
 from pipeline.executors.attempt import Failure
-from pipeline.executors.crew import coders_beside, local_crew, usable_cores
+from pipeline.executors.crew import coders_beside, local_crew
 from pipeline.executors.pool import run_in_pool
 from pipeline.flow.batches import BatchSolver, CpuBatches
 from pipeline.flow.solver import flow_solver
@@ -75,7 +76,7 @@ def run(
     make_solver = None if crew.gpus else cpu_batches
     result: dict = {
         "processor": processor(),
-        "cores": usable_cores(),
+        "cores": worker_cores(),
         "modalities": list(modalities),
         "short_side": short_side,
         "remark": crew.remark,
@@ -208,7 +209,7 @@ def _extracted(
     make_solver: SolverMaker | None,
 ) -> list[ShardReport]:
     """The reports of all shards but those that warmed up. Nothing is kept on disk."""
-    coders = coders_beside(usable_cores(), workers)
+    coders = coders_beside(worker_cores(), workers)
     queue = deque(
         Task(plan=plan, backend="cuda", coders=coders, make_solver=make_solver)
         for plan in plans

@@ -1,9 +1,9 @@
 """Who builds shards, and who computes their flow: decided once for a run."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from motion_shards.cores import worker_cores
 from pipeline.executors.gpus import find_gpus, trouble_with_flow
 from pipeline.flow.errors import FlowError
 from pipeline.store import counted
@@ -90,11 +90,6 @@ def cost(task: Task) -> float:
     return per_byte * sum(video.size_bytes for video in task.plan.videos)
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 def local_crew(
     *,
     backend: str,
@@ -113,7 +108,7 @@ def local_crew(
     Raises:
         FlowError: cuda is asked for and cannot be used.
     """
-    cores = usable_cores()
+    cores = worker_cores()
     gpus: Sequence[str] = ()
     remark = ""
     if profile is not None and backend in ("auto", "cuda"):

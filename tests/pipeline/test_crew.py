@@ -60,7 +60,7 @@ def test_workers_are_by_cores_and_gpus():
 
 
 def test_the_crew_of_this_machine(two_gpus, monkeypatch):
-    monkeypatch.setattr(crews, "usable_cores", lambda: 12)
+    monkeypatch.setattr(crews, "worker_cores", lambda: 12)
     given = {"profile": "default", "make_solver": ZeroFlow}
     crew = local_crew(backend="auto", workers=None, **given)
     assert (crew.backend, crew.workers, crew.coders) == ("cuda", 6, 1)

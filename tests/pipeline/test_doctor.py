@@ -15,7 +15,7 @@ from pipeline import doctor, machine
 from pipeline.executors import gpus
 from pipeline.executors.gpus import Gpus
 from pipeline.machine import Check
-from pipeline.requirements import numbers_of, requirements
+from pipeline.requirements import requirements
 
 
 def named(checks, name: str) -> Check:
@@ -132,11 +132,23 @@ def test_old_new_and_missing_requirements_are_named(monkeypatch) -> None:
     assert rest.found.startswith("click ")
 
 
-@pytest.mark.parametrize(
-    ("newer", "older"), [("2.15.0", "2.14"), ("2.10", "2.9"), ("18.1.0+cpu", "18")]
-)
-def test_versions_compare_as_numbers(newer, older) -> None:
-    assert numbers_of(newer) > numbers_of(older)
+def test_markers_extras_and_excluded_versions_are_understood(monkeypatch) -> None:
+    own = importlib.metadata.version("click")
+    monkeypatch.setattr(
+        importlib.metadata,
+        "requires",
+        lambda _: [
+            f"click!={own},>=8",
+            'no-such-library>=1; sys_platform == "plan9"',
+            'h5py[extra]>=99; python_version >= "3"',
+            "numpy!=0.1.*,>=1",
+        ],
+    )
+    excluded, old, rest = requirements()
+    assert (excluded.name, old.name) == ("click", "h5py")
+    assert excluded.found == f"{own}, expected !={own},>=8"
+    assert old.remedy == 'pip install "h5py[extra]>=99"'
+    assert rest.found.startswith("numpy ") and "," not in rest.found
 
 
 def fake_smi(monkeypatch, *, code: int, out: str) -> None:

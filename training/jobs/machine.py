@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import Module
 
+from motion_shards.cores import worker_cores
+
 from ..engine.loop import Precision
 from ..engine.processes import ALONE, Processes
 from ..errors import MachineError
@@ -108,8 +110,7 @@ def chosen_machine(
     if precision == "float16" and device == "cpu":
         raise MachineError("expected float32 or bfloat16 on a CPU, got float16")
     if workers is None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-        workers = min(cores, 8) if device == "cuda" else 0
+        workers = min(worker_cores(), 8) if device == "cuda" else 0
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
