@@ -277,5 +277,7 @@ def test_parts_of_another_split_are_refused(together, place, tmp_path):
 
 
 def test_clips_longer_than_every_video_are_refused(place):
-    with pytest.raises(DataError, match="at least 11 frames for the .* longest .* has 8"):
+    with pytest.raises(
+        DataError, match="at least 11 frames for the .* longest .* has 8"
+    ):
         run_stage(recipe("motionnet_small"), {}, place, seed=0)
