@@ -127,7 +127,13 @@ def _already_there(
             f"{len(tasks)} shards are missing" if tasks else "texts are to be written"
         )
         raise ExtractionError(f"{out}: cannot be written, and {missing}")
-    return summarize(out, manifest, shards=0, seconds=time.monotonic() - began)
+    return summarize(
+        out,
+        manifest,
+        shards=0,
+        seconds=time.monotonic() - began,
+        unusable=dataset.unusable,
+    )
 
 
 def dry_run(
