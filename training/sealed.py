@@ -6,14 +6,14 @@ changed, or which was cut or emptied, is found before anything in it is used.
 """
 
 import io
-import os
-import stat
 import struct
 import zipfile
 from pathlib import Path
 from typing import IO
 
 import xxhash
+
+from pipeline.store import LayoutError, open_regular
 
 from .errors import DamagedFile
 
@@ -101,11 +101,10 @@ def is_archive(path: Path) -> bool:
 
 def _open(path: Path) -> IO[bytes]:
     """An ordinary file; never waits, as for the writer of a pipe."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise DamagedFile(f"{path}: expected a file, got something else")
-    return open(handle, "rb")
+    try:
+        return open_regular(path)
+    except LayoutError as error:
+        raise DamagedFile(str(error)) from None
 
 
 def _hash(file: IO[bytes], size: int) -> str:

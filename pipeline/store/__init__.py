@@ -13,6 +13,7 @@ from .errors import (
     StoreNotFound,
     VideoNotFound,
 )
+from .files import open_regular
 from .lease import Found, Lease, hold, holder_of
 from .places import (
     data_folder,
@@ -55,6 +56,7 @@ __all__ = [
     "motion_colours",
     "motion_wheel",
     "only_store",
+    "open_regular",
     "printable",
     "printable_lines",
     "remove_parts",
