@@ -1,12 +1,21 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from tiny_runs import job_on, taught
 from torch import Tensor
 
 from training.errors import RecipeError
+from training.jobs.distill import distill
 from training.losses.attention import AttentionTransfer, attention
-from training.losses.terms import Outputs
+from training.losses.connected import DeeplyConnectedL2
+from training.losses.gram import GramMatching
+from training.losses.relational import DIST, RelationalKD
+from training.losses.terms import FeatureMSE, MultiLevelMAE, Outputs, SoftTargets
+from training.models.backbones import BackboneConfig
+from training.models.shapes import tap_shapes
+from training.recipes import tiny
 
 TERM = AttentionTransfer(taps=("layer1",))
 
@@ -57,3 +66,63 @@ def test_other_positions_and_pooled_features_are_refused():
         ours, theirs = (seen(torch.zeros(shape)) for shape in shapes)
         with pytest.raises(RecipeError, match="layer1: .* with the same positions"):
             TERM(ours, theirs)
+
+
+def test_nets_of_different_widths_train_together(store, tmp_path):
+    wide = BackboneConfig(net="r3d_narrow", sees="flow")
+    expert = taught(
+        store, tmp_path / "teacher", recipe=replace(tiny.teach("flow"), model=wide)
+    )
+    job = job_on(store, tmp_path, out=tmp_path / "student")
+    recipe = replace(
+        tiny.distill("flow", "mv"),
+        teacher=wide,
+        terms={"soft": SoftTargets(), "attention": AttentionTransfer(weight=1.0)},
+    )
+    epochs = [
+        line
+        for line in distill(recipe, job, teacher=expert).metrics()
+        if line["kind"] == "epoch"
+    ]
+    assert all(line["attention"] > 0 for line in epochs) and len(epochs) == 2
+
+
+@pytest.mark.parametrize(
+    "term", [FeatureMSE(), MultiLevelMAE(), GramMatching(), DeeplyConnectedL2()]
+)
+def test_terms_of_equal_shapes_refuse_other_widths(term):
+    student = BackboneConfig(net="r3d_tiny", sees="mv")
+    recipe = replace(
+        tiny.distill("flow", "mv"),
+        teacher=BackboneConfig(net="r3d_narrow", sees="flow"),
+        terms={"match": replace(term, taps=("layer4",))},
+    )
+    channels = tap_shapes(student, frames=4, height=20, width=24)["layer4"][0]
+    message = (
+        r"^term match, layer4: expected features of one shape, or an adapter,"
+        rf" got student \({channels}, 1, 2, 2\), teacher \({2 * channels}, 1, 2, 2\)$"
+    )
+    with pytest.raises(RecipeError, match=message):
+        recipe.check_shapes()
+    replace(recipe, terms={"match": replace(term, taps=("layer4",), adapter="conv")})
+
+
+def test_attention_of_a_layer_without_positions_is_refused_before_training():
+    clip = replace(tiny.CLIP, length=4, crop_px=(64, 64), grid_short_px=None)
+    nets = {
+        role: BackboneConfig(net="clarifai_tiny", sees=sees, frames=4)
+        for role, sees in (("teacher", "flow"), ("student", "mv"))
+    }
+    term = AttentionTransfer(taps=("conv5", "fc6"))
+    recipe = replace(tiny.distill("flow", "mv"), clip=clip, terms={"at": term}, **nets)
+    with pytest.raises(RecipeError, match="^term at, fc6: .* same positions, got"):
+        recipe.check_shapes()
+
+
+@pytest.mark.parametrize("term", [RelationalKD(taps=("layer4",)), DIST()])
+def test_relations_between_clips_need_no_shape(term):
+    replace(
+        tiny.distill("flow", "mv"),
+        teacher=BackboneConfig(net="r3d_narrow", sees="flow"),
+        terms={"relations": term},
+    ).check_shapes()

@@ -12,7 +12,7 @@ from ..data.dataset import Clips
 from ..data.order import Place
 from ..engine.record import SCORES, Run
 from ..errors import RecipeError, RunError
-from ..losses.terms import SoftTargets, Term, check_taps, sides
+from ..losses.terms import SoftTargets, Term, check_equal, check_taps, sides
 from ..models.backbones import (
     NETS,
     TAPS,
@@ -82,7 +82,7 @@ class DistillRecipe(Course):
             check_length(net, self.clip.length)
 
     def check_shapes(self) -> None:
-        """Check that what the terms compare has one shape, where no adapter is named.
+        """Check that features fit the terms that compare them, where no adapter is named.
 
         Raises:
             RecipeError: features differ; the term, the tap and both shapes are named.
@@ -102,12 +102,12 @@ class DistillRecipe(Course):
         for name, term in self.terms.items():
             for written in () if getattr(term, "adapter", None) else term.taps:
                 ours, theirs = sides(written)
-                own, other = shapes[self.student][ours], named[theirs]
-                if own != other and not getattr(term, "any_shape", False):
-                    raise RecipeError(
-                        f"term {name}, {written}: expected features of one shape, or an"
-                        f" adapter, got student {own}, teacher {other}"
-                    )
+                check_equal(
+                    term.equal,
+                    shapes[self.student][ours],
+                    named[theirs],
+                    what=f"term {name}, {written}",
+                )
 
     @property
     def teachers(self) -> tuple[BackboneConfig, ...]:

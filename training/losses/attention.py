@@ -1,13 +1,13 @@
 """Where a network is active: a student's attention like its teacher's."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import RecipeError
-from .terms import Outputs, features_at
+from .terms import Equal, Outputs, check_equal, features_at
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 
@@ -25,6 +25,7 @@ class AttentionTransfer:
         authors' program does, and over clips and taps.
     """
 
+    equal: ClassVar[Equal] = "positions"
     weight: float = 1000.0
     taps: tuple[str, ...] = STAGES
 
@@ -32,11 +33,7 @@ class AttentionTransfer:
         values = []
         for tap in self.taps:
             ours, theirs = features_at(student, teacher, tap)
-            if ours.shape[2:] != theirs.shape[2:] or ours.dim() < 3:
-                raise RecipeError(
-                    f"{tap}: expected features with the same positions,"
-                    f" got student {tuple(ours.shape)}, teacher {tuple(theirs.shape)}"
-                )
+            check_equal(self.equal, ours.shape[1:], theirs.shape[1:], what=tap)
             values.append(F.mse_loss(attention(ours), attention(theirs)))
         return torch.stack(values).mean()
 

@@ -1,12 +1,12 @@
 """Every layer of a student close to the same layer of its teacher."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from .terms import Adapter, Outputs, check_choice, distances, pairs
+from .terms import Adapter, Equal, Outputs, check_choice, distances, pairs
 
 LAYERS = ("conv3", "conv4", "conv5", "fc6", "fc7")
 
@@ -29,6 +29,7 @@ class DeeplyConnectedL2:
         at comparable size. The logits are `SoftTargets`' affair.
     """
 
+    equal: ClassVar[Equal] = "shape"
     weight: float = 1.0
     taps: tuple[str, ...] = LAYERS
     form: Literal["paper", "mse", "euclidean"] = "paper"

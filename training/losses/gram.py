@@ -1,12 +1,20 @@
 """Which channels are active together: a student's Gram matrices like its teacher's."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from .terms import STAGES, Adapter, Outputs, at_least_single, check_choice, pairs
+from .terms import (
+    STAGES,
+    Adapter,
+    Equal,
+    Outputs,
+    at_least_single,
+    check_choice,
+    pairs,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +31,7 @@ class GramMatching:
         normaliser is the term's own: 1 / (C M).
     """
 
+    equal: ClassVar[Equal] = "shape"
     weight: float = 50.0
     taps: tuple[str, ...] = STAGES
     norm: Literal["paper", "mean"] = "paper"

@@ -6,13 +6,14 @@ accumulated gradients, or among processes) has fewer of them.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RecipeError
-from .terms import Outputs, at_least_single, features_at
+from .terms import Equal, Outputs, at_least_single, features_at
 
 TINY = 1e-8
 
@@ -30,6 +31,7 @@ class RelationalKD:
         run over pairs and triples of different clips only.
     """
 
+    equal: ClassVar[Equal] = "nothing"
     weight: float = 1.0
     taps: tuple[str, ...] = ("avgpool",)
     distance: float = 25.0
@@ -64,6 +66,7 @@ class DIST:
         authors' program does.
     """
 
+    equal: ClassVar[Equal] = "nothing"
     weight: float = 1.0
     temperature: float = 1.0
     inter: float = 1.0

@@ -4,9 +4,9 @@ A tap is written "layer4", or "layer3:layer4" where the student's has another na
 the teacher's. A teacher of several streams has its features by stream: "flow.layer4".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,12 @@ Adapter = Literal["conv", "linear"]
 or a linear layer over the whole feature, flattened. It learns with the student."""
 
 
+Equal = Literal["shape", "positions", "nothing"]
+"""The part of two features that must be equal for a term to compare them: the whole
+shape; every axis after the channels, of which there must be one at least; or nothing,
+where a term compares relations between clips."""
+
+
 class Outputs(NamedTuple):
     """What one network made of a batch."""
 
@@ -32,6 +38,8 @@ class Outputs(NamedTuple):
 
 class Term(Protocol):
     """One named part of a distillation loss."""
+
+    equal: ClassVar[Equal]
 
     @property
     def weight(self) -> float: ...
@@ -55,6 +63,7 @@ class SoftTargets:
         of the soft targets' weight (section V-C): `weight_on` has both.
     """
 
+    equal: ClassVar[Equal] = "nothing"
     temperature: float = 2.0
     """Above 1 softens both."""
     weight: float = 4.0
@@ -89,6 +98,7 @@ class FeatureMSE:
         square, or a sum, and call both a mean squared error: `form` has them.
     """
 
+    equal: ClassVar[Equal] = "shape"
     weight: float = 50.0
     taps: tuple[str, ...] = ("avgpool",)
     form: Literal["mean", "sum", "norm"] = "mean"
@@ -119,6 +129,7 @@ class MultiLevelMAE:
         the first stage alone would be a million times the cross-entropy.
     """
 
+    equal: ClassVar[Equal] = "shape"
     weight: float = 50.0
     taps: tuple[str, ...] = STAGES
     adapter: Adapter | None = None
@@ -158,12 +169,32 @@ def pairs(
     """
     for tap in taps:
         ours, theirs = features_at(student, teacher, tap)
-        if ours.shape != theirs.shape:
-            raise RecipeError(
-                f"{tap}: expected features of one shape, or an adapter,"
-                f" got student {tuple(ours.shape)}, teacher {tuple(theirs.shape)}"
-            )
+        check_equal("shape", ours.shape, theirs.shape, what=tap)
         yield ours, theirs
+
+
+def check_equal(
+    equal: Equal, student: Sequence[int], teacher: Sequence[int], *, what: str
+) -> None:
+    """Check that a term can compare two features.
+
+    Args:
+        student, teacher: shapes for one clip, channels first: (C, T, H, W).
+        what: begins the message.
+
+    Raises:
+        RecipeError: the parts that must be equal differ; both shapes are named.
+    """
+    ours, theirs = tuple(student), tuple(teacher)
+    if equal == "shape" and ours != theirs:
+        wanted = "features of one shape, or an adapter"
+    elif equal == "positions" and (ours[1:] != theirs[1:] or len(ours) < 2):
+        wanted = "features with the same positions"
+    else:
+        return
+    raise RecipeError(
+        f"{what}: expected {wanted}, got student {ours}, teacher {theirs}"
+    )
 
 
 def at_least_single(values: Tensor) -> Tensor:
