@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from motion_shards.errors import ClusterError
 from motion_shards.private import user_name, writable_by_others
 
 ANSWER_SECONDS = 10.0
@@ -27,10 +28,6 @@ NO_RAY = "something listens there, but does not answer as Ray does"
 _NOTE_BYTES = 300
 _LISTENING = "0A"
 """As /proc/net/tcp writes it."""
-
-
-class ClusterError(RuntimeError):
-    """A cluster does not answer, refuses, or does not know a job; one line."""
 
 
 class Named(NamedTuple):

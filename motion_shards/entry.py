@@ -9,7 +9,8 @@ from importlib import import_module
 
 import click
 
-from motion_shards.packages import Shadowed, require_ours
+from motion_shards.errors import Shadowed
+from motion_shards.packages import require_ours
 from motion_shards.variables import unpack
 
 

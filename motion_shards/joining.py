@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 
-from motion_shards.address import ClusterError
+from motion_shards.errors import ClusterError
 from motion_shards.guard import guarded
 
 JOIN_SECONDS = 120.0

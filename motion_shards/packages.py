@@ -8,13 +8,11 @@ from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 
+from motion_shards.errors import Shadowed
+
 NAMES = ("pipeline", "training")
 ROOT = Path(__file__).resolve().parents[1]
 """Where this package lies, and so the others."""
-
-
-class Shadowed(RuntimeError):
-    """Another file has the name of one of our packages and comes first; one line."""
 
 
 def shadow(name: str) -> Path | None:

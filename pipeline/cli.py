@@ -299,7 +299,7 @@ def _usual_settings(dataset: str) -> dict[str, int]:
 
 def _planned_grid(store: Path) -> dict[str, Any]:
     """What decides the stored size in a store that was begun; a new one has nothing."""
-    from pipeline.plan import PlanError
+    from pipeline.errors import PlanError
     from pipeline.plan_file import read_plan
 
     try:

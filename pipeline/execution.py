@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motion_shards.address import Found, Named, by_auto, require
+from pipeline.errors import ExtractionError
 from pipeline.executors.attempt import Outcome
 from pipeline.executors.crew import Crew, local_crew, require_gpu
 from pipeline.executors.here import run_here
@@ -15,7 +16,6 @@ from pipeline.executors.pool import run_in_pool
 from pipeline.flow.solver import flow_solver
 from pipeline.isolate import OpenVideo
 from pipeline.progress import Watcher
-from pipeline.retries import ExtractionError
 from pipeline.store import printable
 from pipeline.task import SolverMaker, Task
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.adapters.videos import DataSet
+from pipeline.errors import ExtractionError
 from pipeline.estimate import Estimate, estimate
 from pipeline.execution import POOL, Execution, gathered, outcomes, require_backend
 from pipeline.executors.attempt import Failure, forget_attempts
@@ -26,7 +27,7 @@ from pipeline.resume import (
     store_plan,
     write_if_new,
 )
-from pipeline.retries import ExtractionError, Patience
+from pipeline.retries import Patience
 from pipeline.store.lease import Lease, hold
 from pipeline.store.records import PLAN
 from pipeline.summary import Summary, summarize

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from motion_shards.console import Console, on_one_line
+from motion_shards.errors import MotionShardsError
 from motion_shards.finite import FiniteRange
 from motion_shards.interruption import EXIT_CODE, as_ctrl_c
 
@@ -46,37 +47,13 @@ class Cli(Console):
 
             if isinstance(error, OSError) and error.filename and error.strerror:
                 line = f"{error.filename}: {error.strerror}"
-            elif isinstance(error, _our_errors()):
+            elif isinstance(error, (MotionShardsError, OSError)):
                 line = str(error)
             else:
                 raise
             for note in getattr(error, "__notes__", ()):
                 click.echo(printable_lines(note), err=True)
             raise click.ClickException(printable(line)) from error
-
-
-def _our_errors() -> tuple[type[BaseException], ...]:
-    # here, because --help must not wait for numpy and h5py
-    from motion_shards.address import ClusterError
-    from pipeline.adapters.errors import DatasetError
-    from pipeline.extract.errors import VideoError
-    from pipeline.flow.errors import FlowError
-    from pipeline.plan import PlanError
-    from pipeline.publish import SourceChanged
-    from pipeline.retries import ExtractionError
-    from pipeline.store.errors import StoreError
-
-    return (
-        ClusterError,
-        DatasetError,
-        ExtractionError,
-        FlowError,
-        OSError,
-        PlanError,
-        SourceChanged,
-        StoreError,
-        VideoError,
-    )
 
 
 class CommaList(click.ParamType):

@@ -14,6 +14,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from pipeline.errors import PlanError
 from pipeline.store.codecs import Codec, default_codec, from_dict
 from pipeline.store.records import PLAN
 from pipeline.store.schema import LAYOUT_VERSION, MODALITIES
@@ -26,10 +27,6 @@ SMALL_JOB_SHARDS = 64
 """A job of up to so many small shards is a small one; shards of larger ones grow."""
 SPREAD_SHARDS, SPREAD_VIDEOS = 8, 4
 """A small data set still gets up to 8 shards (of 4 videos and more), so that it spreads."""
-
-
-class PlanError(ValueError):
-    """The run asks for something else than the store in this folder was planned for."""
 
 
 class PlannedVideo(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Any
 
 from xxhash import xxh3_128
 
-from pipeline.plan import PlanError, StorePlan
+from pipeline.errors import DamagedPlan, NoPlan, PlanError
+from pipeline.plan import StorePlan
 from pipeline.store.errors import LayoutError, OtherLayout
 from pipeline.store.fields import (
     Fits,
@@ -59,14 +60,6 @@ _FIELDS: Mapping[str, Fits] = {
     "unusable": is_text_object,
     "videos": _are_videos,
 }
-
-
-class NoPlan(PlanError):
-    """The folder has none."""
-
-
-class DamagedPlan(PlanError):
-    """It is not as it was written."""
 
 
 def write_plan(store: Path, plan: StorePlan) -> None:

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
+from pipeline.errors import SourceChanged
 from pipeline.store.errors import LayoutError
 from pipeline.store.files import (
     content_hash,
@@ -34,10 +35,6 @@ from pipeline.task import ShardReport
 ARRIVING = "_tmp"
 COPY_BLOCK = 4 << 20
 LIBRARIES = ("av", "h5py", "numba", "numpy", "opencv-contrib-python")
-
-
-class SourceChanged(ValueError):
-    """A video is not the same as when its other modalities were extracted."""
 
 
 def deliver(report: ShardReport, store: Path) -> ShardReport:

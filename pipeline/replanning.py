@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.plan import PlanError, PlannedVideo, StorePlan, new_plan
+from pipeline.errors import PlanError
+from pipeline.plan import PlannedVideo, StorePlan, new_plan
 from pipeline.store.errors import LayoutError, StoreError
 from pipeline.store.files import committed, read_commit, read_manifest
 from pipeline.store.records import Commit

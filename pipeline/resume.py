@@ -9,11 +9,11 @@ from typing import Any
 
 from pipeline.adapters.narrow import without
 from pipeline.adapters.videos import DataSet
+from pipeline.errors import DamagedPlan, NoPlan, PlanError
 from pipeline.estimate import bytes_per_frame
 from pipeline.execution import Execution
 from pipeline.executors.attempt import attempts
 from pipeline.plan import (
-    PlanError,
     PlannedVideo,
     ShardPlan,
     StorePlan,
@@ -21,7 +21,7 @@ from pipeline.plan import (
     new_plan,
     renewed,
 )
-from pipeline.plan_file import DamagedPlan, NoPlan, read_plan, write_plan
+from pipeline.plan_file import read_plan, write_plan
 from pipeline.publish import ARRIVING, intact, read_commits
 from pipeline.replanning import recorded, replanned
 from pipeline.retries import retried

@@ -3,16 +3,13 @@
 from collections import Counter
 from dataclasses import replace
 
+from pipeline.errors import ExtractionError
 from pipeline.executors.attempt import Failure
 from pipeline.task import ShardReport, Task
 
 ATTEMPTS = 3
 """Per shard and run; from this attempt on each video has a child process of its own."""
 SUSPICIOUS_VIDEOS = 32
-
-
-class ExtractionError(RuntimeError):
-    """The run cannot go on. What is published stays, and the next run goes on from it."""
 
 
 class Patience:

@@ -8,16 +8,13 @@ from typing import cast
 
 import cv2
 
+from pipeline.errors import NoDevice
 from pipeline.extract.blocks import Postponed, Solver
 from pipeline.extract.video import ExtractSettings, open_extraction
 from pipeline.flow.batches import BatchSolver
 from pipeline.flow.solver import FlowSolver, flow_solver
 from pipeline.isolate import Opened
 from pipeline.task import SolverMaker
-
-
-class NoDevice(RuntimeError):
-    """The GPU cannot be used; in a line, why."""
 
 
 @lru_cache(maxsize=4)

@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from motion_shards.console import Console, on_one_line
+from motion_shards.errors import MotionShardsError
 from motion_shards.finite import FiniteRange
 from motion_shards.interruption import EXIT_CODE, as_ctrl_c
 
 from . import cli_runs, cli_systems
 from .catalogue import check_name, recipe_lines
-from .errors import Interrupted, TrainingError
+from .errors import Interrupted
 from .options import (
     JSON,
     RECIPE,
@@ -57,18 +58,11 @@ class Cli(Console):
             click.echo(f"Interrupted: {printable(told)}", err=True)
             click.echo(f"Go on with: {printable(again)}", err=True)
             raise SystemExit(EXIT_CODE) from None
-        except _our_errors() as error:
+        except (MotionShardsError, OSError) as error:
             from pipeline.store import printable
 
             whose = let_the_first_say(error)
             raise click.ClickException(whose + printable(error)) from error
-
-
-def _our_errors() -> tuple[type[Exception], ...]:
-    """Asked for only when something was raised: the store's take numpy and h5py along."""
-    from pipeline.store import StoreError
-
-    return TrainingError, StoreError, OSError
 
 
 @click.group(cls=Cli)

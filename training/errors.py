@@ -13,8 +13,10 @@ TrainingError
 └── Interrupted       a signal came: the run is saved and can go on
 """
 
+from motion_shards.errors import MotionShardsError
 
-class TrainingError(Exception):
+
+class TrainingError(MotionShardsError):
     """Base of everything this package raises on purpose."""
 
 

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from motion_shards import remote
-from motion_shards.address import ClusterError, Found, Named, by_auto, require
+from motion_shards.address import Found, Named, by_auto, require
+from motion_shards.errors import ClusterError
 from motion_shards.joining import joined
 from motion_shards.variables import of_this_job
 from pipeline.store import printable

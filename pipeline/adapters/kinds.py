@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from .errors import Damaged
+
 SUFFIXES = frozenset(
     """
     .264 .265 .3g2 .3gp .3gpp .amv .asf .av1 .avi .divx .dv .f4v .flv .gxf .h261 .h263
@@ -65,10 +67,6 @@ TRANSPORT_BYTES = 1 << 16
 """Within so many bytes a transport stream with a damaged head shows its packets."""
 STILL_OR_SOUND = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"M4A ", b"M4B ")
 """Brands of the MP4 family that are pictures or sound."""
-
-
-class Damaged(ValueError):
-    """A file with a name of videos whose bytes are neither one nor text."""
 
 
 def suffix(name: str) -> str:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from .errors import DatasetNotFound
+from .errors import Damaged, DatasetNotFound
 from .kinds import (
     OTHER_SUFFIXES,
     SERVICE_FOLDERS,
     SUFFIXES,
     UNFINISHED,
-    Damaged,
     looks_like_video,
     suffix,
     without_suffix,

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from motion_shards.address import (
     DASHBOARD_PORT,
     TOKEN_NEEDED,
-    ClusterError,
     answers,
     by_variable,
     has_token,
@@ -17,6 +16,7 @@ from motion_shards.address import (
     token_not_sent,
     use_token,
 )
+from motion_shards.errors import ClusterError
 
 
 def dashboard(address: str | None) -> str:

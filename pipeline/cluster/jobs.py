@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from motion_shards.address import ClusterError
+from motion_shards.errors import ClusterError
 from motion_shards.variables import packed
 from pipeline.cluster.dashboard import dashboard, one_line
 from pipeline.cluster.job import Job, new_id

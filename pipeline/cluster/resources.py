@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import ray
 
+from pipeline.errors import ExtractionError
 from pipeline.executors.crew import (
     CORES_PER_WORKER,
     COST,
@@ -17,7 +18,6 @@ from pipeline.executors.crew import (
     WORKERS_PER_GPU,
     Crew,
 )
-from pipeline.retries import ExtractionError
 
 GPU_MS = 0.3
 """Of a GPU per frame of 340x256: what an H200 is to do, in units of `COST`."""

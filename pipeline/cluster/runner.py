@@ -25,7 +25,8 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from motion_shards.address import ClusterError, Named
+from motion_shards.address import Named
+from motion_shards.errors import ClusterError
 from motion_shards.joining import joined
 from motion_shards.remote import Board, run
 from motion_shards.variables import of_this_job
@@ -37,11 +38,11 @@ from pipeline.cluster.resources import (
     live_nodes,
     open_slots,
 )
+from pipeline.errors import ExtractionError
 from pipeline.estimate import Calibration, calibrate
 from pipeline.executors.attempt import Failure, Outcome, attempt
 from pipeline.executors.crew import Crew
 from pipeline.progress import ShardProgress, Watcher
-from pipeline.retries import ExtractionError
 from pipeline.task import Task
 
 POLL_SECONDS = 0.5

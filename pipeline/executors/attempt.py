@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.build import build_shard
+from pipeline.errors import NoDevice
 from pipeline.isolate import ChildError
 from pipeline.plan import ShardPlan
 from pipeline.progress import ShardProgress
 from pipeline.publish import deliver
-from pipeline.solvers import NoDevice
 from pipeline.store.holder import is_over, mark
 from pipeline.store.records import LOGS
 from pipeline.task import ShardReport, Task

@@ -6,8 +6,10 @@ VideoError               also a ValueError; the video is quarantined with this r
 └── Unavailable          not the video's fault: not quarantined, but taken up again
 """
 
+from motion_shards.errors import MotionShardsError
 
-class VideoError(ValueError):
+
+class VideoError(MotionShardsError, ValueError):
     """This video cannot be used. Never raised for a full disk or a bug."""
 
 

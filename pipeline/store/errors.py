@@ -9,8 +9,10 @@ StoreError
     └── OtherLayout  they are of another version of it
 """
 
+from motion_shards.errors import MotionShardsError
 
-class StoreError(Exception):
+
+class StoreError(MotionShardsError):
     """Base of everything this package raises on purpose."""
 
     def __str__(self) -> str:  # KeyError would print its message in quotes

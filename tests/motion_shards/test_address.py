@@ -11,15 +11,8 @@ import grpc
 import pytest
 
 from motion_shards import address as addresses
-from motion_shards.address import (
-    ClusterError,
-    Found,
-    Named,
-    answers,
-    by_auto,
-    require,
-    running_here,
-)
+from motion_shards.address import Found, Named, answers, by_auto, require, running_here
+from motion_shards.errors import ClusterError
 
 CLOSED = grpc.StatusCode.UNAUTHENTICATED
 OPEN = grpc.StatusCode.OK

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from small_videos import RGB_MV, crashing, data_set, marked, slow
 
+from pipeline.errors import ExtractionError
 from pipeline.execution import Execution
 from pipeline.extraction import extract
 from pipeline.progress import Lines
-from pipeline.retries import ExtractionError
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.plan import PlanError
+from pipeline.errors import PlanError
 from pipeline.plan_file import read_plan
 from pipeline.store import LAYOUT, Store, StoreError, verify
 from pipeline.store.files import content_hash

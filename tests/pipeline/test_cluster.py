@@ -20,12 +20,12 @@ from small_videos import (
     store_bytes,
 )
 
-from motion_shards.address import ClusterError
+from motion_shards.errors import ClusterError
+from pipeline.errors import ExtractionError
 from pipeline.execution import Execution
 from pipeline.executors import crew as crews
 from pipeline.executors.gpus import Gpus
 from pipeline.extraction import dry_run, extract
-from pipeline.retries import ExtractionError
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,10 +9,11 @@ ray = pytest.importorskip("ray")
 from ray import exceptions
 
 from pipeline.cluster import runner
+from pipeline.errors import ExtractionError
 from pipeline.executors.attempt import Failure
 from pipeline.plan import ShardPlan
 from pipeline.progress import ShardProgress
-from pipeline.retries import ExtractionError, Patience
+from pipeline.retries import Patience
 from pipeline.task import Task
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:ray")

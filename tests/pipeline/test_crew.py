@@ -9,6 +9,7 @@ import pytest
 from batch_solvers import ZeroFlow, broken
 from small_videos import SETTINGS, data_set, store_bytes
 
+from pipeline.errors import ExtractionError
 from pipeline.execution import Execution
 from pipeline.executors import crew as crews
 from pipeline.executors.crew import Crew, gpu_workers, local_crew, split
@@ -17,7 +18,6 @@ from pipeline.extraction import extract
 from pipeline.flow.errors import FlowError
 from pipeline.plan import PlannedVideo, new_plan
 from pipeline.progress import Silent
-from pipeline.retries import ExtractionError
 from pipeline.task import Task
 
 ALL = SETTINGS.record(["rgb", "flow", "mv"])

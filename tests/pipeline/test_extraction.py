@@ -18,12 +18,12 @@ from small_videos import (
 
 from pipeline.adapters import DataSet, load
 from pipeline.adapters.narrow import without
+from pipeline.errors import ExtractionError, PlanError
 from pipeline.execution import Execution
 from pipeline.executors import pool
 from pipeline.extraction import extract
-from pipeline.plan import PlanError, StoreSettings
+from pipeline.plan import StoreSettings
 from pipeline.resume import store_plan
-from pipeline.retries import ExtractionError
 from pipeline.store import FolderHeld, Store
 from pipeline.store.lease import hold
 from pipeline.upkeep import info, status, verify

@@ -23,9 +23,9 @@ from small_videos import (
     store_bytes,
 )
 
+from pipeline.errors import ExtractionError
 from pipeline.execution import Execution
 from pipeline.extraction import extract
-from pipeline.retries import ExtractionError
 from pipeline.store import Store
 from pipeline.store.records import LOGS
 from pipeline.upkeep import status, verify

@@ -10,12 +10,12 @@ import pytest
 from pipeline.flow import FlowError
 from pipeline.flow.batches import Coding, consecutive
 from pipeline.flow.cpu import CpuSolver
-from pipeline.flow.cuda.device import OutOfMemory
 from pipeline.flow.cuda.images import resizing
 from pipeline.flow.cuda.median import ROWS, medians_function
 from pipeline.flow.cuda.simulated import Simulator, backward
 from pipeline.flow.cuda.solver import CudaSolver
 from pipeline.flow.cuda.tiles import LARGE, SMALL, TileShape, tiling
+from pipeline.flow.errors import OutOfMemory
 from pipeline.flow.opencv import OpenCvSolver
 from pipeline.flow.profiles import PROFILES, Profile
 from pipeline.store.codecs import default_codec

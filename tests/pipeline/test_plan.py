@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import PlanError
 from pipeline.plan import (
     SHARD_FRAMES,
-    PlanError,
     PlannedVideo,
     StorePlan,
     StoreSettings,

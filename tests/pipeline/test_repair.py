@@ -12,13 +12,12 @@ import pytest
 from small_videos import RGB_MV, SETTINGS, data_set, store_bytes
 
 from pipeline import merging
+from pipeline.errors import ExtractionError, PlanError
 from pipeline.execution import Execution
 from pipeline.extraction import extract
 from pipeline.merging import merge
-from pipeline.plan import PlanError
 from pipeline.plan_file import read_plan
 from pipeline.progress import Watcher
-from pipeline.retries import ExtractionError
 from pipeline.store import LayoutError, Store, StoreError
 from pipeline.store.sealing import write_sealed
 from pipeline.upkeep import info, status, verify

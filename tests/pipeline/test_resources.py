@@ -17,8 +17,8 @@ from pipeline.cluster.resources import (
     open_slots,
 )
 from pipeline.cluster.runner import _Field
+from pipeline.errors import ExtractionError
 from pipeline.plan import PlannedVideo, StoreSettings, new_plan
-from pipeline.retries import ExtractionError
 from pipeline.task import Task
 
 ALL = ("rgb", "flow", "mv")

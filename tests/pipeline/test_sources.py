@@ -17,14 +17,14 @@ from small_videos import (
     written_meanwhile,
 )
 
+from pipeline.errors import ExtractionError, PlanError
 from pipeline.execution import Execution
 from pipeline.extract.errors import DecodeError, Unavailable
 from pipeline.extraction import dry_run, extract
 from pipeline.isolate import IsolatedVideos
-from pipeline.plan import PlanError, PlannedVideo
+from pipeline.plan import PlannedVideo
 from pipeline.plan_file import read_plan
 from pipeline.publish import read_commits
-from pipeline.retries import ExtractionError
 from pipeline.sources import available, open_source, read_source
 from pipeline.store import Store
 from pipeline.store.files import read_manifest

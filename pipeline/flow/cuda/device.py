@@ -11,14 +11,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from ..errors import FlowError
 from .kernel import Kernel, Launch
 
 Queue = Literal["in", "work", "out"]
-
-
-class OutOfMemory(FlowError):
-    """The device's memory, or the host's that it can reach, is used up."""
 
 
 class Device(Protocol):

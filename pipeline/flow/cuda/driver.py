@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import FlowError
-from .device import OutOfMemory, Queue
+from ..errors import FlowError, OutOfMemory
+from .device import Queue
 from .kernel import Kernel, Launch
 
 OLDEST = (7, 5)

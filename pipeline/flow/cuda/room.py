@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..batches import IN_FLIGHT, Coding
-from .device import Device, OutOfMemory
+from ..errors import OutOfMemory
+from .device import Device
 from .schedule import Schedule
 
 

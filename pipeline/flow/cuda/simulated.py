@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FlowError
-from .device import OutOfMemory, Queue
+from ..errors import FlowError, OutOfMemory
+from .device import Queue
 from .kernel import PARAMETERS, Kernel, Launch
 
 MOST_THREADS = 1024

@@ -17,10 +17,10 @@ from ..batches import (
     checked_pairs,
     consecutive,
 )
-from ..errors import FlowError
+from ..errors import FlowError, OutOfMemory
 from ..frames import check_frames
 from ..profiles import Profile
-from .device import Device, OutOfMemory
+from .device import Device
 from .iterate import iterate_kernel
 from .room import Part, Results, Room, bytes_per_pair
 from .schedule import Schedule, Work, kernels_of

@@ -1,0 +1,36 @@
+"""Errors of a run of `pipeline extract`, beside those of its videos and its store.
+
+MotionShardsError
+├── PlanError          also a ValueError
+│   ├── NoPlan         the folder has no plan
+│   └── DamagedPlan    the plan is not as it was written
+├── SourceChanged      a video has another content than before; also a ValueError
+├── NoDevice           a GPU cannot be used; also a RuntimeError
+└── ExtractionError    the run cannot go on; also a RuntimeError
+"""
+
+from motion_shards.errors import MotionShardsError
+
+
+class PlanError(MotionShardsError, ValueError):
+    """The run asks for something else than the store in this folder was planned for."""
+
+
+class NoPlan(PlanError):
+    """The folder has no plan."""
+
+
+class DamagedPlan(PlanError):
+    """The plan is not as it was written."""
+
+
+class SourceChanged(MotionShardsError, ValueError):
+    """A video is not the same as when its other modalities were extracted."""
+
+
+class NoDevice(MotionShardsError, RuntimeError):
+    """The GPU cannot be used; the message says why, in one line."""
+
+
+class ExtractionError(MotionShardsError, RuntimeError):
+    """The run cannot go on. What is published stays, and the next run continues from it."""
