@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from motion_shards import __version__
 from motion_shards.finite import FiniteRange
 
 from .cli_bench import bench
@@ -24,7 +25,7 @@ from .options import (
 
 
 @click.group(cls=Cli)
-@click.version_option(package_name="motion-shards")
+@click.version_option(__version__)
 def main() -> None:
     """Turn videos into training-ready shards of RGB, optical flow and motion vectors."""
 

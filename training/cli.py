@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from motion_shards import __version__
 from motion_shards.console import Console, on_one_line
 from motion_shards.errors import MotionShardsError
 from motion_shards.finite import FiniteRange
@@ -66,7 +67,7 @@ class Cli(Console):
 
 
 @click.group(cls=Cli)
-@click.version_option(package_name="motion-shards")
+@click.version_option(__version__)
 def main() -> None:
     """Train action recognition on a store, with students taught by optical flow."""
 

@@ -1,4 +1,3 @@
-import importlib.metadata
 import json
 import os
 import re
@@ -186,12 +185,6 @@ def test_help_has_a_short_name(words):
     short, long = call(*words, "-h"), call(*words, "--help")
     assert short.exit_code == long.exit_code == 0
     assert short.stdout == long.stdout and short.stdout.startswith("Usage: ")
-
-
-def test_the_version_is_that_of_the_package():
-    said = call("--version")
-    assert said.exit_code == 0
-    assert importlib.metadata.version("motion-shards") in said.stdout
 
 
 @pytest.mark.parametrize(
