@@ -1,11 +1,13 @@
-"""Cores that this process may use: its affinity, and the CPU quota of its control groups."""
+"""The processor: its name, and the cores that affinity and CPU quota leave to this process."""
 
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 def usable_cores() -> float:
@@ -16,6 +18,14 @@ def usable_cores() -> float:
 def worker_cores() -> int:
     """Number of processes that can run at once; at least 1."""
     return max(int(usable_cores()), 1)
+
+
+def processor_name() -> str:
+    """Model name of the CPU; its architecture where the system names no model."""
+    for line in _read(CPU_INFO).splitlines():
+        if line.startswith("model name") and (name := line.partition(":")[2].strip()):
+            return name
+    return platform.processor() or platform.machine()
 
 
 def _allowed() -> int:

@@ -4,10 +4,8 @@ The child keeps running from video to video and is started again only when it di
 shard of many good videos and one bad one pays for two starts.
 """
 
-import ctypes
 import multiprocessing
 import signal
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from motion_shards.processes import follow_parent
 from pipeline.extract.errors import DecodeError, Unavailable, VideoError
 from pipeline.extract.video import Block, Facts
 from pipeline.killed import cause_of_death, memory_kills
@@ -34,16 +33,6 @@ OpenVideo = Callable[[Path], AbstractContextManager[Opened]]
 
 class ChildError(RuntimeError):
     """A bug showed itself in the child; the message is its traceback."""
-
-
-def follow_parent() -> None:
-    """For a child process: leave Ctrl-C and a terminal that closes to the parent, and die
-    when it dies (Linux)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 class IsolatedVideos:

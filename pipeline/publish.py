@@ -17,6 +17,7 @@ from pipeline.errors import SourceChanged
 from pipeline.store.errors import LayoutError
 from pipeline.store.files import (
     content_hash,
+    hash_of,
     read_commit,
 )
 from pipeline.store.records import (
@@ -33,7 +34,6 @@ from pipeline.store.shard_reader import file_record
 from pipeline.task import ShardReport
 
 ARRIVING = "_tmp"
-COPY_BLOCK = 4 << 20
 LIBRARIES = ("av", "h5py", "numba", "numpy", "opencv-contrib-python")
 
 
@@ -65,16 +65,11 @@ def deliver(report: ShardReport, store: Path) -> ShardReport:
 
 
 def _copy_and_hash(source: Path, target: Path) -> str:
-    from xxhash import xxh3_128
-
-    state = xxh3_128()
     with source.open("rb") as reading, target.open("xb") as writing:
-        while block := reading.read(COPY_BLOCK):
-            state.update(block)
-            writing.write(block)
+        xxh3 = hash_of(reading, copy=writing)
         writing.flush()
         os.fsync(writing.fileno())
-    return state.hexdigest()
+    return xxh3
 
 
 def publish(report: ShardReport, store: Path) -> None:

@@ -12,8 +12,8 @@ from pipeline.extract.errors import Unavailable
 from pipeline.extract.video import Block
 from pipeline.isolate import Opened, OpenVideo
 from pipeline.plan import PlannedVideo
+from pipeline.store.files import hash_of
 
-HASH_BLOCK = 1 << 20
 OWN_LACK = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """A file cannot be opened for want of these, wherever it lies: that is not its fault."""
 
@@ -35,19 +35,14 @@ def read_source(path: Path, video: PlannedVideo) -> Source:
             than was planned.
         OSError: the folder of videos is away as a whole.
     """
-    from xxhash import xxh3_128
-
-    state, size = xxh3_128(), 0
     with _reading(path, unnamed=True), _opened(path) as file:
         stamp = _stamp(os.fstat(file.fileno()))
-        while block := file.read(HASH_BLOCK):
-            state.update(block)
-            size += len(block)
+        xxh3, size = hash_of(file), file.tell()
     if size != video.size_bytes:
         raise Unavailable(
             f"expected the {video.size_bytes} bytes that were planned, got {size}"
         )
-    return Source(state.hexdigest(), stamp)
+    return Source(xxh3, stamp)
 
 
 def require_unchanged(path: Path, source: Source) -> None:

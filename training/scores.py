@@ -194,6 +194,12 @@ def for_fitting(scores: Scores) -> Scores:
     return scores
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of the classes, (V, K) -> (V, K); rows sum to 1."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 def cross_entropy(scores: np.ndarray, truth: np.ndarray, *, logits: bool) -> float:
     """Mean of -log p(true class). Probabilities are kept away from 0.
 

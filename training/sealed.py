@@ -13,7 +13,7 @@ from typing import IO
 
 import xxhash
 
-from pipeline.store import LayoutError, open_regular
+from pipeline.store import LayoutError, hash_of, open_regular
 
 from .errors import DamagedFile
 
@@ -21,7 +21,6 @@ NAME = b"xxh3-128 "
 COMMENT_BYTES = len(NAME) + 32
 END_BYTES = 22
 """Of the record at the end of an archive, without its comment."""
-BLOCK_BYTES = 1 << 22
 
 
 def seal(archive: io.BytesIO) -> None:
@@ -56,7 +55,8 @@ def checked_seal(path: Path) -> str:
                 f"{path}: the file is cut, damaged or something else: the hash at its"
                 " end is missing"
             )
-        found = _hash(file, size - COMMENT_BYTES).encode()
+        file.seek(0)
+        found = hash_of(file, size=size - COMMENT_BYTES).encode()
     if told != NAME + found:
         raise DamagedFile(f"{path}: the file has changed since it was written")
     return found.decode()
@@ -105,12 +105,3 @@ def _open(path: Path) -> IO[bytes]:
         return open_regular(path)
     except LayoutError as error:
         raise DamagedFile(str(error)) from None
-
-
-def _hash(file: IO[bytes], size: int) -> str:
-    digest = xxhash.xxh3_128()
-    file.seek(0)
-    while size and (block := file.read(min(size, BLOCK_BYTES))):
-        digest.update(block)
-        size -= len(block)
-    return digest.hexdigest()

@@ -19,6 +19,7 @@ from .models.fusion import (
     relevant_classes,
     stacked,
 )
+from .scores import softmax
 
 Quality = Callable[[np.ndarray], float]
 """Scores (V, K) -> how good they are; higher is better."""
@@ -150,7 +151,7 @@ class AdaptiveWeighting:
         gain = gains(scores, relevant, c=c)
         videos = relevant.sum(axis=0)
         if self.form == "softmax":
-            weights = _softmax(
+            weights = softmax(
                 gain / (np.maximum(videos, 1)[:, None] * self.temperature)
             )
         else:
@@ -222,11 +223,6 @@ def corner_weights(gain: np.ndarray, *, min_weight: float = 0.0) -> np.ndarray:
         )
     best = gain == gain.max(axis=1, keepdims=True)
     return min_weight + max(left, 0.0) * best / best.sum(axis=1, keepdims=True)
-
-
-def _softmax(values: np.ndarray) -> np.ndarray:
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:

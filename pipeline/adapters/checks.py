@@ -1,10 +1,12 @@
 """What every adapter asks of the files it found: their ids, doubles, and what is missing."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import xxhash
+
+from pipeline.store.files import hash_of
 
 from .errors import DatasetNotFound
 from .kinds import ARCHIVES, IMAGES, suffix, without_suffix
@@ -12,7 +14,6 @@ from .scan import File, Scan
 from .videos import Finding, Video
 
 PROBE_BYTES = 1 << 16
-BLOCK_BYTES = 1 << 20
 
 
 def video_ids(files: Iterable[File]) -> dict[str, str]:
@@ -161,11 +162,16 @@ def _some(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
-def _grouped(folder, videos, content_hash, unreadable) -> list[list[Video]]:
+def _grouped(
+    folder: Path,
+    videos: Sequence[Video],
+    content_hash: Callable[[Path, int], str],
+    unreadable: list[str],
+) -> list[list[Video]]:
     """Videos of equal hash, where there are two or more."""
     if len(videos) < 2:
         return []
-    groups: dict[int, list[Video]] = defaultdict(list)
+    groups: dict[str, list[Video]] = defaultdict(list)
     for video in videos:
         try:
             groups[content_hash(folder / video.path, video.size_bytes)].append(video)
@@ -174,18 +180,15 @@ def _grouped(folder, videos, content_hash, unreadable) -> list[list[Video]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _middle(path: Path, size_bytes: int) -> int:
+def _middle(path: Path, size_bytes: int) -> str:
     with open(path, "rb") as file:
         file.seek(max(0, (size_bytes - PROBE_BYTES) // 2))
-        return xxhash.xxh3_64_intdigest(file.read(PROBE_BYTES))
+        return xxhash.xxh3_64_hexdigest(file.read(PROBE_BYTES))
 
 
-def _content(path: Path, size_bytes: int) -> int:
-    digest = xxhash.xxh3_64()
+def _content(path: Path, size_bytes: int) -> str:
     with open(path, "rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.intdigest()
+        return hash_of(file)
 
 
 def _torn(videos: Sequence[Video]) -> bool:

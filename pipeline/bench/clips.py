@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from pipeline.bench.processor import processor
+from motion_shards.cores import processor_name
 
 STEP = Fraction(1, 25)
 
@@ -102,7 +102,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def machine() -> dict:
     return {
-        "processor": processor(),
+        "processor": processor_name(),
         "versions": {
             "python": platform.python_version(),
             "av": av.__version__,

@@ -19,7 +19,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 
-from pipeline.bench.processor import processor
+from motion_shards.cores import processor_name
 from pipeline.flow import PROFILES, FlowSolver, flow_solver
 from pipeline.flow.cache import config
 
@@ -191,7 +191,7 @@ def _machine() -> dict:
     features = llvmlite.binding.get_host_cpu_features()
     bits = 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
     return {
-        "processor": processor(),
+        "processor": processor_name(),
         "compiled_for": config.CPU_NAME or llvmlite.binding.get_host_cpu_name(),
         "vector_bits": bits,
         "versions": {

@@ -18,7 +18,7 @@ import cv2
 import h5py
 import numpy as np
 
-from pipeline.bench.processor import processor
+from motion_shards.cores import processor_name
 from pipeline.store import RangeError, Store, StoredVideo
 from pipeline.store.records import shard_file
 from pipeline.store.shard_reader import ShardReader
@@ -80,7 +80,7 @@ def run(
         "bare_clips_per_second": 1 / bare,
         "ratio": bare / stored,
         "ratio_median": median(round_[1] / round_[0] for round_ in times),
-        "processor": processor(),
+        "processor": processor_name(),
         "versions": {
             "python": platform.python_version(),
             "opencv": cv2.__version__,

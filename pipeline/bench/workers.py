@@ -15,10 +15,9 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from motion_shards.cores import worker_cores
+from motion_shards.cores import processor_name, worker_cores
 from pipeline.bench.clips import original_clips
 from pipeline.bench.flow import aligned
-from pipeline.bench.processor import processor
 from pipeline.executors.attempt import Failure
 from pipeline.executors.crew import coders_beside, local_crew
 from pipeline.executors.pool import run_in_pool
@@ -75,7 +74,7 @@ def run(
     crew = local_crew(backend=backend, workers=1, profile=settings.flow_profile)
     make_solver = None if crew.gpus else cpu_batches
     result: dict = {
-        "processor": processor(),
+        "processor": processor_name(),
         "cores": worker_cores(),
         "modalities": list(modalities),
         "short_side": short_side,

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from motion_shards.errors import ClusterError
+from motion_shards.processes import JOB
 from motion_shards.variables import packed
 from pipeline.cluster.dashboard import dashboard, one_line
 from pipeline.cluster.job import Job, new_id
-from pipeline.store.holder import JOB
 
 POLL_SECONDS = 0.5
 AWAY_SECONDS = 120.0

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_shards.processes import has_ended, process_mark
 from pipeline.build import build_shard
 from pipeline.errors import NoDevice
 from pipeline.isolate import ChildError
 from pipeline.plan import ShardPlan
 from pipeline.progress import ShardProgress
 from pipeline.publish import deliver
-from pipeline.store.holder import is_over, mark
 from pipeline.store.records import LOGS
 from pipeline.task import ShardReport, Task
 
@@ -56,7 +56,7 @@ def attempt(
         _mark(path)  # before anything can crash
     folder = scratch_folder(scratch)
     sweep(folder)
-    name = f"{SCRATCH_PREFIX}-{mark()}-"
+    name = f"{SCRATCH_PREFIX}-{process_mark()}-"
     try:
         with tempfile.TemporaryDirectory(prefix=name, dir=folder) as work:
             report = build_shard(task, scratch=Path(work), on_progress=on_progress)
@@ -122,5 +122,5 @@ def sweep(folder: Path) -> None:
     """
     for path in folder.glob(f"{SCRATCH_PREFIX}-*"):
         owner = path.name.removeprefix(f"{SCRATCH_PREFIX}-").rpartition("-")[0]
-        if is_over(owner):
+        if has_ended(owner):
             shutil.rmtree(path, ignore_errors=True)

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from motion_shards.processes import follow_parent
 from pipeline.executors.attempt import (
     Failure,
     Outcome,
@@ -22,7 +23,6 @@ from pipeline.executors.attempt import (
     sweep,
 )
 from pipeline.executors.gpus import use_gpu
-from pipeline.isolate import follow_parent
 from pipeline.killed import cause_of_death, memory_kills
 from pipeline.progress import ShardProgress, Watcher
 from pipeline.task import Task

@@ -13,7 +13,7 @@ from .errors import (
     StoreNotFound,
     VideoNotFound,
 )
-from .files import open_regular
+from .files import hash_of, open_regular
 from .lease import Found, Lease, hold, holder_of
 from .places import (
     data_folder,
@@ -25,6 +25,7 @@ from .places import (
     videos_folder,
 )
 from .plain_text import counted, printable, printable_lines, size_text
+from .png import encode_png
 from .reader import Store, StoredBlock
 from .replacement import remove_parts, replacing, require_plain_folder
 from .schema import CELL_PX, LAYOUT, LAYOUT_VERSION, MODALITIES, ArraySpec
@@ -51,6 +52,8 @@ __all__ = [
     "VideoNotFound",
     "counted",
     "data_folder",
+    "encode_png",
+    "hash_of",
     "hold",
     "holder_of",
     "motion_colours",

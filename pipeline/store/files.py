@@ -9,6 +9,7 @@ import json
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -32,7 +33,7 @@ from .replacement import replacing
 from .schema import MODALITIES
 from .sealing import CHECKSUM, has_seal, require_seal
 
-HASH_BLOCK_BYTES = 1 << 18
+HASH_BLOCK_BYTES = 1 << 20
 MAX_TEXT_BYTES = 1 << 29
 """Of a manifest or commit: several hundred times what the largest data sets need."""
 MAX_PLAN_BYTES = 1 << 33
@@ -150,13 +151,24 @@ def require_index(folder: Path, manifest: Manifest) -> None:
         )
 
 
-def hash_of(file: IO[bytes]) -> str:
-    """xxh3-128 of the rest of a file: 32 hexadecimal digits."""
+def hash_of(
+    file: IO[bytes], *, size: int | None = None, copy: IO[bytes] | None = None
+) -> str:
+    """xxh3-128 of a file from where it stands to its end: 32 hexadecimal digits.
+
+    Args:
+        size: bytes to hash, where that is not all.
+        copy: another file, to which the bytes are written as they are read.
+    """
     import xxhash  # on first use: the store itself needs numpy and h5py only
 
     digest = xxhash.xxh3_128()
-    while block := file.read(HASH_BLOCK_BYTES):
+    left = sys.maxsize if size is None else size
+    while block := file.read(min(left, HASH_BLOCK_BYTES)):
         digest.update(block)
+        left -= len(block)
+        if copy is not None:
+            copy.write(block)
     return digest.hexdigest()
 
 

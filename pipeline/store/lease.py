@@ -31,8 +31,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from motion_shards.processes import ProcessIdentity
+
 from .errors import FolderHeld
-from .holder import Holder
 from .records import LOGS
 
 BEAT_SECONDS = 10.0
@@ -50,7 +51,7 @@ class Found(NamedTuple):
     """The newest lease of a folder that has not ended."""
 
     number: int
-    holder: Holder | None
+    holder: ProcessIdentity | None
     """None where the file says nothing: made just now, or cut short by a crash."""
     silent_seconds: float
     """Since it was last heard of, by the clock of the file server."""
@@ -219,7 +220,7 @@ def _found(folder: Path, number: int) -> Found | None:
     except FileNotFoundError:
         return None
     try:
-        holder = Holder(**json.loads(text))
+        holder = ProcessIdentity(**json.loads(text))
         if not holder.plausible():
             return None
     except (ValueError, TypeError, RecursionError):
@@ -234,7 +235,9 @@ def _made(path: Path) -> bool:
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         with part.open("x", encoding="utf-8") as file:
-            json.dump(asdict(Holder.this_process()), file, indent=1, sort_keys=True)
+            json.dump(
+                asdict(ProcessIdentity.this_process()), file, indent=1, sort_keys=True
+            )
             file.flush()
             os.fsync(file.fileno())
         try:

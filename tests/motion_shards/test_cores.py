@@ -66,3 +66,22 @@ def test_the_smallest_quota_counts(groups, files, expected, workers):
     groups(**files)
     assert cores.usable_cores() == expected
     assert cores.worker_cores() == workers
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "expected"),
+    [
+        ("processor : 0\nmodel name\t: Xeon 8481C\nprocessor : 1\n", "Xeon 8481C"),
+        ("model name :\nmodel name : EPYC: 9B14\n", "EPYC: 9B14"),
+        ("CPU implementer : 0x41\n", "aarch64"),
+    ],
+)
+def test_a_processor_has_the_name_of_its_model(
+    cpuinfo, expected, tmp_path, monkeypatch
+):
+    path = tmp_path / "cpuinfo"
+    path.write_text(cpuinfo)
+    monkeypatch.setattr(cores, "CPU_INFO", path)
+    monkeypatch.setattr(cores.platform, "processor", lambda: "")
+    monkeypatch.setattr(cores.platform, "machine", lambda: "aarch64")
+    assert cores.processor_name() == expected

@@ -7,30 +7,30 @@ from pathlib import Path
 
 import pytest
 
+from motion_shards import processes
+from motion_shards.processes import has_ended, process_mark
 from pipeline.executors.attempt import SCRATCH_PREFIX, sweep
-from pipeline.store import holder
-from pipeline.store.holder import is_over, mark
 
 
-def dead_mark() -> str:
-    code = "from pipeline.store.holder import mark; print(mark())"
+def dead_process_mark() -> str:
+    code = "from motion_shards.processes import process_mark; print(process_mark())"
     return subprocess.check_output([sys.executable, "-c", code], text=True).strip()
 
 
 @pytest.fixture(scope="module")
 def over() -> str:
     """The mark of a process of this machine that has ended."""
-    return dead_mark()
+    return dead_process_mark()
 
 
 def test_a_living_process_is_not_over_and_a_dead_one_is(over):
-    assert not is_over(mark())
-    assert is_over(over)
+    assert not has_ended(process_mark())
+    assert has_ended(over)
 
 
-def test_a_number_that_another_process_has_now_is_over():
-    neighbours, pid, started = mark().split("-")
-    assert is_over(f"{neighbours}-{pid}-{int(started) - 1}")
+def test_a_number_that_another_process_has_now_has_ended():
+    neighbours, pid, started = process_mark().split("-")
+    assert has_ended(f"{neighbours}-{pid}-{int(started) - 1}")
 
 
 @pytest.mark.parametrize(
@@ -39,19 +39,19 @@ def test_a_number_that_another_process_has_now_is_over():
 )
 def test_whatever_cannot_be_judged_is_left(strange, over):
     """Another container, another machine, an older version, somebody's own folder."""
-    assert not is_over(strange.format(pid=over.split("-")[1]))
+    assert not has_ended(strange.format(pid=over.split("-")[1]))
 
 
 def test_a_process_of_another_container_is_left_though_its_number_is_free_here(
     over, monkeypatch
 ):
-    monkeypatch.setattr(holder.socket, "gethostname", lambda: "another container")
-    assert not is_over(over)
+    monkeypatch.setattr(processes.socket, "gethostname", lambda: "another container")
+    assert not has_ended(over)
 
 
 def test_sweeping_leaves_the_living_and_the_unknown(over, tmp_path):
     names = {
-        "mine": f"{SCRATCH_PREFIX}-{mark()}-abc_1",
+        "mine": f"{SCRATCH_PREFIX}-{process_mark()}-abc_1",
         "dead": f"{SCRATCH_PREFIX}-{over}-abc_1",
         "foreign": f"{SCRATCH_PREFIX}-0123456789ab-{os.getpid()}-7-abc",
         "old": f"{SCRATCH_PREFIX}-999999-abc",

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from motion_shards.processes import ProcessIdentity
 from pipeline.store import lease
 from pipeline.store.errors import FolderHeld
-from pipeline.store.holder import Holder
 from pipeline.store.lease import hold, holder_of
 from pipeline.store.records import LOGS
 
@@ -30,7 +30,7 @@ def store(tmp_path) -> Path:
 
 def left_behind(store: Path, number: int = 1, **changes: object) -> Path:
     """The lease of a run that is not there any more, or not here."""
-    found = replace(Holder.this_process(), **changes)
+    found = replace(ProcessIdentity.this_process(), **changes)
     path = store / LOGS / f"holder-{number:05d}.json"
     path.write_text(json.dumps(asdict(found)))
     return path

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tiny_runs import Machine, Told, distilled, taught
 
+from motion_shards.processes import ProcessIdentity
 from pipeline.store import FolderHeld, holder_of
-from pipeline.store.holder import Holder
 from training.engine import record
 from training.engine.record import Run
 from training.errors import WriteError
@@ -78,7 +78,7 @@ def test_a_training_waits_for_a_run_that_it_needs(
 def test_a_run_that_was_taken_over_writes_no_more(complete, tmp_path):
     run = unfinished(complete, tmp_path / "run")
     with run.writing():
-        other = replace(Holder.this_process(), host="gpu7", pid=1)
+        other = replace(ProcessIdentity.this_process(), host="gpu7", pid=1)
         number = max(int(path.stem[7:]) for path in run.path("_logs").iterdir())
         follower = run.path("_logs") / f"holder-{number + 1:05d}.json"
         follower.write_text(json.dumps(asdict(other)))

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import zlib
 from html.parser import HTMLParser
 
 import numpy as np
@@ -13,7 +12,6 @@ from made_runs import CLASSES, hits, made_run
 from training.arrays import write_arrays
 from training.errors import RunError
 from training.recipes import SYSTEMS
-from training.report import figures
 from training.report.facts import NUM_CLASSES, all_facts, facts_about, facts_of
 from training.report.files import report_of, write_report
 from training.report.groups import DEMO, MOTION, PAIRS, group_hits, groups_of
@@ -297,17 +295,6 @@ def test_markdown_keeps_its_columns():
     lines = markdown(page).splitlines()
     assert "| a | b |" in lines and "| --- | ---: |" in lines
     assert r"| x\|y | +1.5 |" in lines
-
-
-def test_png_is_what_it_was_made_of():
-    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    file = figures.png(picture)
-    assert file[:8] == b"\x89PNG\r\n\x1a\n"
-    size = int.from_bytes(file[33:37], "big")
-    lines = zlib.decompress(file[41 : 41 + size])
-    rows = np.frombuffer(lines, np.uint8).reshape(5, 22)
-    assert (rows[:, 0] == 0).all()
-    assert np.array_equal(rows[:, 1:].reshape(5, 7, 3), picture)
 
 
 def test_no_run_of_a_report_takes_the_place_of_another(tmp_path):

@@ -15,7 +15,7 @@ from ..errors import RecipeError
 from ..models.collaborative import Collaborative, CollaborativeConfig, predict
 from ..models.collaborative_fit import CollaborativeFit
 from ..models.heads import split_head
-from ..scores import Scores
+from ..scores import Scores, softmax
 from .description import decided, fingerprint_of
 from .evaluate import assessment, told_videos, trained_model
 from .features import SnippetFeatures, forget_features, snippet_features
@@ -214,16 +214,16 @@ def _judged(
             continue
         predicted = predict(model, spatial[part].features, temporal[part].features)
         like = Scores.load(first.path(SCORES.format(part=part)))
-        for name, logits, softmax in (
+        for name, logits, probabilities in (
             ("", np.log(np.maximum(predicted.softmax, 1e-12)), predicted.softmax),
-            ("_spatial", predicted.spatial, _softmax(predicted.spatial)),
-            ("_motion", predicted.motion, _softmax(predicted.motion)),
+            ("_spatial", predicted.spatial, softmax(predicted.spatial)),
+            ("_motion", predicted.motion, softmax(predicted.motion)),
         ):
             scores = Scores(
                 ids=spatial[part].ids,
                 labels=spatial[part].labels,
                 logits=logits,
-                softmax=softmax,
+                softmax=probabilities,
                 relevant=_relevant(like, spatial[part].ids),
                 aggregate="softmax",
                 classes=job.store.classes,
@@ -242,8 +242,3 @@ def _relevant(like: Scores, ids: tuple[str, ...]) -> np.ndarray | None:
         return None
     place = {video: i for i, video in enumerate(like.ids)}
     return like.relevant[[place[video] for video in ids]]
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)

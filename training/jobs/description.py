@@ -85,8 +85,9 @@ def decided(
 
 
 def fingerprint_of(run: Run) -> str:
-    """Of a run's weights."""
-    return hashlib.sha256(run.path(WEIGHTS).read_bytes()).hexdigest()
+    """SHA-256 of a run's weights, 64 hexadecimal digits."""
+    with run.path(WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def run_of(runs: Path, base: str, wanted: dict[str, Any]) -> Path:

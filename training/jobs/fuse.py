@@ -23,7 +23,7 @@ from ..engine.record import (
 )
 from ..errors import RecipeError, RunError
 from ..models.fusion import AttentionConfig, On, WeightedAverage, fit_attention
-from ..scores import Scores, for_fitting, together
+from ..scores import Scores, for_fitting, softmax, together
 from ..weighting import AdaptiveWeighting, searched_weights
 from .evaluate import assessment
 from .job import Job
@@ -248,16 +248,15 @@ def fused_scores(values: np.ndarray, like: Scores, *, on: str) -> Scores:
         values: (V, K): logits, or probabilities of the classes.
     """
     if on == "logits":
-        shifted = np.exp(values - values.max(axis=1, keepdims=True))
-        logits, softmax = values, shifted / shifted.sum(axis=1, keepdims=True)
+        logits, probabilities = values, softmax(values)
     else:
-        softmax = values / np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
-        logits = np.log(np.maximum(softmax, 1e-12))
+        probabilities = values / np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
+        logits = np.log(np.maximum(probabilities, 1e-12))
     return Scores(
         ids=like.ids,
         labels=like.labels,
         logits=logits,
-        softmax=softmax,
+        softmax=probabilities,
         relevant=like.relevant,
         aggregate="logits" if on == "logits" else "softmax",
         classes=like.classes,

@@ -5,11 +5,11 @@ light and a dark page, and stand alone too.
 """
 
 import base64
-import struct
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
+
+from pipeline.store import encode_png
 
 from .html import escape
 
@@ -135,7 +135,7 @@ def pictures_svg(
             parts.append(
                 f'<image x="{x}" y="{y}" width="{picture.shape[1] * scale}"'
                 f' height="{height}" style="image-rendering:pixelated"'
-                f' href="data:image/png;base64,{_base64(png(picture))}"/>'
+                f' href="data:image/png;base64,{_base64(encode_png(picture))}"/>'
             )
             y += height + 10
         x += width + 16
@@ -161,32 +161,6 @@ def filters_picture(weight: np.ndarray, *, columns: int = 8, limit: int = 32):
         y, x = y * (height + 1) + 1, x * (width + 1) + 1
         sheet[y : y + height, x : x + width] = np.round(127.5 + 127.5 * one / strongest)
     return np.repeat(sheet[..., None], 3, axis=2)
-
-
-def png(picture: np.ndarray) -> bytes:
-    """(H, W, 3) uint8 as a PNG file.
-
-    Source:
-        Portable Network Graphics specification, third edition: 8-bit truecolour,
-        filter 0 in every line.
-    """
-    height, width, _ = picture.shape
-    lines = np.zeros((height, 1 + 3 * width), np.uint8)
-    lines[:, 1:] = picture.reshape(height, 3 * width)
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        check = zlib.crc32(kind + content)
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
-        )
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(lines.tobytes(), 9))
-        + chunk(b"IEND", b"")
-    )
 
 
 def _base64(content: bytes) -> str:

@@ -9,7 +9,6 @@ Transferred Motion Vector CNNs", IEEE TIP 2018, table V.
 """
 
 import json
-import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +17,8 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from motion_shards.cores import processor_name
 
 from ..engine.record import Run
 from ..errors import RunError
@@ -139,16 +140,7 @@ def device_text(device: torch.device) -> str:
     """The processor by its name; a CPU with the threads that torch uses."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
-    told = Path("/proc/cpuinfo")
-    if told.is_file():
-        named = [
-            line.partition(":")[2].strip()
-            for line in told.read_text("utf-8").splitlines()
-            if line.startswith("model name")
-        ]
-        name = named[0] if named else name
-    return f"{name}, threads: {torch.get_num_threads()}"
+    return f"{processor_name()}, threads: {torch.get_num_threads()}"
 
 
 def _rates(told: Mapping[str, Any]) -> Iterator[Rate]:

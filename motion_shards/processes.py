@@ -1,8 +1,12 @@
-"""A process -> words by which it can be told from all others, also on another machine."""
+"""Processes: identity across machines, whether one is still alive, children that end with
+their parent."""
 
+import ctypes
 import getpass
 import os
+import signal
 import socket
+import sys
 import time
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,13 +14,13 @@ from pathlib import Path
 from typing import Self
 
 JOB = "MOTION_SHARDS_JOB"
-"""The variable in which a job of `pipeline submit` finds its name."""
+"""Environment variable with the name of a job of `pipeline submit`."""
 
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class ProcessIdentity:
     """A process, described so that it can be told from all others."""
 
     host: str
@@ -65,14 +69,14 @@ class Holder:
         return _started(self.pid) == self.started
 
 
-def mark() -> str:
-    """A part of a file's name by which this process can be told to be over, later."""
+def process_mark() -> str:
+    """Text for file names by which `has_ended` recognizes this process later."""
     pid = os.getpid()
     return f"{_neighbours()}-{pid}-{_started(pid) or UNKNOWN}"
 
 
-def is_over(mark: str) -> bool:
-    """Whether the process of a mark is surely gone. Not where that cannot be seen."""
+def has_ended(mark: str) -> bool:
+    """Whether the process of a `process_mark` is gone; False where that cannot be seen."""
     neighbours, _, process = mark.partition("-")
     pid, _, started = process.partition("-")
     if UNKNOWN in (neighbours, started) or neighbours != _neighbours():
@@ -113,3 +117,13 @@ def _started(pid: int) -> str | None:
     fields = text.rpartition(")")[2].split()
     # a zombie, killed and not yet waited for, writes nothing any more
     return None if fields[0] in "ZX" else fields[19]
+
+
+def follow_parent() -> None:
+    """For a child process: leave Ctrl-C and a closing terminal to the parent, and end when
+    it ends (Linux)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
