@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.batched import Batched
 from pipeline.extract.errors import Unavailable, VideoError
-from pipeline.extract.video import Block, ExtractSettings, Facts
+from pipeline.extract.video import Block, Facts
 from pipeline.flow.batches import BatchSolver, Coding
 from pipeline.flow.solver import FlowSolver
 from pipeline.isolate import IsolatedVideos
@@ -101,7 +101,7 @@ def _stage(
     task: Task, codecs: Mapping[str, Codec], stack: ExitStack
 ) -> tuple[Stage, dict[str, str]]:
     """How this attempt turns videos into rows, and who computes its flow."""
-    settings = extract_settings(task.plan)
+    settings = task.plan.settings
     backend = "cuda" if task.on_gpu else task.backend
     open_video = task.open_video or partial(
         open_with_flow, settings=settings, backend=backend
@@ -154,27 +154,6 @@ def _encoded(
             valid = block.arrays["mv_valid"] if modality == "mv" else None
             rows[modality] = encoded(values, valid, codec=codec, size=size)
     return CodedBlock(block.seconds, block.picture_types, rows, block.damaged)
-
-
-def extract_settings(plan: ShardPlan) -> ExtractSettings:
-    """The settings of a plan, as one pass over a video needs them."""
-    common = plan.settings["common"]
-    flow, mv = plan.settings.get("flow", {}), plan.settings.get("mv", {})
-    given = {
-        "flow_profile": flow.get("profile"),
-        "mv_source": mv.get("source"),
-        "mv_crf": mv.get("crf"),
-        "mv_preset": mv.get("preset"),
-        "mv_keyint": mv.get("keyint"),
-    }
-    return ExtractSettings(
-        modalities=plan.modalities,
-        short_side=common["short_side"],
-        enlarge=common["enlarge"],
-        square_pixels=common["square_pixels"],
-        frames_per_second=common["frames_per_second"],
-        **{name: value for name, value in given.items() if value is not None},
-    )
 
 
 class _Ticker:

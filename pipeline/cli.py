@@ -1,9 +1,10 @@
 """The `pipeline` command: parses, calls one function, prints what comes back."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +23,9 @@ from .options import (
     ExistingFolder,
     dataset_options,
 )
+
+if TYPE_CHECKING:
+    from pipeline.extract.settings import ExtractSettings
 
 
 @click.group(cls=Cli)
@@ -200,29 +204,39 @@ def extract(
     Exit codes: 0 all videos stored; 3 finished, but some are quarantined or unavailable;
     1 failed; 2 wrong usage; 130 interrupted, and the same command goes on.
     """
-    if fps is not None and mv_source == "original" and "mv" in modalities:
-        raise click.UsageError(
-            "--fps cannot go with --mv-source original: its intervals are not the stream's"
-        )
     click.echo("reading the list of videos ...", err=True)
     from pipeline import extraction, resume  # here, because these take a second
     from pipeline.adapters import load, report
     from pipeline.adapters.naming import dataset_name
     from pipeline.execution import Execution
-    from pipeline.plan import StoreSettings
+    from pipeline.extract.settings import ExtractSettings
     from pipeline.progress import steps, watcher
     from pipeline.store import places
+    from pipeline.store.codecs import FLOW_CODECS
 
     out = out or places.store_folder(
         dataset_name(dataset, videos=videos, called=called)
     )
-    usual = {**_usual_settings(dataset), **_planned_grid(out)}
+    usual = _usual_settings(dataset, out)
     if short_side is not None:
-        usual |= {"short_side": short_side, "enlarge": True}
-    if square_pixels is not None:
-        usual["square_pixels"] = square_pixels
-    if mv_crf is not None:
-        usual["mv_crf"] = mv_crf
+        usual = replace(usual, short_side=short_side, enlarge=True)
+    try:
+        settings = ExtractSettings(
+            modalities=modalities,
+            short_side=usual.short_side,
+            enlarge=usual.enlarge,
+            square_pixels=usual.square_pixels
+            if square_pixels is None
+            else square_pixels,
+            frames_per_second=fps,
+            flow_profile=flow_profile,
+            flow_codec=FLOW_CODECS[flow_codec],
+            mv_source=mv_source,
+            mv_crf=usual.mv_crf if mv_crf is None else mv_crf,
+            mv_preset=mv_preset,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     with steps("draw the clips") as on_progress:
         found = load(
             dataset,
@@ -236,14 +250,6 @@ def extract(
             on_progress=on_progress,
         )
     click.echo(report.text(found), err=as_json)
-    settings = StoreSettings(
-        frames_per_second=fps,
-        flow_profile=flow_profile,
-        flow_codec=flow_codec,
-        mv_source=mv_source,
-        mv_preset=mv_preset,
-        **usual,
-    ).record(modalities)
     execution = Execution(
         ray=ray,
         workers=workers,
@@ -289,26 +295,30 @@ main.add_command(
 )
 
 
-def _usual_settings(dataset: str) -> dict[str, int]:
-    """Where a data set has settings of its own: the demo is small and very clean."""
-    if dataset != "demo":
-        return {}
-    from pipeline.adapters.demo import DEMO_MV_CRF, DEMO_SHORT_SIDE
+def _usual_settings(dataset: str, store: Path) -> "ExtractSettings":
+    """The settings where no option says otherwise.
 
-    return {"short_side": DEMO_SHORT_SIDE, "mv_crf": DEMO_MV_CRF}
-
-
-def _planned_grid(store: Path) -> dict[str, Any]:
-    """What decides the stored size in a store that was begun; a new one has nothing."""
+    The demo is small and very clean; a store that was begun keeps the size it stores.
+    """
     from pipeline.errors import PlanError
+    from pipeline.extract.settings import ExtractSettings
     from pipeline.plan_file import read_plan
 
+    settings = ExtractSettings()
+    if dataset == "demo":
+        from pipeline.adapters.demo import DEMO_MV_CRF, DEMO_SHORT_SIDE
+
+        settings = replace(settings, short_side=DEMO_SHORT_SIDE, mv_crf=DEMO_MV_CRF)
     try:
-        common = read_plan(store).settings["common"]
-    except (PlanError, KeyError):
-        return {}
-    names = ("short_side", "enlarge", "square_pixels")
-    return {name: common[name] for name in names if name in common}
+        begun = read_plan(store).settings
+    except PlanError:
+        return settings
+    return replace(
+        settings,
+        short_side=begun.short_side,
+        enlarge=begun.enlarge,
+        square_pixels=begun.square_pixels,
+    )
 
 
 @main.command()

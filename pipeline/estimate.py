@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.build import extract_settings
 from pipeline.executors.crew import Crew
 from pipeline.extract.decode import probe
 from pipeline.extract.errors import VideoError
-from pipeline.extract.video import ExtractSettings, squared, stored_size
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.video import squared, stored_size
 from pipeline.flow.batches import BatchSolver, Coding, consecutive
 from pipeline.plan import PlannedVideo
 from pipeline.progress import in_words
@@ -191,7 +191,7 @@ def estimate(
     grids: tuple[dict[str, int], int] = ({}, 0)
     if tasks:
         folder = Path(tasks[0].plan.folder)
-        settings = extract_settings(tasks[0].plan)
+        settings = tasks[0].plan.settings
         grids = stored_sizes(folder, sorted(videos), settings)
         per_frame = bytes_per_frame(folder, sorted(videos))
     loads: list[Load] = []
@@ -266,7 +266,7 @@ def calibrate(task: Task) -> Calibration:
 
 def _first_frames(path: Path, task: Task, *, count: int) -> Calibration:
     plan, frames, gpu, gpu_cpu = task.plan, 0, 0.0, 0.0
-    settings = extract_settings(plan)
+    settings = plan.settings
     solver = None
     if task.on_gpu:
         solver = batch_solver(settings.flow_profile, make=task.make_solver)

@@ -93,7 +93,7 @@ def gathered(
         return
     profile = None
     if "flow" in modalities:
-        profile = tasks[0].plan.settings["flow"]["profile"]
+        profile = tasks[0].plan.settings.flow_profile
     yield local_crew(
         backend=execution.backend,
         workers=execution.workers,

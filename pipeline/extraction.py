@@ -3,16 +3,16 @@
 import os
 import time
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from pipeline.adapters.videos import DataSet
 from pipeline.errors import ExtractionError
 from pipeline.estimate import Estimate, estimate
 from pipeline.execution import POOL, Execution, gathered, outcomes, require_backend
 from pipeline.executors.attempt import Failure, forget_attempts
+from pipeline.extract.settings import ExtractSettings
 from pipeline.merging import merge, merged_already
 from pipeline.plan import StorePlan
 from pipeline.progress import SILENT, Watcher
@@ -36,7 +36,7 @@ from pipeline.task import Task
 
 def extract(
     dataset: DataSet,
-    settings: Mapping[str, Mapping[str, Any]],
+    settings: ExtractSettings,
     *,
     out: Path,
     execution: Execution = POOL,
@@ -46,7 +46,7 @@ def extract(
     """Make what is missing of a store.
 
     Args:
-        settings: `StoreSettings.record` of the modalities that are asked for.
+        settings: of the modalities that are asked for.
         out: the store to make or to continue.
         retry_bad: take up quarantined videos again.
 
@@ -62,9 +62,9 @@ def extract(
     began = time.monotonic()
     dataset = as_planned(dataset, out)
     plan = store_plan(dataset, settings, out=out)
-    modalities = [part for part in settings if part != "common"]
+    modalities = settings.modalities
     if "flow" in modalities:
-        require_backend(execution, settings["flow"]["profile"])
+        require_backend(execution, settings.flow_profile)
     if out.is_dir() and not os.access(out, os.W_OK):
         return _already_there(plan, dataset, modalities, out, execution, began)
     prepare(out)
@@ -139,7 +139,7 @@ def _already_there(
 
 def dry_run(
     dataset: DataSet,
-    settings: Mapping[str, Mapping[str, Any]],
+    settings: ExtractSettings,
     *,
     out: Path,
     execution: Execution,
@@ -152,7 +152,7 @@ def dry_run(
     """
     dataset = as_planned(dataset, out)
     plan = store_plan(dataset, settings, out=out)
-    modalities = [part for part in settings if part != "common"]
+    modalities = settings.modalities
     tasks = missing_tasks(
         plan,
         modalities,

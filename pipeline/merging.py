@@ -9,6 +9,7 @@ from typing import NamedTuple
 from xxhash import xxh3_128
 
 from pipeline.adapters.videos import DataSet, Video
+from pipeline.extract.settings import COMMON
 from pipeline.plan import StorePlan
 from pipeline.publish import intact, read_commits
 from pipeline.store.errors import LayoutError, OtherLayout, StoreError
@@ -171,16 +172,13 @@ class _Merging:
             classes=self._dataset.classes,
             splits={**self._kept.kinds, **self._dataset.splits},
             mirror_safe=self._dataset.mirror_safe,
-            settings={
-                part: dict(value)
-                for part, value in plan.settings.items()
-                if part == "common" or part in self._complete
-            },
+            settings={COMMON: plan.settings.common_record()}
+            | {name: plan.settings.modality_record(name) for name in self._complete},
             fingerprint=plan.fingerprint,
             shards=plan.shards,
             modalities={
                 modality: ModalityRecord(
-                    codec=plan.settings[modality]["codec"],
+                    codec=plan.settings.codec(modality).to_dict(),
                     files=tuple(self._files[modality]),
                 )
                 for modality in self._complete

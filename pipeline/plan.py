@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from pipeline.errors import PlanError
-from pipeline.store.codecs import Codec, default_codec, from_dict
+from pipeline.extract.settings import ExtractSettings
+from pipeline.store.codecs import Codec
 from pipeline.store.records import PLAN
-from pipeline.store.schema import LAYOUT_VERSION, MODALITIES
+from pipeline.store.schema import LAYOUT_VERSION
 
 SHARD_FRAMES = 18_000
 """About 450 MB of RGB at 340x256, or ten minutes of TV-L1 on one core."""
@@ -38,51 +39,6 @@ class PlannedVideo(NamedTuple):
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreSettings:
-    """Every setting that alters a stored number."""
-
-    short_side: int = 256
-    enlarge: bool = False
-    square_pixels: bool = True
-    frames_per_second: float | None = None
-    flow_profile: str = "default"
-    flow_codec: str = "companded"
-    mv_source: str = "canonical"
-    mv_crf: int = 18
-    mv_preset: str = "veryfast"
-    mv_keyint: int = 12
-
-    def codec(self, modality: str) -> Codec:
-        """The codec that this store uses for a modality."""
-        return default_codec(modality, flow_codec=self.flow_codec)
-
-    def record(self, modalities: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """The settings as they stand in plan and manifest: common, and per modality."""
-        own: dict[str, dict[str, Any]] = {
-            "rgb": {},
-            "flow": {"profile": self.flow_profile},
-            "mv": {"source": self.mv_source},
-        }
-        if self.mv_source == "canonical":
-            own["mv"] |= {
-                "crf": self.mv_crf,
-                "preset": self.mv_preset,
-                "keyint": self.mv_keyint,
-            }
-        common = {
-            "short_side": self.short_side,
-            "enlarge": self.enlarge,
-            "square_pixels": self.square_pixels,
-            "frames_per_second": self.frames_per_second,
-        }
-        return {"common": common} | {
-            modality: own[modality] | {"codec": self.codec(modality).to_dict()}
-            for modality in MODALITIES
-            if modality in modalities
-        }
-
-
 OPTIONS = {
     "short_side": "--short-side",
     "enlarge": "--short-side",
@@ -101,13 +57,16 @@ class ShardPlan:
     folder: str
     """The folder of videos."""
     videos: tuple[PlannedVideo, ...]
-    modalities: tuple[str, ...]
-    settings: Mapping[str, Mapping[str, Any]]
+    settings: ExtractSettings
     fingerprint: str
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return self.settings.modalities
 
     def codec(self, modality: str) -> Codec:
         """How rows of a modality are stored."""
-        return from_dict(self.settings[modality]["codec"])
+        return self.settings.codec(modality)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +77,7 @@ class StorePlan:
     videos: tuple[PlannedVideo, ...]
     """Sorted by id. Shard k holds videos[ends[k-1]:ends[k]]."""
     ends: tuple[int, ...]
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    settings: ExtractSettings
     unusable: Mapping[str, str] = field(default_factory=dict)
     """What could not be read when the store was planned, so that it is not among the
     videos -> reason; folders end in `/`. Not part of the fingerprint."""
@@ -129,7 +88,7 @@ class StorePlan:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        return tuple(name for name in MODALITIES if name in self.settings)
+        return self.settings.modalities
 
     @cached_property
     def fingerprint(self) -> str:
@@ -140,21 +99,23 @@ class StorePlan:
         for video in self.videos:
             state.update(f"{video.id}\0{video.path}\0{video.size_bytes}\n".encode())
         state.update(repr((self.dataset, self.ends)).encode())
-        state.update(repr(sorted(self.settings["common"].items())).encode())
+        state.update(repr(sorted(self.settings.common_record().items())).encode())
         return state.hexdigest()
+
+    def shard_videos(self, shard: int) -> tuple[PlannedVideo, ...]:
+        """The videos of one shard, in their stored order."""
+        return self.videos[self.ends[shard - 1] if shard else 0 : self.ends[shard]]
 
     def shard_plan(
         self, shard: int, modalities: Sequence[str], *, folder: Path
     ) -> ShardPlan:
         """The work on one shard, as a worker gets it."""
-        first = self.ends[shard - 1] if shard else 0
         return ShardPlan(
             shard=shard,
             shards=self.shards,
             folder=str(folder),
-            videos=self.videos[first : self.ends[shard]],
-            modalities=tuple(modalities),
-            settings=self.settings,
+            videos=self.shard_videos(shard),
+            settings=self.settings.only(modalities),
             fingerprint=self.fingerprint,
         )
 
@@ -164,7 +125,7 @@ class StorePlan:
             "layout_version": LAYOUT_VERSION,
             "dataset": self.dataset,
             "fingerprint": self.fingerprint,
-            "settings": self.settings,
+            "settings": self.settings.to_record(),
             "ends": list(self.ends),
             "unusable": dict(self.unusable),
             "videos": [list(video) for video in self.videos],
@@ -187,9 +148,11 @@ class StorePlan:
                 dataset=value["dataset"],
                 videos=tuple(PlannedVideo(*video) for video in value["videos"]),
                 ends=tuple(value["ends"]),
-                settings=value["settings"],
+                settings=ExtractSettings.from_record(value["settings"]),
                 unusable=value["unusable"],
             )
+        except ValueError as error:
+            raise PlanError(f"{PLAN}: {error}") from error
         except (KeyError, TypeError) as error:
             raise PlanError(
                 f"{PLAN}: expected a plan, got {error!r} while reading it"
@@ -199,7 +162,7 @@ class StorePlan:
 def new_plan(
     dataset: str,
     videos: Sequence[PlannedVideo],
-    settings: Mapping[str, Mapping[str, Any]],
+    settings: ExtractSettings,
     *,
     bytes_per_frame: float,
     unusable: Mapping[str, str] | None = None,
@@ -254,9 +217,10 @@ def extended(old: StorePlan, new: StorePlan) -> StorePlan:
         )
     if old.videos != new.videos:
         raise PlanError(_video_difference(old.videos, new))
-    for part, wanted in new.settings.items():
+    before, asked = old.settings.to_record(), new.settings.to_record()
+    for part, wanted in asked.items():
         for name, value in wanted.items():
-            stored = old.settings.get(part, wanted).get(name)
+            stored = before.get(part, wanted).get(name)
             if stored != value:
                 option = OPTIONS.get(name, f"--{part}-{name}")
                 raise PlanError(
@@ -264,8 +228,7 @@ def extended(old: StorePlan, new: StorePlan) -> StorePlan:
                     f" {_in_words(name, value)}: settings of a store never change (repeat"
                     " the store's own, or use another --out)"
                 )
-    settings = {**new.settings, **old.settings}
-    return replace(old, settings=settings)
+    return replace(old, settings=ExtractSettings.from_record({**asked, **before}))
 
 
 def _in_words(name: str, value: Any) -> str:

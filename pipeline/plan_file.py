@@ -24,17 +24,7 @@ from pipeline.store.fields import (
 from pipeline.store.files import MAX_PLAN_BYTES, read_sealed
 from pipeline.store.records import COMMITS, MANIFEST, PLAN
 from pipeline.store.replacement import replacing
-from pipeline.store.schema import MODALITIES
 from pipeline.store.sealing import CHECKSUM, UNSEALED, checksum_place
-
-
-def _are_settings(value: Any) -> bool:
-    return (
-        is_object(value)
-        and "common" in value
-        and value.keys() <= {"common", *MODALITIES}
-        and all(map(is_object, value.values()))
-    )
 
 
 def _are_ends(value: Any) -> bool:
@@ -55,7 +45,7 @@ _FIELDS: Mapping[str, Fits] = {
     "layout_version": is_count,
     "dataset": is_text,
     "fingerprint": is_text,
-    "settings": _are_settings,
+    "settings": is_object,
     "ends": _are_ends,
     "unusable": is_text_object,
     "videos": _are_videos,
@@ -115,6 +105,8 @@ def _plan(value: dict[str, Any], store: Path) -> StorePlan:
             raise ValueError(f"ends: {shown(value['ends'])}")
         plan = StorePlan.from_dict(value)
         same = plan.fingerprint == value["fingerprint"]
+    except PlanError as error:  # it begins with the name of the file
+        raise DamagedPlan(f"{store}/{error}") from None
     except ValueError as error:
         raise DamagedPlan(f"{store / PLAN}: expected a plan, got {error}") from None
     if not same:

@@ -94,7 +94,7 @@ def publish(report: ShardReport, store: Path) -> None:
             shard=plan.shard,
             shards=plan.shards,
             **file._asdict(),
-            settings=plan.settings[modality],
+            settings=plan.settings.modality_record(modality),
             codec=plan.codec(modality).to_dict(),
             videos=tuple(report.records[modality]),
             bad=report.bad,

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.errors import PlanError
+from pipeline.extract.settings import ExtractSettings
 from pipeline.plan import PlannedVideo, StorePlan, new_plan
 from pipeline.store.errors import LayoutError, StoreError
 from pipeline.store.files import committed, read_commit, read_manifest
@@ -47,7 +49,7 @@ def recorded(store: Path) -> Recorded | None:
 def replanned(
     dataset: str,
     videos: Sequence[PlannedVideo],
-    settings: Mapping[str, Mapping[str, Any]],
+    settings: ExtractSettings,
     store: Path,
     *,
     bytes_per_frame: float,
@@ -64,28 +66,34 @@ def replanned(
         PlanError: what was published is of other videos or settings.
     """
     known = recorded(store)
-    everything = {**settings, **(known.settings if known else {})}
     plan = new_plan(
-        dataset, videos, everything, bytes_per_frame=bytes_per_frame, unusable=unusable
+        dataset, videos, settings, bytes_per_frame=bytes_per_frame, unusable=unusable
     )
-    if known is None or plan.fingerprint == known.fingerprint:
+    if known is None:
         return plan
-    ends = _ends(plan.videos, known.shards)
-    if ends is not None:
-        plan = StorePlan(
-            dataset=dataset,
-            videos=plan.videos,
-            ends=ends,
-            settings=everything,
-            unusable=unusable,
-        )
+    everything = _completed(settings, known)
+    if everything is not None:
+        plan = replace(plan, settings=everything)
         if plan.fingerprint == known.fingerprint:
             return plan
+        ends = _ends(plan.videos, known.shards)
+        if ends is not None:
+            plan = replace(plan, ends=ends)
+            if plan.fingerprint == known.fingerprint:
+                return plan
     raise PlanError(
         f"{reason}; it cannot be made again, as the commits in the store are of other "
         "videos or settings than this run has: run with the videos and arguments of the "
         "run that made the store, or use another --out"
     )
+
+
+def _completed(settings: ExtractSettings, known: Recorded) -> ExtractSettings | None:
+    """The settings of a run with those that a store records; None where these are none."""
+    try:
+        return ExtractSettings.from_record({**settings.to_record(), **known.settings})
+    except ValueError:
+        return None
 
 
 def _readable(store: Path) -> Iterator[Commit]:

@@ -2,10 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pipeline.adapters.narrow import without
 from pipeline.adapters.videos import DataSet
@@ -13,6 +12,7 @@ from pipeline.errors import DamagedPlan, NoPlan, PlanError
 from pipeline.estimate import bytes_per_frame
 from pipeline.execution import Execution
 from pipeline.executors.attempt import attempts
+from pipeline.extract.settings import ExtractSettings
 from pipeline.plan import (
     PlannedVideo,
     ShardPlan,
@@ -74,9 +74,7 @@ def readable_plan(out: Path) -> StorePlan | None:
         return None
 
 
-def store_plan(
-    dataset: DataSet, settings: Mapping[str, Mapping[str, Any]], *, out: Path
-) -> StorePlan:
+def store_plan(dataset: DataSet, settings: ExtractSettings, *, out: Path) -> StorePlan:
     """The plan of the store in a folder, extended by this run; a new one if there is none.
 
     Changes nothing on disk.
@@ -320,7 +318,7 @@ def _is_of(commit: Commit, plan: ShardPlan) -> bool:
     return (
         names == {video.id for video in plan.videos}
         and commit.shards == plan.shards
-        and dict(commit.settings) == plan.settings[commit.modality]
+        and dict(commit.settings) == plan.settings.modality_record(commit.modality)
     )
 
 
@@ -331,7 +329,7 @@ def _awaited(commit: Commit, plan: StorePlan, folder: Path) -> bool:
         names |= commit.bad.keys()
     if not names:
         return False
-    videos = plan.shard_plan(commit.shard, (), folder=folder).videos
+    videos = plan.shard_videos(commit.shard)
     return any(available(folder, video) for video in videos if video.id in names)
 
 

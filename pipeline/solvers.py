@@ -10,7 +10,8 @@ import cv2
 
 from pipeline.errors import NoDevice
 from pipeline.extract.blocks import Postponed, Solver
-from pipeline.extract.video import ExtractSettings, open_extraction
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.video import open_extraction
 from pipeline.flow.batches import BatchSolver
 from pipeline.flow.solver import FlowSolver, flow_solver
 from pipeline.isolate import Opened

@@ -22,8 +22,8 @@ from bench_memory import peak_mb
 from pipeline import extraction
 from pipeline.adapters import load
 from pipeline.execution import Execution
+from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Block, Facts
-from pipeline.plan import StoreSettings
 
 
 class OneFrame(SimpleNamespace):
@@ -55,7 +55,7 @@ def main() -> None:
         loaded = time.monotonic()
         summary = extraction.extract(
             dataset,
-            StoreSettings(short_side=16).record(["rgb"]),
+            ExtractSettings(short_side=16).only(["rgb"]),
             out=Path(folder, "store"),
             execution=Execution(workers=2, open_video=one_frame),
         )

@@ -19,7 +19,8 @@ import av
 import numpy as np
 
 from pipeline.build import build_shard
-from pipeline.plan import PlannedVideo, StoreSettings, new_plan
+from pipeline.extract.settings import ExtractSettings
+from pipeline.plan import PlannedVideo, new_plan
 from pipeline.task import Task
 
 CASES = {
@@ -46,7 +47,7 @@ def draw(path: Path, *, frames: int, width: int = 320, height: int = 240) -> Non
 def measure(path: Path, short_side: int, modalities: str) -> dict[str, object]:
     """Build a shard of one video here; what it took."""
     names = modalities.split(",")
-    settings = StoreSettings(short_side=short_side, enlarge=True).record(names)
+    settings = ExtractSettings(short_side=short_side, enlarge=True).only(names)
     video = PlannedVideo("long", path.name, path.stat().st_size)
     plan = new_plan("folder", [video], settings, bytes_per_frame=1000)
     began, before = time.monotonic(), peak_mb()

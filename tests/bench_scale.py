@@ -23,8 +23,9 @@ from bench_memory import peak_mb
 from pipeline import upkeep
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.execution import Execution
+from pipeline.extract.settings import ExtractSettings
 from pipeline.merging import merge
-from pipeline.plan import ShardPlan, StorePlan, StoreSettings
+from pipeline.plan import ShardPlan, StorePlan
 from pipeline.plan_file import read_plan, write_plan
 from pipeline.publish import ARRIVING, prepare, publish
 from pipeline.resume import missing_tasks, store_plan
@@ -37,7 +38,7 @@ from pipeline.task import ShardReport, Task
 KINETICS_700 = 650_000
 FRAMES, CLASSES = 250, 700
 XXH3 = "0123456789abcdef" * 2
-SETTINGS = StoreSettings().record(MODALITIES)
+SETTINGS = ExtractSettings().only(MODALITIES)
 T = TypeVar("T")
 
 

@@ -16,7 +16,8 @@ import av
 import cv2
 import numpy as np
 
-from pipeline.extract.video import ExtractSettings, open_extraction
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.video import open_extraction
 
 from .clips import clip_sets, cpu_seconds, in_turn, lines_of, machine, ratio, summary
 

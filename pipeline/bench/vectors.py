@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 
 from pipeline.extract.decode import open_video, probe
+from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.side_data import side_data
-from pipeline.extract.video import ExtractSettings, open_extraction
+from pipeline.extract.video import open_extraction
 
 from .clips import clip_sets, cpu_seconds, in_turn, lines_of, machine, ratio, summary
 

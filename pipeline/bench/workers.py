@@ -21,9 +21,10 @@ from pipeline.bench.flow import aligned
 from pipeline.executors.attempt import Failure
 from pipeline.executors.crew import coders_beside, local_crew
 from pipeline.executors.pool import run_in_pool
+from pipeline.extract.settings import ExtractSettings
 from pipeline.flow.batches import BatchSolver, CpuBatches
 from pipeline.flow.solver import flow_solver
-from pipeline.plan import PlannedVideo, ShardPlan, StoreSettings, new_plan
+from pipeline.plan import PlannedVideo, ShardPlan, new_plan
 from pipeline.progress import SILENT
 from pipeline.publish import prepare
 from pipeline.task import Effort, ShardReport, SolverMaker, Task
@@ -70,7 +71,9 @@ def run(
     Raises:
         FlowError: cuda is asked for and cannot be used.
     """
-    settings = StoreSettings(short_side=short_side, enlarge=True)
+    settings = ExtractSettings(
+        modalities=tuple(modalities), short_side=short_side, enlarge=True
+    )
     crew = local_crew(backend=backend, workers=1, profile=settings.flow_profile)
     make_solver = None if crew.gpus else cpu_batches
     result: dict = {
@@ -86,9 +89,7 @@ def run(
             clips_folder, clips=min(CLIPS, videos), scratch=Path(folder)
         )
         for count in workers:
-            plans = _plans(
-                clips, count, videos, settings.record(modalities), modalities
-            )
+            plans = _plans(clips, count, videos, settings)
             reports = _extracted(plans, count, crew.gpus[:1], make_solver)
             result["device"] = reports[0].flow_made_with.get("device", "no flow")
             efforts = [report.effort for report in reports if report.effort]
@@ -175,8 +176,7 @@ def _plans(
     clips: Sequence[Path],
     workers: int,
     videos: int,
-    settings: dict,
-    modalities: Sequence[str],
+    settings: ExtractSettings,
 ) -> list[ShardPlan]:
     """A short shard for each worker to warm up with, then what is measured."""
     folder = clips[0].parent
@@ -196,7 +196,7 @@ def _plans(
             for k, clip in enumerate(islice(endless, size))
         )
         whole = new_plan("bench", chosen, settings, bytes_per_frame=1e12)
-        plan = whole.shard_plan(0, modalities, folder=folder)
+        plan = whole.shard_plan(0, settings.modalities, folder=folder)
         plans.append(replace(plan, shard=shard, shards=len(sizes), videos=chosen))
     return plans
 

@@ -80,7 +80,12 @@ def split(task: Task) -> Iterator[Task]:
     others = tuple(name for name in task.plan.modalities if name != "flow")
     for part in (("flow",), others):
         if part:
-            yield replace(task, plan=replace(task.plan, modalities=part))
+            yield _part(task, part)
+
+
+def _part(task: Task, modalities: Sequence[str]) -> Task:
+    settings = task.plan.settings.only(modalities)
+    return replace(task, plan=replace(task.plan, settings=settings))
 
 
 def cost(task: Task) -> float:

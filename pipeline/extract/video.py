@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -17,81 +16,12 @@ from .decode import Picture, VideoFile, open_video
 from .errors import DecodeError
 from .orientation import orientation, rotation
 from .original import OriginalVectors
+from .settings import SHORTEST_SIDE, ExtractSettings
 from .side_data import side_data
 
-MODALITIES = ("rgb", "flow", "mv")
-SHORTEST_SIDE, LONGEST_SIDE = 16, 16_384
+LONGEST_SIDE = 16_384
 """px, of the stored grid."""
 Size = int | Fraction
-PRESETS = [
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtractSettings:
-    """Everything that decides the numbers of a store, apart from the videos."""
-
-    modalities: tuple[str, ...] = MODALITIES
-    short_side: int = 256
-    """Of the stored grid, px, even."""
-    enlarge: bool = False
-    """Bring smaller frames to that size, too; else they keep theirs."""
-    square_pixels: bool = True
-    """Stretch frames whose pixels are not shown as squares; else store them as coded."""
-    frames_per_second: float | None = None
-    """None: every frame."""
-    mv_source: str = "canonical"
-    """canonical: of our own H.264 of the stored frames. original: of the file as it is."""
-    mv_crf: int = 18
-    mv_preset: str = "veryfast"
-    mv_keyint: int = 12
-    flow_profile: str = "default"
-
-    def __post_init__(self) -> None:
-        unknown = [name for name in self.modalities if name not in MODALITIES]
-        if unknown or not self.modalities:
-            got = ", ".join(map(repr, self.modalities)) or "none"
-            raise ValueError(f"modalities: expected some of {MODALITIES}, got {got}")
-        if self.short_side < SHORTEST_SIDE or self.short_side % 2:
-            raise ValueError(
-                f"short side: expected an even number from 16, got {self.short_side}"
-            )
-        rate = self.frames_per_second
-        if rate is not None and not 0 < rate <= 1000:
-            raise ValueError(f"frames per second: expected up to 1000, got {rate}")
-        if self.mv_source not in ("canonical", "original"):
-            raise ValueError(
-                f"vector source: expected canonical or original, got {self.mv_source!r}"
-            )
-        if "mv" in self.modalities and self.mv_source == "original" and rate:
-            raise ValueError(
-                "vector source: expected canonical with a frame rate, got original, "
-                "whose intervals are those of the file"
-            )
-        if not 0 <= self.mv_crf <= 51:
-            raise ValueError(f"crf: expected 0 to 51, got {self.mv_crf}")
-        if self.mv_preset not in PRESETS:
-            raise ValueError(f"preset: expected one of x264's, got {self.mv_preset!r}")
-        if self.mv_keyint < 1:
-            raise ValueError(f"keyint: expected at least 1, got {self.mv_keyint}")
-
-    @property
-    def original_vectors(self) -> bool:
-        return "mv" in self.modalities and self.mv_source == "original"
-
-    @property
-    def pixels(self) -> bool:
-        """Whether any modality needs the pixels of the decoded frames."""
-        return not (self.modalities == ("mv",) and self.mv_source == "original")
 
 
 class Facts(NamedTuple):

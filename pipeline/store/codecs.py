@@ -244,6 +244,12 @@ class QuarterPel:
         return 0
 
 
+FLOW_CODECS: Mapping[str, JpegFlow] = {
+    "companded": JpegFlow(),
+    "tsn": JpegFlow(curve="linear", quality=95),
+}
+
+
 def default_codec(
     modality: str, *, flow_codec: Literal["companded", "tsn"] | str = "companded"
 ) -> Codec:
@@ -255,17 +261,13 @@ def default_codec(
     Raises:
         LayoutError: no such modality or flow codec.
     """
-    flows = {
-        "companded": JpegFlow(),
-        "tsn": JpegFlow(curve="linear", quality=95),
-    }
-    if flow_codec not in flows:
+    if flow_codec not in FLOW_CODECS:
         raise LayoutError(
-            f"flow codec: expected {' or '.join(flows)}, got {flow_codec!r}"
+            f"flow codec: expected {' or '.join(FLOW_CODECS)}, got {flow_codec!r}"
         )
     codecs: dict[str, Codec] = {
         "rgb": JpegRgb(),
-        "flow": flows[flow_codec],
+        "flow": FLOW_CODECS[flow_codec],
         "mv": QuarterPel(),
     }
     if modality not in codecs:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.extract.blocks import Postponed
-from pipeline.extract.video import Extraction, ExtractSettings, open_extraction
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.video import Extraction, open_extraction
 from pipeline.flow.batches import Coding, CpuBatches, FlowBatch, Queue, Ticket
 from pipeline.flow.solver import flow_solver
 

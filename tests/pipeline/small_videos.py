@@ -16,11 +16,11 @@ import numpy as np
 from moving import write_video
 
 from pipeline.adapters.videos import DataSet, Video
-from pipeline.extract.video import Extraction, ExtractSettings, open_extraction
-from pipeline.plan import StoreSettings
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.video import Extraction, open_extraction
 
-SETTINGS = StoreSettings(short_side=32)
-RGB_MV = SETTINGS.record(["rgb", "mv"])
+SETTINGS = ExtractSettings(short_side=32)
+RGB_MV = SETTINGS.only(["rgb", "mv"])
 ONE_PASS = ExtractSettings(modalities=("rgb", "mv"), short_side=32)
 
 

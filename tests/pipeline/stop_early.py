@@ -42,7 +42,7 @@ def stop_at(step: int, out: Path, how: str, said: int) -> None:
 
 def run(folder: Path, out: Path) -> None:
     here = Execution(workers=0)
-    extract(data_set(folder), SETTINGS.record(["rgb"]), out=out, execution=here)
+    extract(data_set(folder), SETTINGS.only(["rgb"]), out=out, execution=here)
 
 
 def main(folder: Path, out: Path, how: str) -> None:

@@ -115,7 +115,7 @@ def test_a_node_without_gpus_takes_all_but_flow_and_a_gpu_is_shared(
     folder, notes = tmp_path / "videos", tmp_path / "notes"
     notes.mkdir()
     draw_videos(folder, 24)
-    every = SETTINGS.record(["rgb", "flow", "mv"])
+    every = SETTINGS.only(["rgb", "flow", "mv"])
     execution = Execution(
         ray=mixed.address,
         make_solver=partial(ZeroFlow, notes=notes),
@@ -144,7 +144,7 @@ def test_what_the_cluster_computes_flow_with_is_not_asked_of_this_machine(
     folder, mixed, tmp_path
 ):
     """A GPU that Ray counts and that is none: the CPU takes over, or it is an error."""
-    flow = SETTINGS.record(["flow"])
+    flow = SETTINGS.only(["flow"])
     execution = Execution(ray=mixed.address, make_solver=broken, backend="cuda")
     with pytest.raises(ExtractionError, match="GPU of .*: the driver is too old"):
         extract(data_set(folder), flow, out=tmp_path / "strict", execution=execution)
@@ -160,7 +160,7 @@ def test_the_estimate_is_made_where_the_shards_would_be(folder, mixed, tmp_path)
     notes = tmp_path / "notes"
     notes.mkdir()
     execution = Execution(ray=mixed.address, make_solver=partial(ZeroFlow, notes=notes))
-    every = SETTINGS.record(["rgb", "flow", "mv"])
+    every = SETTINGS.only(["rgb", "flow", "mv"])
     planned = dry_run(data_set(folder), every, out=tmp_path / "s", execution=execution)
     assert planned.shards == 3 and planned.frames == 72 and planned.gpu_seconds > 0
     assert "1 GPU, apart from the other modalities" in planned.crew

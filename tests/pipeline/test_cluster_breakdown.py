@@ -11,6 +11,7 @@ from ray import exceptions
 from pipeline.cluster import runner
 from pipeline.errors import ExtractionError
 from pipeline.executors.attempt import Failure
+from pipeline.extract.settings import ExtractSettings
 from pipeline.plan import ShardPlan
 from pipeline.progress import ShardProgress
 from pipeline.retries import Patience
@@ -21,9 +22,8 @@ TASK = Task(
     plan=ShardPlan(
         shard=0,
         shards=1,
-        modalities=("rgb",),
         videos=(),
-        settings={},
+        settings=ExtractSettings(modalities=("rgb",)),
         folder="/",
         fingerprint="",
     )

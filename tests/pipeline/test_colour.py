@@ -13,7 +13,8 @@ from pipeline.extract.colour import Painter, grey, resize
 from pipeline.extract.decode import open_video
 from pipeline.extract.errors import DecodeError
 from pipeline.extract.orientation import UPRIGHT, Orientation
-from pipeline.extract.video import ExtractSettings, open_extraction
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.video import open_extraction
 
 COLOURS = np.array(list(product((25, 128, 230), repeat=2)), np.uint8)
 PATCH = 24

@@ -20,7 +20,7 @@ from pipeline.plan import PlannedVideo, new_plan
 from pipeline.progress import Silent
 from pipeline.task import Task
 
-ALL = SETTINGS.record(["rgb", "flow", "mv"])
+ALL = SETTINGS.only(["rgb", "flow", "mv"])
 
 
 class Said(Silent):
@@ -118,7 +118,7 @@ def test_where_a_gpu_cannot_be_used_the_cpu_takes_over_and_says_so(
     execution = Execution(workers=0, ray="off", make_solver=broken)
     watch = Said()
     out = tmp_path / "store"
-    flow = SETTINGS.record(["flow"])
+    flow = SETTINGS.only(["flow"])
     extract(data_set(folder), flow, out=out, execution=execution, watch=watch)
     assert len(watch.lines) == 3 and "the driver is too old" in watch.lines[0]
     commit = json.loads((out / "_commits/flow-00000.json").read_text())
@@ -163,7 +163,7 @@ def test_a_pool_spreads_over_gpus_and_gives_the_same_bytes(two_gpus, folder, tmp
     notes = tmp_path / "notes"
     notes.mkdir()
     here = Execution(workers=0, ray="off", make_solver=partial(ZeroFlow, notes=notes))
-    flow = SETTINGS.record(["flow"])
+    flow = SETTINGS.only(["flow"])
     extract(data_set(folder), flow, out=tmp_path / "here", execution=here)
     for note in notes.iterdir():
         note.unlink()

@@ -26,9 +26,10 @@ from pipeline.adapters.demo_motion import (
 from pipeline.adapters.errors import DatasetError
 from pipeline.cli import main
 from pipeline.execution import Execution
+from pipeline.extract.settings import ExtractSettings
 from pipeline.extraction import extract
-from pipeline.plan import StoreSettings
 from pipeline.store import Store
+from pipeline.store.codecs import FLOW_CODECS
 
 CLIPS = 24  # two of every class
 INTRA = 11  # frame 12 is intra-coded: the vectors of interval 11 are not there
@@ -51,13 +52,13 @@ def store(drawn, tmp_path_factory) -> Store:
 def tsn_store(drawn, tmp_path_factory) -> Store:
     """Their flow in the linear 8-bit code."""
     folder = tmp_path_factory.mktemp("tsn")
-    return extracted(drawn, folder, ("flow",), flow_codec="tsn")
+    return extracted(drawn, folder, ("flow",), flow_codec=FLOW_CODECS["tsn"])
 
 
 def extracted(dataset, folder: Path, modalities, **settings) -> Store:
-    asked = StoreSettings(short_side=demo.DEMO_SHORT_SIDE, **settings)
+    asked = ExtractSettings(short_side=demo.DEMO_SHORT_SIDE, **settings)
     out, here = folder / "demo", Execution(workers=0)
-    extract(dataset, asked.record(modalities), out=out, execution=here)
+    extract(dataset, asked.only(modalities), out=out, execution=here)
     return Store(out)
 
 

@@ -21,8 +21,8 @@ from pipeline.adapters.narrow import without
 from pipeline.errors import ExtractionError, PlanError
 from pipeline.execution import Execution
 from pipeline.executors import pool
+from pipeline.extract.settings import ExtractSettings
 from pipeline.extraction import extract
-from pipeline.plan import StoreSettings
 from pipeline.resume import store_plan
 from pipeline.store import FolderHeld, Store
 from pipeline.store.lease import hold
@@ -85,10 +85,10 @@ def test_a_modality_added_later_joins_the_same_videos_and_shards(
     folder, finished, tmp_path
 ):
     out = tmp_path / "grown"
-    extract(data_set(folder), SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    extract(data_set(folder), SETTINGS.only(["rgb"]), out=out, execution=HERE)
     assert Store(out).modalities == ("rgb",)
     before = inodes(out)
-    extract(data_set(folder), SETTINGS.record(["mv"]), out=out, execution=HERE)
+    extract(data_set(folder), SETTINGS.only(["mv"]), out=out, execution=HERE)
     assert {name: ino for name, ino in inodes(out).items() if name in before} == before
     grown, whole = store_bytes(out), store_bytes(finished)
     assert grown.keys() == whole.keys()
@@ -97,7 +97,7 @@ def test_a_modality_added_later_joins_the_same_videos_and_shards(
 
 def test_other_settings_are_refused_and_nothing_changes(folder, finished):
     before = store_bytes(finished)
-    other = StoreSettings(short_side=64).record(["rgb"])
+    other = ExtractSettings(short_side=64).only(["rgb"])
     with pytest.raises(
         PlanError,
         match="--short-side: the store was made with 32, this run asks for 64",
@@ -140,7 +140,7 @@ def test_a_run_that_waited_for_another_asks_for_the_same_plan(
     from pipeline import extraction
 
     out = tmp_path / "out"
-    other = StoreSettings(short_side=64).record(["rgb"])
+    other = ExtractSettings(short_side=64).only(["rgb"])
     plan = store_plan(data_set(folder), other, out=out)
     out = copied(finished, out)
     before = store_bytes(out)
@@ -279,11 +279,11 @@ def test_a_source_that_changed_in_between_is_refused(folder, tmp_path):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
     out = tmp_path / "store"
-    extract(data_set(videos), SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    extract(data_set(videos), SETTINGS.only(["rgb"]), out=out, execution=HERE)
     path = videos / "left/v000.mp4"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")  # the same size
     with pytest.raises(ValueError, match="left/v000: expected the content of its rgb"):
-        extract(data_set(videos), SETTINGS.record(["mv"]), out=out, execution=HERE)
+        extract(data_set(videos), SETTINGS.only(["mv"]), out=out, execution=HERE)
     assert Store(out).modalities == ("rgb",)
 
 
@@ -322,7 +322,7 @@ def partly_lost(tmp_path) -> tuple[Path, DataSet]:
 
 def test_videos_that_cannot_be_read_are_bad_in_summary_and_store(partly_lost, tmp_path):
     _, dataset = partly_lost
-    out, settings = tmp_path / "store", SETTINGS.record(["rgb"])
+    out, settings = tmp_path / "store", SETTINGS.only(["rgb"])
     summary = extract(dataset, settings, out=out, execution=HERE)
     bad = {"right/v003.mp4": "a link that leads nowhere"}
     assert summary.exit_code == 3 and summary.to_dict()["bad"] == bad
@@ -340,11 +340,11 @@ def test_a_store_goes_on_without_what_has_become_readable_and_says_so(
 ):
     folder, dataset = partly_lost
     out = tmp_path / "store"
-    extract(dataset, SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    extract(dataset, SETTINGS.only(["rgb"]), out=out, execution=HERE)
     (tmp_path / "kept.mp4").rename(tmp_path / "away.mp4")
     later = load("folder", videos=folder)
     assert len(later.videos) == 4 and not later.unusable
-    summary = extract(later, SETTINGS.record(["mv"]), out=out, execution=HERE)
+    summary = extract(later, SETTINGS.only(["mv"]), out=out, execution=HERE)
     assert summary.exit_code == 3 and summary.stored == 3
     assert "now it can, and a store made anew" in summary.bad["right/v003.mp4"]
 
@@ -359,8 +359,8 @@ def test_a_class_that_has_become_readable_stays_out_of_a_planned_store(
     )
     assert lost.classes == ("left",) and len(lost.videos) == 2
     out = tmp_path / "store"
-    extract(lost, SETTINGS.record(["rgb"]), out=out, execution=HERE)
-    extract(dataset, SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    extract(lost, SETTINGS.only(["rgb"]), out=out, execution=HERE)
+    extract(dataset, SETTINGS.only(["rgb"]), out=out, execution=HERE)
     assert Store(out).classes == ("left",)
     assert set(Store(out).manifest.bad) == {"right/", "right/v003.mp4"}
 
@@ -370,13 +370,13 @@ def test_a_planned_video_that_cannot_be_read_any_more_is_named_with_its_reason(
 ):
     folder, dataset = partly_lost
     out = tmp_path / "store"
-    extract(dataset, SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    extract(dataset, SETTINGS.only(["rgb"]), out=out, execution=HERE)
     (folder / "left" / "v000.mp4").unlink()
     (folder / "left" / "v000.mp4").symlink_to(folder / "nothing")
     with pytest.raises(PlanError, match=r"lost 1 \(left/v000: .* leads nowhere\)"):
         extract(
             load("folder", videos=folder),
-            SETTINGS.record(["rgb"]),
+            SETTINGS.only(["rgb"]),
             out=out,
             execution=HERE,
         )

@@ -15,7 +15,8 @@ from encoded import encode, rgb_frames
 from pipeline.extract.decode import probe
 from pipeline.extract.errors import DecodeError, NotAVideo
 from pipeline.extract.kinds import kind_of
-from pipeline.extract.video import ExtractSettings, open_extraction
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.video import open_extraction
 
 NOISE = np.random.default_rng(0).integers(0, 256, (6, 32, 48, 3), np.uint8)
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PlanError
+from pipeline.extract.settings import ExtractSettings
 from pipeline.plan import (
     SHARD_FRAMES,
     PlannedVideo,
     StorePlan,
-    StoreSettings,
     extended,
     new_plan,
     shard_ends,
 )
 
-RGB = StoreSettings().record(["rgb"])
-ALL = StoreSettings().record(["rgb", "flow", "mv"])
+RGB = ExtractSettings().only(["rgb"])
+ALL = ExtractSettings().only(["rgb", "flow", "mv"])
 
 
 def videos(count: int, size: int = 1000) -> list[PlannedVideo]:
@@ -92,7 +92,7 @@ def test_the_fingerprint_sees_names_sizes_and_common_settings_only():
     assert plan(settings=ALL).fingerprint == base
     other = new_plan("folder", videos(10, size=1001), RGB, bytes_per_frame=100)
     assert other.fingerprint != base
-    smaller = StoreSettings(short_side=128).record(["rgb"])
+    smaller = ExtractSettings(short_side=128).only(["rgb"])
     assert plan(settings=smaller).fingerprint != base
 
 
@@ -103,13 +103,13 @@ def test_modalities_may_be_added():
 
 
 def test_another_setting_is_refused_by_name():
-    changed = StoreSettings(flow_profile="fast").record(["flow"])
+    changed = ExtractSettings(flow_profile="fast").only(["flow"])
     with pytest.raises(
         PlanError,
         match="--flow-profile: the store was made with default, this run asks for fast",
     ):
         extended(plan(settings=ALL), plan(settings=changed))
-    smaller = StoreSettings(short_side=128).record(["rgb"])
+    smaller = ExtractSettings(short_side=128).only(["rgb"])
     with pytest.raises(
         PlanError,
         match="--short-side: the store was made with 256, this run asks for 128",
@@ -118,7 +118,7 @@ def test_another_setting_is_refused_by_name():
 
 
 def test_settings_of_a_modality_that_is_not_asked_for_do_not_matter():
-    fast = StoreSettings(flow_profile="fast").record(["rgb"])
+    fast = ExtractSettings(flow_profile="fast").only(["rgb"])
     assert extended(plan(settings=ALL), plan(settings=fast)).settings == ALL
 
 

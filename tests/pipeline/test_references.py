@@ -12,7 +12,8 @@ from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from pipeline.extract import h264
 from pipeline.extract.decode import open_video
 from pipeline.extract.references import H264References, MpegReferences, references
-from pipeline.extract.video import ExtractSettings, open_extraction
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.video import open_extraction
 
 
 def told(path: Path) -> tuple[str, list[bool]]:

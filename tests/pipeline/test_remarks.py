@@ -15,8 +15,8 @@ from pipeline import upkeep
 from pipeline.adapters import Segment
 from pipeline.cli import main
 from pipeline.execution import Execution
+from pipeline.extract.settings import ExtractSettings
 from pipeline.extraction import extract
-from pipeline.plan import StoreSettings
 from pipeline.store import Store
 from pipeline.summary import Summary
 
@@ -26,7 +26,7 @@ def stored(folder: Path, modalities=("mv",), **settings) -> tuple[Summary, Path]
     out = folder.parent / "store"
     summary = extract(
         data_set(folder),
-        StoreSettings(short_side=32, **settings).record(modalities),
+        ExtractSettings(short_side=32, **settings).only(modalities),
         out=out,
         execution=Execution(ray="off", workers=0),
     )
@@ -183,7 +183,7 @@ def test_stretches_beyond_the_end_of_a_shorter_copy_are_told(folder: Path):
     )
     summary = extract(
         replace(whole, videos=videos),
-        StoreSettings(short_side=32).record(["rgb"]),
+        ExtractSettings(short_side=32).only(["rgb"]),
         out=folder.parent / "store",
         execution=Execution(ray="off", workers=0),
     )

@@ -201,7 +201,7 @@ def test_a_plan_of_other_videos_is_not_guessed(folder, store):
     before = store_bytes(store)
     with pytest.raises(PlanError, match="it cannot be made again.*another --out"):
         extract(fewer, RGB_MV, out=store, execution=HERE)
-    other = replace(SETTINGS, mv_crf=30).record(["rgb", "mv"])
+    other = replace(SETTINGS, mv_crf=30).only(["rgb", "mv"])
     with pytest.raises(
         PlanError, match="--mv-crf: the store was made with .*, this run asks for 30"
     ):
@@ -219,7 +219,7 @@ def test_a_lost_plan_is_told_with_the_way_on(store, tmp_path):
 
 def test_a_lost_plan_keeps_modalities_that_are_not_asked_for(folder, finished, store):
     (store / "_plan.json").unlink()
-    rgb = SETTINGS.record(["rgb"])
+    rgb = SETTINGS.only(["rgb"])
     extract(data_set(folder), rgb, out=store, execution=HERE)
     assert store_bytes(store) == store_bytes(finished)
 
@@ -364,7 +364,7 @@ def test_a_store_that_cannot_be_written_says_what_is_missing(folder, store, read
         ExtractionError, match="cannot be written, and 1 shards are mis"
     ):
         extract(data_set(folder), RGB_MV, out=store, execution=HERE)
-    grown = SETTINGS.record(["rgb", "mv", "flow"])
+    grown = SETTINGS.only(["rgb", "mv", "flow"])
     with pytest.raises(
         ExtractionError, match="cannot be written, and 3 shards are mis"
     ):
@@ -374,7 +374,7 @@ def test_a_store_that_cannot_be_written_says_what_is_missing(folder, store, read
 def test_damage_of_a_modality_that_is_not_asked_for_is_told(folder, finished, store):
     (store / COMMIT).write_bytes(b"")
     told = Told()
-    rgb = SETTINGS.record(["rgb"])
+    rgb = SETTINGS.only(["rgb"])
     with pytest.raises(LayoutError, match="shard 1 of mv has no commit: extract mv ag"):
         extract(data_set(folder), rgb, out=store, execution=HERE, watch=told)
     assert not told.lines
@@ -387,7 +387,7 @@ def test_killed_between_index_and_manifest_a_store_stays_readable(
     written, folder, finished, tmp_path, monkeypatch
 ):
     out = tmp_path / "grown"
-    extract(data_set(folder), SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    extract(data_set(folder), SETTINGS.only(["rgb"]), out=out, execution=HERE)
     before = (out / "index.jsonl").read_bytes()
     calls = iter(range(written))
 
@@ -398,7 +398,7 @@ def test_killed_between_index_and_manifest_a_store_stays_readable(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(merging, "write_sealed", stops)
-        extract(data_set(folder), SETTINGS.record(["mv"]), out=out, execution=HERE)
+        extract(data_set(folder), SETTINGS.only(["mv"]), out=out, execution=HERE)
     assert ((out / "index.jsonl").read_bytes() == before) == (written == 0)
     opened = Store(out)
     assert opened.modalities == ("rgb",) and len(opened.videos()) == 12

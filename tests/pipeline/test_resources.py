@@ -18,7 +18,8 @@ from pipeline.cluster.resources import (
 )
 from pipeline.cluster.runner import _Field
 from pipeline.errors import ExtractionError
-from pipeline.plan import PlannedVideo, StoreSettings, new_plan
+from pipeline.extract.settings import ExtractSettings
+from pipeline.plan import PlannedVideo, new_plan
 from pipeline.task import Task
 
 ALL = ("rgb", "flow", "mv")
@@ -95,7 +96,7 @@ def test_as_many_at_a_time_as_there_is_room_for():
 
 def task(shard: int, *modalities: str) -> Task:
     videos = [PlannedVideo(f"{k}", f"{k}.avi", 1) for k in range(3)]
-    settings = StoreSettings().record(ALL)
+    settings = ExtractSettings().only(ALL)
     plan = new_plan("folder", videos, settings, bytes_per_frame=1)
     shard_plan = plan.shard_plan(0, modalities, folder=Path("x"))
     return Task(plan=replace(shard_plan, shard=shard), backend="cuda")

@@ -78,13 +78,13 @@ def test_what_the_system_says_of_one_file_is_not_held_against_the_video(
     decoder = partial(away_for, victim="v003", error=code)
     first = extract(
         data_set(folder),
-        SETTINGS.record(["rgb"]),
+        SETTINGS.only(["rgb"]),
         out=out,
         execution=replace(HERE, open_video=decoder),
     )
     assert first.exit_code == 3 and not first.bad
     assert first.unavailable.keys() == {VICTIM}
-    last = extract(data_set(folder), SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    last = extract(data_set(folder), SETTINGS.only(["rgb"]), out=out, execution=HERE)
     assert last.exit_code == 0 and last.fresh_shards == 1
     assert read_manifest(out).unavailable == {}
 
@@ -284,7 +284,7 @@ def test_commits_name_what_is_unavailable(videos, tmp_path):
     out = tmp_path / "store"
     dataset = data_set(videos)
     (videos / f"{VICTIM}.mp4").unlink()
-    extract(dataset, SETTINGS.record(["rgb"]), out=out, execution=HERE)
+    extract(dataset, SETTINGS.only(["rgb"]), out=out, execution=HERE)
     commits = [
         commit
         for shard in range(3)

@@ -18,11 +18,12 @@ from pipeline.batched import Batched
 from pipeline.build import build_shard
 from pipeline.extract.blocks import Postponed
 from pipeline.extract.errors import DecodeError
+from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Block, Extraction, Facts, open_extraction
 from pipeline.flow.batches import Coding
-from pipeline.plan import PlannedVideo, ShardPlan, StoreSettings, new_plan
+from pipeline.plan import PlannedVideo, ShardPlan, new_plan
 from pipeline.stages import CodedBlock
-from pipeline.store.codecs import JpegFlow
+from pipeline.store.codecs import FLOW_CODECS, JpegFlow
 from pipeline.store.encoding import Levels
 from pipeline.task import ShardReport, Task
 
@@ -44,7 +45,7 @@ def shard_plan(folder: Path, flow_codec: str = "companded") -> ShardPlan:
         PlannedVideo(path.parts[-3], str(path.relative_to(folder)), path.stat().st_size)
         for path in sorted(folder.rglob("*.mp4"))
     )
-    settings = StoreSettings(short_side=32, flow_codec=flow_codec).record(MODALITIES)
+    settings = ExtractSettings(short_side=32, flow_codec=FLOW_CODECS[flow_codec])
     plan = new_plan("folder", videos, settings, bytes_per_frame=1e9)
     return replace(
         plan.shard_plan(0, MODALITIES, folder=folder), shards=1, videos=videos
@@ -281,8 +282,8 @@ def test_a_video_of_one_frame_has_no_interval_in_a_modality_alone(
 ):
     """As beside other modalities; also where flow is computed apart from them."""
     plan = shard_plan(folder)
-    settings = StoreSettings(short_side=32, mv_source=source).record([modality])
-    plan = replace(plan, modalities=(modality,), settings=settings)
+    settings = ExtractSettings(short_side=32, mv_source=source).only([modality])
+    plan = replace(plan, settings=settings)
     report, files = built(Task(plan=plan), tmp_path / "in place")
     single = next(r for r in report.records[modality] if r.frames == 1)
     assert not report.bad and (single.rows, single.known) == (0, 0)

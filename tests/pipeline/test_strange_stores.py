@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tiny_store import seal_manifest, write_store
 
+from pipeline.extract.settings import ExtractSettings
 from pipeline.plan import PlannedVideo, StorePlan
 from pipeline.plan_file import write_plan
 from pipeline.store import LayoutError, RangeError, Store, StoreError, verify
@@ -22,10 +23,7 @@ from pipeline.store.jpeg import decoded, encoded
 from pipeline.store.sealing import write_sealed
 
 FUZZ = Path(__file__).with_name("store_fuzz.py")
-SETTINGS = {
-    "common": {"short_side": 16},
-    "rgb": {"codec": {"name": "jpeg_rgb", "quality": 95}},
-}
+SETTINGS = ExtractSettings(modalities=("rgb",), short_side=16)
 
 
 @pytest.fixture

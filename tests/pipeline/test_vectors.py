@@ -11,13 +11,14 @@ from moving import MOVES
 from pipeline.extract.cells import CELL_PX, quarter_grid
 from pipeline.extract.decode import open_video
 from pipeline.extract.orientation import UPRIGHT, Orientation
+from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.side_data import side_data
 from pipeline.extract.vectors import (
     VECTOR,
     Geometry,
     stored_grids,
 )
-from pipeline.extract.video import ExtractSettings, open_extraction
+from pipeline.extract.video import open_extraction
 
 OFFSETS = (0, 4, 5, 6, 8, 10, 12, 24, 28, 32)
 NAMES = [

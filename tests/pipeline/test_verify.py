@@ -6,6 +6,7 @@ import h5py
 import pytest
 from tiny_store import rehash, seal_manifest, write_store
 
+from pipeline.extract.settings import ExtractSettings
 from pipeline.plan import PlannedVideo, StorePlan
 from pipeline.plan_file import write_plan
 from pipeline.store import StoreNotFound, verify
@@ -247,7 +248,7 @@ TEXTS = ["manifest.json", "index.jsonl", "_plan.json", commit_file("flow", 1)]
 def planned(tmp_path):
     store = write_store(tmp_path / "small", [{"a": 2}, {"b": 1}], height=8, width=8)
     videos = (PlannedVideo("a", "a.avi", 1), PlannedVideo("b", "b.avi", 2))
-    settings = {"common": {"short_side": 35}, "mv": {"codec": {"name": "quarter_pel"}}}
+    settings = ExtractSettings(modalities=("mv",), short_side=36)
     plan = StorePlan(dataset="list", videos=videos, ends=(1, 2), settings=settings)
     write_plan(store, plan)
     assert verify(store) == []

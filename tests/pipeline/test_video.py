@@ -13,10 +13,10 @@ from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from moving import MOVES
 
 from pipeline.extract.errors import DecodeError, VideoError
+from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import (
     BLOCK,
     Block,
-    ExtractSettings,
     open_extraction,
     stored_size,
 )
