@@ -30,7 +30,8 @@ pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.p
 pipeline.options pipeline.cli_bench pipeline.cli_cluster pipeline.cli_store pipeline.cli
 training.errors training.near training.catalogue training.sealed training.run_files training.recorded training.arrays training.saved training.metrics training.scores training.progress training.warp
 training.report training.data training.models training.losses training.engine
-training.gradients training.steps training.protocols training.weighting training.speed
+training.steps
+training.gradients training.protocols training.weighting training.speed
 training.jobs
 training.recipes
 training.reproduce

@@ -19,7 +19,7 @@ from pipeline.store import Store, only_store, printable
 from .data.dataset import Clips, frames_of
 from .data.order import Order
 from .data.splits import chosen_split, parts
-from .engine.loop import Batch, Waiting, fit, on_device
+from .engine.loop import Batch, Waiting, autocast, fit, on_device
 from .engine.optim import build_optimizer
 from .jobs.machine import Machine, arranged, chosen_machine
 from .jobs.teach import TeachRecipe
@@ -183,11 +183,7 @@ def _bare(
     clip = settings.optim.gradient_clip
     while True:
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(
-            machine.device.type,
-            getattr(torch, machine.precision),
-            enabled=machine.precision != "float32",
-        ):
+        with autocast(machine.device, machine.precision):
             loss = F.cross_entropy(model(batch[step.sees]), batch["label"])
         loss.backward()
         if clip is not None:

@@ -1,6 +1,6 @@
 """How hard each part of a loss pulls: by this, weights can be chosen instead of guessed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 
 from .errors import RecipeError
 from .models.taps import tap
+from .steps.step import LABELS, Step
 
 
-def gradient_norms(step: nn.Module, batch: Any, *, at: str) -> dict[str, float]:
+def gradient_norms(step: Step, batch: Any, *, at: str) -> dict[str, float]:
     """The length of every unweighted loss's gradient at one place of a network.
 
     Nothing is changed by looking: no weight, no running mean, no random number.
 
     Args:
-        step: with `losses`, as all of ours.
-        batch: where the step is.
+        batch: on the step's device.
         at: name of a module, in the network that learns ("fc6") or in the step
             ("adapters.match_fc6"). Its weights count; where it has none, as a pooling,
             its output does.
@@ -39,7 +39,7 @@ def gradient_norms(step: nn.Module, batch: Any, *, at: str) -> dict[str, float]:
         torch.random.fork_rng(cuda),
         tap(place, "") as seen,
     ):
-        losses = step.losses(batch)  # type: ignore[operator]
+        losses = step.losses(batch)
         ends: Sequence[Tensor] = weights or [seen[""]]
         if not ends[0].requires_grad:
             raise RecipeError(
@@ -57,7 +57,7 @@ def gradient_norms(step: nn.Module, batch: Any, *, at: str) -> dict[str, float]:
 
 
 def balanced_weight(
-    norms: dict[str, float], name: str, *, against: str = "labels", share: float = 0.5
+    norms: dict[str, float], name: str, *, against: str = LABELS, share: float = 0.5
 ) -> float:
     """The weight with which a loss pulls with a share of another's gradient.
 
@@ -81,6 +81,23 @@ def balanced_weight(
     return share * norms[against] / norms[name]
 
 
+def balanced_weights(
+    norms: dict[str, float], shares: Mapping[str, float]
+) -> dict[str, float]:
+    """Loss -> the weight with which it pulls with its share of the labels' gradient.
+
+    Losses are left out where either gradient is next to nothing: see `pulls`.
+
+    Raises:
+        RecipeError: there is no such loss.
+    """
+    return {
+        name: balanced_weight(norms, name, share=share)
+        for name, share in shares.items()
+        if not norms.keys() >= {name, LABELS} or pulls(norms, name, LABELS)
+    }
+
+
 def pulls(norms: dict[str, float], *names: str, share: float = 1e-6) -> bool:
     """Whether each of these losses has a gradient to speak of beside the longest one.
 
@@ -90,7 +107,7 @@ def pulls(norms: dict[str, float], *names: str, share: float = 1e-6) -> bool:
     return longest > 0 and all(norms[name] >= share * longest for name in names)
 
 
-def _place(step: nn.Module, at: str) -> nn.Module:
+def _place(step: Step, at: str) -> nn.Module:
     inside = [step, *step.children()]
     inside += [below for child in step.children() for below in child.children()]
     for module in inside:

@@ -13,7 +13,7 @@ from pipeline.store import StoredVideo
 
 from .data.dataset import Clips, StatedClips
 from .data.sampling import consecutive_starts, even_starts
-from .engine.loop import Precision
+from .engine.loop import Precision, autocast
 from .errors import RecipeError
 from .models.taps import tap as tapped
 from .scores import Aggregate, Scores, cross_entropy
@@ -209,11 +209,7 @@ class Scorer:
             yield mirrored(inputs, motion=self.sees != "rgb")
 
     def _pass(self, model: nn.Module, inputs: Tensor) -> Tensor:
-        with torch.autocast(
-            self.device.type,
-            getattr(torch, self.precision),
-            enabled=self.precision != "float32",
-        ):
+        with autocast(self.device, self.precision):
             return model(inputs)
 
     def _loader(self, first: int = 0) -> DataLoader:

@@ -14,9 +14,9 @@ from training.engine.optim import OptimConfig
 from training.engine.record import Run
 from training.errors import Interrupted, RecipeError
 from training.jobs.course import Course, Data, open_data
-from training.jobs.follow import follow
+from training.jobs.follow import train
 from training.jobs.job import StoreJob
-from training.jobs.looking import held_out_look
+from training.jobs.looking import classifier_validator
 from training.jobs.machine import Machine
 from training.losses.gram import GramMatching
 from training.losses.terms import FeatureMSE, SoftTargets
@@ -110,13 +110,13 @@ def followed(store, out: Path, make, *, course: Course = COURSE, **changes) -> R
     run = Run.open(out, {"course": "test"}, machine={})
     job = job_on(store, out.parent, **changes)
     data = data_of(job, course, make)
-    follow(
+    train(
         course,
         job,
         step,
         model,
         clips=data.clips["train"],
-        look=held_out_look(course, data, sees="mv", machine=job.machine),
+        validator=classifier_validator(course, data, sees="mv", machine=job.machine),
         run=run,
         title="test",
     )

@@ -185,7 +185,7 @@ def test_lines_that_were_written_before_a_kill_stand_once(store, whole, half):
 
 def test_another_number_of_processes_is_refused(store, half):
     path = half.path("checkpoint.pt")
-    checkpoint.save(path, checkpoint.load(path) | {"processes": 2})
+    checkpoint.save(path, checkpoint.load(path) | {"world_size": 2})
     before = path.read_bytes()
     with pytest.raises(RunError) as told:
         taught(store, half.folder, recipe=FOUR)

@@ -166,7 +166,9 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(store, tmp_path):
     child.wait()
     assert Run(out).results() is None
     assert (
-        0 < torch.load(Run(out).path("checkpoint.pt"), weights_only=True)["taken"] < 24
+        0
+        < torch.load(Run(out).path("checkpoint.pt"), weights_only=True)["steps_done"]
+        < 24
     )
 
     recipe = replace(tiny.teach("mv"), batch_size=2, epochs=8)

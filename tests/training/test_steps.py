@@ -412,7 +412,7 @@ def test_joint_distillation_is_that_of_both_halves():
     for place, (name, part) in enumerate(given.items()):
         alone = Distill(
             joint.student.alone(name),
-            dict(joint.beside[place].streams),
+            dict(joint.frozen_teachers[place].streams),
             student_sees="rgb",
             teacher_sees={"flow": "flow"},
             terms=joint.terms,
@@ -429,11 +429,11 @@ def test_a_joint_student_learns_and_its_teachers_stand_still(reach):
     step = joint_distill(labels_reach=reach)
     before = [
         {k: v.clone() for k, v in teacher.state_dict().items()}
-        for teacher in step.beside
+        for teacher in step.frozen_teachers
     ]
     first, *_, last = fit(step, [both_sets()] * 40, sgd(step), device=CPU)
     assert last["loss"] < 0.5 * first["loss"]
-    for teacher, old in zip(step.beside, before, strict=True):
+    for teacher, old in zip(step.frozen_teachers, before, strict=True):
         now = teacher.state_dict()
         assert all(torch.equal(old[name], now[name]) for name in old)
 
@@ -452,5 +452,8 @@ def test_a_joint_student_needs_a_teacher_of_every_data_set():
     step = joint_distill()
     with pytest.raises(RecipeError, match="teachers of ucf101, hmdb51, got ucf101"):
         JointDistill(
-            step.student, {"ucf101": step.beside[0]}, student_sees="rgb", terms={}
+            step.student,
+            {"ucf101": step.frozen_teachers[0]},
+            student_sees="rgb",
+            terms={},
         )

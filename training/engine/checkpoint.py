@@ -16,7 +16,7 @@ from ..run_files import not_written, reading, write_bytes
 from ..saved import read_saved
 from ..sealed import checked_seal, seal
 
-VERSION = 1
+VERSION = 2
 
 
 def save_weights(path: Path, weights: dict[str, Any]) -> None:

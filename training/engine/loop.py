@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import Diverged
 
@@ -42,6 +43,16 @@ class Waiting:
             self.seconds += time.perf_counter() - started
             yield batch
             started = time.perf_counter()
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Networks inside compute in half precision, unless it is float32."""
+    dtype = {
+        "float32": torch.float32,
+        "bfloat16": torch.bfloat16,
+        "float16": torch.float16,
+    }[precision]
+    return torch.autocast(device.type, dtype, enabled=precision != "float32")
 
 
 def on_device(batch: Any, device: torch.device) -> Any:
@@ -119,11 +130,7 @@ def fit(
             share = clips_in(part) / clips
             last = part is parts[-1]
             with _gathered(step, last):
-                with torch.autocast(
-                    device.type,
-                    getattr(torch, precision),
-                    enabled=precision != "float32",
-                ):
+                with autocast(device, precision):
                     output = step(on_device(part, device))
                 scaler.scale(
                     output.loss * share if share < 1 else output.loss
@@ -160,5 +167,6 @@ def _means(found: list[tuple[float, StepOutput]]) -> dict[str, float]:
 
 def _gathered(step: nn.Module, last: bool) -> AbstractContextManager[object]:
     """Processes exchange gradients with the last part only."""
-    no_sync = getattr(step, "no_sync", None)
-    return nullcontext() if last or no_sync is None else no_sync()
+    if last or not isinstance(step, DistributedDataParallel):
+        return nullcontext()
+    return step.no_sync()

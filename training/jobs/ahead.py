@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from pipeline.store import Store
 
 from ..data.dataset import ClipConfig
+from ..engine.loop import autocast
 from ..models.backbones import CHANNELS, BackboneConfig, build_backbone
 from ..models.cost import cost
 from ..progress import about_text
@@ -88,11 +89,7 @@ def step_seconds(
             if cuda:
                 torch.cuda.synchronize(device)
             started = time.perf_counter()
-            with torch.autocast(
-                device.type,
-                getattr(torch, machine.precision),
-                enabled=machine.precision != "float32",
-            ):
+            with autocast(device, machine.precision):
                 loss = F.cross_entropy(model(clips), labels)
             loss.backward()
         if cuda:

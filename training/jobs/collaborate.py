@@ -22,7 +22,7 @@ from .features import SnippetFeatures, forget_features, snippet_features
 from .fuse import training_ids
 from .job import StoreJob
 from .needed import check_same
-from .saving import Saving
+from .saving import Autosave
 from .whole import begun, kept
 
 
@@ -92,7 +92,9 @@ def collaborate(
             f" {second.folder.name} attend to each other"
         )
         with asked_to_stop() as stop:
-            saving = Saving(stop, run.folder, seconds=job.machine.checkpoint_seconds)
+            autosave = Autosave(
+                stop, run.folder, seconds=job.machine.checkpoint_seconds
+            )
             spatial, temporal = (
                 snippet_features(
                     network,
@@ -102,7 +104,7 @@ def collaborate(
                     snippets=recipe.snippets,
                     found=found,
                     run=run,
-                    saving=saving,
+                    autosave=autosave,
                 )
                 for role, network in (("first", first), ("second", second))
             )
@@ -112,7 +114,7 @@ def collaborate(
                 (spatial, temporal),
                 heads=_heads(first, second) if recipe.heads == "streams" else None,
                 run=run,
-                saving=saving,
+                autosave=autosave,
             )
         kept(run, found)
         weights = {name: value.cpu() for name, value in model.state_dict().items()}
@@ -152,7 +154,7 @@ def _fitted(
     *,
     heads: tuple[nn.Linear, nn.Linear] | None,
     run: Run,
-    saving: Saving,
+    autosave: Autosave,
 ) -> Collaborative:
     """The trained layers, from the start or from the run's checkpoint."""
     learned, held = (
@@ -187,7 +189,7 @@ def _fitted(
         while fit.taken < fit.total:
             loss = fit.step()
             job.watch.step(fit.taken, f"loss {loss:.3f}")
-            saving.after_step(save, f"step {fit.taken} of {fit.total} of the {title}")
+            autosave.after_step(save, f"step {fit.taken} of {fit.total} of the {title}")
     finally:
         job.watch.end()
     return fit.chosen()

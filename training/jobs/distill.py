@@ -24,6 +24,7 @@ from ..models.weights import transfer
 from ..scores import Scores, together
 from ..steps.distill import Distill
 from ..steps.labels import Supervised
+from ..steps.step import Step
 from .course import Course, open_data
 from .description import decided, fingerprint_of
 from .evaluate import trained_model
@@ -100,7 +101,7 @@ class DistillRecipe(Course):
             for tap, shape in shapes[teacher].items()
         }
         for name, term in self.terms.items():
-            for written in () if getattr(term, "adapter", None) else term.taps:
+            for written in () if term.adapter else term.taps:
                 ours, theirs = sides(written)
                 check_equal(
                     term.equal,
@@ -157,7 +158,7 @@ def distill(
 
     Raises:
         RunError: the teacher does not fit the store or the recipe.
-        TrainingError: see `follow` and `open_data`.
+        TrainingError: see `train` and `open_data`.
     """
     teachers = [teacher] if isinstance(teacher, Run) else list(teacher)
     if len(teachers) != len(recipe.teachers):
@@ -236,7 +237,7 @@ def student_step(
     student: nn.Module,
     experts: Sequence[nn.Module],
     clips: Clips | None = None,
-) -> nn.Module:
+) -> Step:
     """The step of a recipe, for networks that are there.
 
     Args:
@@ -247,7 +248,7 @@ def student_step(
         return Supervised(student, sees=sees)
     one = len(experts) == 1
     named = dict(zip((t.sees for t in recipe.teachers), experts, strict=True))
-    adapted = any(getattr(term, "adapter", None) for term in recipe.terms.values())
+    adapted = any(term.adapter for term in recipe.terms.values())
     example = None
     if adapted and clips is not None:
         example = default_collate([clips[Place(0, 0, 0)]])

@@ -17,7 +17,7 @@ from ..run_files import COUNT, open_rows
 from .evaluate import clip_of, trained_model
 from .job import StoreJob
 from .machine import arranged
-from .saving import Saving
+from .saving import Autosave
 
 PARTS = ("train", "held_out", "test")
 ROWS, DONE = "features_{name}.f32", "features_{name}.json"
@@ -42,7 +42,7 @@ def snippet_features(
     snippets: int,
     found: Parts,
     run: Run,
-    saving: Saving,
+    autosave: Autosave,
 ) -> dict[str, SnippetFeatures]:
     """Part -> features of the snippets of its labelled videos.
 
@@ -79,7 +79,7 @@ def snippet_features(
         )
         title = f"{network.folder.name}: features of {len(videos)} videos ({part})"
         path = _filled(
-            run, f"{role}_{part}", scorer, model, tap, saving, job.watch, title=title
+            run, f"{role}_{part}", scorer, model, tap, autosave, job.watch, title=title
         )
         shape = (len(videos), snippets, -1)
         kept = np.memmap(path, np.float32, "c").reshape(shape)
@@ -104,7 +104,7 @@ def _filled(
     scorer: Scorer,
     model: nn.Module,
     tap: str,
-    saving: Saving,
+    autosave: Autosave,
     watch: Watch,
     *,
     title: str,
@@ -131,7 +131,7 @@ def _filled(
                 file.write(rows.tobytes())
                 batches += 1
                 watch.step(batches, "")
-                saving.after_step(save, f"step {batches} of {total} of {title}")
+                autosave.after_step(save, f"step {batches} of {total} of {title}")
         finally:
             watch.end()
         save()

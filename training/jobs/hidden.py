@@ -13,6 +13,7 @@ from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
 from ..steps.labels import Supervised
 from ..steps.motion import EndToEnd
+from ..steps.step import Step
 from .course import Course, open_data
 from .description import decided, fingerprint_of
 from .job import StoreJob
@@ -56,7 +57,7 @@ def hidden(
     Raises:
         RunError: a run is of another data set or split, or not complete.
         CheckpointError: weights of another net.
-        TrainingError: see `follow` and `open_data`.
+        TrainingError: see `train` and `open_data`.
     """
     data = open_data(recipe, job, ["rgb"])
     given = [run for run in (motion, temporal) if run is not None]
@@ -96,7 +97,7 @@ def hidden(
         load_exactly(net, read_weights(path), what=str(path))
         learns = any(w.requires_grad for w in model.estimator.parameters())
         together = learns and recipe.flow_weight > 0
-        step: torch.nn.Module = Supervised(model, sees="rgb")
+        step: Step = Supervised(model, sees="rgb")
         if together:
             step = EndToEnd(model, loss=recipe.loss, flow_weight=recipe.flow_weight)
 

@@ -26,6 +26,7 @@ from ..models.weights import load_exactly, read_weights
 from ..protocols import Scorer
 from ..steps.distill import JointDistill
 from ..steps.labels import JointSupervised
+from ..steps.step import Step
 from ..steps.teachers import Teacher
 from .course import Course, Data, open_data
 from .description import (
@@ -60,7 +61,7 @@ def teach_jointly(
         if_none: said where there is no such run yet.
 
     Raises:
-        TrainingError: see `follow` and `open_data`.
+        TrainingError: see `train` and `open_data`.
     """
     return _carried_out(recipe, recipe.model, job, beside, if_none=if_none)
 
@@ -204,7 +205,7 @@ def _step(
     net: BackboneConfig,
     teacher: Run | None,
     classes: Mapping[str, int],
-) -> nn.Module:
+) -> Step:
     if teacher is None or not isinstance(recipe, DistillRecipe):
         return JointSupervised(model, sees=net.sees)
     teachers, names = {}, list(classes)

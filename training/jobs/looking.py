@@ -1,4 +1,4 @@
-"""Looks at held-out videos while a network learns."""
+"""Validation: how well a network does on held-out videos while it trains."""
 
 from typing import NamedTuple, Protocol
 
@@ -9,24 +9,29 @@ from .course import Course, Data
 from .machine import Machine
 
 
-class Look(NamedTuple):
-    """What the held-out part says of a network."""
+class Validation(NamedTuple):
+    """How well a network does on the held-out part."""
 
     loss: float
     top1: float | None = None
-    """None where nothing is recognised, as by a network of motion."""
+    """Share of videos classified right; None for a network that classifies nothing."""
+
+    @property
+    def value(self) -> float:
+        """The higher, the better: top-1, or the negative loss where there is none."""
+        return -self.loss if self.top1 is None else self.top1
 
 
-class Looking(Protocol):
-    """Looks at the held-out part."""
+class Validator(Protocol):
+    """Runs a network on the held-out part."""
 
-    def __call__(self, model: nn.Module) -> Look: ...
+    def __call__(self, model: nn.Module) -> Validation: ...
 
 
-def held_out_look(
+def classifier_validator(
     course: Course, data: Data, *, sees: str, machine: Machine
-) -> Looking | None:
-    """How often a classifier is right on the held-out part; None where it is empty."""
+) -> Validator | None:
+    """Loss and top-1 of a classifier on the held-out part; None where it is empty."""
     if not data.parts.held_out:
         return None
     scorer = Scorer(
@@ -39,8 +44,8 @@ def held_out_look(
         part="held_out",
     )
 
-    def look(model: nn.Module) -> Look:
+    def validate(model: nn.Module) -> Validation:
         scores = scorer(model)
-        return Look(scores.loss, float(scores.hits().mean()))
+        return Validation(scores.loss, float(scores.hits().mean()))
 
-    return look
+    return validate

@@ -59,10 +59,9 @@ def arranged(module: Module, device: torch.device) -> Module:
     """
     module.to(device)
     if device.type == "cpu":
-        for part in (module, *getattr(module, "beside", ())):
-            for weight in part.parameters():
-                if weight.dim() == 5:
-                    weight.data = weight.data.to(memory_format=torch.channels_last_3d)
+        for weight in module.parameters():
+            if weight.dim() == 5:
+                weight.data = weight.data.to(memory_format=torch.channels_last_3d)
     return module
 
 

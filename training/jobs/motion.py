@@ -27,9 +27,9 @@ from ..models.motionnet import MotionNet
 from ..steps.motion import Unsupervised
 from .course import Course, open_data
 from .description import decided
-from .follow import follow
+from .follow import train
 from .job import StoreJob
-from .looking import Look
+from .looking import Validation
 from .machine import Machine
 from .whole import begun, kept, told_of_split
 
@@ -58,7 +58,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
     px of the stored grid, beside how far no motion at all would be.
 
     Raises:
-        TrainingError: see `follow` and `open_data`.
+        TrainingError: see `train` and `open_data`.
     """
     data = open_data(recipe, job, ["rgb"])
     model = recipe.motion.estimator
@@ -88,13 +88,13 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
         )
         held_out, machine = data.clips["held_out"], job.machine
         processes.by_first(lambda: kept(run, data.parts), machine.processes)
-        training = follow(
+        training = train(
             recipe,
             job,
             step,
             estimator,
             clips=data.clips["train"],
-            look=(lambda net: _look(net, step, held_out, machine))
+            validator=(lambda model: _validate(model, step, held_out, machine))
             if len(held_out)
             else None,
             run=run,
@@ -186,7 +186,9 @@ def _middles(clips: Clips, machine: Machine) -> Sequence[dict[str, torch.Tensor]
 
 
 @torch.no_grad()
-def _look(net: nn.Module, step: Unsupervised, clips: Clips, machine: Machine) -> Look:
+def _validate(
+    net: nn.Module, step: Unsupervised, clips: Clips, machine: Machine
+) -> Validation:
     assert isinstance(net, MotionNet)
     training = net.training
     net.eval()
@@ -197,4 +199,4 @@ def _look(net: nn.Module, step: Unsupervised, clips: Clips, machine: Machine) ->
         frames = frames + frames.new_tensor(step.rgb_mean).view(3, 1, 1, 1)
         losses.append(float(flow_loss(frames, net.scales(frames), step.loss)[0]))
     net.train(training)
-    return Look(float(np.mean(losses)))
+    return Validation(float(np.mean(losses)))

@@ -1,23 +1,34 @@
-"""When work that goes in small steps is saved: now and then, and at a signal."""
+"""When work that goes in small steps is saved: at intervals, and at a signal."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..engine import processes
+from ..engine.processes import ALONE, Processes
 from ..engine.signals import Stop
 from ..errors import Interrupted
 
 
-class Saving:
-    """Asks between two steps whether to save, and whether to end."""
+class Autosave:
+    """Decides between two steps whether to save, and whether to stop."""
 
-    def __init__(self, stop: Stop, folder: Path, *, seconds: float) -> None:
+    def __init__(
+        self,
+        stop: Stop,
+        folder: Path,
+        *,
+        seconds: float,
+        processes: Processes = ALONE,
+    ) -> None:
         """
         Args:
             folder: of the run, for the message.
             seconds: between two saves.
+            processes: those that share the work: all save and stop at the same step.
         """
         self.stop, self.folder, self.seconds = stop, folder, seconds
+        self.processes = processes
         self.saved = time.monotonic()
 
     def after_step(self, save: Callable[[], None], where: str) -> None:
@@ -27,12 +38,14 @@ class Saving:
             where: "step 3 of 8 of ...", for the message.
 
         Raises:
-            Interrupted: a signal came; all is saved.
+            Interrupted: a signal came; everything is saved.
         """
-        if self.stop.asked or time.monotonic() - self.saved >= self.seconds:
+        due = time.monotonic() - self.saved >= self.seconds
+        stop = processes.agreed(self.stop.asked, self.processes)
+        if stop or processes.agreed(due, self.processes):
             save()
             self.saved = time.monotonic()
-        if self.stop.asked:
+        if stop:
             raise Interrupted(
                 f"{self.folder}: stopped after {where}, everything is saved: the same"
                 " command goes on"

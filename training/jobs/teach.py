@@ -30,7 +30,7 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
         if_none: said where there is no such run yet.
 
     Raises:
-        TrainingError: see `follow` and `open_data`.
+        TrainingError: see `train` and `open_data`.
     """
     sees = recipe.model.sees
     data = open_data(recipe, job, [sees])

@@ -18,13 +18,14 @@ from ..engine.record import CHECKPOINT, LEARNED_FROM, Run, write_json
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
 from ..report.text import split_lines
+from ..steps.step import Step
 from .ahead import hours_told
 from .course import Course, Data
 from .description import run_of
 from .evaluate import judged, told_videos
-from .follow import follow
+from .follow import train
 from .job import Job, StoreJob
-from .looking import held_out_look
+from .looking import classifier_validator
 
 
 @contextmanager
@@ -102,7 +103,7 @@ def carry_out(
     run: Run,
     course: Course,
     job: StoreJob,
-    step: nn.Module,
+    step: Step,
     model: nn.Module,
     *,
     sees: str,
@@ -118,7 +119,7 @@ def carry_out(
         results: what else it shall say, asked for when the scores lie in the folder.
 
     Raises:
-        TrainingError: see `follow`.
+        TrainingError: see `train`.
     """
     started, machine = time.perf_counter(), job.machine
     group = machine.processes
@@ -144,13 +145,13 @@ def carry_out(
         )
         if hours:
             job.watch.say(f"{title}: {hours}")
-    training = follow(
+    training = train(
         course,
         job,
         step,
         model,
         clips=data.clips["train"],
-        look=held_out_look(course, data, sees=sees, machine=machine),
+        validator=classifier_validator(course, data, sees=sees, machine=machine),
         run=run,
         title=title,
     )

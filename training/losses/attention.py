@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .terms import Equal, Outputs, check_equal, features_at
+from .terms import Equal, Outputs, Term, check_equal, features_at
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttentionTransfer:
+class AttentionTransfer(Term):
     """Distance of attention maps: what remains of a feature without its channels.
 
     Networks may differ in channels, not in positions.

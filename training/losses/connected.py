@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from .terms import Adapter, Equal, Outputs, check_choice, distances, pairs
+from .terms import Adapter, Equal, Outputs, Term, check_choice, distances, pairs
 
 LAYERS = ("conv3", "conv4", "conv5", "fc6", "fc7")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeeplyConnectedL2:
+class DeeplyConnectedL2(Term):
     """Distances between features, added up over the connected layers.
 
     With k values in a layer's feature, a clip's distance is

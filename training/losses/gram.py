@@ -11,6 +11,7 @@ from .terms import (
     Adapter,
     Equal,
     Outputs,
+    Term,
     at_least_single,
     check_choice,
     pairs,
@@ -18,7 +19,7 @@ from .terms import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GramMatching:
+class GramMatching(Term):
     """Absolute difference of Gram matrices, averaged over several levels.
 
     At a level with C channels and M positions, the entries' absolute differences are

@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RecipeError
-from .terms import Equal, Outputs, at_least_single, features_at
+from .terms import Equal, Outputs, Term, at_least_single, features_at
 
 TINY = 1e-8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelationalKD:
+class RelationalKD(Term):
     """Distances of all pairs and angles of all triples of clips, averaged over taps.
 
     Distances are divided by their mean, so only their ratios count; angles are cosines
@@ -57,7 +57,7 @@ class RelationalKD:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DIST:
+class DIST(Term):
     """1 - Pearson's correlation of the predictions: within clips, and within classes.
 
     Source:

@@ -37,21 +37,62 @@ class Outputs(NamedTuple):
 
 
 class Term(Protocol):
-    """One named part of a distillation loss."""
+    """One named part of a distillation loss.
 
-    equal: ClassVar[Equal]
+    To write one, derive a frozen dataclass from this class, with `weight`, `taps` and
+    `__call__`; its fields stand in the run's recipe.json. Everything else has a default:
+
+        @dataclass(frozen=True, slots=True, kw_only=True)
+        class Cosine(Term):
+            weight: float = 1.0
+            taps: tuple[str, ...] = ("avgpool",)
+
+            def __call__(self, student: Outputs, teacher: Outputs) -> Tensor:
+                return torch.stack(
+                    [
+                        1 - F.cosine_similarity(ours.flatten(1), theirs.flatten(1)).mean()
+                        for ours, theirs in pairs(student, teacher, self.taps)
+                    ]
+                ).mean()
+    """
+
+    __slots__ = ()
+
+    equal: ClassVar[Equal] = "shape"
+    """The part of two features that must be equal where no adapter is named."""
 
     @property
-    def weight(self) -> float: ...
+    def weight(self) -> float:
+        """Factor of the term in the loss."""
+        ...
 
     @property
-    def taps(self) -> tuple[str, ...]: ...
+    def taps(self) -> tuple[str, ...]:
+        """Features to compare, "layer4" or "layer3:layer4"; empty for a term of logits."""
+        ...
 
-    def __call__(self, student: Outputs, teacher: Outputs) -> Tensor: ...
+    def __call__(self, student: Outputs, teacher: Outputs) -> Tensor:
+        """The unweighted loss, a scalar: a mean over the B clips of a batch.
+
+        Args:
+            student: with a gradient. `features_at` and `pairs` read the taps.
+            teacher: of the same clips, without a gradient.
+        """
+        ...
+
+    @property
+    def adapter(self) -> Adapter | None:
+        """A projection of the student's features onto the teacher's shapes."""
+        return None
+
+    @property
+    def weight_on(self) -> Literal["soft", "hard"]:
+        """What the weight multiplies: this term, or the labels' loss."""
+        return "soft"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoftTargets:
+class SoftTargets(Term):
     """KL divergence from the teacher's softened prediction to the student's.
 
     Source:
@@ -89,7 +130,7 @@ class SoftTargets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureMSE:
+class FeatureMSE(Term):
     """Squared distance between features of the same shape, averaged over the taps.
 
     Source:
@@ -121,7 +162,7 @@ class FeatureMSE:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MultiLevelMAE:
+class MultiLevelMAE(Term):
     """Mean absolute distance between features, averaged over several levels.
 
     Source:

@@ -17,10 +17,7 @@ On = Literal["logits", "softmax", "clipped"]
 
 
 class StreamScores(Protocol):
-    """What one network makes of each video: as much of a run's scores as is needed here.
-
-    May also have `relevant`, (V, K) bool, where videos have several labels or none.
-    """
+    """Scores of V videos for K classes by one network: the part of `Scores` used here."""
 
     @property
     def ids(self) -> tuple[str, ...]: ...
@@ -33,6 +30,11 @@ class StreamScores(Protocol):
 
     @property
     def softmax(self) -> np.ndarray: ...
+
+    @property
+    def relevant(self) -> np.ndarray | None:
+        """(V, K) bool where videos have several labels or none, else None."""
+        ...
 
 
 def stacked(streams: Sequence[StreamScores], *, on: On) -> np.ndarray:
@@ -64,9 +66,8 @@ def stacked(streams: Sequence[StreamScores], *, on: On) -> np.ndarray:
 
 def relevant_classes(stream: StreamScores) -> np.ndarray:
     """(V, K) bool: which classes each video is of."""
-    given = getattr(stream, "relevant", None)
-    if given is not None:
-        return np.asarray(given, bool)
+    if stream.relevant is not None:
+        return np.asarray(stream.relevant, bool)
     return np.asarray(stream.labels)[:, None] == np.arange(stream.logits.shape[1])
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RecipeError
-from .motionnet import motionnet, motionnet_narrow, motionnet_tiny
+from .motionnet import MotionNet, motionnet, motionnet_narrow, motionnet_tiny
 from .tvl1 import LITERAL, TVL1Config, TVL1Flow
 
 BOUND_PX = 20.0
@@ -142,14 +142,13 @@ class MotionBackbone(nn.Module):
         Raises:
             RecipeError: the estimator has no levels.
         """
-        scales = getattr(self.estimator, "scales", None)
-        if scales is None:
+        if not isinstance(self.estimator, MotionNet):
             raise RecipeError(
                 "expected an estimator with flows at several levels (MotionNet),"
                 f" got {type(self.estimator).__name__}"
             )
         frames = self.frames(clips)
-        flows = scales(frames)
+        flows = self.estimator.scales(frames)
         return self.net(self.motion_input(flows[0], clips.shape[-2:])), frames, flows
 
     def frames(self, clips: Tensor) -> Tensor:

@@ -1,19 +1,19 @@
 """A student of labels and of frozen teachers."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, Self
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..engine.loop import Batch, JointBatch, StepOutput
+from ..engine.loop import Batch, JointBatch
 from ..errors import RecipeError
 from ..losses.terms import Outputs, Term, features_at, sides
 from ..models.adapters import build_adapter
 from ..models.heads import TwoHeads, split_head
 from ..models.taps import Taps
-from .labels import LABELS, weighted
+from .step import LABELS, Step
 from .teachers import Teacher
 
 TRUNK = "trunk"
@@ -30,7 +30,7 @@ class Seen(NamedTuple):
     """(B,) int64"""
 
 
-class Distill(nn.Module):
+class Distill(Step):
     """A student sees one modality of a clip, its frozen teacher another, or several."""
 
     def __init__(
@@ -96,8 +96,7 @@ class Distill(nn.Module):
                 f"expected labels to reach all or head, got {labels_reach}"
             )
         self.student, self.student_sees = student, student_sees
-        self.beside = teachers
-        """In a tuple, where torch finds them neither to learn nor to set them to train."""
+        self.frozen_teachers: tuple[Teacher, ...] = teachers
         self.terms = terms
         self.labels_reach, self.feature_only, self.epoch = labels_reach, feature_only, 0
         self.weights = term_weights(terms, label_weight)
@@ -107,7 +106,7 @@ class Distill(nn.Module):
             teacher.watch(theirs for _, theirs in wanted)
         self.reader = self._reader(sorted({ours for ours, _ in wanted}))
         self.adapters = nn.ModuleDict()
-        if any(getattr(term, "adapter", None) for term in terms.values()):
+        if any(term.adapter for term in terms.values()):
             self._add_adapters(example)
 
     def _reader(self, taps: list[str]) -> Taps:
@@ -116,7 +115,7 @@ class Distill(nn.Module):
 
     @property
     def teacher(self) -> Teacher:
-        return self.beside[0]
+        return self.frozen_teachers[0]
 
     def begin_epoch(self, epoch: int) -> None:
         """What comes belongs to this epoch, from 0."""
@@ -152,19 +151,15 @@ class Distill(nn.Module):
                 found[prefix + name] = term(adapted, teacher)
         return found
 
-    def forward(self, batch: Any) -> StepOutput:
-        return weighted(self.losses(batch), self.current_weights())
-
     def get_extra_state(self) -> dict[str, float]:
         return dict(self.weights)
 
     def set_extra_state(self, state: dict[str, float]) -> None:
         self.weights = dict(state)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        for teacher in self.beside:  # goes where the step goes: .to(device)
-            teacher._apply(fn, recurse)
-        return super()._apply(fn, recurse)
+    def networks(self) -> list[nn.Module]:
+        streams = [s for t in self.frozen_teachers for s in t.streams.values()]
+        return [*super().networks(), *streams]
 
     def _adapted(self, name: str, student: Outputs) -> Outputs:
         """The student as a term wants to see it."""
@@ -186,7 +181,7 @@ class Distill(nn.Module):
         student, teacher, *_ = next(iter(self.seen(example).values()))
         self.student.train(training)
         for name, term in self.terms.items():
-            kind: str | None = getattr(term, "adapter", None)
+            kind = term.adapter
             if kind is None:
                 continue
             for written in term.taps:
@@ -261,7 +256,7 @@ class JointDistill(Distill):
             if self.labels_reach == "head":
                 label_logits = self.student.heads[name](seen[TRUNK].detach())
             student = Outputs(logits[name], seen)
-            teacher = self.beside[self.datasets.index(name)](part)
+            teacher = self.frozen_teachers[self.datasets.index(name)](part)
             found[name] = Seen(student, teacher, label_logits, part["label"])
         return found
 
@@ -270,7 +265,7 @@ def term_weights(terms: Mapping[str, Term], label_weight: float) -> dict[str, fl
     """Weights of all losses by name. A term may say that its weight is the labels'."""
     weights = {LABELS: label_weight}
     for name, term in terms.items():
-        if getattr(term, "weight_on", "soft") == "hard":
+        if term.weight_on == "hard":
             weights[LABELS] *= term.weight
             weights[name] = 1.0
         else:

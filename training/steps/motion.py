@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor
 
 from ..engine.loop import Batch, StepOutput
 from ..losses.photometric import BALANCED, FlowLoss, Parts, flow_loss
 from ..models.motion_backbone import MotionBackbone, unnormalised
 from ..models.motionnet import MotionNet
+from .step import LABELS, Step, weighted
+
+FLOW = "flow"
+"""Name of the loss without labels among the losses."""
 
 
-class Unsupervised(nn.Module):
+class Unsupervised(Step):
     """MotionNet learns from rgb clips which motion explains the next frame."""
 
     def __init__(
@@ -30,14 +33,21 @@ class Unsupervised(nn.Module):
         super().__init__()
         self.model, self.loss = model, loss
         self.rgb_mean, self.rgb_std = tuple(rgb_mean), tuple(rgb_std)
+        self.weights = {FLOW: 1.0}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return {FLOW: self._flow_loss(batch)[0]}
 
     def forward(self, batch: Batch) -> StepOutput:
-        frames = unnormalised(batch["rgb"], mean=self.rgb_mean, std=self.rgb_std)
-        loss, parts = flow_loss(frames, self.model.scales(frames), self.loss)
+        loss, parts = self._flow_loss(batch)
         return StepOutput(loss, _means(parts))
 
+    def _flow_loss(self, batch: Batch) -> tuple[Tensor, Parts]:
+        frames = unnormalised(batch["rgb"], mean=self.rgb_mean, std=self.rgb_std)
+        return flow_loss(frames, self.model.scales(frames), self.loss)
 
-class EndToEnd(nn.Module):
+
+class EndToEnd(Step):
     """A motion estimator and the network that sees its motion learn together.
 
     Source:
@@ -59,17 +69,24 @@ class EndToEnd(nn.Module):
             flow_weight: of the losses without labels, against cross-entropy.
         """
         super().__init__()
-        self.model, self.loss, self.flow_weight = model, loss, flow_weight
+        self.model, self.loss = model, loss
+        self.weights = {LABELS: 1.0, FLOW: flow_weight}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return self._losses(batch)[0]
 
     def forward(self, batch: Batch) -> StepOutput:
+        losses, parts = self._losses(batch)
+        loss, values = weighted(losses, self.weights)
+        return StepOutput(loss, values | _means(parts))
+
+    def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], Parts]:
         logits, frames, flows = self.model.forward_with_flows(batch["rgb"])
         labels = F.cross_entropy(logits, batch["label"])
         explained, parts = flow_loss(frames, flows, self.loss)
-        loss = labels + self.flow_weight * explained
-        told = {"labels": labels.detach(), "flow": explained.detach()}
-        return StepOutput(loss, told | _means(parts))
+        return {LABELS: labels, FLOW: explained}, parts
 
 
-def _means(parts: Parts) -> dict[str, torch.Tensor]:
+def _means(parts: Parts) -> dict[str, Tensor]:
     """Each kind of term, as a mean over the levels."""
     return {name: part.detach().mean() for name, part in parts._asdict().items()}

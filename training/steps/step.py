@@ -1,0 +1,81 @@
+"""The base of all training steps: a batch goes in, losses come out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from ..engine.loop import StepOutput
+
+LABELS = "labels"
+"""Name of the labels' loss among the losses."""
+
+
+class Step(nn.Module):
+    """A batch -> its losses: the only thing in which trainings differ.
+
+    To write one, derive from this class, keep every network that learns as a submodule
+    and every network that does not in `frozen_teachers`, fill `weights`, and define
+    `losses`. Everything else has a default:
+
+        class Contrast(Step):
+            def __init__(self, model):
+                super().__init__()
+                self.model, self.weights = model, {"contrast": 1.0}
+
+            def losses(self, batch):
+                rgb, flow = self.model(batch["rgb"]), self.model(batch["flow"])
+                return {"contrast": (rgb - flow).square().mean()}
+
+    A batch of one data set is {"rgb": (B, 3, T, H, W) float32, "label": (B,) int64}, with
+    one entry per modality ("flow" and "mv" have 2 channels); a batch of several data sets
+    is {data set: such a batch}. It lies on the device of the step's parameters.
+    """
+
+    weights: dict[str, float]
+    """Loss -> its factor in the sum. `TrainConfig.balance` may set some at the start."""
+    frozen_teachers: tuple[nn.Module, ...] = ()
+    """Networks the step asks and that do not learn. In a tuple, where torch does not find
+    them: they are in no optimizer, no checkpoint and no list of parameters."""
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """Name -> unweighted scalar with a gradient.
+
+        For a batch of several data sets the names are "data set.name", with the weight of
+        "name".
+        """
+        raise NotImplementedError
+
+    def forward(self, batch: Any) -> StepOutput:
+        """The weighted sum of the losses, and each of them for the record."""
+        return weighted(self.losses(batch), self.current_weights())
+
+    def current_weights(self) -> dict[str, float]:
+        """Loss -> its factor in this epoch: `weights`, unless the step has a plan."""
+        return dict(self.weights)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """The batches that follow belong to this epoch, from 0. Does nothing here."""
+
+    def networks(self) -> list[nn.Module]:
+        """All networks that take clips, to compile them one by one."""
+        return list(self.children())
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        for teacher in self.frozen_teachers:  # goes where the step goes: .to(device)
+            teacher._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
+
+def weighted(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> StepOutput:
+    """The sum that is minimised, and its parts.
+
+    Args:
+        losses: "labels", or "ucf101.labels".
+        weights: of "labels".
+    """
+    total: Tensor | float = 0.0
+    for name, value in losses.items():
+        total = total + weights[name.rpartition(".")[2]] * value
+    assert isinstance(total, Tensor)
+    return StepOutput(total, {name: value.detach() for name, value in losses.items()})
