@@ -1,6 +1,5 @@
 """Decoded frames -> the rgb and the flow of one block."""
 
-from sys import getrefcount
 from typing import Protocol
 
 import av
@@ -13,12 +12,8 @@ BLOCK = 16
 """Frames in one block, at most."""
 
 CACHED_BYTES = 1_000_000
-"""Of rgb in one block, where no flow is asked for (which gains by many frames at once):
-what a core's cache holds, so that whoever takes the block finds it there."""
-
-KEPT_BLOCKS = 64
-"""How many blocks are looked through for one that is free; so many are held only by
-whoever reads far ahead."""
+"""Bytes of rgb in one block at most, where no flow is asked for (flow gains by many frames
+at once): they fit a core's cache, where the encoder that takes the block finds them."""
 
 
 class Solver(Protocol):
@@ -41,7 +36,7 @@ class Postponed:
 
 
 class Frames:
-    """The frames of a block, at the stored size."""
+    """The frames of a block, at the stored size; every block has memory of its own."""
 
     def __init__(
         self, height: int, width: int, turned: Orientation, *, most: int
@@ -49,8 +44,7 @@ class Frames:
         self.most = most
         self._painter = Painter(height=height, width=width, turned=turned)
         self._shape = (most, height, width, 3)
-        self._kept: list[np.ndarray] = []
-        self._frames = self._free()
+        self._frames = np.empty(self._shape, np.uint8)
         self._count = 0
 
     def send(self, frame: av.VideoFrame) -> np.ndarray:
@@ -61,22 +55,9 @@ class Frames:
 
     def take(self) -> np.ndarray:
         taken = self._frames[: self._count]
-        self._frames = self._free()
+        self._frames = np.empty(self._shape, np.uint8)
         self._count = 0
         return taken
-
-    def _free(self) -> np.ndarray:
-        """Memory for a block: what nobody else holds any more, else new.
-
-        New memory has to be cleared by the system first, which takes as long as
-        resizing the frames.
-        """
-        for block in self._kept:
-            if getrefcount(block) == 3:  # the list, the loop, the call
-                return block
-        block = np.empty(self._shape, np.uint8)
-        self._kept = [*self._kept[1 - KEPT_BLOCKS :], block]
-        return block
 
 
 class Flow:

@@ -12,6 +12,7 @@ import pytest
 from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from moving import MOVES
 
+from pipeline.extract.blocks import Postponed
 from pipeline.extract.errors import DecodeError, VideoError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import (
@@ -98,6 +99,26 @@ def test_flow_goes_on_from_block_to_block(tmp_path: Path):
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in rgb]
     np.testing.assert_array_equal(flow[..., 0], grey[:-1])
     np.testing.assert_array_equal(flow[..., 1], grey[1:])
+
+
+HOLDS = (lambda a: a, lambda a: a[:1], memoryview, lambda a: a[-1:].view())
+
+
+@pytest.mark.parametrize("modalities", (("rgb",), ("rgb", "flow", "mv")))
+def test_blocks_that_are_held_keep_their_values(tmp_path: Path, modalities):
+    """Whole, by a part, by a memoryview; many at a time, as a batch solver has them."""
+    path = encode(tmp_path / "v.mp4", rgb_frames(texture(70)), options=LAST_FRAME_ONLY)
+    settings = ExtractSettings(modalities=modalities, short_side=256, enlarge=True)
+    held, copies = [], []
+    with open_extraction(path, settings, Postponed()) as extraction:
+        for number, block in enumerate(extraction):
+            for array in block.arrays.values():
+                if len(array):
+                    held.append(HOLDS[number % len(HOLDS)](array))
+                    copies.append(np.array(held[-1]))
+    assert len(held) >= 16
+    for kept, copy in zip(held, copies, strict=True):
+        np.testing.assert_array_equal(kept, copy)
 
 
 def test_flow_needs_a_solver(moving_video: Path):
