@@ -6,7 +6,7 @@ python tools/catalogue.py
 import json
 
 from training.catalogue import PATH
-from training.recipes import listed
+from training.recipes import listing
 
 if __name__ == "__main__":
-    PATH.write_text(json.dumps(listed(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    PATH.write_text(json.dumps(listing(), indent=1, ensure_ascii=False) + "\n", "utf-8")

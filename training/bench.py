@@ -25,7 +25,8 @@ from .jobs.machine import Machine, arranged, chosen_machine
 from .jobs.teach import TeachRecipe
 from .models.backbones import build_backbone
 from .protocols import single_threaded
-from .recipes import default_name, family
+from .recipes import default_name, to_teach
+from .recipes import recipe as recipe_named
 from .steps.labels import Supervised
 
 ROUNDS = 3
@@ -97,7 +98,7 @@ def run(
     machine = chosen_machine(device=device, precision=precision, workers=0)
     size_name = "paper" if machine.device.type == "cuda" else "small"
     name = recipe or default_name(size_name, teach=modality)
-    settings = family(name).teach(modality)
+    settings = to_teach(recipe_named(name), modality).settings
     found = parts(opened, split=chosen_split(opened, None), modalities=[modality])
     frames = frames_of(opened, settings.clip, memory_bytes=int(memory_gb * (1 << 30)))
     clips = Clips(frames, found.train, [modality], settings.clip)

@@ -12,25 +12,16 @@ from .near import near
 PATH = Path(__file__).parent / "recipes" / "catalogue.json"
 
 
-def catalogue() -> dict[str, dict[str, str]]:
-    """ "systems" and "families": name -> what it is, in a line; "sizes": size -> what
-    stands behind a system's name."""
-    return json.loads(PATH.read_text("utf-8"))
-
-
 def recipe_lines() -> list[str]:
-    """One line a recipe, without sizes."""
-    known = catalogue()
-    lines = known["systems"] | known["families"]
-    wide = max(map(len, lines))
-    return [f"{name:<{wide}}  {line}" for name, line in lines.items()]
+    """A line for each system, and for each recipe that has a name of its own."""
+    lines = _catalogue()["lines"]
+    width = max(map(len, lines))
+    return [f"{name:<{width}}  {line}" for name, line in lines.items()]
 
 
 def recipe_names() -> list[str]:
     """Every name that --recipe takes."""
-    known = catalogue()
-    sized = [name + end for name in known["systems"] for end in known["sizes"].values()]
-    return [*sized, *known["families"]]
+    return list(_catalogue()["names"])
 
 
 def check_name(name: str) -> None:
@@ -44,7 +35,11 @@ def check_name(name: str) -> None:
 
 
 def unknown(name: str) -> RecipeError:
-    """What to say of a name that is none."""
+    """The error for a name that no recipe has."""
     return RecipeError(
         f"no recipe {name!r}{near(name, recipe_names())} (`training recipes` lists them)"
     )
+
+
+def _catalogue() -> dict[str, dict[str, str]]:
+    return json.loads(PATH.read_text("utf-8"))

@@ -84,14 +84,17 @@ def teach(
 ) -> None:
     """Train one network on the labels of one modality."""
     from . import commands  # here, because torch takes two seconds
-    from .setting import each
+    from .recipes import default_name
+    from .setting import for_each_split_and_seed
 
     machine = _machine(options)
-    runs = each(
+    runs = for_each_split_and_seed(
         options | {"out": out},
-        lambda chosen, out: commands.run_teach(chosen, modality, out=out),
+        lambda recipe, context, out: commands.run_teach(
+            recipe, context, modality, out=out
+        ),
         machine=machine,
-        teach=modality or "flow",
+        default=partial(default_name, teach=modality or "flow"),
     )
     show_runs(runs, as_json)
 
@@ -137,13 +140,15 @@ def distill(
     Dual-action Stream.
     """
     from . import commands  # here, because torch takes two seconds
-    from .setting import each
+    from .recipes import default_name
+    from .setting import for_each_split_and_seed
 
     machine = _machine(options)
-    runs = each(
+    runs = for_each_split_and_seed(
         options | {"out": out},
-        lambda chosen, out: commands.run_distill(
-            chosen,
+        lambda recipe, context, out: commands.run_distill(
+            recipe,
+            context,
             teacher=teacher,
             student=student,
             teacher_runs=teacher_runs,
@@ -151,7 +156,7 @@ def distill(
             out=out,
         ),
         machine=machine,
-        student=student or "mv",
+        default=partial(default_name, student=student or "mv"),
     )
     show_runs(runs, as_json)
 

@@ -127,6 +127,8 @@ def collaborate(
 @click.option("--rows", help="Comma-separated systems or tables.  [default: all]")
 @STORE
 @SPLITS
+@HELD_OUT
+@MIN_KNOWN_SHARE
 @click.option("--out", type=Folder, help="Folder of the report; runs lie beside it.")
 @click.option(
     "--jobs",
@@ -185,6 +187,7 @@ def reproduce(
         controls=controls,
         benches=benches,
         machine=machine_of(options),
+        **options,
         command=" ".join(["training", *sys.argv[1:]]),
     )
     if as_json:

@@ -1,49 +1,38 @@
-"""What `training teach`, `distill` and `evaluate` do: a setting -> complete runs."""
+"""The work of `training teach`, `distill` and `evaluate`: a recipe -> complete runs."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.store import Store
 
-from .engine.processes import joined
 from .engine.record import Run, differences
 from .errors import RunError
-from .jobs.course import open_data
 from .jobs.description import runs_in
-from .jobs.distill import DistillRecipe, described, distill
 from .jobs.evaluate import evaluate
-from .jobs.job import StoreJob
-from .jobs.joint import distill_jointly, teach_jointly
+from .jobs.job import RunContext
 from .jobs.machine import Machine
 from .jobs.needed import check_teacher
-from .jobs.teach import TeachRecipe, teach
 from .progress import Watch
 from .protocols import Crops
-from .recipes import is_system, recipe
-from .setting import Setting
+from .recipes import Recipe, to_distill, to_teach
+from .recipes.run import run_recipe
 
 
-def run_teach(chosen: Setting, modality: str | None, *, out: Path | None) -> Run:
-    """`training teach`."""
-    sees = modality or chosen.family.sees[0]
-    name = chosen.family.teacher or chosen.name
-    job = chosen.job(_of(name, sees), name=name, out=out)
-    return _taught(chosen.family.teach(sees), job, chosen.beside)
-
-
-def _taught(
-    settings: TeachRecipe, job: StoreJob, beside: Sequence[Store], if_none: str = ""
+def run_teach(
+    chosen: Recipe,
+    context: RunContext,
+    modality: str | None = None,
+    *,
+    out: Path | None,
 ) -> Run:
-    """A training on labels, of one store or several."""
-    if beside:
-        return teach_jointly(settings, job, beside=beside, if_none=if_none)
-    return teach(settings, job, if_none=if_none)
+    """`training teach`."""
+    return run_recipe(to_teach(chosen, modality), context, out=out)
 
 
 def run_distill(
-    chosen: Setting,
+    chosen: Recipe,
+    context: RunContext,
     *,
     teacher: str | Sequence[str] | None = None,
     student: str | None = None,
@@ -52,72 +41,32 @@ def run_distill(
     out: Path | None,
 ) -> Run:
     """`training distill`: teachers if there are none, a baseline if wanted, the student."""
-    with joined(chosen.machine.processes, chosen.machine.device):
-        usual_teacher, usual_student = chosen.family.sees
-        sees = (teacher,) if isinstance(teacher, str) else tuple(teacher or ())
-        sees = sees or (usual_teacher,)
-        settings = chosen.family.distill(sees[0], student or usual_student)
-        if len(sees) > 1:
-            settings = settings.taught_by(*sees)
-        student_sees = settings.student.sees
-        names = "+".join(one.sees for one in settings.teachers)
-        own = (names, student_sees) == chosen.family.sees and is_system(chosen.name)
-        job = chosen.job("" if own else f"{names}-to-{student_sees}", out=out)
-        _refuse_early(settings, job, chosen.beside)
-        experts = _teachers(chosen, settings, teacher_runs)
-        scratch = None
-        if baseline:
-            scratch = _taught(
-                settings.scratch(),
-                chosen.job(f"{student_sees}-scratch", wait=True),
-                chosen.beside,
-                if_none="baseline: the student without its teacher",
-            )
-        if chosen.beside:
-            return distill_jointly(
-                settings,
-                job,
-                teacher=experts[0],
-                beside=chosen.beside,
-                scratch=scratch,
-            )
-        return distill(settings, job, teacher=experts, scratch=scratch)
+    sees = (teacher,) if isinstance(teacher, str) else tuple(teacher or ())
+    recipe = to_distill(chosen, sees, student)
+    needed = _given_teachers(recipe, context, teacher_runs) if teacher_runs else {}
+    return run_recipe(recipe, context, needed=needed, baseline=baseline, out=out)
 
 
-def _teachers(
-    chosen: Setting, settings: DistillRecipe, given: Sequence[Path]
-) -> list[Run]:
-    """Complete runs of a recipe's teachers: the given ones, or found, or trained now."""
-    if given:
-        if len(given) != len(settings.teachers):
-            raise RunError(
-                f"expected a --teacher-run for each of {len(settings.teachers)} teachers,"
-                f" got {len(given)}"
-            )
-        for path in given:
-            if Run(path).results() is None:
-                raise RunError(f"{path}: expected a complete run of a teacher")
-        by_sees = {(Run(p).decided().get("model") or {}).get("sees"): p for p in given}
-        ordered = [
-            Run(by_sees.get(t.sees, path))
-            for t, path in zip(settings.teachers, given, strict=True)
-        ]
-        for run, wanted in zip(ordered, settings.teachers, strict=True):
-            check_teacher(run, settings, wanted, store=chosen.store, split=chosen.split)
-            chosen.watch.say(f"teacher: {run.folder}")
-        return ordered
-    found = []
-    name = chosen.family.teacher or chosen.name
-    for one in settings.teachers:
-        run = _taught(
-            chosen.family.teach(one.sees),
-            chosen.job(_of(name, one.sees), name=name, wait=True),
-            chosen.beside,
-            if_none=f"no complete {one.sees} teacher of this store, split, recipe, seed and"
-            " held-out part: training one first",
+def _given_teachers(
+    recipe: Recipe, context: RunContext, given: Sequence[Path]
+) -> dict[str, Run]:
+    """The runs of --teacher-run by role, each where the recipe has its modality."""
+    settings = recipe.settings
+    if len(given) != len(settings.teachers):
+        raise RunError(
+            f"expected a --teacher-run for each of {len(settings.teachers)} teachers,"
+            f" got {len(given)}"
         )
-        chosen.watch.say(f"teacher: {run.folder}")
-        found.append(run)
+    for path in given:
+        if Run(path).results() is None:
+            raise RunError(f"{path}: expected a complete run of a teacher")
+    by_sees = {(Run(p).decided().get("model") or {}).get("sees"): p for p in given}
+    found = {}
+    for role, wanted, path in zip(recipe.needs, settings.teachers, given, strict=True):
+        run = Run(by_sees.get(wanted.sees, path))
+        check_teacher(run, settings, wanted, store=context.store, split=context.split)
+        context.watch.say(f"teacher: {run.folder}")
+        found[role] = run
     return found
 
 
@@ -176,25 +125,7 @@ def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:
     return [like[name] for name in names]
 
 
-def _refuse_early(
-    settings: DistillRecipe, job: StoreJob, beside: Sequence[Store]
-) -> None:
-    """Say what would fail after the teacher's minutes before them."""
-    settings.check_shapes()
-    for store in (job.store, *beside):
-        open_data(settings, replace(job, store=store), settings.modalities)
-    if job.out and job.machine.processes.first:
-        Run(job.out).check(described(settings, job))
-
-
 def _apart_from_split(run: Run) -> dict[str, Any]:
     decided = run.decided()
     ignored = ("split", "teacher", "streams", "first_weights")
     return {k: v for k, v in decided.items() if k not in ignored}
-
-
-def _of(name: str, sees: str) -> str:
-    """What stands behind a recipe's name in a run's: the modality, unless it says so."""
-    if is_system(name) and recipe(name).settings.model.sees == sees:
-        return ""
-    return sees

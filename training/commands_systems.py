@@ -1,27 +1,30 @@
-"""What `training motion`, `fuse`, `collaborate` and `reproduce` do."""
+"""The work of `training motion`, `fuse`, `collaborate` and `reproduce`."""
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.store import Store, only_store, printable, runs_folder
 
-from .data.splits import chosen_split
 from .engine.record import Run
 from .errors import RecipeError
-from .jobs.ahead import pictures_told
 from .jobs.fuse import FuseRecipe, fuse
 from .jobs.job import Job
 from .jobs.machine import chosen_machine
-from .progress import Watch, watch
-from .recipes import COMMANDS, SIZES, at_size, default_system
-from .recipes import recipe as recipe_named
-from .recipes.sizes import Size
+from .progress import watch
+from .recipes import KINDS, SIZES, default_system
+from .recipes.run import fits_on_held_out, run_recipe
 from .reproduce.run import reproduce
 from .reproduce.speed import benched
-from .reproduce.stages import Place, fitted_on_held_out, run_stage, with_needs
-from .setting import splits_of, usual_size
+from .setting import (
+    chosen_recipe,
+    run_context,
+    say_pictures,
+    splits_of,
+    usual_size,
+)
 
 
 def run_system(
@@ -31,51 +34,47 @@ def run_system(
     split: str | None,
     recipe: str | None,
     size: str | None,
-    held_out: float | None,
-    min_known_share: float,
     seed: int,
     out: Path | None,
     machine: Mapping[str, Any],
     runs: Sequence[Path] = (),
+    **options: Any,
 ) -> Run:
-    """`training motion`, `fuse` and `collaborate` by recipe, after all that it needs."""
-    looking, here = watch(), chosen_machine(**machine)
+    """`training motion`, `fuse` and `collaborate` by recipe, after all that it needs.
+
+    Args:
+        runs: complete ones of all that the recipe needs, in its order; none: find or
+            train them.
+        options: held_out and min_known_share.
+    """
+    progress, here = watch(), chosen_machine(**machine)
     opened = Store(store or only_store())
-    if recipe is None:
-        size = size or usual_size(here, looking)
-        recipe = default_system(command, size)
-    elif size:
-        recipe = at_size(recipe, size)
-    chosen = recipe_named(recipe)
-    if COMMANDS[chosen.system.kind] != command:
-        raise RecipeError(
-            f"expected a recipe for `training {command}`, but {recipe} is for `training"
-            f" {COMMANDS[chosen.system.kind]}`: {chosen.system.line}"
-        )
-    name = chosen_split(opened, split)
-    folder = out.parent if out else runs_folder()
-    place = Place(
-        opened,
-        name,
-        folder,
-        here,
-        looking,
-        held_out=held_out,
-        min_known_share=min_known_share,
-        fused_by_held_out=fitted_on_held_out(chosen),
+    chosen = chosen_recipe(
+        recipe,
+        size,
+        default=partial(default_system, command),
+        machine=here,
+        watch=progress,
     )
-    looking.say(f"store {opened.folder}; split {name}; recipe {recipe}, seed {seed}")
-    _say_pictures(opened, chosen.size, looking)
-    if runs:
-        needed = dict(zip(chosen.needs, map(Run, runs), strict=True))
-        return run_stage(chosen, needed, place, seed=seed, out=out)
-    return with_needs(chosen, place, seed=seed, out=out)
-
-
-def _say_pictures(store: Store, size: Size, watch: Watch) -> None:
-    told = pictures_told(store, size.clip3d)
-    if told:
-        watch.say(told)
+    kind = KINDS[chosen.system.kind]
+    if kind.command != command:
+        raise RecipeError(
+            f"expected a recipe for `training {command}`, but {chosen.name} is for"
+            f" `training {kind.command}`: {chosen.system.line}"
+        )
+    context = run_context(
+        chosen,
+        store=opened,
+        split=split,
+        seed=seed,
+        out=out,
+        machine=here,
+        watch=progress,
+        fused_by_held_out=fits_on_held_out(chosen),
+        **options,
+    )
+    needed = dict(zip(chosen.needs, map(Run, runs), strict=True)) if runs else None
+    return run_recipe(chosen, context, needed=needed, out=out)
 
 
 def run_fuse(
@@ -113,10 +112,10 @@ def run_reproduce(
     **options: Any,
 ) -> dict[str, Any]:
     """`training reproduce`."""
-    looking = watch()
+    progress = watch()
     opened = Store(store or only_store())
-    size = size or usual_size(chosen_machine(**machine), looking)
-    _say_pictures(opened, SIZES[size], looking)
+    size = size or usual_size(chosen_machine(**machine), progress)
+    say_pictures(opened, SIZES[size], progress)
     splits = splits_of(opened, split)
     names = "+".join(splits)
     base = f"{opened.folder.resolve().name}-reproduce-{paper}-{size}-split{names}"
@@ -129,7 +128,7 @@ def run_reproduce(
         out=folder,
         machine=machine,
         reading=benched(benches),
-        watch=looking,
+        watch=progress,
         **options,
     )
     lines = [f"{folder / 'report.html'}", f"{folder / 'report.md'}"]

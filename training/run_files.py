@@ -128,6 +128,7 @@ TOLD = {
     "seeds?": [SEED],
     "store?": str,
     "split?": str,
+    "held_out?": (None, NUMBER),
     "recipe_of?": {str: str},
     "not_run?": {str: str},
     "runs": {str: str},

@@ -1,8 +1,8 @@
-"""What the options of a command say: a store, splits, seeds, a recipe, a place."""
+"""The options of a command -> recipes, and where to run them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline.store import Store, only_store, runs_folder
 
@@ -11,111 +11,79 @@ from .data.splits import chosen_split
 from .engine.record import Run
 from .errors import RunError
 from .jobs.ahead import pictures_told
-from .jobs.job import StoreJob, run_name
+from .jobs.job import RunContext
 from .jobs.machine import Machine
 from .progress import Silent, Watch, watch
-from .recipes import Family, at_size, default_name, family
+from .recipes import Recipe, Size, at_size
+from .recipes import recipe as recipe_named
 from .report.text import split_text
 
 
-class Setting(NamedTuple):
-    """A recipe, a store and a place, as the options of a command say."""
-
-    store: Store
-    split: str
-    seed: int
-    name: str
-    """Of the recipe."""
-    family: Family
-    runs: Path
-    machine: Machine
-    watch: Watch
-    beside: tuple[Store, ...] = ()
-    """Further stores that are learned together with the first."""
-    held_out: float | None = None
-    """Share of the training videos to hold out; None is the recipe's."""
-    min_known_share: float = MIN_KNOWN_SHARE
-    """Of the intervals with known motion vectors, where a run sees such."""
-
-    def job(
-        self, what: str, *, name: str = "", out: Path | None = None, wait: bool = False
-    ) -> StoreJob:
-        """A job on the store.
-
-        Args:
-            what: stands behind the recipe's name in that of a new folder: "flow-to-mv".
-            name: of the recipe, where it is another's: of a teacher.
-            out: the run's folder, where it is given.
-            wait: for another process that writes the run.
-        """
-        name = name or self.name
-        stores = (self.store, *self.beside)
-        of = "-".join(filter(None, (name, what)))
-        return StoreJob(
-            name=name,
-            store=self.store,
-            split=self.split,
-            seed=self.seed,
-            runs=self.runs,
-            out=out,
-            base=run_name(stores, of, split=self.split, seed=self.seed),
-            machine=self.machine,
-            watch=self.watch,
-            wait=wait,
-            held_out=self.held_out,
-            min_known_share=self.min_known_share,
-        )
-
-
-def setting(
-    *,
-    store: Path | None,
-    split: str | None,
-    recipe: str | None,
+def chosen_recipe(
+    name: str | None,
     size: str | None,
+    *,
+    default: Callable[[str], str],
+    machine: Machine,
+    watch: Watch,
+) -> Recipe:
+    """The recipe that --recipe and --size ask for, or the default.
+
+    Args:
+        size: small, medium or paper; None is small without a GPU, and says so.
+        default: size -> name of a recipe.
+    """
+    if name is None:
+        return recipe_named(default(size or usual_size(machine, watch)))
+    return recipe_named(at_size(name, size) if size else name)
+
+
+def run_context(
+    recipe: Recipe,
+    *,
+    store: Store,
+    split: str | None,
     seed: int,
     out: Path | None,
     machine: Machine,
     watch: Watch,
     held_out: float | None = None,
     min_known_share: float = MIN_KNOWN_SHARE,
-    teach: str | None = None,
-    student: str = "mv",
-) -> Setting:
-    """Find what was asked for, or its default, and say which it is.
+    other_stores: tuple[Store, ...] = (),
+    fused_by_held_out: bool = False,
+) -> RunContext:
+    """Where a recipe runs, which is said.
 
     Args:
-        size: small, medium or paper; None is small without a GPU, and says so.
-        out: folder of the run; others that are needed lie beside it.
-        teach, student: modalities, for the default recipe; see `default_name`.
+        split: None is the usual one.
+        out: folder of the run; others that are needed lie in the same folder.
     """
-    opened = Store(store or only_store())
-    if recipe is None:
-        size = size or usual_size(machine, watch)
-        recipe = default_name(size, teach=teach, student=student)
-    elif size:
-        recipe = at_size(recipe, size)
-    chosen = Setting(
-        store=opened,
-        split=chosen_split(opened, split),
+    context = RunContext(
+        store=store,
+        split=chosen_split(store, split),
         seed=seed,
-        name=recipe,
-        family=family(recipe),
         runs=out.parent if out else runs_folder(),
         machine=machine,
         watch=watch,
         held_out=held_out,
         min_known_share=min_known_share,
+        other_stores=other_stores,
+        fused_by_held_out=fused_by_held_out,
     )
-    told = {"name": chosen.split, "kind": opened.splits[chosen.split]}
+    told = {"name": context.split, "kind": store.splits[context.split]}
     watch.say(
-        f"store {opened.folder}; {split_text(told)}; recipe {recipe}, seed {seed},"
+        f"store {store.folder}; {split_text(told)}; recipe {recipe.name}, seed {seed},"
         f" {machine.device.type} {machine.precision}"
     )
-    pictures = pictures_told(opened, chosen.family.teach("flow").clip)
-    if pictures:
-        watch.say(pictures)
-    return chosen
+    say_pictures(store, recipe.size, watch)
+    return context
+
+
+def say_pictures(store: Store, size: Size, watch: Watch) -> None:
+    """Say where frames are much larger than what recipes of a size see of them."""
+    told = pictures_told(store, size.clip3d)
+    if told:
+        watch.say(told)
 
 
 def usual_size(machine: Machine, watch: Watch) -> str:
@@ -126,47 +94,54 @@ def usual_size(machine: Machine, watch: Watch) -> str:
     return "small"
 
 
-def each(
+def for_each_split_and_seed(
     options: Mapping[str, Any],
-    run: Callable[[Setting, Path | None], Run],
+    run: Callable[[Recipe, RunContext, Path | None], Run],
     *,
     machine: Machine,
-    teach: str | None = None,
-    student: str = "mv",
+    default: Callable[[str], str],
 ) -> list[Run]:
-    """Do something for every split and seed that is asked for.
+    """Run a recipe for every split and seed that is asked for.
 
     Args:
-        options: of the command: store, split, recipe, size, held_out, min_known_share,
+        options: of the command: stores, split, recipe, size, held_out, min_known_share,
             seed, seeds, out.
-        run: one of the functions below.
+        run: recipe, context, folder of the run -> the complete run.
+        default: size -> name of the recipe where none is given.
     """
-    chosen = dict(options)
-    stores = chosen.pop("stores")
-    chosen["store"] = stores[0] if stores else None
-    beside = tuple(Store(path) for path in stores[1:])
-    seeds = range(chosen["seed"], chosen["seed"] + chosen.pop("seeds"))
-    splits = splits_of(Store(chosen["store"] or only_store()), chosen.pop("split"))
-    out = chosen.pop("out")
+    stores, out = options["stores"], options["out"]
+    first = Store(stores[0] if stores else only_store())
+    seeds = range(options["seed"], options["seed"] + options["seeds"])
+    splits = splits_of(first, options["split"])
     if out and len(splits) * len(seeds) > 1:
         raise RunError(
             f"{out}: expected one split and one seed with --out, got {len(splits)} and"
             f" {len(seeds)}: without it, every run has a folder of its own"
         )
-    looking = watch() if machine.processes.first else Silent()
+    progress = watch() if machine.processes.first else Silent()
+    recipe = chosen_recipe(
+        options["recipe"],
+        options["size"],
+        default=default,
+        machine=machine,
+        watch=progress,
+    )
     found = []
     for split in splits:
         for seed in seeds:
-            one = setting(
-                **(chosen | {"seed": seed}),
+            context = run_context(
+                recipe,
+                store=first,
                 split=split,
+                seed=seed,
                 out=out,
                 machine=machine,
-                watch=looking,
-                teach=teach,
-                student=student,
+                watch=progress,
+                held_out=options["held_out"],
+                min_known_share=options["min_known_share"],
+                other_stores=tuple(Store(path) for path in stores[1:]),
             )
-            found.append(run(one._replace(beside=beside), out))
+            found.append(run(recipe, context, out))
     return found
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from moving_store import videos, write_store
-from tiny_setting import tiny_setting
+from tiny_recipe import TINY, tiny_context
 
 from pipeline.store import Store
 from training.commands import run_teach
@@ -26,4 +26,4 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def teacher(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A complete flow teacher. Read only."""
     runs = tmp_path_factory.mktemp("teachers")
-    return run_teach(tiny_setting(store, runs), "flow", out=None)
+    return run_teach(TINY, tiny_context(store, runs), "flow", out=None)

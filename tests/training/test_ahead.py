@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import tiny_recipe as tiny
 import torch
 from moving_store import videos, write_store
 from tiny_runs import Told, taught
@@ -12,7 +13,7 @@ from training.errors import RecipeError
 from training.jobs import ahead
 from training.jobs.ahead import hours_told, pictures_told
 from training.jobs.machine import Machine
-from training.recipes import at_size, recipe, tiny
+from training.recipes import at_size, recipe
 
 
 def test_small_recipes_on_large_frames_are_told(store, tmp_path):
@@ -67,3 +68,4 @@ def test_a_size_is_the_recipes_or_there_is_a_line():
         at_size("dtmv_small", "paper")
     with pytest.raises(RecipeError, match="no --size medium with the recipe demo"):
         at_size("demo", "medium")
+    assert at_size("demo", "small") == "demo"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_recipe as tiny
 import torch
 from made_runs import scores_of
 from tiny_runs import StopAt, Told, same, taught
@@ -23,7 +24,6 @@ from training.errors import (
 )
 from training.jobs.evaluate import trained_model
 from training.models.weights import read_weights
-from training.recipes import tiny
 from training.run_files import append
 from training.scores import Scores
 

@@ -13,16 +13,15 @@ from training.jobs.distill import DistillRecipe, student_step
 from training.jobs.teach import TeachRecipe
 from training.models.backbones import CHANNELS, BackboneConfig, build_backbone
 from training.models.shapes import without_numbers
-from training.recipes import FAMILIES, SIZES, SYSTEMS, Recipe, recipe
+from training.recipes import recipe, recipe_names
 from training.steps.labels import Supervised
 
 CLASSES = 3
 DISTILLED = {
-    one.name: one.settings
-    for system in SYSTEMS.values()
-    for size in SIZES.values()
-    if isinstance((one := Recipe(system, size)).settings, DistillRecipe)
-} | {name: known.distill("flow", "mv") for name, known in FAMILIES.items()}
+    name: settings
+    for name in recipe_names()
+    if isinstance(settings := recipe(name).settings, DistillRecipe)
+}
 
 
 def batch_of(clip: ClipConfig) -> dict[str, torch.Tensor]:

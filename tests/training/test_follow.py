@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny_recipe as tiny
 import torch
 from tiny_runs import StopAt, job_on
 from torch import nn
@@ -22,7 +23,6 @@ from training.losses.gram import GramMatching
 from training.losses.terms import FeatureMSE, SoftTargets
 from training.models.backbones import BackboneConfig, build_backbone
 from training.models.heads import TwoHeads
-from training.recipes import tiny
 from training.steps.distill import Distill, JointDistill
 from training.steps.teachers import Teacher
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from moving_store import videos, write_store
+from tiny_recipe import tiny_context
 from tiny_runs import StopAt, Told
 from tiny_runs import weights as weights_of
 
@@ -20,52 +21,48 @@ from training.errors import CheckpointError, DataError, Interrupted, RunError
 from training.jobs.collaborate import collaborate
 from training.jobs.evaluate import trained_model
 from training.jobs.hidden import hidden
+from training.jobs.job import RunContext
 from training.jobs.machine import Machine
 from training.jobs.motion import motion, stored_px
 from training.models.motion_backbone import MotionBackbone, MotionConfig
 from training.progress import Silent
 from training.recipes import recipe
-from training.reproduce.stages import Place, run_stage, with_needs
+from training.recipes.run import run_recipe
 from training.scores import Scores
 
 
 @pytest.fixture(scope="module")
-def place(store, tmp_path_factory) -> Place:
+def context(store, tmp_path_factory) -> RunContext:
     runs = tmp_path_factory.mktemp("hidden")
-    return Place(store, "1", runs, Machine(), Silent())
+    return tiny_context(store, runs, fused_by_held_out=True)
 
 
 @pytest.fixture(scope="module")
-def together(place) -> Run:
+def together(context) -> Run:
     """Complete, with all it needs beside it."""
-    return with_needs(recipe("hts_cln_tiny"), place, seed=0)
+    return run_recipe(recipe("hts_cln_tiny"), context)
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory) -> tuple[Place, dict[str, Run]]:
+def many(tmp_path_factory) -> tuple[RunContext, dict[str, Run]]:
     """A store whose snippets are several batches, and the runs that attend there."""
     folder = tmp_path_factory.mktemp("many")
     made = videos(groups=26, tested=2)
-    place = Place(
-        Store(write_store(folder / "moving", made)),
-        "1",
-        folder / "runs",
-        Machine(),
-        Silent(),
-    )
+    store = Store(write_store(folder / "moving", made))
+    context = tiny_context(store, folder / "runs", fused_by_held_out=True)
     chosen = recipe("vgg_frame_tiny")
     runs = {
-        role: run_stage(chosen, {}, place, seed=seed)
+        role: run_recipe(chosen, replace(context, seed=seed))
         for role, seed in (("first", 0), ("second", 1))
     }
-    return place, runs
+    return context, runs
 
 
 def test_nothing_is_chosen_by_what_a_stream_has_learned(many, tmp_path):
     """The streams of two seeds hold out different videos."""
-    place, needed = many
+    context, needed = many
     settings = recipe("hts_cln_tiny").settings
-    run = collaborate(settings, place.job("c", seed=0, out=tmp_path / "c"), **needed)
+    run = collaborate(settings, context.job("c", out=tmp_path / "c"), **needed)
     learned = [
         set(json.loads(one.path("learned_from.json").read_text()))
         for one in needed.values()
@@ -75,34 +72,34 @@ def test_nothing_is_chosen_by_what_a_stream_has_learned(many, tmp_path):
     assert learned[0] != learned[1]
 
 
-def of(place: Place, name: str) -> Run:
-    return with_needs(recipe(name), place, seed=0)
+def of(context: RunContext, name: str) -> Run:
+    return run_recipe(recipe(name), context)
 
 
 def weights(run: Run) -> dict:
     return trained_model(run)[0].state_dict()
 
 
-def test_all_stages_are_there_once(together, place):
-    names = {path.name for path in place.runs.iterdir()}
+def test_all_stages_are_there_once(together, context):
+    names = {path.name for path in context.runs.iterdir()}
     assert names == {
         f"moving-{name}_tiny-split1-seed0"
         for name in ("vgg_frame", "vgg_flow", "motionnet", "hidden_temporal", "hts_cln")
     }
 
 
-def test_motion_is_compared_with_the_stored_flow(together, place):
-    told = of(place, "motionnet_tiny").results()["flow"]
+def test_motion_is_compared_with_the_stored_flow(together, context):
+    told = of(context, "motionnet_tiny").results()["flow"]
     assert told["videos"] == 4
     assert told["of_no_motion_px"] == pytest.approx(3, abs=0.3)  # how fast they move
     assert 0 < told["end_point_error_px"] < 4
-    assert stored_px(place.store, 24) == 2.0 and stored_px(place.store, None) == 1.0
+    assert stored_px(context.store, 24) == 2.0 and stored_px(context.store, None) == 1.0
 
 
-def test_motion_stopped_and_gone_on_is_the_same(together, place, tmp_path):
+def test_motion_stopped_and_gone_on_is_the_same(together, context, tmp_path):
     settings = replace(recipe("motionnet_tiny").settings, batch_size=2)
-    whole = motion(settings, place.job("m", seed=0, out=tmp_path / "whole"))
-    job = place.job("m", seed=0, out=tmp_path / "stopped")
+    whole = motion(settings, context.job("m", out=tmp_path / "whole"))
+    job = context.job("m", out=tmp_path / "stopped")
     with pytest.raises(Interrupted):
         motion(settings, replace(job, watch=StopAt(4)))
     again = motion(settings, job)
@@ -110,15 +107,15 @@ def test_motion_stopped_and_gone_on_is_the_same(together, place, tmp_path):
     assert again.path("model.pt").read_bytes() == whole.path("model.pt").read_bytes()
 
 
-def test_the_hidden_stream_sees_frames_only_and_is_judged_again(together, place):
-    run = of(place, "hidden_temporal_tiny")
+def test_the_hidden_stream_sees_frames_only_and_is_judged_again(together, context):
+    run = of(context, "hidden_temporal_tiny")
     model, sees = trained_model(run)
     assert isinstance(model, MotionBackbone) and sees.sees == "rgb"
     assert run.decided()["modalities"] == ["rgb"]
     before = Scores.load(run.path("scores_test.npz"))
     run_evaluate(
         run.folder,
-        store=place.store.folder,
+        store=context.store.folder,
         part="test",
         machine=Machine(),
         watch=Silent(),
@@ -127,56 +124,56 @@ def test_the_hidden_stream_sees_frames_only_and_is_judged_again(together, place)
     np.testing.assert_allclose(after.logits, before.logits, rtol=1e-5, atol=1e-6)
 
 
-def test_end_to_end_starts_from_both_and_moves_both(together, place, tmp_path):
+def test_end_to_end_starts_from_both_and_moves_both(together, context, tmp_path):
     settings = recipe("hidden_temporal_tiny").settings
     still = replace(settings, optim=replace(settings.optim, learning_rate=0.0))
     given = {
-        "motion": of(place, "motionnet_tiny"),
-        "temporal": of(place, "vgg_flow_tiny"),
+        "motion": of(context, "motionnet_tiny"),
+        "temporal": of(context, "vgg_flow_tiny"),
     }
-    job = place.job("h", seed=0, out=tmp_path / "run")
+    job = context.job("h", out=tmp_path / "run")
     start = weights(hidden(still, job, **given))
     flow_net = weights(given["temporal"])
     assert all(
         (start[f"net.{name}"] == value).all() for name, value in flow_net.items()
     )
-    moved = weights(of(place, "hidden_temporal_tiny"))
+    moved = weights(of(context, "hidden_temporal_tiny"))
     for name in ("estimator.encoder.0.0.weight", "net.features.0.weight"):
         assert not (moved[name] == start[name]).all()
 
 
-def test_an_estimator_that_does_not_learn_needs_no_run(together, place, tmp_path):
+def test_an_estimator_that_does_not_learn_needs_no_run(together, context, tmp_path):
     settings = recipe("hidden_temporal_tiny").settings
     fixed = replace(
         settings,
         motion=MotionConfig(estimator="tvl1", frames=5, learns=False),
         epochs=1,
     )
-    job = place.job("m1", seed=0, out=tmp_path / "run")
-    run = hidden(fixed, job, motion=None, temporal=of(place, "vgg_flow_tiny"))
+    job = context.job("m1", out=tmp_path / "run")
+    run = hidden(fixed, job, motion=None, temporal=of(context, "vgg_flow_tiny"))
     assert run.results()["test"]["videos"] == 4
 
 
-def test_weights_of_another_net_say_what_did_not_fit(together, place, tmp_path):
+def test_weights_of_another_net_say_what_did_not_fit(together, context, tmp_path):
     settings = recipe("hidden_temporal_tiny").settings
-    job = place.job("x", seed=0, out=tmp_path / "run")
+    job = context.job("x", out=tmp_path / "run")
     with pytest.raises(RunError, match="classifier .*'sees': 'flow'.*'sees': 'rgb'"):
         hidden(
             settings,
             job,
-            motion=of(place, "motionnet_tiny"),
-            temporal=of(place, "vgg_frame_tiny"),
+            motion=of(context, "motionnet_tiny"),
+            temporal=of(context, "vgg_frame_tiny"),
         )
     with pytest.raises(CheckpointError, match="weights of another net: .* missing"):
         hidden(
             settings,
             job,
-            motion=of(place, "vgg_flow_tiny"),
-            temporal=of(place, "vgg_flow_tiny"),
+            motion=of(context, "vgg_flow_tiny"),
+            temporal=of(context, "vgg_flow_tiny"),
         )
 
 
-def test_both_heads_are_streams_for_adaptive_weights(together, place):
+def test_both_heads_are_streams_for_adaptive_weights(together, context):
     both = Scores.load(together.path("scores_test.npz"))
     heads = [
         Scores.load(together.path(f"scores_test_{name}.npz"))
@@ -184,7 +181,7 @@ def test_both_heads_are_streams_for_adaptive_weights(together, place):
     ]
     mean = (heads[0].softmax + heads[1].softmax) / 2
     np.testing.assert_allclose(both.softmax, mean)
-    run = run_stage(recipe("htsc_tiny"), {"first": together}, place, seed=0)
+    run = run_recipe(recipe("htsc_tiny"), context, needed={"first": together})
     assert run.results()["what"] == "adaptive of hts_cln_tiny"
     assert set(run.results()["fusion"]["weights"]) == {"left", "right"}
 
@@ -230,16 +227,16 @@ def ask_to_stop() -> None:
 def test_collaboration_stopped_and_gone_on_is_the_same(
     many, stretch, at, what, ends, goes_on, tmp_path
 ):
-    place, needed = many
+    context, needed = many
     settings = recipe("hts_cln_tiny").settings
     settings = replace(
         settings, learning=replace(settings.learning, batch_size=16, epochs=3)
     )
-    often = replace(place.machine, checkpoint_seconds=0.0)  # as if minutes went by
-    place = place._replace(machine=often)
+    often = replace(context.machine, checkpoint_seconds=0.0)  # as if minutes went by
+    context = replace(context, machine=often)
 
     def run(name: str, watch: Told) -> Run:
-        job = place.job("c", seed=0, out=tmp_path / name)
+        job = context.job("c", out=tmp_path / name)
         return collaborate(settings, replace(job, watch=watch), **needed)
 
     whole = run("whole", StopIn("never", 0, kill))
@@ -262,22 +259,22 @@ def test_collaboration_stopped_and_gone_on_is_the_same(
     assert again.results()["test"] == whole.results()["test"]
 
 
-def test_parts_of_another_split_are_refused(together, place, tmp_path):
+def test_parts_of_another_split_are_refused(together, context, tmp_path):
     folder = write_store(tmp_path / "s", videos(), splits={"1": "lists", "2": "lists"})
     other = Store(folder)
-    elsewhere = place._replace(store=other, split="2", runs=tmp_path / "runs")
+    elsewhere = replace(context, store=other, split="2", runs=tmp_path / "runs")
     needed = {
-        "first": of(place, "vgg_frame_tiny"),
-        "second": of(place, "vgg_frame_tiny"),
+        "first": of(context, "vgg_frame_tiny"),
+        "second": of(context, "vgg_frame_tiny"),
     }
     with pytest.raises(
         RunError, match="a run on split 2, got split 1: it may know the"
     ):
-        run_stage(recipe("hts_cln_tiny"), needed, elsewhere, seed=0)
+        run_recipe(recipe("hts_cln_tiny"), elsewhere, needed=needed)
 
 
-def test_clips_longer_than_every_video_are_refused(place):
+def test_clips_longer_than_every_video_are_refused(context):
     with pytest.raises(
         DataError, match="at least 11 frames for the .* longest .* has 8"
     ):
-        run_stage(recipe("motionnet_small"), {}, place, seed=0)
+        run_recipe(recipe("motionnet_small"), context)

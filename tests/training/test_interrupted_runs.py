@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny_recipe as tiny
 from click.testing import CliRunner
 from tiny_runs import Silent, StopAt, same, taught
 
@@ -22,7 +23,6 @@ from training.engine import checkpoint
 from training.engine.record import Run
 from training.engine.signals import asked_to_stop
 from training.errors import Interrupted, RunError, WriteError
-from training.recipes import tiny
 
 FOUR = replace(tiny.teach("mv"), epochs=4)
 """Four steps."""

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_recipe as tiny
 import torch
 from moving_store import Made, videos, write_store
+from tiny_recipe import TINY, tiny_context
 from tiny_runs import StopAt, Told, distilled, same, taught, weights
-from tiny_setting import tiny_setting
 
 from pipeline.store import Store
 from training.commands import run_distill, run_evaluate, run_teach
@@ -36,7 +37,7 @@ from training.jobs.machine import Machine
 from training.losses.terms import FeatureMSE
 from training.models.backbones import BackboneConfig, build_backbone
 from training.progress import Silent
-from training.recipes import tiny
+from training.recipes.run import run_recipe
 
 
 def test_teacher_learns_left_from_right(store, tmp_path):
@@ -123,13 +124,11 @@ def test_stopping_and_going_on_anywhere_changes_nothing(store, tmp_path):
 def test_going_on_twice_changes_nothing_for_a_student(store, tmp_path, teacher):
     whole = distilled(store, tmp_path / "whole", teacher_runs=[teacher.folder])
     runs = tmp_path / "stopped"
-    setting = tiny_setting(store, runs)
     options = {"teacher": "flow", "student": "mv", "teacher_runs": [teacher.folder]}
     for at in (1, 2):
+        context = tiny_context(store, runs, watch=StopAt(at))
         with pytest.raises(Interrupted):
-            run_distill(
-                setting._replace(watch=StopAt(at)), baseline=False, out=None, **options
-            )
+            run_distill(TINY, context, baseline=False, out=None, **options)
     again = distilled(store, runs, teacher_runs=[teacher.folder])
     assert len(runs_in(runs)) == 1
     assert same(whole, again)
@@ -141,10 +140,10 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 sys.path.insert(0, sys.argv[3])
+import tiny_recipe as tiny
 from pipeline.store import Store
 from tiny_runs import taught
 from training.jobs.machine import Machine
-from training.recipes import tiny
 torch.set_num_threads(1)
 recipe = replace(tiny.teach("mv"), batch_size=2, epochs=8)
 taught(Store(Path(sys.argv[1])), Path(sys.argv[2]), recipe=recipe,
@@ -195,9 +194,9 @@ def test_a_complete_run_is_not_redone(store, teacher):
 
 def test_distil_trains_a_teacher_if_there_is_none_and_then_finds_it(store, tmp_path):
     told = Told()
-    setting = tiny_setting(store, tmp_path)._replace(watch=told)
+    context = tiny_context(store, tmp_path, watch=told)
     options = {"teacher": "flow", "teacher_runs": (), "out": None}
-    run = run_distill(setting, student="mv", baseline=True, **options)
+    run = run_distill(TINY, context, student="mv", baseline=True, **options)
     assert any("no complete flow teacher" in line for line in told.lines)
     assert {run.folder.name for run in runs_in(tmp_path)} == {
         "moving-tiny-flow-split1-seed0",
@@ -211,7 +210,7 @@ def test_distil_trains_a_teacher_if_there_is_none_and_then_finds_it(store, tmp_p
     assert results["scratch"]["training"]["steps"] == results["training"]["steps"]
 
     told.lines.clear()
-    run_distill(setting, student="rgb", baseline=False, **options)
+    run_distill(TINY, context, student="rgb", baseline=False, **options)
     assert not any("no complete flow teacher" in line for line in told.lines)
     assert any(line.endswith("moving-tiny-flow-split1-seed0") for line in told.lines)
 
@@ -236,7 +235,7 @@ def test_the_newest_complete_teacher_of_exactly_this_kind_is_taken(
         os.utime(tmp_path / name / RESULTS, (age, age))
     shutil.copytree(teacher.folder, tmp_path / "begun")
     (tmp_path / "begun" / RESULTS).unlink()
-    found = run_teach(tiny_setting(store, tmp_path), "flow", out=None)
+    found = run_teach(TINY, tiny_context(store, tmp_path), "flow", out=None)
     assert found.folder == tmp_path / "new"
 
 
@@ -246,16 +245,9 @@ def test_teacher_starts_the_student_where_the_recipe_says_so(store, tmp_path, te
         init="teacher",
         optim=OptimConfig(learning_rate=0.0, weight_decay=0.0),
     )
-    setting = tiny_setting(store, tmp_path)
-    family = setting.family._replace(distill=lambda *_: recipe)
-    run = run_distill(
-        setting._replace(family=family),
-        teacher="flow",
-        student="mv",
-        teacher_runs=[teacher.folder],
-        baseline=False,
-        out=None,
-    )
+    changed = replace(TINY, settings=recipe)
+    context = tiny_context(store, tmp_path)
+    run = run_recipe(changed, context, needed={"teacher": teacher})
     ours, theirs = weights(run), weights(teacher)
     learned = [name for name in ours if "running" not in name and "tracked" not in name]
     assert all(torch.equal(ours[name], theirs[name]) for name in learned)
@@ -363,12 +355,13 @@ def test_teacher_of_other_motion(tmp_path, teacher, changed, message):
 
 
 def test_teacher_of_vectors_of_another_source(store, tmp_path):
-    expert = run_teach(tiny_setting(store, tmp_path), "mv", out=None)
+    expert = run_teach(TINY, tiny_context(store, tmp_path), "mv", out=None)
     settings = {"common": {"short_side": 48}, "mv": {"source": "original"}}
     other = Store(write_store(tmp_path / "s", videos(), settings=settings))
     with pytest.raises(RunError, match='mv.source: "canonical", "original"'):
         run_distill(
-            tiny_setting(other, tmp_path),
+            TINY,
+            tiny_context(other, tmp_path),
             teacher="mv",
             student="rgb",
             teacher_runs=[expert.folder],
@@ -448,17 +441,14 @@ def test_taps_of_other_shapes_are_refused(store, tmp_path, teacher):
     recipe: DistillRecipe = replace(
         tiny.distill("flow", "mv"), student=BackboneConfig(net="r3d_narrow", sees="mv")
     )
-    setting = tiny_setting(store, tmp_path)
-    family = setting.family._replace(distill=lambda *_: recipe)
-    with pytest.raises(RecipeError, match=r"avgpool: .*student \(128.*teacher \(64"):
-        run_distill(
-            setting._replace(family=family),
-            teacher="flow",
-            student="mv",
-            teacher_runs=[teacher.folder],
-            baseline=False,
-            out=None,
-        )
+    changed = replace(TINY, settings=recipe)
+    for needed in ({}, {"teacher": teacher}):  # before a teacher is trained, too
+        context = tiny_context(store, tmp_path / "runs")
+        with pytest.raises(
+            RecipeError, match=r"avgpool: .*student \(128.*teacher \(64"
+        ):
+            run_recipe(changed, context, needed=needed)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_evaluating_an_unfinished_run(store, tmp_path):

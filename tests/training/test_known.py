@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+import tiny_recipe as tiny
 from click.testing import CliRunner
 from moving_store import Made, videos, write_store
 from tiny_runs import Told, distilled, taught
@@ -9,7 +10,6 @@ from pipeline.store import Store
 from training.cli import main
 from training.data.known import known_share, unknown_told
 from training.errors import DataError
-from training.recipes import tiny
 
 
 def store_with(folder, *shares: float | None) -> Store:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tiny_recipe as tiny
 import torch
 from moving_store import Made, videos, write_store
 from tiny_runs import job_on, taught
@@ -20,7 +21,6 @@ from training.engine.record import WEIGHTS, Run
 from training.jobs import whole
 from training.jobs.distill import distill
 from training.jobs.teach import TeachRecipe
-from training.recipes import tiny
 from training.scores import Scores
 
 CLOCKS = {"seconds", "waited", "clips_per_second"}

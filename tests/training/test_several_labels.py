@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_recipe as tiny
 from moving_store import Made, videos, write_store
 from tiny_runs import job_on
 
@@ -16,7 +17,6 @@ from training.jobs.machine import Machine
 from training.jobs.teach import teach
 from training.progress import Silent
 from training.protocols import ClipProtocol
-from training.recipes import tiny
 from training.report.text import results_text
 from training.scores import Scores
 

@@ -5,8 +5,9 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import tiny_recipe as tiny
 import torch
-from tiny_setting import tiny_setting
+from tiny_recipe import TINY, tiny_context
 
 from pipeline.store import Store
 from training.commands import run_distill
@@ -15,7 +16,6 @@ from training.jobs.job import StoreJob
 from training.jobs.machine import Machine
 from training.jobs.teach import TeachRecipe, teach
 from training.progress import Silent
-from training.recipes import tiny
 
 
 class StopAt(Silent):
@@ -62,7 +62,7 @@ def taught(store: Store, out: Path, *, recipe: TeachRecipe | None = None, **chan
 def distilled(store: Store, runs: Path, student: str = "mv", **options) -> Run:
     options = {"teacher_runs": (), "baseline": False, "out": None} | options
     return run_distill(
-        tiny_setting(store, runs), teacher="flow", student=student, **options
+        TINY, tiny_context(store, runs), teacher="flow", student=student, **options
     )
 
 

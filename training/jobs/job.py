@@ -1,7 +1,7 @@
-"""What a job is told beside its recipe: what it is made with, and where its run lies."""
+"""Where a recipe runs, and with what: data, machine, folders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreJob(Job):
-    """The same on the videos of a store: of which split, and for which seed."""
+    """The same on the videos of a store: a split, a seed."""
 
     store: Store
     split: str
@@ -44,6 +44,42 @@ class StoreJob(Job):
     """Of the intervals with known motion vectors, where the run sees such."""
     fused_by_held_out: bool = False
     """Whether the run is for a fusion whose weights are found on held-out videos."""
+    other_stores: tuple[Store, ...] = ()
+    """Further stores that are learned together with the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """Where recipes run: everything about a run but its recipe. See `StoreJob`."""
+
+    store: Store
+    split: str
+    seed: int
+    runs: Path
+    machine: Machine
+    watch: Watch
+    wait: bool = False
+    held_out: float | None = None
+    min_known_share: float = MIN_KNOWN_SHARE
+    fused_by_held_out: bool = False
+    other_stores: tuple[Store, ...] = ()
+
+    def job(self, name: str, *, label: str = "", out: Path | None = None) -> StoreJob:
+        """A run of one recipe here.
+
+        Args:
+            name: of the recipe.
+            label: behind it in the name of a new folder: "flow-to-mv".
+            out: the run's folder, where it is given.
+        """
+        shared = {field.name: getattr(self, field.name) for field in fields(self)}
+        base = run_name(
+            (self.store, *self.other_stores),
+            "-".join(filter(None, (name, label))),
+            split=self.split,
+            seed=self.seed,
+        )
+        return StoreJob(name=name, out=out, base=base, **shared)
 
 
 class HoldsOut(Protocol):

@@ -1,74 +1,41 @@
-"""Named settings: families for any pair of modalities, and the papers' systems.
+"""The papers' systems, each at several sizes: named settings of every experiment.
 
->>> family("demo").distill("flow", "mv")
 >>> recipe("dtmv_small").settings
+>>> to_distill(recipe("demo"), ("rgb",), "mv")
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 from ..catalogue import unknown
 from ..errors import RecipeError
 from ..jobs.distill import DistillRecipe
-from ..jobs.teach import TeachRecipe
-from . import demo, dtmv, dual_action, ftsnet, htsc, r3d, tiny
+from . import dtmv, dual_action, ftsnet, htsc, r3d
 from .sizes import SIZES, Size
-from .systems import KINDS, System
+from .systems import KINDS, Recipe, System
 
 SYSTEMS = {
     system.name: system
-    for paper in (ftsnet, dual_action, dtmv, htsc)
+    for paper in (ftsnet, dual_action, dtmv, htsc, r3d)
     for system in paper.SYSTEMS
 }
-"""Name without a size -> what it is."""
+"""Name without a size -> the system."""
 
-
-class Recipe(NamedTuple):
-    """A system at one size."""
-
-    system: System
-    size: Size
-
-    @property
-    def name(self) -> str:
-        return self.system.name + self.size.suffix
-
-    @property
-    def settings(self) -> Any:
-        """What its job wants: a `TeachRecipe`, `DistillRecipe`, ..."""
-        return self.system.make(self.size)
-
-    @property
-    def needs(self) -> dict[str, "Recipe"]:
-        """Role -> what fills it."""
-        return {role: at(name, self.size) for role, name in self.system.needs.items()}
-
-
-class Family(NamedTuple):
-    """A recipe for every combination of modalities."""
-
-    teach: Callable[[str], TeachRecipe]
-    """modality -> training on labels"""
-    distill: Callable[[str, str], DistillRecipe]
-    """teacher's modality, student's modality -> distillation"""
-    line: str
-    teacher: str | None = None
-    """The recipe under whose name its teachers run; None is its own."""
-    sees: tuple[str, str] = ("flow", "mv")
-    """Teacher's and student's modality where none is asked for."""
-
-
-def _line(function: Callable) -> str:
-    return (function.__doc__ or "").strip().splitlines()[0]
-
-
-FAMILIES = {
-    "r3d": Family(r3d.teach, r3d.distill, _line(r3d.distill)),
-    "r3d_small": Family(r3d.teach_small, r3d.distill_small, _line(r3d.distill_small)),
-    "demo": Family(demo.teach, demo.distill, _line(demo.distill)),
-    "tiny": Family(tiny.teach, tiny.distill, _line(tiny.distill)),
+_BY_NAME = {
+    name: (system, size)
+    for system in SYSTEMS.values()
+    for name, size in system.recipes.items()
 }
+
+
+def recipe(name: str) -> Recipe:
+    """A system at a size, by the name of both: dtmv, dtmv_small.
+
+    Raises:
+        RecipeError: no recipe of this name.
+    """
+    if name not in _BY_NAME:
+        raise unknown(name)
+    return _made(*_BY_NAME[name])
 
 
 def at(system: str, size: Size) -> Recipe:
@@ -80,112 +47,107 @@ def at(system: str, size: Size) -> Recipe:
     if system not in SYSTEMS:
         raise unknown(system)
     found = SYSTEMS[system]
-    return Recipe(SYSTEMS[found.like.get(size.name, found.name)], size)
+    return _made(SYSTEMS[found.like.get(size.name, found.name)], size)
 
 
-def recipe(name: str) -> Recipe:
-    """A system by its name and size: dtmv, dtmv_small.
-
-    Raises:
-        RecipeError: no recipe of this name.
-    """
-    for size in reversed(SIZES.values()):
-        system = name.removesuffix(size.suffix) if name.endswith(size.suffix) else ""
-        if system in SYSTEMS:
-            return Recipe(SYSTEMS[system], size)
-    raise unknown(name)
+def recipe_names() -> list[str]:
+    """Names of all recipes."""
+    return list(_BY_NAME)
 
 
 def at_size(name: str, size: str) -> str:
-    """A recipe's name at the size that is asked for: dtmv and small give dtmv_small.
+    """Name of a recipe at a size that is asked for: dtmv and small give dtmv_small.
 
     Raises:
         RecipeError: no recipe of this name, or not at this size.
     """
-    suffix = SIZES[size].suffix
-    if name + suffix in FAMILIES:
-        return name + suffix
-    if name in FAMILIES:
-        raise RecipeError(
-            f"expected no --size {size} with the recipe {name}, which has none of it"
-        )
     chosen = recipe(name)
-    if chosen.size.name not in ("paper", size):
+    sized = name + SIZES[size].suffix
+    if chosen.size.name == size:
+        return name
+    if chosen.size.name == "paper" and sized in _BY_NAME:
+        return sized
+    if chosen.system.named:
         raise RecipeError(
-            f"expected --size {chosen.size.name}, or none, with the recipe {name}, got"
-            f" {size}"
+            f"expected no --size {size} with the recipe {name}, which has one size"
         )
-    return chosen.system.name + suffix
-
-
-def is_system(name: str) -> bool:
-    """Whether it is a paper's system, not a family."""
-    try:
-        recipe(name)
-    except RecipeError:
-        return False
-    return True
-
-
-def family(name: str) -> Family:
-    """The recipe as one for any pair of modalities.
-
-    Raises:
-        RecipeError: no recipe of this name, or one that neither teaches nor distils.
-    """
-    if name in FAMILIES:
-        return FAMILIES[name]
-    chosen = recipe(name)
-    kind = chosen.system.kind
-    if kind not in ("teach", "distill"):
-        raise RecipeError(
-            f"expected a recipe that teaches or distils, but {name} is for `training"
-            f" {COMMANDS[kind]}`: {chosen.system.line}"
-        )
-    settings = chosen.settings
-    if kind == "teach":
-
-        def alone(teacher: str, student: str) -> DistillRecipe:
-            raise RecipeError(f"{name} has no teacher: {chosen.system.line}")
-
-        sees = settings.model.sees
-        return Family(
-            lambda modality: _teaching(settings, modality),
-            alone,
-            chosen.system.line,
-            sees=(sees, sees),
-        )
-    expert = chosen.needs["teacher"]
-    return Family(
-        lambda modality: _teaching(expert.settings, modality),
-        lambda teacher, student: replace(
-            settings,
-            teacher=replace(settings.teacher, sees=teacher),
-            student=replace(settings.student, sees=student),
-        ),
-        chosen.system.line,
-        teacher=expert.name,
-        sees=(settings.teacher.sees, settings.student.sees),
+    raise RecipeError(
+        f"expected --size {chosen.size.name}, or none, with the recipe {name}, got {size}"
     )
 
 
-def _teaching(settings: TeachRecipe, modality: str) -> TeachRecipe:
-    return replace(settings, model=replace(settings.model, sees=modality))
+def to_teach(chosen: Recipe, modality: str | None = None) -> Recipe:
+    """The training on labels that a recipe is, or that its student's teacher needs.
+
+    Args:
+        modality: of the network; None is the recipe's own.
+
+    Raises:
+        RecipeError: it neither teaches nor distils.
+    """
+    _require(chosen, "teach", "distill")
+    if chosen.system.kind == "distill":
+        chosen = chosen.needs["teacher"]
+    usual = chosen.settings.model.sees
+    sees = modality or usual
+    if chosen.system.any_modality:
+        settings = chosen.system.make(chosen.size, sees)
+    else:
+        settings = replace(
+            chosen.settings, model=replace(chosen.settings.model, sees=sees)
+        )
+    own = sees == usual and not chosen.system.any_modality
+    return replace(chosen, settings=settings, label="" if own else sees)
 
 
-COMMANDS = {
-    "teach": "teach",
-    "distill": "distill",
-    "motion": "motion",
-    "hidden": "motion",
-    "fuse": "fuse",
-    "collaborate": "collaborate",
-}
-"""Kind of a system -> the command that runs it."""
+def to_distill(
+    chosen: Recipe, teachers: tuple[str, ...] = (), student: str | None = None
+) -> Recipe:
+    """A distillation between other modalities.
+
+    Args:
+        teachers: modality of the teacher, or of several, whose mean teaches; none: the
+            recipe's own.
+        student: modality of the student; None is the recipe's own.
+
+    Raises:
+        RecipeError: it does not distil.
+    """
+    _require(chosen, "teach", "distill")
+    settings, system = chosen.settings, chosen.system
+    if not isinstance(settings, DistillRecipe):
+        raise RecipeError(f"{chosen.name} has no teacher: {system.line}")
+    usual = (settings.teacher.sees, settings.student.sees)
+    teachers, sees = teachers or usual[:1], student or usual[1]
+    if system.any_modality:
+        settings = system.make(chosen.size, teachers[0], sees)
+    else:
+        settings = replace(
+            settings,
+            teacher=replace(settings.teacher, sees=teachers[0]),
+            student=replace(settings.student, sees=sees),
+        )
+    if len(teachers) > 1:
+        settings = settings.taught_by(*teachers)
+    names = [one.sees for one in settings.teachers]
+    own = (*names, sees) == usual and not system.any_modality
+    needs = {
+        "teacher" if i == 0 else f"teacher_{name}": to_teach(chosen, name)
+        for i, name in enumerate(names)
+    }
+    label = "" if own else f"{'+'.join(names)}-to-{sees}"
+    return replace(chosen, settings=settings, needs=needs, label=label)
+
+
+def baseline_of(student: Recipe) -> Recipe:
+    """The student of a distillation without its teacher, for comparison."""
+    settings = student.settings
+    label = f"{settings.student.sees}-scratch"
+    return replace(student, settings=settings.scratch(), needs={}, label=label)
 
 
 def default_name(size: str, *, teach: str | None = None, student: str = "mv") -> str:
-    """The recipe where none was chosen.
+    """Name of the recipe of `training teach` and `distill` where none is given.
 
     Args:
         size: "small", "medium" or "paper".
@@ -200,18 +162,41 @@ def default_name(size: str, *, teach: str | None = None, student: str = "mv") ->
 
 
 def default_system(command: str, size: str) -> str:
-    """The recipe of `training motion`, `fuse` or `collaborate` where none was chosen."""
+    """Name of the recipe of `training motion`, `fuse` or `collaborate` where none is
+    given."""
     system = {"motion": "motionnet", "fuse": "frame_dtmv", "collaborate": "hts_cln"}
     return system[command] + SIZES[size].suffix
 
 
-def listed() -> dict[str, dict[str, str]]:
-    """What catalogue.json says, for whoever needs the names alone."""
+def listing() -> dict[str, object]:
+    """The content of catalogue.json, for commands that need the names alone."""
     return {
-        "systems": {name: system.line for name, system in SYSTEMS.items()},
-        "families": {name: known.line for name, known in FAMILIES.items()},
-        "sizes": {name: size.suffix for name, size in SIZES.items()},
+        "lines": {
+            name: recipe(name).line
+            for system in SYSTEMS.values()
+            for name in (system.named or (system.name,))
+        },
+        "names": recipe_names(),
     }
 
 
-__all__ = ["COMMANDS", "FAMILIES", "KINDS", "SIZES", "SYSTEMS", "Family", "Recipe"]
+def _made(system: System, size: Size) -> Recipe:
+    name = next(name for name, at in system.recipes.items() if at is size)
+    needs = {
+        role: at(needed, size) if isinstance(needed, str) else _made(needed, size)
+        for role, needed in system.needs.items()
+    }
+    settings = system.make(size)
+    return Recipe(name=name, system=system, size=size, settings=settings, needs=needs)
+
+
+def _require(chosen: Recipe, *kinds: str) -> None:
+    kind = chosen.system.kind
+    if kind not in kinds:
+        raise RecipeError(
+            f"expected a recipe that teaches or distils, but {chosen.name} is for"
+            f" `training {KINDS[kind].command}`: {chosen.system.line}"
+        )
+
+
+__all__ = ["KINDS", "SIZES", "SYSTEMS", "Recipe", "Size", "System"]

@@ -21,13 +21,13 @@ from ..jobs.teach import TeachRecipe
 from ..losses.connected import LAYERS, DeeplyConnectedL2
 from ..losses.terms import SoftTargets, Term
 from ..models.backbones import BackboneConfig
-from .sizes import Lesson, Size, lesson, small_lesson
-from .systems import System, course, distilled, taught
+from .sizes import Size, TrainSchedule, schedule_at, small_schedule
+from .systems import System, train_fields
 
 CONNECTED = 0.2
 """Weight of the connected loss where it is not balanced against the labels'."""
 
-FROM_LABELS = Lesson(
+FROM_LABELS = TrainSchedule(
     optim=OptimConfig(
         name="sgd",
         learning_rate=1e-2,
@@ -59,20 +59,22 @@ def connected(*taps: str, form: Literal["paper", "mse"] = "mse") -> dict[str, Te
 
 
 def frame(size: Size) -> TeachRecipe:
-    chosen = lesson(size, paper=SPATIAL, small=small_lesson(2e-3, epochs=120))
+    chosen = schedule_at(size, paper=SPATIAL, small=small_schedule(2e-3, epochs=120))
     net = BackboneConfig(net=size.net2d, sees="rgb", frames=1)
-    return taught(net, **course(chosen, size.frame, size.judge2d))
+    return TeachRecipe(model=net, **train_fields(chosen, size.frame, size.protocol2d))
 
 
 def fields(sees: str, *, small_epochs: int, longer: int = 1):
     """A network of ten fields on labels."""
 
     def make(size: Size) -> TeachRecipe:
-        chosen = lesson(
-            size, paper=FROM_LABELS, small=small_lesson(2e-3, epochs=small_epochs)
+        chosen = schedule_at(
+            size, paper=FROM_LABELS, small=small_schedule(2e-3, epochs=small_epochs)
         )
         chosen = replace(chosen, epochs=chosen.epochs * longer)
-        return taught(_net(size, sees), **course(chosen, size.fields, size.judge2d))
+        return TeachRecipe(
+            model=_net(size, sees), **train_fields(chosen, size.fields, size.protocol2d)
+        )
 
     return make
 
@@ -83,14 +85,14 @@ def student(
     def make(size: Size) -> DistillRecipe:
         rate = 2e-3 if init == "none" else 1e-3
         paper = TAUGHT if terms else INITIALISED
-        chosen = lesson(size, paper=paper, small=small_lesson(rate, epochs=70))
-        return distilled(
-            _net(size, "mv"),
-            _net(size, "flow"),
+        chosen = schedule_at(size, paper=paper, small=small_schedule(rate, epochs=70))
+        return DistillRecipe(
+            student=_net(size, "mv"),
+            teacher=_net(size, "flow"),
             terms=terms,
             init=init,
             **_weighed(size, terms),
-            **course(chosen, size.fields, size.judge2d),
+            **train_fields(chosen, size.fields, size.protocol2d),
         )
 
     return make

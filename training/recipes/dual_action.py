@@ -11,15 +11,17 @@ Source:
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..jobs.distill import DistillRecipe
 from ..jobs.fuse import FuseRecipe
+from ..jobs.teach import TeachRecipe
 from ..losses.gram import GramMatching
 from ..losses.terms import FeatureMSE, MultiLevelMAE, Term
 from ..models.backbones import BackboneConfig
 from .ftsnet import SGD, SMALL_FLOW, SMALL_RGB
-from .sizes import Lesson, Size, lesson
-from .systems import System, course, distilled, taught
+from .sizes import Size, TrainSchedule, schedule_at
+from .systems import System, train_fields
 
-ALONE = Lesson(optim=SGD, epochs=200, batch_size=32, select="best")
+ALONE = TrainSchedule(optim=SGD, epochs=200, batch_size=32, select="best")
 TAUGHT = replace(ALONE, batch_size=16)
 
 MARS: Mapping[str, Term] = {"match": FeatureMSE(weight=50.0)}
@@ -30,33 +32,33 @@ GRAM: Mapping[str, Term] = {"gram": GramMatching(weight=50.0, norm="mean")}
 def stream(sees: str, *, frames: int = 16):
     def make(size: Size):
         small = SMALL_FLOW if sees == "flow" else SMALL_RGB
-        chosen = lesson(size, paper=ALONE, small=small)
+        chosen = schedule_at(size, paper=ALONE, small=small)
         net = BackboneConfig(net=size.deep3d, sees=sees)
-        return taught(net, **_course(size, chosen, frames))
+        return TeachRecipe(model=net, **_fields(size, chosen, frames))
 
     return make
 
 
 def student(terms: Mapping[str, Term], *, frames: int = 16, label_trunk: bool = True):
     def make(size: Size):
-        chosen = lesson(size, paper=TAUGHT, small=SMALL_RGB)
+        chosen = schedule_at(size, paper=TAUGHT, small=SMALL_RGB)
         net = BackboneConfig(net=size.deep3d, sees="rgb")
-        recipe = distilled(
-            net,
-            replace(net, sees="flow"),
+        recipe = DistillRecipe(
+            student=net,
+            teacher=replace(net, sees="flow"),
             terms=terms,
-            **_course(size, chosen, frames),
+            **_fields(size, chosen, frames),
         )
         return recipe if label_trunk else replace(recipe, labels_reach="head")
 
     return make
 
 
-def _course(size: Size, chosen: Lesson, frames: int) -> dict:
+def _fields(size: Size, chosen: TrainSchedule, frames: int) -> dict:
     clip = size.clip3d
     if size.name != "tiny":
         clip = replace(clip, length=frames)
-    return course(chosen, clip, size.judge3d)
+    return train_fields(chosen, clip, size.protocol3d)
 
 
 def _streams(suffix: str, frames: int) -> tuple[System, ...]:

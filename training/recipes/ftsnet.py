@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..engine.optim import OptimConfig
+from ..jobs.distill import DistillRecipe
 from ..jobs.fuse import FuseRecipe
 from ..jobs.hidden import HiddenRecipe
+from ..jobs.teach import TeachRecipe
 from ..losses.terms import FeatureMSE
 from ..models.backbones import BackboneConfig
 from ..models.motion_backbone import MotionConfig
-from .sizes import Lesson, Size, lesson, small_lesson
-from .systems import System, course, distilled, taught
+from .sizes import Size, TrainSchedule, schedule_at, small_schedule
+from .systems import System, train_fields
 
 MATCH = {"match": FeatureMSE(weight=50.0)}
 
@@ -29,9 +31,9 @@ SGD = OptimConfig(
     schedule="plateau",
     patience=10,
 )
-PAPER = Lesson(optim=SGD, epochs=200, batch_size=32, select="best")
-SMALL_FLOW = small_lesson(2e-3, epochs=50, batch_size=8)
-SMALL_RGB = small_lesson(3e-3, epochs=80, batch_size=8)
+PAPER = TrainSchedule(optim=SGD, epochs=200, batch_size=32, select="best")
+SMALL_FLOW = small_schedule(2e-3, epochs=50, batch_size=8)
+SMALL_RGB = small_schedule(3e-3, epochs=80, batch_size=8)
 NO_OTHER: Mapping[str, float] = {}
 STRONGER = {"paper": 5e-3, "medium": 0.1, "small": 1.0}
 """Weight decays: of 0.001, 0.1, 0.3 and 1 the last suits the small net best;
@@ -48,12 +50,12 @@ def r3d(sees: str, *, longer: float = 1, decays: Mapping[str, float] = NO_OTHER)
 
     def make(size: Size):
         small = SMALL_FLOW if sees == "flow" else SMALL_RGB
-        chosen = lesson(size, paper=PAPER, small=small)
+        chosen = schedule_at(size, paper=PAPER, small=small)
         chosen = replace(chosen, epochs=round(chosen.epochs * longer))
         decay = decays.get(size.name, chosen.optim.weight_decay)
         chosen = replace(chosen, optim=replace(chosen.optim, weight_decay=decay))
-        return taught(
-            BackboneConfig(net=size.net3d, sees=sees), **_course(size, chosen)
+        return TeachRecipe(
+            model=BackboneConfig(net=size.net3d, sees=sees), **_fields(size, chosen)
         )
 
     return make
@@ -61,16 +63,18 @@ def r3d(sees: str, *, longer: float = 1, decays: Mapping[str, float] = NO_OTHER)
 
 def fts(size: Size):
     student = BackboneConfig(net=size.net3d, sees="rgb")
-    chosen = lesson(size, paper=PAPER, small=SMALL_RGB)
+    chosen = schedule_at(size, paper=PAPER, small=SMALL_RGB)
     teacher = replace(student, sees="flow")
-    return distilled(student, teacher, terms=MATCH, **_course(size, chosen))
+    return DistillRecipe(
+        student=student, teacher=teacher, terms=MATCH, **_fields(size, chosen)
+    )
 
 
 def layer(size: Size) -> HiddenRecipe:
     """Module M1: flow is computed from the frames as they come, by fixed layers."""
     paper = replace(PAPER, optim=replace(SGD, learning_rate=1e-3), epochs=20)
-    chosen = lesson(size, paper=paper, small=small_lesson(2e-4, epochs=4))
-    fields = _course(size, chosen)
+    chosen = schedule_at(size, paper=paper, small=small_schedule(2e-4, epochs=4))
+    fields = _fields(size, chosen)
     clip = replace(
         fields["clip"],
         length=fields["clip"].length + 1,
@@ -85,9 +89,9 @@ def layer(size: Size) -> HiddenRecipe:
     )
 
 
-def _course(size: Size, chosen: Lesson) -> dict:
+def _fields(size: Size, chosen: TrainSchedule) -> dict:
     clip = replace(size.clip3d, length=24) if size.name == "paper" else size.clip3d
-    return course(chosen, clip, size.judge3d)
+    return train_fields(chosen, clip, size.protocol3d)
 
 
 SYSTEMS = (

@@ -17,13 +17,14 @@ from ..jobs.collaborate import CollaborateRecipe
 from ..jobs.fuse import FuseRecipe
 from ..jobs.hidden import HiddenRecipe
 from ..jobs.motion import MotionRecipe
+from ..jobs.teach import TeachRecipe
 from ..losses.photometric import BALANCED
 from ..models.backbones import BackboneConfig
 from ..models.collaborative import CollaborativeConfig
 from ..models.motion_backbone import MotionConfig
 from ..weighting import AdaptiveWeighting
-from .sizes import Lesson, Size, lesson, small_lesson
-from .systems import System, course, taught
+from .sizes import Size, TrainSchedule, schedule_at, small_schedule
+from .systems import System, train_fields
 
 IMAGENET_WEIGHTS = "torchvision:IMAGENET1K_V1"
 
@@ -35,11 +36,11 @@ SGD = OptimConfig(
     milestones=(1 / 3, 2 / 3),
     gradient_clip=20.0,
 )
-SPATIAL = Lesson(optim=SGD, epochs=100, batch_size=64, look_every=5)
-TEMPORAL = Lesson(
+SPATIAL = TrainSchedule(optim=SGD, epochs=100, batch_size=64, look_every=5)
+TEMPORAL = TrainSchedule(
     optim=replace(SGD, learning_rate=5e-3), epochs=300, batch_size=64, look_every=10
 )
-MOTION = Lesson(
+MOTION = TrainSchedule(
     optim=OptimConfig(
         name="adam",
         learning_rate=3.2e-5,
@@ -54,7 +55,7 @@ MOTION = Lesson(
     batch_size=16,
     look_every=25,
 )
-TOGETHER = Lesson(
+TOGETHER = TrainSchedule(
     optim=replace(
         SGD, learning_rate=1e-6, milestones=(5 / 16, 9.5 / 16), accumulate=16
     ),
@@ -67,40 +68,42 @@ JOINT_LOSS = replace(BALANCED, ssim=(0.1, 0.1, 0.1, 0.1, 0.1))
 
 
 def spatial(size: Size):
-    chosen = lesson(size, paper=SPATIAL, small=small_lesson(1e-3, epochs=120))
+    chosen = schedule_at(size, paper=SPATIAL, small=small_schedule(1e-3, epochs=120))
     net = BackboneConfig(net=size.vgg, sees="rgb", frames=1)
     clip = size.frame
     if size.name == "paper":
         net, clip = replace(net, weights=IMAGENET_WEIGHTS), replace(clip, **IMAGENET)
-    return taught(net, **course(chosen, clip, size.judge2d))
+    return TeachRecipe(model=net, **train_fields(chosen, clip, size.protocol2d))
 
 
 def temporal(size: Size):
-    chosen = lesson(size, paper=TEMPORAL, small=small_lesson(1e-3, epochs=60))
+    chosen = schedule_at(size, paper=TEMPORAL, small=small_schedule(1e-3, epochs=60))
     clip = replace(
         size.fields,
         length=size.hidden.length - 1,
         motion_gain=size.hidden.motion_gain,
     )
-    return taught(_sees_motion(size), **course(chosen, clip, size.judge2d))
+    return TeachRecipe(
+        model=_sees_motion(size), **train_fields(chosen, clip, size.protocol2d)
+    )
 
 
 def motionnet(size: Size):
     # twice the epochs gain 0.01 px; see `motionnet_tiny`
-    small = small_lesson(1.5e-3, epochs=40, batch_size=8, gradient_clip=0.5)
-    chosen = lesson(size, paper=MOTION, small=small)
+    small = small_schedule(1.5e-3, epochs=40, batch_size=8, gradient_clip=0.5)
+    chosen = schedule_at(size, paper=MOTION, small=small)
     return MotionRecipe(
-        motion=_motion(size), **course(chosen, size.hidden, size.judge2d)
+        motion=_motion(size), **train_fields(chosen, size.hidden, size.protocol2d)
     )
 
 
 def together(size: Size):
-    chosen = lesson(size, paper=TOGETHER, small=small_lesson(5e-4, epochs=30))
+    chosen = schedule_at(size, paper=TOGETHER, small=small_schedule(5e-4, epochs=30))
     return HiddenRecipe(
         motion=_motion(size),
         classifier=_sees_motion(size),
         loss=JOINT_LOSS,
-        **course(chosen, size.hidden, size.judge2d),
+        **train_fields(chosen, size.hidden, size.protocol2d),
     )
 
 

@@ -1,111 +1,125 @@
-"""R3D-18 on 16 frames of 112x112, and the same in a few minutes on two cores."""
+"""R3D for any pair of modalities, at four sizes: `r3d`, `r3d_small`, `demo`, `tiny`.
 
-from typing import Literal
+`demo` is size small with the fewest epochs that teach something: its gain of 10 and its
+schedules were chosen for motions of one or two pixels, and it never mirrors clips, as left
+is right then. It is not for anything else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
 
 from ..data.dataset import ClipConfig
 from ..engine.optim import OptimConfig
 from ..jobs.distill import DistillRecipe
 from ..jobs.teach import TeachRecipe
-from ..losses.terms import FeatureMSE, SoftTargets, Term
+from ..losses.terms import FeatureMSE, MultiLevelMAE, SoftTargets, Term
 from ..models.backbones import BackboneConfig
-from ..protocols import ClipProtocol
+from .ftsnet import SGD, SMALL_RGB
+from .sizes import (
+    MEDIUM,
+    PAPER,
+    SMALL,
+    TINY,
+    Size,
+    TrainSchedule,
+    schedule_at,
+    small_schedule,
+)
+from .systems import System, train_fields
 
-CLIP = ClipConfig(
-    length=16,
-    crop_px=(112, 112),
-    crop_scales=(1.0, 2**-0.25, 2**-0.5, 2**-0.75, 0.5),
-    corners=True,
+NARROW = replace(
+    MEDIUM,
+    name="narrow",
+    line="for some 600 short clips, a few minutes on two cores",
+    clip3d=ClipConfig(
+        length=8,
+        stride=2,
+        grid_short_px=60,
+        crop_px=(56, 72),
+        jitter=0.2,
+        motion_gain=5.0,
+    ),
 )
-OPTIM = OptimConfig(
-    name="sgd",
-    learning_rate=0.1,
-    dampening=0.9,
-    weight_decay=5e-4,
-    schedule="plateau",
-    patience=10,
+RECIPES = {"r3d": PAPER, "r3d_small": NARROW, "demo": SMALL, "tiny": TINY}
+
+PAPER_SCHEDULE = TrainSchedule(optim=SGD, epochs=100, batch_size=32, select="best")
+NARROW_SCHEDULE = TrainSchedule(
+    optim=OptimConfig(
+        name="adamw",
+        learning_rate=2e-3,
+        weight_decay=1e-2,
+        schedule="one_cycle",
+        gradient_clip=10.0,
+    ),
+    epochs=40,
+    batch_size=16,
+    look_every=5,
 )
-SMALL_CLIP = ClipConfig(
-    length=8,
-    stride=2,
-    grid_short_px=60,
-    crop_px=(56, 72),
-    jitter=0.2,
-    motion_gain=5.0,
-)
-SMALL_OPTIM = OptimConfig(
-    name="adamw",
-    learning_rate=2e-3,
-    weight_decay=1e-2,
-    schedule="one_cycle",
-    gradient_clip=10.0,
-)
+DEMO_MOTION = small_schedule(2e-3, epochs=24, batch_size=8, look_every=5)
+
+SOFT_AND_POOLED: Mapping[str, Term] = {
+    "soft": SoftTargets(),
+    "match": FeatureMSE(weight=1.0),
+}
 
 
-def teach(modality: str) -> TeachRecipe:
-    """R3D-18 from scratch, as the field trains it."""
+def teacher(size: Size, modality: str = "flow") -> TeachRecipe:
+    """R3D from scratch on the labels."""
     return TeachRecipe(
-        model=BackboneConfig(net="r3d_18", sees=modality),
-        clip=CLIP,
-        optim=OPTIM,
-        epochs=100,
-        batch_size=32,
-        select="best",
+        model=BackboneConfig(net=size.net3d, sees=modality),
+        **train_fields(_schedule(size, modality), _clip(size), size.protocol3d),
     )
 
 
-def distill(teacher: str, student: str) -> DistillRecipe:
-    """R3D-18 on 16 x 112 x 112, from scratch: for a GPU."""
-    like = teach(student)
+def student(size: Size, teacher: str = "flow", student: str = "mv") -> DistillRecipe:
+    """RGB learns features, as in MARS; motion learns the softened prediction, too, and
+    starts from the teacher's weights: flow and vectors both are (u, v) in pixels."""
+    terms = SOFT_AND_POOLED
+    if student == "rgb" and size is SMALL:
+        terms = {"levels": MultiLevelMAE(weight=50.0)}
+    elif student == "rgb" and size is not TINY:
+        terms = {"match": FeatureMSE(weight=50.0)}
     return DistillRecipe(
-        teacher=BackboneConfig(net="r3d_18", sees=teacher),
-        student=like.model,
-        terms=_terms(student),
-        init=_init(student),
-        clip=CLIP,
-        optim=OPTIM,
-        epochs=like.epochs,
-        batch_size=like.batch_size,
-        select="best",
+        teacher=BackboneConfig(net=size.net3d, sees=teacher),
+        student=BackboneConfig(net=size.net3d, sees=student),
+        terms=terms,
+        init="none" if student == "rgb" or size is TINY else "teacher",
+        **train_fields(_schedule(size, student), _clip(size), size.protocol3d),
     )
 
 
-def teach_small(modality: str) -> TeachRecipe:
-    """A narrow R3D with one block a stage."""
-    return TeachRecipe(
-        model=BackboneConfig(net="r3d_narrow", sees=modality),
-        clip=SMALL_CLIP,
-        optim=SMALL_OPTIM,
-        epochs=40,
-        batch_size=16,
-        protocol=ClipProtocol(clips=5),
-        look_every=5,
-    )
+def _schedule(size: Size, modality: str) -> TrainSchedule:
+    if size is NARROW:
+        return NARROW_SCHEDULE
+    small = SMALL_RGB if modality == "rgb" else DEMO_MOTION
+    return schedule_at(size, paper=PAPER_SCHEDULE, small=small)
 
 
-def distill_small(teacher: str, student: str) -> DistillRecipe:
-    """Narrow R3D on 8 x 56 x 72: a few minutes on two cores for some 600 short clips."""
-    like = teach_small(student)
-    return DistillRecipe(
-        teacher=BackboneConfig(net="r3d_narrow", sees=teacher),
-        student=like.model,
-        terms=_terms(student),
-        init=_init(student),
-        clip=SMALL_CLIP,
-        optim=SMALL_OPTIM,
-        epochs=like.epochs,
-        batch_size=like.batch_size,
-        protocol=like.protocol,
-        look_every=like.look_every,
-    )
+def _clip(size: Size) -> ClipConfig:
+    if size is not TINY:
+        return size.clip3d
+    usual = ClipConfig()
+    return replace(size.clip3d, rgb_mean=usual.rgb_mean, rgb_std=usual.rgb_std)
 
 
-def _terms(student: str) -> dict[str, Term]:
-    """rgb: features of the pooled layer, as MARS; mv: the softened prediction too."""
-    if student == "rgb":
-        return {"match": FeatureMSE(weight=50.0)}
-    return {"soft": SoftTargets(), "match": FeatureMSE(weight=1.0)}
+LABELS = System(
+    name="r3d",
+    kind="teach",
+    line="R3D on any modality, labels only",
+    make=teacher,
+    any_modality=True,
+    named=RECIPES,
+)
+"""The teacher: it runs under the name of the recipe that needs it."""
 
-
-def _init(student: str) -> Literal["none", "teacher"]:
-    """A network of vectors can start as one of flow: both see (u, v) in pixels."""
-    return "none" if student == "rgb" else "teacher"
+SYSTEMS = (
+    System(
+        name="r3d",
+        kind="distill",
+        line="R3D, any modality taught by any other",
+        make=student,
+        needs={"teacher": LABELS},
+        any_modality=True,
+        named=RECIPES,
+    ),
+)

@@ -16,7 +16,7 @@ from ..models.backbones import BackboneConfig
 from ..models.cost import cost
 from ..report.facts import facts_about
 from ..report.measured import measured_about
-from . import FAMILIES, KINDS, Recipe, recipe
+from . import KINDS, Recipe, recipe
 
 DATASETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "thumos14": "THUMOS14"}
 
@@ -29,20 +29,14 @@ def recipe_text(name: str, classes: int = 101) -> str:
     Raises:
         RecipeError: no recipe of this name.
     """
-    if name in FAMILIES:
-        known = FAMILIES[name]
-        lines = [
-            f"{name}: {known.line}",
-            "  for any pair of modalities; here flow to mv",
-        ]
-        lines += _settings(known.distill("flow", "mv"), classes)
-        return "\n".join(lines)
     chosen = recipe(name)
     system = chosen.system
     lines = [
-        f"{name}: {system.line}",
-        f"  kind      {system.kind}: {KINDS[system.kind]}",
+        f"{name}: {chosen.line}",
+        f"  kind      {system.kind}: {KINDS[system.kind].line}",
     ]
+    if system.any_modality:
+        lines.append("  for any pair of modalities; here flow to mv")
     like = system.like.get(chosen.size.name)
     if like:
         lines.append(f"  at this size the same as {like}{chosen.size.suffix}")
@@ -55,13 +49,13 @@ def recipe_text(name: str, classes: int = 101) -> str:
     return "\n".join(lines)
 
 
-def test_inputs(chosen: Recipe) -> dict[str, str]:
+def inputs_at_test(chosen: Recipe) -> dict[str, str]:
     """Modality -> what a network of it takes, when the trained system is used."""
     settings, kind = chosen.settings, chosen.system.kind
     if kind in ("fuse", "collaborate"):
         found: dict[str, str] = {}
         for needed in chosen.needs.values():
-            for modality, what in test_inputs(needed).items():
+            for modality, what in inputs_at_test(needed).items():
                 known = found.get(modality)
                 found[modality] = what if known in (None, what) else f"{known} + {what}"
         return found
@@ -147,7 +141,7 @@ def _term(name: str, term: Term) -> str:
 
 
 def _course(course: Course) -> Iterator[str]:
-    clip, optim, judge = course.clip, course.optim, course.protocol
+    clip, optim, protocol = course.clip, course.optim, course.protocol
     grid = (
         f" of a grid with short side {clip.grid_short_px}" if clip.grid_short_px else ""
     )
@@ -171,16 +165,18 @@ def _course(course: Course) -> Iterator[str]:
         f" {optim.learning_rate:g}{decay}{damped}, {optim.schedule}{rates}{clipped},"
         f" weights: the {course.select}"
     )
-    clips = "clips without overlap" if judge.clips is None else f"{judge.clips} clips"
+    clips = (
+        "clips without overlap" if protocol.clips is None else f"{protocol.clips} clips"
+    )
     yield (
-        f"  judged    {clips} of a video, {counted(judge.crops, 'crop')}, mean {judge.aggregate}"
+        f"  judged    {clips} of a video, {counted(protocol.crops, 'crop')}, mean {protocol.aggregate}"
     )
 
 
 def _inputs(chosen: Recipe) -> Iterator[str]:
     if chosen.system.kind == "motion":
         return
-    inputs = test_inputs(chosen)
+    inputs = inputs_at_test(chosen)
     told = "; ".join(f"{modality} ({what})" for modality, what in inputs.items())
     yield f"  at test   {told}"
 

@@ -1,4 +1,4 @@
-"""What the systems share at one size: nets, clips, optimizers, ways to judge.
+"""Nets, clips, schedules and evaluation that systems share at one size.
 
 `paper` is what the papers say, or what methods of their lineage do where they are silent;
 `medium` has the same parts in narrow nets for real clips, a few hours of training each on
@@ -14,12 +14,10 @@ from ..data.normal import CAFFE, UNIT
 from ..engine.optim import OptimConfig
 from ..protocols import ClipProtocol
 
-SizeName = Literal["paper", "medium", "small", "tiny"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
-    """How one network learns."""
+class TrainSchedule:
+    """Optimizer, length and model selection of one network's training."""
 
     optim: OptimConfig
     epochs: int
@@ -33,7 +31,9 @@ class Lesson:
 class Size:
     """Nets and clips of one size."""
 
-    name: SizeName
+    name: str
+    line: str
+    """Data and machine that it is for."""
     net3d: str
     """R3D-18, of FTSnet."""
     deep3d: str
@@ -49,12 +49,12 @@ class Size:
     """One RGB frame for a 2D net."""
     hidden: ClipConfig
     """11 frames in [0, 1], for MotionNet."""
-    judge3d: ClipProtocol
-    judge2d: ClipProtocol
+    protocol3d: ClipProtocol
+    protocol2d: ClipProtocol
 
     @property
     def suffix(self) -> str:
-        """What stands behind a system's name."""
+        """Ending of a recipe's name: "", "_medium", ..."""
         return "" if self.name == "paper" else f"_{self.name}"
 
 
@@ -75,6 +75,7 @@ _FIELDS = ClipConfig(
 
 PAPER = Size(
     name="paper",
+    line="as published, for a GPU",
     net3d="r3d_18",
     deep3d="resnext3d_101",
     net2d="clarifai",
@@ -86,8 +87,8 @@ PAPER = Size(
     fields=_FIELDS,
     frame=replace(_FIELDS, length=1),
     hidden=replace(replace(_FIELDS, length=11, **UNIT), motion_gain=2.2),
-    judge3d=ClipProtocol(),
-    judge2d=ClipProtocol(clips=25, aggregate="softmax"),
+    protocol3d=ClipProtocol(),
+    protocol2d=ClipProtocol(clips=25, aggregate="softmax"),
 )
 
 _MEDIUM = ClipConfig(
@@ -101,6 +102,7 @@ _MEDIUM = ClipConfig(
 
 MEDIUM = Size(
     name="medium",
+    line="for real clips, hours on two cores",
     net3d="r3d_narrow",
     deep3d="resnext3d_narrow",
     net2d="clarifai_narrow",
@@ -116,8 +118,8 @@ MEDIUM = Size(
         rgb_mean=(0.0, 0.0, 0.0),
         rgb_std=(1.0, 1.0, 1.0),
     ),
-    judge3d=ClipProtocol(clips=5),
-    judge2d=ClipProtocol(clips=25, aggregate="softmax"),
+    protocol3d=ClipProtocol(clips=5),
+    protocol2d=ClipProtocol(clips=25, aggregate="softmax"),
 )
 
 _SMALL = ClipConfig(
@@ -133,6 +135,7 @@ _SMALL = ClipConfig(
 
 SMALL = Size(
     name="small",
+    line="for the demo data set, minutes on two cores",
     net3d="r3d_tiny",
     deep3d="r3d_tiny",
     net2d="clarifai_tiny",
@@ -144,14 +147,15 @@ SMALL = Size(
     hidden=replace(
         _SMALL, length=11, jitter=0.0, rgb_mean=(0.0, 0.0, 0.0), rgb_std=(1.0, 1.0, 1.0)
     ),
-    judge3d=ClipProtocol(clips=2),
-    judge2d=ClipProtocol(clips=25, aggregate="softmax"),
+    protocol3d=ClipProtocol(clips=2),
+    protocol2d=ClipProtocol(clips=25, aggregate="softmax"),
 )
 
 _TINY = replace(_SMALL, length=4, grid_short_px=24, crop_px=(20, 24), jitter=0.0)
 
 TINY = Size(
     name="tiny",
+    line="for tests, results without meaning",
     net3d="r3d_tiny",
     deep3d="r3d_tiny",
     net2d="clarifai_tiny",
@@ -161,13 +165,13 @@ TINY = Size(
     fields=_TINY,
     frame=replace(_TINY, length=1),
     hidden=replace(_TINY, length=5, rgb_mean=(0.0, 0.0, 0.0), rgb_std=(1.0, 1.0, 1.0)),
-    judge3d=ClipProtocol(clips=2),
-    judge2d=ClipProtocol(clips=2, aggregate="softmax"),
+    protocol3d=ClipProtocol(clips=2),
+    protocol2d=ClipProtocol(clips=2, aggregate="softmax"),
 )
 
 SIZES: dict[str, Size] = {size.name: size for size in (PAPER, MEDIUM, SMALL, TINY)}
 
-_TINY_LESSON = Lesson(
+_TINY_SCHEDULE = TrainSchedule(
     optim=OptimConfig(
         name="adamw",
         learning_rate=3e-3,
@@ -181,25 +185,27 @@ _TINY_LESSON = Lesson(
 )
 
 
-def small_lesson(
+def small_schedule(
     learning_rate: float,
     *,
     epochs: int,
     batch_size: int = 16,
     look_every: int = 10,
     gradient_clip: float = 10.0,
-) -> Lesson:
+) -> TrainSchedule:
     """AdamW along one cycle, which needs no tuning of milestones."""
     optim = replace(
-        _TINY_LESSON.optim, learning_rate=learning_rate, gradient_clip=gradient_clip
+        _TINY_SCHEDULE.optim, learning_rate=learning_rate, gradient_clip=gradient_clip
     )
-    return Lesson(
+    return TrainSchedule(
         optim=optim, epochs=epochs, batch_size=batch_size, look_every=look_every
     )
 
 
-def lesson(size: Size, *, paper: Lesson, small: Lesson) -> Lesson:
-    """The one of this size; the same few steps for everything that is tiny.
+def schedule_at(
+    size: Size, *, paper: TrainSchedule, small: TrainSchedule
+) -> TrainSchedule:
+    """The schedule at a size; the same few steps for everything that is tiny.
 
     Nets of medium size are wider than small ones and learn at half the rate.
     """
@@ -210,5 +216,6 @@ def lesson(size: Size, *, paper: Lesson, small: Lesson) -> Lesson:
         ),
         batch_size=16,
     )
-    lessons = {"paper": paper, "medium": medium, "small": small, "tiny": _TINY_LESSON}
-    return lessons[size.name]
+    return {"paper": paper, "medium": medium, "small": small, "tiny": _TINY_SCHEDULE}[
+        size.name
+    ]

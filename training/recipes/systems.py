@@ -1,23 +1,33 @@
-"""What a system is: one way to train or to combine, at every size, and what it needs."""
+"""A system, one way to train or to combine; a recipe, a system at one size."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..data.dataset import ClipConfig
-from ..jobs.distill import DistillRecipe
-from ..jobs.teach import TeachRecipe
-from ..models.backbones import BackboneConfig
 from ..protocols import ClipProtocol
-from .sizes import Lesson, Size
+from .sizes import SIZES, Size, TrainSchedule
+
+
+class Kind(NamedTuple):
+    """A kind of training or combination."""
+
+    line: str
+    command: str
+    """The command of `training` that runs it."""
+
 
 KINDS = {
-    "teach": "a network learns the labels",
-    "distill": "a student learns from labels and a teacher",
-    "motion": "a network learns motion from frames, without labels",
-    "hidden": "a motion network and a classifier learn together, from frames",
-    "fuse": "trained networks are combined",
-    "collaborate": "two trained networks attend to each other's snippets",
+    "teach": Kind("a network learns the labels", "teach"),
+    "distill": Kind("a student learns from labels and a teacher", "distill"),
+    "motion": Kind("a network learns motion from frames, without labels", "motion"),
+    "hidden": Kind(
+        "a motion network and a classifier learn together, from frames", "motion"
+    ),
+    "fuse": Kind("trained networks are combined", "fuse"),
+    "collaborate": Kind(
+        "two trained networks attend to each other's snippets", "collaborate"
+    ),
 }
 
 
@@ -27,37 +37,61 @@ class System:
 
     name: str
     kind: str
+    """One of `KINDS`."""
     line: str
-    make: Callable[[Size], Any]
-    """Size -> the job's recipe."""
-    needs: Mapping[str, str] = field(default_factory=dict)
+    make: Callable[..., Any]
+    """Size -> settings of the experiment: a `TeachRecipe`, `DistillRecipe`, ... With
+    `any_modality` also (size, modality) or (size, teacher's, student's)."""
+    needs: Mapping[str, "str | System"] = field(default_factory=dict)
     """Role -> the system that fills it. What is fused needs `first`, `second`, ..."""
     paper: str = ""
     like: Mapping[str, str] = field(default_factory=dict)
     """Size -> another system that is the same there, and is trained instead."""
     control: bool = False
     """In no paper: a comparison without which a row would say too much."""
+    any_modality: bool = False
+    """Schedule and losses follow the modalities, which are named in a run's name."""
+    named: Mapping[str, Size] = field(default_factory=dict)
+    """Name of a recipe -> its size, where they are not NAME, NAME_medium, ..."""
+
+    @property
+    def recipes(self) -> Mapping[str, Size]:
+        """Name of each recipe of the system -> its size."""
+        return self.named or {self.name + s.suffix: s for s in SIZES.values()}
 
 
-def course(lesson: Lesson, clip: ClipConfig, judge: ClipProtocol) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A system at a size: a name, frozen settings, and the recipes that it needs."""
+
+    name: str
+    system: System
+    size: Size
+    settings: Any
+    """Of the experiment: a `TeachRecipe`, `DistillRecipe`, ..."""
+    needs: Mapping[str, "Recipe"] = field(default_factory=dict)
+    """Role -> the recipe that fills it."""
+    label: str = ""
+    """Behind the name in that of a run's folder: "flow-to-mv"."""
+
+    @property
+    def line(self) -> str:
+        """A line for a list; it tells recipes of one system apart by their size."""
+        system = self.system
+        return f"{system.line}: {self.size.line}" if system.named else system.line
+
+
+def train_fields(
+    schedule: TrainSchedule, clip: ClipConfig, protocol: ClipProtocol
+) -> dict[str, Any]:
     """The fields of a `Course`."""
     return {
         "clip": clip,
-        "protocol": judge,
-        "optim": lesson.optim,
-        "epochs": lesson.epochs,
-        "batch_size": lesson.batch_size,
-        "look_every": lesson.look_every,
-        "select": lesson.select,
-        "held_out": lesson.held_out,
+        "protocol": protocol,
+        "optim": schedule.optim,
+        "epochs": schedule.epochs,
+        "batch_size": schedule.batch_size,
+        "look_every": schedule.look_every,
+        "select": schedule.select,
+        "held_out": schedule.held_out,
     }
-
-
-def taught(model: BackboneConfig, **fields: Any) -> TeachRecipe:
-    return TeachRecipe(model=model, **fields)
-
-
-def distilled(
-    student: BackboneConfig, teacher: BackboneConfig, **fields: Any
-) -> DistillRecipe:
-    return DistillRecipe(student=student, teacher=teacher, **fields)

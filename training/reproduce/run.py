@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.store import Store, counted
 
+from ..data.known import MIN_KNOWN_SHARE
 from ..engine.record import CROPS, SCORES, Run, read_json, write_json
 from ..errors import Interrupted, RunError
 from ..jobs.evaluate import evaluate
+from ..jobs.job import RunContext
 from ..jobs.machine import Machine, chosen_machine
 from ..progress import Watch, about_text, duration_text
 from ..recipes import recipe
@@ -18,8 +21,8 @@ from ..run_files import REPRODUCTION, TOLD
 from .figures import write_figures
 from .plan import Holdings, Plan, Stage, plan, recipe_of_key
 from .speed import Rate, measured_speeds
-from .stages import stage_work, work_at
-from .workers import Done, here, side_by_side
+from .stages import run_stage, run_stage_alone
+from .workers import Done, in_processes, in_this_process
 
 
 def reproduce(
@@ -33,6 +36,8 @@ def reproduce(
     rows: Sequence[str] = (),
     jobs: int = 1,
     machine: Mapping[str, Any],
+    held_out: float | None = None,
+    min_known_share: float = MIN_KNOWN_SHARE,
     controls: bool = True,
     reading: Mapping[str, Rate] | None = None,
     command: str = "",
@@ -47,6 +52,8 @@ def reproduce(
         out: folder of the report; runs lie beside it, where other commands find them.
         jobs: processes side by side, on a CPU with one thread each.
         machine: of `chosen_machine`.
+        held_out: share of the training videos to hold out; None is the recipes'.
+        min_known_share: of the intervals with known motion vectors.
         reading: how fast videos become what networks see, from `benched`.
         command: that goes on, for the report.
 
@@ -73,18 +80,16 @@ def reproduce(
     with Run(out).writing(watch.say):
         before = read_json(there, TOLD) if there.is_file() else {}
         split = ",".join(splits)
-        for name, value in (("paper", paper), ("size", size), ("split", split)):
+        fixed = {"paper": paper, "size": size, "split": split, "held_out": held_out}
+        for name, value in fixed.items():
             if before.get(name, value) != value:
                 raise RunError(
                     f"{out}: expected a reproduction with {name} {value}, but it has"
                     f" {name} {before[name]}: choose another --out"
                 )
-        told = {
-            "paper": paper,
-            "size": size,
+        told: dict[str, Any] = fixed | {
             "seeds": list(seeds),
             "store": store.folder.resolve().name,
-            "split": split,
             "recipe_of": made.recipe_of,
             "not_run": dict(made.not_run),
             "runs": {},
@@ -100,7 +105,8 @@ def reproduce(
             f" {len(made.stages)} stages; {len(made.not_run)} rows not run"
         )
         try:
-            stopped = _carry_out(made, store, out, jobs, machine, told, watch)
+            options = {"held_out": held_out, "min_known_share": min_known_share}
+            stopped = _run_plan(made, store, out, jobs, machine, options, told, watch)
         except Interrupted:
             stopped = True
         if stopped:
@@ -141,16 +147,21 @@ def holdings(store: Store, splits: Sequence[str]) -> Holdings:
     return Holdings(store.dataset, tuple(store.modalities), min(longest))
 
 
-def _carry_out(
+def _run_plan(
     made: Plan,
     store: Store,
     out: Path,
     jobs: int,
     machine: Mapping[str, Any],
+    options: Mapping[str, Any],
     told: dict[str, Any],
     watch: Watch,
 ) -> bool:
-    """Do the stages and keep `told` up to date. Returns whether it was interrupted."""
+    """Do the stages and keep `told` up to date. Returns whether it was interrupted.
+
+    Args:
+        options: further fields of `RunContext`.
+    """
     needs = {
         stage: {
             role: stage._replace(recipe=one.name)
@@ -158,17 +169,23 @@ def _carry_out(
         }
         for stage in made.stages
     }
+    options = dict(options, runs=out.parent, wait=True, fused_by_held_out=True)
     if jobs > 1:
-        arguments = {
-            "store": store.folder,
-            "runs": out.parent,
-            "threads": 1,
-            "machine": dict(machine),
-        }
-        coming = side_by_side(made.stages, needs, stage_work, arguments, processes=jobs)
+        alone = partial(
+            run_stage_alone, store=store.folder, machine=dict(machine), **options
+        )
+        coming = in_processes(made.stages, needs, alone, processes=jobs)
     else:
-        work = work_at(store, out.parent, chosen_machine(**machine), watch)
-        coming = here(made.stages, needs, work)
+        context = RunContext(
+            store=store,
+            split=made.splits[0],
+            seed=0,
+            machine=chosen_machine(**machine),
+            watch=watch,
+            **options,
+        )
+        here = partial(run_stage, context=context)
+        coming = in_this_process(made.stages, needs, here)
     started, fresh = time.monotonic(), 0
     for done in coming:
         stage = done.stage

@@ -1,22 +1,23 @@
-"""Stages side by side: processes that each take one after another.
+"""Stages of a plan in order, in this process or in several.
 
 Two processes with one thread each do more than one process with two threads: the nets
 are too small to share.
 """
 
 import multiprocessing
-import os
 import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from graphlib import TopologicalSorter
+from typing import NamedTuple
 
 from pipeline.store import StoreError
 
-from ..engine.signals import stopping
+from ..engine.signals import Stop, stopping
 from ..errors import Interrupted, TrainingError
 from .plan import Stage
 
@@ -26,8 +27,10 @@ Work = Callable[[Stage, Mapping[str, str]], str]
 Needs = Mapping[Stage, Mapping[str, Stage]]
 """Stage -> role -> the stage that fills it."""
 
-
 WITHOUT = "what it needs is not there"
+KILLED = "its process was killed, mostly by the system for lack of memory"
+GRACE_SECONDS = 30.0
+"""For a process that was asked to stop, to save what it has."""
 
 
 class Done(NamedTuple):
@@ -41,12 +44,14 @@ class Done(NamedTuple):
     seconds: float = 0.0
 
 
-def here(stages: Sequence[Stage], needs: Needs, work: Work) -> Iterator[Done]:
-    """One after the other, in this process. Ends after an interruption."""
+def in_this_process(
+    stages: Sequence[Stage], needs: Needs, work: Work
+) -> Iterator[Done]:
+    """One after the other. Ends after an interruption."""
     folders: dict[Stage, str] = {}
     for stage in stages:
         needed = needs[stage]
-        if not all(one in folders for one in needed.values()):
+        if not folders.keys() >= set(needed.values()):
             yield Done(stage, error=WITHOUT)
             continue
         done = _done(work, stage, {role: folders[one] for role, one in needed.items()})
@@ -57,113 +62,108 @@ def here(stages: Sequence[Stage], needs: Needs, work: Work) -> Iterator[Done]:
             return
 
 
-def side_by_side(
-    stages: Sequence[Stage],
-    needs: Needs,
-    make_work: Callable[..., Work],
-    arguments: Mapping[str, Any],
-    *,
-    processes: int,
+def in_processes(
+    stages: Sequence[Stage], needs: Needs, work: Work, *, processes: int
 ) -> Iterator[Done]:
-    """As they come, each when what it needs is there. Signals are passed on.
+    """As they come, each in a process of its own when what it needs is there.
+
+    Of stages that are ready the first one in `stages` begins. A process that is killed
+    takes its own stage with it and no other. SIGINT, SIGTERM and SIGHUP reach all
+    processes as SIGTERM, at which a training saves and stops.
 
     Args:
         needs: where one of them fails, the stage is left out.
-        make_work: called in each process with `arguments`, both of which are pickled.
+        work: pickled.
+        processes: stages at a time.
 
     Raises:
         Interrupted: a signal came while nothing was at work.
     """
-    context = multiprocessing.get_context("spawn")
-    helpers: dict[Connection, tuple[BaseProcess, Stage | None]] = {}
-    waiting, complete, failed = list(stages), dict[Stage, str](), set[Stage]()
-    stopped = False
+    order = TopologicalSorter({stage: needs[stage].values() for stage in stages})
+    order.prepare()
+    position = {stage: i for i, stage in enumerate(stages)}
+    ready: list[Stage] = []
+    running: dict[Future[Done], Stage] = {}
+    folders: dict[Stage, str] = {}
+    with _passing_signals_on() as stop:
+        try:
+            while order.is_active():
+                ready = sorted([*ready, *order.get_ready()], key=position.__getitem__)
+                lost = [
+                    s for s in ready if not folders.keys() >= set(needs[s].values())
+                ]
+                for stage in lost if not stop.asked else ():
+                    ready.remove(stage)
+                    order.done(stage)
+                    yield Done(stage, error=WITHOUT)
+                if lost and not stop.asked:
+                    continue
+                while ready and len(running) < processes and not stop.asked:
+                    stage = ready.pop(0)
+                    needed = {role: folders[one] for role, one in needs[stage].items()}
+                    running[_begun(work, stage, needed)] = stage
+                if not running:
+                    raise Interrupted("stopped between two stages")
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    stage = running.pop(future)
+                    done = _result(future, stage, stopped=stop.asked)
+                    order.done(stage)
+                    if done.folder:
+                        folders[stage] = done.folder
+                    yield done
+        finally:
+            if running:
+                _end(running, asked=stop.asked)
 
-    def stop(number: int, frame: object) -> None:
-        nonlocal stopped
-        stopped = True
-        for process, _ in helpers.values():
-            if process.pid and process.is_alive():
-                os.kill(process.pid, signal.SIGTERM)
+
+def _begun(work: Work, stage: Stage, needed: Mapping[str, str]) -> Future[Done]:
+    """A stage in a new process; a pool of one, as a killed process breaks its pool."""
+    pool = ProcessPoolExecutor(
+        max_workers=1,
+        max_tasks_per_child=1,  # ends by itself, also where this process is gone
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),  # the terminal's: we send SIGTERM
+    )
+    future = pool.submit(_done, work, stage, needed)
+    pool.shutdown(wait=False)
+    return future
+
+
+def _result(future: Future[Done], stage: Stage, *, stopped: bool) -> Done:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return Done(stage, error="" if stopped else KILLED, interrupted=stopped)
+
+
+@contextmanager
+def _passing_signals_on() -> Iterator[Stop]:
+    """Inside, signals that ask to stop are remembered and reach the children."""
+    stop = Stop()
+
+    def pass_on(number: int, frame: object) -> None:
+        stop.asked = True
+        for child in multiprocessing.active_children():
+            child.terminate()
 
     before = stopping()
     for number in before:
-        signal.signal(number, stop)
+        signal.signal(number, pass_on)
     try:
-        for _ in range(min(processes, len(stages))):
-            ours, theirs = context.Pipe()
-            process: BaseProcess = context.Process(
-                target=_helper, args=(theirs, make_work, dict(arguments))
-            )
-            process.start()
-            theirs.close()
-            helpers[ours] = (process, None)
-        while helpers:
-            without = [s for s in waiting if failed & set(needs[s].values())]
-            for lost in without if not stopped else ():
-                waiting.remove(lost)
-                failed.add(lost)
-                yield Done(lost, error=WITHOUT)
-            for link, (process, busy) in list(helpers.items()):
-                ready = (
-                    s for s in waiting if complete.keys() >= set(needs[s].values())
-                )
-                if busy is None and not stopped and (stage := next(ready, None)):
-                    waiting.remove(stage)
-                    helpers[link] = (process, stage)
-                    folders = {r: complete[one] for r, one in needs[stage].items()}
-                    link.send((stage, folders))
-            at_work = [link for link, (_, busy) in helpers.items() if busy]
-            if not at_work and stopped:
-                raise Interrupted("stopped between two stages")
-            if not at_work:
-                return
-            ready_links = wait(at_work, timeout=1.0)
-            for link in [one for one in at_work if one in ready_links]:
-                process, stage = helpers[link]
-                assert stage is not None
-                try:
-                    done: Done = link.recv()
-                except (EOFError, OSError):  # its end of the link is gone
-                    process.join()
-                    why = f"its process ended with {process.exitcode}"
-                    done = Done(
-                        stage, error="" if stopped else why, interrupted=stopped
-                    )
-                    del helpers[link]
-                else:
-                    helpers[link] = (process, None)
-                if done.folder:
-                    complete[stage] = done.folder
-                else:
-                    failed.add(stage)
-                yield done
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for link, (process, _) in helpers.items():
-            link.close()
-        for process, _ in helpers.values():
-            process.join(timeout=30)
-            if process.is_alive():
-                process.terminate()
 
 
-def _helper(
-    link: Connection, make_work: Callable[..., Work], arguments: dict[str, Any]
-) -> None:
-    """A process that does what comes through its link until that is closed."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # the terminal's; the parent sends its own
-    work: Work | None = None
-    try:
-        while True:
-            stage, needed = link.recv()
-            work = work or make_work(**arguments)
-            link.send(_done(work, stage, needed))
-    except (EOFError, OSError):
-        return
+def _end(running: Mapping[Future[Done], Stage], *, asked: bool) -> None:
+    """Ask all children to stop, unless they were, and kill those that do not."""
+    for child in multiprocessing.active_children() if not asked else ():
+        child.terminate()  # twice would end one that saves
+    wait(running, timeout=GRACE_SECONDS)
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 def _done(work: Work, stage: Stage, needed: Mapping[str, str]) -> Done:
@@ -174,6 +174,6 @@ def _done(work: Work, stage: Stage, needed: Mapping[str, str]) -> Done:
         return Done(stage, interrupted=True)
     except (TrainingError, StoreError, OSError) as error:
         return Done(stage, error=str(error))
-    except Exception:  # noqa: BLE001  a bug in one stage leaves the others; it is told with its place
+    except Exception:  # noqa: BLE001  a bug in one stage leaves the others
         return Done(stage, error=traceback.format_exc())
     return Done(stage, folder, seconds=time.monotonic() - started)

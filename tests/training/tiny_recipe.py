@@ -1,0 +1,35 @@
+"""The recipe `tiny`, and a context on a store, silently."""
+
+from pathlib import Path
+
+from pipeline.store import Store
+from training.jobs.distill import DistillRecipe
+from training.jobs.job import RunContext
+from training.jobs.machine import Machine
+from training.jobs.teach import TeachRecipe
+from training.progress import Silent
+from training.recipes import recipe, to_distill, to_teach
+
+TINY = recipe("tiny")
+CLIP, PROTOCOL = TINY.settings.clip, TINY.settings.protocol
+
+
+def teach(modality: str) -> TeachRecipe:
+    return to_teach(TINY, modality).settings
+
+
+def distill(teacher: str, student: str) -> DistillRecipe:
+    return to_distill(TINY, (teacher,), student).settings
+
+
+def tiny_context(store: Store, runs: Path, **changes) -> RunContext:
+    """Split 1, seed 0, on this machine."""
+    given = {
+        "store": store,
+        "split": "1",
+        "seed": 0,
+        "runs": runs,
+        "machine": Machine(),
+        "watch": Silent(),
+    }
+    return RunContext(**given | changes)

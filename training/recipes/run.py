@@ -1,0 +1,132 @@
+"""Run a recipe: find or train what it needs, then find or train it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ..engine.processes import joined
+from ..engine.record import Run
+from ..errors import RecipeError
+from ..jobs.collaborate import CollaborateRecipe, collaborate
+from ..jobs.course import open_data
+from ..jobs.distill import DistillRecipe, described, distill
+from ..jobs.fuse import FuseRecipe, fuse
+from ..jobs.hidden import HiddenRecipe, hidden
+from ..jobs.job import RunContext, StoreJob
+from ..jobs.joint import distill_jointly, teach_jointly
+from ..jobs.motion import MotionRecipe, motion
+from ..jobs.teach import TeachRecipe, teach
+from . import Recipe, baseline_of
+
+NO_TEACHER = (
+    "no complete {sees} teacher of this store, split, recipe, seed and held-out part:"
+    " training one first"
+)
+NO_BASELINE = "baseline: the student without its teacher"
+
+
+def run_recipe(
+    recipe: Recipe,
+    context: RunContext,
+    *,
+    needed: Mapping[str, Run] | None = None,
+    baseline: bool = False,
+    out: Path | None = None,
+) -> Run:
+    """Find the complete run of a recipe, or train it, after all that it needs.
+
+    Args:
+        needed: role -> a complete run, for roles that are not to be found or trained.
+        baseline: of a distillation, also train the student without its teacher.
+        out: folder of the run; None finds or makes one in `context.runs`.
+
+    Returns:
+        A complete run.
+
+    Raises:
+        TrainingError: see the experiments.
+    """
+    given, waiting = needed or {}, replace(context, wait=True)
+    with joined(context.machine.processes, context.machine.device):
+        settings, scratch = recipe.settings, None
+        if isinstance(settings, DistillRecipe) and (
+            baseline or recipe.needs.keys() - given.keys()
+        ):
+            job = context.job(recipe.name, label=recipe.label, out=out)
+            _refuse_early(settings, job)
+        complete = {
+            role: given[role] if role in given else _needed(role, need, waiting)
+            for role, need in recipe.needs.items()
+        }
+        if baseline:
+            scratch = _run(baseline_of(recipe), {}, waiting, if_none=NO_BASELINE)
+        return _run(recipe, complete, context, scratch=scratch, out=out)
+
+
+def fits_on_held_out(recipe: Recipe) -> bool:
+    """Whether a recipe, or one that it needs, fits something on held-out videos."""
+    settings = recipe.settings
+    own = isinstance(settings, CollaborateRecipe) or (
+        isinstance(settings, FuseRecipe) and settings.how != "average"
+    )
+    return own or any(map(fits_on_held_out, recipe.needs.values()))
+
+
+def _needed(role: str, recipe: Recipe, context: RunContext) -> Run:
+    """The run of a recipe that another one needs. A teacher is announced."""
+    if not role.startswith("teacher"):
+        return run_recipe(recipe, context)
+    sees = recipe.settings.model.sees
+    run = _run(recipe, {}, context, if_none=NO_TEACHER.format(sees=sees))
+    context.watch.say(f"teacher: {run.folder}")
+    return run
+
+
+def _run(
+    recipe: Recipe,
+    needed: Mapping[str, Run],
+    context: RunContext,
+    *,
+    scratch: Run | None = None,
+    if_none: str = "",
+    out: Path | None = None,
+) -> Run:
+    settings = recipe.settings
+    job = context.job(recipe.name, label=recipe.label, out=out)
+    joint = {"beside": context.other_stores}
+    match settings:
+        case TeachRecipe() if context.other_stores:
+            return teach_jointly(settings, job, if_none=if_none, **joint)
+        case TeachRecipe():
+            return teach(settings, job, if_none=if_none)
+        case DistillRecipe() if context.other_stores:
+            (teacher, *_) = needed.values()
+            return distill_jointly(
+                settings, job, teacher=teacher, scratch=scratch, **joint
+            )
+        case DistillRecipe():
+            return distill(
+                settings, job, teacher=list(needed.values()), scratch=scratch
+            )
+        case MotionRecipe():
+            return motion(settings, job)
+        case HiddenRecipe():
+            return hidden(
+                settings, job, motion=needed.get("motion"), temporal=needed["temporal"]
+            )
+        case CollaborateRecipe():
+            return collaborate(
+                settings, job, first=needed["first"], second=needed["second"]
+            )
+        case FuseRecipe():
+            return fuse(settings, job, streams=list(needed.values()))
+    raise RecipeError(f"{recipe.name}: no experiment runs {type(settings).__name__}")
+
+
+def _refuse_early(settings: DistillRecipe, job: StoreJob) -> None:
+    """Raise what would fail after the teacher's minutes before them."""
+    settings.check_shapes()
+    for store in (job.store, *job.other_stores):
+        open_data(settings, replace(job, store=store), settings.modalities)
+    if job.out and job.machine.processes.first:
+        Run(job.out).check(described(settings, job))
