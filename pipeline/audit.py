@@ -153,7 +153,7 @@ def audit(
         try:
             coding = signature(dataset.folder / video.path, frames=frames)
         except VideoError as error:
-            bad[video.id] = str(error)
+            bad[video.path] = str(error)
         else:
             looked.append((video, coding))
             for label in video.labels:

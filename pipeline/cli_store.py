@@ -1,11 +1,15 @@
 """Commands that look at a store: verify, status, info, preview."""
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import click
 
 from .options import AnyPath, ExistingFolder
+
+LINES_AT_ONCE = 256
+"""Lines of a long list that are printed by one call."""
 
 
 @click.command()
@@ -53,19 +57,46 @@ def status(store: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("store", type=ExistingFolder)
 @click.argument("video", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def info(store: Path, video: str | None, as_json: bool) -> None:
-    """Show the contents and settings of a store, or of one video."""
+@click.option(
+    "--videos",
+    is_flag=True,
+    help="List the videos, one per line: id, classes, splits, number of frames, frame "
+    "rate, stored size in px, duration in seconds, share of intervals with known motion "
+    "vectors, and state. Videos that are left out are listed by path, with the reason.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print as JSON; with --videos as JSON Lines, one object per video.",
+)
+def info(store: Path, video: str | None, videos: bool, as_json: bool) -> None:
+    """Show the contents and settings of a store, or of one video.
+
+    VIDEO is the id or the path of a video, or the end of it.
+    """
     from pipeline import upkeep
 
-    facts = upkeep.info(store, video)
-    click.echo(json.dumps(facts) if as_json else upkeep.lines(facts))
+    if not videos:
+        facts = upkeep.info(store, video)
+        click.echo(json.dumps(facts) if as_json else upkeep.lines(facts))
+        return
+    if video is not None:
+        raise click.UsageError("expected VIDEO or --videos, got both")
+    from pipeline import video_table
+    from pipeline.store import Store
+
+    lines = video_table.json_lines if as_json else video_table.table_lines
+    listed = lines(Store(store))
+    while block := list(islice(listed, LINES_AT_ONCE)):
+        click.echo("\n".join(block))
 
 
 @click.command()
 @click.argument("store", type=ExistingFolder)
 @click.option(
-    "--video", help="Id of the video, or the end of it. [default: the first one]"
+    "--video",
+    help="Id or path of the video, or the end of it. [default: the first one]",
 )
 @click.option(
     "--out",

@@ -29,7 +29,7 @@ from pipeline.resume import (
 )
 from pipeline.retries import Patience
 from pipeline.store.lease import Lease, hold
-from pipeline.store.records import PLAN
+from pipeline.store.records import PLAN, Manifest
 from pipeline.summary import Summary, summarize
 from pipeline.task import Task
 
@@ -103,6 +103,7 @@ def extract(
         shards=shards,
         seconds=time.monotonic() - began,
         unusable=dataset.unusable,
+        paths=_paths_left_out(plan, manifest),
     )
 
 
@@ -134,7 +135,14 @@ def _already_there(
         shards=0,
         seconds=time.monotonic() - began,
         unusable=dataset.unusable,
+        paths=_paths_left_out(plan, manifest),
     )
+
+
+def _paths_left_out(plan: StorePlan, manifest: Manifest) -> dict[str, str]:
+    """Id -> path of the planned videos that are not stored."""
+    left_out = manifest.bad.keys() | manifest.unavailable.keys()
+    return {video.id: video.path for video in plan.videos if video.id in left_out}
 
 
 def dry_run(
@@ -200,10 +208,11 @@ def _run(
             lease.require()
             publish(outcome, out)
             forget_attempts(out, outcome.plan)
+            paths = {video.id: video.path for video in outcome.plan.videos}
             for name, reason in outcome.bad.items():
-                watch.say(f"quarantined {name}: {reason}")
+                watch.say(f"quarantined {paths[name]}: {reason}")
             for name, reason in outcome.unavailable.items():
-                watch.say(f"unavailable {name}: {reason}")
+                watch.say(f"unavailable {paths[name]}: {reason}")
             watch.published(
                 videos=len(outcome.plan.videos),
                 frames=max(

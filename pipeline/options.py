@@ -32,8 +32,8 @@ class Cli(Console):
         try:
             with as_ctrl_c():
                 return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort):
-            raise
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # a closed pipe (`| head`): click ends without a word
         except KeyboardInterrupt as stopped:
             from pipeline.store import printable
 

@@ -74,7 +74,7 @@ class Summary:
     videos: int
     stored: int
     bad: Mapping[str, str]
-    """Quarantined video -> reason."""
+    """Id of a quarantined video -> reason."""
     unavailable: Mapping[str, str]
     """Video whose file could not be read -> why; the next run takes it up again."""
     modalities: Mapping[str, int]
@@ -90,6 +90,8 @@ class Summary:
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Width x height of the stored frames, px -> videos; the most frequent first."""
 
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """Id -> path in the folder of videos, of those that are not stored."""
     unusable: frozenset[str] = frozenset()
     """Those of the bad that were never planned, as they cannot be read."""
 
@@ -141,7 +143,11 @@ class Summary:
                 named = ", ".join(videos[:NAMED]) + (", ..." if videos[NAMED:] else "")
                 lines.append(f"{counted(len(videos), 'video')} {words}: {named}")
         lost = [f"  {n}: {why}" for n, why in self.bad.items() if n in self.unusable]
-        bad = [f"  {n}: {why}" for n, why in self.bad.items() if n not in self.unusable]
+        bad = [
+            f"  {self.paths.get(name, name)}: {why}"
+            for name, why in self.bad.items()
+            if name not in self.unusable
+        ]
         if lost:
             lines += [f"{len(lost)} left out, as they could not be read:", *lost]
         if bad:
@@ -154,7 +160,10 @@ class Summary:
                 f"{len(self.unavailable)} unavailable (the same command takes them up "
                 "again, once their files can be read):"
             )
-            lines += [f"  {name}: {why}" for name, why in self.unavailable.items()]
+            lines += [
+                f"  {self.paths.get(name, name)}: {why}"
+                for name, why in self.unavailable.items()
+            ]
         return "\n".join(map(printable, lines))
 
 
@@ -165,11 +174,13 @@ def summarize(
     shards: int,
     seconds: float,
     unusable: Iterable[str] = (),
+    paths: Mapping[str, str] | None = None,
 ) -> Summary:
     """What a store holds after a run that built so many shards in so many seconds.
 
     Args:
         unusable: those of the bad that were never planned, as they cannot be read.
+        paths: id -> path in the folder of videos, of those that are not stored.
     """
     frames, hours = 0, 0.0
     sizes: Counter[str] = Counter()
@@ -199,5 +210,6 @@ def summarize(
         seconds=seconds,
         remarkable={name: tuple(ids) for name, ids in remarkable.items()},
         sizes=dict(sizes.most_common()),
+        paths=paths or {},
         unusable=frozenset(unusable),
     )

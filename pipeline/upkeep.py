@@ -1,27 +1,30 @@
 """Looking after a store: verify, status, info."""
 
-import difflib
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pipeline.plan_file import read_plan
 from pipeline.resume import DAMAGED
-from pipeline.store import Store, StoredVideo, counted, printable, size_text
+from pipeline.store import (
+    Store,
+    StoredVideo,
+    VideoNotFound,
+    counted,
+    printable,
+    size_text,
+)
 from pipeline.store.errors import LayoutError
 from pipeline.store.files import read_commit, write_json
 from pipeline.store.lease import Found, holder_of
+from pipeline.store.lookup import no_video, without_suffix
 from pipeline.store.records import LOGS, MANIFEST
 from pipeline.store.replacement import require_plain_folder
 from pipeline.store.verify import Damage
 from pipeline.store.verify import verify as damage_of
-
-COMPARED = 20_000
-"""Ids among which one of nearly the same name is looked for."""
 
 
 def verify(store: Path, *, decode: bool = False, mark: bool = False) -> list[Damage]:
@@ -55,6 +58,8 @@ class Status:
     bytes: Mapping[str, int]
     bad: Mapping[str, str]
     unavailable: Mapping[str, str]
+    paths: Mapping[str, str]
+    """Id -> path in the folder of videos, of those that are not stored."""
     finished: bool
     holder: Found | None
     """Who writes it, or was killed while writing it."""
@@ -88,8 +93,14 @@ class Status:
             f"  {name}: {self.done[name]}/{self.shards} shards, {size_text(size)}"
             for name, size in self.bytes.items()
         ]
-        lines += [f"  quarantined {name}: {why}" for name, why in self.bad.items()]
-        lines += [f"  unavailable {n}: {why}" for n, why in self.unavailable.items()]
+        for state, reasons in (
+            ("quarantined", self.bad),
+            ("unavailable", self.unavailable),
+        ):
+            lines += [
+                f"  {state} {self.paths.get(name, name)}: {why}"
+                for name, why in reasons.items()
+            ]
         return "\n".join(map(printable, lines))
 
 
@@ -123,6 +134,11 @@ def status(store: Path) -> Status:
         bytes=sizes,
         bad=bad,
         unavailable=unavailable,
+        paths={
+            video.id: video.path
+            for video in plan.videos
+            if video.id in bad or video.id in unavailable
+        },
         finished=(store / MANIFEST).exists()
         and all(count == plan.shards for count in done.values()),
         holder=holder_of(store),
@@ -223,23 +239,27 @@ def known_share(videos: Iterable[StoredVideo]) -> float | None:
 
 
 def full_id(store: Store, wanted: str) -> str:
-    """The id of a video that was named by its id, or by the end of it."""
-    from pipeline.store import VideoNotFound
+    """The id of a video named by its id, by its path, or by the end of one of these.
 
+    Raises:
+        VideoNotFound: no video has this name, or several end in it.
+    """
     ids = store.ids()
     if wanted in ids:
         return wanted
     ends = [name for name in ids if name.endswith(f"/{wanted}")]
-    if len(ends) != 1:
-        found = f"no video {wanted!r}"
-        if ends:
-            found = (
-                f"{len(ends)} videos end in {wanted!r}: {' and '.join(ends[:3])}, ..."
-            )
-        close = difflib.get_close_matches(wanted, list(islice(ids, COMPARED)), n=3)
-        if close and not ends:
-            found += f"; did you mean {' or '.join(close)}?"
-        raise VideoNotFound(f"{store.folder}: {found}")
+    if not ends and (stem := without_suffix(wanted)) != wanted:
+        alike = [name for name in ids if f"/{name}".endswith(f"/{stem}")]
+        paths = {name: f"/{store.video(name).path}" for name in alike}
+        ends = [name for name in alike if paths[name].endswith(f"/{wanted}")]
+    if not ends:
+        raise no_video(store.folder, store.manifest, ids, wanted)
+    if len(ends) > 1:
+        more = ", ..." if ends[3:] else ""
+        raise VideoNotFound(
+            f"{len(ends)} videos of {store.folder} end in {wanted!r}: "
+            f"{', '.join(ends[:3])}{more}"
+        )
     return ends[0]
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A file imports from lower lines; of its own line, files of the same
 # folder that stand to its left. Inside a folder all may be imported, but not in circles.
 FLOORS = """
-motion_shards.errors motion_shards.finite motion_shards.interruption motion_shards.private motion_shards.packages motion_shards.variables motion_shards.address motion_shards.remote motion_shards.guard motion_shards.joining motion_shards.entry motion_shards.cores motion_shards.processes
+motion_shards.errors motion_shards.finite motion_shards.interruption motion_shards.private motion_shards.packages motion_shards.variables motion_shards.address motion_shards.remote motion_shards.guard motion_shards.joining motion_shards.entry motion_shards.cores motion_shards.processes motion_shards.near
 pipeline.store
 motion_shards.console
 pipeline.adapters pipeline.flow
@@ -25,10 +25,10 @@ pipeline.executors
 pipeline.estimate
 pipeline.retries
 pipeline.cluster
-pipeline.execution pipeline.summary pipeline.resume pipeline.extraction pipeline.upkeep
+pipeline.execution pipeline.summary pipeline.resume pipeline.extraction pipeline.upkeep pipeline.video_table
 pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.panels pipeline.preview pipeline.bench
 pipeline.options pipeline.cli_bench pipeline.cli_cluster pipeline.cli_store pipeline.cli
-training.errors training.near training.catalogue training.sealed training.run_files training.recorded training.arrays training.saved training.metrics training.scores training.progress training.warp
+training.errors training.catalogue training.sealed training.run_files training.recorded training.arrays training.saved training.metrics training.scores training.progress training.warp
 training.report training.data training.models training.losses training.engine
 training.steps
 training.gradients training.protocols training.weighting training.speed

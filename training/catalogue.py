@@ -6,8 +6,9 @@ catalogue.json is written by tools/catalogue.py; a test holds it to the recipes.
 import json
 from pathlib import Path
 
+from motion_shards.near import near
+
 from .errors import RecipeError
-from .near import near
 
 PATH = Path(__file__).parent / "recipes" / "catalogue.json"
 

@@ -44,8 +44,8 @@ class Cli(Console):
         try:
             with as_ctrl_c():
                 return super().invoke(ctx)
-        except click.exceptions.Exit:
-            raise
+        except (click.exceptions.Exit, BrokenPipeError):
+            raise  # a closed pipe (`| head`): click ends without a word
         except click.ClickException as error:
             let_the_first_say(error)
             raise on_one_line(error) from error

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from motion_shards.finite import FiniteRange
+from motion_shards.near import near
 
 from .catalogue import check_name
-from .near import near
 
 ExistingFolder = click.Path(path_type=Path, exists=True, file_okay=False)
 ExistingFile = click.Path(path_type=Path, exists=True, dir_okay=False)

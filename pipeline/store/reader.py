@@ -12,6 +12,7 @@ import numpy as np
 from .errors import LayoutError, RangeError, VideoNotFound
 from .files import open_index, read_manifest, require_index
 from .long_index import LongIndex
+from .lookup import no_video
 from .records import Manifest, Rows, shard_file
 from .schema import LAYOUT, MODALITIES, entry_shape
 from .shard_reader import ShardReader, require_published
@@ -118,10 +119,7 @@ class Store:
         """
         video = self._videos.find(video_id)
         if video is None:
-            raise VideoNotFound(
-                f"{self.folder}: expected one of its {len(self._videos)} videos, "
-                f"got {video_id!r}"
-            )
+            raise no_video(self.folder, self.manifest, self.ids(), video_id)
         return video
 
     def read(

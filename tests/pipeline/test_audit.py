@@ -133,7 +133,7 @@ def test_audit_of_a_folder_has_table_warning_and_bad_files(
     assert told[-1] == (13, 13)
     assert [coding.gop for coding in result.table["jump"]] == ["3"]
     assert result.table["run"].total() == 6
-    assert list(result.bad) == ["1/099"]
+    assert list(result.bad) == ["1/099.mp4"]
     assert result.warning
     text = result.text()
     assert "warning: how a file is coded predicts its class" in text

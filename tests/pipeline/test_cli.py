@@ -132,7 +132,7 @@ def test_quarantined_videos_are_named_and_give_exit_code_3(folder, tmp_path):
         *("--modalities", "rgb"),
     )
     assert result.exit_code == 3, result.output
-    assert "left/torn" in last_line(result)
+    assert "left/torn.mp4: " in last_line(result)
 
 
 @pytest.mark.parametrize(

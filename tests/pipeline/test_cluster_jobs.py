@@ -212,7 +212,7 @@ def test_a_job_makes_the_store_that_the_command_makes_here(
     assert told["exit_code"] == 3 and told["status"] == "FAILED"
     assert f"as seen from {tmp_path}" in job.stderr
     assert "24 of 25 videos stored" in job.stderr and "of 25 videos (" in job.stderr
-    assert "quarantined right/broken" in job.stderr
+    assert "quarantined right/broken.mp4: " in job.stderr
     ours = Store(tmp_path / "here"), Store(tmp_path / "there")
     videos = [{v.id: v.xxh3 for v in store.videos()} for store in ours]
     assert videos[0] == videos[1]

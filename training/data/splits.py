@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from motion_shards.near import near
 from pipeline.store import Store, StoredVideo
 
 from ..errors import DataError
-from ..near import near
 
 NEAR = 1.5
 """Times the share that may be held out at most: groups are not cut, and differ in size."""

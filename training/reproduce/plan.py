@@ -4,8 +4,9 @@ split. Pure."""
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from motion_shards.near import near
+
 from ..errors import RecipeError
-from ..near import near
 from ..recipes import SYSTEMS, Recipe, at
 from ..recipes.sizes import SIZES
 from ..report.facts import PAPERS, Fact, facts_beside

@@ -1,0 +1,50 @@
+"""The error for a video that a store does not hold: similar names, or why it is left out."""
+
+import shlex
+from bisect import bisect_left
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from motion_shards.near import similar
+
+from .errors import VideoNotFound
+from .records import Manifest
+
+COMPARED = 1_000
+"""Ids on either side of a missing one, in sorted order, that are compared with it."""
+
+
+def no_video(
+    folder: Path, manifest: Manifest, ids: Sequence[str], wanted: str
+) -> VideoNotFound:
+    """The error for an id, or a path, that no video of a store has.
+
+    Args:
+        ids: of all stored videos, sorted.
+    """
+    start = f"no video {wanted!r} in {folder}"
+    for name in (wanted, without_suffix(wanted)):
+        if reason := manifest.bad.get(name):
+            return VideoNotFound(f"{start}: it is quarantined: {reason}")
+        if reason := manifest.unavailable.get(name):
+            return VideoNotFound(f"{start}: its file was unavailable: {reason}")
+    place = bisect_left(ids, wanted)
+    near = ids[max(place - COMPARED, 0) : place + COMPARED]
+    found = _similar_ids(wanted, near)
+    question = f": did you mean {' or '.join(found)}?" if found else ""
+    listing = f"`pipeline info {shlex.quote(str(folder))} --videos` lists them"
+    return VideoNotFound(f"{start}{question} ({listing})")
+
+
+def without_suffix(name: str) -> str:
+    """A path without its extension, as ids are made: `a/b.mp4` -> `a/b`."""
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")) if path.suffix else name
+
+
+def _similar_ids(wanted: str, ids: Sequence[str]) -> list[str]:
+    """Ids that are similar as a whole or in their last part."""
+    names = {name.rpartition("/")[2]: name for name in ids} | {
+        name: name for name in ids
+    }
+    return list(dict.fromkeys(names[name] for name in similar(wanted, names)))
