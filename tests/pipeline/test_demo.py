@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from demo_truth import object_mask, true_flow
 
 from pipeline.adapters import demo
 from pipeline.adapters.demo_drawing import encoded, frames
@@ -17,11 +18,9 @@ from pipeline.adapters.demo_motion import (
     MOTION_CLASSES,
     WIDTH,
     Clip,
-    object_mask,
     on_object,
     scene,
     screen,
-    true_flow,
 )
 from pipeline.adapters.errors import DatasetError
 from pipeline.cli import main

@@ -6,13 +6,13 @@ The images are tiny and so are the tiles, so that there are borders between tile
 import cv2
 import numpy as np
 import pytest
+from simulated_gpu import Simulator, backward
 
 from pipeline.flow import FlowError
 from pipeline.flow.batches import Coding, consecutive
 from pipeline.flow.cpu import CpuSolver
 from pipeline.flow.cuda.images import resizing
 from pipeline.flow.cuda.median import ROWS, medians_function
-from pipeline.flow.cuda.simulated import Simulator, backward
 from pipeline.flow.cuda.solver import CudaSolver
 from pipeline.flow.cuda.tiles import LARGE, SMALL, TileShape, tiling
 from pipeline.flow.errors import OutOfMemory

@@ -1,16 +1,21 @@
-"""Every recipe's training, and every baseline's, takes a step and weighs its losses."""
+"""Every recipe's training, every baseline's and every term takes a step."""
 
+import inspect
+import pkgutil
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 import torch
 
+import training.losses
 from training.data.dataset import ClipConfig
 from training.errors import RecipeError
 from training.gradients import balanced_weight, gradient_norms
 from training.jobs.course import Course
 from training.jobs.distill import DistillRecipe, student_step
 from training.jobs.teach import TeachRecipe
+from training.losses.terms import Term
 from training.models.backbones import CHANNELS, BackboneConfig, build_backbone
 from training.models.shapes import without_numbers
 from training.recipes import recipe, recipe_names
@@ -24,15 +29,15 @@ DISTILLED = {
 }
 
 
-def batch_of(clip: ClipConfig) -> dict[str, torch.Tensor]:
-    """Two clips of noise, in every modality."""
+def batch_of(clip: ClipConfig, *, clips: int = 2) -> dict[str, torch.Tensor]:
+    """Clips of noise, in every modality."""
     generator = torch.Generator().manual_seed(0)
     shape = (clip.length, *clip.crop_px)
     made = {
-        name: torch.rand(2, channels, *shape, generator=generator)
+        name: torch.rand(clips, channels, *shape, generator=generator)
         for name, channels in CHANNELS.items()
     }
-    return made | {"label": torch.arange(2)}
+    return made | {"label": torch.arange(clips) % CLASSES}
 
 
 def step_of(settings: Course, build) -> torch.nn.Module:
@@ -98,3 +103,41 @@ def test_balancing_a_loss_that_is_not_there_is_refused_early():
         replace(
             DISTILLED["tiny"], terms={"soft": DISTILLED["tiny"].terms["soft"]}, **given
         )
+
+
+def terms() -> list[type]:
+    """All classes of training.losses that are terms."""
+    found = {
+        kind
+        for module in pkgutil.iter_modules(training.losses.__path__)
+        for kind in vars(import_module(f"training.losses.{module.name}")).values()
+        if inspect.isclass(kind)
+        and kind.__module__.startswith("training.losses")
+        and kind is not Term
+        and hasattr(kind, "equal")
+    }
+    return sorted(found, key=lambda kind: kind.__name__)
+
+
+def test_there_are_the_terms_of_the_field():
+    assert {
+        "SoftTargets",
+        "FeatureMSE",
+        "AttentionTransfer",
+        "RelationalKD",
+        "DIST",
+    } <= {kind.__name__ for kind in terms()}
+
+
+@pytest.mark.parametrize("kind", terms(), ids=lambda kind: kind.__name__)
+def test_a_student_learns_by_each_term_alone(kind):
+    term = kind() if not kind().taps else kind(taps=("layer4",))
+    settings = replace(DISTILLED["tiny"], terms={"only": term}, label_weight=0.0)
+    settings.check_shapes()
+    torch.manual_seed(0)
+    step = step_of(settings, build_backbone).train()
+    found = step(batch_of(settings.clip, clips=3))  # of three clips, angles
+    assert found.loss.item() > 0
+    found.loss.backward()
+    grown = [w.grad for w in step.student.parameters() if w.grad is not None]
+    assert any(gradient.abs().max() > 0 for gradient in grown)

@@ -9,9 +9,10 @@ from torchvision.models import get_model, vgg16
 from torchvision.models.vgg import make_layers
 from torchvision.transforms import _presets
 
+from training.data.normal import IMAGENET, KINETICS, MARS
 from training.errors import CheckpointError
 from training.models.backbones import BackboneConfig, build_backbone
-from training.models.pretrained import IMAGENET, KINETICS, MARS, first_weights
+from training.models.pretrained import first_weights
 
 
 def thin(model: nn.Module) -> dict[str, Tensor]:
@@ -204,10 +205,16 @@ def test_files_without_weights_are_refused(tmp_path):
 def test_input_scales_are_those_the_weights_were_trained_on():
     video = _presets.VideoClassification(crop_size=(112, 112), resize_size=(128, 171))
     image = _presets.ImageClassification(crop_size=224)
-    assert [tuple(video.mean), tuple(video.std)] == [*KINETICS[:2]]
-    assert [tuple(image.mean), tuple(image.std)] == [*IMAGENET[:2]]
-    grey = (torch.tensor(128 / 255) - torch.tensor(MARS.rgb_mean)) / torch.tensor(
-        MARS.rgb_std
+    assert [tuple(video.mean), tuple(video.std)] == [
+        KINETICS["rgb_mean"],
+        KINETICS["rgb_std"],
+    ]
+    assert [tuple(image.mean), tuple(image.std)] == [
+        IMAGENET["rgb_mean"],
+        IMAGENET["rgb_std"],
+    ]
+    grey = (torch.tensor(128 / 255) - torch.tensor(MARS["rgb_mean"])) / torch.tensor(
+        MARS["rgb_std"]
     )
     torch.testing.assert_close(grey, 128 - torch.tensor([114.7748, 107.7354, 99.4750]))
-    assert MARS.motion_gain == 127.5
+    assert MARS["motion_gain"] == 127.5

@@ -11,8 +11,6 @@ from torch import Tensor
 from pipeline.flow import flow_solver
 from training.errors import RecipeError
 from training.models.tvl1 import (
-    LITERAL,
-    SOLVER,
     TVL1Config,
     TVL1Flow,
     level_sizes,
@@ -20,6 +18,12 @@ from training.models.tvl1 import (
     tvl1,
 )
 from training.models.tvl1_operators import divergence, flow_gradient
+
+LITERAL = TVL1Config(scales=1, warps=1)
+"""As printed: one level, one warp, ten iterations; finds about one pixel of motion."""
+
+SOLVER = TVL1Config(scales=5, warps=5, iterations=30, median=5, cubic=True)
+"""What stores are extracted with by default."""
 
 
 def texture(height: int, width: int, *, blur: float, seed: int = 0) -> np.ndarray:

@@ -12,14 +12,13 @@ from torch import Tensor, nn
 
 from ..errors import RecipeError
 from .motionnet import MotionNet, motionnet, motionnet_narrow, motionnet_tiny
-from .tvl1 import LITERAL, TVL1Config, TVL1Flow
+from .tvl1 import TVL1Config, TVL1Flow
 
 BOUND_PX = 20.0
 """Beyond it, a motion counts as this much: as for stored flow."""
 
 ESTIMATORS: dict[str, Callable[[int], nn.Module]] = {
     "tvl1": lambda frames: TVL1Flow(),
-    "tvl1_literal": lambda frames: TVL1Flow(LITERAL),
     "tvl1_learnable": lambda frames: TVL1Flow(TVL1Config(learnable=True)),
     "motionnet": lambda frames: motionnet(frames=frames),
     "motionnet_narrow": lambda frames: motionnet_narrow(frames=frames),

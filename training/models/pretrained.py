@@ -8,7 +8,6 @@ old format. Nothing in it is executed.
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
-from typing import NamedTuple
 
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
@@ -17,24 +16,6 @@ from ..errors import CheckpointError
 from ..saved import DAMAGED, named_tensors, read_saved
 from .backbones import NETS, BackboneConfig
 from .weights import Fitted, transfer
-
-
-class InputScale(NamedTuple):
-    """The input that a family of weights was trained on: fields of a `ClipConfig`."""
-
-    rgb_mean: tuple[float, float, float]
-    rgb_std: tuple[float, float, float]
-    motion_gain: float
-
-
-KINETICS = InputScale((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989), 1.0)
-"""Of torchvision's 3D nets."""
-IMAGENET = InputScale((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1.0)
-"""Of torchvision's VGG16."""
-MARS = InputScale(
-    (114.7748 / 255, 107.7354 / 255, 99.4750 / 255), (1 / 255, 1 / 255, 1 / 255), 127.5
-)
-"""Of 3D-ResNets-PyTorch and MARS: rgb from 0 to 255, motion from -127.5 to 127.5."""
 
 
 def first_weights(model: nn.Module, config: BackboneConfig) -> Fitted | None:

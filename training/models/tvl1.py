@@ -24,7 +24,7 @@ Source:
       lam alone sets data against smoothness.
     - tau is at most 1/8, where convergence is proven. Everybody runs 1/4.
     - there is no pyramid and no warp: so only about one pixel of motion can be found.
-      `LITERAL` is that.
+      `TVL1Config(scales=1, warps=1)` is that.
     Parameters that learn: Piergiovanni and Ryoo, "Representation Flow for Action
     Recognition", CVPR 2019.
 """
@@ -107,13 +107,6 @@ class TVL1Config:
             raise RecipeError(
                 f"TV-L1: expected an odd side of the median filter, got {self.median}"
             )
-
-
-LITERAL = TVL1Config(scales=1, warps=1)
-"""As printed: one level, one warp, ten iterations; finds about one pixel of motion."""
-
-SOLVER = TVL1Config(scales=5, warps=5, iterations=30, median=5, cubic=True)
-"""What stores are extracted with by default; the same flow, for comparison."""
 
 
 class Numbers(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from ..errors import CheckpointError, RecipeError
+from ..errors import CheckpointError
 from ..saved import named_tensors, read_saved
 
 Scale = Literal["response", "plain"]
@@ -20,7 +20,7 @@ class Fitted(NamedTuple):
     adapted: tuple[str, ...]
     """Copied with another number of input channels."""
     kept: tuple[str, ...]
-    """The network's own: excluded, not there, or of another shape."""
+    """The network's own: not there, or of another shape."""
     unused: tuple[str, ...] = ()
     """There, but nothing of the network's."""
 
@@ -80,8 +80,6 @@ def transfer(
     model: nn.Module,
     state: Mapping[str, Tensor],
     *,
-    include: tuple[str, ...] = (),
-    exclude: tuple[str, ...] = (),
     scale: Scale = "response",
     but: tuple[str, ...] | None = None,
     what: str = "weights",
@@ -89,30 +87,21 @@ def transfer(
     """Start a network from the weights of a similar one.
 
     Args:
-        include: parts ("layer1", "fc6.0") that are taken; none named: all.
-        exclude: parts that keep the network's own values all the same.
         scale: of a first layer for another number of channels; see `adapt_input`.
-        but: parts that may differ, such as the head, while all else that is wanted
-            must fit. None: what does not fit is left as it is, and reported.
+        but: parts that may differ, such as the head, while all else must fit. None: what does not fit is left as it is, and reported.
         what: named in the message.
 
     Raises:
-        RecipeError: the network has no such part.
         CheckpointError: weights of another net; what does not fit is named, and
             the network is as it was.
     """
-    check_parts(model, (*include, *exclude))
-
-    def wanted(name: str) -> bool:
-        return (not include or belongs(name, include)) and not belongs(name, exclude)
-
     copied, adapted, kept = [], [], []
     own = model.state_dict()
     new = dict(own)
     first = first_layer(model)
     for name, tensor in own.items():
         theirs = state.get(name)
-        if theirs is None or not wanted(name):
+        if theirs is None:
             kept.append(name)
         elif theirs.shape == tensor.shape:
             new[name] = theirs
@@ -127,8 +116,7 @@ def transfer(
         wrong = [
             name
             for name in (*kept, *unused)
-            if wanted(name)
-            and not belongs(name, but)
+            if not belongs(name, but)
             and not name.endswith("num_batches_tracked")  # torch 0.4 had none
         ]
         if wrong:
@@ -169,19 +157,6 @@ def first_layer(model: nn.Module) -> str | None:
 def belongs(name: str, parts: tuple[str, ...]) -> bool:
     """Whether a tensor lies in one of the named parts: conv1.0.weight in conv1, not conv."""
     return any(name == part or name.startswith(f"{part}.") for part in parts)
-
-
-def check_parts(model: nn.Module, parts: tuple[str, ...]) -> None:
-    """Check that a network has these parts, with tensors in them.
-
-    Raises:
-        RecipeError: one is not there; those that are are named.
-    """
-    names = model.state_dict().keys()
-    for part in parts:
-        if not any(belongs(name, (part,)) for name in names):
-            tops = ", ".join(dict.fromkeys(name.split(".")[0] for name in names))
-            raise RecipeError(f"expected parts of the net among {tops}, got {part}")
 
 
 def _same_but_channels(first: Tensor, second: Tensor) -> bool:

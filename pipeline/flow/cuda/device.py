@@ -3,7 +3,7 @@
 Work goes to one of three queues, each done in order and beside the others: frames on
 their way in, kernels, results on their way out. `mark` says when a queue has come so far,
 `follow` makes another one wait for that, `wait` the host. `driver.Gpu` is the real thing,
-`simulated.Simulator` runs the kernels as Python threads.
+tests have one that runs the kernels as Python threads.
 """
 
 from collections.abc import Iterable

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FlowError, OutOfMemory
-from .device import Queue
-from .kernel import PARAMETERS, Kernel, Launch
+from pipeline.flow.cuda.device import Queue
+from pipeline.flow.cuda.kernel import PARAMETERS, Kernel, Launch
+from pipeline.flow.errors import FlowError, OutOfMemory
 
 MOST_THREADS = 1024
 MOST_BLOCKS = (2**31 - 1, 65535, 65535)
