@@ -19,9 +19,9 @@ from types import SimpleNamespace
 import numpy as np
 from bench_memory import peak_mb
 
-from pipeline import extraction
 from pipeline.adapters import load
-from pipeline.execution import Execution
+from pipeline.driver import extraction
+from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Block, Facts
 

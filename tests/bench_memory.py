@@ -18,10 +18,11 @@ from pathlib import Path
 import av
 import numpy as np
 
-from pipeline.build import build_shard
+from pipeline.driver.plan import new_plan
 from pipeline.extract.settings import ExtractSettings
-from pipeline.plan import PlannedVideo, new_plan
-from pipeline.task import Task
+from pipeline.shard.build import build_shard
+from pipeline.shard.plan import PlannedVideo
+from pipeline.shard.task import Task
 
 CASES = {
     "rgb,mv at 256 px": (256, "rgb,mv"),

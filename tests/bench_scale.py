@@ -20,20 +20,21 @@ from typing import Any, TypeVar
 
 from bench_memory import peak_mb
 
-from pipeline import upkeep
 from pipeline.adapters.videos import DataSet, Video
-from pipeline.execution import Execution
+from pipeline.driver.merging import merge
+from pipeline.driver.plan import StorePlan
+from pipeline.driver.plan_file import read_plan, write_plan
+from pipeline.driver.publish import prepare, publish
+from pipeline.driver.resume import missing_tasks, store_plan
+from pipeline.driver.summary import summarize
+from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
-from pipeline.merging import merge
-from pipeline.plan import ShardPlan, StorePlan
-from pipeline.plan_file import read_plan, write_plan
-from pipeline.publish import ARRIVING, prepare, publish
-from pipeline.resume import missing_tasks, store_plan
+from pipeline.inspection import status as upkeep
+from pipeline.shard.plan import ShardPlan
+from pipeline.shard.task import ShardReport, Task
 from pipeline.store import MODALITIES, Store
-from pipeline.store.records import FileRecord, VideoRecord, shard_file
+from pipeline.store.records import ARRIVING, FileRecord, VideoRecord, shard_file
 from pipeline.store.schema import num_entries
-from pipeline.summary import summarize
-from pipeline.task import ShardReport, Task
 
 KINETICS_700 = 650_000
 FRAMES, CLASSES = 250, 700

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.jobs.machine import arranged
 from training.models.backbones import BackboneConfig, build_backbone
+from training.runs.machine import arranged
 
 SHAPES = {"r3d_tiny": (8, 2, 16, 40, 56), "r3d_narrow": (16, 2, 8, 56, 72)}
 

@@ -20,24 +20,24 @@ pipeline.store
 motion_shards.console
 pipeline.adapters pipeline.flow
 pipeline.extract
-pipeline.errors pipeline.killed pipeline.progress pipeline.plan pipeline.plan_file pipeline.replanning pipeline.isolate pipeline.task pipeline.solvers pipeline.ahead pipeline.sources pipeline.stages pipeline.batched pipeline.build pipeline.publish pipeline.merging
+pipeline.errors pipeline.shard.killed pipeline.commands.progress pipeline.driver.plan pipeline.driver.plan_file pipeline.driver.replanning pipeline.shard.isolate pipeline.shard.task pipeline.shard.solvers pipeline.shard.prefetch pipeline.shard.sources pipeline.shard.stages pipeline.shard.pipelined pipeline.shard.build pipeline.driver.publish pipeline.driver.merging
 pipeline.executors
-pipeline.estimate
-pipeline.retries
+pipeline.driver.estimate
+pipeline.driver.retries
 pipeline.cluster
-pipeline.execution pipeline.summary pipeline.resume pipeline.extraction pipeline.upkeep pipeline.video_table
-pipeline.machine pipeline.requirements pipeline.doctor pipeline.audit pipeline.panels pipeline.preview pipeline.bench
-pipeline.options pipeline.cli_bench pipeline.cli_cluster pipeline.cli_store pipeline.cli
-training.errors training.catalogue training.sealed training.run_files training.recorded training.arrays training.saved training.metrics training.scores training.progress training.warp
+pipeline.executors.choose pipeline.driver.summary pipeline.driver.resume pipeline.driver.extraction pipeline.inspection.status pipeline.inspection.video_table
+pipeline.doctor.machine pipeline.doctor.requirements pipeline.doctor.report pipeline.inspection.audit pipeline.inspection.panels pipeline.inspection.preview pipeline.bench
+pipeline.commands.options pipeline.commands.bench pipeline.commands.cluster pipeline.commands.store pipeline.commands.cli
+training.errors training.catalogue training.run_files.sealed training.run_files.files training.run_files.fields training.run_files.arrays training.run_files.weights training.scoring.metrics training.scoring.scores training.runs.progress training.models.warp
 training.report training.data training.models training.losses training.engine
 training.steps
-training.gradients training.protocols training.weighting training.speed
+training.steps.gradients training.scoring.protocols training.scoring.weighting training.speed
 training.jobs
 training.recipes
 training.reproduce
 training.bench training.ray_train
-training.setting training.commands training.commands_systems
-training.several_processes training.options training.showing training.cli_runs training.cli_systems training.cli
+training.commands.setting training.commands.train training.commands.train_systems
+training.commands.several_processes training.commands.options training.commands.results training.commands.runs training.commands.systems training.commands.cli
 """
 LINES = [line.split() for line in FLOORS.strip().splitlines()]
 TOPS = ("motion_shards", "pipeline", "training")
@@ -182,7 +182,7 @@ def test_each_floor_has_its_libraries() -> None:
     assert third_party("pipeline.store") <= {"numpy", "h5py", "cv2", "xxhash"}
     assert not third_party("pipeline.extract") & {"h5py", "ray", "torch"}
     assert not third_party("pipeline.flow") & {"h5py", "ray", "av"}
-    assert not third_party("pipeline.plan") - {"xxhash"}
+    assert not third_party("pipeline.driver.plan") - {"xxhash"}
     assert not third_party("training.models") & {"h5py", "ray", "av", "cv2"}
     assert not third_party("training.report") & {"torch", "h5py", "ray", "cv2"}
 

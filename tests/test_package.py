@@ -16,8 +16,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-import pipeline.cli
-import training.cli
+import pipeline.commands.cli
+import training.commands.cli
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,7 +28,9 @@ def released() -> str:
     return re.findall(r"^## (\d\S+) - \d{4}-\d\d-\d\d$", text, re.MULTILINE)[0]
 
 
-@pytest.mark.parametrize("main", [pipeline.cli.main, training.cli.main])
+@pytest.mark.parametrize(
+    "main", [pipeline.commands.cli.main, training.commands.cli.main]
+)
 def test_version_is_the_newest_of_the_changelog(main):
     said = CliRunner().invoke(main, ["--version"])
     assert said.exit_code == 0

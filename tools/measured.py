@@ -1,4 +1,4 @@
-"""Reports of `training reproduce` -> training/report/measured.json, which `training
+"""Reports of `training reproduce` -> training/papers/measured.json, which `training
 recipes NAME` quotes.
 
     python tools/measured.py OUT ABOUT [OUT ABOUT ...]
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.report.measured import PATH, Measured
+from training.papers.measured import PATH, Measured
 
 
 def measured(out: Path, about: str) -> Iterator[Measured]:

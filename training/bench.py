@@ -21,12 +21,12 @@ from .data.order import Order
 from .data.splits import chosen_split, parts
 from .engine.loop import Batch, Waiting, autocast, fit, on_device
 from .engine.optim import build_optimizer
-from .jobs.machine import Machine, arranged, chosen_machine
-from .jobs.teach import TeachRecipe
+from .experiments.teach import TeachRecipe
 from .models.backbones import build_backbone
-from .protocols import single_threaded
 from .recipes import default_name, to_teach
 from .recipes import recipe as recipe_named
+from .runs.machine import Machine, arranged, chosen_machine
+from .scoring.protocols import single_threaded
 from .steps.labels import Supervised
 
 ROUNDS = 3

@@ -56,7 +56,7 @@ def load(
     usual = own_name if videos is None else called or name
     place = (videos if videos is not None else places.videos_folder(usual)).absolute()
     if name == "demo":
-        from . import demo  # draws clips: needs numpy, OpenCV and PyAV
+        from .demo import dataset as demo  # draws clips: needs numpy, OpenCV and PyAV
 
         dataset = demo.load(
             place, limit=limit, classes=classes, on_progress=on_progress

@@ -21,7 +21,7 @@ import numpy as np
 
 from motion_shards.cores import processor_name
 from pipeline.flow import PROFILES, FlowSolver, flow_solver
-from pipeline.flow.cache import config
+from pipeline.kernels.compiled import config
 
 SIZE = (256, 340)
 """Height and width of the frames that are timed: 320 x 240 video at short side 256."""

@@ -16,18 +16,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from motion_shards.cores import processor_name, worker_cores
-from pipeline.bench.clips import original_clips
-from pipeline.bench.flow import aligned
+from pipeline.driver.plan import new_plan
+from pipeline.driver.publish import prepare
 from pipeline.executors.attempt import Failure
 from pipeline.executors.crew import coders_beside, local_crew
 from pipeline.executors.pool import run_in_pool
+from pipeline.executors.watcher import SILENT
 from pipeline.extract.settings import ExtractSettings
 from pipeline.flow.batches import BatchSolver, CpuBatches
 from pipeline.flow.solver import flow_solver
-from pipeline.plan import PlannedVideo, ShardPlan, new_plan
-from pipeline.progress import SILENT
-from pipeline.publish import prepare
-from pipeline.task import Effort, ShardReport, SolverMaker, Task
+from pipeline.shard.plan import PlannedVideo, ShardPlan
+from pipeline.shard.task import Effort, ShardReport, SolverMaker, Task
+
+from .clips import original_clips
+from .flow import aligned
 
 SHARDS_PER_WORKER = 2
 CLIPS = 8

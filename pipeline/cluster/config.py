@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from pipeline.cluster.finding import Finding
-from pipeline.cluster.ray_validator import provider_keys, refusals
-from pipeline.cluster.start_commands import start_commands
+from .finding import Finding
+from .ray_validator import provider_keys, refusals
+from .start_commands import start_commands
 
 LOCAL_KEYS = frozenset(
     ("type", "head_ip", "worker_ips", "coordinator_address", "external_head_ip")

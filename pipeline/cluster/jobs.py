@@ -17,8 +17,9 @@ from pathlib import Path
 from motion_shards.errors import ClusterError
 from motion_shards.processes import JOB
 from motion_shards.variables import packed
-from pipeline.cluster.dashboard import dashboard, one_line
-from pipeline.cluster.job import Job, new_id
+
+from .dashboard import dashboard, one_line
+from .job import Job, new_id
 
 POLL_SECONDS = 0.5
 AWAY_SECONDS = 120.0

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.cluster.finding import Finding
+from .finding import Finding
 
 
 def refusals(config: Mapping[str, Any]) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.cluster.finding import Finding
+from .finding import Finding
 
 GCS_PORT = 6379
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from motion_shards.processes import has_ended, process_mark
-from pipeline.build import build_shard
 from pipeline.errors import NoDevice
-from pipeline.isolate import ChildError
-from pipeline.plan import ShardPlan
-from pipeline.progress import ShardProgress
-from pipeline.publish import deliver
+from pipeline.shard.build import build_shard
+from pipeline.shard.isolate import ChildError
+from pipeline.shard.plan import ShardPlan
+from pipeline.shard.task import ShardProgress, ShardReport, Task
 from pipeline.store.records import LOGS
-from pipeline.task import ShardReport, Task
+
+from .deliver import deliver
 
 SCRATCH_PREFIX = "motion-shards"
 

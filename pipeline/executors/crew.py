@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from motion_shards.cores import worker_cores
-from pipeline.executors.gpus import find_gpus, trouble_with_flow
 from pipeline.flow.errors import FlowError
+from pipeline.shard.task import SolverMaker, Task
 from pipeline.store import counted
-from pipeline.task import SolverMaker, Task
+
+from .gpus import find_gpus, trouble_with_flow
 
 CORES_PER_WORKER = 2
 """Of a worker with a GPU: one decodes and makes vectors, one encodes."""

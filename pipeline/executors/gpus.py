@@ -68,7 +68,7 @@ def trouble_with_flow(profile: str) -> str:
 
 def _try_flow(profile: str) -> str:
     try:
-        from pipeline.solvers import cuda_solver
+        from pipeline.shard.solvers import cuda_solver
 
         cuda_solver(profile)
     except Exception as error:  # noqa: BLE001 - drivers raise anything

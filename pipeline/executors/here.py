@@ -4,9 +4,10 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.executors.attempt import Outcome, attempt
-from pipeline.progress import Watcher
-from pipeline.task import Task
+from pipeline.shard.task import Task
+
+from .attempt import Outcome, attempt
+from .watcher import Watcher
 
 
 def run_here(

@@ -15,17 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from motion_shards.processes import follow_parent
-from pipeline.executors.attempt import (
-    Failure,
-    Outcome,
-    attempt,
-    scratch_folder,
-    sweep,
-)
-from pipeline.executors.gpus import use_gpu
-from pipeline.killed import cause_of_death, memory_kills
-from pipeline.progress import ShardProgress, Watcher
-from pipeline.task import Task
+from pipeline.shard.killed import cause_of_death, memory_kills
+from pipeline.shard.task import ShardProgress, Task
+
+from .attempt import Failure, Outcome, attempt, scratch_folder, sweep
+from .gpus import use_gpu
+from .watcher import Watcher
 
 POLL_SECONDS = 0.5
 START_SECONDS = 120.0

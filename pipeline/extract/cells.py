@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.flow.cache import compile_kernels, compiled
+from pipeline.kernels.compiled import compile_kernels, compiled
 
 CELL_PX = 8
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from .errors import FlowError
-from .frames import check_frames
+from .protocol import check_frames
 
 if TYPE_CHECKING:
     from pipeline.store.codecs import JpegFlow

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from .frames import check_frames
 from .profiles import Profile
+from .protocol import check_frames
 
 
 class OpenCvSolver:

@@ -41,7 +41,7 @@ def flow_solver(
         except FlowError as error:
             _say_once(f"flow is computed on the CPU ({error})")
     if backend in ("auto", "cpu"):
-        from .cpu import CpuSolver  # numba takes half a second to import
+        from .cpu.solver import CpuSolver  # numba takes half a second to import
 
         return CpuSolver(profile, settings)
     if backend == "opencv":

@@ -78,3 +78,26 @@ def _decoded(text: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def time_left(seconds: float) -> str:
+    """`about 12 minutes left`."""
+    if seconds < 15:
+        return "a few seconds left"
+    if seconds < 90:
+        return f"about {max(round(seconds, -1), 20):.0f} seconds left"
+    return f"about {in_words(seconds)} left"
+
+
+def in_words(seconds: float) -> str:
+    """A length of time: `40 seconds`, `12 minutes`, `1.5 hours`, `3 days`."""
+    for unit, name, more in (
+        (86_400.0, "days", 2.0),
+        (3_600.0, "hours", 1.5),
+        (60.0, "minutes", 1.5),
+    ):
+        if seconds >= more * unit:
+            digits = 1 if name == "hours" and seconds < 10 * unit else 0
+            number = f"{seconds / unit:.{digits}f}".removesuffix(".0")
+            return f"{number} {name}"
+    return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"

@@ -452,3 +452,6 @@ def complaint(where: str, what: str, error: Exception) -> LayoutError:
     return LayoutError(
         f"{where}: expected {what}, got text that is not: {said[:MAX_REASON]}"
     )
+
+
+ARRIVING = "_tmp"

@@ -252,7 +252,7 @@ def test_extract_says_in_seconds_that_the_cluster_is_gone(
     environment = os.environ | ({variable: "127.0.0.1:1"} if variable else {})
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *words.split(), *more],
+        [sys.executable, "-m", "pipeline.commands.cli", *words.split(), *more],
         env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
         cwd=tmp_path,
         capture_output=True,

@@ -14,8 +14,8 @@ def test_only_finite_numbers_pass(text):
 
 
 def test_no_command_takes_a_range_that_lets_nan_pass():
-    from pipeline.cli import main as pipeline
-    from training.cli import main as training
+    from pipeline.commands.cli import main as pipeline
+    from training.commands.cli import main as training
 
     def options(command):
         for each in getattr(command, "commands", {}).values():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.adapters.demo_motion import (
+from pipeline.adapters.demo.motion import (
     HEIGHT,
     WIDTH,
     Clip,

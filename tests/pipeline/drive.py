@@ -8,10 +8,10 @@ from pathlib import Path
 
 from small_videos import RGB_MV, crashing, data_set, marked, slow
 
+from pipeline.commands.progress import Lines
+from pipeline.driver.extraction import extract
 from pipeline.errors import ExtractionError
-from pipeline.execution import Execution
-from pipeline.extraction import extract
-from pipeline.progress import Lines
+from pipeline.executors.choose import Execution
 
 
 def main() -> int:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from small_videos import SETTINGS, data_set
 
-from pipeline.execution import Execution
-from pipeline.extraction import extract
+from pipeline.driver.extraction import extract
+from pipeline.executors.choose import Execution
 
 STEPS = {"open", "os.mkdir", "os.link", "os.rename", "os.remove", "os.scandir"}
 

@@ -18,13 +18,13 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pipeline.driver.plan_file import read_plan
 from pipeline.errors import PlanError
-from pipeline.plan_file import read_plan
+from pipeline.inspection.status import info, status
 from pipeline.store import LAYOUT, Store, StoreError, verify
 from pipeline.store.files import content_hash
 from pipeline.store.hashes import column_hash, column_set_hash
 from pipeline.store.sealing import write_sealed
-from pipeline.upkeep import info, status
 
 VALUES: list[Any] = [
     None,

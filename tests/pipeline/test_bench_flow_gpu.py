@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pipeline.bench import flow, flow_gpu
 from pipeline.bench.flow_checks import checks
 from pipeline.bench.flow_torch import eager_flow
-from pipeline.cli import main
+from pipeline.commands.cli import main
 from pipeline.flow import PROFILES, FlowError, flow_solver
 from pipeline.flow.batches import CpuBatches, FlowBatch, Ticket
 from pipeline.flow.cuda.schedule import Work

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.bench import workers
-from pipeline.task import Effort
+from pipeline.shard.task import Effort
 
 
 def test_only_the_stretch_in_which_all_were_at_work_counts():

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from small_videos import draw_videos
 
 from motion_shards.interruption import as_ctrl_c
-from pipeline.cli import main
+from pipeline.commands.cli import main
 from pipeline.store import Store, only_store
 
 SMALL = ["--short-side", "32", "--workers", "0", "--ray", "off"]
@@ -254,7 +254,14 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     command = [
-        *(sys.executable, "-m", "pipeline.cli", "extract", "--dataset", "folder"),
+        *(
+            sys.executable,
+            "-m",
+            "pipeline.commands.cli",
+            "extract",
+            "--dataset",
+            "folder",
+        ),
         *("--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "store")),
         *("--workers", "2", "--ray", "off", "--modalities", "rgb,mv"),
         *("--short-side", "32"),
@@ -286,7 +293,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_run_may_be_stopped_while_it_still_plans(how, tmp_path, monkeypatch):
-    from pipeline import extraction
+    from pipeline.driver import extraction
 
     draw_videos(tmp_path / "videos", 1)
     given = ["--dataset", "folder", "--videos", tmp_path / "videos"]
@@ -333,7 +340,7 @@ def test_a_signal_that_comes_during_a_finaliser_is_not_lost(number):
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys; from pipeline.cli import main\n"
+        "import sys; from pipeline.commands.cli import main\n"
         "try: main(['extract', '--help'])\n"
         "except SystemExit: pass\n"
         "print('LOADED', *sys.modules)"
@@ -393,7 +400,7 @@ def test_a_command_that_is_not_there_has_neighbours(typed, meant):
 def test_plan_says_at_once_what_it_does(folder, tmp_path):
     """Before anything heavy is imported, and before it measures."""
     code = (
-        "import sys; from pipeline.cli import main\n"
+        "import sys; from pipeline.commands.cli import main\n"
         "class Told(Exception): pass\n"
         "def echo(text, **more): print(text, *sys.modules); raise Told\n"
         "import click; click.echo = echo\n"

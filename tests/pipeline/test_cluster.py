@@ -21,11 +21,11 @@ from small_videos import (
 )
 
 from motion_shards.errors import ClusterError
+from pipeline.driver.extraction import dry_run, extract
 from pipeline.errors import ExtractionError
-from pipeline.execution import Execution
 from pipeline.executors import crew as crews
+from pipeline.executors.choose import Execution
 from pipeline.executors.gpus import Gpus
-from pipeline.extraction import dry_run, extract
 
 pytestmark = [
     pytest.mark.slow,

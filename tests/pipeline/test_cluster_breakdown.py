@@ -8,14 +8,13 @@ import pytest
 ray = pytest.importorskip("ray")
 from ray import exceptions
 
-from pipeline.cluster import runner
+from pipeline.driver.retries import Patience
 from pipeline.errors import ExtractionError
+from pipeline.executors import on_ray as runner
 from pipeline.executors.attempt import Failure
 from pipeline.extract.settings import ExtractSettings
-from pipeline.plan import ShardPlan
-from pipeline.progress import ShardProgress
-from pipeline.retries import Patience
-from pipeline.task import Task
+from pipeline.shard.plan import ShardPlan
+from pipeline.shard.task import ShardProgress, Task
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:ray")
 TASK = Task(

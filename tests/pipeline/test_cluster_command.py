@@ -8,10 +8,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from pipeline.cli import main
 from pipeline.cluster.command import elsewhere
 from pipeline.cluster.job import Job, new_id
 from pipeline.cluster.jobs import JobServer
+from pipeline.commands.cli import main
 
 HERE = Path("/home/anna")
 

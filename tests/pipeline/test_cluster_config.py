@@ -9,8 +9,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from pipeline.cli import main
 from pipeline.cluster.config import findings
+from pipeline.commands.cli import main
 
 OURS = {
     "cluster_name": "lab",

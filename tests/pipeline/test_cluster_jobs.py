@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from small_videos import RGB_MV, data_set, draw_videos, store_bytes
 
-from pipeline.execution import Execution
-from pipeline.extraction import extract
+from pipeline.driver.extraction import extract
+from pipeline.executors.choose import Execution
 from pipeline.store import Store
 from pipeline.store.lease import holder_of
 

@@ -9,16 +9,17 @@ import pytest
 from batch_solvers import ZeroFlow, broken
 from small_videos import SETTINGS, data_set, store_bytes
 
+from pipeline.driver.extraction import extract
+from pipeline.driver.plan import new_plan
 from pipeline.errors import ExtractionError
-from pipeline.execution import Execution
 from pipeline.executors import crew as crews
+from pipeline.executors.choose import Execution
 from pipeline.executors.crew import Crew, gpu_workers, local_crew, split
 from pipeline.executors.gpus import Gpus, _names, trouble_with_flow
-from pipeline.extraction import extract
+from pipeline.executors.watcher import Silent
 from pipeline.flow.errors import FlowError
-from pipeline.plan import PlannedVideo, new_plan
-from pipeline.progress import Silent
-from pipeline.task import Task
+from pipeline.shard.plan import PlannedVideo
+from pipeline.shard.task import Task
 
 ALL = SETTINGS.only(["rgb", "flow", "mv"])
 
@@ -136,7 +137,7 @@ def test_parts_of_shards_are_published_and_gone_on_with(
     whole, out = tmp_path / "whole", tmp_path / "parts"
     extract(data_set(folder), ALL, out=whole, execution=execution)
     monkeypatch.setattr(
-        "pipeline.execution.local_crew",
+        "pipeline.executors.choose.local_crew",
         lambda **given: replace(local_crew(**given), split=True),
     )
     with pytest.raises(KeyboardInterrupt):

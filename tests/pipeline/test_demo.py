@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 from demo_truth import object_mask, true_flow
 
-from pipeline.adapters import demo
-from pipeline.adapters.demo_drawing import encoded, frames
-from pipeline.adapters.demo_motion import (
+from pipeline.adapters.demo import dataset as demo
+from pipeline.adapters.demo.drawing import encoded, frames
+from pipeline.adapters.demo.motion import (
     CLASSES,
     FRAMES,
     HEIGHT,
@@ -23,10 +23,10 @@ from pipeline.adapters.demo_motion import (
     screen,
 )
 from pipeline.adapters.errors import DatasetError
-from pipeline.cli import main
-from pipeline.execution import Execution
+from pipeline.commands.cli import main
+from pipeline.driver.extraction import extract
+from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
-from pipeline.extraction import extract
 from pipeline.store import Store
 from pipeline.store.codecs import FLOW_CODECS
 

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import doctor, machine
+from pipeline.doctor import machine
+from pipeline.doctor import report as doctor
+from pipeline.doctor.machine import Check
+from pipeline.doctor.requirements import requirements
 from pipeline.executors import gpus
 from pipeline.executors.gpus import Gpus
-from pipeline.machine import Check
-from pipeline.requirements import requirements
 
 
 def named(checks, name: str) -> Check:

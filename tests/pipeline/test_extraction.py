@@ -18,15 +18,15 @@ from small_videos import (
 
 from pipeline.adapters import DataSet, load
 from pipeline.adapters.narrow import without
+from pipeline.driver.extraction import extract
+from pipeline.driver.resume import store_plan
 from pipeline.errors import ExtractionError, PlanError
-from pipeline.execution import Execution
 from pipeline.executors import pool
+from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
-from pipeline.extraction import extract
-from pipeline.resume import store_plan
+from pipeline.inspection.status import info, status, verify
 from pipeline.store import FolderHeld, Store
 from pipeline.store.lease import hold
-from pipeline.upkeep import info, status, verify
 
 HERE = Execution(workers=0)
 
@@ -137,7 +137,7 @@ def test_a_run_that_waited_for_another_asks_for_the_same_plan(
     folder, finished, tmp_path, monkeypatch
 ):
     """The folder was new when it looked, and is a store of something else by now."""
-    from pipeline import extraction
+    from pipeline.driver import extraction
 
     out = tmp_path / "out"
     other = ExtractSettings(short_side=64).only(["rgb"])

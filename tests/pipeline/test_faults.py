@@ -23,12 +23,12 @@ from small_videos import (
     store_bytes,
 )
 
+from pipeline.driver.extraction import extract
 from pipeline.errors import ExtractionError
-from pipeline.execution import Execution
-from pipeline.extraction import extract
+from pipeline.executors.choose import Execution
+from pipeline.inspection.status import status, verify
 from pipeline.store import Store
 from pipeline.store.records import LOGS
-from pipeline.upkeep import status, verify
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
@@ -238,7 +238,14 @@ def test_a_limit_of_file_sizes_ends_the_run_with_one_line_and_loses_nothing(
     folder, tmp_path
 ):
     command = [
-        *(sys.executable, "-m", "pipeline.cli", "extract", "--dataset", "folder"),
+        *(
+            sys.executable,
+            "-m",
+            "pipeline.commands.cli",
+            "extract",
+            "--dataset",
+            "folder",
+        ),
         *("--videos", str(folder), "--out", str(tmp_path / "store"), "--ray", "off"),
         *("--workers", "0", "--modalities", "rgb", "--short-side", "32"),
     ]

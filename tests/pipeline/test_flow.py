@@ -162,7 +162,7 @@ def test_frames_need_not_be_contiguous(default):
 
 
 def test_memory_for_sizes_seen_before_is_bounded(monkeypatch):
-    monkeypatch.setattr("pipeline.flow.cpu.KEPT_BYTES", 8_000_000)
+    monkeypatch.setattr("pipeline.flow.cpu.solver.KEPT_BYTES", 8_000_000)
     solver = flow_solver("cpu", profile="fast")
     for width in range(20, 220, 4):
         solver.flow(np.zeros((2, 48, width), np.uint8))

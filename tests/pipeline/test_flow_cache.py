@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from motion_shards import private
-from pipeline import machine
-from pipeline.flow.folders import kept_folder, temporary_folder
+from pipeline.doctor import machine
+from pipeline.kernels.folders import kept_folder, temporary_folder
 
 SOLVE = """
 import time
 import numpy as np
 from pipeline.flow import flow_solver
-from pipeline.flow.sweep import iterate
+from pipeline.flow.cpu.iterate import iterate
 start = time.process_time()
 solver = flow_solver("cpu")
 solver.flow(np.zeros((2, 20, 20), np.uint8))

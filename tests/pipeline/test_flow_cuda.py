@@ -10,7 +10,7 @@ from simulated_gpu import Simulator, backward
 
 from pipeline.flow import FlowError
 from pipeline.flow.batches import Coding, consecutive
-from pipeline.flow.cpu import CpuSolver
+from pipeline.flow.cpu.solver import CpuSolver
 from pipeline.flow.cuda.images import resizing
 from pipeline.flow.cuda.median import ROWS, medians_function
 from pipeline.flow.cuda.solver import CudaSolver

@@ -15,8 +15,8 @@ from hostile import CLASSES, FORGED, assert_harmless
 from moving import write_video
 from rich.console import Console
 
-from pipeline.cli import main
-from pipeline.progress import Bars, Lines
+from pipeline.commands.cli import main
+from pipeline.commands.progress import Bars, Lines
 from pipeline.store import Store
 
 
@@ -123,7 +123,15 @@ def test_unreadable_names_and_terminals_end_nothing(tmp_path):
 def _process(videos: Path, out: Path, **terminal: str):
     words = ["extract", "--dataset", "folder", "--videos", videos, "--out", out]
     return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *words, "--modalities", "rgb", *SMALL],
+        [
+            sys.executable,
+            "-m",
+            "pipeline.commands.cli",
+            *words,
+            "--modalities",
+            "rgb",
+            *SMALL,
+        ],
         env=os.environ | terminal,
         capture_output=True,
         check=False,

@@ -7,7 +7,7 @@ import pytest
 from small_videos import buggy, crashing, hanging, opened
 
 from pipeline.extract.errors import VideoError
-from pipeline.isolate import ChildError, IsolatedVideos
+from pipeline.shard.isolate import ChildError, IsolatedVideos
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from pipeline import killed
-from pipeline.killed import cause_of_death, memory_kills
+from pipeline.shard import killed
+from pipeline.shard.killed import cause_of_death, memory_kills
 
 
 @pytest.fixture

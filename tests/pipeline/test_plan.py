@@ -6,16 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.driver.plan import SHARD_FRAMES, StorePlan, extended, new_plan, shard_ends
 from pipeline.errors import PlanError
 from pipeline.extract.settings import ExtractSettings
-from pipeline.plan import (
-    SHARD_FRAMES,
-    PlannedVideo,
-    StorePlan,
-    extended,
-    new_plan,
-    shard_ends,
-)
+from pipeline.shard.plan import PlannedVideo
 
 RGB = ExtractSettings().only(["rgb"])
 ALL = ExtractSettings().only(["rgb", "flow", "mv"])

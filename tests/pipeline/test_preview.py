@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import panels as panels_module
-from pipeline.panels import GAP_PX, HEADING_PX, LEGEND_PX, PANEL_PX, TITLE_PX
-from pipeline.panels import draw as draw_panels
-from pipeline.preview import file_name, preview
+from pipeline.inspection import panels as panels_module
+from pipeline.inspection.panels import GAP_PX, HEADING_PX, LEGEND_PX, PANEL_PX, TITLE_PX
+from pipeline.inspection.panels import draw as draw_panels
+from pipeline.inspection.preview import file_name, preview
 from pipeline.store import (
     CELL_PX,
     RangeError,
@@ -292,7 +292,7 @@ def test_clip_and_class_stand_in_the_picture(tmp_path, monkeypatch) -> None:
         headings.append(heading)
         return draw_panels(*given, heading=heading, **more)
 
-    monkeypatch.setattr("pipeline.preview.draw", draw)
+    monkeypatch.setattr("pipeline.inspection.preview.draw", draw)
     rgb = np.full((2, 64, 96, 3), 100, np.uint8)
     store = write_store(tmp_path / "store", {"rgb": rgb}, frames=2)
     made = preview(store, out=tmp_path / "p.png", movie=False)

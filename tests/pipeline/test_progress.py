@@ -5,17 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from pipeline import progress
-from pipeline.progress import (
-    Bars,
-    Lines,
-    LineTimes,
-    Pace,
-    ShardProgress,
-    in_words,
-    steps,
-    time_left,
-)
+from pipeline.commands import progress
+from pipeline.commands.progress import Bars, Lines, LineTimes, Pace, steps
+from pipeline.shard.task import ShardProgress
+from pipeline.store.plain_text import in_words, time_left
 
 
 class Clock:

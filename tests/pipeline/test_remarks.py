@@ -11,14 +11,14 @@ from click.testing import CliRunner
 from encoded import LAST_FRAME_ONLY, encode, packets_of, rgb_frames
 from small_videos import data_set
 
-from pipeline import upkeep
 from pipeline.adapters import Segment
-from pipeline.cli import main
-from pipeline.execution import Execution
+from pipeline.commands.cli import main
+from pipeline.driver.extraction import extract
+from pipeline.driver.summary import Summary
+from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
-from pipeline.extraction import extract
+from pipeline.inspection import status as upkeep
 from pipeline.store import Store
-from pipeline.summary import Summary
 
 
 def stored(folder: Path, modalities=("mv",), **settings) -> tuple[Summary, Path]:

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from small_videos import RGB_MV, SETTINGS, data_set, store_bytes
 
-from pipeline import merging
+from pipeline.driver import merging
+from pipeline.driver.extraction import extract
+from pipeline.driver.merging import merge
+from pipeline.driver.plan_file import read_plan
 from pipeline.errors import ExtractionError, PlanError
-from pipeline.execution import Execution
-from pipeline.extraction import extract
-from pipeline.merging import merge
-from pipeline.plan_file import read_plan
-from pipeline.progress import Watcher
+from pipeline.executors.choose import Execution
+from pipeline.executors.watcher import Watcher
+from pipeline.inspection.status import info, status, verify
 from pipeline.store import LayoutError, Store, StoreError
 from pipeline.store.sealing import write_sealed
-from pipeline.upkeep import info, status, verify
 
 HERE = Execution(workers=0)
 COMMIT = "_commits/mv-00001.json"

@@ -7,8 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.cluster import runner
-from pipeline.cluster.resources import (
+from pipeline.driver.plan import new_plan
+from pipeline.errors import ExtractionError
+from pipeline.executors import on_ray as runner
+from pipeline.executors.on_ray import _Field
+from pipeline.executors.ray_resources import (
     Node,
     Shape,
     Slots,
@@ -16,11 +19,9 @@ from pipeline.cluster.resources import (
     gpu_shape,
     open_slots,
 )
-from pipeline.cluster.runner import _Field
-from pipeline.errors import ExtractionError
 from pipeline.extract.settings import ExtractSettings
-from pipeline.plan import PlannedVideo, new_plan
-from pipeline.task import Task
+from pipeline.shard.plan import PlannedVideo
+from pipeline.shard.task import Task
 
 ALL = ("rgb", "flow", "mv")
 HEAD = Node("head", 0, 0)

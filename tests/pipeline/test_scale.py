@@ -7,12 +7,13 @@ import tracemalloc
 import pytest
 from bench_scale import SETTINGS, Steps, fake_data_set, publish_all, read, write
 
-from pipeline.execution import Execution
-from pipeline.merging import merge
-from pipeline.plan import PlannedVideo, StorePlan
-from pipeline.plan_file import read_plan, write_plan
-from pipeline.publish import prepare
-from pipeline.resume import missing_tasks, store_plan
+from pipeline.driver.merging import merge
+from pipeline.driver.plan import StorePlan
+from pipeline.driver.plan_file import read_plan, write_plan
+from pipeline.driver.publish import prepare
+from pipeline.driver.resume import missing_tasks, store_plan
+from pipeline.executors.choose import Execution
+from pipeline.shard.plan import PlannedVideo
 from pipeline.store import MODALITIES, reader
 
 COUNT = 2_000

@@ -17,18 +17,18 @@ from small_videos import (
     written_meanwhile,
 )
 
+from pipeline.driver.extraction import dry_run, extract
+from pipeline.driver.plan_file import read_plan
+from pipeline.driver.publish import read_commits
 from pipeline.errors import ExtractionError, PlanError
-from pipeline.execution import Execution
+from pipeline.executors.choose import Execution
 from pipeline.extract.errors import DecodeError, Unavailable
-from pipeline.extraction import dry_run, extract
-from pipeline.isolate import IsolatedVideos
-from pipeline.plan import PlannedVideo
-from pipeline.plan_file import read_plan
-from pipeline.publish import read_commits
-from pipeline.sources import available, open_source, read_source
+from pipeline.inspection.status import info, status, verify
+from pipeline.shard.isolate import IsolatedVideos
+from pipeline.shard.plan import PlannedVideo
+from pipeline.shard.sources import available, open_source, read_source
 from pipeline.store import Store
 from pipeline.store.files import read_manifest
-from pipeline.upkeep import info, status, verify
 
 HERE = Execution(workers=0)
 VICTIM = "right/v003"
@@ -192,7 +192,7 @@ def read_plan_of(content: dict[str, bytes], folder: Path):
 def test_an_interrupted_renewal_of_the_plan_goes_on(
     folder, videos, expected, tmp_path, monkeypatch
 ):
-    from pipeline import resume
+    from pipeline.driver import resume
 
     out, path = tmp_path / "store", videos / f"{VICTIM}.mp4"
     path.write_bytes(bytes(path.stat().st_size - 40))

@@ -13,19 +13,20 @@ from batch_solvers import EVERYTHING, LargeBatches
 from encoded import encode, packets_of, rgb_frames
 from small_videos import draw_videos
 
-from pipeline.ahead import Reader
-from pipeline.batched import Batched
-from pipeline.build import build_shard
+from pipeline.driver.plan import new_plan
 from pipeline.extract.blocks import Postponed
 from pipeline.extract.errors import DecodeError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Block, Extraction, Facts, open_extraction
 from pipeline.flow.batches import Coding
-from pipeline.plan import PlannedVideo, ShardPlan, new_plan
-from pipeline.stages import CodedBlock
+from pipeline.shard.build import build_shard
+from pipeline.shard.pipelined import Batched
+from pipeline.shard.plan import PlannedVideo, ShardPlan
+from pipeline.shard.prefetch import Reader
+from pipeline.shard.stages import CodedBlock
+from pipeline.shard.task import ShardReport, Task
 from pipeline.store.codecs import FLOW_CODECS, JpegFlow
 from pipeline.store.encoding import Levels
-from pipeline.task import ShardReport, Task
 
 MODALITIES = ("rgb", "flow", "mv")
 SIZES = [(48, 64), (64, 64), (48, 96)]

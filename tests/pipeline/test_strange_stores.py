@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from tiny_store import seal_manifest, write_store
 
+from pipeline.driver.plan import StorePlan
+from pipeline.driver.plan_file import write_plan
 from pipeline.extract.settings import ExtractSettings
-from pipeline.plan import PlannedVideo, StorePlan
-from pipeline.plan_file import write_plan
+from pipeline.shard.plan import PlannedVideo
 from pipeline.store import LayoutError, RangeError, Store, StoreError, verify
 from pipeline.store.files import read_manifest
 from pipeline.store.hashes import column_hash, column_set_hash

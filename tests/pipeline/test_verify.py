@@ -6,9 +6,10 @@ import h5py
 import pytest
 from tiny_store import rehash, seal_manifest, write_store
 
+from pipeline.driver.plan import StorePlan
+from pipeline.driver.plan_file import write_plan
 from pipeline.extract.settings import ExtractSettings
-from pipeline.plan import PlannedVideo, StorePlan
-from pipeline.plan_file import write_plan
+from pipeline.shard.plan import PlannedVideo
 from pipeline.store import StoreNotFound, verify
 from pipeline.store.files import content_hash, read_commit
 from pipeline.store.hashes import column_set_hash

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from small_videos import draw_videos
 from tiny_store import write_store
 
-from pipeline import video_table
-from pipeline.cli import main
+from pipeline.commands.cli import main
+from pipeline.inspection import video_table
 from pipeline.store import Store, VideoNotFound, reader
 from pipeline.store.records import PLAN
 

@@ -6,8 +6,8 @@ from moving_store import videos, write_store
 from tiny_recipe import TINY, tiny_context
 
 from pipeline.store import Store
-from training.commands import run_teach
-from training.engine.record import Run
+from training.commands.train import run_teach
+from training.runs.record import Run
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.scores import Scores
+from training.scoring.scores import Scores
 
 CLASSES = ("left", "right", "up")
 VIDEOS = 60

@@ -10,10 +10,10 @@ from tiny_runs import Told, taught
 
 from pipeline.store import Store
 from training.errors import RecipeError
-from training.jobs import ahead
-from training.jobs.ahead import hours_told, pictures_told
-from training.jobs.machine import Machine
 from training.recipes import at_size, recipe
+from training.runs import expected_hours as ahead
+from training.runs.expected_hours import hours_told, pictures_told
+from training.runs.machine import Machine
 
 
 def test_small_recipes_on_large_frames_are_told(store, tmp_path):

@@ -7,14 +7,14 @@ from tiny_runs import job_on, taught
 from torch import Tensor
 
 from training.errors import RecipeError
-from training.jobs.distill import distill
+from training.experiments.distill import distill
 from training.losses.attention import AttentionTransfer, attention
 from training.losses.connected import DeeplyConnectedL2
 from training.losses.gram import GramMatching
 from training.losses.relational import DIST, RelationalKD
 from training.losses.terms import FeatureMSE, MultiLevelMAE, Outputs, SoftTargets
 from training.models.backbones import BackboneConfig
-from training.models.shapes import tap_shapes
+from training.models.sizes import tap_shapes
 from training.recipes import tiny
 
 TERM = AttentionTransfer(taps=("layer1",))

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from training.errors import DataError, RecipeError
+from training.experiments.collaborative_fit import CollaborativeFit
 from training.models.collaborative import (
     Collaborative,
     CollaborativeConfig,
     GuidedAttention,
     predict,
 )
-from training.models.collaborative_fit import CollaborativeFit
 
 SMALL = CollaborativeConfig(
     hidden=8, learning_rate=1e-2, batch_size=16, epochs=15, fewest_snippets=3

@@ -4,7 +4,7 @@ from torch import nn
 from torchvision.models import get_model_weights
 
 from training.models.backbones import BackboneConfig, build_backbone
-from training.models.cost import Cost, cost, cost_of
+from training.models.sizes import Cost, cost, cost_of
 
 
 def test_multiply_adds_by_hand():

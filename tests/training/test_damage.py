@@ -14,7 +14,6 @@ from made_runs import scores_of
 from tiny_runs import StopAt, Told, same, taught
 
 from training.engine import checkpoint
-from training.engine.record import Run
 from training.errors import (
     CheckpointError,
     Interrupted,
@@ -22,10 +21,11 @@ from training.errors import (
     TrainingError,
     WriteError,
 )
-from training.jobs.evaluate import trained_model
 from training.models.weights import read_weights
-from training.run_files import append
-from training.scores import Scores
+from training.run_files.files import append
+from training.runs.record import Run
+from training.runs.trained import trained_model
+from training.scoring.scores import Scores
 
 FLIPS = 150
 FOUR = replace(tiny.teach("mv"), epochs=4)

@@ -12,7 +12,7 @@ from training.data.dataset import ClipConfig, Clips, Draw, StatedClips, frames_o
 from training.data.order import Order, Place, draw_generator
 from training.data.transforms import View, painted, resized
 from training.errors import RecipeError
-from training.protocols import single_threaded
+from training.scoring.protocols import single_threaded
 
 CONFIG = ClipConfig(length=4, grid_short_px=24, crop_px=(16, 20), motion_gain=20.0)
 

@@ -12,12 +12,12 @@ from moving_store import videos, write_store
 from tiny_runs import Told, distilled
 
 from pipeline.store import Store
-from training.cli import main
-from training.commands import run_evaluate
-from training.engine.record import Run
+from training.commands.cli import main
+from training.commands.train import run_evaluate
 from training.errors import DataError, RunError
-from training.jobs.machine import Machine
-from training.scores import Scores
+from training.runs.machine import Machine
+from training.runs.record import Run
+from training.scoring.scores import Scores
 
 
 @pytest.fixture(scope="module")

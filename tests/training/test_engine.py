@@ -13,10 +13,10 @@ from torch import nn
 from training.engine import checkpoint
 from training.engine.loop import StepOutput, fit
 from training.engine.optim import OptimConfig, Schedule, build_optimizer, factor
-from training.engine.record import Run, as_json, differences
 from training.engine.signals import asked_to_stop
 from training.errors import CheckpointError, RecipeError, RunError
 from training.losses.terms import MultiLevelMAE
+from training.runs.record import Run, as_json, differences
 
 
 def net() -> nn.Module:

@@ -11,14 +11,14 @@ import torch
 import training.losses
 from training.data.dataset import ClipConfig
 from training.errors import RecipeError
-from training.gradients import balanced_weight, gradient_norms
-from training.jobs.course import Course
-from training.jobs.distill import DistillRecipe, student_step
-from training.jobs.teach import TeachRecipe
+from training.experiments.distill import DistillRecipe, student_step
+from training.experiments.teach import TeachRecipe
 from training.losses.terms import Term
 from training.models.backbones import CHANNELS, BackboneConfig, build_backbone
-from training.models.shapes import without_numbers
+from training.models.sizes import without_numbers
 from training.recipes import recipe, recipe_names
+from training.runs.config import Course
+from training.steps.gradients import balanced_weight, gradient_norms
 from training.steps.labels import Supervised
 
 CLASSES = 3

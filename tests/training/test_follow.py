@@ -12,17 +12,17 @@ from torch import nn
 from training.data.joined import JoinedClips
 from training.engine import checkpoint
 from training.engine.optim import OptimConfig
-from training.engine.record import Run
 from training.errors import Interrupted, RecipeError
-from training.jobs.course import Course, Data, open_data
-from training.jobs.follow import train
-from training.jobs.job import StoreJob
-from training.jobs.looking import classifier_validator
-from training.jobs.machine import Machine
 from training.losses.gram import GramMatching
 from training.losses.terms import FeatureMSE, SoftTargets
 from training.models.backbones import BackboneConfig, build_backbone
 from training.models.heads import TwoHeads
+from training.runs.config import Course, Data, open_data
+from training.runs.context import StoreJob
+from training.runs.machine import Machine
+from training.runs.record import Run
+from training.runs.train import train
+from training.runs.validation import classifier_validator
 from training.steps.distill import Distill, JointDistill
 from training.steps.teachers import Teacher
 

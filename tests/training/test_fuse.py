@@ -5,14 +5,14 @@ import pytest
 from click.testing import CliRunner
 from made_runs import CLASSES, made_run
 
-from training.cli import main
-from training.engine.record import Run
+from training.commands.cli import main
 from training.errors import DataError, RecipeError, RunError
-from training.jobs.fuse import FuseRecipe, fuse
-from training.jobs.job import Job
-from training.jobs.machine import Machine
-from training.progress import Silent
-from training.scores import Scores
+from training.experiments.fuse import FuseRecipe, fuse
+from training.runs.context import Job
+from training.runs.machine import Machine
+from training.runs.progress import Silent
+from training.runs.record import Run
+from training.scoring.scores import Scores
 
 VIDEOS = 30
 

@@ -6,7 +6,7 @@ import torch
 from stream_scores import specialists, stream
 
 from training.errors import DataError, RecipeError
-from training.models.fusion import (
+from training.scoring.fusion import (
     AttentionConfig,
     AttentionFusion,
     WeightedAverage,

@@ -5,7 +5,7 @@ from test_steps import batch, both_sets, distill, joint_distill
 from torch import Tensor, nn
 
 from training.errors import RecipeError
-from training.gradients import balanced_weight, gradient_norms, pulls
+from training.steps.gradients import balanced_weight, gradient_norms, pulls
 
 
 class Two(nn.Module):

@@ -15,20 +15,20 @@ from tiny_runs import StopAt, Told
 from tiny_runs import weights as weights_of
 
 from pipeline.store import Store
-from training.commands import run_evaluate
-from training.engine.record import Run
+from training.commands.train import run_evaluate
 from training.errors import CheckpointError, DataError, Interrupted, RunError
-from training.jobs.collaborate import collaborate
-from training.jobs.evaluate import trained_model
-from training.jobs.hidden import hidden
-from training.jobs.job import RunContext
-from training.jobs.machine import Machine
-from training.jobs.motion import motion, stored_px
+from training.experiments.collaborate import collaborate
+from training.experiments.hidden import hidden
+from training.experiments.motion import motion, stored_px
 from training.models.motion_backbone import MotionBackbone, MotionConfig
-from training.progress import Silent
 from training.recipes import recipe
 from training.recipes.run import run_recipe
-from training.scores import Scores
+from training.runs.context import RunContext
+from training.runs.machine import Machine
+from training.runs.progress import Silent
+from training.runs.record import Run
+from training.runs.trained import trained_model
+from training.scoring.scores import Scores
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from hostile import CLASSES, FORGED, assert_harmless
 from made_runs import hits, made_run
 from moving_store import videos, write_store
 
-from training.cli import main
-from training.progress import Lines
+from training.commands.cli import main
 from training.report.page import Page, markdown
+from training.runs.progress import Lines
 
 
 def call(*arguments: object):

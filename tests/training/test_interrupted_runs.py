@@ -17,12 +17,13 @@ from click.testing import CliRunner
 from tiny_runs import Silent, StopAt, same, taught
 
 from pipeline.store import replacing
-from training import run_files, several_processes
-from training.cli import main
+from training.commands import several_processes
+from training.commands.cli import main
 from training.engine import checkpoint
-from training.engine.record import Run
 from training.engine.signals import asked_to_stop
 from training.errors import Interrupted, RunError, WriteError
+from training.run_files import files as run_files
+from training.runs.record import Run
 
 FOUR = replace(tiny.teach("mv"), epochs=4)
 """Four steps."""

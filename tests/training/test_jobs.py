@@ -18,10 +18,9 @@ from tiny_recipe import TINY, tiny_context
 from tiny_runs import StopAt, Told, distilled, same, taught, weights
 
 from pipeline.store import Store
-from training.commands import run_distill, run_evaluate, run_teach
+from training.commands.train import run_distill, run_evaluate, run_teach
 from training.data.order import epoch_order
 from training.engine.optim import OptimConfig
-from training.engine.record import RESULTS, Run, read_json, write_json
 from training.errors import (
     CheckpointError,
     DataError,
@@ -30,14 +29,15 @@ from training.errors import (
     RecipeError,
     RunError,
 )
-from training.jobs.description import runs_in
-from training.jobs.distill import DistillRecipe
-from training.jobs.evaluate import trained_model
-from training.jobs.machine import Machine
+from training.experiments.distill import DistillRecipe
 from training.losses.terms import FeatureMSE
 from training.models.backbones import BackboneConfig, build_backbone
-from training.progress import Silent
 from training.recipes.run import run_recipe
+from training.runs.identity import runs_in
+from training.runs.machine import Machine
+from training.runs.progress import Silent
+from training.runs.record import RESULTS, Run, read_json, write_json
+from training.runs.trained import trained_model
 
 
 def test_teacher_learns_left_from_right(store, tmp_path):
@@ -143,7 +143,7 @@ sys.path.insert(0, sys.argv[3])
 import tiny_recipe as tiny
 from pipeline.store import Store
 from tiny_runs import taught
-from training.jobs.machine import Machine
+from training.runs.machine import Machine
 torch.set_num_threads(1)
 recipe = replace(tiny.teach("mv"), batch_size=2, epochs=8)
 taught(Store(Path(sys.argv[1])), Path(sys.argv[2]), recipe=recipe,

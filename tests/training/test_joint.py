@@ -8,12 +8,12 @@ from moving_store import videos, write_store
 from tiny_runs import StopAt, job_on
 
 from pipeline.store import Store
-from training.engine.record import Run, read_json
 from training.errors import Interrupted, RecipeError, RunError
-from training.jobs.evaluate import trained_model
-from training.jobs.joint import distill_jointly, names_of, teach_jointly
+from training.experiments.joint import distill_jointly, names_of, teach_jointly
 from training.recipes import recipe
-from training.scores import Scores
+from training.runs.record import Run, read_json
+from training.runs.trained import trained_model
+from training.scoring.scores import Scores
 
 TEACH = replace(recipe("flow2d_tiny").settings, epochs=2)
 DISTILL = recipe("dtmv_tiny").settings

@@ -7,7 +7,7 @@ from moving_store import Made, videos, write_store
 from tiny_runs import Told, distilled, taught
 
 from pipeline.store import Store
-from training.cli import main
+from training.commands.cli import main
 from training.data.known import known_share, unknown_told
 from training.errors import DataError
 

@@ -17,11 +17,11 @@ from training.data.dataset import Clips
 from training.data.frames import Frames
 from training.data.splits import parts
 from training.engine.optim import OptimConfig
-from training.engine.record import WEIGHTS, Run
-from training.jobs import whole
-from training.jobs.distill import distill
-from training.jobs.teach import TeachRecipe
-from training.scores import Scores
+from training.experiments.distill import distill
+from training.experiments.teach import TeachRecipe
+from training.runs import lifecycle as whole
+from training.runs.record import WEIGHTS, Run
+from training.scoring.scores import Scores
 
 CLOCKS = {"seconds", "waited", "clips_per_second"}
 PLATEAU = OptimConfig(

@@ -9,11 +9,11 @@ from click.testing import CliRunner, Result
 from made_runs import hits, made_run
 from tiny_runs import StopAt, taught
 
-from training.cli import main
-from training.engine.record import Run
+from training.commands.cli import main
 from training.errors import Interrupted, RunError
 from training.report.files import report_of
 from training.report.listing import runs_below
+from training.runs.record import Run
 
 
 def call(*arguments: object) -> Result:

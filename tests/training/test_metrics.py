@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from training import metrics
+from training.scoring import metrics
 
 SCORES = np.array([[3.0, 1, 0], [1, 2, 0], [0, 2, 1], [1, 1, 1]])
 

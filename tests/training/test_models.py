@@ -13,9 +13,8 @@ from training.models.backbones import (
     check_length,
 )
 from training.models.clarifai import ResponseNorm
-from training.models.grid import Grid
-from training.models.shapes import tap_shapes, without_numbers
-from training.models.stacking import stacked
+from training.models.layers2d import Grid, stacked
+from training.models.sizes import tap_shapes, without_numbers
 from training.models.taps import tap
 
 SMALL = [

@@ -14,10 +14,10 @@ from tiny_runs import Machine, Told, distilled, taught
 
 from motion_shards.processes import ProcessIdentity
 from pipeline.store import FolderHeld, holder_of
-from training.engine import record
-from training.engine.record import Run
 from training.errors import WriteError
-from training.jobs.evaluate import evaluate
+from training.experiments.evaluate import evaluate
+from training.runs import record
+from training.runs.record import Run
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from made_runs import VIDEOS, hits
 
+from training.papers.orderings import NOT_RUN, ORDERINGS, concerning, judge
 from training.recipes import SYSTEMS
-from training.report.orderings import NOT_RUN, ORDERINGS, concerning, judge
 
 
 def of_seeds(shares: list[float]) -> dict[int, dict[str, bool]]:

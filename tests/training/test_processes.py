@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from training.engine import processes
-from training.engine.record import Run
+from training.runs.record import Run
 
 ONE_OF_TWO = """
 import sys

@@ -3,8 +3,8 @@ from itertools import pairwise
 
 import pytest
 
-from training import progress
-from training.progress import Bars, Lines, Remaining, about_text, duration_text
+from training.runs import progress
+from training.runs.progress import Bars, Lines, Remaining, about_text, duration_text
 
 
 class Clock:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pipeline.store import Store
 from training.data.dataset import Draw
 from training.errors import RecipeError
-from training.protocols import ClipProtocol, Scorer, Scores, mirrored
+from training.scoring.protocols import ClipProtocol, Scorer, Scores, mirrored
 
 CPU = torch.device("cpu")
 

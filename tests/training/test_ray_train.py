@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from training import ray_train
-from training.cli import _in_worker
-from training.engine.record import Run
+from training.commands.cli import _in_worker
 from training.errors import MachineError
+from training.runs.record import Run
 
 HERE = Path(__file__).parent
 INSTALLED = importlib.util.find_spec("pyarrow") and importlib.util.find_spec("pandas")

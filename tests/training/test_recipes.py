@@ -2,10 +2,8 @@ from itertools import product
 
 import pytest
 
-from training.engine.record import as_json
 from training.errors import RecipeError
-from training.jobs.course import Course
-from training.jobs.teach import TeachRecipe
+from training.experiments.teach import TeachRecipe
 from training.recipes import (
     SYSTEMS,
     baseline_of,
@@ -14,6 +12,8 @@ from training.recipes import (
     to_distill,
     to_teach,
 )
+from training.runs.config import Course
+from training.runs.record import as_json
 
 MODALITIES = ("rgb", "flow", "mv")
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from made_runs import CLASSES, hits, made_run
 
-from training.arrays import write_arrays
 from training.errors import RunError
+from training.papers.facts import NUM_CLASSES, all_facts, facts_about, facts_of
+from training.papers.groups import DEMO, MOTION, PAIRS, group_hits, groups_of
 from training.recipes import SYSTEMS
-from training.report.facts import NUM_CLASSES, all_facts, facts_about, facts_of
 from training.report.files import report_of, write_report
-from training.report.groups import DEMO, MOTION, PAIRS, group_hits, groups_of
 from training.report.page import Page, markdown
 from training.report.several import several_text, several_told
+from training.run_files.arrays import write_arrays
 
 
 def test_facts_are_the_papers_and_about_systems_we_have():

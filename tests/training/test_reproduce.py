@@ -14,10 +14,10 @@ import pytest
 from moving_store import videos, write_store
 
 from pipeline.store import Store
-from training.engine.record import Run, read_json
 from training.errors import Interrupted, RunError
-from training.progress import Silent
 from training.reproduce.run import reproduce
+from training.runs.progress import Silent
+from training.runs.record import Run, read_json
 
 ROWS = ("mv", "ti", "dtmv", "frame_dtmv")
 MACHINE = {"device": "cpu", "precision": "float32", "workers": 0}
@@ -115,7 +115,7 @@ def test_two_processes_give_the_same_and_stop_together(tiny_store, tmp_path):
     """As a command: stopped in the middle it exits 130, then goes on to the end."""
     data = tmp_path / "data"
     shutil.copytree(tiny_store.folder, data / "stores" / "moving")
-    command = [sys.executable, "-c", "from training.cli import main; main()"]
+    command = [sys.executable, "-c", "from training.commands.cli import main; main()"]
     options = ["reproduce", "htsc", "--size", "tiny", "--seeds", "1", "--jobs", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "VIDEO_DATA": str(data)}
     child = subprocess.Popen(

@@ -3,8 +3,8 @@
 import pytest
 
 from training.errors import RecipeError
+from training.papers.facts import PAPERS
 from training.recipes import SYSTEMS, recipe
-from training.report.facts import PAPERS
 from training.reproduce.plan import Holdings, Stage, plan
 from training.reproduce.run import remaining_seconds
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.arrays import write_arrays
 from training.errors import RunError
-from training.jobs.evaluate import assessment
-from training.scores import Scores, cross_entropy, for_fitting, together
+from training.run_files.arrays import write_arrays
+from training.runs.assessment import assessment
+from training.scoring.scores import Scores, cross_entropy, for_fitting, together
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,6 +169,6 @@ def test_weights_are_never_fitted_on_the_test_part():
 
 
 def test_reading_scores_needs_no_torch():
-    code = "import sys, training.scores; print(*sys.modules)"
+    code = "import sys, training.scoring.scores; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT)
     assert "numpy" in loaded.split() and "torch" not in loaded.split()

@@ -10,15 +10,15 @@ from moving_store import Made, videos, write_store
 from tiny_runs import job_on
 
 from pipeline.store import Store
-from training import metrics
-from training.engine.record import Run
-from training.jobs.evaluate import evaluate
-from training.jobs.machine import Machine
-from training.jobs.teach import teach
-from training.progress import Silent
-from training.protocols import ClipProtocol
+from training.experiments.evaluate import evaluate
+from training.experiments.teach import teach
 from training.report.text import results_text
-from training.scores import Scores
+from training.runs.machine import Machine
+from training.runs.progress import Silent
+from training.runs.record import Run
+from training.scoring import metrics
+from training.scoring.protocols import ClipProtocol
+from training.scoring.scores import Scores
 
 PROTOCOL = ClipProtocol(clips=25, aggregate="softmax", crops=3)
 

@@ -20,20 +20,21 @@ from made_runs import hits, made_run, scores_of
 from tiny_runs import distilled, taught
 
 from pipeline.store import Store, StoreError
-from training.arrays import write_arrays
 from training.engine.checkpoint import save_weights
-from training.engine.record import Run
 from training.errors import RunError, TrainingError
-from training.jobs.evaluate import evaluate, trained_model
-from training.jobs.machine import Machine
+from training.experiments.evaluate import evaluate
 from training.models.weights import read_weights
-from training.progress import Silent
 from training.report.files import report_of
 from training.report.read import judged_run
 from training.report.text import results_text
-from training.run_files import COUNT, SHARE, read_json
-from training.scores import Scores
-from training.sealed import seal
+from training.run_files.arrays import write_arrays
+from training.run_files.files import COUNT, SHARE, read_json
+from training.run_files.sealed import seal
+from training.runs.machine import Machine
+from training.runs.progress import Silent
+from training.runs.record import Run
+from training.runs.trained import trained_model
+from training.scoring.scores import Scores
 
 DEEP = "[" * 20_000 + "]" * 20_000
 VALUES: tuple[Any, ...] = (

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.jobs.distill import DistillRecipe
-from training.jobs.hidden import HiddenRecipe
+from training.commands.recipe_page import inputs_at_test, net_of, recipe_text
+from training.experiments.distill import DistillRecipe
+from training.experiments.hidden import HiddenRecipe
 from training.models.backbones import CHANNELS
 from training.models.motion_backbone import build_motion_backbone
-from training.models.shapes import without_numbers
+from training.models.sizes import without_numbers
+from training.papers.measured import all_measured
 from training.recipes import KINDS, SIZES, SYSTEMS, at, recipe, recipe_names
-from training.recipes.showing import inputs_at_test, net_of, recipe_text
-from training.report.measured import all_measured
 from training.reproduce.plan import modalities_of
 
 REPORT = Path(__file__).parents[2] / "docs" / "reproduction" / "report.md"

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from moving_store import videos, write_store
 
 from training import catalogue
-from training.cli import main
-from training.jobs.machine import chosen_machine
+from training.commands.cli import main
 from training.recipes import listing, recipe, recipe_names
+from training.runs.machine import chosen_machine
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_bench_counts_clips(data):
 
 def test_help_needs_no_torch():
     code = (
-        "import sys\nfrom training.cli import main\n"
+        "import sys\nfrom training.commands.cli import main\n"
         "try: main(['distill', '--help'])\nexcept SystemExit: pass\n"
         "print(*(name for name in ('torch', 'numpy', 'h5py') if name in sys.modules))"
     )
@@ -160,7 +160,7 @@ def test_help_needs_no_torch():
 
 def test_the_list_of_recipes_needs_no_torch():
     code = (
-        "import sys\nfrom training.cli import main\n"
+        "import sys\nfrom training.commands.cli import main\n"
         "main(['recipes'], standalone_mode=False)\n"
         "try: main(['distill', '--recipe', 'dtvm'])\nexcept SystemExit: pass\n"
         "print('torch' in sys.modules)"
@@ -241,7 +241,7 @@ def test_a_signal_saves_exits_130_and_says_how_to_go_on(data):
     """Small recipes have 70 epochs of one step here: time enough to be stopped."""
     shutil.rmtree(data / "stores" / "moving")
     write_store(data / "stores" / "longer", videos(frames=14))
-    command = [sys.executable, "-c", "from training.cli import main; main()"]
+    command = [sys.executable, "-c", "from training.commands.cli import main; main()"]
     options = ["teach", "--modality", "mv", "--out", str(data / "run")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.warp import warp
+from training.models.warp import warp
 
 
 def drawn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32):

@@ -6,8 +6,8 @@ from scipy.optimize import linprog
 from stream_scores import specialists, stream
 
 from training.errors import DataError, RecipeError
-from training.metrics import top_k
-from training.weighting import (
+from training.scoring.metrics import top_k
+from training.scoring.weighting import (
     AdaptiveWeighting,
     corner_weights,
     gains,

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from pipeline.store import Store
-from training.jobs.distill import DistillRecipe
-from training.jobs.job import RunContext
-from training.jobs.machine import Machine
-from training.jobs.teach import TeachRecipe
-from training.progress import Silent
+from training.experiments.distill import DistillRecipe
+from training.experiments.teach import TeachRecipe
 from training.recipes import recipe, to_distill, to_teach
+from training.runs.context import RunContext
+from training.runs.machine import Machine
+from training.runs.progress import Silent
 
 TINY = recipe("tiny")
 CLIP, PROTOCOL = TINY.settings.clip, TINY.settings.protocol

@@ -10,12 +10,12 @@ import torch
 from tiny_recipe import TINY, tiny_context
 
 from pipeline.store import Store
-from training.commands import run_distill
-from training.engine.record import Run
-from training.jobs.job import StoreJob
-from training.jobs.machine import Machine
-from training.jobs.teach import TeachRecipe, teach
-from training.progress import Silent
+from training.commands.train import run_distill
+from training.experiments.teach import TeachRecipe, teach
+from training.runs.context import StoreJob
+from training.runs.machine import Machine
+from training.runs.progress import Silent
+from training.runs.record import Run
 
 
 class StopAt(Silent):

@@ -12,9 +12,9 @@ import torch
 from pipeline.store import replacing
 
 from ..errors import CheckpointError, DamagedFile
-from ..run_files import not_written, reading, write_bytes
-from ..saved import read_saved
-from ..sealed import checked_seal, seal
+from ..run_files.files import not_written, reading, write_bytes
+from ..run_files.sealed import checked_seal, seal
+from ..run_files.weights import read_saved
 
 VERSION = 2
 

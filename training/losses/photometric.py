@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RecipeError
-from ..warp import warp
+from ..models.warp import warp
 
 EPSILON = 1e-3
 BLOCK = 8

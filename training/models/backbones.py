@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 from torch import nn
 
 from ..errors import RecipeError
-from . import clarifai, ending, resnet3d, resnext3d, vgg
+from . import clarifai, resnet3d, resnext3d, vgg
+from . import layers2d as ending
 from .weights import Scale
 
 CHANNELS = {"rgb": 3, "flow": 2, "mv": 2}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 from ..errors import CheckpointError
-from ..saved import DAMAGED, named_tensors, read_saved
+from ..run_files.weights import DAMAGED, named_tensors, read_saved
 from .backbones import NETS, BackboneConfig
 from .weights import Fitted, transfer
 

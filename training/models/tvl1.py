@@ -38,7 +38,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RecipeError
-from ..warp import warp
 from .tvl1_operators import (
     CENTRED,
     FORWARD,
@@ -48,6 +47,7 @@ from .tvl1_operators import (
     median,
     shrunk,
 )
+from .warp import warp
 
 GREY = (0.299, 0.587, 0.114)
 

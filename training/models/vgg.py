@@ -15,9 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .ending import Ending, draw_weights
-from .grid import Grid
-from .stacking import stacked
+from .layers2d import Ending, Grid, draw_weights, stacked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
-from ..saved import named_tensors, read_saved
+from ..run_files.weights import named_tensors, read_saved
 
 Scale = Literal["response", "plain"]
 """Of a first layer for another number of channels: see `adapt_input`."""

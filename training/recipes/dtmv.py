@@ -15,9 +15,9 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from ..engine.optim import OptimConfig
-from ..jobs.distill import DistillRecipe
-from ..jobs.fuse import FuseRecipe
-from ..jobs.teach import TeachRecipe
+from ..experiments.distill import DistillRecipe
+from ..experiments.fuse import FuseRecipe
+from ..experiments.teach import TeachRecipe
 from ..losses.connected import LAYERS, DeeplyConnectedL2
 from ..losses.terms import SoftTargets, Term
 from ..models.backbones import BackboneConfig

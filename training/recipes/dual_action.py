@@ -11,9 +11,9 @@ Source:
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..jobs.distill import DistillRecipe
-from ..jobs.fuse import FuseRecipe
-from ..jobs.teach import TeachRecipe
+from ..experiments.distill import DistillRecipe
+from ..experiments.fuse import FuseRecipe
+from ..experiments.teach import TeachRecipe
 from ..losses.gram import GramMatching
 from ..losses.terms import FeatureMSE, MultiLevelMAE, Term
 from ..models.backbones import BackboneConfig

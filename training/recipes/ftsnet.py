@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..engine.optim import OptimConfig
-from ..jobs.distill import DistillRecipe
-from ..jobs.fuse import FuseRecipe
-from ..jobs.hidden import HiddenRecipe
-from ..jobs.teach import TeachRecipe
+from ..experiments.distill import DistillRecipe
+from ..experiments.fuse import FuseRecipe
+from ..experiments.hidden import HiddenRecipe
+from ..experiments.teach import TeachRecipe
 from ..losses.terms import FeatureMSE
 from ..models.backbones import BackboneConfig
 from ..models.motion_backbone import MotionConfig

@@ -13,16 +13,16 @@ from dataclasses import replace
 
 from ..data.normal import IMAGENET
 from ..engine.optim import OptimConfig
-from ..jobs.collaborate import CollaborateRecipe
-from ..jobs.fuse import FuseRecipe
-from ..jobs.hidden import HiddenRecipe
-from ..jobs.motion import MotionRecipe
-from ..jobs.teach import TeachRecipe
+from ..experiments.collaborate import CollaborateRecipe
+from ..experiments.fuse import FuseRecipe
+from ..experiments.hidden import HiddenRecipe
+from ..experiments.motion import MotionRecipe
+from ..experiments.teach import TeachRecipe
 from ..losses.photometric import BALANCED
 from ..models.backbones import BackboneConfig
 from ..models.collaborative import CollaborativeConfig
 from ..models.motion_backbone import MotionConfig
-from ..weighting import AdaptiveWeighting
+from ..scoring.weighting import AdaptiveWeighting
 from .sizes import Size, TrainSchedule, schedule_at, small_schedule
 from .systems import System, train_fields
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from ..data.dataset import ClipConfig
 from ..engine.optim import OptimConfig
-from ..jobs.distill import DistillRecipe
-from ..jobs.teach import TeachRecipe
+from ..experiments.distill import DistillRecipe
+from ..experiments.teach import TeachRecipe
 from ..losses.terms import FeatureMSE, MultiLevelMAE, SoftTargets, Term
 from ..models.backbones import BackboneConfig
 from .ftsnet import SGD, SMALL_RGB

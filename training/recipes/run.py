@@ -5,17 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..engine.processes import joined
-from ..engine.record import Run
 from ..errors import RecipeError
-from ..jobs.collaborate import CollaborateRecipe, collaborate
-from ..jobs.course import open_data
-from ..jobs.distill import DistillRecipe, described, distill
-from ..jobs.fuse import FuseRecipe, fuse
-from ..jobs.hidden import HiddenRecipe, hidden
-from ..jobs.job import RunContext, StoreJob
-from ..jobs.joint import distill_jointly, teach_jointly
-from ..jobs.motion import MotionRecipe, motion
-from ..jobs.teach import TeachRecipe, teach
+from ..experiments.collaborate import CollaborateRecipe, collaborate
+from ..experiments.distill import DistillRecipe, described, distill
+from ..experiments.fuse import FuseRecipe, fuse
+from ..experiments.hidden import HiddenRecipe, hidden
+from ..experiments.joint import distill_jointly, teach_jointly
+from ..experiments.motion import MotionRecipe, motion
+from ..experiments.teach import TeachRecipe, teach
+from ..runs.config import open_data
+from ..runs.context import RunContext, StoreJob
+from ..runs.record import Run
 from . import Recipe, baseline_of
 
 NO_TEACHER = (

@@ -12,7 +12,7 @@ from typing import Literal
 from ..data.dataset import ClipConfig
 from ..data.normal import CAFFE, UNIT
 from ..engine.optim import OptimConfig
-from ..protocols import ClipProtocol
+from ..scoring.protocols import ClipProtocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..data.dataset import ClipConfig
-from ..protocols import ClipProtocol
+from ..scoring.protocols import ClipProtocol
 from .sizes import SIZES, Size, TrainSchedule
 
 

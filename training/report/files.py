@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
-from ..run_files import REPRODUCTION, TOLD, read_json, write_json, write_text
+from ..run_files.files import REPRODUCTION, TOLD, read_json, write_json, write_text
 from .html import html
 from .listing import unfinished
 from .numbers import numbers

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import metrics
-from ..arrays import read_arrays
-from ..metrics import Interval
-from ..run_files import FIGURES
+from ..papers.groups import Group
+from ..run_files.arrays import read_arrays
+from ..run_files.files import FIGURES
+from ..scoring import metrics
+from ..scoring.metrics import Interval
 from . import figures
-from .groups import Group
 from .numbers import Systems
 from .page import Page
 from .read import Splits, accuracy

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from pipeline.store import holder_of, printable
 
 from ..errors import RunError, TrainingError
-from ..metrics import Interval
-from ..run_files import (
+from ..run_files.files import (
     COMPLETE,
     DECIDED,
     METRICS,
@@ -20,7 +19,8 @@ from ..run_files import (
     read_lines,
     reading,
 )
-from ..sealed import checked_seal
+from ..run_files.sealed import checked_seal
+from ..scoring.metrics import Interval
 
 COMPLETE_STATE, RUNNING, INTERRUPTED, DAMAGED = (
     "complete",

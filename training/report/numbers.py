@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..metrics import Interval
-from .facts import facts_of
-from .groups import Group, groups_of
-from .orderings import Hits, Verdict, concerning, judge
+from ..papers.facts import facts_of
+from ..papers.groups import Group, groups_of
+from ..papers.orderings import Hits, Verdict, concerning, judge
+from ..scoring.metrics import Interval
 from .read import Judged, Splits, accuracy, by_system, hits_of
 
 Systems = Mapping[str, Splits]

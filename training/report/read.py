@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import metrics
 from ..errors import RunError
-from ..run_files import (
+from ..papers.groups import Group, group_hits, videos_of
+from ..papers.orderings import Hits
+from ..run_files.files import (
     COMPLETE,
     CROPS,
     DECIDED,
@@ -18,9 +19,8 @@ from ..run_files import (
     read_json,
     reading,
 )
-from ..scores import Scores
-from .groups import Group, group_hits, videos_of
-from .orderings import Hits
+from ..scoring import metrics
+from ..scoring.scores import Scores
 
 SIZES = ("_small", "_tiny")
 TEST_SCORES = SCORES.format(part="test")

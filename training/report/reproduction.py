@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..metrics import SEEDS, Interval
-from .facts import PAPERS
-from .groups import DEMO_LIMITS, Group, groups_of
+from ..papers.facts import PAPERS
+from ..papers.groups import DEMO_LIMITS, Group, groups_of
+from ..papers.orderings import NOT_RUN
+from ..scoring.metrics import SEEDS, Interval
 from .illustrations import figures_part
 from .numbers import Systems, grouped_hits, narrower, told_splits, verdicts
-from .orderings import NOT_RUN
 from .page import Page
 from .read import Judged, by_system
 from .speed import speed_part, speed_verdicts

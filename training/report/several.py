@@ -8,8 +8,8 @@ import numpy as np
 
 from pipeline.store import printable
 
-from .. import metrics
 from ..errors import RunError
+from ..scoring import metrics
 from .read import by_split, hits_by_split, judged_run
 from .text import split_text
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .facts import facts_of
+from ..papers.facts import facts_of
 from .page import Page
 
 Row = tuple[str, str, str, str, str]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..metrics import Interval
-from .facts import NUM_CLASSES, PAPERS, Fact, facts_beside
-from .groups import Group
+from ..papers.facts import NUM_CLASSES, PAPERS, Fact, facts_beside
+from ..papers.groups import Group
+from ..scoring.metrics import Interval
 from .numbers import Systems, told_splits
 from .page import Page
 from .read import Judged, Splits, accuracy

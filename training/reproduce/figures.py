@@ -8,12 +8,12 @@ import torch
 
 from pipeline.store import Store, motion_colours
 
-from ..arrays import write_arrays
-from ..engine.record import Run
-from ..jobs.evaluate import trained_model
-from ..jobs.machine import Machine
 from ..models.weights import first_layer
-from ..run_files import FIGURES
+from ..run_files.arrays import write_arrays
+from ..run_files.files import FIGURES
+from ..runs.machine import Machine
+from ..runs.record import Run
+from ..runs.trained import trained_model
 
 FILTERS = ("mv", "dtmv", "flow2d")
 EXAMPLES = 3

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from motion_shards.near import near
 
 from ..errors import RecipeError
+from ..papers.facts import PAPERS, Fact, facts_beside
+from ..papers.orderings import ORDERINGS
 from ..recipes import SYSTEMS, Recipe, at
 from ..recipes.sizes import SIZES
-from ..report.facts import PAPERS, Fact, facts_beside
-from ..report.orderings import ORDERINGS
 
 
 class Holdings(NamedTuple):

@@ -9,15 +9,15 @@ from typing import Any
 from pipeline.store import Store, counted
 
 from ..data.known import MIN_KNOWN_SHARE
-from ..engine.record import CROPS, SCORES, Run, read_json, write_json
 from ..errors import Interrupted, RunError
-from ..jobs.evaluate import evaluate
-from ..jobs.job import RunContext
-from ..jobs.machine import Machine, chosen_machine
-from ..progress import Watch, about_text, duration_text
+from ..experiments.evaluate import evaluate
 from ..recipes import recipe
 from ..report.files import write_report
-from ..run_files import REPRODUCTION, TOLD
+from ..run_files.files import REPRODUCTION, TOLD
+from ..runs.context import RunContext
+from ..runs.machine import Machine, chosen_machine
+from ..runs.progress import Watch, about_text, duration_text
+from ..runs.record import CROPS, SCORES, Run, read_json, write_json
 from .figures import write_figures
 from .plan import Holdings, Plan, Stage, plan, recipe_of_key
 from .speed import Rate, measured_speeds

@@ -20,13 +20,13 @@ from torch import nn
 
 from motion_shards.cores import processor_name
 
-from ..engine.record import Run
 from ..errors import RunError
-from ..jobs.evaluate import clip_of, trained_model
-from ..jobs.machine import Machine, arranged
 from ..models.backbones import CHANNELS, NETS
-from ..models.cost import cost_of
+from ..models.sizes import cost_of
 from ..recipes import SYSTEMS
+from ..runs.machine import Machine, arranged
+from ..runs.record import Run
+from ..runs.trained import clip_of, trained_model
 
 BATCH, SECONDS = 16, 0.5
 KINDS = ("teach", "distill", "hidden")

@@ -9,12 +9,12 @@ import torch
 
 from pipeline.store import Store
 
-from ..engine.record import Run
-from ..jobs.job import RunContext
-from ..jobs.machine import chosen_machine
-from ..progress import Silent
 from ..recipes import recipe
 from ..recipes.run import run_recipe
+from ..runs.context import RunContext
+from ..runs.machine import chosen_machine
+from ..runs.progress import Silent
+from ..runs.record import Run
 from .plan import Stage
 
 

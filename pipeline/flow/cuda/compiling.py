@@ -9,7 +9,8 @@ import warnings
 
 from numba import cuda, types
 
-from ..errors import FlowError
+from pipeline.flow.errors import FlowError
+
 from .kernel import Kernel
 
 TYPES = {

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import FlowError, OutOfMemory
+from pipeline.flow.errors import FlowError, OutOfMemory
+
 from .device import Queue
 from .kernel import Kernel, Launch
 

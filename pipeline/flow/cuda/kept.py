@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+from pipeline.kernels.folders import alone, kept_folder, say
 from pipeline.store.replacement import replacing
 
-from ..folders import alone, kept_folder, say
 from .compiling import Capability, machine_code
 from .kernel import Kernel
 

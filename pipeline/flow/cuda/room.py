@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..batches import IN_FLIGHT, Coding
-from ..errors import OutOfMemory
+from pipeline.flow.batches import IN_FLIGHT, Coding
+from pipeline.flow.errors import OutOfMemory
+
 from .device import Device
 from .schedule import Schedule
 

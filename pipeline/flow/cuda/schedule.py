@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..batches import Coding
-from ..profiles import Profile, level_sizes
+from pipeline.flow.batches import Coding
+from pipeline.flow.profiles import Profile, level_sizes
+
 from . import control, images, median, outputs, warp
 from .iterate import ERROR_TRIP, FROM_FILTER, FROM_ZERO, iterate_kernel
 from .kernel import Kernel, Launch

@@ -8,7 +8,7 @@ from collections import OrderedDict, deque
 
 import numpy as np
 
-from ..batches import (
+from pipeline.flow.batches import (
     IN_FLIGHT,
     Coding,
     FlowBatch,
@@ -17,9 +17,10 @@ from ..batches import (
     checked_pairs,
     consecutive,
 )
-from ..errors import FlowError, OutOfMemory
-from ..frames import check_frames
-from ..profiles import Profile
+from pipeline.flow.errors import FlowError, OutOfMemory
+from pipeline.flow.profiles import Profile
+from pipeline.flow.protocol import check_frames
+
 from .device import Device
 from .iterate import iterate_kernel
 from .room import Part, Results, Room, bytes_per_pair

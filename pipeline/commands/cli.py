@@ -1,0 +1,399 @@
+"""The `pipeline` command: parses, calls one function, prints what comes back."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from motion_shards import __version__
+from motion_shards.finite import FiniteRange
+
+from .bench import bench
+from .cluster import cluster, jobs, logs, stop, submit
+from .options import (
+    MODALITIES,
+    PRESETS,
+    AnyPath,
+    Cli,
+    CommaList,
+    ExistingFolder,
+    dataset_options,
+)
+from .store import info, preview, status, verify
+
+if TYPE_CHECKING:
+    from pipeline.extract.settings import ExtractSettings
+
+
+@click.group(cls=Cli)
+@click.version_option(__version__)
+def main() -> None:
+    """Turn videos into training-ready shards of RGB, optical flow and motion vectors."""
+
+
+for command in (
+    bench,
+    cluster,
+    info,
+    jobs,
+    logs,
+    preview,
+    status,
+    stop,
+    submit,
+    verify,
+):
+    main.add_command(command)
+
+
+def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int | None:
+    if value is not None and value % 2:
+        raise click.BadParameter(f"expected an even number, got {value}", ctx, param)
+    return value
+
+
+@main.command()
+@dataset_options
+@click.option(
+    "--out",
+    type=AnyPath,
+    help="The store to make or continue. [default: $VIDEO_DATA/stores/NAME]",
+)
+@click.option(
+    "--modalities",
+    type=CommaList(MODALITIES),
+    default="rgb,flow,mv",
+    show_default=True,
+    help="Modalities to extract; others can be added to the store later.",
+)
+@click.option(
+    "--short-side",
+    type=click.IntRange(16, 4096),
+    callback=_even,
+    help="Shorter side of the stored frames in px, even. If given, smaller videos are "
+    "enlarged to it. [default: 256, smaller videos at their own size; demo: as drawn]",
+)
+@click.option(
+    "--square-pixels/--no-square-pixels",
+    default=None,
+    help="Stretch anamorphic videos (sample aspect ratio not 1) to square pixels, or "
+    "store them as coded. [default: square pixels, or what the store has]",
+)
+@click.option(
+    "--fps",
+    type=FiniteRange(0, 1000, min_open=True),
+    help="Frame rate of the stored frames. [default: every frame]",
+)
+@click.option(
+    "--flow-profile",
+    type=click.Choice(("default", "fast", "opencv")),
+    default="default",
+    show_default=True,
+    help="Accuracy of TV-L1: fast is twice as fast and less exact; opencv iterates as "
+    "OpenCV does.",
+)
+@click.option(
+    "--flow-device",
+    type=click.Choice(("auto", "cpu", "opencv", "cuda")),
+    default="auto",
+    show_default=True,
+    help="Back end of the flow. auto: a GPU where there is one, else the CPU; opencv: "
+    "OpenCV's own code, slow.",
+)
+@click.option(
+    "--flow-codec",
+    type=click.Choice(("companded", "tsn")),
+    default="companded",
+    show_default=True,
+    help="Quantisation of flow to 8 bits: finer near zero (companded), or linear as in "
+    "TSN.",
+)
+@click.option(
+    "--mv-source",
+    type=click.Choice(("canonical", "original")),
+    default="canonical",
+    show_default=True,
+    help="Source of the motion vectors: one common H.264 encoding of the stored frames, "
+    "or the files as they are.",
+)
+@click.option(
+    "--mv-crf",
+    type=click.IntRange(0, 51),
+    help="x264 CRF of the canonical encoding. [default: 18; demo: its own]",
+)
+@click.option(
+    "--mv-preset",
+    type=click.Choice(PRESETS),
+    default="veryfast",
+    show_default=True,
+    help="x264 preset of the canonical encoding.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Number of processes, or of tasks on a cluster; 0: no further process. "
+    "[default: all cores]",
+)
+@click.option(
+    "--ray",
+    default="auto",
+    show_default=True,
+    metavar="auto|off|local|ADDRESS",
+    help="Ray cluster to use. auto: a running cluster of yours, else processes on this "
+    "machine.",
+)
+@click.option(
+    "--scratch",
+    type=ExistingFolder,
+    help="Folder on a local disk for unfinished shards. [default: $TMPDIR, else /tmp]",
+)
+@click.option(
+    "--hang-seconds",
+    type=FiniteRange(1),
+    default=60.0,
+    show_default=True,
+    help="Seconds without a new frame after which a video is given up.",
+)
+@click.option(
+    "--retry-quarantined",
+    is_flag=True,
+    help="Try the quarantined videos of this store again.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Estimate hours and gigabytes; write nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def extract(
+    dataset: str,
+    called: str | None,
+    videos: Path | None,
+    splits: Path | None,
+    holdout: float | None,
+    seed: int,
+    limit: int | None,
+    classes: tuple[str, ...],
+    out: Path | None,
+    modalities: tuple[str, ...],
+    short_side: int | None,
+    square_pixels: bool | None,
+    fps: float | None,
+    flow_profile: str,
+    flow_device: str,
+    flow_codec: str,
+    mv_source: str,
+    mv_crf: int | None,
+    mv_preset: str,
+    workers: int | None,
+    ray: str,
+    scratch: Path | None,
+    hang_seconds: float,
+    retry_quarantined: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Extract the videos of a data set into a store.
+
+    A store that exists is continued: only missing shards are built.
+
+    A video that cannot be decoded is quarantined. One whose file cannot be read now is
+    unavailable: the same command takes it up again later.
+
+    Exit codes: 0 all videos stored; 3 finished, but some are quarantined or unavailable;
+    1 failed; 2 wrong usage; 130 interrupted, and the same command goes on.
+    """
+    click.echo("reading the list of videos ...", err=True)
+    from pipeline.adapters import load, report
+    from pipeline.adapters.naming import dataset_name
+    from pipeline.driver import extraction, resume  # here, because these take a second
+    from pipeline.executors.choose import Execution
+    from pipeline.extract.settings import ExtractSettings
+    from pipeline.store import places
+    from pipeline.store.codecs import FLOW_CODECS
+
+    from .progress import steps, watcher
+
+    out = out or places.store_folder(
+        dataset_name(dataset, videos=videos, called=called)
+    )
+    usual = _usual_settings(dataset, out)
+    if short_side is not None:
+        usual = replace(usual, short_side=short_side, enlarge=True)
+    try:
+        settings = ExtractSettings(
+            modalities=modalities,
+            short_side=usual.short_side,
+            enlarge=usual.enlarge,
+            square_pixels=usual.square_pixels
+            if square_pixels is None
+            else square_pixels,
+            frames_per_second=fps,
+            flow_profile=flow_profile,
+            flow_codec=FLOW_CODECS[flow_codec],
+            mv_source=mv_source,
+            mv_crf=usual.mv_crf if mv_crf is None else mv_crf,
+            mv_preset=mv_preset,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    with steps("draw the clips") as on_progress:
+        found = load(
+            dataset,
+            called=called,
+            videos=videos,
+            splits=splits,
+            holdout=holdout,
+            seed=seed,
+            limit=limit,
+            classes=classes,
+            on_progress=on_progress,
+        )
+    click.echo(report.text(found), err=as_json)
+    execution = Execution(
+        ray=ray,
+        workers=workers,
+        backend=flow_device,
+        scratch=scratch,
+        hang_seconds=hang_seconds,
+    )
+    if dry_run:
+        click.echo("extracting some frames, to see how long they take ...", err=True)
+        planned = extraction.dry_run(
+            found,
+            settings,
+            out=out,
+            execution=execution,
+            retry_bad=retry_quarantined,
+        )
+        click.echo(json.dumps(planned.to_dict()) if as_json else planned.text())
+        return
+    try:
+        with watcher() as watch:
+            summary = extraction.extract(
+                found,
+                settings,
+                out=out,
+                execution=execution,
+                retry_bad=retry_quarantined,
+                watch=watch,
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(resume.what_is_kept(out)) from None
+    click.echo(json.dumps(summary.to_dict()) if as_json else summary.text())
+    raise SystemExit(summary.exit_code)
+
+
+main.add_command(
+    click.Command(
+        "plan",
+        params=[param for param in extract.params if param.name != "dry_run"],
+        callback=partial(extract.callback or extract, dry_run=True),
+        help="Estimate hours and gigabytes of an extraction. Give the options of `extract`. "
+        "A few frames are extracted to measure it; nothing is written.",
+    )
+)
+
+
+def _usual_settings(dataset: str, store: Path) -> "ExtractSettings":
+    """The settings where no option says otherwise.
+
+    The demo is small and very clean; a store that was begun keeps the size it stores.
+    """
+    from pipeline.driver.plan_file import read_plan
+    from pipeline.errors import PlanError
+    from pipeline.extract.settings import ExtractSettings
+
+    settings = ExtractSettings()
+    if dataset == "demo":
+        from pipeline.adapters.demo.dataset import DEMO_MV_CRF, DEMO_SHORT_SIDE
+
+        settings = replace(settings, short_side=DEMO_SHORT_SIDE, mv_crf=DEMO_MV_CRF)
+    try:
+        begun = read_plan(store).settings
+    except PlanError:
+        return settings
+    return replace(
+        settings,
+        short_side=begun.short_side,
+        enlarge=begun.enlarge,
+        square_pixels=begun.square_pixels,
+    )
+
+
+@main.command()
+@dataset_options
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    help="Approximate number of videos to look at. [default: all]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def audit(sample: int | None, as_json: bool, **which: Any) -> None:
+    """Show how the files are encoded, and if that predicts the class.
+
+    If it does, a student of original motion vectors can learn the encoder instead of
+    the action.
+    """
+    click.echo("reading the list of videos ...", err=True)
+    from pipeline.adapters import load
+    from pipeline.inspection import audit as auditing
+
+    from .progress import steps
+
+    found = load(which.pop("dataset"), **which)
+    with steps("audit") as on_progress:
+        result = auditing.audit(found, sample=sample, on_progress=on_progress)
+    click.echo(json.dumps(result.to_dict()) if as_json else result.text())
+
+
+@main.command()
+@click.option(
+    "--videos",
+    type=AnyPath,
+    help="Folder for the clips, empty or new. [default: $VIDEO_DATA/videos/demo]",
+)
+@click.option(
+    "--size",
+    type=click.Choice(("tour", "full")),
+    help="Number of clips. tour: 432, in a minute or two; full: 648, for numbers to "
+    "quote. [default: the folder's, else tour]",
+)
+@click.option(
+    "--seed",
+    type=int,
+    help="Random seed of the clips. [default: the folder's, else 1]",
+)
+def demo(videos: Path | None, size: str | None, seed: int | None) -> None:
+    """Draw the clips of the demo data set.
+
+    `pipeline extract --dataset demo` reads the folder as it was drawn, and draws the
+    tour if there is none.
+    """
+    from pipeline.adapters import report
+    from pipeline.adapters.demo import dataset as drawing
+    from pipeline.store import places
+
+    from .progress import steps
+
+    folder = (videos or places.videos_folder("demo")).absolute()
+    with steps("draw the clips") as on_progress:
+        drawn = drawing.load(folder, seed=seed, size=size, on_progress=on_progress)
+    click.echo(report.text(drawn))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def doctor(as_json: bool) -> None:
+    """Check libraries, GPU, Ray, disks and file systems."""
+    click.echo("looking at libraries, GPU, Ray and disks ...", err=True)
+    from pipeline.doctor.report import doctor as look
+
+    report = look()
+    click.echo(json.dumps(report.to_dict()) if as_json else report.text())
+    raise SystemExit(0 if report.healthy else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Commands that look at a store: verify, status, info, preview."""
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from .options import AnyPath, ExistingFolder
+
+LINES_AT_ONCE = 256
+"""Lines of a long list that are printed by one call."""
+
+
+@click.command()
+@click.argument("store", type=ExistingFolder)
+@click.option("--decode", is_flag=True, help="Also decode every row. Slow.")
+@click.option(
+    "--mark",
+    is_flag=True,
+    help="Record the damage in the store, so that the next `pipeline extract` builds "
+    "the damaged shards again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the damage as JSON.")
+def verify(store: Path, decode: bool, mark: bool, as_json: bool) -> None:
+    """Check every file of a store against its hash.
+
+    Nothing is written without --mark. Exit code 1: something is damaged.
+    """
+    from pipeline.inspection import status as upkeep
+    from pipeline.store import counted, printable
+
+    damage = upkeep.verify(store, decode=decode, mark=mark)
+    if as_json:
+        click.echo(json.dumps([entry._asdict() for entry in damage]))
+    else:
+        for entry in damage:
+            click.echo(printable(f"{entry.file}: {entry.reason}"))
+        told = counted(len(damage), "damaged file") if damage else "no damaged files"
+        click.echo(printable(f"{store}: {told}"))
+        if damage and not mark:
+            click.echo("to repair: add --mark, then run the same `pipeline extract`")
+    raise SystemExit(1 if damage else 0)
+
+
+@click.command()
+@click.argument("store", type=ExistingFolder)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def status(store: Path, as_json: bool) -> None:
+    """Show progress: shards done, quarantined videos, the writer."""
+    from pipeline.inspection import status as upkeep
+
+    state = upkeep.status(store)
+    click.echo(json.dumps(state.to_dict()) if as_json else state.text())
+
+
+@click.command()
+@click.argument("store", type=ExistingFolder)
+@click.argument("video", required=False)
+@click.option(
+    "--videos",
+    is_flag=True,
+    help="List the videos, one per line: id, classes, splits, number of frames, frame "
+    "rate, stored size in px, duration in seconds, share of intervals with known motion "
+    "vectors, and state. Videos that are left out are listed by path, with the reason.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print as JSON; with --videos as JSON Lines, one object per video.",
+)
+def info(store: Path, video: str | None, videos: bool, as_json: bool) -> None:
+    """Show the contents and settings of a store, or of one video.
+
+    VIDEO is the id or the path of a video, or the end of it.
+    """
+    from pipeline.inspection import status as upkeep
+
+    if not videos:
+        facts = upkeep.info(store, video)
+        click.echo(json.dumps(facts) if as_json else upkeep.lines(facts))
+        return
+    if video is not None:
+        raise click.UsageError("expected VIDEO or --videos, got both")
+    from pipeline.inspection import video_table
+    from pipeline.store import Store
+
+    lines = video_table.json_lines if as_json else video_table.table_lines
+    listed = lines(Store(store))
+    while block := list(islice(listed, LINES_AT_ONCE)):
+        click.echo("\n".join(block))
+
+
+@click.command()
+@click.argument("store", type=ExistingFolder)
+@click.option(
+    "--video",
+    help="Id or path of the video, or the end of it. [default: the first one]",
+)
+@click.option(
+    "--out",
+    type=AnyPath,
+    help="File of the picture (PNG). [default: named after the video]",
+)
+@click.option(
+    "--interval",
+    type=click.IntRange(0),
+    help="Index k of the interval from frame k to k+1 to draw. [default: one with much "
+    "motion]",
+)
+@click.option(
+    "--movie/--no-movie",
+    default=True,
+    show_default=True,
+    help="Also write a movie of the whole video beside the picture.",
+)
+def preview(
+    store: Path,
+    video: str | None,
+    out: Path | None,
+    interval: int | None,
+    movie: bool,
+) -> None:
+    """Draw RGB, flow and motion vectors of a video side by side.
+
+    Colours are directions of motion, as the wheel in the picture shows.
+    """
+    from pipeline.inspection import preview as drawing
+    from pipeline.inspection.status import full_id
+    from pipeline.store import Store
+
+    video_id = None if video is None else full_id(Store(store), video)
+    drawn = drawing.preview(store, video_id, out=out, interval=interval, movie=movie)
+    click.echo(drawn.text())

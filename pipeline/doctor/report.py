@@ -1,0 +1,294 @@
+"""This machine -> what is in order, what is not, and the one line that mends it.
+
+Works on half-installed machines: the standard library is all it imports at the top,
+and a library that does not load is a finding.
+"""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from motion_shards import packages
+from pipeline.executors import gpus
+
+from . import machine
+from .machine import Check
+from .requirements import installed, requirements
+
+_REMEDY_WIDTH = 78
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All checks, in the order in which one would mend them."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """No check found a problem; warnings do not count."""
+        return all(check.state != "problem" for check in self.checks)
+
+    def text(self) -> str:
+        """One line per check, and under it what to do, where there is something to do."""
+        wide = max(len(check.name) for check in self.checks)
+        lines = []
+        for check in self.checks:
+            margin = " " * (10 + wide)
+            lines += textwrap.wrap(
+                _printable(f"{check.state:8} {check.name:{wide}} {check.found}"),
+                width=_REMEDY_WIDTH + 20,
+                subsequent_indent=margin,
+                break_on_hyphens=False,
+            )
+            if check.remedy:
+                lines.append(f"{margin}-> {_printable(check.remedy)}")
+        problems = sum(check.state == "problem" for check in self.checks)
+        warnings = sum(check.state == "warning" for check in self.checks)
+        lines.append(f"{problems} problems, {warnings} warnings")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict:
+        return {
+            "healthy": self.healthy,
+            "checks": [check._asdict() for check in self.checks],
+        }
+
+
+def doctor() -> Report:
+    """Look at everything `pipeline` and `training` need. Takes a few seconds.
+
+    The largest part is importing torch, which is asked only where there is a GPU.
+    """
+    return Report(
+        (
+            _python(),
+            *_names(),
+            *requirements(),
+            *_opencv(),
+            *_pyav(),
+            *_hdf5(),
+            *_numba(),
+            *_gpu(),
+            *_gpu_flow(),
+            *_ray(),
+            *machine.checks(),
+            *_folders(),
+        )
+    )
+
+
+def _python() -> Check:
+    """Its version is in order: an older Python does not get as far as this line."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Check("python", "ok", f"{version}, {sys.executable}")
+
+
+def _printable(text: str) -> str:
+    try:
+        from pipeline.store import printable  # loads numpy and h5py
+    except ImportError:
+        return repr(text)[1:-1]
+    return printable(text)
+
+
+def _names() -> Iterator[Check]:
+    """Files of the user's that are taken for our packages: by `python -m` and notebooks in
+    this folder, or by everything, where they lie on PYTHONPATH."""
+    for name in packages.NAMES:
+        shadows = [packages.shadow(name)]
+        shadows += [
+            path.absolute()
+            for path in (Path(f"{name}.py"), Path(name, "__init__.py"))
+            if path.is_file() and not path.absolute().is_relative_to(packages.ROOT)
+        ]
+        if found := next(filter(None, shadows), None):
+            said = (
+                f"{found} is taken for our package {name} where its folder comes first"
+            )
+            remedy = "rename it, or work in another folder and leave it off PYTHONPATH"
+            yield Check("names", "warning", said, remedy)
+
+
+def _load(name: str) -> ModuleType | str:
+    """The module, or why it does not load."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        return str(error)
+
+
+def _opencv() -> Iterator[Check]:
+    cv2 = _load("cv2")
+    if isinstance(cv2, str):
+        needs_system = "libGL" in cv2 or "libgthread" in cv2 or "libglib" in cv2
+        yield Check(
+            "opencv",
+            "problem",
+            cv2,
+            "apt-get install libgl1 libglib2.0-0"
+            if needs_system
+            else "pip install opencv-contrib-python",
+        )
+        return
+    # All four wheels unpack into one folder, cv2: the last one installed wins.
+    others = [
+        name
+        for name in (
+            "opencv-python",
+            "opencv-python-headless",
+            "opencv-contrib-python-headless",
+        )
+        if importlib.util.find_spec("cv2") and installed(name)
+    ]
+    mend = (
+        f"pip uninstall -y {' '.join(others)} opencv-contrib-python"
+        " && pip install opencv-contrib-python"
+    )
+    if not hasattr(cv2, "optflow"):
+        found = f"{cv2.__version__} without optflow (TV-L1)"
+        if others:
+            found += f": {', '.join(others)} lies over opencv-contrib-python"
+        yield Check("opencv", "problem", found, mend)
+    elif others:
+        found = f"{cv2.__version__}, but {', '.join(others)} shares its folder"
+        yield Check("opencv", "warning", found, mend)
+    else:
+        yield Check("opencv", "ok", f"{cv2.__version__} with optflow (TV-L1)")
+
+
+def _pyav() -> Iterator[Check]:
+    av = _load("av")
+    if isinstance(av, str):
+        yield Check("pyav", "problem", av, "pip install av")
+        return
+    libavcodec = ".".join(map(str, av.library_versions["libavcodec"]))
+    missing = []
+    for name, mode in (("libx264", "w"), ("h264", "r"), ("mpeg4", "r")):
+        try:
+            av.codec.Codec(name, mode)
+        except ValueError:  # what UnknownCodecError is, in every version of PyAV
+            missing.append(name)
+    if missing:
+        yield Check(
+            "pyav",
+            "problem",
+            f"av {av.__version__}, libavcodec {libavcodec} without {', '.join(missing)}",
+            "pip install --force-reinstall --only-binary :all: av",
+        )
+    else:
+        yield Check(
+            "pyav",
+            "ok",
+            f"av {av.__version__}, libavcodec {libavcodec} with libx264, h264, mpeg4",
+        )
+
+
+def _hdf5() -> Iterator[Check]:
+    h5py = _load("h5py")
+    if isinstance(h5py, str):
+        yield Check("hdf5", "problem", h5py, "pip install h5py")
+    elif not h5py.h5z.filter_avail(h5py.h5z.FILTER_DEFLATE):
+        found = f"HDF5 {h5py.version.hdf5_version} without gzip"
+        yield Check("hdf5", "problem", found, "pip install --only-binary :all: h5py")
+    else:
+        found = f"h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version} with gzip"
+        yield Check("hdf5", "ok", found)
+
+
+def _numba() -> Iterator[Check]:
+    numba = _load("numba")
+    if isinstance(numba, str):
+        yield Check("numba", "problem", numba, "pip install numba")
+    else:
+        yield machine.compile_cache()
+
+
+def _gpu() -> Iterator[Check]:
+    """`nvidia-smi` says whether there is one; torch says whether it can be used."""
+    try:
+        answer = subprocess.run(
+            [
+                "nvidia-smi",
+                "--query-gpu=name,memory.total,driver_version",
+                "--format=csv,noheader",
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    except FileNotFoundError:
+        yield Check("gpu", "ok", "none; flow and training run on the CPU")
+        return
+    except subprocess.TimeoutExpired:
+        remedy = "look at dmesg; a GPU that hangs often needs a reboot"
+        yield Check("gpu", "problem", "nvidia-smi does not answer in 20 s", remedy)
+        return
+    gpus = answer.stdout.strip().splitlines()
+    if answer.returncode or not gpus:
+        said = (answer.stdout + answer.stderr).strip().splitlines() or ["no GPU"]
+        yield Check("gpu", "warning", f"nvidia-smi: {said[0]}", "check the driver")
+        return
+    torch = _load("torch")
+    if isinstance(torch, str):
+        yield Check("gpu", "problem", torch, "pip install torch")
+    elif torch.cuda.is_available():
+        yield Check("gpu", "ok", f"{'; '.join(gpus)}; torch {torch.__version__}")
+    else:
+        built = torch.version.cuda or "no CUDA"
+        yield Check(
+            "gpu",
+            "problem",
+            f"{'; '.join(gpus)}; torch {torch.__version__} ({built}) cannot use it",
+            "update the driver"
+            if torch.version.cuda
+            else "install a torch with CUDA: pip install --force-reinstall torch",
+        )
+
+
+def _gpu_flow() -> Iterator[Check]:
+    """Where there is a GPU: whether `pipeline extract` can compute flow on it."""
+    names, trouble = gpus.find_gpus()
+    if names:
+        trouble = trouble or gpus.trouble_with_flow("default")
+    if trouble:
+        remedy = "until it is mended the CPU computes flow, many times slower"
+        yield Check("gpu flow", "warning", trouble, remedy)
+    elif names:
+        yield Check("gpu flow", "ok", f"can be computed; {len(names)} seen")
+
+
+def _ray() -> Iterator[Check]:
+    """Without importing Ray: that is the cluster folder's alone, and takes a second."""
+    if importlib.util.find_spec("ray") is None:
+        yield Check("ray", "problem", "not installed", 'pip install "ray[default]"')
+        return
+    version = importlib.metadata.version("ray")
+    if importlib.util.find_spec("aiohttp_cors") is None:
+        found = f"{version} without its job server"
+        yield Check("ray", "warning", found, 'pip install "ray[default]"')
+        return
+    yield machine.ray_cluster(version)
+    yield machine.job_server()
+    yield from machine.token_file()
+
+
+def _folders() -> Iterator[Check]:
+    try:
+        from pipeline.store.places import data_folder  # loads numpy and h5py
+    except ImportError as error:
+        yield Check("data folder", "warning", f"not looked at: {error}", "")
+        return
+    yield from machine.folders(data=data_folder())
+
+
+if __name__ == "__main__":  # where click is missing, the command does not start
+    print(doctor().text())

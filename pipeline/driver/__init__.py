@@ -1,0 +1,1 @@
+"""One whole extraction: plan, publish, retry, estimate, summarize."""

@@ -1,0 +1,243 @@
+"""A plan + a short calibration on this machine -> hours and gigabytes."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from pipeline.executors.crew import Crew
+from pipeline.extract.decode import probe
+from pipeline.extract.errors import VideoError
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.video import squared, stored_size
+from pipeline.shard.calibration import (
+    CALIBRATED_VIDEOS,
+    PROBED_VIDEOS,
+    Calibration,
+    calibrate,
+)
+from pipeline.shard.plan import PlannedVideo
+from pipeline.shard.task import Task
+from pipeline.store import counted, printable, size_text
+from pipeline.store.plain_text import in_words
+
+SIZES_NAMED = 4
+"""Sizes of stored frames that are named, at most."""
+GUESSED_BYTES_PER_FRAME = 3_000.0
+"""Where no header says how many frames there are: a UCF101 clip at 320x240."""
+
+
+class Load(NamedTuple):
+    """What some tasks take, all together."""
+
+    frames: float = 0.0
+    core_seconds: float = 0.0
+    gpu_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a run will take, from headers and a calibration; a rough guide."""
+
+    videos: int
+    shards: int
+    frames: int
+    core_seconds: float
+    gpu_seconds: float
+    seconds: float
+    """Until the last shard is there."""
+    bytes: dict[str, int]
+    """By modality."""
+    calibrated_frames: int
+    crew: str
+    """Who is to do it, in words."""
+    remark: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Width x height of stored frames, px -> videos, of those whose headers were read."""
+    enlarged: int = 0
+    """Of these, videos smaller than the short side that was asked for."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "videos": self.videos,
+            "shards": self.shards,
+            "frames": self.frames,
+            "core_hours": self.core_seconds / 3600,
+            "gpu_hours": self.gpu_seconds / 3600,
+            "hours": self.seconds / 3600,
+            "bytes": self.bytes,
+            "calibrated_frames": self.calibrated_frames,
+            "crew": self.crew,
+            "remark": self.remark,
+            "sizes": dict(self.sizes),
+            "enlarged": self.enlarged,
+        }
+
+    def text(self) -> str:
+        if not self.videos:
+            return "nothing to extract: all shards are built"
+        sizes = ", ".join(f"{m} {size_text(size)}" for m, size in self.bytes.items())
+        work = _work(self.core_seconds, "core")
+        if self.gpu_seconds:
+            work += f" and {_work(self.gpu_seconds, 'GPU')}"
+        planned = (
+            f"to extract: {counted(self.videos, 'video')} in"
+            f" {counted(self.shards, 'shard')}, about {self.frames:,} frames: {sizes}"
+        )
+        taking = (
+            f"about {in_words(self.seconds)} with {self.crew}; {work}"
+            f" (estimated from {counted(self.calibrated_frames, 'frame')})"
+        )
+        lines = [planned, taking]
+        if self.sizes:
+            size = f"stored size, by the files' headers: {named_sizes(self.sizes)}"
+            if self.enlarged:
+                size += (
+                    f"; {self.enlarged} of {sum(self.sizes.values())} enlarged to the "
+                    "short side that was asked for"
+                )
+            lines.append(size)
+        lines += [self.remark] if self.remark else []
+        return "\n".join(map(printable, lines))
+
+
+def _work(seconds: float, what: str) -> str:
+    """`0.25 GPU-hours`, or `40 core-seconds` where that would be zero."""
+    hours = seconds / 3600
+    if hours >= 0.1:
+        return f"{hours:.2f} {what}-hours"
+    return counted(round(seconds), f"{what}-second")
+
+
+def bytes_per_frame(folder: Path, videos: Sequence[PlannedVideo]) -> float:
+    """Source bytes per frame, by the headers of a few videos; they may be wrong."""
+    ratios = []
+    for video in _spread(videos, PROBED_VIDEOS):
+        try:
+            frames = probe(folder / video.path).frames_estimate
+        except (VideoError, OSError):
+            continue  # its shard will say what is wrong with it
+        if frames:
+            ratios.append(video.size_bytes / frames)
+    return max(median(ratios), 1.0) if ratios else GUESSED_BYTES_PER_FRAME
+
+
+def stored_sizes(
+    folder: Path, videos: Sequence[PlannedVideo], settings: ExtractSettings
+) -> tuple[dict[str, int], int]:
+    """Stored sizes of a few videos by their headers, before any turn, and how many of
+    them are enlarged."""
+    sizes: Counter[str] = Counter()
+    enlarged = 0
+    for video in _spread(videos, PROBED_VIDEOS):
+        try:
+            header = probe(folder / video.path)
+            own = squared((header.height, header.width), header.pixel_aspect, settings)
+            if not all(own):
+                continue
+            short_side = settings.short_side
+            kept = stored_size(*own, short_side=short_side, enlarge=False)
+            size = stored_size(*own, short_side=short_side, enlarge=settings.enlarge)
+        except (VideoError, OSError):
+            continue  # its shard will say what is wrong with it
+        sizes[f"{size[1]}x{size[0]}"] += 1
+        enlarged += size != kept
+    return dict(sizes.most_common()), enlarged
+
+
+def named_sizes(sizes: Mapping[str, int]) -> str:
+    """`320x240 px`, or `340x256 px (8 videos), 320x240 px (1 video), ...`."""
+    if len(sizes) == 1:
+        return f"{next(iter(sizes))} px"
+    named = [f"{size} px ({counted(count, 'video')})" for size, count in sizes.items()]
+    more = f", and {len(named) - SIZES_NAMED} more sizes" if named[SIZES_NAMED:] else ""
+    shorts = {min(map(int, size.split("x"))) for size in sizes}
+    if len(shorts) > 1:
+        more += (
+            f"; short sides from {min(shorts)} to {max(shorts)} px, and motion is measured"
+            " in these pixels (--short-side makes them equal)"
+        )
+    return ", ".join(named[:SIZES_NAMED]) + more
+
+
+Measure = Callable[[Task], Calibration]
+
+
+def estimate(
+    tasks: Sequence[Task], crew: Crew, *, measure: Measure | None = None
+) -> Estimate:
+    """Extract a few frames of a few videos, and scale up to the shards still to build.
+
+    Args:
+        tasks: as the crew has them assigned.
+        measure: `calibrate`, or that on another machine.
+    """
+    measure = measure or calibrate
+    videos = {video for task in tasks for video in task.plan.videos}
+    per_frame = 1.0
+    grids: tuple[dict[str, int], int] = ({}, 0)
+    if tasks:
+        folder = Path(tasks[0].plan.folder)
+        settings = tasks[0].plan.settings
+        grids = stored_sizes(folder, sorted(videos), settings)
+        per_frame = bytes_per_frame(folder, sorted(videos))
+    loads: list[Load] = []
+    sizes: dict[str, int] = {}
+    calibrated = 0
+    for kind in dict.fromkeys((task.plan.modalities, task.on_gpu) for task in tasks):
+        alike = [t for t in tasks if (t.plan.modalities, t.on_gpu) == kind]
+        unit = measure(_sample(alike))
+        calibrated += unit.frames
+        for task in alike:
+            frames = sum(max(v.size_bytes / per_frame, 1.0) for v in task.plan.videos)
+            scale = frames / max(unit.frames, 1)
+            loads.append(
+                Load(frames, unit.core_seconds * scale, unit.gpu_seconds * scale)
+            )
+            for modality, size in unit.bytes.items():
+                sizes[modality] = sizes.get(modality, 0) + round(size * scale)
+    frames = sum(max(video.size_bytes / per_frame, 1.0) for video in videos)
+    return Estimate(
+        videos=len(videos),
+        shards=len({task.plan.shard for task in tasks}),
+        frames=round(frames),
+        core_seconds=sum(load.core_seconds for load in loads),
+        gpu_seconds=sum(load.gpu_seconds for load in loads),
+        seconds=_elapsed(loads, crew),
+        bytes=dict(sorted(sizes.items())),
+        calibrated_frames=calibrated,
+        crew=crew.text(),
+        remark=crew.remark,
+        sizes=grids[0],
+        enlarged=grids[1],
+    )
+
+
+def _elapsed(loads: Sequence[Load], crew: Crew) -> float:
+    """The slowest of: all cores, all GPUs, the longest task on its own."""
+    if not loads:
+        return 0.0
+    threads = 1 + crew.coders if crew.gpus else 1
+    at_once = min(crew.workers, len(loads))
+    cores = max(min(crew.cores, at_once * threads), 1)
+    longest = max(max(it.core_seconds / threads, it.gpu_seconds) for it in loads)
+    return max(
+        sum(it.core_seconds for it in loads) / cores,
+        sum(it.gpu_seconds for it in loads) / max(min(len(crew.gpus), at_once), 1),
+        longest,
+    )
+
+
+def _sample(tasks: Sequence[Task]) -> Task:
+    """A task of a few videos, evenly over those of these tasks."""
+    videos = [video for task in tasks for video in task.plan.videos]
+    chosen = tuple(_spread(videos, CALIBRATED_VIDEOS))
+    return replace(tasks[0], plan=replace(tasks[0].plan, videos=chosen))
+
+
+def _spread(videos: Sequence[PlannedVideo], count: int) -> list[PlannedVideo]:
+    """So many videos, evenly over the plan."""
+    step = max(len(videos) / count, 1.0)
+    return [videos[int(k * step)] for k in range(min(count, len(videos)))]

@@ -1,0 +1,231 @@
+"""The job of `pipeline extract`: plan -> executor -> publish; resume, retries, summary."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from pipeline.adapters.videos import DataSet
+from pipeline.errors import ExtractionError
+from pipeline.executors.attempt import Failure, forget_attempts
+from pipeline.executors.choose import (
+    POOL,
+    Execution,
+    gathered,
+    outcomes,
+    require_backend,
+)
+from pipeline.executors.watcher import SILENT, Watcher
+from pipeline.extract.settings import ExtractSettings
+from pipeline.shard.task import Task
+from pipeline.store.lease import Lease, hold
+from pipeline.store.records import PLAN, Manifest
+
+from .estimate import Estimate, estimate
+from .merging import merge, merged_already
+from .plan import StorePlan
+from .publish import clear_arriving, prepare, publish
+from .resume import (
+    DAMAGED,
+    as_planned,
+    damages,
+    missing_tasks,
+    readable_plan,
+    require_files,
+    store_plan,
+    write_if_new,
+)
+from .retries import Patience
+from .summary import Summary, summarize
+
+
+def extract(
+    dataset: DataSet,
+    settings: ExtractSettings,
+    *,
+    out: Path,
+    execution: Execution = POOL,
+    retry_bad: bool = False,
+    watch: Watcher = SILENT,
+) -> Summary:
+    """Make what is missing of a store.
+
+    Args:
+        settings: of the modalities that are asked for.
+        out: the store to make or to continue.
+        retry_bad: take up quarantined videos again.
+
+    Raises:
+        PlanError: the folder is something else, or a store of other videos or settings.
+        FlowError: the back end for flow is not available here.
+        FolderHeld: another run is writing this store.
+        ExtractionError: the run cannot go on; the message is one line, or a bug's
+            traceback.
+        ClusterError: the Ray cluster is not there, or does not let us in.
+        KeyboardInterrupt: stopped; what is published stays, the same call goes on.
+    """
+    began = time.monotonic()
+    dataset = as_planned(dataset, out)
+    plan = store_plan(dataset, settings, out=out)
+    modalities = settings.modalities
+    if "flow" in modalities:
+        require_backend(execution, settings.flow_profile)
+    if out.is_dir() and not os.access(out, os.W_OK):
+        return _already_there(plan, dataset, modalities, out, execution, began)
+    prepare(out)
+    with hold(out, say=watch.say) as lease:
+        clear_arriving(out)
+        prepare(out)
+        if (out / PLAN).is_file():  # another run may have ended just before
+            plan = store_plan(dataset, settings, out=out)
+        for line in damages(out):
+            watch.say(line)
+        require_files(out)
+        write_if_new(plan, out)
+        tasks = missing_tasks(
+            plan,
+            modalities,
+            dataset.folder,
+            out,
+            execution,
+            retry_bad=retry_bad,
+            say=lambda reason: watch.say(f"built again: {reason}"),
+        )
+        missing = sum(len(task.plan.videos) for task in tasks)
+        if 0 < missing < len(plan.videos):
+            there = f"{len(plan.videos) - missing:,} of {len(plan.videos):,} videos"
+            watch.say(f"{there} are finished already")
+        _run(tasks, out, execution, watch, lease)
+        lease.require()
+        manifest = merge(plan, dataset, out, modalities)
+        forget_attempts(out)
+        (out / DAMAGED).unlink(missing_ok=True)
+        clear_arriving(out)
+    shards = len({task.plan.shard for task in tasks})
+    return summarize(
+        out,
+        manifest,
+        shards=shards,
+        seconds=time.monotonic() - began,
+        unusable=dataset.unusable,
+        paths=_paths_left_out(plan, manifest),
+    )
+
+
+def _already_there(
+    plan: StorePlan,
+    dataset: DataSet,
+    modalities: Sequence[str],
+    out: Path,
+    execution: Execution,
+    began: float,
+) -> Summary:
+    """The summary of a run that has nothing to do, in a store that cannot be written.
+
+    Raises:
+        ExtractionError: there is something to do.
+    """
+    tasks = missing_tasks(plan, modalities, dataset.folder, out, execution)
+    manifest = None
+    if not tasks and readable_plan(out) == plan:
+        manifest = merged_already(plan, dataset, out, modalities)
+    if manifest is None:
+        missing = (
+            f"{len(tasks)} shards are missing" if tasks else "texts are to be written"
+        )
+        raise ExtractionError(f"{out}: cannot be written, and {missing}")
+    return summarize(
+        out,
+        manifest,
+        shards=0,
+        seconds=time.monotonic() - began,
+        unusable=dataset.unusable,
+        paths=_paths_left_out(plan, manifest),
+    )
+
+
+def _paths_left_out(plan: StorePlan, manifest: Manifest) -> dict[str, str]:
+    """Id -> path of the planned videos that are not stored."""
+    left_out = manifest.bad.keys() | manifest.unavailable.keys()
+    return {video.id: video.path for video in plan.videos if video.id in left_out}
+
+
+def dry_run(
+    dataset: DataSet,
+    settings: ExtractSettings,
+    *,
+    out: Path,
+    execution: Execution,
+    retry_bad: bool = False,
+) -> Estimate:
+    """What `extract` would do, and what it would take. Changes nothing on disk.
+
+    Raises:
+        PlanError: as in `extract`.
+    """
+    dataset = as_planned(dataset, out)
+    plan = store_plan(dataset, settings, out=out)
+    modalities = settings.modalities
+    tasks = missing_tasks(
+        plan,
+        modalities,
+        dataset.folder,
+        out,
+        execution,
+        retry_bad=retry_bad,
+        before=readable_plan(out),
+    )
+    with gathered(execution, tasks) as crew:
+        measure = None
+        if crew.where == "ray":
+            from pipeline.executors import on_ray as runner
+
+            measure = runner.calibrated
+        return estimate(crew.assigned(tasks), crew, measure=measure)
+
+
+def _run(
+    tasks: Sequence[Task],
+    out: Path,
+    execution: Execution,
+    watch: Watcher,
+    lease: Lease,
+) -> None:
+    """Run the tasks, publish what comes back, try again what failed."""
+    if not tasks:
+        return
+    with ExitStack() as stack:
+        crew = stack.enter_context(gathered(execution, tasks, say=watch.say))
+        if crew.remark:
+            watch.say(crew.remark)
+        queue, patience = deque(crew.assigned(tasks)), Patience()
+        watch.start(videos=sum(len(task.plan.videos) for task in queue))
+        coming = outcomes(queue, crew, out, execution, watch)
+        if isinstance(coming, Generator):
+            stack.callback(coming.close)
+        for outcome in coming:
+            if isinstance(outcome, Failure):
+                shard = outcome.task.plan.shard
+                reason = outcome.text.strip().splitlines()[-1]
+                watch.say(f"shard {shard}, attempt {outcome.task.attempt}: {reason}")
+                queue.appendleft(patience.again(outcome))
+                continue
+            lease.require()
+            publish(outcome, out)
+            forget_attempts(out, outcome.plan)
+            paths = {video.id: video.path for video in outcome.plan.videos}
+            for name, reason in outcome.bad.items():
+                watch.say(f"quarantined {paths[name]}: {reason}")
+            for name, reason in outcome.unavailable.items():
+                watch.say(f"unavailable {paths[name]}: {reason}")
+            watch.published(
+                videos=len(outcome.plan.videos),
+                frames=max(
+                    sum(video.frames for video in records)
+                    for records in outcome.records.values()
+                ),
+                stored_bytes=sum(file.bytes for file in outcome.delivered.values()),
+            )
+            patience.finished(outcome)

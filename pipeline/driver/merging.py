@@ -1,0 +1,298 @@
+"""Commits -> index and manifest: from then on the store can be read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from xxhash import xxh3_128
+
+from pipeline.adapters.videos import DataSet, Video
+from pipeline.extract.settings import COMMON
+from pipeline.store.errors import LayoutError, OtherLayout, StoreError
+from pipeline.store.files import (
+    content_hash,
+    index_lines,
+    read_index,
+    read_manifest,
+    require_index,
+    write_index,
+)
+from pipeline.store.records import (
+    INDEX,
+    MANIFEST,
+    Commit,
+    FileRecord,
+    IndexRecord,
+    Manifest,
+    ModalityRecord,
+    Rows,
+    VideoRecord,
+    commit_file,
+)
+from pipeline.store.sealing import write_sealed
+
+from .plan import StorePlan
+from .publish import intact, read_commits
+
+NO_INDEX = "99aa06d3014798d86001c324468d497f"
+"""xxh3-128 of nothing."""
+AGREED = ("path", "size_bytes", "xxh3", "frames", "height", "width", "fps", "codec")
+"""What all commits say alike of a video."""
+
+
+def merge(
+    plan: StorePlan, dataset: DataSet, store: Path, asked: Sequence[str] = ()
+) -> Manifest:
+    """Write index and manifest from the commits.
+
+    Splits that an earlier run wrote are kept where this one brings none of their name.
+
+    Args:
+        asked: modalities that must be whole by now.
+
+    Returns:
+        The manifest; its `videos` is what could be stored.
+
+    Raises:
+        LayoutError: a commit or file is missing, damaged, or disagrees with another.
+    """
+    old = earlier_manifest(store)
+    merging = _Merging(plan, dataset, store, old, asked)
+
+    def announce(xxh3: str) -> None:
+        """Readers of the manifest that is there may meet either index for a moment."""
+        if old is not None and xxh3 not in old.index:
+            either = replace(old, index=(*old.index, xxh3))
+            write_sealed(store / MANIFEST, either.to_dict())
+
+    records = merging.records()  # by id, as the shards are: none of them is held
+    first = next(records, None)
+    if first is None:
+        return merging.manifest(NO_INDEX)
+    lines = chain([first], records)
+    xxh3 = write_index(store, lines, ordered=True, before=announce)
+    manifest = merging.manifest(xxh3)
+    write_sealed(store / MANIFEST, manifest.to_dict())
+    return manifest
+
+
+def merged_already(
+    plan: StorePlan, dataset: DataSet, store: Path, asked: Sequence[str]
+) -> Manifest | None:
+    """The manifest, if `merge` would change neither it nor the index. Writes nothing.
+
+    Raises:
+        LayoutError: as in `merge`.
+    """
+    old = earlier_manifest(store)
+    if old is None:
+        return None
+    merging, state = _Merging(plan, dataset, store, old, asked), xxh3_128()
+    for line in index_lines(merging.records()):
+        state.update(line)
+    manifest = merging.manifest(state.hexdigest())
+    if manifest != old or content_hash(store / INDEX) != state.hexdigest():
+        return None
+    return manifest
+
+
+def earlier_manifest(store: Path) -> Manifest | None:
+    """What readers see now; None where there is none, or one that cannot be read.
+
+    Raises:
+        OtherLayout: it is of another version of the layout.
+    """
+    try:
+        return read_manifest(store)
+    except OtherLayout:
+        raise
+    except StoreError:
+        return None
+
+
+class _Kept(NamedTuple):
+    """Splits that are in the store and that a run does not bring."""
+
+    kinds: Mapping[str, str]
+    members: Mapping[str, Mapping[str, str]]
+    """Video -> split -> train or test."""
+
+
+class _Merging:
+    """One pass over all commits; count and reasons are complete at its end."""
+
+    def __init__(
+        self,
+        plan: StorePlan,
+        dataset: DataSet,
+        store: Path,
+        old: Manifest | None,
+        asked: Sequence[str],
+    ) -> None:
+        self._plan, self._dataset, self._store = plan, dataset, store
+        self._kept = _kept_splits(store, old, set(dataset.splits))
+        self._complete = [m for m in plan.modalities if _is_complete(plan, m, store)]
+        for modality in asked:
+            if modality not in self._complete:
+                raise LayoutError(
+                    f"{store}: expected a commit of every shard of {modality}, got fewer: "
+                    "some were removed while this run was on; run it again"
+                )
+        self._bad = dict(dataset.unusable)
+        self._unavailable: dict[str, str] = {}
+        self._files: dict[str, list[FileRecord]] = {m: [] for m in self._complete}
+        self._count = 0
+
+    def records(self) -> Iterator[IndexRecord]:
+        """The lines of the index, in the order of their ids."""
+        videos = {video.id: video for video in self._dataset.videos}
+        for shard in range(self._plan.shards):
+            wanted = self._commits(shard)
+            stored = {video.id for commit in wanted for video in commit.videos}
+            if odd := stored - videos.keys():
+                raise LayoutError(
+                    f"{self._store}: shard {shard}: expected videos of the plan, got "
+                    f"{min(odd)!r} in a commit"
+                )
+            for commit in wanted:
+                self._unavailable.update(commit.unavailable)
+                self._bad.update(
+                    {n: why for n, why in commit.bad.items() if n not in stored}
+                )
+            for record in _index_records(wanted, videos, self._kept.members):
+                self._count += 1
+                yield record
+
+    def manifest(self, index: str) -> Manifest:
+        """The manifest beside an index of this hash, once all records were taken."""
+        plan = self._plan
+        return Manifest(
+            dataset=plan.dataset,
+            classes=self._dataset.classes,
+            splits={**self._kept.kinds, **self._dataset.splits},
+            mirror_safe=self._dataset.mirror_safe,
+            settings={COMMON: plan.settings.common_record()}
+            | {name: plan.settings.modality_record(name) for name in self._complete},
+            fingerprint=plan.fingerprint,
+            shards=plan.shards,
+            modalities={
+                modality: ModalityRecord(
+                    codec=plan.settings.codec(modality).to_dict(),
+                    files=tuple(self._files[modality]),
+                )
+                for modality in self._complete
+            },
+            videos=self._count,
+            index=(index,),
+            bad={n: self._bad[n] for n in sorted(self._bad.keys() - self._unavailable)},
+            unavailable=dict(sorted(self._unavailable.items())),
+        )
+
+    def _commits(self, shard: int) -> list[Commit]:
+        damages: dict[str, str] = {}
+        found = read_commits(
+            self._store, shard, self._plan.fingerprint, damaged=damages.__setitem__
+        )
+        commits = []
+        for modality in self._complete:
+            if modality not in found:
+                reason = damages.get(modality, "it is missing, or of another store")
+                raise LayoutError(
+                    f"shard {shard} of {modality} has no commit: extract {modality} again "
+                    f"({self._store / commit_file(modality, shard)}: {reason})"
+                )
+            commit = found[modality]
+            if not intact(commit.record, self._store, hashed=False):
+                raise LayoutError(
+                    f"{self._store / commit.file}: expected the file of its commit, got "
+                    f"none of {commit.bytes:,} bytes: it was removed or changed; extract "
+                    f"{modality} again"
+                )
+            self._files[modality].append(commit.record)
+            commits.append(commit)
+        _require_agreement(commits)
+        return commits
+
+
+def _require_agreement(commits: Sequence[Commit]) -> None:
+    known: dict[str, tuple[Commit, VideoRecord]] = {}
+    for commit in commits:
+        for video in commit.videos:
+            other, before = known.setdefault(video.id, (commit, video))
+            for name in AGREED:
+                if getattr(before, name) != getattr(video, name):
+                    raise LayoutError(
+                        f"{video.id}: {name}: expected {getattr(before, name)!r} as in the "
+                        f"commit of {other.file}, got {getattr(video, name)!r} in that of "
+                        f"{commit.file}: remove the commit that is wrong and run again"
+                    )
+
+
+def _is_complete(plan: StorePlan, modality: str, store: Path) -> bool:
+    return all(
+        (store / commit_file(modality, shard)).exists() for shard in range(plan.shards)
+    )
+
+
+def _kept_splits(store: Path, old: Manifest | None, fresh: set[str]) -> _Kept:
+    kinds = old.splits if old else {}
+    kinds = {name: kind for name, kind in kinds.items() if name not in fresh}
+    if not old or not kinds:
+        return _Kept({}, {})
+    try:
+        require_index(store, old)
+    except LayoutError as error:
+        raise LayoutError(
+            f"{error}: it alone says who belongs to {', '.join(kinds)}: give the lists "
+            f"of these splits again, or remove {MANIFEST} to go on without them"
+        ) from None
+    members = {
+        record.id: {name: part for name, part in record.splits.items() if name in kinds}
+        for record in read_index(store)
+    }
+    return _Kept(kinds, members)
+
+
+def _index_records(
+    commits: Sequence[Commit],
+    videos: Mapping[str, Video],
+    kept: Mapping[str, Mapping[str, str]],
+) -> Iterator[IndexRecord]:
+    found: dict[str, dict[str, VideoRecord]] = {}
+    for commit in commits:
+        for record in commit.videos:
+            found.setdefault(record.id, {})[commit.modality] = record
+    for name, by_modality in sorted(found.items()):
+        video, first = videos[name], next(iter(by_modality.values()))
+        flow, mv = by_modality.get("flow"), by_modality.get("mv")
+        yield IndexRecord(
+            id=name,
+            path=first.path,
+            size_bytes=first.size_bytes,
+            xxh3=first.xxh3,
+            labels=video.labels,
+            splits={**kept.get(name, {}), **video.splits},
+            group=video.group,
+            segments=tuple(
+                (s.label, s.start_seconds, s.stop_seconds) for s in video.segments
+            ),
+            frames=first.frames,
+            height=first.height,
+            width=first.width,
+            fps=first.fps,
+            codec=first.codec,
+            source_height=first.source_height,
+            source_width=first.source_width,
+            pixel_aspect=first.pixel_aspect,
+            rotation=first.rotation,
+            damaged=max(record.damaged for record in by_modality.values()),
+            missing_bytes=first.missing_bytes,
+            clipped_share=flow.clipped / max(flow.values, 1) if flow else None,
+            known_share=mv.known / mv.rows if mv and mv.rows else None,
+            rows={
+                modality: Rows(commits[0].shard, record.first, record.rows)
+                for modality, record in by_modality.items()
+            },
+        )

@@ -1,0 +1,256 @@
+"""Videos + settings -> shard plans and their fingerprint. Pure and deterministic.
+
+A store is planned once. Its videos (names and sizes), its cuts and its settings lie in
+`_plan.json`; a later run must ask for the same, and may only add modalities.
+"""
+
+import shlex
+from bisect import bisect_left
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import accumulate
+from math import ceil
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.errors import PlanError
+from pipeline.extract.settings import ExtractSettings
+from pipeline.shard.plan import PlannedVideo, ShardPlan
+from pipeline.store.records import PLAN
+from pipeline.store.schema import LAYOUT_VERSION
+
+SHARD_FRAMES = 18_000
+"""About 450 MB of RGB at 340x256, or ten minutes of TV-L1 on one core."""
+SMALL_SHARD_FRAMES = 1_800
+"""A minute of TV-L1 on one core: about what an interruption of a small job may cost."""
+SMALL_JOB_SHARDS = 64
+"""A job of up to so many small shards is a small one; shards of larger ones grow."""
+SPREAD_SHARDS, SPREAD_VIDEOS = 8, 4
+"""A small data set still gets up to 8 shards (of 4 videos and more), so that it spreads."""
+
+
+OPTIONS = {
+    "short_side": "--short-side",
+    "enlarge": "--short-side",
+    "square_pixels": "--square-pixels",
+    "frames_per_second": "--fps",
+}
+"""Option of a common setting; those of a modality are `--flow-profile`, `--mv-crf`, ..."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorePlan:
+    """What a store will hold, and in which shards."""
+
+    dataset: str
+    videos: tuple[PlannedVideo, ...]
+    """Sorted by id. Shard k holds videos[ends[k-1]:ends[k]]."""
+    ends: tuple[int, ...]
+    settings: ExtractSettings
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """What could not be read when the store was planned, so that it is not among the
+    videos -> reason; folders end in `/`. Not part of the fingerprint."""
+
+    @property
+    def shards(self) -> int:
+        return len(self.ends)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return self.settings.modalities
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of videos, cuts and common settings: equal for all modalities of a store."""
+        from xxhash import xxh3_128
+
+        state = xxh3_128()
+        for video in self.videos:
+            state.update(f"{video.id}\0{video.path}\0{video.size_bytes}\n".encode())
+        state.update(repr((self.dataset, self.ends)).encode())
+        state.update(repr(sorted(self.settings.common_record().items())).encode())
+        return state.hexdigest()
+
+    def shard_videos(self, shard: int) -> tuple[PlannedVideo, ...]:
+        """The videos of one shard, in their stored order."""
+        return self.videos[self.ends[shard - 1] if shard else 0 : self.ends[shard]]
+
+    def shard_plan(
+        self, shard: int, modalities: Sequence[str], *, folder: Path
+    ) -> ShardPlan:
+        """The work on one shard, as a worker gets it."""
+        return ShardPlan(
+            shard=shard,
+            shards=self.shards,
+            folder=str(folder),
+            videos=self.shard_videos(shard),
+            settings=self.settings.only(modalities),
+            fingerprint=self.fingerprint,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `_plan.json` has it."""
+        return {
+            "layout_version": LAYOUT_VERSION,
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "settings": self.settings.to_record(),
+            "ends": list(self.ends),
+            "unusable": dict(self.unusable),
+            "videos": [list(video) for video in self.videos],
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` wrote.
+
+        Raises:
+            PlanError: another layout version, or not a plan.
+        """
+        version = value.get("layout_version")
+        if version != LAYOUT_VERSION:
+            raise PlanError(
+                f"{PLAN}: expected layout version {LAYOUT_VERSION}, got {version}"
+            )
+        try:
+            return cls(
+                dataset=value["dataset"],
+                videos=tuple(PlannedVideo(*video) for video in value["videos"]),
+                ends=tuple(value["ends"]),
+                settings=ExtractSettings.from_record(value["settings"]),
+                unusable=value["unusable"],
+            )
+        except ValueError as error:
+            raise PlanError(f"{PLAN}: {error}") from error
+        except (KeyError, TypeError) as error:
+            raise PlanError(
+                f"{PLAN}: expected a plan, got {error!r} while reading it"
+            ) from error
+
+
+def new_plan(
+    dataset: str,
+    videos: Sequence[PlannedVideo],
+    settings: ExtractSettings,
+    *,
+    bytes_per_frame: float,
+    unusable: Mapping[str, str] | None = None,
+) -> StorePlan:
+    """Cut the videos, in the order of their ids, into shards of about equal work.
+
+    Args:
+        videos: at least one.
+        bytes_per_frame: of the source files; it turns sizes into estimated frames.
+        unusable: what cannot be read, and why.
+    """
+    ordered = sorted(videos)
+    frames = [max(video.size_bytes / bytes_per_frame, 1.0) for video in ordered]
+    return StorePlan(
+        dataset=dataset,
+        videos=tuple(ordered),
+        ends=tuple(shard_ends(frames)),
+        settings=settings,
+        unusable=unusable or {},
+    )
+
+
+def shard_ends(frames: Sequence[float]) -> list[int]:
+    """Where shards end: between videos only, so a long video may have one to itself.
+
+    Returns:
+        Increasing positions; the last one is len(frames).
+    """
+    total = sum(frames)
+    spread = min(SPREAD_SHARDS, max(len(frames) // SPREAD_VIDEOS, 1))
+    per_shard = min(max(total / SMALL_JOB_SHARDS, SMALL_SHARD_FRAMES), SHARD_FRAMES)
+    shards = max(ceil(total / per_shard), spread)
+    upto = list(accumulate(frames))
+    ends: list[int] = []
+    for shard in range(1, shards):
+        end = bisect_left(upto, total * shard / shards) + 1
+        if end < len(frames) and end > (ends[-1] if ends else 0):
+            ends.append(end)
+    return [*ends, len(frames)]
+
+
+def extended(old: StorePlan, new: StorePlan) -> StorePlan:
+    """The plan of a store that a run wants to continue, with its modalities added.
+
+    Raises:
+        PlanError: the videos or a setting differ; the line names the difference.
+    """
+    if old.dataset != new.dataset:
+        raise PlanError(
+            f"the store was planned for data set {old.dataset!r}, got {new.dataset!r}"
+            f" (one of your own goes on with --name {shlex.quote(old.dataset)})"
+        )
+    if old.videos != new.videos:
+        raise PlanError(_video_difference(old.videos, new))
+    before, asked = old.settings.to_record(), new.settings.to_record()
+    for part, wanted in asked.items():
+        for name, value in wanted.items():
+            stored = before.get(part, wanted).get(name)
+            if stored != value:
+                option = OPTIONS.get(name, f"--{part}-{name}")
+                raise PlanError(
+                    f"{option}: the store was made with {_in_words(name, stored)}, this run asks for"
+                    f" {_in_words(name, value)}: settings of a store never change (repeat"
+                    " the store's own, or use another --out)"
+                )
+    return replace(old, settings=ExtractSettings.from_record({**asked, **before}))
+
+
+def _in_words(name: str, value: Any) -> str:
+    if name == "enlarge":
+        return "small videos enlarged to it" if value else "small videos as they are"
+    if name == "square_pixels":
+        return "square pixels" if value else "pixels as coded"
+    return "every frame" if value is None else str(value)
+
+
+def renewed(
+    old: StorePlan, videos: Sequence[PlannedVideo], *, stored: Container[str]
+) -> StorePlan:
+    """The plan with the sizes that files have now, where nothing of the video is stored.
+
+    A file that was still being copied when it was planned is another one now. Cuts stay.
+    """
+    now = {video.id: video for video in videos}
+
+    def current(video: PlannedVideo) -> PlannedVideo:
+        found = now.get(video.id, video)
+        same_name = found.path == video.path
+        return found if same_name and video.id not in stored else video
+
+    return replace(old, videos=tuple(current(video) for video in old.videos))
+
+
+def _video_difference(old: Sequence[PlannedVideo], new: StorePlan) -> str:
+    before = {video.id: video for video in old}
+    after = {video.id: video for video in new.videos}
+    kinds = {
+        "gained": [name for name in after if name not in before],
+        "lost": [
+            name + _why_lost(video.path, new.unusable)
+            for name, video in before.items()
+            if name not in after
+        ],
+        "changed": [n for n in after if n in before and after[n] != before[n]],
+    }
+    said = [
+        f"{kind} {len(names)} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
+        for kind, names in kinds.items()
+        if names
+    ]
+    return (
+        f"the videos are not those the store was planned for: {'; '.join(said)}"
+        " (use another --out, or restore the folder)"
+    )
+
+
+def _why_lost(path: str, unusable: Mapping[str, str]) -> str:
+    for name, reason in unusable.items():
+        if path == name or (name[-1] == "/" and path.startswith(name)):
+            return f": {name} {reason}"
+    return ""

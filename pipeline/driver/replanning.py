@@ -1,0 +1,128 @@
+"""A plan that was lost or damaged, made again from the data set, manifest and commits."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.errors import PlanError
+from pipeline.extract.settings import ExtractSettings
+from pipeline.shard.plan import PlannedVideo
+from pipeline.store.errors import LayoutError, StoreError
+from pipeline.store.files import committed, read_commit, read_manifest
+from pipeline.store.records import Commit
+
+from .plan import StorePlan, new_plan
+
+
+class Recorded(NamedTuple):
+    """What manifest and commits say of the plan they were made from."""
+
+    fingerprint: str
+    settings: Mapping[str, Mapping[str, Any]]
+    shards: Mapping[int, frozenset[str]]
+    """Shard -> its videos, where a commit has them."""
+
+
+def recorded(store: Path) -> Recorded | None:
+    """What is known of the plan of a store without it; None where nothing is."""
+    commits = list(_readable(store))
+    votes = Counter(commit.fingerprint for commit in commits)
+    settings: dict[str, Mapping[str, Any]] = {}
+    fingerprint = ""
+    try:
+        manifest = read_manifest(store)
+        fingerprint, settings = manifest.fingerprint, dict(manifest.settings)
+    except StoreError:
+        pass
+    if fingerprint not in votes and votes:
+        fingerprint = votes.most_common(1)[0][0]
+    if not fingerprint:
+        return None
+    own = [commit for commit in commits if commit.fingerprint == fingerprint]
+    return Recorded(
+        fingerprint,
+        settings | {commit.modality: commit.settings for commit in own},
+        {commit.shard: _ids(commit) for commit in own},
+    )
+
+
+def replanned(
+    dataset: str,
+    videos: Sequence[PlannedVideo],
+    settings: ExtractSettings,
+    store: Path,
+    *,
+    bytes_per_frame: float,
+    unusable: Mapping[str, str],
+    reason: str,
+) -> StorePlan:
+    """The plan of a store whose `_plan.json` cannot be read, if it can be found again.
+
+    Args:
+        settings: of this run; modalities that the store has beside them keep theirs.
+        reason: why the plan cannot be read, in one line.
+
+    Raises:
+        PlanError: what was published is of other videos or settings.
+    """
+    known = recorded(store)
+    plan = new_plan(
+        dataset, videos, settings, bytes_per_frame=bytes_per_frame, unusable=unusable
+    )
+    if known is None:
+        return plan
+    everything = _completed(settings, known)
+    if everything is not None:
+        plan = replace(plan, settings=everything)
+        if plan.fingerprint == known.fingerprint:
+            return plan
+        ends = _ends(plan.videos, known.shards)
+        if ends is not None:
+            plan = replace(plan, ends=ends)
+            if plan.fingerprint == known.fingerprint:
+                return plan
+    raise PlanError(
+        f"{reason}; it cannot be made again, as the commits in the store are of other "
+        "videos or settings than this run has: run with the videos and arguments of the "
+        "run that made the store, or use another --out"
+    )
+
+
+def _completed(settings: ExtractSettings, known: Recorded) -> ExtractSettings | None:
+    """The settings of a run with those that a store records; None where these are none."""
+    try:
+        return ExtractSettings.from_record({**settings.to_record(), **known.settings})
+    except ValueError:
+        return None
+
+
+def _readable(store: Path) -> Iterator[Commit]:
+    for modality, shard in committed(store):
+        try:
+            commit = read_commit(store, modality, shard)
+        except LayoutError:
+            continue
+        if commit is not None:
+            yield commit
+
+
+def _ids(commit: Commit) -> frozenset[str]:
+    names = (video.id for video in commit.videos)
+    return frozenset((*names, *commit.bad, *commit.unavailable))
+
+
+def _ends(
+    videos: Sequence[PlannedVideo], shards: Mapping[int, frozenset[str]]
+) -> tuple[int, ...] | None:
+    """Where shards end, if their videos are all of these in this order."""
+    if sorted(shards) != list(range(len(shards))):
+        return None
+    ends: list[int] = []
+    for shard in range(len(shards)):
+        first = ends[-1] if ends else 0
+        ends.append(first + len(shards[shard]))
+        if {video.id for video in videos[first : ends[-1]]} != shards[shard]:
+            return None
+    return tuple(ends) if ends and ends[-1] == len(videos) else None

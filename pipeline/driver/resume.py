@@ -1,0 +1,347 @@
+"""What a run finds of earlier ones: the plan to go on with, and the work still missing."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.adapters.narrow import without
+from pipeline.adapters.videos import DataSet
+from pipeline.errors import DamagedPlan, NoPlan, PlanError
+from pipeline.executors.attempt import attempts
+from pipeline.executors.choose import Execution
+from pipeline.extract.settings import ExtractSettings
+from pipeline.shard.plan import PlannedVideo, ShardPlan
+from pipeline.shard.sources import available
+from pipeline.shard.task import Task
+from pipeline.store.errors import LayoutError, StoreNotFound
+from pipeline.store.files import (
+    read_manifest,
+    read_regular,
+    require_index,
+)
+from pipeline.store.lease import is_lease
+from pipeline.store.records import (
+    ARRIVING,
+    COMMITS,
+    INDEX,
+    LOGS,
+    MANIFEST,
+    PLAN,
+    Commit,
+    commit_file,
+    shard_file,
+)
+from pipeline.store.replacement import is_part
+from pipeline.store.sealing import write_sealed
+
+from .estimate import bytes_per_frame
+from .plan import StorePlan, extended, new_plan, renewed
+from .plan_file import read_plan, write_plan
+from .publish import intact, read_commits
+from .replanning import recorded, replanned
+from .retries import retried
+
+DAMAGED = f"{LOGS}/damaged.json"
+"""What `pipeline verify` found; the next run looks at these files closely."""
+CHANGED = "the file has another size now"
+"""Why a video waits to be taken up again that was of no use when it was planned."""
+
+
+def as_planned(dataset: DataSet, out: Path) -> DataSet:
+    """The data set without what could not be read when the store in a folder was planned.
+
+    A store goes on as it was planned; the reasons say that another one would take it in.
+    """
+    plan = readable_plan(out)
+    return without(dataset, plan.unusable) if plan else dataset
+
+
+def readable_plan(out: Path) -> StorePlan | None:
+    """The plan in a folder; None where there is none, or a damaged one.
+
+    Raises:
+        PlanError: it is of another layout.
+    """
+    try:
+        return read_plan(out)
+    except (NoPlan, DamagedPlan):
+        return None
+
+
+def store_plan(dataset: DataSet, settings: ExtractSettings, *, out: Path) -> StorePlan:
+    """The plan of the store in a folder, extended by this run; a new one if there is none.
+
+    Changes nothing on disk.
+
+    Raises:
+        PlanError: as in `extract`.
+    """
+    videos = [
+        PlannedVideo(video.id, video.path, video.size_bytes) for video in dataset.videos
+    ]
+    reason = f"{out / PLAN}: expected the plan of the store, got none"
+    try:
+        old = read_plan(out)
+    except NoPlan:
+        old = None
+    except DamagedPlan as error:
+        old, reason = None, str(error)
+    if old is not None:
+        if changed := set(videos) - set(old.videos):
+            stored = _stored(old, {video.id for video in changed}, out)
+            old = renewed(old, videos, stored=stored)
+        asked = StorePlan(
+            dataset=dataset.name,
+            videos=tuple(sorted(videos)),
+            ends=old.ends,
+            settings=settings,
+            unusable=dataset.unusable,
+        )
+        return extended(old, asked)
+    _require_store_or_new(out)
+    per_frame = bytes_per_frame(dataset.folder, videos)
+    if not is_new(out):
+        plan = replanned(
+            dataset.name,
+            videos,
+            settings,
+            out,
+            bytes_per_frame=per_frame,
+            unusable=dataset.unusable,
+            reason=reason,
+        )
+        return extended(plan, replace(plan, settings=settings))
+    return new_plan(
+        dataset.name,
+        videos,
+        settings,
+        bytes_per_frame=per_frame,
+        unusable=dataset.unusable,
+    )
+
+
+def _require_store_or_new(out: Path) -> None:
+    """
+    Raises:
+        PlanError: something else is in the folder, or in the place of a file of a store.
+    """
+    began = any(os.path.lexists(out / name) for name in (PLAN, MANIFEST))
+    if not is_new(out) and not began and recorded(out) is None:
+        raise PlanError(
+            f"{out}: expected a store, an empty folder or a new one, got something else"
+        )
+
+
+def require_files(out: Path, names: Iterable[str] = (PLAN, MANIFEST, INDEX)) -> None:
+    """
+    Raises:
+        PlanError: a folder is where a run would put a file.
+    """
+    for name in names:
+        if os.path.isdir(out / name):
+            raise PlanError(
+                f"{out / name}: expected a file, got a folder: move it away, and run again"
+            )
+
+
+def damages(out: Path) -> list[str]:
+    """A line for each text of a store that cannot be read, and will be made again."""
+    found = []
+    for look in (lambda: read_plan(out), lambda: _require_texts(out)):
+        try:
+            look()
+        except (NoPlan, StoreNotFound):
+            pass
+        except (DamagedPlan, LayoutError) as error:
+            found.append(f"made again: {error}")
+    return found
+
+
+def _require_texts(out: Path) -> None:
+    require_index(out, read_manifest(out))
+
+
+def is_new(out: Path) -> bool:
+    """Whether a store can be begun here: nothing is, or what a run leaves without a plan.
+
+    It makes its folders and says who writes before it has one.
+    """
+    if not os.path.lexists(out):
+        return True
+    if not out.is_dir():
+        return False
+    for path in out.iterdir():
+        if is_part(path.name):
+            continue
+        if path.name not in (COMMITS, ARRIVING, LOGS) or path.is_symlink():
+            return False
+        if not path.is_dir():
+            return False
+        names = {inside.name for inside in path.iterdir()}
+        if path.name == LOGS:
+            names = {name for name in names if not is_lease(name)}
+        if not all(map(is_part, names)):
+            return False
+    return True
+
+
+def what_is_kept(out: Path) -> str:
+    """What a run that was interrupted leaves, in a sentence."""
+    if not (out / PLAN).is_file():
+        return "interrupted before a video was finished: the same command begins again"
+    plan = read_plan(out)
+    kept, first = 0, 0
+    for shard, end in enumerate(plan.ends):
+        commits = [out / commit_file(name, shard) for name in plan.modalities]
+        kept += (end - first) * all(path.exists() for path in commits)
+        first = end
+    return (
+        f"interrupted: {kept:,} of {len(plan.videos):,} videos are finished and kept in "
+        f"{out}; the same command goes on from there"
+    )
+
+
+def _stored(plan: StorePlan, names: set[str], out: Path) -> set[str]:
+    """Which of these videos the store has, in some modality."""
+    return {
+        video.id
+        for shard in range(plan.shards)
+        for commit in read_commits(out, shard, plan.fingerprint).values()
+        for video in commit.videos
+        if video.id in names
+    }
+
+
+def write_if_new(plan: StorePlan, store: Path) -> None:
+    """Put the plan on disk, and let the commits of the one before follow it.
+
+    Commits first: if this is interrupted, the next run does the same again.
+    """
+    before = readable_plan(store)
+    if before is not None:
+        if before == plan:
+            return
+        if before.fingerprint != plan.fingerprint:
+            _follow(before, plan, store)
+    write_plan(store, plan)
+
+
+def _follow(before: StorePlan, plan: StorePlan, store: Path) -> None:
+    """Make commits those of a renewed plan; its renewed videos are to be taken up."""
+    fresh = set(plan.videos) - set(before.videos)
+    names = {video.id for video in fresh}
+    for shard in range(before.shards):
+        for modality, commit in read_commits(store, shard, before.fingerprint).items():
+            waiting = {name: CHANGED for name in commit.bad if name in names}
+            kept = {n: why for n, why in commit.bad.items() if n not in waiting}
+            commit = replace(
+                commit,
+                fingerprint=plan.fingerprint,
+                bad=kept,
+                unavailable={**commit.unavailable, **waiting},
+            )
+            write_sealed(store / commit_file(modality, shard), commit.to_dict())
+
+
+def missing_tasks(
+    plan: StorePlan,
+    modalities: Sequence[str],
+    folder: Path,
+    out: Path,
+    execution: Execution,
+    *,
+    retry_bad: bool = False,
+    before: StorePlan | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Task]:
+    """What is missing, damaged or to be taken up again: a task per shard.
+
+    Args:
+        folder: of videos.
+        out: the store.
+        retry_bad: take up quarantined videos, too.
+        before: a plan whose commits have not followed this one yet.
+        say: told of commits that cannot be read.
+
+    Raises:
+        PlanError: a folder is where a file must go.
+    """
+
+    def tell(modality: str, reason: str) -> None:
+        if modality in modalities:
+            say(reason)
+
+    suspects = _suspects(out)
+    tasks = []
+    for shard in range(plan.shards):
+        commits = read_commits(out, shard, plan.fingerprint, damaged=tell)
+        planned = plan.shard_plan(shard, modalities, folder=folder)
+        if before is not None and before.fingerprint != plan.fingerprint:
+            commits = read_commits(out, shard, before.fingerprint) | commits
+        missing = []
+        for modality in modalities:
+            commit = commits.get(modality)
+            if (
+                commit is not None
+                and _is_of(commit, planned)
+                and not (retry_bad and commit.bad)
+            ):
+                whole = intact(commit.record, out, hashed=commit.file in suspects)
+                if whole and not _awaited(commit, plan, folder):
+                    continue
+            missing.append(modality)
+            names = (
+                shard_file(modality, shard, plan.shards),
+                commit_file(modality, shard),
+            )
+            require_files(out, names)
+        if missing:
+            task = Task(
+                plan=plan.shard_plan(shard, missing, folder=folder.absolute()),
+                make_solver=execution.make_solver,
+                hang_seconds=execution.hang_seconds,
+                open_video=execution.open_video,
+            )
+            tasks.append(retried(task, failures=attempts(out, task.plan)))
+    return tasks
+
+
+def _is_of(commit: Commit, plan: ShardPlan) -> bool:
+    """Whether a commit can be of this shard: of its videos and settings."""
+    names = {*(video.id for video in commit.videos), *commit.bad, *commit.unavailable}
+    return (
+        names == {video.id for video in plan.videos}
+        and commit.shards == plan.shards
+        and dict(commit.settings) == plan.settings.modality_record(commit.modality)
+    )
+
+
+def _awaited(commit: Commit, plan: StorePlan, folder: Path) -> bool:
+    """Whether a video that could not be read is there now."""
+    names = set(commit.unavailable)
+    if commit.fingerprint != plan.fingerprint:
+        names |= commit.bad.keys()
+    if not names:
+        return False
+    videos = plan.shard_videos(commit.shard)
+    return any(available(folder, video) for video in videos if video.id in names)
+
+
+class _Everything(frozenset[str]):
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _suspects(out: Path) -> frozenset[str]:
+    """Files to look at closely: those of the note, or all if it cannot be read."""
+    try:
+        names = json.loads(read_regular(out / DAMAGED))
+    except FileNotFoundError:
+        return frozenset()
+    except (LayoutError, ValueError, RecursionError):
+        return _Everything()
+    if type(names) is list and all(type(name) is str for name in names):
+        return frozenset(names)
+    return _Everything()

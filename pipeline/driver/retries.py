@@ -1,0 +1,79 @@
+"""What a failed attempt at a shard costs: another one, or the run."""
+
+from collections import Counter
+from dataclasses import replace
+
+from pipeline.errors import ExtractionError
+from pipeline.executors.attempt import Failure
+from pipeline.shard.task import ShardReport, Task
+
+ATTEMPTS = 3
+"""Per shard and run; from this attempt on each video has a child process of its own."""
+SUSPICIOUS_VIDEOS = 32
+
+
+class Patience:
+    """Decides about failures, and stops a run in which they look systemic."""
+
+    def __init__(self) -> None:
+        self._errors: Counter[str] = Counter()
+        self._attempts: Counter[tuple[int, tuple[str, ...]]] = Counter()
+        self._stored = self._bad = 0
+
+    def again(self, failure: Failure) -> Task:
+        """The next attempt at a shard.
+
+        Raises:
+            ExtractionError: the environment failed, the same error came three times,
+                the shard failed in each of its attempts, or it needs a GPU that cannot
+                be used.
+        """
+        task, shard = failure.task, failure.task.plan.shard
+        if failure.kind == "environment":
+            raise _gave_up(f"shard {shard}", failure)
+        if failure.kind == "device":
+            if not task.cpu_instead:
+                raise _gave_up(f"shard {shard}", failure)
+            return replace(task, backend="cpu", make_solver=None)
+        part = (shard, task.plan.modalities)
+        self._attempts[part] += 1
+        if failure.kind == "error":
+            last_line = failure.text.strip().splitlines()[-1]
+            self._errors[last_line] += 1
+            if self._errors[last_line] >= ATTEMPTS:
+                came = f"the same error came {ATTEMPTS} times, last in shard {shard}"
+                raise _gave_up(came, failure)
+        if self._attempts[part] >= ATTEMPTS:
+            raise _gave_up(f"shard {shard} failed {ATTEMPTS} times, at last", failure)
+        return retried(task)
+
+    def finished(self, report: ShardReport) -> None:
+        """Count the videos of a shard.
+
+        Raises:
+            ExtractionError: no video so far could be used, and there were many.
+        """
+        unused = report.bad | report.unavailable
+        self._bad += len(unused)
+        self._stored += len(report.plan.videos) - len(unused)
+        if not self._stored and self._bad >= SUSPICIOUS_VIDEOS:
+            name, reason = next(iter(unused.items()))
+            raise ExtractionError(
+                f"every one of the first {self._bad} videos failed, so it is hardly the "
+                f"videos; {name}: {reason}"
+            )
+
+
+def _gave_up(what: str, failure: Failure) -> ExtractionError:
+    """One line, and the traceback as a note where there is one."""
+    lines = failure.text.strip().splitlines() or [""]
+    error = ExtractionError(f"{what}: {lines[-1]}")
+    if len(lines) > 1:
+        error.add_note(failure.text)
+    return error
+
+
+def retried(task: Task, *, failures: int = 1) -> Task:
+    """The attempt after so many that failed; the last one isolates every video."""
+    attempt = task.attempt + failures
+    return replace(task, attempt=attempt, isolated=attempt >= ATTEMPTS)

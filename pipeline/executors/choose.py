@@ -1,0 +1,147 @@
+"""Where and how a plan is run: in this process, in a pool, on Ray, with which GPUs."""
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from motion_shards.address import Found, Named, by_auto, require
+from pipeline.errors import ExtractionError
+from pipeline.flow.solver import flow_solver
+from pipeline.shard.isolate import OpenVideo
+from pipeline.shard.task import SolverMaker, Task
+from pipeline.store import printable
+
+from .attempt import Outcome
+from .crew import Crew, local_crew, require_gpu
+from .here import run_here
+from .pool import run_in_pool
+from .watcher import Watcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """Where and how a plan is run. Nothing here alters a stored number."""
+
+    ray: str = "off"
+    """off, auto (a running cluster, else this machine's cores), local or an address."""
+    workers: int | None = None
+    """Processes, or tasks on a cluster; all cores if None, 0 for this process."""
+    backend: str = "auto"
+    """Who computes flow: auto, cpu, opencv, cuda."""
+    make_solver: SolverMaker | None = None
+    """What solves flow on a GPU instead of ours: for tests and benchmarks."""
+    scratch: Path | None = None
+    hang_seconds: float = 60.0
+    stall_seconds: float = 150.0
+    open_video: OpenVideo | None = None
+
+
+POOL = Execution()
+"""A process for every core of this machine."""
+
+
+def require_backend(execution: Execution, profile: str) -> None:
+    """Say before anything is written that a back end is not here.
+
+    What a cluster has is asked of the cluster: this machine may be the one without a GPU.
+
+    Raises:
+        FlowError: the back end for flow is not available.
+    """
+    if execution.backend in ("cpu", "opencv"):
+        flow_solver(execution.backend, profile=profile)
+    elif execution.backend == "cuda" and not _asked(execution).cluster:
+        require_gpu()
+
+
+def _tell(line: str) -> None:
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def gathered(
+    execution: Execution, tasks: Sequence[Task], *, say: Callable[[str], None] = _tell
+) -> Iterator[Crew]:
+    """Who builds these shards. A cluster is joined for as long as this lasts.
+
+    Args:
+        say: gets a line about which cluster is joined, or why one is not.
+
+    Raises:
+        ClusterError: the cluster is not there, or does not let us in.
+        ExtractionError: the cluster cannot build them.
+        FlowError: the GPU that is asked for cannot be used.
+    """
+    modalities = {name for task in tasks for name in task.plan.modalities}
+    cluster, why_not = _asked(execution) if tasks else Found(None)
+    if why_not:
+        say(why_not)
+    if cluster:
+        require(cluster)  # before ray is imported
+        from . import on_ray as runner  # here, because ray is slow to import
+
+        with runner.cluster(cluster, workers=execution.workers):
+            if cluster.address != "local":
+                say(f"joined the Ray cluster at {cluster.text()}")
+            yield runner.gathered(
+                backend=execution.backend,
+                modalities=modalities,
+                workers=execution.workers,
+            )
+        return
+    profile = None
+    if "flow" in modalities:
+        profile = tasks[0].plan.settings.flow_profile
+    yield local_crew(
+        backend=execution.backend,
+        workers=execution.workers,
+        profile=profile,
+        make_solver=execution.make_solver,
+    )
+
+
+def outcomes(
+    queue: deque[Task], crew: Crew, out: Path, execution: Execution, watch: Watcher
+) -> Iterator[Outcome]:
+    """The executor that fits, at work on the queue."""
+    if crew.where == "here":
+        return run_here(queue, store=out, scratch=execution.scratch, watch=watch)
+    if crew.where == "pool":
+        return run_in_pool(
+            queue,
+            store=out.absolute(),
+            scratch=execution.scratch,
+            workers=crew.workers,
+            stall_seconds=execution.stall_seconds,
+            watch=watch,
+            gpus=crew.gpus,
+        )
+    from . import on_ray as runner
+
+    return runner.run_on_ray(
+        queue,
+        store=out.absolute(),
+        scratch=execution.scratch,
+        workers=execution.workers,
+        stall_seconds=execution.stall_seconds,
+        watch=watch,
+    )
+
+
+def _asked(execution: Execution) -> Found:
+    """The cluster to use, if any. `auto` joins what runs, and starts nothing.
+
+    Raises:
+        ExtractionError: a cluster and no worker are asked for.
+    """
+    ray = execution.ray
+    if ray == "off" or (ray == "auto" and execution.workers == 0):
+        return Found(None)
+    if ray == "auto":
+        return by_auto()
+    if execution.workers == 0:
+        raise ExtractionError(f"workers on Ray ({ray}): expected at least 1, got 0")
+    return Found(Named(ray, "--ray"))

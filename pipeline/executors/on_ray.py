@@ -1,0 +1,297 @@
+"""Shards as Ray tasks, on this machine or on a cluster.
+
+A task receives paths and returns a small report; frames never travel. Ray retries nothing
+(its retries after a lack of memory have no end): the driver does, and it alone publishes.
+"""
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import cloudpickle
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    AuthenticationError,
+    LocalRayletDiedError,
+    RayError,
+    RayTaskError,
+)
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from motion_shards.address import Named
+from motion_shards.errors import ClusterError
+from motion_shards.joining import joined
+from motion_shards.remote import Board, run
+from motion_shards.variables import of_this_job
+from pipeline.errors import ExtractionError
+from pipeline.shard.calibration import Calibration, calibrate
+from pipeline.shard.task import ShardProgress, Task
+
+from .attempt import Failure, Outcome, attempt
+from .crew import Crew
+from .ray_resources import Shape, Slots, cluster_crew, gpu_shape, live_nodes, open_slots
+from .watcher import Watcher
+
+POLL_SECONDS = 0.5
+PER_SLOT = 2
+"""Tasks in flight per place to run one: the next is there when one ends."""
+LOOK_SECONDS = 5.0
+"""How often nodes that have joined or left are looked for."""
+
+
+@contextmanager
+def cluster(wanted: Named, *, workers: int | None) -> Iterator[None]:
+    """Join a cluster, or start one of this machine (`local`), for as long as this lasts.
+
+    Raises:
+        ClusterError: Ray cannot join it, or does not come back from trying.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    local = wanted.address == "local"
+    where = "a Ray of this machine" if local else f"the cluster at {wanted.text()}"
+
+    def init() -> None:
+        try:
+            ray.init(
+                # never "auto": Ray would join any cluster of this machine, whosever it is
+                address=wanted.address,
+                num_cpus=workers if local else None,
+                include_dashboard=False if local else None,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+            )
+        except (AuthenticationError, ConnectionError, ValueError) as error:
+            said = str(error).strip().partition("\n")[0]
+            raise ClusterError(f"expected to join {where}: {said}") from error
+
+    with joined(init, ray.shutdown, where=where):
+        yield
+
+
+def gathered(*, backend: str, modalities: Collection[str], workers: int | None) -> Crew:
+    """Who builds shards on the joined cluster; see `cluster_crew`."""
+    return cluster_crew(
+        live_nodes(), backend=backend, modalities=modalities, workers=workers
+    )
+
+
+def run_on_ray(
+    queue: deque[Task],
+    *,
+    store: Path,
+    scratch: Path | None,
+    workers: int | None,
+    stall_seconds: float,
+    watch: Watcher,
+) -> Iterator[Outcome]:
+    """Build the queued shards on the joined cluster and yield what became of each.
+
+    Tasks on a GPU ask for a share of one, so Ray places them; nodes that join or leave
+    meanwhile are counted in. Whether a failed task is tried again is the caller's
+    decision: it puts it into `queue`.
+
+    Args:
+        workers: as many tasks at a time at most; what the cluster has if None.
+    """
+    with _told_in_a_line():
+        yield from _run(queue, store, scratch, workers, stall_seconds, watch)
+
+
+def _run(
+    queue: deque[Task],
+    store: Path,
+    scratch: Path | None,
+    workers: int | None,
+    stall_seconds: float,
+    watch: Watcher,
+) -> Iterator[Outcome]:
+    board, variables = _board(), of_this_job()
+    field = _Field(workers, watch)
+    running: dict[ray.ObjectRef, Task] = {}
+    heard: dict[_Key, tuple[float, ShardProgress]] = {}
+    try:
+        while queue or running:
+            while task := field.next_task(queue, running.values()):
+                call = cloudpickle.dumps((_attempt, (task, store, scratch)))
+                ref = field.build(task).remote(variables, call, board)
+                running[ref] = task
+            ready, _ = ray.wait(list(running), timeout=POLL_SECONDS)
+            outcomes: list[Outcome] = []
+            for ref in ready:
+                task = running.pop(ref)
+                board.forget.remote(_key(task))
+                outcomes.append(_outcome(ref, task))
+            now = time.monotonic()
+            for key, progress in _read(board).items():
+                if key not in heard or heard[key][1] != progress:
+                    heard[key] = (now, progress)
+            for ref, task in list(running.items()):
+                silent = now - heard[_key(task)][0] if _key(task) in heard else 0.0
+                if silent > stall_seconds:  # one that still waits was never heard of
+                    ray.cancel(ref, force=True)
+                    del running[ref]
+                    said = f"no progress for {silent:.0f} s"
+                    outcomes.append(Failure(task, "stalled", said))
+            keys = {_key(task) for task in running.values()}
+            watch.running(row for key, (_, row) in heard.items() if key in keys)
+            yield from outcomes
+    finally:
+        with suppress(RayError):
+            for ref in running:
+                ray.cancel(ref, force=True)
+
+
+def calibrated(task: Task) -> Calibration:
+    """`calibrate` on the joined cluster, where such a task would run.
+
+    Raises:
+        ExtractionError: it failed there.
+    """
+    asked = _needs(task, gpu_shape(live_nodes()) or Shape(1, 1))
+    remote: Any = ray.remote(max_retries=0, max_calls=0)(run)
+    call = cloudpickle.dumps((calibrate, (task,)))
+    try:
+        return ray.get(remote.options(**asked).remote(of_this_job(), call))
+    except RayError as error:
+        said = str(error).strip().splitlines()[-1]
+        raise ExtractionError(
+            f"the calibration failed on the cluster: {said}"
+        ) from error
+
+
+def _needs(task: Task, shape: Shape) -> dict[str, Any]:
+    """What a task asks Ray for."""
+    if not task.on_gpu:
+        return {"num_cpus": 1}
+    return {"num_cpus": shape.cpus, "num_gpus": shape.gpu_share}
+
+
+class _Field:
+    """How many tasks of which kind the cluster can take, looked at again now and then."""
+
+    def __init__(self, workers: int | None, watch: Watcher) -> None:
+        self._workers, self._watch = workers, watch
+        self._looked = float("-inf")
+        self._slots, self._shape = Slots(0, 0), Shape(1, 1)
+        self._said = False
+        # With max_calls=0 a process stays from task to task and keeps its GPU. Ray may
+        # give it a task for another one; that costs balance, and happens rarely, since
+        # whoever ends a task is the next to get one on the GPU it had.
+        self._remote: Any = ray.remote(max_retries=0, max_calls=0)(run)
+
+    def next_task(self, queue: deque[Task], running: Collection[Task]) -> Task | None:
+        """Take the next task for which there is room out of the queue."""
+        if not queue or (self._workers and len(running) >= self._workers):
+            return None
+        self._look((*queue, *running))
+        on_gpu = sum(task.on_gpu for task in running)
+        room = {
+            True: max(self._slots.flow, 1) * PER_SLOT - on_gpu,
+            False: self._others(queue) - (len(running) - on_gpu),
+        }
+        for place, task in enumerate(queue):
+            if room[task.on_gpu] > 0:
+                del queue[place]
+                return task
+        return None
+
+    def _others(self, queue: deque[Task]) -> int:
+        """Tasks without a GPU in flight. While some with one wait, no more than run at
+        once beside those: Ray would give them the cores next to the GPUs."""
+        waiting = any(task.on_gpu for task in queue)
+        return max(self._slots.others, 1) * (1 if waiting else PER_SLOT)
+
+    def _look(self, tasks: Collection[Task]) -> None:
+        now = time.monotonic()
+        if now < self._looked + LOOK_SECONDS:
+            return
+        self._looked = now
+        on_gpu = any(task.on_gpu for task in tasks)
+        nodes = live_nodes()
+        shape = gpu_shape(nodes) if on_gpu else None
+        self._shape = shape or self._shape
+        self._slots = open_slots(nodes, shape)
+        if on_gpu and shape is None and not self._said:
+            self._watch.say(
+                "no GPU left in the cluster: flow waits for one to come back"
+            )
+        self._said = on_gpu and shape is None
+
+    def build(self, task: Task) -> Any:
+        """The remote function for a task, asking for what it needs."""
+        return self._remote.options(**_needs(task, self._shape))
+
+
+_Key = tuple[int, tuple[str, ...], int]
+
+
+def _key(task: Task) -> _Key:
+    return task.plan.shard, task.plan.modalities, task.attempt
+
+
+def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:
+    try:
+        return ray.get(ref)
+    except RayTaskError as error:
+        if isinstance(error.cause, ImportError):
+            return Failure(
+                task,
+                "environment",
+                f"a worker of the cluster lacks what it is to run ({error.cause}): the "
+                "same motion-shards must be installed on all machines",
+            )
+        return Failure(task, "error", str(error))
+    except LocalRayletDiedError:
+        raise  # nothing runs without it
+    except RayError as error:
+        return Failure(task, "lost", f"its worker is gone ({_first_line(error)})")
+
+
+@contextmanager
+def _told_in_a_line() -> Iterator[None]:
+    """What Ray raises when it breaks down, as an error of ours."""
+    try:
+        yield
+    except RayError as error:
+        raise ExtractionError(
+            f"Ray has broken down ({_first_line(error)}); the same command goes on from "
+            "what is finished"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _attempt(task: Task, store: Path, scratch: Path | None, board: Any) -> Outcome:
+    def write(progress: ShardProgress) -> None:
+        board.write.remote(_key(task), tuple(progress))
+
+    write(ShardProgress(task.plan.shard, 0, 0, 0))
+    return attempt(task, store=store, scratch=scratch, on_progress=write)
+
+
+def _read(board: Any) -> dict[_Key, ShardProgress]:
+    """What is on the board; nothing while it is started again."""
+    try:
+        rows = ray.get(board.read.remote())
+    except (ActorDiedError, ActorUnavailableError):
+        return {}
+    return {key: ShardProgress(*row) for key, row in rows.items()}
+
+
+def _board() -> Any:
+    """A board on the driver's own node: with another it could be lost."""
+    here = NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=False
+    )
+    board: Any = ray.remote(num_cpus=0, max_restarts=-1)(Board)
+    return board.options(scheduling_strategy=here).remote()

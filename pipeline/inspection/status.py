@@ -1,0 +1,282 @@
+"""Looking after a store: verify, status, info."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.driver.plan_file import read_plan
+from pipeline.driver.resume import DAMAGED
+from pipeline.store import (
+    Store,
+    StoredVideo,
+    VideoNotFound,
+    counted,
+    printable,
+    size_text,
+)
+from pipeline.store.errors import LayoutError
+from pipeline.store.files import read_commit, write_json
+from pipeline.store.lease import Found, holder_of
+from pipeline.store.lookup import no_video, without_suffix
+from pipeline.store.records import LOGS, MANIFEST
+from pipeline.store.replacement import require_plain_folder
+from pipeline.store.verify import Damage
+from pipeline.store.verify import verify as damage_of
+
+
+def verify(store: Path, *, decode: bool = False, mark: bool = False) -> list[Damage]:
+    """Find damaged files.
+
+    Args:
+        mark: note them in the store, so that the next run builds them again. Nothing is
+            written otherwise.
+
+    Raises:
+        StoreError: no store, or one whose manifest cannot be read.
+    """
+    damage = damage_of(store, decode=decode)
+    if damage and mark:
+        if not os.path.lexists(store / LOGS):
+            (store / LOGS).mkdir()
+        require_plain_folder(store / LOGS)
+        write_json(store / DAMAGED, sorted({entry.file for entry in damage}))
+    return damage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How far a store is."""
+
+    store: Path
+    videos: int
+    shards: int
+    done: Mapping[str, int]
+    """Modality -> published shards."""
+    bytes: Mapping[str, int]
+    bad: Mapping[str, str]
+    unavailable: Mapping[str, str]
+    paths: Mapping[str, str]
+    """Id -> path in the folder of videos, of those that are not stored."""
+    finished: bool
+    holder: Found | None
+    """Who writes it, or was killed while writing it."""
+
+    @property
+    def running(self) -> bool:
+        """A run is writing it now, as far as can be seen."""
+        return self.holder is not None and self.holder.running
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "store": str(self.store),
+            "videos": self.videos,
+            "shards": self.shards,
+            "done": dict(self.done),
+            "bytes": dict(self.bytes),
+            "bad": dict(self.bad),
+            "unavailable": dict(self.unavailable),
+            "finished": self.finished,
+            "running": self.running,
+            "holder": self.holder.to_dict() if self.holder else None,
+        }
+
+    def text(self) -> str:
+        finished = "finished" if self.finished else "not finished"
+        lines = [f"{self.store}: {counted(self.videos, 'video')} planned, {finished}"]
+        if self.holder:
+            what = "being written by" if self.running else "left behind by"
+            lines.append(f"  {what} {self.holder.text()}")
+        lines += [
+            f"  {name}: {self.done[name]}/{self.shards} shards, {size_text(size)}"
+            for name, size in self.bytes.items()
+        ]
+        for state, reasons in (
+            ("quarantined", self.bad),
+            ("unavailable", self.unavailable),
+        ):
+            lines += [
+                f"  {state} {self.paths.get(name, name)}: {why}"
+                for name, why in reasons.items()
+            ]
+        return "\n".join(map(printable, lines))
+
+
+def status(store: Path) -> Status:
+    """Read plan and commits of a store, finished or not.
+
+    Raises:
+        PlanError: not a store, or one that came without its plan.
+    """
+    plan = read_plan(store)
+    done = dict.fromkeys(plan.modalities, 0)
+    sizes = dict.fromkeys(plan.modalities, 0)
+    bad = dict(plan.unusable)
+    unavailable: dict[str, str] = {}
+    for shard in range(plan.shards):
+        for modality in plan.modalities:
+            try:
+                commit = read_commit(store, modality, shard)
+            except LayoutError:  # as good as missing: the next run builds it again
+                continue
+            if commit is not None and commit.fingerprint == plan.fingerprint:
+                done[modality] += 1
+                sizes[modality] += commit.bytes
+                bad |= commit.bad
+                unavailable |= commit.unavailable
+    return Status(
+        store=store,
+        videos=len(plan.videos),
+        shards=plan.shards,
+        done=done,
+        bytes=sizes,
+        bad=bad,
+        unavailable=unavailable,
+        paths={
+            video.id: video.path
+            for video in plan.videos
+            if video.id in bad or video.id in unavailable
+        },
+        finished=(store / MANIFEST).exists()
+        and all(count == plan.shards for count in done.values()),
+        holder=holder_of(store),
+    )
+
+
+TITLES = {
+    "known_share": "share of intervals with known motion vectors",
+    "without_known_vectors": "videos without known motion vectors",
+    "cut_short": "videos cut short",
+    "missing_bytes": "bytes missing at the end",
+    "clipped_share": "share of flow values cut to the codec's bound",
+    "first_and_last_second": "first and last second",
+    "mv_valid": "known motion vectors",
+}
+"""Facts whose names need words, as `lines` shows them."""
+
+
+def info(folder: Path, video_id: str | None = None) -> dict[str, Any]:
+    """Facts of a store, or of one video (by its id, or the end of it if that is enough).
+
+    Raises:
+        StoreError: no store, no such video, or several that end so.
+    """
+    store = Store(folder)
+    if video_id is None:
+        videos = store.videos()
+        return {
+            "store": str(folder),
+            "dataset": store.dataset,
+            "videos": len(videos),
+            "quarantined": len(store.manifest.bad),
+            "unavailable": len(store.manifest.unavailable),
+            "frames": sum(video.frames for video in videos),
+            "hours": round(sum(v.frames / v.fps for v in videos if v.fps) / 3600, 3),
+            "sizes": dict(
+                Counter(f"{v.width}x{v.height}" for v in videos).most_common()
+            ),
+            "known_share": known_share(videos),
+            "without_known_vectors": sum(v.known_share == 0 for v in videos),
+            "damaged": sum(v.damaged > 0 for v in videos),
+            "cut_short": sum(v.missing_bytes > 0 for v in videos),
+            "classes": list(store.classes),
+            "splits": dict(store.splits),
+            "modalities": {
+                name: {
+                    "bytes": sum(file.bytes for file in record.files),
+                    "codec": dict(record.codec),
+                }
+                for name, record in store.manifest.modalities.items()
+            },
+            "settings": dict(store.settings),
+            "shards": store.manifest.shards,
+            "fingerprint": store.fingerprint,
+        }
+    video = store.video(full_id(store, video_id))
+    seconds = store.seconds(video.id)
+    facts = {
+        name: getattr(video, name)
+        for name in (
+            *("id", "path", "labels", "class_names", "splits", "group", "segments"),
+            *(
+                "frames",
+                "height",
+                "width",
+                "fps",
+                "modalities",
+                "codec",
+                "source_height",
+                "source_width",
+                "pixel_aspect",
+                "rotation",
+                "damaged",
+                "missing_bytes",
+                "clipped_share",
+                "known_share",
+                "xxh3",
+            ),
+        )
+    }
+    pictures = bytes(store.picture_types(video.id)).decode("ascii")
+    facts["first_and_last_second"] = [float(seconds[0]), float(seconds[-1])]
+    facts["pictures"] = {kind: pictures.count(kind) for kind in sorted(set(pictures))}
+    if "mv" in video.modalities:
+        valid = store.read(video.id, "mv_valid")
+        facts["mv_valid"] = f"{int(valid.sum())} of {len(valid)} intervals"
+    return facts
+
+
+def known_share(videos: Iterable[StoredVideo]) -> float | None:
+    """Share of all intervals of some videos with known vectors; None without mv."""
+    known, intervals = 0.0, 0
+    for video in videos:
+        if video.known_share is not None:
+            known += video.known_share * (video.frames - 1)
+            intervals += video.frames - 1
+    return round(known / intervals, 4) if intervals else None
+
+
+def full_id(store: Store, wanted: str) -> str:
+    """The id of a video named by its id, by its path, or by the end of one of these.
+
+    Raises:
+        VideoNotFound: no video has this name, or several end in it.
+    """
+    ids = store.ids()
+    if wanted in ids:
+        return wanted
+    ends = [name for name in ids if name.endswith(f"/{wanted}")]
+    if not ends and (stem := without_suffix(wanted)) != wanted:
+        alike = [name for name in ids if f"/{name}".endswith(f"/{stem}")]
+        paths = {name: f"/{store.video(name).path}" for name in alike}
+        ends = [name for name in alike if paths[name].endswith(f"/{wanted}")]
+    if not ends:
+        raise no_video(store.folder, store.manifest, ids, wanted)
+    if len(ends) > 1:
+        more = ", ..." if ends[3:] else ""
+        raise VideoNotFound(
+            f"{len(ends)} videos of {store.folder} end in {wanted!r}: "
+            f"{', '.join(ends[:3])}{more}"
+        )
+    return ends[0]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def lines(facts: Mapping[str, Any], indent: str = "") -> str:
+    """Facts as `name: value` lines, nested ones indented."""
+    text = []
+    for key, value in facts.items():
+        name = TITLES.get(key, key)
+        if isinstance(value, Mapping):
+            text += [f"{indent}{printable(name)}:", lines(value, indent + "  ")]
+        elif isinstance(value, (list, tuple)):
+            told = ", ".join(map(_short, value))
+            text.append(printable(f"{indent}{name}: {told}"))
+        else:
+            text.append(printable(f"{indent}{name}: {_short(value)}"))
+    return "\n".join(line for line in text if line)

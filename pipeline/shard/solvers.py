@@ -1,0 +1,82 @@
+"""Who computes flow in this process: made on first use, and kept for all its shards."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+import cv2
+
+from pipeline.errors import NoDevice
+from pipeline.extract.blocks import Postponed, Solver
+from pipeline.extract.settings import ExtractSettings
+from pipeline.extract.video import open_extraction
+from pipeline.flow.batches import BatchSolver
+from pipeline.flow.solver import FlowSolver, flow_solver
+
+from .isolate import Opened
+from .task import SolverMaker
+
+
+@lru_cache(maxsize=4)
+def frame_solver(backend: str, profile: str) -> FlowSolver:
+    """What solves the frames of a block on a core, as soon as they are there."""
+    return flow_solver(backend, profile=profile)
+
+
+@lru_cache(maxsize=1)
+def _batch_solver(make: SolverMaker, profile: str) -> BatchSolver:
+    try:
+        return make(profile)
+    except Exception as error:  # drivers and their libraries raise anything
+        raise NoDevice(f"{error or type(error).__name__}") from error
+
+
+def batch_solver(profile: str, *, make: SolverMaker | None = None) -> BatchSolver:
+    """What solves batches on the GPU of this process; made once.
+
+    Args:
+        make: another one than ours.
+
+    Raises:
+        NoDevice: the GPU cannot be used.
+    """
+    return _batch_solver(make or cuda_solver, profile)
+
+
+def forget_batch_solver(
+    kind: type[BaseException] | None, error: BaseException | None, trace: object
+) -> None:
+    """After an error nobody knows what the solver still has under way."""
+    if kind is not None:
+        _batch_solver.cache_clear()
+
+
+def cuda_solver(profile: str) -> BatchSolver:
+    """The batch solver of the first GPU that this process sees.
+
+    Raises:
+        FlowError: there is none, or it cannot be used.
+    """
+    return cast(BatchSolver, flow_solver("cuda", profile=profile))
+
+
+@contextmanager
+def open_with_flow(
+    path: Path, *, settings: ExtractSettings, backend: str
+) -> Iterator[Opened]:
+    """Our decoder, with the flow solver of this process. One core is all it uses.
+
+    For a GPU (`cuda`) its blocks have the frames that flow is computed from.
+    """
+    cv2.setNumThreads(1)  # shards run side by side
+    solver: Solver | None = None
+    if "flow" in settings.modalities:
+        solver = (
+            Postponed()
+            if backend == "cuda"
+            else frame_solver(backend, settings.flow_profile)
+        )
+    with open_extraction(path, settings, solver=solver) as extraction:
+        yield extraction

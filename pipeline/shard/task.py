@@ -1,0 +1,86 @@
+"""What travels: a task to whoever builds a shard, and the report that comes back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.flow.batches import BatchSolver
+from pipeline.store.records import FileRecord, VideoRecord
+
+from .isolate import OpenVideo
+from .plan import ShardPlan
+
+SolverMaker = Callable[[str], BatchSolver]
+"""Name of a profile -> what solves batches with it on the GPU of this process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One attempt at a shard."""
+
+    plan: ShardPlan
+    attempt: int = 1
+    isolated: bool = False
+    """Decode each video in a child process: slower, but a crash or a hang has a name."""
+    backend: str = "cpu"
+    """Who computes flow: cpu, opencv or cuda. Whoever runs the task has decided."""
+    cpu_instead: bool = False
+    """Where the GPU cannot be used, the CPU may."""
+    coders: int = 1
+    """Threads that encode, beside the one that reads, where a GPU computes flow."""
+    hang_seconds: float = 60.0
+    open_video: OpenVideo | None = None
+    """Another decoder than ours: tests use it to let one crash or hang."""
+    make_solver: SolverMaker | None = None
+    """Another solver than ours on the GPU: tests and benchmarks use it."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it needs one."""
+        return "flow" in self.plan.modalities and self.backend == "cuda"
+
+
+class Effort(NamedTuple):
+    """What an attempt took; for benchmarks."""
+
+    began: float
+    """By `time.monotonic`, with the solver ready."""
+    ended: float
+    cpu_seconds: float
+    """Of this process and all its threads."""
+    pairs: int = 0
+    """Solved in batches."""
+    busy: tuple[tuple[float, float], ...] = ()
+    """When the batch solver had work."""
+    process: int = 0
+    """Which one it was."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ShardReport:
+    """What became of one attempt. Small: it travels from worker to driver."""
+
+    plan: ShardPlan
+    files: dict[str, Path] = field(default_factory=dict)
+    """Modality -> finished file: on scratch, after `deliver` in the store's `_tmp`."""
+    delivered: dict[str, FileRecord] = field(default_factory=dict)
+    """Modality -> name, size and hash of its file, once delivered."""
+    records: dict[str, list[VideoRecord]] = field(default_factory=dict)
+    """Modality -> its videos, in stored order."""
+    bad: dict[str, str] = field(default_factory=dict)
+    """Video -> why it is quarantined."""
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """Video -> why its file could not be read now; a later run takes it up again."""
+    flow_made_with: dict[str, str] = field(default_factory=dict)
+    """Back end, device and profile of the flow; empty without flow."""
+    effort: Effort | None = None
+
+
+class ShardProgress(NamedTuple):
+    """How far one attempt at a shard is."""
+
+    shard: int
+    videos: int
+    frames: int
+    stored_bytes: int

@@ -1,0 +1,376 @@
+"""The `training` command."""
+
+import json
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from motion_shards import __version__
+from motion_shards.console import Console, on_one_line
+from motion_shards.errors import MotionShardsError
+from motion_shards.finite import FiniteRange
+from motion_shards.interruption import EXIT_CODE, as_ctrl_c
+
+from ..catalogue import check_name, recipe_lines
+from ..errors import Interrupted
+from . import runs as cli_runs
+from . import systems as cli_systems
+from .options import (
+    JSON,
+    RECIPE,
+    STORE,
+    TRAINING,
+    Choice,
+    Device,
+    ExistingFolder,
+    Modality,
+    Streams,
+    machine_of,
+)
+from .results import show_runs
+from .several_processes import is_first, let_the_first_say
+
+
+class Cli(Console):
+    """Shows our own errors as one line. Bugs keep their traceback.
+
+    Ctrl-C, SIGTERM and SIGHUP end a command with a line and exit code 130.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with as_ctrl_c():
+                return super().invoke(ctx)
+        except (click.exceptions.Exit, BrokenPipeError):
+            raise  # a closed pipe (`| head`): click ends without a word
+        except click.ClickException as error:
+            let_the_first_say(error)
+            raise on_one_line(error) from error
+        except (Interrupted, KeyboardInterrupt) as stopped:
+            from pipeline.store import printable
+
+            if not is_first():
+                raise SystemExit(EXIT_CODE) from None
+            told = str(stopped) or "stopped; the same command goes on"
+            again = shlex.join(["training", *sys.argv[1:]])
+            click.echo(f"Interrupted: {printable(told)}", err=True)
+            click.echo(f"Go on with: {printable(again)}", err=True)
+            raise SystemExit(EXIT_CODE) from None
+        except (MotionShardsError, OSError) as error:
+            from pipeline.store import printable
+
+            whose = let_the_first_say(error)
+            raise click.ClickException(whose + printable(error)) from error
+
+
+@click.group(cls=Cli)
+@click.version_option(__version__)
+def main() -> None:
+    """Train action recognition on a store, with students taught by optical flow."""
+
+
+@main.command()
+@click.option(
+    "--modality",
+    type=Modality,
+    help="Input of the network.  [default: the recipe's, or flow]",
+)
+@TRAINING
+def teach(
+    modality: str | None, out: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Train one network on the labels of one modality."""
+    from ..recipes import default_name
+    from . import train as commands  # here, because torch takes two seconds
+    from .setting import for_each_split_and_seed
+
+    machine = _machine(options)
+    runs = for_each_split_and_seed(
+        options | {"out": out},
+        lambda recipe, context, out: commands.run_teach(
+            recipe, context, modality, out=out
+        ),
+        machine=machine,
+        default=partial(default_name, teach=modality or "flow"),
+    )
+    show_runs(runs, as_json)
+
+
+@main.command()
+@click.option(
+    "--teacher",
+    type=Streams(),
+    help="Input of the teacher: flow, rgb or mv; of several, separated by commas, the mean"
+    " of their answers teaches.  [default: the recipe's, or flow]",
+)
+@click.option(
+    "--student",
+    type=Modality,
+    help="Input of the student.  [default: the recipe's, or mv]",
+)
+@click.option(
+    "--teacher-run",
+    "teacher_runs",
+    type=ExistingFolder,
+    multiple=True,
+    help="Trained teacher, one for each of --teacher.  [default: the newest that fits]",
+)
+@click.option(
+    "--baseline/--no-baseline",
+    default=False,
+    help="Also train the student without its teacher.",
+)
+@TRAINING
+def distill(
+    teacher: tuple[str, ...] | None,
+    student: str | None,
+    teacher_runs: tuple[Path, ...],
+    baseline: bool,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a student with a teacher.
+
+    A missing teacher is trained first.
+    Without --recipe, a student of mv is trained as in DTMV, one of rgb as in the
+    Dual-action Stream.
+    """
+    from ..recipes import default_name
+    from . import train as commands  # here, because torch takes two seconds
+    from .setting import for_each_split_and_seed
+
+    machine = _machine(options)
+    runs = for_each_split_and_seed(
+        options | {"out": out},
+        lambda recipe, context, out: commands.run_distill(
+            recipe,
+            context,
+            teacher=teacher,
+            student=student,
+            teacher_runs=teacher_runs,
+            baseline=baseline,
+            out=out,
+        ),
+        machine=machine,
+        default=partial(default_name, student=student or "mv"),
+    )
+    show_runs(runs, as_json)
+
+
+@main.command()
+@click.argument("runs", type=ExistingFolder, nargs=-1, required=True)
+@click.option(
+    "--store",
+    type=ExistingFolder,
+    help="Store with the test videos. Another one needs the run's modality and none but its"
+    " classes; the run's own results are kept.  [default: the one trained on]",
+)
+@click.option(
+    "--split",
+    help="Comma-separated splits, or all: also evaluate the same recipe's runs on these,"
+    " and give their mean.",
+)
+@click.option(
+    "--part",
+    type=Choice(["test", "held-out"]),
+    default="test",
+    show_default=True,
+    help="Part of the split to evaluate on.",
+)
+@click.option(
+    "--crops",
+    type=Choice(["1", "3", "10"]),
+    help="Number of crops.  [default: the recipe's]",
+)
+@click.option(
+    "--device",
+    type=Device,
+    default="auto",
+    show_default=True,
+    help="auto: a GPU where there is one.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Number of processes that read clips.  [default: none on a CPU]",
+)
+@JSON
+def evaluate(
+    runs: tuple[Path, ...],
+    store: Path | None,
+    split: str | None,
+    part: str,
+    crops: str | None,
+    device: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Evaluate trained RUNS, also on another store."""
+    from ..report.several import several_text, several_told
+    from ..report.text import evaluation_text
+    from ..runs import progress  # here, because torch takes two seconds
+    from ..runs.machine import chosen_machine
+    from . import train as commands
+
+    machine = chosen_machine(device=device, workers=workers, precision="float32")
+    chosen = commands.runs_of_splits(runs, split)
+    told = [
+        commands.run_evaluate(
+            run,
+            store=store,
+            part=part.replace("-", "_"),
+            crops=commands.crops_of(crops),
+            machine=machine,
+            watch=progress.watch(),
+        )
+        for run in chosen
+    ]
+    own = part == "test" and not any("store" in one for one in told)
+    together = several_told(chosen) if len(chosen) > 1 and own else None
+    if as_json:
+        alone = told[0] if len(told) == 1 else told
+        click.echo(json.dumps(together or alone))
+        return
+    for run, one in zip(chosen, told, strict=True):
+        click.echo(evaluation_text(one, title=str(run)))
+    if together:
+        click.echo(several_text(together))
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option(
+    "--classes",
+    default=101,
+    show_default=True,
+    help="Number of classes, for the counts of parameters.",
+)
+def recipes(name: str | None, classes: int) -> None:
+    """List the recipes, or show all settings of one by its NAME.
+
+    Every system of a paper has two smaller sizes: NAME_small for the demo data set,
+    NAME_medium for real clips without a large GPU. The last four recipes are for any
+    pair of modalities.
+    """
+    if not name:
+        click.echo("\n".join(recipe_lines()))
+        return
+    check_name(name)
+    from .recipe_page import recipe_text  # here, because torch takes two seconds
+
+    click.echo(recipe_text(name, classes))
+
+
+@main.command()
+@STORE
+@click.option(
+    "--modality",
+    type=Modality,
+    default="flow",
+    show_default=True,
+    help="Input of the network.",
+)
+@RECIPE
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    multiple=True,
+    help="Numbers of reading processes to compare; may be repeated.",
+)
+@click.option(
+    "--seconds",
+    type=FiniteRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds per measurement.",
+)
+@click.option(
+    "--device",
+    type=Device,
+    default="auto",
+    show_default=True,
+    help="auto: a GPU where there is one.",
+)
+@click.option(
+    "--precision",
+    type=Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    help="Arithmetic. auto: bfloat16 on a GPU, float32 on a CPU.",
+)
+@click.option(
+    "--memory-gb",
+    type=FiniteRange(0, 1e6),
+    default=0.0,
+    show_default=True,
+    help="Memory for decoded clips; 0: read every clip from the store.",
+)
+@JSON
+def bench(
+    store: Path | None,
+    modality: str,
+    recipe: str | None,
+    workers: tuple[int, ...],
+    seconds: float,
+    device: str,
+    precision: str,
+    memory_gb: float,
+    as_json: bool,
+) -> None:
+    """Measure clips per second of training, against a bare loop."""
+    from .. import bench as benchmark  # here, because torch takes two seconds
+
+    told = benchmark.run(
+        store,
+        modality=modality,
+        recipe=recipe,
+        workers=workers or (0, 1),
+        seconds=seconds,
+        device=device,
+        precision=precision,
+        memory_gb=memory_gb,
+    )
+    click.echo(json.dumps(told) if as_json else benchmark.text(told))
+
+
+@main.command("ray-train", context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--num-workers", type=click.IntRange(1), required=True, help="Number of workers."
+)
+@click.option("--gpus/--no-gpus", help="Give every worker a GPU.")
+@click.option(
+    "--ray",
+    default="auto",
+    show_default=True,
+    help="Ray cluster to use: auto, local or an address.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def ray_train(num_workers: int, gpus: bool, ray: str, command: tuple[str, ...]) -> None:
+    """Run teach or distill on workers of a Ray cluster.
+
+    \b
+    training ray-train --num-workers 4 --gpus -- teach --modality flow
+    """
+    from .. import ray_train as started  # here, because ray and torch take seconds
+
+    job = partial(_in_worker, command)
+    started.run(job, workers=num_workers, gpus=gpus, address=ray)
+
+
+def _in_worker(command: tuple[str, ...]) -> None:
+    main(list(command), standalone_mode=False)
+
+
+def _machine(options: dict[str, Any]) -> Any:
+    from ..engine.processes import from_environment
+    from ..runs.machine import chosen_machine
+
+    return chosen_machine(**machine_of(options), processes=from_environment())
+
+
+for command in (*cli_systems.COMMANDS, cli_runs.runs):
+    main.add_command(command)

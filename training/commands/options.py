@@ -1,0 +1,230 @@
+"""Options that several commands of `training` share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from motion_shards.finite import FiniteRange
+from motion_shards.near import near
+
+from ..catalogue import check_name
+
+ExistingFolder = click.Path(path_type=Path, exists=True, file_okay=False)
+ExistingFile = click.Path(path_type=Path, exists=True, dir_okay=False)
+Folder = click.Path(path_type=Path, file_okay=False)
+MODALITIES = ("flow", "rgb", "mv")
+
+
+class Choice(click.Choice):
+    """One of several names; says which one comes near what was typed."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            meant = near(str(value), map(str, self.choices))
+            if not meant:
+                raise
+            told = error.message.removesuffix(".")
+            self.fail(f"{told}{meant}", param, ctx)
+
+
+class RecipeName(click.ParamType):
+    """The name of a recipe, looked up before anything slow is loaded."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        check_name(value)
+        return value
+
+
+Modality = Choice(MODALITIES)
+Size = Choice(["small", "medium", "paper"])
+Device = Choice(["auto", "cpu", "cuda"])
+
+
+class Streams(click.ParamType):
+    """A modality, or several with commas between."""
+
+    name = "MODALITY[,MODALITY]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        streams = tuple(value.split(","))
+        wrong = [name for name in streams if name not in MODALITIES]
+        if wrong or len(set(streams)) != len(streams):
+            self.fail(
+                f"expected different modalities among {', '.join(MODALITIES)}, got {value}"
+                f"{''.join(near(name, MODALITIES) for name in wrong[:1])}"
+            )
+        return streams
+
+
+class Numbers(click.ParamType):
+    """Numbers with commas between."""
+
+    name = "NUMBER,NUMBER"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"expected numbers with commas between, got {value}")
+
+
+STORE = click.option(
+    "--store",
+    type=ExistingFolder,
+    help="Store to train on.  [default: the only one in $VIDEO_DATA/stores]",
+)
+SEED = click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Random seed of first weights, order and crops.",
+)
+OUT = click.option(
+    "--out", type=Folder, help="Folder of the run.  [default: one in $VIDEO_DATA/runs]"
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
+RECIPE = click.option(
+    "--recipe",
+    type=RecipeName(),
+    help="Name of a recipe, as `training recipes` lists them.",
+)
+SIZE = click.option(
+    "--size",
+    type=Size,
+    help="Size of the recipe. small: for the demo data set (56x40 px, minutes); medium: for"
+    " real clips without a large GPU (112x112 px, hours); paper: as published."
+    "  [default: small without a GPU, else paper]",
+)
+SPLIT = click.option(
+    "--split", help="Name of the split.  [default: 1, or the only one]"
+)
+HELD_OUT = click.option(
+    "--held-out",
+    type=FiniteRange(0, 0.9),
+    metavar="SHARE",
+    help="Share of the training groups held out for model selection; 0: none.  [default:"
+    " the recipe's, 0.1; none in a small data set if the recipe selects nothing]",
+)
+MIN_KNOWN_SHARE = click.option(
+    "--min-known-share",
+    type=FiniteRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Minimum share of intervals with known motion vectors.",
+)
+SPLITS = click.option(
+    "--split",
+    help="Split name, comma-separated names, or all; several also give their mean."
+    "  [default: 1, or the only one]",
+)
+
+MACHINE = (
+    click.option(
+        "--device",
+        type=Device,
+        default="auto",
+        show_default=True,
+        help="auto: a GPU where there is one.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+        default="auto",
+        show_default=True,
+        help="Arithmetic. auto: bfloat16 on a GPU, float32 on a CPU.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(0),
+        help="Number of processes that read clips.  [default: none on a CPU]",
+    ),
+    click.option(
+        "--memory-gb",
+        type=FiniteRange(0, 1e6),
+        default=1.0,
+        show_default=True,
+        help="Memory for decoded clips, which are then not read again.",
+    ),
+    click.option(
+        "--checkpoint-minutes",
+        type=FiniteRange(0),
+        default=3.0,
+        show_default=True,
+        help="Minutes between checkpoints.",
+    ),
+    click.option(
+        "--deterministic",
+        is_flag=True,
+        help="Use only deterministic operations on a GPU. Slower.",
+    ),
+    click.option(
+        "--compile",
+        "compiled",
+        is_flag=True,
+        help="Use torch.compile: takes a minute, then trains faster.",
+    ),
+)
+MACHINE_NAMES = (
+    "device",
+    "precision",
+    "workers",
+    "memory_gb",
+    "checkpoint_minutes",
+    "deterministic",
+    "compiled",
+)
+
+
+def all_of(*options: Callable) -> Callable:
+    """Several options as one decorator, in this order."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+TRAINING = all_of(
+    click.option(
+        "--store",
+        "stores",
+        type=ExistingFolder,
+        multiple=True,
+        help="Store to train on. Several are learned together, with a head for each."
+        "  [default: the only one in $VIDEO_DATA/stores]",
+    ),
+    RECIPE,
+    SIZE,
+    SPLITS,
+    HELD_OUT,
+    MIN_KNOWN_SHARE,
+    SEED,
+    click.option(
+        "--seeds",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Number of runs with consecutive seeds from --seed on; also gives their mean.",
+    ),
+    OUT,
+    *MACHINE,
+    JSON,
+)
+"""What `teach` and `distill` have in common."""
+
+
+def machine_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes the machine's options out of a command's."""
+    return {name: options.pop(name) for name in MACHINE_NAMES}

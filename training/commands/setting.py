@@ -1,0 +1,158 @@
+"""The options of a command -> recipes, and where to run them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.store import Store, only_store, runs_folder
+
+from ..data.known import MIN_KNOWN_SHARE
+from ..data.splits import chosen_split
+from ..errors import RunError
+from ..recipes import Recipe, Size, at_size
+from ..recipes import recipe as recipe_named
+from ..report.text import split_text
+from ..runs.context import RunContext
+from ..runs.expected_hours import pictures_told
+from ..runs.machine import Machine
+from ..runs.progress import Silent, Watch, watch
+from ..runs.record import Run
+
+
+def chosen_recipe(
+    name: str | None,
+    size: str | None,
+    *,
+    default: Callable[[str], str],
+    machine: Machine,
+    watch: Watch,
+) -> Recipe:
+    """The recipe that --recipe and --size ask for, or the default.
+
+    Args:
+        size: small, medium or paper; None is small without a GPU, and says so.
+        default: size -> name of a recipe.
+    """
+    if name is None:
+        return recipe_named(default(size or usual_size(machine, watch)))
+    return recipe_named(at_size(name, size) if size else name)
+
+
+def run_context(
+    recipe: Recipe,
+    *,
+    store: Store,
+    split: str | None,
+    seed: int,
+    out: Path | None,
+    machine: Machine,
+    watch: Watch,
+    held_out: float | None = None,
+    min_known_share: float = MIN_KNOWN_SHARE,
+    other_stores: tuple[Store, ...] = (),
+    fused_by_held_out: bool = False,
+) -> RunContext:
+    """Where a recipe runs, which is said.
+
+    Args:
+        split: None is the usual one.
+        out: folder of the run; others that are needed lie in the same folder.
+    """
+    context = RunContext(
+        store=store,
+        split=chosen_split(store, split),
+        seed=seed,
+        runs=out.parent if out else runs_folder(),
+        machine=machine,
+        watch=watch,
+        held_out=held_out,
+        min_known_share=min_known_share,
+        other_stores=other_stores,
+        fused_by_held_out=fused_by_held_out,
+    )
+    told = {"name": context.split, "kind": store.splits[context.split]}
+    watch.say(
+        f"store {store.folder}; {split_text(told)}; recipe {recipe.name}, seed {seed},"
+        f" {machine.device.type} {machine.precision}"
+    )
+    say_pictures(store, recipe.size, watch)
+    return context
+
+
+def say_pictures(store: Store, size: Size, watch: Watch) -> None:
+    """Say where frames are much larger than what recipes of a size see of them."""
+    told = pictures_told(store, size.clip3d)
+    if told:
+        watch.say(told)
+
+
+def usual_size(machine: Machine, watch: Watch) -> str:
+    """paper with a GPU, small without one; the latter is said."""
+    if machine.device.type == "cuda":
+        return "paper"
+    watch.say("no GPU here: --size small")
+    return "small"
+
+
+def for_each_split_and_seed(
+    options: Mapping[str, Any],
+    run: Callable[[Recipe, RunContext, Path | None], Run],
+    *,
+    machine: Machine,
+    default: Callable[[str], str],
+) -> list[Run]:
+    """Run a recipe for every split and seed that is asked for.
+
+    Args:
+        options: of the command: stores, split, recipe, size, held_out, min_known_share,
+            seed, seeds, out.
+        run: recipe, context, folder of the run -> the complete run.
+        default: size -> name of the recipe where none is given.
+    """
+    stores, out = options["stores"], options["out"]
+    first = Store(stores[0] if stores else only_store())
+    seeds = range(options["seed"], options["seed"] + options["seeds"])
+    splits = splits_of(first, options["split"])
+    if out and len(splits) * len(seeds) > 1:
+        raise RunError(
+            f"{out}: expected one split and one seed with --out, got {len(splits)} and"
+            f" {len(seeds)}: without it, every run has a folder of its own"
+        )
+    progress = watch() if machine.processes.first else Silent()
+    recipe = chosen_recipe(
+        options["recipe"],
+        options["size"],
+        default=default,
+        machine=machine,
+        watch=progress,
+    )
+    found = []
+    for split in splits:
+        for seed in seeds:
+            context = run_context(
+                recipe,
+                store=first,
+                split=split,
+                seed=seed,
+                out=out,
+                machine=machine,
+                watch=progress,
+                held_out=options["held_out"],
+                min_known_share=options["min_known_share"],
+                other_stores=tuple(Store(path) for path in stores[1:]),
+            )
+            found.append(run(recipe, context, out))
+    return found
+
+
+def splits_of(store: Store, wanted: str | None) -> list[str]:
+    """The splits that an option names.
+
+    Args:
+        wanted: one, several with commas between, "all", or None for the usual one.
+    """
+    if wanted == "all":
+        return sorted(store.splits)
+    if wanted is None:
+        return [chosen_split(store, None)]
+    return [chosen_split(store, name) for name in wanted.split(",")]

@@ -1,0 +1,244 @@
+"""Commands that combine trained networks, carry out whole papers, and report."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import (
+    HELD_OUT,
+    JSON,
+    MACHINE,
+    MIN_KNOWN_SHARE,
+    OUT,
+    RECIPE,
+    SEED,
+    SIZE,
+    SPLIT,
+    SPLITS,
+    STORE,
+    Choice,
+    ExistingFile,
+    ExistingFolder,
+    Folder,
+    Numbers,
+    all_of,
+    machine_of,
+)
+from .results import show_run
+
+SOME_FAILED = 3
+
+_ONE = all_of(
+    STORE, RECIPE, SIZE, SPLIT, HELD_OUT, MIN_KNOWN_SHARE, SEED, OUT, *MACHINE, JSON
+)
+"""A recipe on a store, once."""
+
+
+@click.command()
+@_ONE
+def motion(out: Path | None, as_json: bool, **options: Any) -> None:
+    """Train MotionNet, which finds motion in frames without labels.
+
+    With the recipe hidden_temporal, also train it end to end with a classifier.
+    """
+    _system("motion", out, as_json, options)
+
+
+@click.command()
+@click.argument("runs", type=ExistingFolder, nargs=-1)
+@click.option(
+    "--how",
+    type=Choice(["average", "search", "attention", "adaptive"]),
+    default="average",
+    show_default=True,
+    help="Weights of the streams: given (average), or searched, learned (attention) or"
+    " fitted per class (adaptive) on held-out videos.",
+)
+@click.option(
+    "--weights", type=Numbers(), help="Weights of the runs.  [default: equal]"
+)
+@click.option(
+    "--on",
+    type=Choice(["softmax", "logits", "clipped"]),
+    default="softmax",
+    show_default=True,
+    help="Scores to combine; clipped: positive logits, divided by their sum.",
+)
+@_ONE
+def fuse(
+    runs: tuple[Path, ...],
+    how: str,
+    weights: tuple[float, ...] | None,
+    on: str,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Combine the scores of trained RUNS, or of a recipe's parts.
+
+    Parts of a recipe that are missing are trained first. Weights are searched, learned
+    or fitted on held-out videos, never on training or test videos.
+    """
+    if not runs:
+        _system("fuse", out, as_json, options)
+        return
+    if options["recipe"]:
+        raise click.UsageError("expected RUNS or --recipe, got both")
+    from . import (
+        train_systems as commands_systems,  # here, because torch takes two seconds
+    )
+
+    run = commands_systems.run_fuse(runs, how=how, weights=weights, on=on, out=out)
+    show_run(run, as_json)
+
+
+@click.command()
+@click.argument("runs", type=ExistingFolder, nargs=-1)
+@_ONE
+def collaborate(
+    runs: tuple[Path, ...], out: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Train collaborative layers on two RUNS, spatial and temporal.
+
+    Without RUNS, missing parts of the recipe are trained first. Features of all snippets
+    are kept in the run's folder until it is complete: 0.8 MB per video at paper size.
+    """
+    if len(runs) not in (0, 2):
+        raise click.UsageError(f"expected two RUNS or none, got {len(runs)}")
+    _system("collaborate", out, as_json, options, runs=runs)
+
+
+@click.command()
+@click.argument("paper")
+@click.option(
+    "--size",
+    type=Choice(["small", "medium", "paper", "tiny"]),
+    help="Size of the recipes, as of `training teach`; tiny: for tests.  [default: small"
+    " without a GPU, else paper]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Number of seeds.",
+)
+@click.option("--rows", help="Comma-separated systems or tables.  [default: all]")
+@STORE
+@SPLITS
+@HELD_OUT
+@MIN_KNOWN_SHARE
+@click.option("--out", type=Folder, help="Folder of the report; runs lie beside it.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of trainings at a time, one thread each.",
+)
+@click.option(
+    "--controls/--no-controls",
+    default=True,
+    help="Also train controls that the papers lack, such as longer baselines.",
+)
+@click.option(
+    "--bench",
+    "benches",
+    type=ExistingFile,
+    multiple=True,
+    help="Output of `pipeline bench flow`, `vectors` or `decode` with --json, for the "
+    "report's speeds; may be repeated.",
+)
+@all_of(*MACHINE)
+@JSON
+def reproduce(
+    paper: str,
+    size: str | None,
+    seeds: int,
+    rows: str | None,
+    store: Path | None,
+    split: str | None,
+    out: Path | None,
+    jobs: int,
+    controls: bool,
+    benches: tuple[Path, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train all rows of a PAPER's tables and write a report.
+
+    PAPER is fts, mars, ds, dtmv, htsc or all. Rows that the store does not allow are
+    listed as not run. Parts that rows share are trained once per seed and split.
+    Interrupted, the same command goes on. Exit code 3: some rows failed, and the report
+    names them.
+    """
+    from . import (
+        train_systems as commands_systems,  # here, because torch takes two seconds
+    )
+
+    told = commands_systems.run_reproduce(
+        paper,
+        size=size,
+        seeds=range(seeds),
+        rows=tuple(rows.split(",")) if rows else (),
+        store=store,
+        split=split,
+        out=out,
+        jobs=jobs,
+        controls=controls,
+        benches=benches,
+        machine=machine_of(options),
+        **options,
+        command=" ".join(["training", *sys.argv[1:]]),
+    )
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        click.echo(told["text"])
+    if told["done"] < told["total"]:
+        click.echo(
+            f"{told['total'] - told['done']} stages failed: see `not run` there",
+            err=True,
+        )
+        raise SystemExit(SOME_FAILED)
+
+
+@click.command()
+@click.argument("runs", type=ExistingFolder, nargs=-1, required=True)
+@click.option("--out", type=Folder, required=True, help="Folder for the report.")
+def report(runs: tuple[Path, ...], out: Path) -> None:
+    """Write a report of RUNS as HTML and markdown.
+
+    It has tables, figures, and verdicts on the papers' orderings. RUNS are runs of one
+    data set and split, of any systems and seeds, or the folder of one reproduction.
+    """
+    from pipeline.store import printable
+
+    from ..report.files import report_of  # here, because numpy takes its time
+
+    out.mkdir(parents=True, exist_ok=True)
+    path = report_of(runs, out, say=lambda text: click.echo(printable(text), err=True))
+    click.echo(f"{printable(path)}\n{printable(path.with_name('report.md'))}")
+
+
+COMMANDS = (motion, fuse, collaborate, reproduce, report)
+
+
+def _system(
+    command: str,
+    out: Path | None,
+    as_json: bool,
+    options: dict[str, Any],
+    **more: Any,
+) -> None:
+    from . import (
+        train_systems as commands_systems,  # here, because torch takes two seconds
+    )
+
+    run = commands_systems.run_system(
+        command, machine=machine_of(options), out=out, **options, **more
+    )
+    show_run(run, as_json)

@@ -1,0 +1,131 @@
+"""The work of `training teach`, `distill` and `evaluate`: a recipe -> complete runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.store import Store
+
+from ..errors import RunError
+from ..experiments.evaluate import evaluate
+from ..recipes import Recipe, to_distill, to_teach
+from ..recipes.run import run_recipe
+from ..runs.compatibility import check_teacher
+from ..runs.context import RunContext
+from ..runs.identity import runs_in
+from ..runs.machine import Machine
+from ..runs.progress import Watch
+from ..runs.record import Run, differences
+from ..scoring.protocols import Crops
+
+
+def run_teach(
+    chosen: Recipe,
+    context: RunContext,
+    modality: str | None = None,
+    *,
+    out: Path | None,
+) -> Run:
+    """`training teach`."""
+    return run_recipe(to_teach(chosen, modality), context, out=out)
+
+
+def run_distill(
+    chosen: Recipe,
+    context: RunContext,
+    *,
+    teacher: str | Sequence[str] | None = None,
+    student: str | None = None,
+    teacher_runs: Sequence[Path] = (),
+    baseline: bool = False,
+    out: Path | None,
+) -> Run:
+    """`training distill`: teachers if there are none, a baseline if wanted, the student."""
+    sees = (teacher,) if isinstance(teacher, str) else tuple(teacher or ())
+    recipe = to_distill(chosen, sees, student)
+    needed = _given_teachers(recipe, context, teacher_runs) if teacher_runs else {}
+    return run_recipe(recipe, context, needed=needed, baseline=baseline, out=out)
+
+
+def _given_teachers(
+    recipe: Recipe, context: RunContext, given: Sequence[Path]
+) -> dict[str, Run]:
+    """The runs of --teacher-run by role, each where the recipe has its modality."""
+    settings = recipe.settings
+    if len(given) != len(settings.teachers):
+        raise RunError(
+            f"expected a --teacher-run for each of {len(settings.teachers)} teachers,"
+            f" got {len(given)}"
+        )
+    for path in given:
+        if Run(path).results() is None:
+            raise RunError(f"{path}: expected a complete run of a teacher")
+    by_sees = {(Run(p).decided().get("model") or {}).get("sees"): p for p in given}
+    found = {}
+    for role, wanted, path in zip(recipe.needs, settings.teachers, given, strict=True):
+        run = Run(by_sees.get(wanted.sees, path))
+        check_teacher(run, settings, wanted, store=context.store, split=context.split)
+        context.watch.say(f"teacher: {run.folder}")
+        found[role] = run
+    return found
+
+
+def run_evaluate(
+    folder: Path,
+    *,
+    store: Path | None,
+    part: str,
+    crops: Crops | None = None,
+    machine: Machine,
+    watch: Watch,
+) -> dict[str, Any]:
+    """`training evaluate`: on the store that is given, or where it was at training."""
+    run = Run(folder)
+    where = store or Path(run.machine().get("store", ""))
+    return evaluate(
+        run, store=Store(where), part=part, crops=crops, machine=machine, watch=watch
+    )
+
+
+def crops_of(option: str | None) -> Crops | None:
+    """What --crops says."""
+    known: dict[str | None, Crops] = {"1": 1, "3": 3, "10": 10}
+    return known.get(option)
+
+
+def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:
+    """The given runs; with splits asked for, the one given and its like on these.
+
+    Raises:
+        RunError: a split has no complete run like it beside it.
+    """
+    if wanted is None:
+        return list(folders)
+    if len(folders) != 1:
+        raise RunError(f"expected one run with --split, got {len(folders)}")
+    given = Run(folders[0])
+    ours = _apart_from_split(given)
+    like: dict[str, Path] = {}
+    for run in runs_in(folders[0].resolve().parent):
+        if run.results() is not None and not differences(ours, _apart_from_split(run)):
+            like.setdefault(run.decided()["split"]["name"], run.folder)
+    like[given.decided()["split"]["name"]] = folders[0]
+    if wanted == "all":
+        known = Store(Path(given.machine().get("store", ""))).splits
+        names = sorted(known)
+    else:
+        names = wanted.split(",")
+    missing = [name for name in names if name not in like]
+    if missing:
+        raise RunError(
+            f"{folders[0]}: expected runs like it on splits {', '.join(names)} beside it,"
+            f" but there is none on {', '.join(missing)}: train with --split"
+            f" {','.join(missing)}"
+        )
+    return [like[name] for name in names]
+
+
+def _apart_from_split(run: Run) -> dict[str, Any]:
+    decided = run.decided()
+    ignored = ("split", "teacher", "streams", "first_weights")
+    return {k: v for k, v in decided.items() if k not in ignored}

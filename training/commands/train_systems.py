@@ -1,0 +1,138 @@
+"""The work of `training motion`, `fuse`, `collaborate` and `reproduce`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipeline.store import Store, only_store, printable, runs_folder
+
+from ..errors import RecipeError
+from ..experiments.fuse import FuseRecipe, fuse
+from ..recipes import KINDS, SIZES, default_system
+from ..recipes.run import fits_on_held_out, run_recipe
+from ..reproduce.run import reproduce
+from ..reproduce.speed import benched
+from ..runs.context import Job
+from ..runs.machine import chosen_machine
+from ..runs.progress import watch
+from ..runs.record import Run
+from .setting import (
+    chosen_recipe,
+    run_context,
+    say_pictures,
+    splits_of,
+    usual_size,
+)
+
+
+def run_system(
+    command: str,
+    *,
+    store: Path | None,
+    split: str | None,
+    recipe: str | None,
+    size: str | None,
+    seed: int,
+    out: Path | None,
+    machine: Mapping[str, Any],
+    runs: Sequence[Path] = (),
+    **options: Any,
+) -> Run:
+    """`training motion`, `fuse` and `collaborate` by recipe, after all that it needs.
+
+    Args:
+        runs: complete ones of all that the recipe needs, in its order; none: find or
+            train them.
+        options: held_out and min_known_share.
+    """
+    progress, here = watch(), chosen_machine(**machine)
+    opened = Store(store or only_store())
+    chosen = chosen_recipe(
+        recipe,
+        size,
+        default=partial(default_system, command),
+        machine=here,
+        watch=progress,
+    )
+    kind = KINDS[chosen.system.kind]
+    if kind.command != command:
+        raise RecipeError(
+            f"expected a recipe for `training {command}`, but {chosen.name} is for"
+            f" `training {kind.command}`: {chosen.system.line}"
+        )
+    context = run_context(
+        chosen,
+        store=opened,
+        split=split,
+        seed=seed,
+        out=out,
+        machine=here,
+        watch=progress,
+        fused_by_held_out=fits_on_held_out(chosen),
+        **options,
+    )
+    needed = dict(zip(chosen.needs, map(Run, runs), strict=True)) if runs else None
+    return run_recipe(chosen, context, needed=needed, out=out)
+
+
+def run_fuse(
+    runs: Sequence[Path],
+    *,
+    how: str,
+    weights: tuple[float, ...] | None,
+    on: str,
+    out: Path | None,
+) -> Run:
+    """`training fuse RUN RUN`."""
+    settings = FuseRecipe(how=how, on=on, weights=weights)  # type: ignore[arg-type]
+    streams = [Run(path) for path in runs]
+    names = "+".join(run.decided()["recipe"]["name"] for run in streams)
+    job = Job(
+        name=f"{names}-{how}",
+        runs=out.parent if out else runs_folder(),
+        out=out,
+        base=f"{names}-{how}",
+        machine=chosen_machine(device="cpu"),
+        watch=watch(),
+    )
+    return fuse(settings, job, streams=streams)
+
+
+def run_reproduce(
+    paper: str,
+    *,
+    size: str | None,
+    store: Path | None,
+    split: str | None,
+    out: Path | None,
+    benches: Sequence[Path],
+    machine: Mapping[str, Any],
+    **options: Any,
+) -> dict[str, Any]:
+    """`training reproduce`."""
+    progress = watch()
+    opened = Store(store or only_store())
+    size = size or usual_size(chosen_machine(**machine), progress)
+    say_pictures(opened, SIZES[size], progress)
+    splits = splits_of(opened, split)
+    names = "+".join(splits)
+    base = f"{opened.folder.resolve().name}-reproduce-{paper}-{size}-split{names}"
+    folder = out or runs_folder() / base
+    told = reproduce(
+        paper,
+        size=size,
+        store=opened,
+        splits=splits,
+        out=folder,
+        machine=machine,
+        reading=benched(benches),
+        watch=progress,
+        **options,
+    )
+    lines = [f"{folder / 'report.html'}", f"{folder / 'report.md'}"]
+    table = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    for one in table["orderings"]:
+        lines.append(f"{one['name']:<4} {one['claim']:<42} {one['verdict']}")
+    return told | {"text": "\n".join(map(printable, lines))}

@@ -1,0 +1,1 @@
+"""Experiments: teach, distill, joint, hidden, motion, fuse, collaborate, evaluate."""

@@ -1,0 +1,247 @@
+"""Snippets of two trained networks -> classifiers of videos that attend to each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from torch import nn
+
+from ..data.splits import Parts, parts
+from ..engine import checkpoint
+from ..engine.signals import asked_to_stop
+from ..errors import RecipeError
+from ..models.collaborative import Collaborative, CollaborativeConfig, predict
+from ..models.heads import split_head
+from ..runs.assessment import assessment, told_videos
+from ..runs.autosave import Autosave
+from ..runs.compatibility import check_same
+from ..runs.context import StoreJob
+from ..runs.identity import decided, fingerprint_of
+from ..runs.lifecycle import begun, kept
+from ..runs.record import CHECKPOINT, SCORES, WEIGHTS, Run
+from ..runs.trained import trained_model
+from ..scoring.scores import Scores, softmax
+from .collaborative_fit import CollaborativeFit
+from .features import SnippetFeatures, forget_features, snippet_features
+from .fuse import training_ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollaborateRecipe:
+    """Everything that decides the result, apart from the data and the two networks."""
+
+    snippets: int = 25
+    """Of every video."""
+    tap: str = "fc7"
+    """Where a network's features are taken."""
+    heads: Literal["streams", "new"] = "streams"
+    """What the classifiers start from: the last layers of the networks, which need their
+    own features (the tap before them), or random weights."""
+    learning: CollaborativeConfig = field(default_factory=CollaborativeConfig)
+
+    def __post_init__(self) -> None:
+        if self.snippets < 1:
+            raise RecipeError(f"expected at least one snippet, got {self.snippets}")
+        if self.heads not in ("streams", "new"):
+            raise RecipeError(f"expected the heads streams or new, got {self.heads}")
+
+
+def collaborate(
+    recipe: CollaborateRecipe, job: StoreJob, *, first: Run, second: Run
+) -> Run:
+    """Train the collaborative layers on frozen features, judge, leave a complete run.
+
+    Beside the scores of both classifiers' mean lie those of each, as streams that may
+    be weighted adaptively. The features lie in the run's folder until it is complete.
+
+    Args:
+        first, second: complete runs of the spatial and the temporal network.
+
+    Raises:
+        RunError: a run is of another data set or split, or not complete.
+        DataError: the store lacks what is needed.
+        Interrupted: a signal came; the same call goes on, to the same result.
+    """
+    for run in (first, second):
+        check_same(run, job.store, job.split)
+    modalities = list(
+        dict.fromkeys(m for run in (first, second) for m in run.decided()["modalities"])
+    )
+    found = parts(
+        job.store, split=job.split, modalities=modalities, held_out=0.0, seed=job.seed
+    )
+    found = held_out_by_all(found, (first, second))
+    what = decided(
+        "collaborate",
+        recipe,
+        job,
+        model=None,
+        modalities=modalities,
+        held_out=[video.id for video in found.held_out],
+    )
+    what["streams"] = [
+        run.decided()["recipe"] | {"weights": fingerprint_of(run)}
+        for run in (first, second)
+    ]
+    with begun(what, job, store=job.store, first=first, second=second) as run:
+        if run.results() is not None:
+            forget_features(run)  # a kill may have come between the results and this
+            return run
+        job.watch.say(
+            f"{run.folder}: {recipe.snippets} snippets of {first.folder.name} and"
+            f" {second.folder.name} attend to each other"
+        )
+        with asked_to_stop() as stop:
+            autosave = Autosave(
+                stop, run.folder, seconds=job.machine.checkpoint_seconds
+            )
+            spatial, temporal = (
+                snippet_features(
+                    network,
+                    job,
+                    role=role,
+                    tap=recipe.tap,
+                    snippets=recipe.snippets,
+                    found=found,
+                    run=run,
+                    autosave=autosave,
+                )
+                for role, network in (("first", first), ("second", second))
+            )
+            model = _fitted(
+                recipe,
+                job,
+                (spatial, temporal),
+                heads=_heads(first, second) if recipe.heads == "streams" else None,
+                run=run,
+                autosave=autosave,
+            )
+        kept(run, found)
+        weights = {name: value.cpu() for name, value in model.state_dict().items()}
+        checkpoint.save_weights(run.path(WEIGHTS), weights)
+        run.finish(
+            {
+                "what": f"collaboration of {first.folder.name} and {second.folder.name}",
+                "split": what["split"],
+                "videos": told_videos(found),
+            }
+            | _judged(model, job, first, spatial, temporal, run=run)
+        )
+        forget_features(run)
+    return run
+
+
+def held_out_by_all(found: Parts, streams: Sequence[Run]) -> Parts:
+    """The parts, held out of them the training videos that no stream has learned from."""
+    learned = training_ids(streams)
+    return found._replace(
+        train=tuple(video for video in found.train if video.id in learned),
+        held_out=tuple(video for video in found.train if video.id not in learned),
+        held_out_rule="those that neither stream has learned from",
+    )
+
+
+def _heads(first: Run, second: Run) -> tuple[nn.Linear, nn.Linear]:
+    """The last layers of the two networks."""
+    one, two = (split_head(trained_model(run)[0])[1] for run in (first, second))
+    return one, two
+
+
+def _fitted(
+    recipe: CollaborateRecipe,
+    job: StoreJob,
+    streams: Sequence[dict[str, SnippetFeatures]],
+    *,
+    heads: tuple[nn.Linear, nn.Linear] | None,
+    run: Run,
+    autosave: Autosave,
+) -> Collaborative:
+    """The trained layers, from the start or from the run's checkpoint."""
+    learned, held = (
+        [stream[part] for stream in streams if part in stream]
+        for part in ("train", "held_out")
+    )
+    fit = CollaborativeFit(
+        learned[0].features,
+        learned[1].features,
+        learned[0].labels,
+        len(job.store.classes),
+        config=recipe.learning,
+        seed=job.seed,
+        heads=heads,
+        watched=(held[0].features, held[1].features, held[0].labels) if held else None,
+        device=job.machine.device,
+    )
+    path, title = run.path(CHECKPOINT), "collaborative layers"
+    if checkpoint.newest(path, job.watch.say):
+        state = checkpoint.load(path)
+        with checkpoint.of_this_run(path):
+            fit.load_state_dict(state["fit"])
+        job.watch.say(f"{title}: goes on after step {fit.taken} of {fit.total}")
+
+    def save() -> None:
+        run.require()
+        state = {"version": checkpoint.VERSION, "fit": fit.state_dict()}
+        checkpoint.save(path, state)
+
+    job.watch.begin(title, fit.total, fit.taken)
+    try:
+        while fit.taken < fit.total:
+            loss = fit.step()
+            job.watch.step(fit.taken, f"loss {loss:.3f}")
+            autosave.after_step(save, f"step {fit.taken} of {fit.total} of the {title}")
+    finally:
+        job.watch.end()
+    return fit.chosen()
+
+
+def _judged(
+    model: Collaborative,
+    job: StoreJob,
+    first: Run,
+    spatial: Mapping[str, SnippetFeatures],
+    temporal: Mapping[str, SnippetFeatures],
+    *,
+    run: Run,
+) -> dict[str, Any]:
+    """Score the held-out and the test part, and keep the scores, those of each stream
+    too.
+
+    Args:
+        first: whose scores know of several labels.
+    """
+    told: dict[str, Any] = {}
+    for part in ("held_out", "test"):
+        if part not in spatial:
+            continue
+        predicted = predict(model, spatial[part].features, temporal[part].features)
+        like = Scores.load(first.path(SCORES.format(part=part)))
+        for name, logits, probabilities in (
+            ("", np.log(np.maximum(predicted.softmax, 1e-12)), predicted.softmax),
+            ("_spatial", predicted.spatial, softmax(predicted.spatial)),
+            ("_motion", predicted.motion, softmax(predicted.motion)),
+        ):
+            scores = Scores(
+                ids=spatial[part].ids,
+                labels=spatial[part].labels,
+                logits=logits,
+                softmax=probabilities,
+                relevant=_relevant(like, spatial[part].ids),
+                aggregate="softmax",
+                classes=job.store.classes,
+                split=job.split,
+                part=part,
+            )
+            scores.save(run.path(SCORES.format(part=part + name)))
+            if not name:
+                told[part] = assessment(scores, job.store.classes)
+    return told
+
+
+def _relevant(like: Scores, ids: tuple[str, ...]) -> np.ndarray | None:
+    """Which classes videos have, where some have several: from scores that know it."""
+    if like.relevant is None:
+        return None
+    place = {video: i for i, video in enumerate(like.ids)}
+    return like.relevant[[place[video] for video in ids]]

@@ -1,0 +1,128 @@
+"""A trained network -> how often it is right, and how sure that is."""
+
+from dataclasses import replace
+from typing import Any
+
+from pipeline.store import Store, counted
+
+from ..data.dataset import Clips, frames_of
+from ..data.splits import Parts, parts
+from ..errors import DataError, RunError
+from ..run_files.fields import recorded
+from ..runs.assessment import assessment, told_videos
+from ..runs.machine import Machine, arranged
+from ..runs.progress import Watch
+from ..runs.record import (
+    CROPS,
+    LEARNED_FROM,
+    RECIPE,
+    SCORES,
+    Run,
+    read_json,
+    write_json,
+)
+from ..runs.trained import clip_of, trained_model
+from ..scoring.protocols import ClipProtocol, Crops, Scorer
+from .other_store import elsewhere, evaluation_path, is_own
+
+
+def evaluate(
+    run: Run,
+    *,
+    store: Store,
+    part: str = "test",
+    crops: Crops | None = None,
+    machine: Machine,
+    watch: Watch,
+) -> dict[str, Any]:
+    """Judge a complete run again, as its recipe says, on its own store or another.
+
+    Leaves evaluation_<part>.json and the scores; of another store, a file named after it
+    in the run's folder `evaluations`, so that the run's own results stay.
+
+    Args:
+        part: "test" or "held_out".
+        crops: other than the recipe's; its scores and evaluation have files of their own.
+
+    Raises:
+        RunError: the run is not complete, or another store has classes it does not know,
+            or is asked for its held-out part.
+        DataError: the store lacks the modality, or has nothing to judge.
+    """
+    model, config = trained_model(run)
+    protocol = run_protocol(run)
+    usual = crops is None or crops == protocol.crops
+    if crops is not None:
+        protocol = replace(protocol, crops=crops)
+    beside = "" if usual else CROPS.format(crops=crops)
+    if is_own(run, store):
+        modalities = run.decided()["modalities"]
+        name = run.decided()["split"]["name"]
+        found = parts(store, split=name, modalities=modalities, held_out=0.0)
+        found = unlearned_held_out(found, run)
+        videos = {"held_out": found.held_out, "test": found.test}[part]
+        told = {"split": run.decided()["split"], "videos": told_videos(found)}
+        path = run.path(f"{beside}evaluation_{part}.json")
+        of_scores = run.path(beside + SCORES.format(part=part))
+    elif part != "test":
+        raise RunError(
+            f"{store.folder}: expected --part test on another store than the run's own,"
+            f" got {part}"
+        )
+    else:
+        modalities = [config.sees]
+        there = elsewhere(run, store, sees=config.sees)
+        videos = there.videos
+        path = evaluation_path(run, store, beside=beside)
+        of_scores = path.with_suffix(".npz")
+        told = {"split": there.split, "videos": there.told, "differ": there.differ}
+        told["store"] = {"folder": str(store.folder), "fingerprint": store.fingerprint}
+        for line in there.differ:
+            watch.say(f"{store.folder}: not as at training: {line}")
+    if not videos:
+        raise DataError(f"{run.folder}: no video was held out")
+    clip = clip_of(run)
+    clips = Clips(frames_of(store, clip), videos, modalities, clip)
+    watch.say(
+        f"{run.folder.name}: scoring {counted(len(clips), 'video')} ({part.replace('_', ' ')})"
+    )
+    classes = tuple(run.decided()["store"]["classes"])
+    scorer = Scorer(
+        clips,
+        sees=config.sees,
+        protocol=protocol,
+        device=machine.device,
+        precision=machine.precision,
+        workers=machine.workers,
+        split=told["split"]["name"],
+        part=part,
+        classes=classes,
+    )
+    scores = scorer(arranged(model, machine.device))
+    told |= {"part": part, "result": assessment(scores, classes)}
+    try:
+        with run.writing(watch.say, wait=True):
+            path.parent.mkdir(exist_ok=True)
+            scores.save(of_scores)
+            write_json(path, told)
+    except OSError as error:  # the run of somebody else, a full disk: the result stands
+        watch.say(f"not kept beside the run: {error}")
+    return told
+
+
+def run_protocol(run: Run) -> ClipProtocol:
+    """How a run's recipe judges."""
+    where = f"{run.path(RECIPE)}: protocol"
+    return recorded(ClipProtocol, run.setting("protocol"), where=where)
+
+
+def unlearned_held_out(found: Parts, run: Run) -> Parts:
+    """Parts of which nothing is held out -> as the run held them out."""
+    learned = set(read_json(run.path(LEARNED_FROM), [str]))
+    told = (run.results() or {}).get("videos", {})
+    return found._replace(
+        train=tuple(video for video in found.train if video.id in learned),
+        held_out=tuple(video for video in found.train if video.id not in learned),
+        held_out_rule=told.get("held_out_rule", ""),
+        held_out_by_video=tuple(told.get("held_out_by_video", ())),
+    )

@@ -1,0 +1,148 @@
+"""Snippets of videos -> what a trained network makes of them, in files that can go on."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..data.dataset import Clips, frames_of
+from ..data.splits import Parts
+from ..run_files.files import COUNT, open_rows
+from ..runs.autosave import Autosave
+from ..runs.context import StoreJob
+from ..runs.machine import arranged
+from ..runs.progress import Watch
+from ..runs.record import Run, read_json, write_json
+from ..runs.trained import clip_of, trained_model
+from ..scoring.protocols import ClipProtocol, Scorer, first_labels
+
+PARTS = ("train", "held_out", "test")
+ROWS, DONE = "features_{name}.f32", "features_{name}.json"
+
+
+class SnippetFeatures(NamedTuple):
+    """What a layer makes of each snippet: V videos, N snippets, d numbers."""
+
+    ids: tuple[str, ...]
+    labels: np.ndarray
+    """(V,) int64."""
+    features: Tensor
+    """(V, N, d) float32; they stay in their file until they are looked at."""
+
+
+def snippet_features(
+    network: Run,
+    job: StoreJob,
+    *,
+    role: str,
+    tap: str,
+    snippets: int,
+    found: Parts,
+    run: Run,
+    autosave: Autosave,
+) -> dict[str, SnippetFeatures]:
+    """Part -> features of the snippets of its labelled videos.
+
+    What lies in the run's folder already is not made again.
+
+    Args:
+        network: a complete run of one network.
+        role: of the network, for the files' names.
+        tap: a submodule of it.
+        snippets: of every video.
+        run: whose folder keeps the features until `forget_features`.
+
+    Raises:
+        Interrupted: a signal came; the same call goes on.
+        RunError, CheckpointError: see `trained_model`.
+    """
+    machine = job.machine
+    model, config = trained_model(network)
+    arranged(model, machine.device)
+    clip = clip_of(network)
+    frames = frames_of(job.store, clip, memory_bytes=machine.worker_bytes)
+    told = {}
+    for part in PARTS:
+        videos = [video for video in getattr(found, part) if video.labels]
+        if not videos:
+            continue
+        scorer = Scorer(
+            Clips(frames, videos, [config.sees], clip),
+            sees=config.sees,
+            protocol=ClipProtocol(clips=snippets, aggregate="softmax"),
+            device=machine.device,
+            precision=machine.precision,
+            workers=machine.workers,
+        )
+        title = f"{network.folder.name}: features of {len(videos)} videos ({part})"
+        path = _filled(
+            run, f"{role}_{part}", scorer, model, tap, autosave, job.watch, title=title
+        )
+        shape = (len(videos), snippets, -1)
+        kept = np.memmap(path, np.float32, "c").reshape(shape)
+        told[part] = SnippetFeatures(
+            tuple(video.id for video in videos),
+            first_labels(videos),
+            torch.from_numpy(kept),
+        )
+    return told
+
+
+def forget_features(run: Run) -> None:
+    """Remove what `snippet_features` left in a run's folder."""
+    for name in (ROWS, DONE):
+        for path in run.folder.glob(name.format(name="*")):
+            path.unlink()
+
+
+def _filled(
+    run: Run,
+    name: str,
+    scorer: Scorer,
+    model: nn.Module,
+    tap: str,
+    autosave: Autosave,
+    watch: Watch,
+    *,
+    title: str,
+) -> Path:
+    """A file of float32, (V x N, d), complete."""
+    path, about = run.path(ROWS.format(name=name)), run.path(DONE.format(name=name))
+    batches, size = _saved(path, about)
+    total = len(scorer.loader)
+    if batches == total:
+        return path
+    watch.say(title)
+    watch.begin(title, total, batches)
+    with open_rows(path, anew=not batches) as file:
+        file.truncate(size)
+        file.seek(size)
+
+        def save() -> None:
+            file.flush()
+            os.fsync(file.fileno())
+            write_json(about, {"batches": batches, "bytes": file.tell()})
+
+        try:
+            for rows in scorer.snippet_features(model, tap, first=batches):
+                file.write(rows.tobytes())
+                batches += 1
+                watch.step(batches, "")
+                autosave.after_step(save, f"step {batches} of {total} of {title}")
+        finally:
+            watch.end()
+        save()
+    return path
+
+
+def _saved(path: Path, about: Path) -> tuple[int, int]:
+    """How many batches were saved, and the bytes that they take."""
+    if not path.is_file() or not about.is_file():
+        return 0, 0
+    told = read_json(about, {"batches": COUNT, "bytes": COUNT})
+    if path.stat().st_size < told["bytes"]:
+        return 0, 0
+    return told["batches"], told["bytes"]

@@ -1,0 +1,279 @@
+"""Trained networks -> one prediction: given, searched, learned or fitted weights.
+
+Only scores are read, no video and no network: a fusion takes a moment. What is searched,
+learned or fitted looks at held-out videos, never at those of the training or the test.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from ..errors import RecipeError, RunError
+from ..runs.assessment import assessment
+from ..runs.context import Job
+from ..runs.lifecycle import begun
+from ..runs.record import (
+    LEARNED_FROM,
+    RESULTS,
+    SCORES,
+    Run,
+    as_json,
+    differences,
+    read_json,
+    write_json,
+)
+from ..scoring.fusion import AttentionConfig, On, WeightedAverage, fit_attention
+from ..scoring.scores import Scores, for_fitting, softmax, together
+from ..scoring.weighting import AdaptiveWeighting, searched_weights
+
+How = Literal["average", "search", "attention", "adaptive"]
+HOWS = ("average", "search", "attention", "adaptive")
+PARTS = ("held_out", "test")
+
+Combine = Callable[[Sequence[Scores]], np.ndarray]
+"""Scores of the streams -> (V, K) scores of their fusion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FuseRecipe:
+    """How streams are combined."""
+
+    how: How = "average"
+    on: On = "softmax"
+    """What is weighted; "clipped" are logits, below 0 set to 0 and divided by their sum.
+    Learned and fitted weights are of softmax scores."""
+    weights: tuple[float, ...] | None = None
+    """Of an average; None: equal."""
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
+    adaptive: AdaptiveWeighting = field(default_factory=AdaptiveWeighting)
+
+    def __post_init__(self) -> None:
+        if self.how not in HOWS or self.on not in ("logits", "softmax", "clipped"):
+            raise RecipeError(
+                f"expected a fusion among {', '.join(HOWS)} on logits, softmax or clipped,"
+                f" got {self.how} on {self.on}"
+            )
+        if self.weights is not None and self.how != "average":
+            raise RecipeError(f"expected no weights with {self.how}, which finds them")
+        if self.how in ("attention", "adaptive") and self.on != "softmax":
+            raise RecipeError(f"expected {self.how} on softmax, got {self.on}")
+
+
+def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
+    """Combine complete runs, judge, and leave a complete run.
+
+    Its data set, split and seed are those of the streams.
+
+    Args:
+        streams: of the same data set, classes and split. A single run may have streams
+            of its own, as one of collaborative learning has.
+
+    Raises:
+        RunError: they are not complete, or do not fit each other.
+        RecipeError: weights for another number of streams.
+    """
+    parts = {part: stream_scores(streams, part) for part in PARTS}
+    if parts["test"] is None:
+        raise RunError(f"{streams[0].folder}: expected scores of the test part")
+    count = len(parts["test"])
+    if recipe.weights is not None and len(recipe.weights) != count:
+        raise RecipeError(
+            f"expected {count} weights, one for each stream, got {len(recipe.weights)}"
+        )
+    check_alike(streams)
+    first = streams[0].decided()
+    what: dict[str, Any] = {
+        "kind": "fuse",
+        "recipe": {"name": job.name, "settings": as_json(recipe)},
+        "model": None,
+        "modalities": list(
+            dict.fromkeys(m for run in streams for m in run.decided()["modalities"])
+        ),
+        "store": first["store"],
+        "split": first["split"],
+        "seed": first["seed"],
+        "precision": first["precision"],
+        "streams": [
+            {"recipe": run.decided()["recipe"]["name"], "scores": _fingerprint(run)}
+            for run in streams
+        ],
+    }
+    store = streams[0].machine().get("store", "")
+    with begun(what, job, store=store, streams=streams) as run:
+        if run.results() is not None:
+            return run
+        training = training_ids(streams)
+        combine, found = fitted(
+            recipe, parts["held_out"], count, training=training, seed=first["seed"]
+        )
+        write_json(run.path(LEARNED_FROM), sorted(training))
+        told: dict[str, Any] = {}
+        for part in PARTS:
+            scores = parts[part]
+            if scores is None:
+                continue
+            joined = fused_scores(combine(scores), scores[0], on=recipe.on)
+            joined.save(run.path(SCORES.format(part=part)))
+            told[part] = assessment(joined, joined.classes)
+        names = [run.decided()["recipe"]["name"] for run in streams]
+        distinct = len(set(names)) == len(names)
+        shown = names if distinct else [run.folder.name for run in streams]
+        run.finish(
+            {
+                "what": f"{recipe.how} of {' and '.join(shown)}",
+                "split": first["split"],
+                "videos": (streams[0].results() or {})["videos"],
+                "streams": [
+                    {"run": one.folder.name, "recipe": name}
+                    for one, name in zip(streams, names, strict=True)
+                ],
+                "fusion": found,
+            }
+            | told
+        )
+    return run
+
+
+def fitted(
+    recipe: FuseRecipe,
+    held_out: Sequence[Scores] | None,
+    count: int,
+    *,
+    training: Collection[str],
+    seed: int,
+) -> tuple[Combine, dict[str, Any]]:
+    """A combination, and what is worth knowing of it.
+
+    Args:
+        held_out: scores of the streams on held-out videos.
+        training: ids of videos that a stream has learned from.
+
+    Raises:
+        RunError: there is nothing to fit on, or it is of the test part.
+        DataError: it is of training videos.
+    """
+    if recipe.how == "average":
+        average = WeightedAverage(
+            weights=recipe.weights or (1.0,) * count, on=recipe.on
+        )
+        return average, {"weights": _shares(average.weights)}
+    if held_out is None:
+        raise RunError(
+            f"expected held-out videos to find the weights of a fusion by {recipe.how},"
+            " but a stream has none: train the streams with --held-out 0.2"
+        )
+    known = [for_fitting(one).labelled for one in held_out]
+    told: dict[str, Any] = {"videos": len(known[0])}
+    if recipe.how == "search":
+        searched = searched_weights(known, training=training, on=recipe.on)
+        weights = _shares(searched.average.weights)
+        return searched.average, told | {"weights": weights}
+    if recipe.how == "attention":
+        attention = fit_attention(
+            known, training=training, config=recipe.attention, seed=seed
+        )
+        return attention.fuse, told
+    adapted = recipe.adaptive.fit(known, training=training)
+    names = {
+        name: weights
+        for name, weights in zip(
+            known[0].classes, adapted.weights.tolist(), strict=True
+        )
+    }
+    return adapted.__call__, told | {"weights": names}
+
+
+def training_ids(streams: Sequence[Run]) -> set[str]:
+    """Videos that any of the streams has learned from."""
+    found: set[str] = set()
+    for run in streams:
+        found.update(read_json(run.path(LEARNED_FROM), [str]))
+    return found
+
+
+def stream_scores(streams: Sequence[Run], part: str) -> tuple[Scores, ...] | None:
+    """Scores of each stream on the videos that all of them know.
+
+    Returns:
+        None where a stream has none of this part.
+
+    Raises:
+        RunError: a run is not complete, or they are of other classes or splits.
+    """
+    paths = []
+    for run in streams:
+        if run.results() is None:
+            raise RunError(
+                f"{run.folder}: expected a complete run, but it has no {RESULTS}"
+            )
+        own = sorted(run.folder.glob(f"{SCORES.format(part=part + '_*')}"))
+        paths += (
+            own if own and len(streams) == 1 else [run.path(SCORES.format(part=part))]
+        )
+    if not all(path.is_file() for path in paths):
+        return None
+    if len(paths) < 2:
+        raise RunError(
+            f"{streams[0].folder}: expected two streams or more to combine, got one"
+        )
+    return together(*(Scores.load(path) for path in paths))
+
+
+def check_alike(streams: Sequence[Run]) -> None:
+    """Check that runs are of the same data set and split.
+
+    Raises:
+        RunError: they are not.
+    """
+    first = streams[0].decided()
+    ours = {"classes": first["store"]["classes"], "split": first["split"]}
+    for run in streams[1:]:
+        other = run.decided()
+        theirs = {"classes": other["store"]["classes"], "split": other["split"]}
+        differ = differences(ours, theirs)
+        if differ:
+            raise RunError(
+                f"{run.folder}: expected a run of the same classes and split as"
+                f" {streams[0].folder}, but they differ in {differ[0]}"
+            )
+
+
+def fused_scores(values: np.ndarray, like: Scores, *, on: str) -> Scores:
+    """Scores of a fusion: what was not weighted follows from what was.
+
+    Args:
+        values: (V, K): logits, or probabilities of the classes.
+    """
+    if on == "logits":
+        logits, probabilities = values, softmax(values)
+    else:
+        probabilities = values / np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
+        logits = np.log(np.maximum(probabilities, 1e-12))
+    return Scores(
+        ids=like.ids,
+        labels=like.labels,
+        logits=logits,
+        softmax=probabilities,
+        relevant=like.relevant,
+        aggregate="logits" if on == "logits" else "softmax",
+        classes=like.classes,
+        split=like.split,
+        part=like.part,
+    )
+
+
+def _shares(weights: Sequence[float]) -> list[float]:
+    return [weight / sum(weights) for weight in weights]
+
+
+def _fingerprint(run: Run) -> str:
+    state = hashlib.sha256()
+    for path in sorted(run.folder.glob("scores_*.npz")):
+        scores = Scores.load(path)
+        state.update(repr((path.name, scores.ids)).encode("utf-8", "surrogateescape"))
+        state.update(np.ascontiguousarray(scores.logits).tobytes())
+        state.update(np.ascontiguousarray(scores.softmax).tobytes())
+    return state.hexdigest()

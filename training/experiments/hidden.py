@@ -1,0 +1,122 @@
+"""Frames -> motion -> a class: a motion network and a classifier learn together."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from ..errors import RecipeError, RunError
+from ..losses.photometric import BALANCED, FlowLoss
+from ..models.backbones import BackboneConfig, build_backbone, check_length
+from ..models.motion_backbone import MotionConfig, build_motion_backbone
+from ..models.weights import load_exactly, read_weights
+from ..runs.compatibility import check_same
+from ..runs.config import Course, open_data
+from ..runs.context import StoreJob
+from ..runs.identity import decided, fingerprint_of
+from ..runs.lifecycle import begun, carry_out
+from ..runs.record import Run, as_json
+from ..steps.labels import Supervised
+from ..steps.motion import EndToEnd
+from ..steps.step import Step
+from .motion import stored_px
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiddenRecipe(Course):
+    """Everything that decides the result, apart from the data and the first weights."""
+
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    classifier: BackboneConfig = field(
+        default_factory=lambda: BackboneConfig(net="vgg16", sees="flow", frames=10)
+    )
+    """The network that sees the motion."""
+    loss: FlowLoss = BALANCED
+    flow_weight: float = 1.0
+    """Of the losses without labels; 0 leaves them out."""
+
+    def __post_init__(self) -> None:
+        Course.__post_init__(self)
+        self.check_balance()
+        if self.clip.length != self.motion.frames:
+            raise RecipeError(
+                f"expected clips of {self.motion.frames} frames, got {self.clip.length}"
+            )
+        check_length(self.classifier, self.motion.frames - 1)
+
+
+def hidden(
+    recipe: HiddenRecipe, job: StoreJob, *, motion: Run | None, temporal: Run
+) -> Run:
+    """Train both end to end, evaluate, and leave a complete run that sees rgb.
+
+    Args:
+        motion: the first weights of the estimator; None where it has none that learn.
+        temporal: those of the classifier, trained on stored flow.
+
+    Raises:
+        RunError: a run is of another data set or split, or not complete.
+        CheckpointError: weights of another net.
+        TrainingError: see `train` and `open_data`.
+    """
+    data = open_data(recipe, job, ["rgb"])
+    given = [run for run in (motion, temporal) if run is not None]
+    for run in given:
+        check_same(run, job.store, job.split)
+    wanted, got = recipe.classifier.architecture(), temporal.decided()["model"]
+    if got != wanted:
+        raise RunError(
+            f"{temporal.folder}: expected a run of the recipe's classifier {wanted},"
+            f" got {got}"
+        )
+    pixels = stored_px(job.store, recipe.clip.grid_short_px)
+    estimator = replace(recipe.motion, stored_px=pixels)
+    what = decided(
+        "hidden",
+        recipe,
+        job,
+        model=wanted | {"estimator": as_json(estimator)},
+        modalities=["rgb"],
+    )
+    what["first_weights"] = [fingerprint_of(run) for run in given]
+    with begun(what, job, store=job.store, temporal=temporal, motion=motion) as run:
+        if run.results() is not None:
+            return run
+        job.watch.say(
+            f"{run.folder}: {estimator.estimator} and {recipe.classifier.net} learn from"
+            f" {len(data.parts.train)} videos,"
+            f" {data.parts.told()}"
+        )
+        torch.manual_seed(job.seed)  # for first weights that nobody gave
+        net = build_backbone(recipe.classifier, len(job.store.classes))
+        model = build_motion_backbone(estimator, net, recipe.clip)
+        if motion is not None:
+            path = motion.weights()
+            load_exactly(model.estimator, read_weights(path), what=str(path))
+        path = temporal.weights()
+        load_exactly(net, read_weights(path), what=str(path))
+        learns = any(w.requires_grad for w in model.estimator.parameters())
+        together = learns and recipe.flow_weight > 0
+        step: Step = Supervised(model, sees="rgb")
+        if together:
+            step = EndToEnd(model, loss=recipe.loss, flow_weight=recipe.flow_weight)
+
+        def beside() -> dict[str, Any]:
+            names = [f"{run.decided()['recipe']['name']}" for run in given]
+            return {
+                "what": f"rgb through motion, from {' and '.join(names)}",
+                "first_weights": [run.folder.name for run in given],
+            }
+
+        carry_out(
+            run,
+            recipe,
+            job,
+            step,
+            model,
+            sees="rgb",
+            data=data,
+            title="end to end",
+            results=beside,
+        )
+    return run

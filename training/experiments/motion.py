@@ -1,0 +1,202 @@
+"""Frames without labels -> a network that finds motion between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from pipeline.store import Store
+
+from ..data.dataset import Clips
+from ..data.transforms import grid_size
+from ..engine import processes
+from ..errors import RecipeError
+from ..losses.photometric import BALANCED, FlowLoss, flow_loss
+from ..models.motion_backbone import (
+    BOUND_PX,
+    MotionBackbone,
+    MotionConfig,
+    build_estimator,
+)
+from ..models.motionnet import MotionNet
+from ..runs.config import Course, open_data
+from ..runs.context import StoreJob
+from ..runs.identity import decided
+from ..runs.lifecycle import begun, kept, told_of_split
+from ..runs.machine import Machine
+from ..runs.record import Run
+from ..runs.train import train
+from ..runs.validation import Validation
+from ..steps.motion import Unsupervised
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionRecipe(Course):
+    """Everything that decides what a motion network becomes, apart from the data."""
+
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    loss: FlowLoss = BALANCED
+
+    def __post_init__(self) -> None:
+        Course.__post_init__(self)
+        self.check_balance()
+        if self.clip.length != self.motion.frames:
+            raise RecipeError(
+                f"expected clips of the {self.motion.frames} frames that the motion"
+                f" network takes, got {self.clip.length}"
+            )
+
+
+def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
+    """Train, compare with the stored flow where there is some, leave a complete run.
+
+    Nothing is recognised: the results say how far the motion is from the stored TV-L1, in
+    px of the stored grid, beside how far no motion at all would be.
+
+    Raises:
+        TrainingError: see `train` and `open_data`.
+    """
+    data = open_data(recipe, job, ["rgb"])
+    model = recipe.motion.estimator
+    what = decided(
+        "motion",
+        recipe,
+        job,
+        model={"estimator": model, "frames": recipe.motion.frames},
+        modalities=["rgb"],
+    )
+    with begun(what, job, store=job.store) as run:
+        if run.results() is not None:
+            return run
+        job.watch.say(
+            f"{run.folder}: {model} learns from {len(data.parts.train)} videos without"
+            " labels"
+        )
+        torch.manual_seed(job.seed)  # for the first weights
+        estimator = build_estimator(recipe.motion)
+        if not isinstance(estimator, MotionNet):
+            raise RecipeError(f"expected an estimator that learns, got {model}")
+        step = Unsupervised(
+            estimator,
+            rgb_mean=recipe.clip.rgb_mean,
+            rgb_std=recipe.clip.rgb_std,
+            loss=recipe.loss,
+        )
+        held_out, machine = data.clips["held_out"], job.machine
+        processes.by_first(lambda: kept(run, data.parts), machine.processes)
+        training = train(
+            recipe,
+            job,
+            step,
+            estimator,
+            clips=data.clips["train"],
+            validator=(lambda model: _validate(model, step, held_out, machine))
+            if len(held_out)
+            else None,
+            run=run,
+            title="motion",
+        )
+
+        def judge() -> None:
+            told: dict[str, Any] = {"what": "motion without labels"}
+            if "flow" in job.store.modalities:
+                both = Clips(
+                    data.clips["test"].frames,
+                    data.parts.test,
+                    ["rgb", "flow"],
+                    recipe.clip,
+                )
+                pixels = stored_px(job.store, recipe.clip.grid_short_px)
+                told["flow"] = against_stored(estimator, both, pixels, machine)
+            run.finish(told_of_split(run, data.parts, training) | told)
+
+        processes.by_first(judge, machine.processes)
+    return run
+
+
+def stored_px(store: Store, grid_short_px: int | None) -> float:
+    """px of the stored grid per px of the clips, which are cut from a reduced one."""
+    video = store.videos()[0]
+    size = grid_size(video.height, video.width, grid_short_px)
+    return min(video.height, video.width) / min(size)
+
+
+@torch.no_grad()
+def against_stored(
+    estimator: nn.Module, clips: Clips, pixels: float, machine: Machine
+) -> dict[str, float]:
+    """How far estimated motion is from the stored flow, in px of the stored grid.
+
+    Args:
+        clips: of rgb and flow.
+        pixels: see `stored_px`.
+
+    Returns:
+        Mean end-point errors of the estimate, and of no motion at all.
+    """
+    config = clips.config
+    backbone = MotionBackbone(
+        estimator,
+        nn.Identity(),
+        rgb_mean=config.rgb_mean,
+        rgb_std=config.rgb_std,
+        motion_gain=BOUND_PX,
+        stored_px=pixels,
+    )
+    errors, rest = [], []
+    for batch in _middles(clips, machine):
+        rgb, stored = batch["rgb"], batch["flow"]
+        known = stored[:, :, :-1] * (BOUND_PX / config.motion_gain)
+        found = backbone(rgb)
+        errors.append((found - known).square().sum(1).sqrt().flatten(1).mean(1).cpu())
+        rest.append(known.square().sum(1).sqrt().flatten(1).mean(1).cpu())
+    return {
+        "end_point_error_px": float(torch.cat(errors).mean()),
+        "of_no_motion_px": float(torch.cat(rest).mean()),
+        "videos": float(len(clips)),
+    }
+
+
+class _Middle(Dataset):
+    """The clip in the middle of each video, cut in the middle of the frame."""
+
+    def __init__(self, clips: Clips) -> None:
+        self.clips = clips
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, place: int) -> dict[str, torch.Tensor]:
+        clips, video = self.clips, self.clips.videos[place]
+        start = max(clips.available(video) - clips.config.span, 0) // 2
+        seen = clips.stated(video, start, clips.views(video, 1))
+        return {modality: value[0] for modality, value in seen.items()}
+
+
+def _middles(clips: Clips, machine: Machine) -> Sequence[dict[str, torch.Tensor]]:
+    loader = DataLoader(_Middle(clips), 16, generator=torch.Generator())
+    return [
+        {name: value.to(machine.device) for name, value in batch.items()}
+        for batch in loader
+    ]
+
+
+@torch.no_grad()
+def _validate(
+    net: nn.Module, step: Unsupervised, clips: Clips, machine: Machine
+) -> Validation:
+    assert isinstance(net, MotionNet)
+    training = net.training
+    net.eval()
+    losses = []
+    for batch in _middles(clips, machine):
+        frames = batch["rgb"]  # from 0 to 1 or nearly: as the step undoes it
+        frames = frames * frames.new_tensor(step.rgb_std).view(3, 1, 1, 1)
+        frames = frames + frames.new_tensor(step.rgb_mean).view(3, 1, 1, 1)
+        losses.append(float(flow_loss(frames, net.scales(frames), step.loss)[0]))
+    net.train(training)
+    return Validation(float(np.mean(losses)))

@@ -1,0 +1,141 @@
+"""A trained network on another store than that of its training: what can be judged there,
+what differs, and where the answer is kept."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.store import Store, StoredVideo
+
+from ..data.splits import chosen_split, unusable
+from ..errors import DataError, RunError
+from ..runs.identity import split_facts, store_facts
+from ..runs.record import LEARNED_FROM, Run, differences, read_json
+
+EVALUATIONS = "evaluations"
+"""Folder of a run for what it came to on other stores."""
+
+
+class Elsewhere(NamedTuple):
+    """What a network is judged on."""
+
+    videos: tuple[StoredVideo, ...]
+    """Their labels are positions among the classes of the run."""
+    split: dict[str, str]
+    told: dict[str, Any]
+    """About the videos, for people."""
+    differ: list[str]
+    """Settings that differ from those of the training's store: name, there, here."""
+
+
+def is_own(run: Run, store: Store) -> bool:
+    """Whether a store is that of the run's training, wherever it lies."""
+    decided = run.decided()
+    modalities, split = decided["modalities"], decided["split"]["name"]
+    if set(modalities) - set(store.modalities) or split not in store.splits:
+        return False
+    here = {"store": store_facts(store, modalities), "split": split_facts(store, split)}
+    return not differences({name: decided[name] for name in here}, here)
+
+
+def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
+    """The videos of another store that a run can be judged on.
+
+    The test part of the run's split, of the store's own where it has no split of that
+    name, or all videos where it has none at all; never one from which the run has
+    learned. Classes are matched by name.
+
+    Args:
+        sees: the modality that the network sees.
+
+    Raises:
+        DataError: the store has not this modality, or nothing to judge.
+        RunError: the store has classes that the run does not know.
+    """
+    decided = run.decided()
+    known = {name: i for i, name in enumerate(decided["store"]["classes"])}
+    strange = [name for name in store.classes if name not in known]
+    if strange or not store.classes:
+        raise RunError(
+            f"{store.folder}: expected a store of the run's {len(known)} classes"
+            f" ({_few(list(known))}), got {len(strange)} others ({_few(strange)})"
+            if strange
+            else f"{store.folder}: expected labelled videos, but it has no class"
+        )
+    if sees not in store.modalities:
+        raise DataError(
+            f"{store.folder}: expected {sees}, which the run sees, but the store has only"
+            f" {', '.join(store.modalities)}: extract it with --modalities {sees}"
+        )
+    split = _split(decided["split"]["name"], store)
+    learned = set(read_json(run.path(LEARNED_FROM), [str]))
+    if decided["store"]["dataset"] != store.dataset:
+        learned = set()
+    videos, left_out = [], {}
+    for video in store.videos():
+        if split["name"] and video.splits.get(split["name"]) != "test":
+            continue
+        reason = unusable(video, [sees], "test")
+        if video.id in learned:
+            reason = "the run has learned from a video of this name"
+        if reason:
+            left_out[video.id] = reason
+            continue
+        labels = tuple(known[store.classes[label]] for label in video.labels)
+        videos.append(replace(video, labels=labels))
+    if not any(video.labels for video in videos):
+        raise DataError(
+            f"{store.folder}: no video to judge the run on ({len(left_out)} left out)"
+        )
+    differ = differences(
+        {
+            k: v
+            for k, v in decided["store"].get("settings", {}).items()
+            if k in ("common", sees)
+        },
+        store_facts(store, [sees])["settings"],
+    )
+    untested = known.keys() - {
+        store.classes[label] for video in store.videos() for label in video.labels
+    }
+    told = {
+        "test": len(videos),
+        "left_out": left_out,
+        "untaught": [],
+        "untested": sorted(untested, key=known.__getitem__),
+        "held_out_by_video": [],
+    }
+    return Elsewhere(tuple(videos), split, told, differ)
+
+
+def evaluation_path(run: Run, store: Store, *, beside: str = "") -> Path:
+    """The file of an evaluation on another store: no other store's, never the run's own.
+
+    Args:
+        beside: before the store's name.
+    """
+    name = beside + store.folder.resolve().name
+    path = run.path(EVALUATIONS) / f"{name}.json"
+    if (
+        path.is_file()
+        and read_json(path, {"store": {"fingerprint": str}})["store"]["fingerprint"]
+        != store.fingerprint
+    ):
+        return path.with_name(f"{name}-{store.fingerprint[:8]}.json")
+    return path
+
+
+def _split(wanted: str, store: Store) -> dict[str, str]:
+    if not store.splits:
+        return {"name": "", "kind": "none"}
+    if wanted not in store.splits and len(store.splits) > 1:
+        raise DataError(
+            f"{store.folder}: expected a split {wanted}, as the run's, or a single one, got"
+            f" {', '.join(sorted(store.splits))}"
+        )
+    name = wanted if wanted in store.splits else chosen_split(store, None)
+    return {"name": name, "kind": store.splits[name]}
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

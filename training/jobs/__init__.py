@@ -1,1 +1,0 @@
-"""Experiments from start to end."""

@@ -1,0 +1,1 @@
+"""Facts, orderings and measured results of the papers' systems."""

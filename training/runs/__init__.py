@@ -1,0 +1,1 @@
+"""Everything each experiment needs to train: context, configuration, training, record."""

@@ -1,0 +1,104 @@
+"""Scores of a trained network on the held-out and test parts, and their assessment."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from pipeline.store import counted
+
+from ..data.dataset import Clips
+from ..data.splits import Parts
+from ..errors import Diverged
+from ..scoring import metrics
+from ..scoring.protocols import ClipProtocol, Scorer, Scores
+from .context import StoreJob
+from .record import SCORES, Run
+
+
+def assessment(scores: Scores, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Everything results.json says of one network on one part.
+
+    Accuracies are of labelled videos; mean average precision, of all, is told where
+    some have several labels or none.
+    """
+    known, hits = scores.labelled, scores.hits()
+    counts = known.truth.sum(axis=0) if known.truth.ndim == 2 else None
+    num_videos = (
+        np.bincount(known.labels, minlength=len(classes)) if counts is None else counts
+    )
+    by_class = metrics.per_class(hits, known.truth, len(classes))
+    told: dict[str, Any] = {
+        "videos": len(known),
+        "top1": metrics.bootstrap(hits)._asdict(),
+        "mean_class": metrics.mean_class(hits, known.truth, len(classes)),
+        "per_class": {
+            name: {"accuracy": float(by_class[i]), "videos": int(num_videos[i])}
+            for i, name in enumerate(classes)
+            if num_videos[i]
+        },
+        "loss": scores.loss,
+    }
+    if len(classes) > 5:
+        told["top5"] = metrics.bootstrap(scores.hits(5))._asdict()
+    if scores.relevant is None:
+        told["confusion"] = metrics.confusion(known.scores, known.labels).tolist()
+        return told
+    told["background"] = len(scores) - len(known)
+    told["map"] = metrics.bootstrap_map(scores.scores, scores.relevant)._asdict()
+    precisions = metrics.precision_per_class(scores.scores, scores.relevant)
+    for name, precision in zip(classes, precisions.tolist(), strict=True):
+        if name in told["per_class"]:
+            told["per_class"][name]["average_precision"] = precision
+    return told
+
+
+def judged(
+    model: nn.Module,
+    clips: Mapping[str, Clips],
+    job: StoreJob,
+    *,
+    sees: str,
+    protocol: ClipProtocol,
+    run: Run,
+) -> dict[str, Any]:
+    """Score the held-out and the test part, and keep the scores beside the results."""
+    told: dict[str, Any] = {}
+    for part in ("held_out", "test"):
+        if not len(clips[part]):
+            continue
+        job.watch.say(
+            f"{run.folder.name}: scoring {counted(len(clips[part]), 'video')} ({part.replace('_', ' ')})"
+        )
+        scorer = Scorer(
+            clips[part],
+            sees=sees,
+            protocol=protocol,
+            device=job.machine.device,
+            precision=job.machine.precision,
+            workers=job.machine.workers,
+            split=run.decided()["split"]["name"],
+            part=part,
+        )
+        scores = scorer(model)
+        if not np.isfinite(scores.scores).all():
+            raise Diverged(f"{run.folder}: the scores are no longer numbers ({part})")
+        scores.save(run.path(SCORES.format(part=part)))
+        told[part] = assessment(scores, job.store.classes)
+    return told
+
+
+def told_videos(found: Parts) -> dict[str, Any]:
+    """Who was used and who was not, for results.json."""
+    return {
+        "train": len(found.train),
+        "held_out": len(found.held_out),
+        "test": len(found.test),
+        "left_out": found.left_out,
+        "held_out_rule": found.held_out_rule,
+        "held_out_by_video": list(found.held_out_by_video),
+        "untaught": list(found.untaught),
+        "untested": list(found.untested),
+        "torn": list(found.torn),
+    }

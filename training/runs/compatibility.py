@@ -1,0 +1,108 @@
+"""Runs that another one needs: whether they fit it."""
+
+from pipeline.store import Store
+
+from ..errors import RunError
+from ..models.backbones import BackboneConfig
+from .config import Course
+from .identity import store_facts
+from .record import Run, as_json, differences
+from .trained import clip_of
+
+VIEW_ONLY = {"flip", "jitter", "is", "crop_scales", "corners", "uneven_crops"}
+"""Clip settings in which teacher and student may differ: the rest is what 1 px means."""
+
+
+def check_same(run: Run, store: Store, split: str) -> None:
+    """Check that a run is complete, and of this data set's classes and this split.
+
+    Raises:
+        RunError: it is not: it may know the test videos.
+    """
+    decided = run.decided()
+    if run.results() is None:
+        raise RunError(f"{run.folder}: expected a complete run, but it has no results")
+    if decided["store"]["classes"] != list(store.classes):
+        raise RunError(
+            f"{run.folder}: expected a run on the store's {len(store.classes)} classes,"
+            f" got {len(decided['store']['classes'])} others"
+        )
+    if decided["split"]["name"] != split:
+        raise RunError(
+            f"{run.folder}: expected a run on split {split}, got split"
+            f" {decided['split']['name']}: it may know the test videos"
+        )
+
+
+def check_teacher(
+    teacher: Run,
+    recipe: Course,
+    wanted: BackboneConfig,
+    *,
+    store: Store,
+    split: str,
+) -> None:
+    """Check that a run can teach on this store.
+
+    Args:
+        wanted: which of the recipe's teachers it is to be.
+
+    Raises:
+        RunError: it is not complete, sees something else, has other classes, was trained on another
+            split (it may know the test videos), or on motion that was made otherwise
+            (another flow profile, vector source, codec or size).
+    """
+    theirs = teacher.decided()
+    if teacher.results() is None:
+        raise RunError(f"{teacher.folder}: expected a complete run of a teacher")
+    model = theirs.get("model") or {}
+    sees = "rgb" if "estimator" in model else model.get("sees")
+    if sees is None:
+        raise RunError(
+            f"{teacher.folder}: expected a teacher that is one network, got a run that"
+            f" {theirs['kind']}s"
+        )
+    if sees != wanted.sees:
+        raise RunError(
+            f"{teacher.folder}: expected a teacher that sees {wanted.sees},"
+            f" got one that sees {sees}"
+        )
+    net = model.get("net")
+    if net != wanted.net:
+        raise RunError(
+            f"{teacher.folder}: expected a teacher of the recipe's net"
+            f" {wanted.net}, got {net}"
+        )
+    ours = store_facts(store, [sees])
+    if theirs["store"]["classes"] != ours["classes"]:
+        raise RunError(
+            f"{teacher.folder}: expected a teacher of the store's"
+            f" {len(store.classes)} classes ({_few(store.classes)}),"
+            f" got {len(theirs['store']['classes'])} ({_few(theirs['store']['classes'])})"
+        )
+    if theirs["split"]["name"] != split:
+        raise RunError(
+            f"{teacher.folder}: expected a teacher of split {split},"
+            f" got split {theirs['split']['name']}: it may know the test videos"
+        )
+    differ = differences(theirs["store"].get("settings"), ours["settings"])
+    if differ:
+        raise RunError(
+            f"{teacher.folder}: expected a teacher of the same {sees}, but there and in"
+            f" {store.folder} differ in {differ[0]}"
+        )
+    clip = {
+        name: value
+        for name, value in as_json(clip_of(teacher)).items()
+        if name not in VIEW_ONLY
+    }
+    differ = differences(clip, {k: as_json(recipe.clip)[k] for k in clip})
+    if differ:
+        raise RunError(
+            f"{teacher.folder}: expected a teacher of the same clips, but there and in the"
+            f" recipe differ in {differ[0]}"
+        )
+
+
+def _few(classes: list[str] | tuple[str, ...]) -> str:
+    return ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")

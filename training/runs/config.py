@@ -1,0 +1,117 @@
+"""What every training has to say, and the clips it is about."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..data.dataset import ClipConfig, Clips, frames_of
+from ..data.known import check_known
+from ..data.splits import Parts, available_entries, parts
+from ..engine.optim import OptimConfig
+from ..errors import DataError, RecipeError
+from ..scoring.protocols import ClipProtocol
+from .context import StoreJob, holding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What every training has to say, whatever its step does."""
+
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    epochs: int = 45
+    batch_size: int = 32
+    protocol: ClipProtocol = field(default_factory=ClipProtocol)
+    held_out: float = 0.1
+    """Share of the training groups that is held out: see `held_out_videos`."""
+    look_every: int = 1
+    """Epochs between two looks at the held-out part; the last epoch always has one."""
+    select: Literal["last", "best"] = "last"
+    """Which weights count: the last, or the ones best on the held-out part."""
+    gradients_at: str | None = None
+    """A module ("fc6") where the losses' gradients are measured before the first step,
+    for the record and for `balance`."""
+    balance: Mapping[str, float] = field(default_factory=dict)
+    """Term -> the share of the labels' gradient that its own shall have there at the
+    start: chooses the term's weight."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2:
+            raise RecipeError(
+                "expected at least 1 epoch and batches of 2 clips,"
+                f" got {self.epochs} and {self.batch_size}"
+            )
+        if self.balance and self.gradients_at is None:
+            raise RecipeError(
+                "expected gradients_at, a module where gradients can be balanced, got none"
+            )
+
+    @property
+    def chooses(self) -> bool:
+        """Whether held-out videos decide something: the epoch, or the rate."""
+        return self.select == "best" or self.optim.schedule == "plateau"
+
+    def check_balance(self, terms: Collection[str] = ()) -> None:
+        """Check that what is balanced is there.
+
+        Args:
+            terms: names of the losses beside the labels' that have weights of their own.
+
+        Raises:
+            RecipeError: another loss is to be balanced.
+        """
+        for name in self.balance:
+            if name not in terms:
+                known = ", ".join(terms) or "none, as it learns from labels"
+                raise RecipeError(
+                    f"expected balance of a term of the recipe ({known}), got {name}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The videos of a run, and who reads them."""
+
+    parts: Parts
+    clips: dict[str, Any]
+    """"train", "held_out", "test": `Clips` that remember frames together. "train" may be
+    `JoinedClips` of several data sets."""
+
+
+def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
+    """The parts of a job's split as clips.
+
+    Raises:
+        RecipeError: the job's processes cannot share a batch equally.
+        DataError: the store lacks what is needed, clips are longer than every video, or
+            too few motion vectors are known.
+    """
+    store, count = job.store, job.machine.processes.world_size
+    if course.batch_size % count:
+        raise RecipeError(
+            f"expected a number of processes that can share batches of {course.batch_size}"
+            f" clips equally, got {count}"
+        )
+    found = parts(
+        store,
+        split=job.split,
+        modalities=modalities,
+        **holding(course, job),
+        seed=job.seed,
+    )
+    if "mv" in modalities:
+        check_known(store, found.train, least=job.min_known_share)
+    longest = max(available_entries(video, modalities) for video in found.train)
+    if course.clip.span > longest:
+        of = "frames" if set(modalities) == {"rgb"} else "intervals between frames"
+        raise DataError(
+            f"{store.folder}: expected videos of at least {course.clip.span} {of} for the"
+            f" recipe's clips, but the longest one to learn from has {longest}"
+        )
+    frames = frames_of(store, course.clip, memory_bytes=job.machine.worker_bytes)
+    videos = {"train": found.train, "held_out": found.held_out, "test": found.test}
+    clips = {
+        part: Clips(frames, videos[part], modalities, course.clip, seed=job.seed)
+        for part in videos
+    }
+    return Data(found, clips)

@@ -1,0 +1,111 @@
+"""Where a recipe runs, and with what: data, machine, folders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.store import Store
+
+from ..data.known import MIN_KNOWN_SHARE
+from .machine import Machine
+from .progress import Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Where a recipe is carried out, and with what."""
+
+    name: str
+    """Of the recipe."""
+    runs: Path
+    """Where runs lie; one that is equal is used, or goes on."""
+    out: Path | None = None
+    """The run's folder; None finds or makes one in `runs`."""
+    base: str
+    """Name of a new folder there."""
+    machine: Machine
+    watch: Watch
+    wait: bool = False
+    """Where another process writes the run: wait until it is complete, as for one that
+    is only needed. Else this is an error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreJob(Job):
+    """The same on the videos of a store: a split, a seed."""
+
+    store: Store
+    split: str
+    seed: int
+    held_out: float | None = None
+    """Share of the training videos to hold out; None is the recipe's."""
+    min_known_share: float = MIN_KNOWN_SHARE
+    """Of the intervals with known motion vectors, where the run sees such."""
+    fused_by_held_out: bool = False
+    """Whether the run is for a fusion whose weights are found on held-out videos."""
+    other_stores: tuple[Store, ...] = ()
+    """Further stores that are learned together with the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """Where recipes run: everything about a run but its recipe. See `StoreJob`."""
+
+    store: Store
+    split: str
+    seed: int
+    runs: Path
+    machine: Machine
+    watch: Watch
+    wait: bool = False
+    held_out: float | None = None
+    min_known_share: float = MIN_KNOWN_SHARE
+    fused_by_held_out: bool = False
+    other_stores: tuple[Store, ...] = ()
+
+    def job(self, name: str, *, label: str = "", out: Path | None = None) -> StoreJob:
+        """A run of one recipe here.
+
+        Args:
+            name: of the recipe.
+            label: behind it in the name of a new folder: "flow-to-mv".
+            out: the run's folder, where it is given.
+        """
+        shared = {field.name: getattr(self, field.name) for field in fields(self)}
+        base = run_name(
+            (self.store, *self.other_stores),
+            "-".join(filter(None, (name, label))),
+            split=self.split,
+            seed=self.seed,
+        )
+        return StoreJob(name=name, out=out, base=base, **shared)
+
+
+class HoldsOut(Protocol):
+    """A recipe that says how much is held out, and whether it chooses by that."""
+
+    @property
+    def held_out(self) -> float: ...
+
+    @property
+    def chooses(self) -> bool: ...
+
+
+def holding(recipe: HoldsOut, job: StoreJob) -> dict[str, Any]:
+    """What `parts` and `held_out_videos` want to know of a recipe and its job."""
+    if job.held_out is not None:
+        return {"held_out": job.held_out, "chooses": True}
+    chooses = recipe.chooses or job.fused_by_held_out
+    return {"held_out": recipe.held_out, "chooses": chooses}
+
+
+def run_name(stores: Sequence[Store], what: str, *, split: str, seed: int) -> str:
+    """Name of a new run's folder.
+
+    Args:
+        stores: that are learned together.
+        what: is done with them: the recipe's name, and more where that could be several.
+    """
+    of = "+".join(store.folder.resolve().name for store in stores)
+    return f"{of}-{what}-split{split}-seed{seed}"

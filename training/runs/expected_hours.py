@@ -1,0 +1,97 @@
+"""What a training will be like, said before it starts: its pictures, its hours."""
+
+import time
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from pipeline.store import Store
+
+from ..data.dataset import ClipConfig
+from ..engine.loop import autocast
+from ..models.backbones import CHANNELS, BackboneConfig, build_backbone
+from ..models.sizes import cost
+from .config import Course
+from .machine import Machine, arranged
+from .progress import about_text
+
+LONG = 2e13
+"""Multiply-adds from which on a training's hours are told: some minutes of one core."""
+SMALL_PX = 100
+"""Recipes that reduce frames to a shorter side than this are made for the demo data set."""
+
+
+def pictures_told(store: Store, clip: ClipConfig) -> str | None:
+    """A line where frames are much larger than what a small recipe sees of them."""
+    grid = clip.grid_short_px
+    if store.dataset == "demo" or grid is None or grid >= SMALL_PX:
+        return None
+    video = store.videos()[0]
+    if min(video.height, video.width) <= 2 * grid:
+        return None
+    height, width = clip.crop_px
+    return (
+        f"frames of {video.width}x{video.height} px are seen as {width}x{height} px: this"
+        " size is made for the demo data set. For real clips take --size medium (112x112,"
+        " hours on a CPU) or paper"
+    )
+
+
+def hours_told(
+    course: Course,
+    nets: Sequence[BackboneConfig],
+    *,
+    clips: int,
+    classes: int,
+    machine: Machine,
+) -> str | None:
+    """A line with the hours that a training will take; None where it is a short one.
+
+    One step of the network that learns is tried; nothing is left of it.
+
+    Args:
+        nets: the network that learns, then those that it learns from.
+        clips: of an epoch.
+    """
+    clip = course.clip
+    each = [
+        cost(net, classes, frames=clip.length, height=height, width=width).multiply_adds
+        for net in nets
+        for height, width in (clip.crop_px,)
+    ]
+    per_clip = 3 * each[0] + sum(each[1:])  # back is twice forward
+    if per_clip * clips * course.epochs < LONG:
+        return None
+    seconds = step_seconds(nets[0], course, classes=classes, machine=machine)
+    seconds *= per_clip / (3 * each[0])
+    total = seconds * clips * course.epochs / machine.processes.world_size
+    return (
+        f"{about_text(total)} on this machine ({course.epochs} epochs of {clips:,} clips,"
+        f" {per_clip / 1e9:.1f} G multiply-adds and {seconds:.2g} s per clip), without the"
+        " time to read clips and to score held-out videos"
+    )
+
+
+def step_seconds(
+    net: BackboneConfig, course: Course, *, classes: int, machine: Machine
+) -> float:
+    """Seconds that a network takes for a clip, forward and back, as tried once."""
+    device, cuda = machine.device, machine.device.type == "cuda"
+    batch = min(course.batch_size, 16 if cuda else 2)
+    shape = (batch, CHANNELS[net.sees], course.clip.length, *course.clip.crop_px)
+    with torch.random.fork_rng([device] if cuda else []):
+        model = arranged(build_backbone(net, classes), device).train()
+        clips = torch.rand(shape, device=device)
+        labels = torch.zeros(batch, dtype=torch.int64, device=device)
+        started = time.perf_counter()
+        for _ in range(3 if cuda else 1):  # a GPU chooses its algorithms first
+            if cuda:
+                torch.cuda.synchronize(device)
+            started = time.perf_counter()
+            with autocast(device, machine.precision):
+                loss = F.cross_entropy(model(clips), labels)
+            loss.backward()
+        if cuda:
+            torch.cuda.synchronize(device)
+        return (time.perf_counter() - started) / batch

@@ -1,0 +1,130 @@
+"""What decides a run's result, as it stands in recipe.json under "run"."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.store import Store
+
+from ..data.splits import chosen_split, held_out_videos
+from ..errors import RunError
+from .context import HoldsOut, StoreJob, holding
+from .record import RESULTS, WEIGHTS, Run, as_json
+
+
+def store_facts(store: Store, modalities: Sequence[str]) -> dict[str, Any]:
+    """The store as far as it decides a result. No folder: stores may move."""
+    settings = {"common": store.settings.get("common", {})}
+    for modality in modalities:
+        codec = dict(store.manifest.modalities[modality].codec)
+        settings[modality] = {**store.settings.get(modality, {}), "codec": codec}
+    return as_json(
+        {
+            "dataset": store.dataset,
+            "fingerprint": store.fingerprint,
+            "classes": store.classes,
+            "settings": settings,
+        }
+    )
+
+
+def split_facts(store: Store, split: str) -> dict[str, Any]:
+    """A split: its name, where it comes from, and a hash of who is in which part.
+
+    Raises:
+        DataError: the store has no such split.
+    """
+    state = hashlib.sha256()
+    for video in store.videos():
+        if split in video.splits:
+            line = (video.id, video.splits[split], video.labels, video.group)
+            state.update(repr(line).encode("utf-8", "surrogateescape"))
+    name = chosen_split(store, split)
+    return {"name": name, "kind": store.splits[name], "videos": state.hexdigest()}
+
+
+def held_out_facts(recipe: HoldsOut, job: StoreJob) -> dict[str, Any]:
+    """Who is held out of the training part, as a count and a hash: not why."""
+    chosen = held_out_videos(
+        job.store, split=job.split, **holding(recipe, job), seed=job.seed
+    )
+    return _ids(chosen.ids)
+
+
+def decided(
+    kind: str,
+    recipe: Any,
+    job: StoreJob,
+    *,
+    model: Mapping[str, Any] | None,
+    modalities: Sequence[str],
+    held_out: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """Everything that decides the result, as JSON.
+
+    Args:
+        kind: of the job.
+        recipe: its settings, a dataclass.
+        model: the network as it will be built again; None where there is not one.
+        held_out: ids; None are those that recipe and job say.
+    """
+    return {
+        "kind": kind,
+        "recipe": {"name": job.name, "settings": as_json(recipe)},
+        "model": model,
+        "modalities": list(modalities),
+        "store": store_facts(job.store, modalities),
+        "split": split_facts(job.store, job.split),
+        "videos_held_out": held_out_facts(recipe, job)
+        if held_out is None
+        else _ids(held_out),
+        "seed": job.seed,
+        "precision": job.machine.precision,
+    }
+
+
+def fingerprint_of(run: Run) -> str:
+    """SHA-256 of a run's weights, 64 hexadecimal digits."""
+    with run.path(WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def run_of(runs: Path, base: str, wanted: dict[str, Any]) -> Path:
+    """Where a run without a folder of its own belongs.
+
+    The newest complete run that is equal; else one that was begun; else a new folder
+    named `base`, or `base-2` and so on where other runs have the name.
+    """
+    equal = [run for run in runs_in(runs) if _same(run, wanted)]
+    complete = [run for run in equal if run.results() is not None]
+    if complete:
+        newest = max(complete, key=lambda run: run.path(RESULTS).stat().st_mtime_ns)
+        return newest.folder
+    if equal:
+        return equal[0].folder
+    folder, count = runs / base, 1
+    while not Run(folder).is_new:
+        count += 1
+        folder = runs / f"{base}-{count}"
+    return folder
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """The runs that lie directly in a folder, by name."""
+    if not folder.is_dir():
+        return []
+    found = [Run(path) for path in sorted(folder.iterdir()) if path.is_dir()]
+    return [run for run in found if run.is_run]
+
+
+def _ids(videos: Collection[str]) -> dict[str, Any]:
+    text = "\n".join(sorted(videos)).encode("utf-8", "surrogateescape")
+    return {"count": len(videos), "ids": hashlib.sha256(text).hexdigest()}
+
+
+def _same(run: Run, wanted: dict[str, Any]) -> bool:
+    try:
+        return run.decided() == wanted
+    except RunError:  # somebody else's folder: none of ours
+        return False

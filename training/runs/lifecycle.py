@@ -1,0 +1,189 @@
+"""A run from its folder to its results: what teaching and distilling share."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.store import FolderHeld, Store
+
+from ..data.known import unknown_told
+from ..data.splits import Parts
+from ..engine import processes
+from ..models.backbones import BackboneConfig, build_backbone
+from ..models.pretrained import first_weights
+from ..report.text import split_lines
+from ..steps.step import Step
+from . import record
+from .assessment import judged, told_videos
+from .config import Course, Data
+from .context import Job, StoreJob
+from .expected_hours import hours_told
+from .identity import run_of
+from .record import CHECKPOINT, LEARNED_FROM, Run, write_json
+from .train import train
+from .validation import classifier_validator
+
+
+@contextmanager
+def begun(
+    what: dict[str, Any],
+    job: Job,
+    **about: str | Store | Run | Sequence[Store | Run] | None,
+) -> Iterator[Run]:
+    """The folder of a run, new or not; inside, its processes can talk to each other.
+
+    That a run is complete is said. Of one that is not, this is the only writer.
+
+    Args:
+        what: everything that decides the result.
+        about: for people, beside what the machine says: the store, and runs it needs,
+            where there are such.
+
+    Raises:
+        RunError: `out` holds another run, or something else.
+        FolderHeld: another process writes the run, and the job does not wait.
+    """
+    group = job.machine.processes
+    told = job.machine.told() | {
+        name: _places(value) for name, value in about.items() if value is not None
+    }
+    with processes.joined(group, job.machine.device), ExitStack() as held:
+        ours: list[Run] = []
+
+        def opened() -> str:
+            ours.append(_opened(what, job, told, held))
+            return str(ours[0].folder)
+
+        folder = processes.by_first(opened, group)
+        run = ours[0] if ours else Run(Path(folder))
+        if run.results() is not None:
+            job.watch.say(f"{run.folder}: complete, nothing to do")
+        yield run
+
+
+def _opened(
+    what: dict[str, Any], job: Job, told: dict[str, Any], held: ExitStack
+) -> Run:
+    """A run that is complete, or that nobody else writes until `held` is left."""
+    waited_for = ""
+    while True:
+        run = Run(job.out or run_of(job.runs, job.base, what))
+        run.check(what)
+        if run.results() is not None:
+            return run
+        try:
+            held.enter_context(run.writing(job.watch.say))
+        except FolderHeld as error:
+            if not job.wait or job.machine.processes.world_size > 1:
+                raise
+            if waited_for != str(run.folder):
+                job.watch.say(f"waits until the run is complete: {error}")
+            waited_for = str(run.folder)
+            time.sleep(record.WAIT_SECONDS)
+        else:
+            run.begin(what, machine=told)
+            return run
+
+
+def fresh_network(config: BackboneConfig, job: StoreJob) -> nn.Module:
+    """A network with its first weights: drawn, or those of others, which is said."""
+    torch.manual_seed(job.seed)
+    model = build_backbone(config, len(job.store.classes))
+    fitted = first_weights(model, config)
+    if fitted:
+        job.watch.say(f"first weights: {config.weights}: {fitted.text()}")
+    return model
+
+
+def carry_out(
+    run: Run,
+    course: Course,
+    job: StoreJob,
+    step: Step,
+    model: nn.Module,
+    *,
+    sees: str,
+    data: Data,
+    title: str,
+    results: Callable[[], dict[str, Any]],
+    nets: Sequence[BackboneConfig] = (),
+) -> None:
+    """Train, judge, and write results.json.
+
+    Args:
+        nets: the one that learns and those it learns from, to say what that will cost.
+        results: what else it shall say, asked for when the scores lie in the folder.
+
+    Raises:
+        TrainingError: see `train`.
+    """
+    started, machine = time.perf_counter(), job.machine
+    group = machine.processes
+    processes.by_first(lambda: kept(run, data.parts), group)
+    for line in split_lines(told_videos(data.parts)):
+        job.watch.say(f"split {job.split}: {line}")
+    if "mv" in run.decided()["modalities"]:
+        unknown = unknown_told(data.parts.train)
+        if unknown:
+            job.watch.say(unknown)
+    if course.chooses and not data.parts.held_out:
+        job.watch.say(
+            "nothing is held out to choose by, so the last weights are kept and the rate"
+            " does not follow the held-out loss: --held-out 0.3 holds some out"
+        )
+    if nets and group.first and not run.path(CHECKPOINT).exists():
+        hours = hours_told(
+            course,
+            nets,
+            clips=len(data.clips["train"]),
+            classes=len(job.store.classes),
+            machine=machine,
+        )
+        if hours:
+            job.watch.say(f"{title}: {hours}")
+    training = train(
+        course,
+        job,
+        step,
+        model,
+        clips=data.clips["train"],
+        validator=classifier_validator(course, data, sees=sees, machine=machine),
+        run=run,
+        title=title,
+    )
+
+    def judge() -> None:
+        scores = judged(
+            model, data.clips, job, sees=sees, protocol=course.protocol, run=run
+        )
+        training["wall_seconds"] = round(time.perf_counter() - started, 1)
+        told = told_of_split(run, data.parts, training)
+        run.finish(told | scores | results())
+
+    processes.by_first(judge, group)
+
+
+def kept(run: Run, found: Parts) -> None:
+    """Keep who is learned from, for whoever must not fit weights on them."""
+    write_json(run.path(LEARNED_FROM), [video.id for video in found.train])
+
+
+def told_of_split(run: Run, found: Parts, training: dict[str, Any]) -> dict[str, Any]:
+    """What all results say."""
+    return {
+        "split": run.decided()["split"],
+        "videos": told_videos(found),
+        "training": training,
+    }
+
+
+def _places(about: str | Store | Run | Sequence[Store | Run]) -> str:
+    if isinstance(about, str):
+        return about
+    several = (about,) if isinstance(about, Store | Run) else about
+    return ", ".join(str(one.folder.resolve()) for one in several)

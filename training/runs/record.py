@@ -1,0 +1,334 @@
+"""A run's folder: recipe.json says what it is, metrics.jsonl how it went, results.json how it ended."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.store import FolderHeld, Lease, hold, remove_parts, require_plain_folder
+
+from ..errors import CheckpointError, DamagedFile, RunError
+from ..run_files.files import (
+    CHECKPOINT,
+    CHECKPOINT_BEFORE,
+    COMPLETE,
+    CROPS,
+    DECIDED,
+    LEARNED_FROM,
+    LOGS,
+    METRICS,
+    RECIPE,
+    RESULTS,
+    SCORES,
+    WEIGHTS,
+    append,
+    check,
+    not_written,
+    read_json,
+    read_lines,
+    write_bytes,
+    write_json,
+)
+from ..run_files.sealed import checked_seal
+
+__all__ = [
+    "CHECKPOINT",
+    "CROPS",
+    "LEARNED_FROM",
+    "METRICS",
+    "RECIPE",
+    "RESULTS",
+    "SCORES",
+    "WEIGHTS",
+    "Run",
+    "as_json",
+    "differences",
+    "read_json",
+    "write_json",
+]
+
+WAIT_SECONDS = 2.0
+"""Between two looks at a run that another process writes."""
+
+
+def as_json(value: Any) -> Any:
+    """Settings as JSON: a dataclass becomes its fields, with its name under "is"."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {
+            f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)
+        }
+        return {"is": type(value).__name__} | fields
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    return value
+
+
+def differences(first: Any, second: Any, where: str = "") -> list[str]:
+    """Places where two JSON values differ, each as `where: first, second`."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        found = []
+        for key in sorted(first.keys() | second.keys()):
+            place = f"{where}.{key}" if where else key
+            if key not in first:
+                found.append(f"{place}: absent, {_short(second[key])}")
+            elif key not in second:
+                found.append(f"{place}: {_short(first[key])}, absent")
+            else:
+                found += differences(first[key], second[key], place)
+        return found
+    if first != second:
+        return [f"{where}: {_short(first)}, {_short(second)}"]
+    return []
+
+
+class Run:
+    """The folder of one run. Opening it again is how a run goes on.
+
+    What decides the result stands in recipe.json under "run" and can't change; under
+    "machine" is where it was started, for people.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._lease: Lease | None = None
+
+    @classmethod
+    def open(cls, folder: Path, decided: dict, *, machine: dict) -> "Run":
+        """Begin a run, or go on with it.
+
+        Args:
+            decided: everything that decides the result, as JSON.
+
+        Raises:
+            RunError: the folder holds a run of other settings, or something else.
+        """
+        run = cls(folder)
+        run.begin(decided, machine=machine)
+        return run
+
+    def begin(self, decided: dict, *, machine: dict) -> None:
+        """Write what the run is, unless that stands there already: see `open`."""
+        self.check(decided)
+        if not self.is_run:
+            _make(self.folder)
+            write_json(self.path(RECIPE), {"run": decided, "machine": machine})
+
+    def check(self, decided: dict) -> None:
+        """Check that the folder is free for a run, or holds it already.
+
+        Args:
+            decided: everything that decides the result, or some of it.
+
+        Raises:
+            RunError: it holds a run of other settings, or something else.
+        """
+        if self.is_run:
+            there = self._recipe()["run"]
+            differ = differences({key: there.get(key) for key in decided}, decided)
+            if differ:
+                more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
+                raise RunError(
+                    f"{self.folder}: expected a run of this recipe, but there and here"
+                    f" differ in {differ[0]}{more}: choose another --out, or remove the folder"
+                )
+        elif not self.is_new:
+            raise RunError(
+                f"{self.folder}: expected a run or an empty folder, got something else"
+            )
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run was begun here."""
+        return self.path(RECIPE).is_file()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is here, but for who was about to begin a run."""
+        if not self.folder.exists():
+            return True
+        return self.folder.is_dir() and all(
+            path.name == LOGS for path in self.folder.iterdir()
+        )
+
+    @contextmanager
+    def writing(
+        self, say: Callable[[str], None] = lambda text: None, *, wait: bool = False
+    ) -> Iterator[None]:
+        """Keep every other process from writing this run.
+
+        Args:
+            say: told when this has to wait, or to watch whether another one still runs.
+            wait: where another process writes it, until it does not.
+
+        Raises:
+            FolderHeld: another process writes it; the line says who, and since when.
+            WriteError: nothing can be written there.
+        """
+        with ExitStack() as stack:
+            self._lease = stack.enter_context(self._held(say, wait))
+            stack.callback(setattr, self, "_lease", None)
+            remove_parts(self.folder)
+            yield
+
+    def _held(
+        self, say: Callable[[str], None], wait: bool
+    ) -> AbstractContextManager[Lease]:
+        """A lease that is already taken."""
+        logs, waits = self.path(LOGS), False
+        _make(logs)
+        require_plain_folder(logs)
+        while True:
+            stack = ExitStack()
+            try:
+                lease = stack.enter_context(hold(self.folder, say=say))
+            except FolderHeld as error:
+                if not wait:
+                    raise
+                if not waits:
+                    say(f"waits: {error}")
+                waits = True
+                time.sleep(WAIT_SECONDS)
+            except OSError as error:
+                raise not_written(logs, error) from error
+            else:
+                return _left_with(stack, lease)
+
+    def require(self) -> None:
+        """Check that no other process has taken the run over, where this one writes it.
+
+        Raises:
+            FolderHeld: one has: this process was asleep for minutes.
+        """
+        if self._lease is not None:
+            self._lease.require()
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def decided(self) -> dict:
+        """What the run is.
+
+        Raises:
+            RunError: the folder holds no run, or the file was damaged.
+        """
+        found = self._recipe()["run"]
+        check(found, DECIDED, where=f"{self.path(RECIPE)}: run")
+        return found
+
+    def machine(self) -> dict:
+        """Where it was started."""
+        return self._recipe()["machine"]
+
+    def results(self) -> dict | None:
+        """What came out, None while the run is not complete.
+
+        Raises:
+            RunError: the file was damaged.
+        """
+        path = self.path(RESULTS)
+        return read_json(path, COMPLETE) if path.exists() else None
+
+    def weights(self, name: str = WEIGHTS) -> Path:
+        """Where weights of a complete run lie: those that its results are of.
+
+        Raises:
+            RunError: the run is not complete, or has no weights of this name.
+            CheckpointError: the file has changed since.
+        """
+        path, results = self.path(name), self.results()
+        if results is None:
+            raise RunError(
+                f"{self.folder}: expected a complete run, but it has no results"
+            )
+        expected = results.get("files", {}).get(name)
+        if expected is None or not path.is_file():
+            raise RunError(f"{self.folder}: expected weights, but it has no {name}")
+        try:
+            found = checked_seal(path)
+        except DamagedFile as error:
+            told = str(error).removeprefix(f"{path}: ")
+            raise CheckpointError(
+                f"{path}: expected weights saved by a training: {told}"
+            ) from None
+        if found != expected:
+            raise CheckpointError(
+                f"{path}: expected the weights that {RESULTS} is of, got others"
+            )
+        return path
+
+    def setting(self, name: str) -> Any:
+        """One of the recipe's settings, as JSON.
+
+        Raises:
+            RunError: the recipe has no such setting.
+        """
+        settings = self.decided()["recipe"]["settings"]
+        if name not in settings:
+            raise RunError(f"{self.path(RECIPE)}: expected the setting {name}")
+        return settings[name]
+
+    def finish(self, results: dict) -> None:
+        """Write the results, and the hashes of all weights: the run is complete."""
+        self.require()
+        files = {
+            path.name: checked_seal(path) for path in self.folder.glob("model*.pt")
+        }
+        results = results | {"files": dict(sorted(files.items()))}
+        write_json(self.path(RESULTS), results)
+        self.path(CHECKPOINT_BEFORE).unlink(missing_ok=True)
+
+    def log(self, **values: Any) -> None:
+        """Add a line to metrics.jsonl."""
+        self.require()
+        append(self.path(METRICS), json.dumps(values, sort_keys=True) + "\n")
+
+    def metrics(self) -> list[dict]:
+        """The lines so far; a last one cut off by a kill does not count.
+
+        Raises:
+            RunError: another line was damaged; it is named.
+        """
+        return read_lines(self.path(METRICS))
+
+    def forget_after(self, step: int, epoch: int) -> None:
+        """Drop lines of steps, and of ends of epochs, that will come again."""
+        kept = [
+            line
+            for line in self.metrics()
+            if line["step"] <= step
+            and (line["kind"] != "epoch" or line["epoch"] < epoch)
+        ]
+        text = "".join(json.dumps(m, sort_keys=True) + "\n" for m in kept)
+        write_bytes(self.path(METRICS), text.encode())
+
+    def _recipe(self) -> dict:
+        path = self.path(RECIPE)
+        if not self.is_run:
+            raise RunError(
+                f"{self.folder}: expected a run, but it has no {RECIPE}"
+                " (`training runs FOLDER` lists the runs in a folder)"
+            )
+        return read_json(path, {"run": dict, "machine": {"store?": str}})
+
+
+@contextmanager
+def _left_with(stack: ExitStack, lease: Lease) -> Iterator[Lease]:
+    with stack:
+        yield lease
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(folder, error) from error
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

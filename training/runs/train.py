@@ -1,0 +1,322 @@
+"""A step and its settings -> a trained network: epochs, record, checkpoints, exact resume."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ..data.dataset import Clips
+from ..data.joined import JoinedClips, JoinedOrder, grouped, order_of
+from ..data.order import Order
+from ..engine import checkpoint, processes
+from ..engine.compiled import compile_networks
+from ..engine.loop import Waiting, autocast, fit, on_device, pieces
+from ..engine.optim import Schedule, build_optimizer
+from ..engine.signals import asked_to_stop
+from ..engine.state import TrainState
+from ..errors import Diverged
+from ..scoring.protocols import single_threaded
+from ..steps.gradients import balanced_weights, gradient_norms
+from ..steps.step import LABELS, Step
+from .autosave import Autosave
+from .config import Course
+from .context import StoreJob
+from .machine import Machine, arranged
+from .record import CHECKPOINT, WEIGHTS, Run
+from .validation import Validator
+
+LOG_EVERY = 10
+"""Steps between two lines of metrics.jsonl."""
+
+
+def train(
+    course: Course,
+    job: StoreJob,
+    step: Step,
+    model: nn.Module,
+    *,
+    clips: Clips | JoinedClips,
+    validator: Validator | None,
+    run: Run,
+    title: str,
+) -> dict[str, Any]:
+    """Train `step` from the start, or from the run's checkpoint, to the end.
+
+    Leaves the selected weights in `model` and in the run's model.pt. Stopping anywhere
+    and calling this again gives the same weights, to the bit, as not stopping.
+
+    Args:
+        step: batch -> StepOutput; has all weights that learn.
+        model: the part of it that is validated and stored.
+        clips: to learn from.
+        validator: runs the model on the held-out part; None where there is none.
+        title: for progress lines.
+
+    Returns:
+        The results' "training": epochs, steps, seconds, the selected epoch.
+
+    Raises:
+        Diverged: the loss is no longer a number.
+        Interrupted: a signal came; the run is saved.
+        CheckpointError: the run's checkpoints are damaged.
+        RunError: it was begun with another number of processes.
+        WriteError: a file of the run cannot be written.
+    """
+    machine, group, watch = job.machine, job.machine.processes, job.watch
+    order = order_of(
+        clips,
+        course.batch_size,
+        seed=job.seed,
+        rank=group.rank,
+        world_size=group.world_size,
+    )
+    steps_per_epoch = order.per_epoch
+    total = steps_per_epoch * course.epochs
+    loader = _loader(clips, order, machine)
+    state = _new_state(course, step, model, machine)
+    shared = processes.shared(step, group, machine.device)
+    log = _Log(run, state, steps_per_epoch, group.first)
+
+    def save() -> None:
+        processes.by_first(lambda: _save_checkpoint(run, state), group)
+
+    with asked_to_stop() as stop:
+        autosave = Autosave(
+            stop, run.folder, seconds=machine.checkpoint_seconds, processes=group
+        )
+        path = run.path(CHECKPOINT)
+        if processes.by_first(lambda: checkpoint.newest(path, watch.say), group):
+            state.load_checkpoint(
+                path, steps_per_epoch=steps_per_epoch, epochs=course.epochs
+            )
+        if group.first:
+            run.forget_after(state.steps_done, state.epochs_done)
+        if state.steps_done and group.first:
+            watch.say(f"{title}: goes on after step {state.steps_done} of {total}")
+        if not state.steps_done and course.gradients_at is not None:
+            order.begin(0)
+            first: Any = next(iter(order))
+            batch = grouped([clips[place] for place in first])
+            found = _balance(course, job, step, batch, title=title)
+            log.write("gradients", 0, step=1, at=course.gradients_at, **found)
+        if machine.compile:
+            compile_networks(step.networks(), machine.device)
+        watch.begin(title, total, state.steps_done)
+        try:
+            for epoch in range(state.epochs_done, course.epochs):
+                step.begin_epoch(epoch)
+                order.begin(epoch, state.steps_done - epoch * steps_per_epoch)
+                for values in _steps(state, shared, loader, course, machine, total):
+                    state.add(values)
+                    log.step(epoch)
+                    watch.step(
+                        state.steps_done,
+                        f"epoch {epoch + 1}/{course.epochs}  loss {values['loss']:.3f}",
+                    )
+                    autosave.after_step(save, f"step {state.steps_done} of {total}")
+                last = epoch + 1 == course.epochs
+                held_out = {}
+                if validator and (last or (epoch + 1) % course.look_every == 0):
+                    held_out = _validate(validator, state, course, machine, epoch)
+                log.epoch(epoch, steps_per_epoch * order.batch_size, held_out)
+                state.end_epoch(epoch)
+                if last:
+                    save()
+        except Diverged as error:
+            raise Diverged(
+                f"{run.folder}: step {state.steps_done + 1} of {total}: {error}"
+            ) from None
+        finally:
+            watch.end()
+    if course.select == "best" and state.best.weights is not None:
+        model.load_state_dict(state.best.weights)
+    processes.by_first(lambda: _save_weights(run, model), group)
+    return _summary(course, state, run, total)
+
+
+def _loader(
+    clips: Clips | JoinedClips, order: Order | JoinedOrder, machine: Machine
+) -> DataLoader:
+    """Batches in this order; what `order.begin` is told holds for the next iteration."""
+    return DataLoader(
+        clips,
+        batch_sampler=order,  # type: ignore[arg-type]
+        collate_fn=grouped,
+        num_workers=machine.workers,
+        persistent_workers=machine.workers > 0,
+        pin_memory=machine.device.type == "cuda",
+        worker_init_fn=single_threaded,
+        generator=torch.Generator(),  # else iterating would draw from dropout's
+    )
+
+
+def _new_state(
+    course: Course, step: Step, model: nn.Module, machine: Machine
+) -> TrainState:
+    """The state before the first step, its networks on the device."""
+    for module in (step, *step.frozen_teachers):
+        arranged(module, machine.device)
+    optimizer = build_optimizer(step, course.optim)
+    return TrainState(
+        step=step,
+        model=model,
+        optimizer=optimizer,
+        schedule=Schedule(optimizer, course.optim),
+        scaler=torch.amp.GradScaler(
+            machine.device.type, enabled=machine.precision == "float16"
+        ),
+        world_size=machine.processes.world_size,
+    )
+
+
+def _steps(
+    state: TrainState,
+    step: nn.Module,
+    loader: DataLoader,
+    course: Course,
+    machine: Machine,
+    total: int,
+) -> Iterator[dict[str, float]]:
+    """Take the steps that are left of an epoch, and yield the loss and its parts.
+
+    The state's count of steps, clocks and learning rate are those of the step when it is
+    yielded.
+
+    Args:
+        step: as the processes share it.
+        total: steps of the whole training.
+    """
+    if not len(loader):
+        return
+    batches = Waiting(loader)
+    started = time.perf_counter() - state.seconds
+    waited = state.waited
+    state.schedule.before_step(state.steps_done, total)
+    for values in fit(
+        step,
+        batches,
+        state.optimizer,
+        device=machine.device,
+        precision=machine.precision,
+        scaler=state.scaler,
+        gradient_clip=course.optim.gradient_clip,
+        accumulate=course.optim.accumulate,
+    ):
+        state.steps_done += 1
+        state.seconds = time.perf_counter() - started
+        state.waited = waited + batches.seconds
+        yield values
+        state.schedule.before_step(state.steps_done, total)
+
+
+def _validate(
+    validator: Validator,
+    state: TrainState,
+    course: Course,
+    machine: Machine,
+    epoch: int,
+) -> dict[str, float]:
+    """Validate, for the schedule and the best weights; returns values for the record."""
+    seen = validator(state.model)
+    value, loss = processes.from_first([seen.value, seen.loss], machine.processes)
+    state.schedule.after_epoch(loss)
+    if course.select == "best":
+        state.keep_if_best(epoch, value)
+    top1 = {} if seen.top1 is None else {"held_out_top1": value}
+    return {"held_out_loss": loss} | top1
+
+
+def _balance(
+    course: Course, job: StoreJob, step: Step, batch: Any, *, title: str
+) -> dict[str, dict[str, float]]:
+    """Measure the losses' gradients before the first step; set weights by `balance`.
+
+    Returns:
+        "norms": loss -> length of its gradient; "weights": loss -> its new weight.
+    """
+    assert course.gradients_at is not None
+    machine = job.machine
+    part = on_device(pieces(batch, course.optim.accumulate)[0], machine.device)
+    half = machine.precision == "bfloat16"  # float16 would need a scaler
+    with autocast(machine.device, "bfloat16" if half else "float32"):
+        norms = gradient_norms(step, part, at=course.gradients_at)
+    lengths = processes.from_first(list(norms.values()), machine.processes)
+    norms = dict(zip(norms, lengths, strict=True))
+    weights = balanced_weights(norms, course.balance)
+    for name in course.balance.keys() - weights.keys():
+        job.watch.say(
+            f"{title}: {name} keeps its weight of {step.weights[name]:g}:"
+            " there is nothing to balance, as the first weights know the labels"
+            f" (gradients {norms[name]:.3g} and {norms[LABELS]:.3g})"
+        )
+    step.weights |= weights
+    return {"norms": norms, "weights": weights}
+
+
+class _Log:
+    """Lines of metrics.jsonl, from the state's sums. Only the first process writes."""
+
+    def __init__(
+        self, run: Run, state: TrainState, steps_per_epoch: int, writes: bool
+    ) -> None:
+        self.run, self.state, self.writes = run, state, writes
+        self.steps_per_epoch = steps_per_epoch
+
+    def write(self, kind: str, epoch: int, **values: Any) -> None:
+        if self.writes:
+            line = {"kind": kind, "epoch": epoch, "step": self.state.steps_done}
+            self.run.log(**line | values)
+
+    def step(self, epoch: int) -> None:
+        """A line of means after every tenth step of an epoch and the last one."""
+        number = self.state.steps_done - epoch * self.steps_per_epoch
+        if number % LOG_EVERY and number != self.steps_per_epoch:
+            return
+        count = number % LOG_EVERY or LOG_EVERY
+        means = {name: total / count for name, total in self.state.line_sums.items()}
+        self.state.line_sums = {}
+        rate = self.state.optimizer.param_groups[0]["lr"]
+        self.write("steps", epoch, learning_rate=rate, **means)
+
+    def epoch(self, epoch: int, clips: int, held_out: dict[str, float]) -> None:
+        """A line with the means of a whole epoch, its clocks, and its validation."""
+        state, steps = self.state, self.steps_per_epoch
+        means = {name: total / steps for name, total in state.epoch_sums.items()}
+        self.write(
+            "epoch",
+            epoch,
+            seconds=round(state.seconds, 3),
+            waited=round(state.waited, 3),
+            clips_per_second=round(clips / state.seconds, 2) if state.seconds else 0.0,
+            **means | held_out,
+        )
+
+
+def _save_checkpoint(run: Run, state: TrainState) -> None:
+    run.require()
+    checkpoint.save(run.path(CHECKPOINT), state.to_checkpoint())
+
+
+def _save_weights(run: Run, model: nn.Module) -> None:
+    weights = {name: value.cpu() for name, value in model.state_dict().items()}
+    run.require()
+    checkpoint.save_weights(run.path(WEIGHTS), weights)
+
+
+def _summary(course: Course, state: TrainState, run: Run, total: int) -> dict[str, Any]:
+    epochs = [line for line in run.metrics() if line["kind"] == "epoch"]
+    seconds = [line["seconds"] for line in epochs]
+    waited = sum(line["waited"] for line in epochs)
+    best = course.select == "best" and state.best.epoch >= 0
+    return {
+        "epochs": course.epochs,
+        "steps": total,
+        "chosen_epoch": state.best.epoch if best else course.epochs - 1,
+        "seconds": round(sum(seconds), 1),
+        "seconds_per_epoch": round(sum(seconds) / max(len(seconds), 1), 2),
+        "share_of_waiting": round(waited / max(sum(seconds), 1e-9), 3),
+        "parameters": sum(p.numel() for p in state.model.parameters()),
+    }

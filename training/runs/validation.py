@@ -1,0 +1,51 @@
+"""Validation: how well a network does on held-out videos while it trains."""
+
+from typing import NamedTuple, Protocol
+
+from torch import nn
+
+from ..scoring.protocols import Scorer
+from .config import Course, Data
+from .machine import Machine
+
+
+class Validation(NamedTuple):
+    """How well a network does on the held-out part."""
+
+    loss: float
+    top1: float | None = None
+    """Share of videos classified right; None for a network that classifies nothing."""
+
+    @property
+    def value(self) -> float:
+        """The higher, the better: top-1, or the negative loss where there is none."""
+        return -self.loss if self.top1 is None else self.top1
+
+
+class Validator(Protocol):
+    """Runs a network on the held-out part."""
+
+    def __call__(self, model: nn.Module) -> Validation: ...
+
+
+def classifier_validator(
+    course: Course, data: Data, *, sees: str, machine: Machine
+) -> Validator | None:
+    """Loss and top-1 of a classifier on the held-out part; None where it is empty."""
+    if not data.parts.held_out:
+        return None
+    scorer = Scorer(
+        data.clips["held_out"],
+        sees=sees,
+        protocol=course.protocol,
+        device=machine.device,
+        precision=machine.precision,
+        workers=min(machine.workers, 2),
+        part="held_out",
+    )
+
+    def validate(model: nn.Module) -> Validation:
+        scores = scorer(model)
+        return Validation(scores.loss, float(scores.hits().mean()))
+
+    return validate

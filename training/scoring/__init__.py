@@ -1,0 +1,1 @@
+"""Scores of clips and videos: metrics, fusion, evaluation protocols."""
