@@ -30,4 +30,4 @@ def _command(name: str) -> click.Command:
         require_ours(name)
     except Shadowed as error:
         sys.exit(f"Error: {error}")
-    return import_module(f"{name}.cli").main
+    return import_module(f"{name}.commands.cli").main

@@ -69,7 +69,7 @@ def texts() -> Iterator[tuple[str, str]]:
     for path in [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]:
         yield str(path.relative_to(ROOT)), path.read_text("utf-8")
     for word in WORDS:
-        yield from help_texts(importlib.import_module(f"{word}.cli").main, word)
+        yield from help_texts(importlib.import_module(f"{word}.commands.cli").main, word)
         for path in sorted((ROOT / word).rglob("*.py")):
             said = ast.get_docstring(ast.parse(path.read_text("utf-8")), clean=False)
             yield str(path.relative_to(ROOT)), said or ""
@@ -137,7 +137,7 @@ class Home(NamedTuple):
 
 def call(words: list[str]) -> None:
     """Run a command in this process."""
-    main = importlib.import_module(f"{words[0]}.cli").main
+    main = importlib.import_module(f"{words[0]}.commands.cli").main
     done = CliRunner().invoke(main, words[1:], catch_exceptions=False)
     assert done.exit_code == 0, f"{shlex.join(words)}: {done.output}"
 

@@ -18,26 +18,28 @@ FLOORS = """
 motion_shards.errors motion_shards.finite motion_shards.interruption motion_shards.private motion_shards.packages motion_shards.variables motion_shards.address motion_shards.remote motion_shards.guard motion_shards.joining motion_shards.entry motion_shards.cores motion_shards.processes motion_shards.near
 pipeline.store
 motion_shards.console
+pipeline.errors pipeline.kernels
 pipeline.adapters pipeline.flow
 pipeline.extract
-pipeline.errors pipeline.shard.killed pipeline.commands.progress pipeline.driver.plan pipeline.driver.plan_file pipeline.driver.replanning pipeline.shard.isolate pipeline.shard.task pipeline.shard.solvers pipeline.shard.prefetch pipeline.shard.sources pipeline.shard.stages pipeline.shard.pipelined pipeline.shard.build pipeline.driver.publish pipeline.driver.merging
+pipeline.shard
 pipeline.executors
-pipeline.driver.estimate
-pipeline.driver.retries
-pipeline.cluster
-pipeline.executors.choose pipeline.driver.summary pipeline.driver.resume pipeline.driver.extraction pipeline.inspection.status pipeline.inspection.video_table
-pipeline.doctor.machine pipeline.doctor.requirements pipeline.doctor.report pipeline.inspection.audit pipeline.inspection.panels pipeline.inspection.preview pipeline.bench
-pipeline.commands.options pipeline.commands.bench pipeline.commands.cluster pipeline.commands.store pipeline.commands.cli
-training.errors training.catalogue training.run_files.sealed training.run_files.files training.run_files.fields training.run_files.arrays training.run_files.weights training.scoring.metrics training.scoring.scores training.runs.progress training.models.warp
-training.report training.data training.models training.losses training.engine
+pipeline.driver
+pipeline.cluster pipeline.inspection pipeline.doctor pipeline.bench
+pipeline.commands
+training.errors training.catalogue
+training.run_files
+training.data training.models
+training.losses training.engine
 training.steps
-training.steps.gradients training.scoring.protocols training.scoring.weighting training.speed
-training.jobs
+training.scoring
+training.papers
+training.report
+training.runs
+training.experiments
 training.recipes
 training.reproduce
 training.bench training.ray_train
-training.commands.setting training.commands.train training.commands.train_systems
-training.commands.several_processes training.commands.options training.commands.results training.commands.runs training.commands.systems training.commands.cli
+training.commands
 """
 LINES = [line.split() for line in FLOORS.strip().splitlines()]
 TOPS = ("motion_shards", "pipeline", "training")
@@ -170,9 +172,10 @@ def third_party(prefix: str) -> set[str]:
     }
 
 
-def test_only_the_cluster_folder_and_ray_train_import_ray() -> None:
+def test_ray_is_imported_by_what_runs_on_it_only() -> None:
     users = {each.file for each in IMPORTS if each.target.split(".")[0] == "ray"}
-    assert {unit_of(user) for user in users} <= {
+    on_ray = {"pipeline.executors.on_ray", "pipeline.executors.ray_resources"}
+    assert {unit_of(user) for user in users - on_ray} <= {
         "pipeline.cluster",
         "training.ray_train",
     }
@@ -212,7 +215,7 @@ def test_reading_a_store_needs_neither_ray_nor_ffmpeg() -> None:
 @pytest.mark.parametrize("command", ["pipeline", "training"])
 def test_help_loads_nothing_heavy(command: str) -> None:
     loaded = loaded_by(
-        f"from {command}.cli import main\nmain(['--help'], standalone_mode=False)"
+        f"from {command}.commands.cli import main\nmain(['--help'], standalone_mode=False)"
     )
-    assert f"{command}.cli" in loaded
+    assert f"{command}.commands.cli" in loaded
     assert not HEAVY & loaded

@@ -38,7 +38,7 @@ def options_in_prose() -> set[str]:
 
 def command_of(words: list[str]) -> tuple[click.Command, list[str]]:
     """The click command that the first words name, and the rest."""
-    command: click.Command = importlib.import_module(f"{words[0]}.cli").main
+    command: click.Command = importlib.import_module(f"{words[0]}.commands.cli").main
     rest = words[1:]
     while isinstance(command, click.Group) and rest:
         assert rest[0] in command.commands, f"{' '.join(words)}: no {rest[0]!r}"
@@ -79,7 +79,7 @@ def test_readme_shows_every_command() -> None:
     every = {
         (word, name)
         for word in WORDS
-        for name in importlib.import_module(f"{word}.cli").main.commands
+        for name in importlib.import_module(f"{word}.commands.cli").main.commands
     }
     shown |= {("pipeline", "doctor")} if "`pipeline doctor`" in TEXT else set()
     assert every <= shown
@@ -87,7 +87,7 @@ def test_readme_shows_every_command() -> None:
 
 def test_options_named_in_prose_exist() -> None:
     known = set().union(
-        *(options(importlib.import_module(f"{word}.cli").main) for word in WORDS)
+        *(options(importlib.import_module(f"{word}.commands.cli").main) for word in WORDS)
     )
     assert options_in_prose() <= known
 

@@ -50,7 +50,7 @@ def elsewhere(words: Sequence[str], *, folder: Path) -> list[str]:
 
 def _program(name: str) -> click.Command:
     """By its name: this package does not import the other one."""
-    return import_module(f"{name}.cli").main
+    return import_module(f"{name}.commands.cli").main
 
 
 def _absolute(

@@ -76,11 +76,18 @@ def cache_folder() -> Path:
     return kept_folder(f"kernels-{_fingerprint()}")
 
 
+def kernel_sources() -> list[Path]:
+    """The modules whose text compiled kernels depend on: this one and all that use it."""
+    pipeline = Path(__file__).parents[1]
+    solver = sorted((pipeline / "flow" / "cpu").glob("*.py"))
+    return [Path(__file__), *solver, pipeline / "extract" / "cells.py"]
+
+
 def _fingerprint() -> str:
     """16 hex digits over all that a compiled kernel depends on.
 
-    The source of every module here is part of it: numba looks only at the file of the
-    function itself, not at those of the functions it calls.
+    The source of every module with kernels is part of it: numba looks only at the file
+    of the function itself, not at those of the functions it calls.
     """
     digest = hashlib.sha256()
     for part in (
@@ -93,6 +100,6 @@ def _fingerprint() -> str:
         config.CPU_FEATURES,
     ):
         digest.update(f"{part}\n".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in kernel_sources():
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
