@@ -4,8 +4,6 @@ import numpy as np
 
 from pipeline.kernels.compiled import compile_kernels, compiled
 
-CELL_PX = 8
-
 
 @compiled(
     "void(Array(int32, 1, 'C', True), Array(int16, 1, 'C', True),"

@@ -5,7 +5,9 @@ from typing import NamedTuple, Self
 import av
 import numpy as np
 
-from .cells import CELL_PX, quarter_grid
+from pipeline.store.schema import CELL_PX
+
+from .cells import quarter_grid
 from .orientation import UPRIGHT, Orientation
 from .side_data import side_data
 

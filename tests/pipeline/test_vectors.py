@@ -8,7 +8,7 @@ import pytest
 from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from moving import MOVES
 
-from pipeline.extract.cells import CELL_PX, quarter_grid
+from pipeline.extract.cells import quarter_grid
 from pipeline.extract.decode import open_video
 from pipeline.extract.orientation import UPRIGHT, Orientation
 from pipeline.extract.settings import ExtractSettings
@@ -19,6 +19,7 @@ from pipeline.extract.vectors import (
     stored_grids,
 )
 from pipeline.extract.video import open_extraction
+from pipeline.store import CELL_PX
 
 OFFSETS = (0, 4, 5, 6, 8, 10, 12, 24, 28, 32)
 NAMES = [

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from torch import Tensor, from_numpy
 
-CELL_PX = 8
+from pipeline.store import CELL_PX
 
 
 class View(NamedTuple):

@@ -39,7 +39,7 @@ def _residual(build: Callable[..., nn.Module], *torchvision: str) -> Net:
 
 def _deep(build: Callable[..., nn.Module]) -> Net:
     names = {"conv1": "stem.0", "bn1": "stem.1"}  # of Hara et al. and of MARS
-    return Net(build, 3, resnext3d.TAPS, "fc", aliases=names)
+    return Net(build, 3, resnet3d.TAPS, "fc", aliases=names)
 
 
 def _clarifai(build: Callable[..., nn.Module]) -> Net:

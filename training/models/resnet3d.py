@@ -65,19 +65,22 @@ class NarrowResNet3D(nn.Module):
         self.layer4 = _block(widths[2], widths[3], stride=2)
         self.avgpool = nn.AdaptiveAvgPool3d(1)
         self.fc = nn.Linear(widths[3], num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d):
-                nn.init.kaiming_normal_(
-                    module.weight, mode="fan_out", nonlinearity="relu"
-                )
-        nn.init.normal_(self.fc.weight, 0, 0.01)
-        nn.init.zeros_(self.fc.bias)
+        draw_weights(self, self.fc)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, classes) logits."""
         x = self.layer1(self.stem(clips))
         x = self.layer4(self.layer3(self.layer2(x)))
         return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+def draw_weights(net: nn.Module, last: nn.Linear) -> None:
+    """First weights: He's for the convolutions; the last layer's hardly differ from 0."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    nn.init.normal_(last.weight, 0, 0.01)
+    nn.init.zeros_(last.bias)
 
 
 def _seeing(channels: int, model: nn.Module) -> nn.Module:

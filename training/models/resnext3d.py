@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-TAPS = ("stem", "layer1", "layer2", "layer3", "layer4", "avgpool")
+from .resnet3d import draw_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +87,7 @@ class DeepResNet3D(nn.Module):
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.avgpool = nn.AdaptiveAvgPool3d(1)
         self.fc = nn.Linear(inputs, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d):
-                nn.init.kaiming_normal_(
-                    module.weight, mode="fan_out", nonlinearity="relu"
-                )
-        nn.init.normal_(self.fc.weight, 0, 0.01)
-        nn.init.zeros_(self.fc.bias)
+        draw_weights(self, self.fc)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, classes) logits."""

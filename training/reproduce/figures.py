@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipeline.store import Store, motion_colours
+from pipeline.store import CELL_PX, Store, motion_colours
 
 from ..models.weights import first_layer
 from ..run_files.arrays import write_arrays
@@ -92,8 +92,8 @@ def layer_flow(pair: np.ndarray) -> np.ndarray:
 
 
 def _on_pixels(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Cells of 8 px painted onto pixels; a field of pixels stays."""
+    """Cells of CELL_PX px painted onto pixels; a field of pixels stays."""
     if field.shape[:2] == tuple(size):
         return field
-    painted = field.repeat(8, axis=0).repeat(8, axis=1)
+    painted = field.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
     return painted[: size[0], : size[1]]

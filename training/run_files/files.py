@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from pipeline.store import replacing
+from pipeline.store import MODALITIES, replacing
 
 from ..errors import RunError, WriteError
 
@@ -65,7 +65,7 @@ DECIDED = {
     "kind": str,
     "recipe": {"name": str, "settings": dict},
     "model": (None, dict),
-    "modalities": [("rgb", "flow", "mv")],
+    "modalities": [MODALITIES],
     "store": STORE,
     "split": SPLIT,
     "seed": SEED,
