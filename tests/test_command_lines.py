@@ -69,7 +69,9 @@ def texts() -> Iterator[tuple[str, str]]:
     for path in [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]:
         yield str(path.relative_to(ROOT)), path.read_text("utf-8")
     for word in WORDS:
-        yield from help_texts(importlib.import_module(f"{word}.commands.cli").main, word)
+        yield from help_texts(
+            importlib.import_module(f"{word}.commands.cli").main, word
+        )
         for path in sorted((ROOT / word).rglob("*.py")):
             said = ast.get_docstring(ast.parse(path.read_text("utf-8")), clean=False)
             yield str(path.relative_to(ROOT)), said or ""

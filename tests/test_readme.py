@@ -87,7 +87,10 @@ def test_readme_shows_every_command() -> None:
 
 def test_options_named_in_prose_exist() -> None:
     known = set().union(
-        *(options(importlib.import_module(f"{word}.commands.cli").main) for word in WORDS)
+        *(
+            options(importlib.import_module(f"{word}.commands.cli").main)
+            for word in WORDS
+        )
     )
     assert options_in_prose() <= known
 
