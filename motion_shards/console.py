@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from .plain_text import printable
+
 
 class Commands(click.Group):
     """A group of commands in which `-h` is help, too."""
@@ -28,8 +30,6 @@ class Console(Commands):
 
 def on_one_line(error: click.ClickException) -> click.ClickException:
     """The same error, with no line ends or escapes of what was typed."""
-    from pipeline.store import printable  # here, because --help must not wait for numpy
-
     told = error.format_message()
     if isinstance(error, click.UsageError):
         own_lines = error.ctx is not None and told == error.ctx.get_help()

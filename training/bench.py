@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-from pipeline.store import Store, only_store, printable
+from motion_shards.plain_text import printable
+from pipeline.store import Store, only_store
 
 from .data.dataset import Clips, frames_of
 from .data.order import Order

@@ -20,8 +20,8 @@ from motion_shards import remote
 from motion_shards.address import Found, Named, by_auto, require
 from motion_shards.errors import ClusterError
 from motion_shards.joining import joined
+from motion_shards.plain_text import printable
 from motion_shards.variables import of_this_job
-from pipeline.store import printable
 
 from .errors import MachineError, RunError
 

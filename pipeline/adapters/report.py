@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from pipeline.store import counted, printable, size_text
+from motion_shards.plain_text import counted, printable, size_text
 
 from .videos import DataSet, Finding
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pipeline.store import printable
+from motion_shards.plain_text import printable
 
 INTERRUPTED = 130
 

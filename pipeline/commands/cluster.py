@@ -9,6 +9,7 @@ import click
 
 from motion_shards.console import Commands
 from motion_shards.finite import FiniteRange
+from motion_shards.plain_text import counted, printable, printable_lines
 
 from .options import ExistingFile
 
@@ -61,7 +62,7 @@ def submit(
     Ends with the exit code of the command. Ctrl-C only leaves it: the job goes on.
     """
     from pipeline.cluster.command import elsewhere
-    from pipeline.store import data_folder, printable
+    from pipeline.store import data_folder
 
     words = elsewhere(command, folder=Path.cwd())
     environment = {"VIDEO_DATA": str(data_folder().absolute())}
@@ -91,8 +92,6 @@ def _variable(text: str) -> tuple[str, str]:
 
 def _follow(server: Any, name: str, *, as_json: bool) -> None:
     """Pass on what the job prints, and end as it ends."""
-    from pipeline.store import printable, printable_lines
-
     kept = ""
 
     def write(text: str) -> None:
@@ -149,7 +148,6 @@ def jobs(address: str | None, as_json: bool) -> None:
 def logs(job: str, address: str | None, follow: bool) -> None:
     """Show the output of a job. JOB is its id, or an unambiguous part of it."""
     from pipeline.cluster.jobs import JobServer
-    from pipeline.store import printable_lines
 
     server = JobServer(address)
     name = server.job(job).id
@@ -165,7 +163,6 @@ def logs(job: str, address: str | None, follow: bool) -> None:
 def stop(job: str, address: str | None, as_json: bool) -> None:
     """Stop a job. The same command goes on later from what is finished."""
     from pipeline.cluster.jobs import JobServer
-    from pipeline.store import printable
 
     server = JobServer(address)
     before = server.job(job)
@@ -191,7 +188,6 @@ def check(file: Path, as_json: bool) -> None:
     Runs Ray's own validator, and checks that it lacks. Exit code 1: there are errors.
     """
     from pipeline.cluster.config import findings
-    from pipeline.store import counted, printable
 
     found = findings(file)
     errors = sum(finding.level == "error" for finding in found)

@@ -10,6 +10,7 @@ from motion_shards.console import Console, on_one_line
 from motion_shards.errors import MotionShardsError
 from motion_shards.finite import FiniteRange
 from motion_shards.interruption import EXIT_CODE, as_ctrl_c
+from motion_shards.plain_text import printable, printable_lines
 
 DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
 MODALITIES = ("rgb", "flow", "mv")
@@ -35,16 +36,12 @@ class Cli(Console):
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # a closed pipe (`| head`): click ends without a word
         except KeyboardInterrupt as stopped:
-            from pipeline.store import printable
-
             with suppress(OSError):  # the terminal may be gone
                 click.echo(printable(str(stopped) or "interrupted"), err=True)
             raise click.exceptions.Exit(EXIT_CODE) from None
         except click.ClickException as error:
             raise on_one_line(error) from error
         except Exception as error:
-            from pipeline.store import printable, printable_lines
-
             if isinstance(error, OSError) and error.filename and error.strerror:
                 line = f"{error.filename}: {error.strerror}"
             elif isinstance(error, (MotionShardsError, OSError)):

@@ -14,9 +14,8 @@ from rich.progress import (
     TextColumn,
 )
 
+from motion_shards.plain_text import printable, size_text, time_left
 from pipeline.shard.task import ShardProgress
-from pipeline.store import printable, size_text
-from pipeline.store.plain_text import time_left
 
 LINE_SECONDS, LATER_LINE_SECONDS = 10.0, 60.0
 """Between two lines of a log, in the first minutes and later."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from motion_shards.plain_text import counted, printable
+
 from .options import AnyPath, ExistingFolder
 
 LINES_AT_ONCE = 256
@@ -28,7 +30,6 @@ def verify(store: Path, decode: bool, mark: bool, as_json: bool) -> None:
     Nothing is written without --mark. Exit code 1: something is damaged.
     """
     from pipeline.inspection import status as upkeep
-    from pipeline.store import counted, printable
 
     damage = upkeep.verify(store, decode=decode, mark=mark)
     if as_json:

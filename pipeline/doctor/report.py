@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from motion_shards import packages
+from motion_shards.plain_text import printable
 from pipeline.executors import gpus
 
 from . import machine
@@ -43,13 +44,13 @@ class Report:
         for check in self.checks:
             margin = " " * (10 + wide)
             lines += textwrap.wrap(
-                _printable(f"{check.state:8} {check.name:{wide}} {check.found}"),
+                printable(f"{check.state:8} {check.name:{wide}} {check.found}"),
                 width=_REMEDY_WIDTH + 20,
                 subsequent_indent=margin,
                 break_on_hyphens=False,
             )
             if check.remedy:
-                lines.append(f"{margin}-> {_printable(check.remedy)}")
+                lines.append(f"{margin}-> {printable(check.remedy)}")
         problems = sum(check.state == "problem" for check in self.checks)
         warnings = sum(check.state == "warning" for check in self.checks)
         lines.append(f"{problems} problems, {warnings} warnings")
@@ -89,14 +90,6 @@ def _python() -> Check:
     """Its version is in order: an older Python does not get as far as this line."""
     version = ".".join(map(str, sys.version_info[:3]))
     return Check("python", "ok", f"{version}, {sys.executable}")
-
-
-def _printable(text: str) -> str:
-    try:
-        from pipeline.store import printable  # loads numpy and h5py
-    except ImportError:
-        return repr(text)[1:-1]
-    return printable(text)
 
 
 def _names() -> Iterator[Check]:

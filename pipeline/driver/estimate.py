@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from motion_shards.plain_text import counted, in_words, printable, size_text
 from pipeline.executors.crew import Crew
 from pipeline.extract.decode import probe
 from pipeline.extract.errors import VideoError
@@ -20,8 +21,6 @@ from pipeline.shard.calibration import (
 )
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
-from pipeline.store import counted, printable, size_text
-from pipeline.store.plain_text import in_words
 
 SIZES_NAMED = 4
 """Sizes of stored frames that are named, at most."""

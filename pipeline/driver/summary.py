@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from motion_shards.plain_text import counted, in_words, printable, size_text
 from pipeline.extract.orientation import is_askew
 from pipeline.extract.video import SHORTEST_SIDE
-from pipeline.store import counted, printable, size_text
 from pipeline.store.files import read_index
-from pipeline.store.plain_text import in_words
 from pipeline.store.records import IndexRecord, Manifest
 
 from .estimate import named_sizes

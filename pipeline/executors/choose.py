@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motion_shards.address import Found, Named, by_auto, require
+from motion_shards.plain_text import printable
 from pipeline.errors import ExtractionError
 from pipeline.flow.solver import flow_solver
 from pipeline.shard.isolate import OpenVideo
 from pipeline.shard.task import SolverMaker, Task
-from pipeline.store import printable
 
 from .attempt import Outcome
 from .crew import Crew, local_crew, require_gpu

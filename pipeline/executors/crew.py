@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from motion_shards.cores import worker_cores
+from motion_shards.plain_text import counted
 from pipeline.flow.errors import FlowError
 from pipeline.shard.task import SolverMaker, Task
-from pipeline.store import counted
 
 from .gpus import find_gpus, trouble_with_flow
 

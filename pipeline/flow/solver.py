@@ -5,6 +5,8 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from motion_shards.plain_text import printable
+
 from .errors import FlowError
 from .profiles import profile_named
 from .protocol import FlowSolver
@@ -79,6 +81,5 @@ def gpu_solver(*, profile: str = "default", device: int | None = None) -> "CudaS
 
 @cache
 def _say_once(line: str) -> None:
-    from pipeline.store import printable  # here: h5py is needed by a message alone
 
     print(printable(line), file=sys.stderr)

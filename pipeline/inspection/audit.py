@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from motion_shards.plain_text import printable
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.extract.errors import VideoError
 from pipeline.extract.signature import FRAMES, Signature, signature
-from pipeline.store import printable
 
 FOLDS = 5
 STANDARD_ERRORS = 2

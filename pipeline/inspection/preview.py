@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import xxhash
 
-from pipeline.store import RangeError, Store, StoredVideo, printable
+from motion_shards.plain_text import printable
+from pipeline.store import RangeError, Store, StoredVideo
 
 from .panels import Moment, draw
 

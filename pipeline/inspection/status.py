@@ -7,16 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from motion_shards.plain_text import counted, printable, size_text
 from pipeline.driver.plan_file import read_plan
 from pipeline.driver.resume import DAMAGED
-from pipeline.store import (
-    Store,
-    StoredVideo,
-    VideoNotFound,
-    counted,
-    printable,
-    size_text,
-)
+from pipeline.store import Store, StoredVideo, VideoNotFound
 from pipeline.store.errors import LayoutError
 from pipeline.store.files import read_commit, write_json
 from pipeline.store.lease import Found, holder_of

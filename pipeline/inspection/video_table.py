@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 
+from motion_shards.plain_text import printable
 from pipeline.driver.plan_file import read_plan
 from pipeline.errors import PlanError
-from pipeline.store import Store, StoredVideo, printable
+from pipeline.store import Store, StoredVideo
 
 WIDEST = {"video": 60, "class": 30, "split": 40}
 """Widths of columns, at most; a longer cell moves the rest of its line to the right."""

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from motion_shards.plain_text import printable
 from motion_shards.private import trouble
 
 
@@ -73,6 +74,5 @@ def alone(folder: Path) -> Iterator[None]:
 
 def say(line: str) -> None:
     """Tell the user something about compiled kernels, on standard error."""
-    from pipeline.store import printable  # here: h5py is needed by a message alone
 
     print(printable(f"compiled kernels: {line}"), file=sys.stderr)

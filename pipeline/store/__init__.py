@@ -24,7 +24,6 @@ from .places import (
     stores_folder,
     videos_folder,
 )
-from .plain_text import counted, printable, printable_lines, size_text
 from .png import encode_png
 from .reader import Store, StoredBlock
 from .replacement import remove_parts, replacing, require_plain_folder
@@ -50,7 +49,6 @@ __all__ = [
     "StoredBlock",
     "StoredVideo",
     "VideoNotFound",
-    "counted",
     "data_folder",
     "encode_png",
     "hash_of",
@@ -60,13 +58,10 @@ __all__ = [
     "motion_wheel",
     "only_store",
     "open_regular",
-    "printable",
-    "printable_lines",
     "remove_parts",
     "replacing",
     "require_plain_folder",
     "runs_folder",
-    "size_text",
     "splits_folder",
     "store_folder",
     "stores_folder",

@@ -264,10 +264,10 @@ def test_doctor_starts_without_any_library() -> None:
     hidden = ["numpy", "h5py", "av", "cv2", "numba", "torch", "ray"]
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({hidden}))\n"
-        "from pipeline.doctor import doctor\n"
+        "from pipeline.doctor.report import doctor\n"
         "print(doctor().text())\n"
     )
-    root = Path(doctor.__file__).parents[1]
+    root = Path(doctor.__file__).parents[2]
     answer = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

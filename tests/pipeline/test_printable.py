@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from click.testing import CliRunner
 
-from pipeline.store import printable, printable_lines
+from motion_shards.plain_text import printable, printable_lines
 
 ORDINARY = "日本語 Ünïcödé العربية עברית हिन्दी 👩‍👩‍👧 a\\b [x] ~"
 
@@ -52,7 +52,7 @@ def test_texts_of_several_lines_keep_their_lines():
 
 @pytest.mark.parametrize("command", ["pipeline", "training"])
 def test_errors_of_both_commands_stay_on_one_line(command):
-    main = importlib.import_module(f"{command}.cli").main
+    main = importlib.import_module(f"{command}.commands.cli").main
     asked = {"pipeline": ["status"], "training": ["report", "--out", "x"]}[command]
     for name in ("no\n0 damaged files", "no\x1b[2J\u202e", "日本"):
         told = CliRunner().invoke(main, [*asked, name])
@@ -64,7 +64,7 @@ def test_errors_of_both_commands_stay_on_one_line(command):
 
 @pytest.mark.parametrize("command", ["pipeline", "training"])
 def test_near_matches_are_named_for_unknown_commands(command):
-    main = importlib.import_module(f"{command}.cli").main
+    main = importlib.import_module(f"{command}.commands.cli").main
     typed = {"pipeline": "extrat", "training": "distil"}[command]
     told = CliRunner().invoke(main, [typed])
     assert told.exit_code == 2

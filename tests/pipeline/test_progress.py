@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
+from motion_shards.plain_text import in_words, time_left
 from pipeline.commands import progress
 from pipeline.commands.progress import Bars, Lines, LineTimes, Pace, steps
 from pipeline.shard.task import ShardProgress
-from pipeline.store.plain_text import in_words, time_left
 
 
 class Clock:

@@ -2,6 +2,7 @@ import math
 from dataclasses import replace
 
 import pytest
+import tiny_recipe as tiny
 import torch
 from tiny_runs import job_on, taught
 from torch import Tensor
@@ -15,7 +16,6 @@ from training.losses.relational import DIST, RelationalKD
 from training.losses.terms import FeatureMSE, MultiLevelMAE, Outputs, SoftTargets
 from training.models.backbones import BackboneConfig
 from training.models.sizes import tap_shapes
-from training.recipes import tiny
 
 TERM = AttentionTransfer(taps=("layer1",))
 

@@ -14,6 +14,7 @@ from motion_shards.console import Console, on_one_line
 from motion_shards.errors import MotionShardsError
 from motion_shards.finite import FiniteRange
 from motion_shards.interruption import EXIT_CODE, as_ctrl_c
+from motion_shards.plain_text import printable
 
 from ..catalogue import check_name, recipe_lines
 from ..errors import Interrupted
@@ -51,8 +52,6 @@ class Cli(Console):
             let_the_first_say(error)
             raise on_one_line(error) from error
         except (Interrupted, KeyboardInterrupt) as stopped:
-            from pipeline.store import printable
-
             if not is_first():
                 raise SystemExit(EXIT_CODE) from None
             told = str(stopped) or "stopped; the same command goes on"
@@ -61,8 +60,6 @@ class Cli(Console):
             click.echo(f"Go on with: {printable(again)}", err=True)
             raise SystemExit(EXIT_CODE) from None
         except (MotionShardsError, OSError) as error:
-            from pipeline.store import printable
-
             whose = let_the_first_say(error)
             raise click.ClickException(whose + printable(error)) from error
 

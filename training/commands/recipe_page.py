@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from pipeline.store import counted
+from motion_shards.plain_text import counted
 
 from ..data.dataset import ClipConfig
 from ..experiments.distill import DistillRecipe

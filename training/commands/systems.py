@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from motion_shards.plain_text import printable
+
 from .options import (
     HELD_OUT,
     JSON,
@@ -215,7 +217,6 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
     It has tables, figures, and verdicts on the papers' orderings. RUNS are runs of one
     data set and split, of any systems and seeds, or the folder of one reproduction.
     """
-    from pipeline.store import printable
 
     from ..report.files import report_of  # here, because numpy takes its time
 

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import Store, only_store, printable, runs_folder
+from motion_shards.plain_text import printable
+from pipeline.store import Store, only_store, runs_folder
 
 from ..errors import RecipeError
 from ..experiments.fuse import FuseRecipe, fuse

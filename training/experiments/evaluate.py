@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from pipeline.store import Store, counted
+from motion_shards.plain_text import counted
+from pipeline.store import Store
 
 from ..data.dataset import Clips, frames_of
 from ..data.splits import Parts, parts

@@ -2,7 +2,7 @@
 
 import html as markup
 
-from pipeline.store import printable
+from motion_shards.plain_text import printable
 
 from .page import Figure, Heading, Page, Table, Text, is_number
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.store import holder_of, printable
+from motion_shards.plain_text import printable
+from pipeline.store import holder_of
 
 from ..errors import RunError, TrainingError
 from ..run_files.files import (

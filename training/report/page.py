@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pipeline.store import printable
+from motion_shards.plain_text import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

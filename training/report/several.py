@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.store import printable
+from motion_shards.plain_text import printable
 
 from ..errors import RunError
 from ..scoring import metrics

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.store import counted, printable
+from motion_shards.plain_text import counted, printable
 
 ORIGINS = {
     "official": "official split {name}",

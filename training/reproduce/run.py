@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import Store, counted
+from motion_shards.plain_text import counted
+from pipeline.store import Store
 
 from ..data.known import MIN_KNOWN_SHARE
 from ..errors import Interrupted, RunError

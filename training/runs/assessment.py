@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pipeline.store import counted
+from motion_shards.plain_text import counted
 
 from ..data.dataset import Clips
 from ..data.splits import Parts

@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from pipeline.store import printable
+from motion_shards.plain_text import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
