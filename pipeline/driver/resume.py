@@ -274,6 +274,7 @@ def missing_tasks(
             say(reason)
 
     suspects = _suspects(out)
+    fresh = {v.id for v in set(plan.videos) - set(before.videos)} if before else set()
     tasks = []
     for shard in range(plan.shards):
         commits = read_commits(out, shard, plan.fingerprint, damaged=tell)
@@ -289,7 +290,7 @@ def missing_tasks(
                 and not (retry_bad and commit.bad)
             ):
                 whole = intact(commit.record, out, hashed=commit.file in suspects)
-                if whole and not _awaited(commit, plan, folder):
+                if whole and not _awaited(commit, plan, folder, fresh):
                     continue
             missing.append(modality)
             names = (
@@ -318,11 +319,15 @@ def _is_of(commit: Commit, plan: ShardPlan) -> bool:
     )
 
 
-def _awaited(commit: Commit, plan: StorePlan, folder: Path) -> bool:
-    """Whether a video that could not be read is there now."""
+def _awaited(commit: Commit, plan: StorePlan, folder: Path, fresh: set[str]) -> bool:
+    """Whether a video that could not be read is there now.
+
+    Args:
+        fresh: videos that are other files than in the plan before.
+    """
     names = set(commit.unavailable)
-    if commit.fingerprint != plan.fingerprint:
-        names |= commit.bad.keys()
+    if commit.fingerprint != plan.fingerprint:  # it has not followed: see `_follow`
+        names |= commit.bad.keys() & fresh
     if not names:
         return False
     videos = plan.shard_videos(commit.shard)
