@@ -1,4 +1,4 @@
-"""What attempts leave on scratch: removed when its owner is surely over, else left."""
+"""What attempts leave behind: on scratch until their owner is over, and how many there were."""
 
 import os
 import subprocess
@@ -6,10 +6,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_shards import made_task
 
 from motion_shards import processes
 from motion_shards.processes import has_ended, process_mark
-from pipeline.executors.attempt import SCRATCH_PREFIX, sweep
+from pipeline.driver.publish import prepare
+from pipeline.executors.attempt import (
+    SCRATCH_PREFIX,
+    Failure,
+    attempt,
+    attempts,
+    forget_attempts,
+    sweep,
+)
 
 
 def dead_process_mark() -> str:
@@ -63,3 +72,73 @@ def test_sweeping_leaves_the_living_and_the_unknown(over, tmp_path):
     sweep(tmp_path)
     left = {Path(path).name for path in tmp_path.iterdir()}
     assert left == set(names.values()) - {names["dead"]}
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    prepare(tmp_path / "store")
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def scratch(tmp_path) -> Path:
+    (tmp_path / "scratch").mkdir()
+    return tmp_path / "scratch"
+
+
+def test_every_attempt_is_counted_before_it_can_crash(store, scratch):
+    """The folder of videos is away: an attempt each, and nothing stays on scratch."""
+    task = made_task(100)
+    for count in (1, 2, 3):
+        outcome = attempt(task, store=store, scratch=scratch)
+        assert isinstance(outcome, Failure) and outcome.kind == "environment"
+        assert "/nowhere" in outcome.text
+        assert attempts(store, task.plan) == count
+    assert list(scratch.iterdir()) == []
+    assert list((store / "_tmp").iterdir()) == []
+
+
+def test_attempts_are_those_of_the_modality_that_was_tried_most(store, scratch):
+    both = made_task(100)
+    for modalities in (("rgb",), ("mv",), ("mv",)):
+        task = made_task(100, modalities=modalities)
+        attempt(task, store=store, scratch=scratch)
+    assert attempts(store, both.plan) == 2
+    assert attempts(store, made_task(100, modalities=("rgb",)).plan) == 1
+    assert attempts(store, made_task(100, modalities=("flow",)).plan) == 0
+    assert attempts(store, made_task(100, shard=1).plan) == 0
+
+
+def test_attempts_at_what_is_published_are_forgotten_and_no_others(store, scratch):
+    first, second = made_task(100), made_task(100, shard=1)
+    for task in (first, second):
+        attempt(task, store=store, scratch=scratch)
+    forget_attempts(store, made_task(100, modalities=("rgb",)).plan)
+    assert attempts(store, made_task(100, modalities=("rgb",)).plan) == 0
+    assert attempts(store, made_task(100, modalities=("mv",)).plan) == 1
+    assert attempts(store, second.plan) == 1
+    forget_attempts(store)
+    assert attempts(store, first.plan) == attempts(store, second.plan) == 0
+
+
+def test_attempts_are_not_counted_in_what_is_no_file_of_ours(store, scratch, tmp_path):
+    """A link, a folder and a pipe under such names: left alone, and no attempt fails."""
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    logs = store / "_logs"
+    (logs / "attempts-00000-rgb").symlink_to(mine)
+    (logs / "attempts-00000-flow").mkdir()
+    os.mkfifo(logs / "attempts-00000-mv")
+    task = made_task(100, modalities=("rgb", "flow", "mv"))
+    attempt(task, store=store, scratch=scratch)
+    assert attempts(store, task.plan) == 0
+    assert mine.read_text() == "mine"
+    forget_attempts(store, task.plan)
+    assert [path.name for path in logs.iterdir()] == ["attempts-00000-flow"]
+
+
+def test_an_attempt_sweeps_scratch_first(over, store, scratch):
+    dead = scratch / f"{SCRATCH_PREFIX}-{over}-abc_1"
+    dead.mkdir()
+    attempt(made_task(100), store=store, scratch=scratch)
+    assert not dead.exists()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import PictureType
+from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from moving import write_video
 
 from pipeline.adapters import load
@@ -47,6 +49,21 @@ def test_signature_sees_key_frames_and_b_frames(moving_frames, tmp_path) -> None
     intra = write_video(tmp_path / "intra.mp4", moving_frames, g=1)
     assert signature(intra).gop == "1"
     assert signature(intra).blocks == ""
+
+
+@pytest.mark.parametrize(
+    ("intra", "gop"),
+    [((0,), "long"), ((0, 5), "5"), ((0, 3, 10), "7"), ((0, 7, 10), "7")],
+)
+def test_the_group_of_pictures_is_the_greatest_distance_of_key_frames(
+    intra, gop, moving_frames, tmp_path
+) -> None:
+    """An encoder also puts a key frame where the scene changes: sooner, never later."""
+    frames = rgb_frames(moving_frames)
+    for number in intra:
+        frames[number].pict_type = PictureType.I
+    keyed = encode(tmp_path / "keyed.mp4", frames, options=LAST_FRAME_ONLY)
+    assert signature(keyed).gop == gop
 
 
 def test_codings_that_follow_the_class_are_found_out() -> None:

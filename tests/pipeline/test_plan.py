@@ -5,8 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from xxhash import xxh3_128_hexdigest
 
-from pipeline.driver.plan import SHARD_FRAMES, StorePlan, extended, new_plan, shard_ends
+from pipeline.driver.plan import (
+    SHARD_FRAMES,
+    SMALL_SHARD_FRAMES,
+    StorePlan,
+    extended,
+    new_plan,
+    renewed,
+    shard_ends,
+)
 from pipeline.errors import PlanError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo
@@ -137,3 +146,108 @@ def test_a_shard_plan_names_its_videos_in_order():
     ]
     assert tuple(v for shard in shards for v in shard.videos) == whole.videos
     assert {shard.shards for shard in shards} == {whole.shards}
+
+
+def test_a_shard_ends_with_the_video_that_fills_it():
+    """Two shards' worth in four videos: the second video reaches the middle."""
+    small = float(SMALL_SHARD_FRAMES)
+    assert shard_ends([small / 2] * 4) == [2, 4]
+    assert shard_ends([small, small]) == [1, 2]
+    assert shard_ends([small * 2]) == [1]
+    assert shard_ends([1.0, small * 2 - 1]) == [2]
+
+
+@pytest.mark.parametrize(
+    ("videos", "shards"), [(3, 1), (4, 1), (8, 2), (31, 7), (32, 8), (400, 8)]
+)
+def test_of_a_small_data_set_four_videos_are_worth_a_shard_of_their_own(videos, shards):
+    """Up to eight shards, so that it spreads over the cores."""
+    assert len(shard_ends([1.0] * videos)) == shards
+
+
+def test_an_empty_file_counts_as_a_frame():
+    """Else forty of them would weigh nothing, and lie in one shard with all others."""
+    empty = new_plan("folder", videos(40, size=0), RGB, bytes_per_frame=100)
+    assert empty.ends == (5, 10, 15, 20, 25, 30, 35, 40)
+
+
+def test_sizes_are_turned_into_frames_by_the_bytes_of_one():
+    """36 videos of 100 frames each are two shards of a minute; of 1,000 frames, twenty."""
+    many = new_plan("folder", videos(36, size=10_000), RGB, bytes_per_frame=100)
+    assert many.shards == 8  # it spreads anyway
+    more = new_plan("folder", videos(36, size=100_000), RGB, bytes_per_frame=100)
+    assert more.shards == 20
+
+
+def test_the_fingerprint_sees_paths_cuts_and_the_name_of_the_data_set():
+    base = plan()
+    moved = [video._replace(path=f"b/{video.path}") for video in base.videos]
+    assert replace(base, videos=tuple(moved)).fingerprint != base.fingerprint
+    assert replace(base, ends=(4, 10)).fingerprint != base.fingerprint
+    assert replace(base, dataset="other").fingerprint != base.fingerprint
+    unusable = {"x.mp4": "permission denied"}
+    assert replace(base, unusable=unusable).fingerprint == base.fingerprint
+
+
+def test_the_fingerprint_of_a_plan_stays_what_it_is():
+    """Stores on disk carry it: another one would make them those of other videos."""
+    two = (PlannedVideo("a", "a.mp4", 1), PlannedVideo("b", "b.mp4", 2))
+    found = StorePlan(dataset="folder", videos=two, ends=(1, 2), settings=RGB)
+    text = (
+        "a\0a.mp4\x001\nb\0b.mp4\x002\n('folder', (1, 2))"
+        "[('enlarge', False), ('frames_per_second', None), ('short_side', 256),"
+        " ('square_pixels', True)]"
+    )
+    assert found.fingerprint == xxh3_128_hexdigest(text.encode())
+
+
+def test_shards_hold_the_videos_between_their_ends():
+    whole = replace(plan(5), ends=(2, 3, 5))
+    held = [
+        [video.id for video in whole.shard_plan(k, ["rgb"], folder=Path("x")).videos]
+        for k in range(3)
+    ]
+    assert held == [["v000", "v001"], ["v002"], ["v003", "v004"]]
+
+
+def test_another_data_set_is_refused_with_the_name_to_go_on_with():
+    with pytest.raises(PlanError, match="for data set 'folder', got 'my own'"):
+        extended(plan(), replace(plan(), dataset="my own"))
+    with pytest.raises(PlanError, match="goes on with --name 'my own'"):
+        extended(replace(plan(), dataset="my own"), plan())
+
+
+def test_a_lost_video_has_its_reason_where_it_or_its_folder_cannot_be_read():
+    old = replace(
+        plan(3),
+        videos=tuple(
+            PlannedVideo(name, f"{name}.mp4", 1) for name in ("a/x", "ab", "b")
+        ),
+    )
+    asked = replace(
+        old, videos=(), unusable={"a/": "permission denied", "b.mp4": "is a pipe"}
+    )
+    with pytest.raises(PlanError) as refused:
+        extended(old, asked)
+    assert "lost 3 (a/x: a/ permission denied, ab, b: b.mp4 is a pipe)" in str(
+        refused.value
+    )
+
+
+def test_only_three_videos_of_a_kind_are_named():
+    with pytest.raises(PlanError, match=r"lost 4 \(v000, v001, v002, ...\) "):
+        extended(plan(4), replace(plan(4), videos=()))
+
+
+def test_sizes_are_renewed_where_nothing_of_the_video_is_stored():
+    """v000 grew, v001 grew and is stored, v002 is another file now, v003 is gone."""
+    old = plan(4)
+    now = [
+        PlannedVideo("v000", "v000.avi", 2000),
+        PlannedVideo("v001", "v001.avi", 2000),
+        PlannedVideo("v002", "v002.mp4", 2000),
+    ]
+    new = renewed(old, now, stored={"v001"})
+    assert [video.size_bytes for video in new.videos] == [2000, 1000, 1000, 1000]
+    assert [video.path for video in new.videos] == [v.path for v in old.videos]
+    assert new.ends == old.ends

@@ -97,6 +97,41 @@ def test_smaller_blocks_cover_fewer_cells(wide, high, x, y, cells):
     assert set(zip(*np.nonzero(painted[..., 0]), strict=True)) == cells
 
 
+@pytest.mark.parametrize(
+    ("wide", "high", "x", "y", "cells"),
+    (
+        (4, 4, 2, 2, set()),
+        (4, 4, 6, 2, set()),
+        (4, 4, 2, 6, set()),
+        (4, 4, 6, 6, {(0, 0)}),
+        (4, 4, 22, 14, {(1, 2)}),
+        (4, 8, 2, 4, set()),
+        (4, 8, 6, 4, {(0, 0)}),
+        (8, 4, 4, 2, set()),
+        (8, 4, 4, 6, {(0, 0)}),
+        (8, 4, 12, 14, {(1, 1)}),
+    ),
+)
+def test_of_blocks_within_a_cell_the_one_over_its_middle_counts(
+    wide, high, x, y, cells
+):
+    """The middle is the pixel at (4, 4), the first of the lower right quarter."""
+    painted = grid(record(wide=wide, high=high, x=x, y=y, motion=(4, 4)))
+    assert set(zip(*np.nonzero(painted[..., 0]), strict=True)) == cells
+
+
+def test_blocks_within_a_cell_do_not_disturb_each_other():
+    """Four of 4x4 px in every cell, in any order: the lower right ones are what is kept."""
+    corners = [
+        record(wide=4, high=4, x=x, y=y, motion=(-x % 8, -y % 8))
+        for y in range(2, 32, 4)
+        for x in range(2, 48, 4)
+    ]
+    expected = np.full((4, 6, 2), (-0.5, -0.5))  # of motion (2, 2) in quarters
+    np.testing.assert_array_equal(grid(*corners), expected)
+    np.testing.assert_array_equal(grid(*corners[::-1]), expected)
+
+
 @pytest.mark.parametrize("scale", (1, 2, 4))
 def test_a_quarter_of_a_pixel_is_kept(scale):
     painted = grid(record(motion=(-3 * scale, scale), scale=scale))
