@@ -1,3 +1,3 @@
-"""What `pipeline` and `training` share: how they start, and how they join a Ray cluster."""
+"""Code shared by `pipeline` and `training`: their start, and joining a Ray cluster."""
 
 __version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""Where Ray runs, without importing it: what an option, the environment or Ray's note says.
+"""The address of a Ray cluster, without importing Ray: an option, the environment, Ray's note.
 
 A cluster that the user names (by an option or a variable) is theirs, and gets Ray's token.
 One that is only found on this machine may be a stranger's: Ray's note of the cluster that
@@ -27,7 +27,7 @@ TOKEN_NEEDED = (
 NO_RAY = "something listens there, but does not answer as Ray does"
 _NOTE_BYTES = 300
 _LISTENING = "0A"
-"""As /proc/net/tcp writes it."""
+"""The state LISTEN in /proc/net/tcp."""
 
 
 class Named(NamedTuple):
@@ -36,18 +36,18 @@ class Named(NamedTuple):
     address: str
     """HOST:PORT, ray://HOST:PORT or local."""
     by: str
-    """What named it: an option or a variable. Empty: it was found on this machine."""
+    """The option or variable that named it. Empty: it was found on this machine."""
 
     def text(self) -> str:
         return f"{self.address} ({self.by or f'noted in {note()}'})"
 
 
 class Found(NamedTuple):
-    """What `auto` finds on this machine."""
+    """The result of a search for a cluster on this machine."""
 
     cluster: Named | None
     why_not: str = ""
-    """Why what is there is not joined; one line, empty if there is nothing."""
+    """Reason for not joining the cluster that is there; one line, empty if there is none."""
 
 
 def by_variable() -> Named | None:
@@ -89,7 +89,7 @@ def note() -> Path:
 
 
 def _noted() -> str | None:
-    """What the note says; None without one.
+    """The address in Ray's note; None without one.
 
     Raises:
         ClusterError: it may be another user's.
@@ -137,7 +137,7 @@ def _require_ours(path: Path, found: os.stat_result) -> None:
 
 
 def _strangers(address: str) -> str | None:
-    """Whose server that is, if it runs on this machine and is not ours or root's."""
+    """The owner of the server, if it runs on this machine and is not ours or root's."""
     host, port = host_and_port(address)
     with socket.create_connection((host, port), 3) as connection:
         if connection.getpeername()[0] != connection.getsockname()[0]:
@@ -149,7 +149,7 @@ def _strangers(address: str) -> str | None:
 
 
 def _listeners(port: int) -> set[int]:
-    """Who listens at a port of this machine, by number; nobody where Linux is not."""
+    """User ids that listen at a port of this machine; empty where Linux is not."""
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
@@ -162,7 +162,7 @@ def _listeners(port: int) -> set[int]:
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """Of HOST:PORT, [HOST]:PORT or a URL.
+    """Host and port of HOST:PORT, [HOST]:PORT or a URL.
 
     Raises:
         ValueError: it has no port.
@@ -225,7 +225,7 @@ def require(cluster: Named, *, name_by: str = "--ray HOST:PORT") -> None:
 
 
 def token_not_sent(address: str, named: str) -> str:
-    """Why a cluster that was only found did not get the token that it asks for."""
+    """A line: why a cluster that was only found did not get the token that it asks for."""
     return (
         f"{address}: the cluster asks for a token, which goes only to one that is named: "
         f"{named}, or RAY_AUTH_MODE=token if this one is yours"

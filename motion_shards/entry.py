@@ -1,4 +1,4 @@
-"""Where the commands `pipeline` and `training` start.
+"""Entry points of the commands `pipeline` and `training`.
 
 In a package with a name that nobody else uses: it is found where ours are hidden behind a
 user's own `pipeline.py`, and can say so.

@@ -20,10 +20,10 @@ from motion_shards.errors import ClusterError
 from motion_shards.guard import guarded
 
 JOIN_SECONDS = 120.0
-"""What joining or starting a cluster may take; time in which this process is paused does
-not count."""
+"""Limit for joining or starting a cluster; time in which this process is paused does not
+count."""
 LEAVE_SECONDS = 5.0
-"""How long an interrupted join may take to come to its end, so that it can be undone."""
+"""Limit for an interrupted join to come to its end, so that it can be undone."""
 _POLL_SECONDS = 0.25
 
 

@@ -12,7 +12,7 @@ from motion_shards.errors import Shadowed
 
 NAMES = ("pipeline", "training")
 ROOT = Path(__file__).resolve().parents[1]
-"""Where this package lies, and so the others."""
+"""The folder in which this package and the others lie."""
 
 
 def shadow(name: str) -> Path | None:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _LINKS = 40
-"""As many as Linux follows on one path."""
+"""Number of links that Linux follows on one path."""
 
 
 def trouble(path: Path) -> str:
-    """How another user could change what lies at a path; empty if nobody could.
+    """Describe how another user could change a file or folder; empty if nobody could.
 
     The file or folder itself must belong to this user or to root, and must not be writable
     by others; so must every folder and link on the way to it. Folders in which others may

@@ -31,7 +31,7 @@ class ProcessIdentity:
     job: str
     """Its name as a job of a cluster, or nothing."""
     started: str
-    """When the process started, as its system counts; nothing where it does not say."""
+    """Start time of the process, as its system counts; empty where it does not say."""
     space: str
     """Boot and process space in which `pid` means something."""
 
@@ -109,7 +109,7 @@ def _space() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, in ticks since boot; None if it does not run."""
+    """Start time of a process in ticks since boot; None if it does not run."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:

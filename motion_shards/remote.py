@@ -1,4 +1,4 @@
-"""What Ray's workers call first: they need variables and the right packages before all else.
+"""First calls of Ray's workers: variables and the right packages come before all else.
 
 Imports nothing of ours but this package, so that it loads on any worker that has it.
 """
@@ -31,8 +31,8 @@ def train(settings: dict[str, Any]) -> None:
 
 
 class Board:
-    """Where tasks write how far they are, for the driver to read now and then. An actor;
-    rows are tuples of numbers, so that nothing of ours is imported for them."""
+    """An actor in which tasks write their progress and from which the driver reads it.
+    Rows are tuples of numbers, so that nothing of ours is imported for them."""
 
     def __init__(self) -> None:
         self._rows: dict[Hashable, tuple] = {}

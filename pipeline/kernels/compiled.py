@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept, so that a machine compiles once and not each process."""
+"""Cache of compiled kernels: a machine compiles once and not each process."""
 
 import contextlib
 import hashlib

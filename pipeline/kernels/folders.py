@@ -1,4 +1,4 @@
-"""Where things are kept that a machine needs to work out only once."""
+"""Cache folders for results that a machine needs to work out only once."""
 
 import contextlib
 import fcntl
@@ -40,7 +40,7 @@ def kept_folder(name: str) -> Path:
 
 
 def kept_base() -> Path:
-    """Where such folders lie; not looked at, and with ~ as it is."""
+    """The parent of cache folders; not checked, and with ~ unexpanded."""
     base = (
         os.environ.get("NUMBA_CACHE_DIR")
         or os.environ.get("XDG_CACHE_HOME")

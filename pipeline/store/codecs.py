@@ -27,12 +27,12 @@ JPEG_BLOCK_PX = 8
 
 
 class Codec(Protocol):
-    """How the entries of one modality become flat rows and entries again."""
+    """Conversion between entries of one modality and flat rows."""
 
     name: ClassVar[str]
     modality: ClassVar[str]
     dtype: ClassVar[str]
-    """Of a stored row."""
+    """NumPy type of a stored row."""
 
     def to_dict(self) -> dict[str, Any]:
         """Name and parameters, as the manifest and each file record them."""
@@ -54,7 +54,7 @@ class Codec(Protocol):
         """
 
     def clipped(self, block: np.ndarray) -> int:
-        """How many values of these entries lie beyond what can be stored."""
+        """Number of values of these entries beyond the range that can be stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

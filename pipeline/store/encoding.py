@@ -15,7 +15,7 @@ class Levels(NamedTuple):
     planes: np.ndarray
     """(F, 2, H, W) uint8, the levels of the codec, u before v."""
     clipped: int
-    """How many of the values lay beyond the bound."""
+    """Number of values beyond the bound."""
 
 
 class Encoded(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 MAX_COUNT = 2**53
 """Beyond, JSON readers of other languages lose digits."""
 MAX_SIDE_PX, MAX_AREA_PX = 65_500, 2**28
-"""Of a stored frame: the longest side of a JPEG, and what fits an ordinary memory."""
+"""Limits of a stored frame: the longest side of a JPEG, and an area that fits in memory."""
 Fits = Callable[[Any], bool]
 
 
@@ -32,7 +32,7 @@ def is_number(value: Any) -> bool:
 
 
 def is_hash(value: Any) -> bool:
-    """Of xxh3-128."""
+    """Whether a value is the hexadecimal text of an xxh3-128 hash."""
     return type(value) is str and re.fullmatch("[0-9a-f]{32}", value) is not None
 
 

@@ -35,7 +35,7 @@ from .sealing import CHECKSUM, has_seal, require_seal
 
 HASH_BLOCK_BYTES = 1 << 20
 MAX_TEXT_BYTES = 1 << 29
-"""Of a manifest or commit: several hundred times what the largest data sets need."""
+"""Limit for a manifest or commit: several hundred times the size of the largest data sets."""
 MAX_PLAN_BYTES = 1 << 33
 
 

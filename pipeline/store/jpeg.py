@@ -22,7 +22,7 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 HEADER_BYTES = 4096
 """Ours has under 700."""
 MIN_BITS_PER_BLOCK = 2
-"""Of 8x8 px, in any baseline JPEG: a picture of fewer bytes is not all there."""
+"""Least bits of a block of 8x8 px in any baseline JPEG: a picture with fewer is truncated."""
 
 
 def encoded(image: np.ndarray, *, quality: int) -> np.ndarray:
@@ -123,11 +123,11 @@ def _bands(
 
 class _Header(NamedTuple):
     frame: int
-    """Where the frame's segment begins."""
+    """Position at which the frame's segment begins."""
     interval: int
-    """Of restarts; 0 for none."""
+    """Restart interval; 0 for none."""
     scan: int
-    """Where the scan begins."""
+    """Position at which the scan begins."""
     size: tuple[int, int]
     """Height and width in pixels."""
 

@@ -1,4 +1,4 @@
-"""Who may write a folder: one run at a time, on a disk of this machine or on a shared one.
+"""Exclusive right to write a folder: one run at a time, on a local or a shared disk.
 
 The folder is a store that is extracted, or that of a training run.
 
@@ -58,7 +58,7 @@ class Found(NamedTuple):
 
     @property
     def running(self) -> bool:
-        """As far as can be seen at once."""
+        """Whether the writer runs, as far as can be seen at once."""
         alive = self.holder.alive() if self.holder else None
         return self.silent_seconds < STALE_SECONDS if alive is None else alive
 
@@ -72,7 +72,7 @@ class Found(NamedTuple):
 
 
 def holder_of(written: Path) -> Found | None:
-    """Who writes a folder, or was killed while writing it; None after an ordinary end.
+    """The run that writes a folder, or was killed while writing it; None after an ordinary end.
 
     Changes nothing that outlives the call, and needs no right to write.
     """
@@ -254,7 +254,7 @@ def _made(path: Path) -> bool:
 
 
 def _claimed(path: Path, part: Path) -> bool:
-    """As `_made`, but a kill in between leaves a file that says nothing."""
+    """The same as `_made`, but a kill in between leaves an empty file."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
     except FileExistsError:

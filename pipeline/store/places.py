@@ -1,4 +1,4 @@
-"""Where data lies unless the command line says otherwise.
+"""Default folders of data, unless the command line says otherwise.
 
 $VIDEO_DATA (default ./data)
 ├── videos/NAME    a data set as its owners unpack it

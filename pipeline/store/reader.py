@@ -88,7 +88,7 @@ class Store:
 
     @property
     def fingerprint(self) -> str:
-        """Of videos and settings."""
+        """Hash of videos and settings."""
         return self.manifest.fingerprint
 
     @property
@@ -98,7 +98,7 @@ class Store:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """What the store has, in the order rgb, flow, mv."""
+        """Modalities of the store, in the order rgb, flow, mv."""
         return tuple(self.manifest.modalities)
 
     def __repr__(self) -> str:
@@ -109,7 +109,7 @@ class Store:
         return self._videos
 
     def ids(self) -> Sequence[str]:
-        """Of all videos, in their order; quick in a store of any size."""
+        """Ids of all videos, in their order; quick in a store of any size."""
         return self._videos.ids
 
     def video(self, video_id: str) -> StoredVideo:

@@ -1,4 +1,4 @@
-"""What the small files of a store say: names, commits, manifest, index. No files here.
+"""Records of the small files of a store: names, commits, manifest, index. No files here.
 
 None of it holds a clock, a host name or an absolute path.
 """
@@ -31,9 +31,9 @@ MANIFEST = "manifest.json"
 INDEX = "index.jsonl"
 COMMITS = "_commits"
 LOGS = "_logs"
-"""What runs say about themselves; no reader looks there."""
+"""Folder of logs that runs write about themselves; readers ignore it."""
 NOT_AS_EXPECTED = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
-"""What reading a text of another shape raises."""
+"""Errors raised by reading a text of another shape."""
 
 
 MAX_REASON = 300
@@ -51,7 +51,7 @@ def commit_file(modality: str, shard: int) -> str:
 
 
 class Rows(NamedTuple):
-    """Where a modality of a video lies: `num_rows` of a shard's file from `first` on."""
+    """Position of a modality of a video: `num_rows` rows of a shard's file from `first` on."""
 
     shard: int
     first: int
@@ -79,18 +79,18 @@ class VideoRecord:
     """Relative to the folder of videos, with forward slashes."""
     size_bytes: int
     xxh3: str
-    """Of the source file."""
+    """Hash of the source file."""
     frames: int
     height: int
     width: int
-    """Of the stored grid, in pixels."""
+    """Size of the stored frames, px."""
     fps: float
-    """Of the stored frames."""
+    """Frames per second of the stored frames."""
     codec: str
-    """Of the source: h264, mpeg4, ..."""
+    """Codec of the source: h264, mpeg4, ..."""
     source_height: int = 0
     source_width: int = 0
-    """As the source has it, in pixels, before it is turned; 0: not recorded."""
+    """Size in the source, px, before rotation; 0: not recorded."""
     pixel_aspect: float = 1.0
     """Width of a pixel of the source, for a height of 1."""
     rotation: float = 0.0
@@ -98,7 +98,7 @@ class VideoRecord:
     damaged: int = 0
     """Packets of the source that did not decode or were incomplete, and frames with errors."""
     missing_bytes: int = 0
-    """How far the source ends before the end that its container states."""
+    """Bytes by which the source ends before the end that its container states."""
     first: int
     rows: int
     known: int = 0
@@ -107,7 +107,7 @@ class VideoRecord:
     """Values beyond the bound of the flow codec, of all `values`."""
     values: int = 0
     bytes: int = 0
-    """Of the encoded rows."""
+    """Size of the encoded rows."""
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], modality: str) -> Self:
@@ -132,7 +132,7 @@ class Commit:
 
     layout_version: int = LAYOUT_VERSION
     fingerprint: str
-    """Of the plan: inputs and settings."""
+    """Hash of the plan: inputs and settings."""
     modality: str
     shard: int
     shards: int
@@ -142,9 +142,9 @@ class Commit:
     columns: str
     """xxh3-128 of the attribute `columns` of the file."""
     codec: Mapping[str, Any]
-    """As in the file."""
+    """Codec record, equal to the one in the file."""
     settings: Mapping[str, Any]
-    """Of this modality, as in plan and manifest."""
+    """Settings of this modality, equal to those of plan and manifest."""
     videos: tuple[VideoRecord, ...]
     """In the order of their rows."""
     bad: Mapping[str, str] = field(default_factory=dict)
@@ -300,10 +300,10 @@ class IndexRecord:
     width: int
     fps: float
     codec: str
-    """Of the source."""
+    """Codec of the source."""
     source_height: int = 0
     source_width: int = 0
-    """As the source has it, in pixels, before it is turned; 0: not recorded."""
+    """Size in the source, px, before rotation; 0: not recorded."""
     pixel_aspect: float = 1.0
     """Width of a pixel of the source, for a height of 1."""
     rotation: float = 0.0
@@ -311,11 +311,11 @@ class IndexRecord:
     damaged: int = 0
     """Packets of the source that did not decode or were incomplete, and frames with errors."""
     missing_bytes: int = 0
-    """How far the source ends before the end that its container states."""
+    """Bytes by which the source ends before the end that its container states."""
     clipped_share: float | None
-    """Of flow values beyond the codec's bound; None without flow."""
+    """Share of flow values beyond the codec's bound; None without flow."""
     known_share: float | None = None
-    """Of intervals whose vectors are known to be k -> k+1; None without mv or intervals."""
+    """Share of intervals whose vectors are known to be k -> k+1; None without mv or intervals."""
     rows: Mapping[str, Rows]
 
     def to_dict(self) -> dict[str, Any]:
@@ -434,7 +434,7 @@ def require_version(version: Any, where: str) -> None:
 
 @contextmanager
 def complaints(where: str, what: str) -> Iterator[None]:
-    """Whatever is wrong with the text of a file, said in one line."""
+    """Turn any fault in the text of a file into an error of one line."""
     try:
         yield
     except LayoutError:

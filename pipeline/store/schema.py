@@ -1,4 +1,4 @@
-"""What a store holds, as code. `storage_layout.md` is the same thing as prose.
+"""The contents of a store, as code. `storage_layout.md` says the same as prose.
 
 Axis letters: T frames, H rows, W columns, M = ceil(H/8) and N = ceil(W/8) cells of
 the motion-vector grid. `T-1` is one entry per interval: entry k is frame k -> k+1,
@@ -62,7 +62,7 @@ LAYOUT: Mapping[str, ArraySpec] = {
     )
 }
 MODALITIES = ("rgb", "flow", "mv")
-"""What can be extracted, asked for and trained on; one file per shard and modality."""
+"""Modalities that can be extracted and trained on; one file per shard and modality."""
 
 DATASETS: Mapping[str, str] = {
     "data": "uint8 (rgb, flow) or int16 (mv)",
@@ -76,19 +76,19 @@ DATASETS: Mapping[str, str] = {
 """Name -> type of what lies in a shard file; `valid` in files of mv only."""
 
 COLUMNS_ATTRIBUTE = "columns"
-"""Of a shard file: JSON, name of every data set but `data` -> xxh3-64 of its content."""
+"""Attribute of a shard file: JSON, name of every data set but `data` -> xxh3-64 of its content."""
 
 INDEX_FIELDS = ("first", "rows", "frames_first", "frames", "height", "width")
 """The int64 fields of `index`, after `id` (UTF-8, fixed width, padded with zeros)."""
 
 
 def cells(pixels: int) -> int:
-    """Cells of the motion-vector grid along a side of so many pixels."""
+    """Cells of the motion-vector grid along a side of `pixels`."""
     return -(-pixels // CELL_PX)
 
 
 def num_entries(name: str, frames: int) -> int:
-    """Entries an array of `LAYOUT` has for a video of so many frames."""
+    """Entries an array of `LAYOUT` has for a video of `frames`."""
     return frames - (LAYOUT[name].axes.split()[0] == "T-1")
 
 

@@ -14,7 +14,7 @@ from .replacement import replacing
 CHECKSUM = "checksum"
 UNSEALED = "0" * 32
 _PLACE = re.compile(rb'(?:\A\{|\n )"checksum": "([0-9a-f]{32})"')
-"""As a key of the outermost object; those of inner ones are indented more."""
+"""The checksum as a key of the outermost object; keys of inner ones are indented more."""
 
 
 def sealed(text: bytes) -> bytes:
@@ -27,7 +27,7 @@ def sealed(text: bytes) -> bytes:
 
 
 def checksum_place(text: bytes) -> int:
-    """Where the digits of the checksum begin."""
+    """Position at which the digits of the checksum begin."""
     match = _PLACE.search(text)
     assert match is not None
     return match.start(1)

@@ -25,7 +25,7 @@ from .hashes import column_hash, row_hash
 from .schema import COLUMNS_ATTRIBUTE, INDEX_FIELDS, LAYOUT_VERSION, num_entries
 
 SPARE_BYTES = 32 << 20
-"""What must stay free on the disk: a full one is told before it is."""
+"""Space that must stay free on the disk, so that a full one is reported beforehand."""
 JPEG_CHUNK_BYTES = 1 << 18
 MV_CHUNK_VALUES = 1 << 16
 SPOOL_BYTES = 16 << 20
@@ -40,9 +40,9 @@ class Entry:
         self.values = 0
         """Numbers given to the codec."""
         self.clipped = 0
-        """How many of them lay beyond what the codec can store."""
+        """Number of values beyond the range of the codec."""
         self.bytes = 0
-        """Of the encoded rows, before any filter of HDF5."""
+        """Size of the encoded rows, before any filter of HDF5."""
         self._shard = shard
         self._sizes: list[int] = []
         self._hashes: list[int] = []

@@ -42,9 +42,9 @@ MALFORMED = (
     OverflowError,
     MemoryError,
 )
-"""What h5py raises on damaged files, besides what is the machine's fault."""
+"""Errors that h5py raises on damaged files, other than those of the machine."""
 DAMAGE_ERRNOS = (None, errno.EINVAL, errno.EOVERFLOW, errno.EFBIG)
-"""Of an OSError: HDF5 was led astray by what it read."""
+"""Error numbers of an OSError that HDF5 raises on damaged content."""
 
 
 class ShardReader:
@@ -100,7 +100,7 @@ class ShardReader:
         """Rows first..stop-1 end to end, and where each begins and the last one ends.
 
         Args:
-            step: only every so many-th row from `first` is compared with its hash.
+            step: every step-th row from `first` is compared with its hash.
 
         Raises:
             LayoutError: there are fewer rows, the bytes cannot be read, or a row has
@@ -136,10 +136,10 @@ class ShardReader:
         return self._part("picture_types", "uint8", first, stop)
 
     def frames_first(self, video_id: str, frames: int) -> int:
-        """Where the frames of a video begin in `seconds` and `picture_types`.
+        """Position of the frames of a video in `seconds` and `picture_types`.
 
         Raises:
-            LayoutError: the file has no such video of so many frames.
+            LayoutError: the file has no such video with this number of frames.
         """
         found = self._index.get(video_id)
         if found is None or found["frames"] != frames:

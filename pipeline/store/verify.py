@@ -105,7 +105,7 @@ def verify(
 
 
 def _text_damages(folder: Path) -> Iterator[Damage]:
-    """What is wrong with the plan, where there is one, and with the folder of commits."""
+    """Faults of the plan, where there is one, and of the folder of commits."""
     try:
         read_sealed(folder / PLAN, "a plan", limit=MAX_PLAN_BYTES)
     except FileNotFoundError:
@@ -133,7 +133,7 @@ def _expected(folder: Path, manifest: Manifest | None) -> list[tuple[str, int]]:
 def _faults(
     folder: Path, commit: Commit, manifest: Manifest | None, *, decode: bool
 ) -> Iterator[str]:
-    """What is wrong with one shard file. Only the first fault of the bytes is named."""
+    """Faults of one shard file; of the bytes, only the first."""
     if manifest is not None:
         if commit.fingerprint != manifest.fingerprint:
             yield (
@@ -227,7 +227,7 @@ def _undecodable(shard: ShardReader, commit: Commit) -> Iterator[str]:
 def _index_damages(
     folder: Path, manifest: Manifest, commits: dict[tuple[str, int], Commit]
 ) -> Iterator[Damage]:
-    """Where `index.jsonl` and the commits do not say the same."""
+    """Differences between `index.jsonl` and the commits."""
     expected = {
         (video.id, modality): (video, Rows(shard, video.first, video.rows))
         for (modality, shard), commit in commits.items()

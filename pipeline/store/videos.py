@@ -17,13 +17,13 @@ class StoredVideo:
 
     id: str
     path: str
-    """Of the source, relative to its folder of videos."""
+    """Path of the source, relative to its folder of videos."""
     xxh3: str
-    """Of the source."""
+    """xxh3-128 of the source."""
     labels: tuple[int, ...]
     """Positions in `Store.classes`."""
     class_names: tuple[str, ...]
-    """Of these labels."""
+    """Names of these labels."""
     splits: Mapping[str, str]
     """Split name -> "train" or "test". Absent: not used in that split."""
     group: str
@@ -32,19 +32,19 @@ class StoredVideo:
     frames: int
     height: int
     width: int
-    """Of the stored grid, in pixels."""
+    """Size of the stored frames, px."""
     fps: float
     codec: str
-    """Of the source."""
+    """Codec of the source: h264, mpeg4, ..."""
     clipped_share: float | None
-    """Of flow values beyond what the codec stores; None without flow."""
+    """Share of flow values beyond the range of the codec; None without flow."""
     rows: Mapping[str, Rows]
     """Modality -> where it lies."""
     known_share: float | None = None
-    """Of intervals with `mv_valid`; None without mv or without intervals."""
+    """Share of intervals with `mv_valid`; None without mv or without intervals."""
     source_height: int = 0
     source_width: int = 0
-    """As the source has it, in pixels, before it is turned; 0: not recorded."""
+    """Size in the source, px, before rotation; 0: not recorded."""
     pixel_aspect: float = 1.0
     """Width of a pixel of the source, for a height of 1."""
     rotation: float = 0.0
@@ -52,7 +52,7 @@ class StoredVideo:
     damaged: int = 0
     """Packets of the source that did not decode or were incomplete, and frames with errors."""
     missing_bytes: int = 0
-    """How far the source ends before the end that its container states."""
+    """Bytes by which the source ends before the end that its container states."""
 
     @property
     def modalities(self) -> tuple[str, ...]:
