@@ -4,8 +4,10 @@ import copy
 
 import pytest
 import torch
+import torch.distributed as dist
 from test_steps import CPU, Tiny, batch, both_sets, distill, joint_distill, sgd
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from training.engine.compiled import compile_networks, compiler
 from training.engine.loop import clips_in, fit, on_device, pieces
@@ -19,6 +21,35 @@ def plain() -> Supervised:
     model = Tiny(2)
     model.norm = nn.Identity()
     return Supervised(model, sees="flow")
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """A group of one process."""
+    store = dist.FileStore(str(tmp_path / "group"), 1)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def test_gradients_are_exchanged_once_a_batch(alone):
+    """However many parts it is cut into; their gradient is that of the whole batch."""
+    step, exchanged = DistributedDataParallel(plain()), []
+
+    def hook(state: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:
+        exchanged.append(bucket.index())
+        future: torch.futures.Future[Tensor] = torch.futures.Future()
+        future.set_result(bucket.buffer())
+        return future
+
+    step.register_comm_hook(None, hook)
+    for _ in fit(step, [batch()] * 3, sgd(step), device=CPU, accumulate=4):
+        pass
+    assert exchanged == [0, 0, 0]
+    whole = plain()
+    for _ in fit(whole, [batch()] * 3, sgd(whole), device=CPU):
+        pass
+    torch.testing.assert_close(weights(step), weights(whole))
 
 
 def weights(step: nn.Module) -> Tensor:

@@ -16,6 +16,7 @@ from training.models.motion_backbone import (
 )
 from training.models.taps import tap
 from training.steps.distill import Distill
+from training.steps.gradients import gradient_norms
 from training.steps.labels import Supervised
 from training.steps.motion import EndToEnd, Unsupervised
 
@@ -204,6 +205,21 @@ def test_end_to_end_both_learn_and_the_loss_is_the_sum():
     EndToEnd(model, flow_weight=0.0)(batch).loss.backward()  # labels reach it too
     assert model.estimator.encoder[0][0].weight.grad.abs().sum() > 0
     assert model.net.fc.weight.grad.abs().sum() > 0
+
+
+def test_losses_without_labels_have_gradients_to_measure():
+    batch = {"rgb": drawn(2, 3, 3, 24, 32), "label": torch.tensor([0, 1])}
+    model = built("motionnet_tiny", frames=3)
+    step = EndToEnd(model, flow_weight=0.5)
+    norms = gradient_norms(step, batch, at="estimator.encoder.0")
+    step.losses(batch)["flow"].backward()
+    gradients = [w.grad.flatten() for w in model.estimator.encoder[0].parameters()]
+    assert norms.keys() == {"labels", "flow"} and norms["labels"] > 0
+    assert norms["flow"] == pytest.approx(float(torch.cat(gradients).norm()), rel=1e-4)
+    alone = Unsupervised(model.estimator, rgb_mean=CLIP.rgb_mean, rgb_std=CLIP.rgb_std)
+    found = gradient_norms(alone, batch, at="encoder.0")
+    assert found == {"flow": pytest.approx(norms["flow"], rel=1e-4)}
+    torch.testing.assert_close(alone(batch).loss, step(batch).parts["flow"])
 
 
 def test_what_does_not_fit_is_refused():

@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -5,11 +7,20 @@ from torch import Tensor, nn
 
 from training.engine.loop import Waiting, fit
 from training.errors import Diverged, RecipeError
-from training.losses.terms import FeatureMSE, SoftTargets, check_taps
+from training.losses.terms import (
+    FeatureMSE,
+    Outputs,
+    SoftTargets,
+    Term,
+    check_taps,
+    pairs,
+)
 from training.models.adapters import build_adapter
 from training.models.heads import TwoHeads
+from training.runs.record import as_json
 from training.steps.distill import Distill, JointDistill
 from training.steps.labels import JointSupervised, Supervised
+from training.steps.step import Step
 from training.steps.teachers import Teacher
 
 CPU = torch.device("cpu")
@@ -43,7 +54,7 @@ def distill(**options) -> Distill:
     torch.manual_seed(0)
     terms = {"match": FeatureMSE(weight=2.0, taps=("hidden",)), "soft": SoftTargets()}
     options = {"student_sees": "rgb", "terms": terms} | options
-    return Distill(Tiny(3), Tiny(2), **options)
+    return Distill(Tiny(3), options.pop("teacher", None) or Tiny(2), **options)
 
 
 def sgd(step: nn.Module, rate: float = 0.1) -> torch.optim.Optimizer:
@@ -56,6 +67,70 @@ def test_loss_is_the_weighted_sum_of_its_parts():
     assert parts.keys() == {"labels", "match", "soft"}
     expected = 0.5 * parts["labels"] + 2.0 * parts["match"] + 4.0 * parts["soft"]
     torch.testing.assert_close(output.loss, expected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cosine(Term):
+    """A term as its base says how to write one: nothing but what it must have."""
+
+    weight: float = 3.0
+    taps: tuple[str, ...] = ("hidden",)
+
+    def __call__(self, student: Outputs, teacher: Outputs) -> Tensor:
+        ((ours, theirs),) = pairs(student, teacher, self.taps)
+        return 1 - F.cosine_similarity(ours, theirs).mean()
+
+
+def test_a_term_of_ones_own_needs_no_more_than_it_must_have():
+    step = distill(terms={"cosine": Cosine()})
+    assert step.weights == {"labels": 1.0, "cosine": 3.0} and not step.adapters
+    output = step(batch())
+    expected = output.parts["labels"] + 3.0 * output.parts["cosine"]
+    torch.testing.assert_close(output.loss, expected)
+    before = output.parts["cosine"]
+    *_, last = fit(step, [batch()] * 30, sgd(step), device=CPU)
+    assert last["cosine"] < 0.5 * before
+    assert as_json(Cosine()) == {"is": "Cosine", "weight": 3.0, "taps": ["hidden"]}
+
+
+class Contrast(Step):
+    """A step as its base says how to write one, with a teacher."""
+
+    def __init__(self, model: nn.Module, teacher: nn.Module) -> None:
+        super().__init__()
+        self.model, self.weights = model, {"contrast": 2.0}
+        self.frozen_teachers = (teacher.requires_grad_(False).eval(),)
+
+    def losses(self, batch) -> dict[str, Tensor]:
+        difference = self.model(batch["flow"]) - self.frozen_teachers[0](batch["flow"])
+        return {"contrast": difference.square().mean()}
+
+
+def test_a_step_of_ones_own_learns_and_its_teacher_goes_along():
+    torch.manual_seed(0)
+    step = Contrast(Tiny(2), Tiny(2))
+    output = step(batch())
+    torch.testing.assert_close(output.loss, 2 * output.parts["contrast"])
+    losses = [x["loss"] for x in fit(step, [batch()] * 40, sgd(step), device=CPU)]
+    assert losses[-1] < 0.1 * losses[0]
+    teacher = step.frozen_teachers[0]
+    assert not teacher.training and teacher.norm.num_batches_tracked == 0
+    assert not any(name.startswith("frozen") for name in step.state_dict())
+    assert step.double() is step
+    assert {w.dtype for w in teacher.parameters()} == {torch.float64}
+    assert step.networks() == [step.model]
+    assert step.current_weights() == {"contrast": 2.0}
+
+
+def test_a_students_networks_are_its_own_and_its_teachers():
+    step = distill(
+        teacher={"a": Tiny(2), "b": Tiny(2)},
+        teacher_sees={"a": "flow", "b": "flow"},
+        terms={"soft": SoftTargets()},
+    )
+    streams = list(step.teacher.streams.values())
+    assert len(streams) == 2
+    assert step.networks() == [step.student, step.adapters, *streams]
 
 
 def test_supervised_loss_is_cross_entropy():
