@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 import torch
 torch.set_num_threads(1)
-from test_follow import COURSE, adapted, followed
+from test_resume import COURSE, adapted, trained
 from tiny_runs import Machine, Run, Store, taught
 from training.engine.processes import from_environment, joined, wait
 store, out = Store(Path(sys.argv[1])), Path(sys.argv[2])
@@ -38,7 +38,7 @@ with joined(machine.processes, machine.device):
     if machine.processes.first:
         Run.open(out, {"course": "test"}, machine={})
     wait(machine.processes)
-    followed(store, out, kept, course=course, machine=machine)
+    trained(store, out, kept, course=course, machine=machine)
     learned = {n: w.detach() for n, w in made[0].named_parameters()}
     torch.save([learned, made[0].weights], f"{out}.{machine.processes.rank}")
 """

@@ -16,14 +16,12 @@ from training.engine import checkpoint, loop
 from training.engine.optim import OptimConfig
 from training.engine.signals import Stop
 from training.errors import Diverged, Interrupted
-from training.runs import autosave as saving
-from training.runs import train as follow
+from training.runs import autosave, train
 from training.runs.autosave import Autosave
 from training.runs.config import Course
 from training.runs.machine import Machine
 from training.runs.progress import Silent
 from training.runs.record import Run
-from training.runs.train import train
 from training.runs.validation import Validation
 from training.steps.step import Step
 
@@ -127,7 +125,7 @@ def trained(
     def once(step: Factor, watch: Silent) -> dict:
         job = job_on(None, out.parent, watch=watch)
         options = {"clips": numbers, "validator": validator, "run": run}
-        return train(course, job, step, step.model, **options, title="numbers")
+        return train.train(course, job, step, step.model, **options, title="numbers")
 
     for at in stops:
         with pytest.raises(Interrupted, match=f"stopped after step {at} of"):
@@ -247,7 +245,7 @@ def test_a_plateau_lowers_the_rate_wherever_it_was_stopped(tmp_path, stops):
 def test_seconds_of_an_epoch_and_of_waiting_add_up(tmp_path, monkeypatch, stops):
     """A step computes 3 s, and waits 2 x 0.5 s for its two clips."""
     clock = Clock()
-    monkeypatch.setattr(follow, "time", clock)
+    monkeypatch.setattr(train, "time", clock)
     monkeypatch.setattr(loop, "time", clock)
     run, told = trained(
         tmp_path / "run", Factor(clock=clock), clips=Numbers(6, clock), stops=stops
@@ -296,15 +294,15 @@ def test_a_checkpoint_counts_steps_and_recorded_epochs(tmp_path, at, ended):
 def test_autosave_saves_at_intervals_and_at_a_stop(tmp_path, monkeypatch):
     """Every 10 s, with steps of 4 s: after 12 s and 24 s."""
     clock, stop, saved = Clock(), Stop(), list[float]()
-    monkeypatch.setattr(saving, "time", clock)
-    autosave = Autosave(stop, tmp_path, seconds=10)
+    monkeypatch.setattr(autosave, "time", clock)
+    saver = Autosave(stop, tmp_path, seconds=10)
     for _ in range(7):
         clock.now += 4
-        autosave.after_step(lambda: saved.append(clock.now - 100), "step")
+        saver.after_step(lambda: saved.append(clock.now - 100), "step")
     assert saved == [12.0, 24.0]
     stop.asked = True
     with pytest.raises(Interrupted, match="stopped after step 8 of 9, everything is"):
-        autosave.after_step(lambda: saved.append(0.0), "step 8 of 9")
+        saver.after_step(lambda: saved.append(0.0), "step 8 of 9")
     assert saved == [12.0, 24.0, 0.0]
 
 
@@ -320,5 +318,5 @@ def test_checkpoints_are_written_between_steps(tmp_path):
     step = Factor()
     job = job_on(None, tmp_path, watch=Reads(), machine=Machine(checkpoint_seconds=0.0))
     options = {"clips": Numbers(6), "validator": None, "run": run, "title": "numbers"}
-    train(COURSE, job, step, step.model, **options)
+    train.train(COURSE, job, step, step.model, **options)
     assert found == [0, 1, 2, 3, 4, 5]

@@ -25,11 +25,9 @@ from .autosave import Autosave
 from .config import Course
 from .context import StoreJob
 from .machine import Machine, arranged
+from .metrics_log import MetricsLog
 from .record import CHECKPOINT, WEIGHTS, Run
 from .validation import Validator
-
-LOG_EVERY = 10
-"""Steps between two lines of metrics.jsonl."""
 
 
 def train(
@@ -78,7 +76,7 @@ def train(
     loader = _loader(clips, order, machine)
     state = _new_state(course, step, model, machine)
     shared = processes.shared(step, group, machine.device)
-    log = _Log(run, state, steps_per_epoch, group.first)
+    log = MetricsLog(run, state, steps_per_epoch, group.first)
 
     def save() -> None:
         processes.by_first(lambda: _save_checkpoint(run, state), group)
@@ -254,45 +252,6 @@ def _balance(
         )
     step.weights |= weights
     return {"norms": norms, "weights": weights}
-
-
-class _Log:
-    """Lines of metrics.jsonl, from the state's sums. Only the first process writes."""
-
-    def __init__(
-        self, run: Run, state: TrainState, steps_per_epoch: int, writes: bool
-    ) -> None:
-        self.run, self.state, self.writes = run, state, writes
-        self.steps_per_epoch = steps_per_epoch
-
-    def write(self, kind: str, epoch: int, **values: Any) -> None:
-        if self.writes:
-            line = {"kind": kind, "epoch": epoch, "step": self.state.steps_done}
-            self.run.log(**line | values)
-
-    def step(self, epoch: int) -> None:
-        """A line of means after every tenth step of an epoch and the last one."""
-        number = self.state.steps_done - epoch * self.steps_per_epoch
-        if number % LOG_EVERY and number != self.steps_per_epoch:
-            return
-        count = number % LOG_EVERY or LOG_EVERY
-        means = {name: total / count for name, total in self.state.line_sums.items()}
-        self.state.line_sums = {}
-        rate = self.state.optimizer.param_groups[0]["lr"]
-        self.write("steps", epoch, learning_rate=rate, **means)
-
-    def epoch(self, epoch: int, clips: int, held_out: dict[str, float]) -> None:
-        """A line with the means of a whole epoch, its clocks, and its validation."""
-        state, steps = self.state, self.steps_per_epoch
-        means = {name: total / steps for name, total in state.epoch_sums.items()}
-        self.write(
-            "epoch",
-            epoch,
-            seconds=round(state.seconds, 3),
-            waited=round(state.waited, 3),
-            clips_per_second=round(clips / state.seconds, 2) if state.seconds else 0.0,
-            **means | held_out,
-        )
 
 
 def _save_checkpoint(run: Run, state: TrainState) -> None:

@@ -1,4 +1,4 @@
-"""A course is followed: stopped anywhere, it goes on as if it had not been."""
+"""Real networks in training: stopped anywhere, they go on as if they had not been."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -105,7 +105,7 @@ def data_of(job: StoreJob, course: Course, make) -> Data:
     return data
 
 
-def followed(store, out: Path, make, *, course: Course = COURSE, **changes) -> Run:
+def trained(store, out: Path, make, *, course: Course = COURSE, **changes) -> Run:
     step, model = make(course)
     run = Run.open(out, {"course": "test"}, machine={})
     job = job_on(store, out.parent, **changes)
@@ -151,13 +151,13 @@ def equal(first, second) -> bool:
 @pytest.fixture(scope="module")
 def student(store, tmp_path_factory) -> Run:
     """A course that nothing stopped. Read only."""
-    return followed(store, tmp_path_factory.mktemp("adapted") / "run", adapted)
+    return trained(store, tmp_path_factory.mktemp("adapted") / "run", adapted)
 
 
 @pytest.fixture(scope="module")
 def of_both(store, tmp_path_factory) -> Run:
     """The same with two data sets. Read only."""
-    return followed(store, tmp_path_factory.mktemp("joint") / "run", joint)
+    return trained(store, tmp_path_factory.mktemp("joint") / "run", joint)
 
 
 @pytest.mark.parametrize(("make", "whole"), [(adapted, "student"), (joint, "of_both")])
@@ -168,9 +168,9 @@ def test_stopping_and_going_on_changes_nothing(store, tmp_path, make, whole, req
     assert len(ends) == 2 and ends[1] > ends[0] + 1
     for at in (ends[0], ends[0] + 1):
         with pytest.raises(Interrupted):
-            followed(store, tmp_path / "run", make, watch=StopAt(at))
+            trained(store, tmp_path / "run", make, watch=StopAt(at))
         torch.manual_seed(99)  # whatever happened in between
-    assert equal(expected, final(followed(store, tmp_path / "run", make)))
+    assert equal(expected, final(trained(store, tmp_path / "run", make)))
 
 
 def test_what_learns_beside_the_model_is_saved_and_no_teacher(student):
@@ -219,8 +219,8 @@ def test_weights_are_chosen_by_gradient_once_and_recorded(student):
 def test_looking_at_gradients_changes_nothing(store, tmp_path):
     looking = replace(COURSE, balance={}, epochs=1)
     silent = replace(looking, gradients_at=None)
-    first = final(followed(store, tmp_path / "a", adapted, course=silent))
-    second = final(followed(store, tmp_path / "b", adapted, course=looking))
+    first = final(trained(store, tmp_path / "a", adapted, course=silent))
+    second = final(trained(store, tmp_path / "b", adapted, course=looking))
     assert equal(first["model"], second["model"])
 
 
@@ -230,7 +230,7 @@ def test_features_only_in_the_first_epoch(store, tmp_path):
     course = replace(
         COURSE, epochs=1, select="last", optim=replace(OPTIM, weight_decay=0.0)
     )
-    run = followed(store, tmp_path / "run", adapted, course=course)
+    run = trained(store, tmp_path / "run", adapted, course=course)
     weights = torch.load(run.path("model.pt"), weights_only=True)
     before = adapted(course)[1].state_dict()
     assert torch.equal(weights["fc.weight"], before["fc.weight"])
@@ -253,11 +253,11 @@ def test_the_scale_of_float16_goes_on(store, tmp_path):
     """On a CPU, where nobody trains so, but the scaler is the same."""
     half, course = Machine(precision="float16"), replace(COURSE, balance={})
     options = {"course": course, "machine": half}
-    expected = final(followed(store, tmp_path / "whole", adapted, **options))
+    expected = final(trained(store, tmp_path / "whole", adapted, **options))
     assert expected["scaler"]["_growth_tracker"] == 4
     with pytest.raises(Interrupted):
-        followed(store, tmp_path / "run", adapted, watch=StopAt(3), **options)
-    assert equal(expected, final(followed(store, tmp_path / "run", adapted, **options)))
+        trained(store, tmp_path / "run", adapted, watch=StopAt(3), **options)
+    assert equal(expected, final(trained(store, tmp_path / "run", adapted, **options)))
 
 
 def test_balance_needs_a_place_and_a_loss_that_is_there(store, tmp_path):
@@ -265,4 +265,4 @@ def test_balance_needs_a_place_and_a_loss_that_is_there(store, tmp_path):
         replace(COURSE, gradients_at=None)
     course = replace(COURSE, balance={"dc": 0.5})
     with pytest.raises(RecipeError, match="among labels, match, soft .* got dc"):
-        followed(store, tmp_path / "run", adapted, course=course)
+        trained(store, tmp_path / "run", adapted, course=course)
