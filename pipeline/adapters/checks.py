@@ -9,7 +9,7 @@ import xxhash
 from pipeline.store.files import hash_of
 
 from .errors import DatasetNotFound
-from .kinds import ARCHIVES, IMAGES, suffix, without_suffix
+from .file_types import ARCHIVES, IMAGES, suffix, without_suffix
 from .scan import File, Scan
 from .videos import Finding, Video
 

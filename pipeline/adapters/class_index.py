@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import lists
+from . import split_lists
 from .errors import DatasetError
 
 NAMES = re.compile(
@@ -70,7 +70,7 @@ def is_class_index(path: Path) -> bool:
 
 
 def _pairs_of_text(path: Path) -> Iterable[tuple[int, str, str]]:
-    lines = list(lists.lines(path))
+    lines = list(split_lists.lines(path))
     numbered = path.name.lower().startswith("classind")
     matches = [re.fullmatch(r"([0-9]{1,9})[\s,;:]+(.*\S)", line) for _, line in lines]
     if not numbered and not all(matches):
@@ -85,7 +85,7 @@ def _pairs_of_text(path: Path) -> Iterable[tuple[int, str, str]]:
 
 
 def _pairs_of_json(path: Path) -> Iterable[tuple[int, str, str]]:
-    value = lists.json_of(path)
+    value = split_lists.json_of(path)
     if isinstance(value, list):
         value = (
             {name: number for number, name in enumerate(value)}

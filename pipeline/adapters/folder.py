@@ -9,16 +9,16 @@ Splits and groups, if any, come from lists: `trainlist_dev.txt` and `testlist_de
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import checks, lists
+from . import checks, split_lists
 from .errors import DatasetError
-from .listing import Listing, nothing_found, read_listing
 from .matching import Match, Matcher, class_key, elsewhere_findings, match_findings
+from .own_lists import OwnLists, nothing_found, read_own_lists
 from .rows import Row, videos_of
 from .scan import File, scan, unwrapped
 from .ucf101 import NAME, group
 from .videos import DataSet, Finding
 
-NO_LISTS = Listing({}, (), (), (), {})
+NO_LISTS = OwnLists({}, (), (), (), {})
 
 
 def read(folder: Path, splits: Path | None = None) -> DataSet:
@@ -46,7 +46,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
     source, strays = (splits, []) if splits else _lists_beside((folder, given))
     listing = NO_LISTS
     if source:
-        listing = read_listing(source, Matcher(found.files), _folder_class)
+        listing = read_own_lists(source, Matcher(found.files), _folder_class)
         if not listing.videos:
             text = nothing_found(source, listing, folder, found.files[0].path)
             if splits:
@@ -79,7 +79,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
     )
 
 
-def missing_from_lists(listing: Listing) -> tuple[Finding, ...]:
+def missing_from_lists(listing: OwnLists) -> tuple[Finding, ...]:
     """Videos that lists of one's own name, but that are not there."""
     total = len(listing.missing) + len(listing.videos)
     text = f"listed videos that are not in the folder, out of {total:,}"
@@ -98,13 +98,13 @@ def unlabelled_in_lists(rows: Iterable[Row]) -> tuple[Finding, ...]:
     return Finding.of("unlabelled", text, names)
 
 
-def validation_lists(listing: Listing) -> tuple[Finding, ...]:
+def validation_lists(listing: OwnLists) -> tuple[Finding, ...]:
     """Videos of validation lists: kept, but on no side of the split."""
     text = "videos of validation lists, in no split, as there are test lists"
     return Finding.of("validation", text, listing.unused)
 
 
-def lists_read(listing: Listing) -> tuple[str, ...]:
+def lists_read(listing: OwnLists) -> tuple[str, ...]:
     """A line that names the lists, so that nobody uses some unknowingly."""
     names = ", ".join(
         f"{path.name} ({how})" if how else path.name
@@ -118,20 +118,20 @@ def _lists_beside(places: Iterable[Path]) -> tuple[Path | None, list[str]]:
     strays: dict[str, None] = {}
     for place in places:
         try:
-            if lists.find_pairs(place):
+            if split_lists.find_pairs(place):
                 return place, []
         except DatasetError as error:
             strays[str(error)] = None
     return None, list(strays)
 
 
-def _folder_class(entry: lists.Entry, match: Match | None) -> str | None:
+def _folder_class(entry: split_lists.Entry, match: Match | None) -> str | None:
     path = match.file.path if match else entry.name
     top, slash, _ = path.partition("/")
     return top if slash else None
 
 
-def _row(file: File, listing: Listing) -> Row:
+def _row(file: File, listing: OwnLists) -> Row:
     top, slash, _ = file.path.partition("/")
     place = top if slash else None
     said = listing.videos.get(file.path)
@@ -155,7 +155,7 @@ def _unlabelled(rows: Iterable[Row]) -> tuple[Finding, ...]:
     return Finding.of("unlabelled", text, names)
 
 
-def _unlisted(rows: Iterable[Row], listing: Listing) -> tuple[Finding, ...]:
+def _unlisted(rows: Iterable[Row], listing: OwnLists) -> tuple[Finding, ...]:
     known = set(listing.unused)
     names = [
         row.file.path for row in rows if not row.splits and row.file.path not in known

@@ -12,9 +12,9 @@ Human Motion Recognition", ICCV 2011.
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from . import lists, official
+from . import official_lists, split_lists
 from .errors import DatasetError
-from .kinds import without_suffix
+from .file_types import without_suffix
 from .videos import DataSet
 
 SOURCE = "https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database"
@@ -34,7 +34,7 @@ def read(folder: Path, splits: Path) -> DataSet:
         DatasetError: lists of another data set, contradictory or doubled lines, lists
             that name none of the videos found.
     """
-    return official.dataset(
+    return official_lists.dataset(
         "hmdb51",
         title="HMDB51",
         source=SOURCE,
@@ -62,7 +62,7 @@ def film(stem: str, class_name: str) -> str:
     return stem.rpartition(f"_{class_name}_")[0] or stem
 
 
-def read_lists(folder: Path) -> official.Lists:
+def read_lists(folder: Path) -> official_lists.OfficialLists:
     """All lists `<class>_test_split<number>.txt` of a folder.
 
     Raises:
@@ -72,15 +72,15 @@ def read_lists(folder: Path) -> official.Lists:
         folder = folder / "testTrainMulti_7030_splits"
     paths: dict[str, dict[str, Path]] = defaultdict(dict)
     for path in sorted(folder.iterdir()):
-        if match := lists.HMDB51.fullmatch(path.name):
+        if match := split_lists.HMDB51.fullmatch(path.name):
             paths[match[1]][match[2]] = path
     if not paths:
         raise DatasetError(
             f"{folder}: expected HMDB51's lists like brush_hair_test_split1.txt,"
-            f" found {lists.whose(folder)}"
+            f" found {split_lists.lists_of(folder)}"
         )
     numbers = sorted({number for of_class in paths.values() for number in of_class})
-    videos: dict[str, official.Listed] = {}
+    videos: dict[str, official_lists.OfficialEntry] = {}
     for class_name in sorted(paths):
         for number in numbers:
             if number not in paths[class_name]:
@@ -88,7 +88,9 @@ def read_lists(folder: Path) -> official.Lists:
                     f"{folder}: expected {class_name}_test_split{number}.txt, found none"
                 )
             for entry, part in _parts(paths[class_name][number], class_name):
-                listed = videos.setdefault(entry.name, official.Listed(class_name, {}))
+                listed = videos.setdefault(
+                    entry.name, official_lists.OfficialEntry(class_name, {})
+                )
                 if listed.class_name != class_name:
                     raise DatasetError(
                         f"{entry.where}: {entry.name} is also in {listed.class_name}"
@@ -105,7 +107,7 @@ def read_lists(folder: Path) -> official.Lists:
             f" {len(videos):,} videos of {len(paths)} classes,"
             f" HMDB51 has {VIDEOS:,} of {CLASSES}"
         )
-    return official.Lists(
+    return official_lists.OfficialLists(
         folder=folder,
         classes=sorted(paths),
         videos=videos,
@@ -114,9 +116,9 @@ def read_lists(folder: Path) -> official.Lists:
     )
 
 
-def _parts(path: Path, class_name: str) -> list[tuple[lists.Entry, str | None]]:
-    entries = lists.entries(path)
-    lists.check_once(entries)
+def _parts(path: Path, class_name: str) -> list[tuple[split_lists.Entry, str | None]]:
+    entries = split_lists.entries(path)
+    split_lists.check_once(entries)
     for entry in entries:
         if len(entry.numbers) != 1 or entry.number not in PARTS:
             raise DatasetError(
@@ -131,7 +133,7 @@ def _parts(path: Path, class_name: str) -> list[tuple[lists.Entry, str | None]]:
     return [(entry, PARTS[entry.number or 0]) for entry in entries]
 
 
-def _kind(videos: dict[str, official.Listed], number: str) -> str:
+def _kind(videos: dict[str, official_lists.OfficialEntry], number: str) -> str:
     counts: Counter[tuple[str, str | None]] = Counter(
         (listed.class_name, listed.splits.get(number)) for listed in videos.values()
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import lists, table
+from . import csv_lists, split_lists
 from .errors import DatasetError
 
 EXPECTED = (
@@ -21,7 +21,7 @@ EXPECTED = (
 )
 
 
-def read_records(path: Path) -> list[table.TableRow]:
+def read_records(path: Path) -> list[csv_lists.ListRow]:
     """The rows of a JSON list, or of one record per line.
 
     Raises:
@@ -30,16 +30,16 @@ def read_records(path: Path) -> list[table.TableRow]:
     rows = [_row(record, where) for record, where in _records(path)]
     if not rows:
         raise DatasetError(f"{path}: {EXPECTED}, got none")
-    return table.checked(rows)
+    return csv_lists.checked(rows)
 
 
 def _records(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Every video with its place in the file."""
     if path.suffix.lower() != ".json":
-        for number, line in lists.lines(path):
+        for number, line in split_lists.lines(path):
             yield _record(_parsed(line, f"{path}:{number}")), f"{path}:{number}"
         return
-    value = lists.json_of(path)
+    value = split_lists.json_of(path)
     if isinstance(value, dict):
         videos = value.get("database", value)
         if not isinstance(videos, dict):
@@ -67,7 +67,7 @@ def _record(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {"": value}
 
 
-def _row(record: Mapping[str, Any], where: str) -> table.TableRow:
+def _row(record: Mapping[str, Any], where: str) -> csv_lists.ListRow:
     known = {name.lower(): value for name, value in record.items()}
     annotations = known.pop("annotations", ())
     if isinstance(annotations, dict):
@@ -77,7 +77,7 @@ def _row(record: Mapping[str, Any], where: str) -> table.TableRow:
             raise DatasetError(f"{where}: {EXPECTED}, got {_shown(annotations)}")
         known["labels"] = [each.get("label") for each in annotations]
     values = list(known.values())
-    places = table.columns(list(known), where)
+    places = csv_lists.columns(list(known), where)
     labels = values[places.pop("labels")] if "labels" in places else []
     if "label" in places and isinstance(values[places["label"]], list):
         labels = values[places.pop("label")]
@@ -89,7 +89,7 @@ def _row(record: Mapping[str, Any], where: str) -> table.TableRow:
     if "template" in known:
         cells["label"] = cells["label"].replace("[", "").replace("]", "")
     texts = [_text(label, "label", where) for label in labels]
-    return table.row_of(cells, where, list(dict.fromkeys(texts)))
+    return csv_lists.row_of(cells, where, list(dict.fromkeys(texts)))
 
 
 def _text(value: Any, name: str, where: str) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pipeline.store import places
 
-from . import balance, checks, folder, hmdb51, listed, thumos14, ucf101
+from . import balance, checks, folder, hmdb51, thumos14, ucf101, video_list
 from .errors import DatasetError, DatasetNotFound
 from .holdout import with_holdout
 from .naming import dataset_name
-from .narrow import kept_classes, limited
+from .subset import kept_classes, limited
 from .videos import DataSet
 
 DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
@@ -90,7 +90,7 @@ def _read(
     if name in ("folder", "list"):
         if splits is None and by_default:
             splits = usual_lists
-        return (folder if name == "folder" else listed).read(place, splits)
+        return (folder if name == "folder" else video_list).read(place, splits)
     adapter = {"hmdb51": hmdb51, "ucf101": ucf101, "thumos14": thumos14}[name]
     if not place.is_dir():
         came = "a file" if place.exists() else "nothing"

@@ -7,9 +7,9 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from .kinds import without_listed_suffix, without_suffix
-from .lists import is_absolute
+from .file_types import without_listed_suffix, without_suffix
 from .scan import File
+from .split_lists import is_absolute
 from .videos import Finding
 
 
@@ -141,7 +141,9 @@ def folder_keys(path: str) -> set[str]:
     return {class_key(folder) for folder in path.split("/")[:-1] if folder}
 
 
-def lost(unusable: Mapping[str, str], missing: Iterable[str]) -> dict[str, str]:
+def unreadable_listed(
+    unusable: Mapping[str, str], missing: Iterable[str]
+) -> dict[str, str]:
     """Of what cannot be read, all that may be one of the videos that lists miss.
 
     Args:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .errors import Damaged, DatasetNotFound
-from .kinds import (
+from .file_types import (
     OTHER_SUFFIXES,
     SERVICE_FOLDERS,
     SUFFIXES,
@@ -75,7 +75,7 @@ class _Oddities:
 def scan(folder: Path) -> Scan:
     """Walk a folder, links included, and sort videos from other files.
 
-    A video has the name of one (`kinds.SUFFIXES`) or, with a suffix that says nothing,
+    A video has the name of one (`file_types.SUFFIXES`) or, with a suffix that says nothing,
     begins like one. Links that lie in the folder are followed wherever they lead: its
     owner put them there. A link back to a folder it lies in is not, and listed.
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from . import checks, ucf101
 from . import thumos14_lists as texts
 from .errors import DatasetError
-from .matching import lost
+from .matching import unreadable_listed
 from .rows import Row, videos_of
 from .scan import File, scan
 from .videos import DataSet, Finding
@@ -81,7 +81,7 @@ def read(folder: Path, splits: Path) -> DataSet:
         videos=videos,
         splits={SPLIT: "official"},
         expected={name: expected[name] for name in classes},
-        unusable=lost(found.unusable, labels.keys() - here),
+        unusable=unreadable_listed(found.unusable, labels.keys() - here),
         findings=(
             *_missing(labels, here, expected, present),
             *Finding.of(

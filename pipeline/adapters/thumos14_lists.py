@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from . import lists
+from . import split_lists
 from .errors import DatasetError
 
 AMBIGUOUS = "Ambiguous"
@@ -87,7 +87,7 @@ def read_annotations(paths: Iterable[Path]) -> Annotations:
         before = seen.setdefault((class_name, part), path)
         if before != path:
             raise DatasetError(f"{path}: expected one such text, got {before} too")
-        for number, line in lists.lines(path):
+        for number, line in split_lists.lines(path):
             video, start, stop = _fields(line, part, f"{path}:{number}")
             if class_name == AMBIGUOUS:
                 ambiguous[video] += 1
@@ -108,7 +108,7 @@ def read_durations(folder: Path) -> dict[str, float]:
     """
     seconds: dict[str, float] = {}
     for path in sorted(folder.rglob("*durations.txt")):
-        texts = list(lists.lines(path))
+        texts = list(split_lists.lines(path))
         for (_, name), (number, value) in zip(texts[::2], texts[1::2], strict=False):
             try:
                 seconds[PurePosixPath(name).stem] = _seconds(value)
@@ -123,7 +123,7 @@ def read_avoided(folder: Path) -> list[tuple[str, str]]:
     """(video, class) pairs of the texts `*avoid_videos.txt`."""
     pairs = []
     for path in sorted(folder.rglob("*avoid_videos.txt")):
-        for number, line in lists.lines(path):
+        for number, line in split_lists.lines(path):
             words = line.split()
             if len(words) != 2:
                 raise DatasetError(

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from . import lists, official
+from . import official_lists, split_lists
 from .class_index import class_index, find_class_index
 from .errors import DatasetError
-from .kinds import without_suffix
+from .file_types import without_suffix
 from .videos import DataSet
 
 SOURCE = "https://www.crcv.ucf.edu/data/UCF101.php"
@@ -38,7 +38,7 @@ def read(folder: Path, splits: Path) -> DataSet:
         DatasetError: lists of another data set, contradictory or doubled lines, lists
             that name none of the videos found.
     """
-    return official.dataset(
+    return official_lists.dataset(
         "ucf101",
         title="UCF101",
         source=SOURCE,
@@ -55,7 +55,7 @@ def find_lists(folder: Path) -> Path | None:
         folder / "ucfTrainTestlist",
         folder.parent / "ucfTrainTestlist",
     ):
-        if place.is_dir() and find_class_index(place) and lists.find_pairs(place):
+        if place.is_dir() and find_class_index(place) and split_lists.find_pairs(place):
             return place
     return None
 
@@ -69,7 +69,7 @@ def group(stem: str) -> str:
     return stem.rpartition("_c")[0] or stem
 
 
-def read_lists(folder: Path) -> official.Lists:
+def read_lists(folder: Path) -> official_lists.OfficialLists:
     """Class index and all pairs of lists.
 
     Raises:
@@ -77,11 +77,11 @@ def read_lists(folder: Path) -> official.Lists:
     """
     if (folder / "ucfTrainTestlist").is_dir():
         folder = folder / "ucfTrainTestlist"
-    index_path, pairs = find_class_index(folder), lists.find_pairs(folder)
+    index_path, pairs = find_class_index(folder), split_lists.find_pairs(folder)
     if index_path is None or not pairs:
         raise DatasetError(
             f"{folder}: expected UCF101's classInd.txt, trainlist01.txt and"
-            f" testlist01.txt, found {lists.whose(folder)}"
+            f" testlist01.txt, found {split_lists.lists_of(folder)}"
         )
     index = class_index(index_path)
     classes: dict[str, str] = {}
@@ -107,10 +107,13 @@ def read_lists(folder: Path) -> official.Lists:
             f" {len(classes):,} videos of {len(index)} classes,"
             f" UCF101 has {VIDEOS:,} of {CLASSES}"
         )
-    return official.Lists(
+    return official_lists.OfficialLists(
         folder=folder,
         classes=[index[number] for number in sorted(index)],
-        videos={name: official.Listed(classes[name], splits[name]) for name in classes},
+        videos={
+            name: official_lists.OfficialEntry(classes[name], splits[name])
+            for name in classes
+        },
         splits=kinds,
         facts=facts,
     )
@@ -118,11 +121,11 @@ def read_lists(folder: Path) -> official.Lists:
 
 def _labelled(
     path: Path, index: Mapping[int, str]
-) -> Iterator[tuple[lists.Entry, str]]:
+) -> Iterator[tuple[split_lists.Entry, str]]:
     """The lines of a list with their classes, by number, folder and name."""
     known = {name.casefold(): name for name in index.values()}
-    entries = lists.entries(path)
-    lists.check_once(entries)
+    entries = split_lists.entries(path)
+    split_lists.check_once(entries)
     for entry in entries:
         stem = without_suffix(PurePosixPath(entry.name).name)
         match = NAME.fullmatch(stem)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.adapters.narrow import without
+from pipeline.adapters.subset import without_unusable
 from pipeline.adapters.videos import DataSet
 from pipeline.errors import DamagedPlan, NoPlan, PlanError
 from pipeline.executors.attempt import attempts
@@ -55,7 +55,7 @@ def as_planned(dataset: DataSet, out: Path) -> DataSet:
     A store goes on as it was planned; the reasons say that another one would take it in.
     """
     plan = readable_plan(out)
-    return without(dataset, plan.unusable) if plan else dataset
+    return without_unusable(dataset, plan.unusable) if plan else dataset
 
 
 def readable_plan(out: Path) -> StorePlan | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.adapters import DatasetError, DatasetNotFound, lists, load, report
+from pipeline.adapters import DatasetError, DatasetNotFound, load, report, split_lists
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_crlf_blanks_and_a_byte_order_mark_do_not_belong_to_names(tmp_path):
     path = write(
         tmp_path / "l.txt", "\ufeffa b.avi 1 \r\n\r\nc!#&()+-;@[]~.avi 2\r\nd\r\n"
     )
-    entries = lists.entries(path)
+    entries = split_lists.entries(path)
     assert [(entry.name, entry.number) for entry in entries] == [
         ("a b.avi", 1),
         ("c!#&()+-;@[]~.avi", 2),
@@ -68,7 +68,9 @@ def test_crlf_blanks_and_a_byte_order_mark_do_not_belong_to_names(tmp_path):
 
 
 def test_frames_of_a_tsn_list_are_not_its_label(tmp_path):
-    entry = lists.entries(write(tmp_path / "l.txt", "v_YoYo_g01_c01 164 100\n"))[0]
+    entry = split_lists.entries(write(tmp_path / "l.txt", "v_YoYo_g01_c01 164 100\n"))[
+        0
+    ]
     assert (entry.name, entry.number) == ("v_YoYo_g01_c01", 100)
 
 
@@ -85,7 +87,7 @@ def test_lists_in_another_encoding_are_refused_with_their_line(tmp_path):
     path = tmp_path / "l.txt"
     path.write_bytes(b"a.avi 1\ncaf\xe9.avi 2\n")
     with pytest.raises(DatasetError, match=r"l.txt:2: expected text in UTF-8.*0xe9"):
-        lists.entries(path)
+        split_lists.entries(path)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_lists_in_another_encoding_are_refused_with_their_line(tmp_path):
 def test_pairs_of_lists_are_found_by_their_names(tmp_path, names, pairs):
     for name in names:
         write(tmp_path / name, "a 1\n")
-    found = lists.find_pairs(tmp_path)
+    found = split_lists.find_pairs(tmp_path)
     assert [(pair.split, pair.test is not None) for pair in found] == pairs
     assert not found[0].test or "val" not in found[0].test.name or len(names) == 2
 
@@ -110,10 +112,10 @@ def test_two_lists_for_one_part_and_a_test_list_alone_are_refused(tmp_path):
     write(tmp_path / "trainlist1.txt", "a 1\n")
     write(tmp_path / "trainlist01.txt", "a 1\n")
     with pytest.raises(DatasetError, match="trainlist01.txt and trainlist1.txt"):
-        lists.find_pairs(tmp_path)
+        split_lists.find_pairs(tmp_path)
     write(tmp_path / "b" / "testlist01.txt", "a 1\n")
     with pytest.raises(DatasetError, match="train list beside it"):
-        lists.find_pairs(tmp_path / "b")
+        split_lists.find_pairs(tmp_path / "b")
 
 
 def test_subfolders_are_classes_and_every_video_a_group(videos):

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.adapters import DatasetNotFound, load
 from pipeline.adapters.checks import video_ids
-from pipeline.adapters.kinds import begins_like_video
+from pipeline.adapters.file_types import begins_like_video
 from pipeline.adapters.scan import MOST_WAYS, File, scan, unwrapped
 
 

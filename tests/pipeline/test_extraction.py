@@ -17,7 +17,7 @@ from small_videos import (
 )
 
 from pipeline.adapters import DataSet, load
-from pipeline.adapters.narrow import without
+from pipeline.adapters.subset import without_unusable
 from pipeline.driver.extraction import extract
 from pipeline.driver.resume import store_plan
 from pipeline.errors import ExtractionError, PlanError
@@ -354,7 +354,7 @@ def test_a_class_that_has_become_readable_stays_out_of_a_planned_store(
 ):
     _, dataset = partly_lost
     lost = replace(
-        without(dataset, {"right/": "the folder cannot be read"}),
+        without_unusable(dataset, {"right/": "the folder cannot be read"}),
         unusable={"right/": "the folder cannot be read"},
     )
     assert lost.classes == ("left",) and len(lost.videos) == 2

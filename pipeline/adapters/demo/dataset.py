@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from motion_shards.cores import worker_cores
-from pipeline.adapters import narrow
+from pipeline.adapters import subset
 from pipeline.adapters.errors import DatasetError
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.store.replacement import replacing
@@ -80,9 +80,9 @@ def load(
     card = _card(folder, seed, size)
     dataset = _planned(folder, card)
     if classes:
-        dataset = narrow.kept_classes(dataset, classes)
+        dataset = subset.kept_classes(dataset, classes)
     if limit is not None:
-        dataset = narrow.limited(dataset, limit)
+        dataset = subset.limited(dataset, limit)
     _write(folder / "demo.json", card.text())
     _write_lists(folder, card.size)
     _draw(folder, [clip_of(v.id, seed=card.seed) for v in dataset.videos], on_progress)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from . import lists
+from . import split_lists
 from .errors import DatasetError
 
 PATHS = (
@@ -48,10 +48,10 @@ PARTS = {
 DELIMITERS = (",", "\t", ";", "|", " ")
 
 
-class TableRow(NamedTuple):
+class ListRow(NamedTuple):
     """A row of a list."""
 
-    entry: lists.Entry
+    entry: split_lists.Entry
     """With the label as its number where it is an integer."""
     class_names: tuple[str, ...]
     """The labels where they are words."""
@@ -76,7 +76,7 @@ def delimiter_of(header: str) -> str | None:
     return None
 
 
-def read_table(path: Path) -> list[TableRow]:
+def read_table(path: Path) -> list[ListRow]:
     """The rows of a CSV list.
 
     `val` counts as test in a split that has no test videos, and as unused in others.
@@ -85,7 +85,7 @@ def read_table(path: Path) -> list[TableRow]:
         DatasetError: no header, another number of cells, a path that leads outside,
             a video twice, an unknown word in a column of a split.
     """
-    text = "\n".join(line for _, line in lists.raw_lines(path))
+    text = "\n".join(line for _, line in split_lists.raw_lines(path))
     first = text.partition("\n")[0]
     delimiter = delimiter_of(first)
     if delimiter is None:
@@ -93,7 +93,7 @@ def read_table(path: Path) -> list[TableRow]:
     reader = csv.reader(
         text.split("\n"), delimiter=delimiter, strict=True, skipinitialspace=True
     )
-    rows: list[TableRow] = []
+    rows: list[ListRow] = []
     try:
         header = [cell.strip().lower() for cell in next(reader)]
         places = columns(header, f"{path}:1")
@@ -119,9 +119,9 @@ def read_table(path: Path) -> list[TableRow]:
     return checked(rows)
 
 
-def checked(rows: Sequence[TableRow]) -> list[TableRow]:
+def checked(rows: Sequence[ListRow]) -> list[ListRow]:
     """The rows, if none names a video twice; `val` is settled as test or unused."""
-    lists.check_once(row.entry for row in rows)
+    split_lists.check_once(row.entry for row in rows)
     return _without_val(rows)
 
 
@@ -176,9 +176,7 @@ def unread_columns(header: str, delimiter: str) -> str:
     return f"columns not read: {shown}" if left else ""
 
 
-def row_of(
-    cells: Mapping[str, str], where: str, labels: Sequence[str] = ()
-) -> TableRow:
+def row_of(cells: Mapping[str, str], where: str, labels: Sequence[str] = ()) -> ListRow:
     """A row by our names of columns: path, label, group, `split NAME`.
 
     Args:
@@ -191,7 +189,7 @@ def row_of(
         raise DatasetError(f"{where}: expected a path, got nothing")
     labels = [label for label in (cells.get("label", ""), *labels) if label]
     numbers: tuple[int, ...] = ()
-    if len(labels) == 1 and lists.INTEGER.fullmatch(labels[0]):
+    if len(labels) == 1 and split_lists.INTEGER.fullmatch(labels[0]):
         numbers = (int(labels.pop()),)
         if numbers[0] < -1:
             raise DatasetError(
@@ -208,10 +206,10 @@ def row_of(
             part = PARTS[word.lower()]
             if part:
                 splits[column.removeprefix("split ")] = part
-    name = lists.check_inside(cells["path"], where, absolute=True)
+    name = split_lists.check_inside(cells["path"], where, absolute=True)
     name, *also = _timed(name, cells.get("time_start", ""), cells.get("time_end", ""))
-    entry = lists.Entry(name, numbers, where, also=tuple(also))
-    return TableRow(entry, tuple(labels), splits, cells.get("group", ""))
+    entry = split_lists.Entry(name, numbers, where, also=tuple(also))
+    return ListRow(entry, tuple(labels), splits, cells.get("group", ""))
 
 
 def _timed(name: str, start: str, stop: str) -> list[str]:
@@ -223,7 +221,7 @@ def _timed(name: str, start: str, stop: str) -> list[str]:
     return [f"{name}_{first:06d}_{last:06d}", f"{name}_{first}_{last}", name]
 
 
-def _without_val(rows: Sequence[TableRow]) -> list[TableRow]:
+def _without_val(rows: Sequence[ListRow]) -> list[ListRow]:
     tested = {
         split for row in rows for split, part in row.splits.items() if part == "test"
     }

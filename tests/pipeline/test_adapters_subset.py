@@ -9,7 +9,7 @@ import pytest
 from pipeline.adapters import DataSet, DatasetError, Segment, Video, load, report
 from pipeline.adapters.holdout import with_holdout
 from pipeline.adapters.naming import dataset_name
-from pipeline.adapters.narrow import kept_classes, limited
+from pipeline.adapters.subset import kept_classes, limited
 
 
 def dataset(videos: list[Video], classes=("a", "b", "c"), **more) -> DataSet:

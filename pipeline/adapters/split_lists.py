@@ -222,7 +222,7 @@ def find_pairs(folder: Path, suffixes: Collection[str] = TEXT_LISTS) -> list[Lis
     return pairs
 
 
-def whose(folder: Path) -> str:
+def lists_of(folder: Path) -> str:
     """Which data set the files of a folder look like lists of, in words for a message."""
     if any(folder.rglob("*_test_split[0-9].txt")):
         return "lists of HMDB51"

@@ -16,9 +16,9 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from . import lists
+from . import split_lists
 from .errors import DatasetError
-from .kinds import LISTED_SUFFIXES
+from .file_types import LISTED_SUFFIXES
 from .matching import Matcher
 
 SAMPLE = 1_000
@@ -39,7 +39,7 @@ _NAME_AND_MORE = re.compile(
 )
 
 
-class Spelled(NamedTuple):
+class ListLine(NamedTuple):
     """A line, taken apart."""
 
     name: str
@@ -52,20 +52,20 @@ class Spelled(NamedTuple):
         return len(self.numbers) + bool(self.word)
 
 
-Reading = Callable[[str], Spelled | None]
+Reading = Callable[[str], ListLine | None]
 """One way to read a line; None where the line is not of that kind."""
 
 
-def read_spelled(path: Path, matcher: Matcher) -> tuple[list[lists.Entry], str]:
+def read_text_list(path: Path, matcher: Matcher) -> tuple[list[split_lists.Entry], str]:
     """The lines of a list, and how they were read ("name, frames, label").
 
     Raises:
         DatasetError: a line of another kind than the others, or one that cannot be
             meant, with its place and what would be right.
     """
-    lines = list(lists.lines(path))
+    lines = list(split_lists.lines(path))
     reading = _best([line for _, line in lines], matcher)
-    found: list[tuple[Spelled, str]] = []
+    found: list[tuple[ListLine, str]] = []
     for number, line in lines:
         where = f"{path}:{number}"
         spelled = reading(line)
@@ -75,7 +75,7 @@ def read_spelled(path: Path, matcher: Matcher) -> tuple[list[lists.Entry], str]:
                 f" got {line!r}"
             )
         if spelled.numbers and not spelled.word and matcher.find(line):
-            spelled = Spelled(line)  # the number belongs to the name of a file
+            spelled = ListLine(line)  # the number belongs to the name of a file
         found.append((spelled, where))
     _require_one_spelling(lines, found, reading, matcher)
     values = _require_alike(found)
@@ -104,7 +104,9 @@ def _best(lines: Sequence[str], matcher: Matcher) -> Reading:
     return best
 
 
-def _score(spelled: Iterable[Spelled | None], matcher: Matcher) -> tuple[int, int, int]:
+def _score(
+    spelled: Iterable[ListLine | None], matcher: Matcher
+) -> tuple[int, int, int]:
     """Files found, those at the very place, and (if there are none) lines with a label."""
     found = near = labelled = 0
     for line in spelled:
@@ -117,20 +119,20 @@ def _score(spelled: Iterable[Spelled | None], matcher: Matcher) -> tuple[int, in
     return found, near, 0 if near else labelled
 
 
-def _blanks(line: str) -> Spelled:
+def _blanks(line: str) -> ListLine:
     """Integers at the end do not belong to the name; other blanks may."""
     name = line.strip()
     numbers: list[int] = []
     while len(numbers) < MOST_VALUES:
         parts = name.rsplit(None, 1)
-        if len(parts) < 2 or not lists.INTEGER.fullmatch(parts[1]):
+        if len(parts) < 2 or not split_lists.INTEGER.fullmatch(parts[1]):
             break
         name = parts[0]
         numbers.insert(0, int(parts[1]))
-    return Spelled(_unquoted(name), tuple(numbers))
+    return ListLine(_unquoted(name), tuple(numbers))
 
 
-def _words(line: str) -> Spelled | None:
+def _words(line: str) -> ListLine | None:
     """A name up to its suffix (or in quotes, or without blanks), then a label in words."""
     line = line.strip()
     quoted = re.fullmatch(r"""(["'])([^"']+)\1(?:\s+(.*))?""", line)
@@ -143,12 +145,12 @@ def _words(line: str) -> Spelled | None:
     return _with_values(name, rest, join=" ")
 
 
-def _swapped(line: str) -> Spelled | None:
+def _swapped(line: str) -> ListLine | None:
     label, *rest = line.split(None, 1)
     return _with_values(_unquoted(rest[0]), [label], join=" ") if rest else None
 
 
-def _delimited(line: str, delimiter: str, *, swapped: bool = False) -> Spelled | None:
+def _delimited(line: str, delimiter: str, *, swapped: bool = False) -> ListLine | None:
     try:
         cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
     except (csv.Error, StopIteration):
@@ -174,9 +176,9 @@ _SWAPPED: dict[str, Reading] = {
 }
 
 
-def _with_values(name: str, values: list[str], *, join: str | None) -> Spelled | None:
+def _with_values(name: str, values: list[str], *, join: str | None) -> ListLine | None:
     """Integers, then at most one label in words (of several words, if they are joined)."""
-    numbers = [int(value) for value in takewhile(lists.INTEGER.fullmatch, values)]
+    numbers = [int(value) for value in takewhile(split_lists.INTEGER.fullmatch, values)]
     values = values[len(numbers) :]
     if len(values) > 1 and join is None:
         return None
@@ -184,7 +186,7 @@ def _with_values(name: str, values: list[str], *, join: str | None) -> Spelled |
         return None
     if len(numbers) > MOST_VALUES:
         return None
-    return Spelled(name, tuple(numbers), (join or "").join(values))
+    return ListLine(name, tuple(numbers), (join or "").join(values))
 
 
 def _unquoted(name: str) -> str:
@@ -195,7 +197,7 @@ def _unquoted(name: str) -> str:
 
 def _require_one_spelling(
     lines: Sequence[tuple[int, str]],
-    found: Sequence[tuple[Spelled, str]],
+    found: Sequence[tuple[ListLine, str]],
     reading: Reading,
     matcher: Matcher,
 ) -> None:
@@ -222,7 +224,7 @@ def _require_one_spelling(
                 )
 
 
-def _require_alike(found: Sequence[tuple[Spelled, str]]) -> int:
+def _require_alike(found: Sequence[tuple[ListLine, str]]) -> int:
     """How many values stand behind each name; lines without any have no label.
 
     Raises:
@@ -249,7 +251,7 @@ def _require_alike(found: Sequence[tuple[Spelled, str]]) -> int:
     return values
 
 
-def _require_whole_video(spelled: Spelled, where: str) -> None:
+def _require_whole_video(spelled: ListLine, where: str) -> None:
     start = (
         spelled.numbers[0] if spelled.values == 3 and len(spelled.numbers) > 1 else 0
     )
@@ -266,20 +268,20 @@ def _require_whole_video(spelled: Spelled, where: str) -> None:
         )
 
 
-def _frames(spelled: Spelled) -> int:
+def _frames(spelled: ListLine) -> int:
     """What stands before the label: the number of frames; -1: not known."""
     before = spelled.numbers if spelled.word else spelled.numbers[:-1]
     return before[-1] if before else -1
 
 
-def _entry(spelled: Spelled, where: str) -> lists.Entry:
+def _entry(spelled: ListLine, where: str) -> split_lists.Entry:
     numbers = () if spelled.word else spelled.numbers[-1:]
     if numbers and numbers[0] < -1:
         raise DatasetError(
             f"{where}: expected a label of 0 or more, or -1 for none, got {numbers[0]}"
         )
-    return lists.Entry(
-        lists.check_inside(spelled.name, where, absolute=True),
+    return split_lists.Entry(
+        split_lists.check_inside(spelled.name, where, absolute=True),
         numbers,
         where,
         spelled.word,

@@ -9,19 +9,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from . import lists, table
+from . import csv_lists, split_lists
 from .class_index import class_index, find_class_index, is_class_index
 from .errors import DatasetError, DatasetNotFound
+from .file_types import without_listed_suffix
 from .json_lists import read_records
-from .kinds import without_listed_suffix
 from .matching import Match, Matcher, class_key, folder_keys
-from .spellings import read_spelled
+from .text_lists import read_text_list
 
-Folder = Callable[[lists.Entry, Match | None], str | None]
+Folder = Callable[[split_lists.Entry, Match | None], str | None]
 """The class that the place of a video speaks for, or None."""
 
 
-class Said(NamedTuple):
+class ListedVideo(NamedTuple):
     """What the lists say of one video."""
 
     match: Match
@@ -32,10 +32,10 @@ class Said(NamedTuple):
     group: str
 
 
-class Listing(NamedTuple):
+class OwnLists(NamedTuple):
     """Lists, read and held against the files."""
 
-    videos: Mapping[str, Said]
+    videos: Mapping[str, ListedVideo]
     """By path of the file."""
     missing: Sequence[str]
     """Names without a file."""
@@ -48,7 +48,7 @@ class Listing(NamedTuple):
     """Videos of validation lists beside test lists: in no part of a split."""
 
 
-def read_listing(source: Path, matcher: Matcher, folder_class: Folder) -> Listing:
+def read_own_lists(source: Path, matcher: Matcher, folder_class: Folder) -> OwnLists:
     """Reads a CSV, a JSON list, a list, or a folder of these.
 
     In a folder: the pairs of train and test lists; else its one CSV or JSON list; else
@@ -68,13 +68,13 @@ def read_listing(source: Path, matcher: Matcher, folder_class: Folder) -> Listin
         folder_class(row.entry, match) for row, match in zip(rows, matches, strict=True)
     ]
     names, classes = _class_names(rows, places, index)
-    videos: dict[str, Said] = {}
+    videos: dict[str, ListedVideo] = {}
     missing = []
     for row, match, class_names in zip(rows, matches, names, strict=True):
         if match is None:
             missing.append(row.entry.name)
             continue
-        said = Said(match, row.entry.name, class_names, row.splits, row.group)
+        said = ListedVideo(match, row.entry.name, class_names, row.splits, row.group)
         before = videos.get(match.file.path)
         videos[match.file.path] = _joined(before, said, row) if before else said
     unused = {
@@ -82,7 +82,7 @@ def read_listing(source: Path, matcher: Matcher, folder_class: Folder) -> Listin
         for row, match in zip(rows, matches, strict=True)
         if match and row.unused and not videos[match.file.path].splits
     }
-    return Listing(
+    return OwnLists(
         videos=videos,
         missing=sorted(set(missing)),
         classes=classes,
@@ -92,11 +92,11 @@ def read_listing(source: Path, matcher: Matcher, folder_class: Folder) -> Listin
     )
 
 
-def nothing_found(source: Path, listing: Listing, folder: Path, found: str) -> str:
+def nothing_found(source: Path, listing: OwnLists, folder: Path, found: str) -> str:
     """A line for lists that name none of the videos, with what may be wrong."""
     name = listing.missing[0]
     hint = ""
-    if lists.is_absolute(name):
+    if split_lists.is_absolute(name):
         hint = "; names are looked up below the folder of videos, by their end"
     elif listing.classes and any(
         without_listed_suffix(each) != each for each in listing.classes
@@ -110,15 +110,15 @@ def nothing_found(source: Path, listing: Listing, folder: Path, found: str) -> s
 
 def _rows(
     source: Path, matcher: Matcher
-) -> tuple[list[table.TableRow], dict[Path, str]]:
+) -> tuple[list[csv_lists.ListRow], dict[Path, str]]:
     """Rows, and the files read with how their lines were read."""
     if source.is_dir():
         if (source / "ucfTrainTestlist").is_dir():
             source = source / "ucfTrainTestlist"
-        suffixes = (*lists.TEXT_LISTS, *lists.TABLES, *lists.RECORDS)
-        pairs = lists.find_pairs(source, suffixes)
+        suffixes = (*split_lists.TEXT_LISTS, *split_lists.TABLES, *split_lists.RECORDS)
+        pairs = split_lists.find_pairs(source, suffixes)
         if pairs:
-            rows: list[table.TableRow] = []
+            rows: list[csv_lists.ListRow] = []
             used: dict[Path, str] = {}
             for pair in pairs:
                 for part, path in pair.parts():
@@ -135,7 +135,10 @@ def _rows(
 
 
 def _only_list(folder: Path) -> Path:
-    for suffixes in ((*lists.TABLES, *lists.RECORDS), lists.TEXT_LISTS):
+    for suffixes in (
+        (*split_lists.TABLES, *split_lists.RECORDS),
+        split_lists.TEXT_LISTS,
+    ):
         found = sorted(
             path
             for path in folder.iterdir()
@@ -150,43 +153,43 @@ def _only_list(folder: Path) -> Path:
             return found[0]
     raise DatasetNotFound(
         f"{folder}: expected lists like trainlist01.txt and testlist01.txt, or a CSV"
-        f" with a column 'path' (--splits names it), found {lists.whose(folder)}"
+        f" with a column 'path' (--splits names it), found {split_lists.lists_of(folder)}"
     )
 
 
-def _list_rows(path: Path, matcher: Matcher) -> tuple[list[table.TableRow], str]:
+def _list_rows(path: Path, matcher: Matcher) -> tuple[list[csv_lists.ListRow], str]:
     """The rows of one list, and how its lines were read where they have no header."""
     ending = path.suffix.lower()
-    if ending in lists.RECORDS:
+    if ending in split_lists.RECORDS:
         return read_records(path), ""
-    first = next((line for _, line in lists.raw_lines(path)), "")
-    delimiter = table.delimiter_of(first)
+    first = next((line for _, line in split_lists.raw_lines(path)), "")
+    delimiter = csv_lists.delimiter_of(first)
     several = delimiter is not None and len(first.split(delimiter)) > 1
-    if delimiter is not None and (several or ending in lists.TABLES):
-        return table.read_table(path), table.unread_columns(first, delimiter)
-    entries, how = read_spelled(path, matcher)
+    if delimiter is not None and (several or ending in split_lists.TABLES):
+        return csv_lists.read_table(path), csv_lists.unread_columns(first, delimiter)
+    entries, how = read_text_list(path, matcher)
     if not entries:
         raise DatasetError(f"{path}: expected names of videos, found none")
     found = [matcher.find(entry.name, anywhere=True) is not None for entry in entries]
     if (
-        ending in lists.TABLES
+        ending in split_lists.TABLES
         and not found[0]
         and (any(found) or not _is_path(entries))
     ):
-        raise table.no_header(path, first)
-    lists.check_once(entries)
+        raise csv_lists.no_header(path, first)
+    split_lists.check_once(entries)
     return [
-        table.TableRow(entry, (entry.word,) if entry.word else (), {}, "")
+        csv_lists.ListRow(entry, (entry.word,) if entry.word else (), {}, "")
         for entry in entries
     ], how
 
 
-def _is_path(entries: Sequence[lists.Entry]) -> bool:
+def _is_path(entries: Sequence[split_lists.Entry]) -> bool:
     name = entries[0].name
     return "/" in name or without_listed_suffix(name) != name
 
 
-def _matches(rows: Sequence[table.TableRow], matcher: Matcher) -> list[Match | None]:
+def _matches(rows: Sequence[csv_lists.ListRow], matcher: Matcher) -> list[Match | None]:
     """The file of each row.
 
     Raises:
@@ -198,9 +201,9 @@ def _matches(rows: Sequence[table.TableRow], matcher: Matcher) -> list[Match | N
         parent = row.entry.name.replace("\\", "/").split("/")[-2:-1]
         keys.update(map(class_key, parent))
     matches = [_match(row, matcher, keys) for row in rows]
-    outside = [row for row in rows if lists.is_absolute(row.entry.name)]
+    outside = [row for row in rows if split_lists.is_absolute(row.entry.name)]
     if outside and not any(
-        match and lists.is_absolute(row.entry.name)
+        match and split_lists.is_absolute(row.entry.name)
         for row, match in zip(rows, matches, strict=True)
     ):
         entry = outside[0].entry
@@ -211,7 +214,7 @@ def _matches(rows: Sequence[table.TableRow], matcher: Matcher) -> list[Match | N
     return matches
 
 
-def _match(row: table.TableRow, matcher: Matcher, keys: set[str]) -> Match | None:
+def _match(row: csv_lists.ListRow, matcher: Matcher, keys: set[str]) -> Match | None:
     entry = row.entry
     for name in (entry.name, *entry.also):
         match = matcher.find(name, anywhere=True, classes=row.class_names)
@@ -241,7 +244,9 @@ def _match(row: table.TableRow, matcher: Matcher, keys: set[str]) -> Match | Non
     return None
 
 
-def _joined(before: Said, said: Said, row: table.TableRow) -> Said:
+def _joined(
+    before: ListedVideo, said: ListedVideo, row: csv_lists.ListRow
+) -> ListedVideo:
     """One video in several lists: other splits, the same class."""
     same = before.splits.keys() & row.splits.keys()
     if same or (not row.splits and not row.unused):
@@ -264,7 +269,7 @@ def _joined(before: Said, said: Said, row: table.TableRow) -> Said:
 
 
 def _class_names(
-    rows: Sequence[table.TableRow],
+    rows: Sequence[csv_lists.ListRow],
     places: Sequence[str | None],
     index: Mapping[int, str] | None,
 ) -> tuple[list[tuple[str, ...]], list[str]]:
@@ -280,7 +285,7 @@ def _class_names(
 
 
 def _worded(
-    rows: Sequence[table.TableRow], index: Mapping[int, str] | None
+    rows: Sequence[csv_lists.ListRow], index: Mapping[int, str] | None
 ) -> tuple[list[tuple[str, ...]], list[str]]:
     """Labels in words; a class called `1` among them is a word too."""
     names = [
@@ -304,7 +309,7 @@ def _worded(
 
 
 def _indexed(
-    rows: Sequence[table.TableRow],
+    rows: Sequence[csv_lists.ListRow],
     places: Sequence[str | None],
     index: Mapping[int, str],
 ) -> list[str | None]:
@@ -331,7 +336,7 @@ def _indexed(
 
 
 def _unindexed(
-    rows: Sequence[table.TableRow], places: Sequence[str | None]
+    rows: Sequence[csv_lists.ListRow], places: Sequence[str | None]
 ) -> tuple[list[str | None], list[str]]:
     """Folders name the classes where folders and numbers pair up, else the numbers do."""
     numbers: dict[str | None, set[int]] = defaultdict(set)

@@ -1,12 +1,12 @@
 """A list of videos -> exactly those, with labels, splits and groups of the list.
 
-The list is a CSV with a header (`table.py` has an example), a JSON list, a list like
+The list is a CSV with a header (`csv_lists.py` has an example), a JSON list, a list like
 TSN's (`name [frames] label`), or pairs of train and test lists.
 """
 
 from pathlib import Path
 
-from . import checks, lists
+from . import checks, split_lists
 from .errors import DatasetError, DatasetNotFound
 from .folder import (
     lists_read,
@@ -15,8 +15,14 @@ from .folder import (
     unlabelled_in_lists,
     validation_lists,
 )
-from .listing import nothing_found, read_listing
-from .matching import Match, Matcher, elsewhere_findings, lost, match_findings
+from .matching import (
+    Match,
+    Matcher,
+    elsewhere_findings,
+    match_findings,
+    unreadable_listed,
+)
+from .own_lists import nothing_found, read_own_lists
 from .rows import Row, videos_of
 from .scan import scan
 from .videos import DataSet
@@ -44,7 +50,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
     source = splits or folder
     if not source.exists():
         raise DatasetNotFound(f"expected a list of videos: {source}: no such file")
-    listing = read_listing(source, Matcher(found.files), _folder_class)
+    listing = read_own_lists(source, Matcher(found.files), _folder_class)
     if not listing.videos:
         raise DatasetError(nothing_found(source, listing, folder, found.files[0].path))
     rows = [
@@ -65,7 +71,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         classes=classes,
         videos=videos,
         splits=dict.fromkeys(listing.splits, "lists"),
-        unusable=lost(found.unusable, listing.missing),
+        unusable=unreadable_listed(found.unusable, listing.missing),
         findings=(
             *missing_from_lists(listing),
             *unlabelled_in_lists(rows),
@@ -80,7 +86,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
     )
 
 
-def _folder_class(entry: lists.Entry, match: Match | None) -> str | None:
+def _folder_class(entry: split_lists.Entry, match: Match | None) -> str | None:
     """The folder a video lies in: by the list, else on disk."""
     for path in (entry.name, match.file.path if match else ""):
         parts = path.split("/")

@@ -70,7 +70,7 @@ def limited(dataset: DataSet, limit: int) -> DataSet:
     return with_classes(part, names, unlabelled=True)
 
 
-def without(dataset: DataSet, unusable: Mapping[str, str]) -> DataSet:
+def without_unusable(dataset: DataSet, unusable: Mapping[str, str]) -> DataSet:
     """The data set without videos that could not be read earlier, though now they can.
 
     Args:

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from . import checks
 from .errors import DatasetError
-from .matching import Match, Matcher, lost, match_findings
+from .matching import Match, Matcher, match_findings, unreadable_listed
 from .rows import Row, videos_of
 from .scan import scan, unwrapped
 from .videos import DataSet, Finding, Video
 
 
-class Listed(NamedTuple):
+class OfficialEntry(NamedTuple):
     """What the lists say of one video."""
 
     class_name: str
@@ -24,13 +24,13 @@ class Listed(NamedTuple):
     """Split -> "train" or "test"."""
 
 
-class Lists(NamedTuple):
+class OfficialLists(NamedTuple):
     """The lists of a data set, read."""
 
     folder: Path
     classes: Sequence[str]
     """In official order."""
-    videos: Mapping[str, Listed]
+    videos: Mapping[str, OfficialEntry]
     """By name in the lists."""
     splits: Mapping[str, str]
     """Split -> "official" or "lists"."""
@@ -43,7 +43,7 @@ def dataset(
     title: str,
     source: str,
     folder: Path,
-    lists: Lists,
+    lists: OfficialLists,
     group: Callable[[str, str], str],
 ) -> DataSet:
     """The videos of a folder that the lists name.
@@ -102,7 +102,7 @@ def dataset(
         videos=videos,
         splits=lists.splits,
         expected=expected,
-        unusable=lost(found.unusable, missing),
+        unusable=unreadable_listed(found.unusable, missing),
         findings=tuple(findings),
         facts=tuple(lists.facts),
     )
