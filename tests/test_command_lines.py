@@ -7,10 +7,12 @@ files are named in `NOT_RUN` with the reason; tests/test_readme.py looks at thei
 
 import ast
 import importlib
+import inspect
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import NamedTuple
 
 import click
@@ -57,8 +59,20 @@ def lines_of(text: str, where: str) -> Iterator[Line]:
         yield Line(re.split(r"\s{2,}|\s+#", line)[0].rstrip(), where)
 
 
+def as_printed(text: str) -> str:
+    """A help text with its literal paragraphs indented, whatever Python did to it.
+
+    Compilers from 3.13 on take the indentation of docstrings away, as click does later.
+    """
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        indent(each, "    ") if each.startswith("\b") else each for each in paragraphs
+    )
+
+
 def help_texts(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
-    yield f"{name} --help", f"{command.help}\n{command.epilog or ''}"
+    shown = f"{as_printed(command.help or '')}\n\n{as_printed(command.epilog or '')}"
+    yield f"{name} --help", shown
     if isinstance(command, click.Group):
         for word, inner in command.commands.items():
             yield from help_texts(inner, f"{name} {word}")
