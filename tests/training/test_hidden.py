@@ -16,7 +16,13 @@ from tiny_runs import weights as weights_of
 
 from pipeline.store import Store
 from training.commands.train import run_evaluate
-from training.errors import CheckpointError, DataError, Interrupted, RunError
+from training.errors import (
+    CheckpointError,
+    DataError,
+    Interrupted,
+    RecipeError,
+    RunError,
+)
 from training.experiments.collaborate import collaborate
 from training.experiments.hidden import hidden
 from training.experiments.motion import motion, stored_px
@@ -70,6 +76,16 @@ def test_nothing_is_chosen_by_what_a_stream_has_learned(many, tmp_path):
     held = set(Scores.load(run.path("scores_held_out.npz")).ids)
     assert held and not held & (learned[0] | learned[1])
     assert learned[0] != learned[1]
+
+
+def test_heads_of_the_streams_take_their_own_features_only(many, tmp_path):
+    context, needed = many
+    settings = replace(recipe("hts_cln_tiny").settings, tap="fc6")
+    job = context.job("c", out=tmp_path / "c")
+    with pytest.raises(RecipeError, match="expected the tap fc7, .* got fc6"):
+        collaborate(settings, job, **needed)
+    assert not (tmp_path / "c").exists()
+    collaborate(replace(settings, heads="new"), job, **needed)
 
 
 def of(context: RunContext, name: str) -> Run:

@@ -8,8 +8,10 @@ from moving_store import videos, write_store
 from tiny_runs import StopAt, job_on
 
 from pipeline.store import Store
+from training.engine import checkpoint
 from training.errors import Interrupted, RecipeError, RunError
 from training.experiments.joint import distill_jointly, names_of, teach_jointly
+from training.losses.terms import FeatureMSE
 from training.recipes import recipe
 from training.runs.record import Run, read_json
 from training.runs.trained import trained_model
@@ -81,6 +83,17 @@ def test_a_student_learns_from_both_heads_and_goes_on_exactly(
     assert {"ucf101.soft", "hmdb51.soft", "hmdb51.deep"} <= lines[-1].keys()
     learned = read_json(whole.path("learned_from.json"))
     assert len(learned) == whole.results()["videos"]["train"]
+
+
+def test_an_adapter_learns_with_both_data_sets(stores, teacher, tmp_path):
+    terms = {"match": FeatureMSE(weight=1.0, taps=("fc7",), adapter="linear")}
+    settings = replace(DISTILL, terms=terms, balance={}, epochs=1)
+    job = job_on(stores[0], tmp_path, "dtmv")
+    run = distill_jointly(settings, job, teacher=teacher, beside=stores[1:])
+    (line,) = [m for m in run.metrics() if m["kind"] == "epoch"]
+    assert line["ucf101.match"] > 0 and line["hmdb51.match"] > 0
+    others = checkpoint.load(run.path("checkpoint.pt"))["others"]
+    assert any(name.startswith("adapters.match_fc7") for name in others)
 
 
 def test_a_baseline_of_several_stores_stands_in_the_results(stores, teacher, tmp_path):

@@ -11,6 +11,7 @@ from ..data.splits import Parts, parts
 from ..engine import checkpoint
 from ..engine.signals import asked_to_stop
 from ..errors import RecipeError
+from ..models.backbones import TAPS
 from ..models.collaborative import Collaborative, CollaborativeConfig, predict
 from ..models.heads import split_head
 from ..runs.assessment import assessment, told_videos
@@ -59,12 +60,19 @@ def collaborate(
         first, second: complete runs of the spatial and the temporal network.
 
     Raises:
+        RecipeError: the heads of the streams do not take the features of the tap.
         RunError: a run is of another data set or split, or not complete.
         DataError: the store lacks what is needed.
         Interrupted: a signal came; the same call goes on, to the same result.
     """
     for run in (first, second):
         check_same(run, job.store, job.split)
+        own = TAPS[run.decided()["model"]["net"]][-1]
+        if recipe.heads == "streams" and recipe.tap != own:
+            raise RecipeError(
+                f"{run.folder}: expected the tap {own}, as the heads of the streams take"
+                f" its features (heads new takes any), got {recipe.tap}"
+            )
     modalities = list(
         dict.fromkeys(m for run in (first, second) for m in run.decided()["modalities"])
     )

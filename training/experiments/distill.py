@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from torch import nn
+import torch
+from torch import Size, nn
 from torch.utils.data import default_collate
 
 from ..data.dataset import Clips
 from ..data.order import Place
 from ..errors import RecipeError, RunError
 from ..losses.terms import SoftTargets, Term, check_equal, check_taps, sides
+from ..models.adapters import build_adapter
 from ..models.backbones import (
     NETS,
     TAPS,
@@ -30,7 +32,7 @@ from ..scoring import metrics
 from ..scoring.scores import Scores, together
 from ..steps.distill import Distill
 from ..steps.labels import Supervised
-from ..steps.step import Step
+from ..steps.step import LABELS, Step
 from .teach import TeachRecipe
 
 
@@ -57,6 +59,28 @@ class DistillRecipe(Course):
         self.check_balance(self.terms)
         if self.init not in ("none", "teacher"):
             raise RecipeError(f"expected init none or teacher, got {self.init}")
+        if self.labels_reach not in ("all", "head"):
+            raise RecipeError(
+                f"expected labels_reach all or head, got {self.labels_reach}"
+            )
+        if not 0 <= self.feature_only < self.epochs:
+            raise RecipeError(
+                f"expected feature_only from 0 to below the {self.epochs} epochs, as"
+                f" nothing else teaches the last layer, got {self.feature_only}"
+            )
+        if LABELS in self.terms:
+            raise RecipeError(f"expected terms of other names than {LABELS}")
+        if self.init == "teacher" and self.student.weights:
+            raise RecipeError(
+                "expected a student's first weights from the teacher (init) or from a"
+                f" file (weights), got both: {self.student.weights}"
+            )
+        alone = (self.label_weight, self.labels_reach, self.feature_only)
+        if not self.terms and alone != (1.0, "all", 0):
+            raise RecipeError(
+                "expected label_weight 1, labels_reach all and feature_only 0 without"
+                " terms of distillation, got {:g}, {} and {}".format(*alone)
+            )
         if not self.terms and self.init == "none":
             raise RecipeError(
                 "expected at least one term of distillation or the teacher's weights to"
@@ -83,10 +107,10 @@ class DistillRecipe(Course):
             check_length(net, self.clip.length)
 
     def check_shapes(self) -> None:
-        """Check that features fit the terms that compare them, where no adapter is named.
+        """Check that features, or what adapters make of them, fit the terms.
 
         Raises:
-            RecipeError: features differ; the term, the tap and both shapes are named.
+            RecipeError: they do not; the term, the tap and both shapes are named.
         """
         height, width = self.clip.crop_px
         shapes: dict[BackboneConfig, dict[str, tuple[int, ...]]] = {}
@@ -101,14 +125,17 @@ class DistillRecipe(Course):
             for tap, shape in shapes[teacher].items()
         }
         for name, term in self.terms.items():
-            for written in () if term.adapter else term.taps:
+            for written in term.taps:
+                what = f"term {name}, {written}"
                 ours, theirs = sides(written)
-                check_equal(
-                    term.equal,
-                    shapes[self.student][ours],
-                    named[theirs],
-                    what=f"term {name}, {written}",
-                )
+                own, other = shapes[self.student][ours], named[theirs]
+                if term.adapter is None:
+                    check_equal(term.equal, own, other, what=what)
+                    continue
+                with torch.device("meta"):
+                    build_adapter(
+                        term.adapter, Size((1, *own)), Size((1, *other)), tap=what
+                    )
 
     @property
     def teachers(self) -> tuple[BackboneConfig, ...]:

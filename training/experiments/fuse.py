@@ -58,6 +58,14 @@ class FuseRecipe:
             )
         if self.weights is not None and self.how != "average":
             raise RecipeError(f"expected no weights with {self.how}, which finds them")
+        for name, unused in (
+            ("attention", AttentionConfig()),
+            ("adaptive", AdaptiveWeighting()),
+        ):
+            if self.how != name and getattr(self, name) != unused:
+                raise RecipeError(
+                    f"expected settings of {name} with {name} only, got {self.how}"
+                )
         if self.how in ("attention", "adaptive") and self.on != "softmax":
             raise RecipeError(f"expected {self.how} on softmax, got {self.on}")
 

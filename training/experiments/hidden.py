@@ -19,7 +19,7 @@ from ..runs.record import Run, as_json
 from ..steps.labels import Supervised
 from ..steps.motion import EndToEnd
 from ..steps.step import Step
-from .motion import stored_px
+from .motion import check_motion, stored_px
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,21 @@ class HiddenRecipe(Course):
     def __post_init__(self) -> None:
         Course.__post_init__(self)
         self.check_balance()
+        check_motion(self.motion)
+        if self.classifier.sees == "rgb":
+            raise RecipeError(
+                "expected a classifier that sees motion (flow or mv), got one of rgb"
+            )
+        if self.flow_weight < 0:
+            raise RecipeError(
+                f"expected flow_weight of 0 or more, got {self.flow_weight:g}"
+            )
+        learnable = self.motion.learns and self.motion.estimator == "tvl1_learnable"
+        if learnable and self.flow_weight:
+            raise RecipeError(
+                f"expected flow_weight 0 with the estimator {self.motion.estimator},"
+                f" which has no flows at several levels, got {self.flow_weight:g}"
+            )
         if self.clip.length != self.motion.frames:
             raise RecipeError(
                 f"expected clips of {self.motion.frames} frames, got {self.clip.length}"

@@ -16,7 +16,8 @@ from torch import nn
 from pipeline.store import Store
 
 from ..data.dataset import Clips
-from ..data.joined import JoinedClips
+from ..data.joined import JoinedClips, JoinedPlace, grouped
+from ..data.order import Place
 from ..engine import checkpoint
 from ..errors import RecipeError, RunError
 from ..models.backbones import BackboneConfig, build_backbone
@@ -83,11 +84,25 @@ def distill_jointly(
     Raises:
         RunError: the teacher was not, or does not fit the recipe.
     """
-    if recipe.beside:
-        raise RecipeError("expected one teacher for several stores, got several")
     return _carried_out(
         recipe, recipe.student, job, beside, teacher=teacher, scratch=scratch
     )
+
+
+def check_joint(recipe: TeachRecipe | DistillRecipe) -> None:
+    """Check that several stores can be learned together by a recipe.
+
+    Raises:
+        RecipeError: it selects the best weights, which one store would decide, or has
+            several teachers.
+    """
+    if recipe.select == "best":
+        raise RecipeError(
+            "expected the last weights to be selected in joint training, got the best of"
+            " one data set"
+        )
+    if isinstance(recipe, DistillRecipe) and recipe.beside:
+        raise RecipeError("expected one teacher for several stores, got several")
 
 
 def names_of(stores: Sequence[Store]) -> list[str]:
@@ -115,11 +130,7 @@ def _carried_out(
 ) -> Run:
     stores = (job.store, *beside)
     names = names_of(stores)
-    if recipe.select == "best":
-        raise RecipeError(
-            "expected the last weights to be selected in joint training, got the best of"
-            " one data set"
-        )
+    check_joint(recipe)
     sees = recipe.modalities if isinstance(recipe, DistillRecipe) else [net.sees]
     jobs = {
         name: replace(job, store=store)
@@ -163,8 +174,8 @@ def _carried_out(
         trunk = fresh_network(net, job)
         classes = {name: len(one.store.classes) for name, one in jobs.items()}
         model = TwoHeads(trunk, classes)
-        step = _step(recipe, model, net, teacher, classes)
         clips = JoinedClips({name: one.clips["train"] for name, one in data.items()})
+        step = _step(recipe, model, net, teacher, classes, clips=clips)
 
         def beside_it() -> dict[str, Any]:
             taught = "" if teacher is None else " and a teacher"
@@ -205,6 +216,8 @@ def _step(
     net: BackboneConfig,
     teacher: Run | None,
     classes: Mapping[str, int],
+    *,
+    clips: JoinedClips,
 ) -> Step:
     if teacher is None or not isinstance(recipe, DistillRecipe):
         return JointSupervised(model, sees=net.sees)
@@ -223,6 +236,10 @@ def _step(
             load_exactly(model.alone(name), state, what=str(path))
     if not recipe.terms:
         return JointSupervised(model, sees=net.sees)
+    example = None
+    if any(term.adapter for term in recipe.terms.values()):
+        first = [JoinedPlace(name, Place(0, 0, 0)) for name in names]
+        example = grouped([clips[place] for place in first])
     return JointDistill(
         model,
         teachers,
@@ -231,6 +248,7 @@ def _step(
         label_weight=recipe.label_weight,
         labels_reach=recipe.labels_reach,
         feature_only=recipe.feature_only,
+        example=example,
     )
 
 

@@ -36,7 +36,10 @@ from ..steps.motion import Unsupervised
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionRecipe(Course):
-    """Everything that decides what a motion network becomes, apart from the data."""
+    """Everything that decides what a motion network becomes, apart from the data.
+
+    `protocol` has no meaning here, as nothing is classified.
+    """
 
     motion: MotionConfig = field(default_factory=MotionConfig)
     loss: FlowLoss = BALANCED
@@ -44,11 +47,30 @@ class MotionRecipe(Course):
     def __post_init__(self) -> None:
         Course.__post_init__(self)
         self.check_balance()
+        check_motion(self.motion)
+        if not self.motion.trains_alone:
+            raise RecipeError(
+                "expected a MotionNet that learns (motion.learns), which alone trains"
+                f" without labels, got {self.motion.estimator},"
+                f" learns {self.motion.learns}"
+            )
         if self.clip.length != self.motion.frames:
             raise RecipeError(
                 f"expected clips of the {self.motion.frames} frames that the motion"
                 f" network takes, got {self.clip.length}"
             )
+
+
+def check_motion(config: MotionConfig) -> None:
+    """
+    Raises:
+        RecipeError: it has `stored_px`, which is the store's to say.
+    """
+    if config.stored_px != 1:
+        raise RecipeError(
+            "expected no stored_px in a recipe, as it follows from the store and"
+            f" grid_short_px, got {config.stored_px:g}"
+        )
 
 
 def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
@@ -78,8 +100,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
         )
         torch.manual_seed(job.seed)  # for the first weights
         estimator = build_estimator(recipe.motion)
-        if not isinstance(estimator, MotionNet):
-            raise RecipeError(f"expected an estimator that learns, got {model}")
+        assert isinstance(estimator, MotionNet)  # the recipe has seen to it
         step = Unsupervised(
             estimator,
             rgb_mean=recipe.clip.rgb_mean,

@@ -52,7 +52,7 @@ class MotionConfig:
     """px of the stored grid per px of the clip, for a network that learned from stored
     motion: frames reduced to half before they are cut have 2."""
     learns: bool = True
-    """Whether the estimator does."""
+    """Whether the estimator does, if it has weights."""
 
     def __post_init__(self) -> None:
         if self.estimator not in ESTIMATORS:
@@ -62,6 +62,11 @@ class MotionConfig:
             )
         if self.frames < 2:
             raise RecipeError(f"expected 2 frames or more, got {self.frames}")
+
+    @property
+    def trains_alone(self) -> bool:
+        """Whether the photometric losses of several levels can train the estimator."""
+        return self.learns and self.estimator.startswith("motionnet")
 
 
 def build_estimator(config: MotionConfig) -> nn.Module:

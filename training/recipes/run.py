@@ -10,7 +10,7 @@ from ..experiments.collaborate import CollaborateRecipe, collaborate
 from ..experiments.distill import DistillRecipe, described, distill
 from ..experiments.fuse import FuseRecipe, fuse
 from ..experiments.hidden import HiddenRecipe, hidden
-from ..experiments.joint import distill_jointly, teach_jointly
+from ..experiments.joint import check_joint, distill_jointly, teach_jointly
 from ..experiments.motion import MotionRecipe, motion
 from ..experiments.teach import TeachRecipe, teach
 from ..runs.config import open_data
@@ -126,6 +126,8 @@ def _run(
 def _refuse_early(settings: DistillRecipe, job: StoreJob) -> None:
     """Raise what would fail after the teacher's minutes before them."""
     settings.check_shapes()
+    if job.other_stores:
+        check_joint(settings)
     for store in (job.store, *job.other_stores):
         open_data(settings, replace(job, store=store), settings.modalities)
     if job.out and job.machine.processes.first:

@@ -41,6 +41,17 @@ class Course:
                 "expected at least 1 epoch and batches of 2 clips,"
                 f" got {self.epochs} and {self.batch_size}"
             )
+        if self.look_every < 1 or not 0 <= self.held_out < 1:
+            raise RecipeError(
+                "expected look_every of 1 epoch or more and held_out from 0 to below 1,"
+                f" got {self.look_every} and {self.held_out}"
+            )
+        if self.select not in ("last", "best"):
+            raise RecipeError(f"expected select last or best, got {self.select}")
+        if not all(share > 0 for share in self.balance.values()):
+            raise RecipeError(
+                f"expected shares above 0 to balance, got {dict(self.balance)}"
+            )
         if self.balance and self.gradients_at is None:
             raise RecipeError(
                 "expected gradients_at, a module where gradients can be balanced, got none"
@@ -62,7 +73,7 @@ class Course:
         """
         for name in self.balance:
             if name not in terms:
-                known = ", ".join(terms) or "none, as it learns from labels"
+                known = ", ".join(terms) or "none, as it has no teacher"
                 raise RecipeError(
                     f"expected balance of a term of the recipe ({known}), got {name}"
                 )
