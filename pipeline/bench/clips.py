@@ -1,4 +1,4 @@
-"""What the benchmarks of decoding share: clips, rounds in turn, and their summary."""
+"""Parts of all benchmarks of decoding: clips, rounds in turn, and their summary."""
 
 import platform
 import statistics
@@ -96,7 +96,7 @@ def summary(seconds: Mapping[str, Sequence[float]], *, frames: int) -> dict[str,
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """How many times as fast we are: median of the rounds."""
+    """Our speed over theirs: median of the rounds."""
     return statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
 
 

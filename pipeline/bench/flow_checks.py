@@ -1,6 +1,6 @@
-"""Is a solver of batches right? Measured against the cpu back end, on whatever frames.
+"""Checks of a batch solver against the cpu back end, on any frames.
 
-Each check gives a number and the most it may be; what has to be exact may be 0.
+Each check gives a number and its limit; the limit of an exact result is 0.
 """
 
 from collections.abc import Callable, Iterator

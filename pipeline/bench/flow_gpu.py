@@ -29,7 +29,7 @@ from .flow_checks import checks
 BATCHES = (1, 8, 32, 64, 128, 256)
 
 SECONDS = 2.0
-"""What each speed is measured over."""
+"""Length of each measurement."""
 
 FLOPS = 60
 """Float operations of an iteration on a pixel, 2 divisions and 2 roots among them."""
@@ -132,7 +132,7 @@ def table(result: dict) -> str:
 def pairs_per_second(
     solver: BatchSolver, clip: np.ndarray, batch: int, *, seconds: float = SECONDS
 ) -> float:
-    """Speed in batches of so many consecutive frames, two under way, coded.
+    """Speed in batches of `batch` consecutive frames, two under way, coded.
 
     The first two batches are not counted: the launches are recorded then.
     """
@@ -225,7 +225,7 @@ print(time.perf_counter() - start)
 
 
 def _compile_seconds(gpu: int | None) -> dict[str, float]:
-    """What making a solver takes in a new process, the first and the second time."""
+    """Seconds to make a solver in a new process, the first and the second time."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
         environment["XDG_CACHE_HOME"] = folder

@@ -27,7 +27,7 @@ FRAMES, SIDE_PX = 16, 112
 
 
 class Clip(NamedTuple):
-    """What is read: `FRAMES` frames of a video from `start` on, cut to one window."""
+    """`FRAMES` frames of a video from `start` on, cut to one window."""
 
     video: StoredVideo
     start: int

@@ -26,7 +26,7 @@ from pipeline.extract.video import open_extraction
 from .clips import clip_sets, cpu_seconds, in_turn, lines_of, machine, ratio, summary
 
 MODES = {"vectors": ("mv",), "both": ("rgb", "mv")}
-"""What is asked for -> our modalities."""
+"""Mode of the benchmark -> our modalities."""
 
 COLUMNS = (
     "source",
@@ -40,7 +40,7 @@ COLUMNS = (
     "motion_y",
     "motion_scale",
 )
-"""Of motion-vector-extractor's lists."""
+"""Columns of motion-vector-extractor's lists."""
 
 FIELDS = np.dtype(
     {

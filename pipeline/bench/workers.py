@@ -1,4 +1,4 @@
-"""How many workers, and so how many cores, one GPU needs to be busy.
+"""Number of workers, and so of cores, that keep one GPU busy.
 
     pipeline bench workers
 
@@ -47,7 +47,7 @@ class Span(NamedTuple):
         return max(self.ended - self.began, 0.0)
 
     def cut(self, other: "Span") -> "Span":
-        """What both have in common."""
+        """The overlap of both."""
         return Span(max(self.began, other.began), min(self.ended, other.ended))
 
 
@@ -60,7 +60,7 @@ def run(
     modalities: Sequence[str] = ("rgb", "flow", "mv"),
     short_side: int = 256,
 ) -> dict:
-    """Extract with so many workers on one GPU, one number of workers after the other.
+    """Extract on one GPU with each of several numbers of workers in turn.
 
     Args:
         clips_folder: real clips; without it, drawn ones.
@@ -161,7 +161,7 @@ def _within(
 
 
 def busy_seconds(spans: Sequence[Sequence[tuple[float, float]]]) -> float:
-    """How long at least one of several solvers had work."""
+    """Seconds in which at least one of several solvers had work."""
     total, reached = 0.0, float("-inf")
     for began, ended in sorted(chain.from_iterable(spans)):
         total += max(ended - max(began, reached), 0.0)

@@ -49,7 +49,7 @@ def elsewhere(words: Sequence[str], *, folder: Path) -> list[str]:
 
 
 def _program(name: str) -> click.Command:
-    """By its name: this package does not import the other one."""
+    """The click command of a program by its name: this package does not import the other."""
     return import_module(f"{name}.commands.cli").main
 
 

@@ -77,7 +77,7 @@ def _local(config: Mapping[str, Any]) -> bool:
 
 
 def _for_ray(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What Ray's validator gets to see: it would stop at what `_machines` says."""
+    """The configuration for Ray's validator, without the faults that `_machines` reports."""
     if not _local(config):
         return config
     return {key: value for key, value in config.items() if key not in _NODE_TYPES}
@@ -137,7 +137,7 @@ def _machines(config: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _counts(config: Mapping[str, Any]) -> Iterator[Finding]:
-    """How many workers, at least and at most, all together and of a type."""
+    """Minimum and maximum numbers of workers, in all and of each type."""
     most = config.get("max_workers")
     yield from _range("", config)
     workers = config["provider"].get("worker_ips")
@@ -198,7 +198,7 @@ def _paths(config: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _placeholders(value: Any, where: str = "") -> Iterator[Finding]:
-    """What was to be filled in."""
+    """Placeholders that were not filled in."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _placeholders(inner, f"{where}.{key}" if where else str(key))

@@ -1,4 +1,4 @@
-"""Where a cluster's dashboard is, which is its job server, and what its clients raise."""
+"""Address of a cluster's dashboard, which is its job server, and errors of its clients."""
 
 import os
 import re
@@ -74,7 +74,7 @@ def _dashboard_of(cluster: str) -> str | None:
 
 @contextmanager
 def one_line(address: str) -> Iterator[None]:
-    """Whatever Ray's clients raise, said in one line."""
+    """Turn any error of Ray's clients into one line."""
     try:
         yield
     except ClusterError:

@@ -1,4 +1,4 @@
-"""What a check of cluster.yaml says."""
+"""The result of a check of cluster.yaml."""
 
 from typing import Literal, NamedTuple
 

@@ -22,12 +22,12 @@ class Job:
     status: str
     """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED."""
     exit_code: int | None
-    """What whoever submitted it is to end with; None while it runs."""
+    """Exit code for the process that submitted the job; None while it runs."""
     began: float
     """Seconds since 1970; 0 if it has not."""
     seconds: float
     message: str
-    """What the cluster says about it; its first line."""
+    """First line of the cluster's message about it."""
 
     @property
     def over(self) -> bool:
@@ -47,7 +47,7 @@ class Job:
 
     @classmethod
     def of(cls, details: Any) -> Self:
-        """Of what Ray's client returns."""
+        """Convert the record that Ray's client returns."""
         began = (details.start_time or 0) / 1000
         ended = (details.end_time or 0) / 1000 or time.time()
         message = (details.message or "").strip().partition("\n")[0]
@@ -64,7 +64,7 @@ class Job:
 
 
 def _exit_code(status: str, driver: int | None) -> int | None:
-    """Of a job: its own, 130 where it was stopped, 1 where it has none (a crash)."""
+    """Exit code of a job: its own, 130 where it was stopped, 1 where it has none (a crash)."""
     if status == "SUCCEEDED":
         return 0
     if status == "STOPPED":

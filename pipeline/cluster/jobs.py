@@ -23,9 +23,9 @@ from .job import Job, new_id
 
 POLL_SECONDS = 0.5
 AWAY_SECONDS = 120.0
-"""How long a cluster may be silent before one stops waiting for it."""
+"""Seconds without an answer of the cluster until waiting ends."""
 STOP_SECONDS = 60
-"""What a job may take to put its work in order after it was told to stop; Ray gives 3 s."""
+"""Seconds that a job has to save its work after a request to stop; Ray gives 3 s."""
 PENDING_SECONDS = 10.0
 
 
@@ -105,7 +105,7 @@ class JobServer:
             return Job.of(self._client.get_job_info(name))
 
     def log(self, name: str) -> str:
-        """What a job has printed so far."""
+        """The output of a job so far."""
         with one_line(self.address):
             return self._client.get_job_logs(name)
 
@@ -166,7 +166,7 @@ class JobServer:
     async def _pass_on(
         self, name: str, shown: int, write: Callable[[str], None]
     ) -> int:
-        """Write what is new behind so many characters; how many there are then."""
+        """Print the part of the log after `shown` characters; return the new offset."""
         import aiohttp  # comes with ray[default]
 
         seen = 0
@@ -182,7 +182,7 @@ class JobServer:
 
 
 def _our_variables(name: str) -> dict[str, str]:
-    """What every job gets."""
+    """Environment variables of every job."""
     scripts = Path(sys.executable).parent
     return {
         JOB: name,

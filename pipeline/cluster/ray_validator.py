@@ -1,4 +1,4 @@
-"""What Ray itself says of a cluster.yaml: its validator, and the keys of its schema.
+"""Ray's own checks of a cluster.yaml: its validator, and the keys of its schema.
 
 Neither is public: where they are not what they were, what is said is less, and says so.
 """
@@ -17,7 +17,7 @@ from .finding import Finding
 
 
 def refusals(config: Mapping[str, Any]) -> Iterator[Finding]:
-    """What `ray up` itself would refuse."""
+    """Faults for which `ray up` itself would refuse the file."""
     try:
         import ray
         from ray.autoscaler._private.util import prepare_config, validate_config
@@ -45,7 +45,7 @@ def _plain(text: str) -> str:
 
 
 def provider_keys() -> frozenset[str]:
-    """What Ray's schema names below `provider`, for all kinds of clouds."""
+    """Keys of Ray's schema below `provider`, for all kinds of clouds."""
     try:
         from ray import autoscaler
 

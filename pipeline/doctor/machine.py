@@ -93,7 +93,7 @@ def _open_files() -> Iterator[Check]:
 
 
 def folders(*, data: Path) -> Iterator[Check]:
-    """Where results lie, and where workers write first."""
+    """The folders of results and of workers' scratch files."""
     yield folder("data folder", data, hint="VIDEO_DATA=/another/folder")
     yield folder("scratch", Path(tempfile.gettempdir()), hint="TMPDIR=/another/folder")
 
@@ -166,7 +166,7 @@ def _try_lock(path: Path) -> bool:
 
 
 def compile_cache() -> Check:
-    """Where numba keeps what it compiled: NUMBA_CACHE_DIR, or the user's cache folder."""
+    """The cache of compiled kernels: NUMBA_CACHE_DIR, or the user's cache folder."""
     named = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
     base = Path(named or Path.home() / ".cache")
     hint = "NUMBA_CACHE_DIR=/a/folder/of/your/own"
@@ -180,7 +180,7 @@ def compile_cache() -> Check:
 
 
 def ray_cluster(version: str) -> Check:
-    """Is a cluster running that `--ray auto` would join? Asked of its port."""
+    """The cluster that `--ray auto` would join, checked by connecting to its port."""
     cluster, why_not = by_auto()
     if why_not:
         return Check(
@@ -219,7 +219,7 @@ def token_file() -> Iterator[Check]:
 
 
 def job_server() -> Check:
-    """Where `pipeline submit` would send a job, and whether a token is there for it."""
+    """The job server of `pipeline submit`, and whether a token is there for it."""
     token = "token at hand" if has_token() else "no token"
     named = os.environ.get("RAY_API_SERVER_ADDRESS")
     url = named or f"http://127.0.0.1:{DASHBOARD_PORT}"

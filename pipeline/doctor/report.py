@@ -248,7 +248,7 @@ def _gpu() -> Iterator[Check]:
 
 
 def _gpu_flow() -> Iterator[Check]:
-    """Where there is a GPU: whether `pipeline extract` can compute flow on it."""
+    """Whether `pipeline extract` can compute flow on the GPU, where there is one."""
     names, trouble = gpus.find_gpus()
     if names:
         trouble = trouble or gpus.trouble_with_flow("default")

@@ -22,15 +22,15 @@ COLUMNS = ("codec", "profile", "key frames", "B-frames", "blocks")
 
 
 class Guess(NamedTuple):
-    """How well the class of a video follows from the coding of other groups' videos."""
+    """Accuracy of guessing the class of a video from the coding of other groups' videos."""
 
     videos: int
     groups: int
     accuracy: float
     chance: float
-    """Of always guessing the most frequent class."""
+    """Accuracy of always guessing the most frequent class."""
     standard_error: float
-    """Of the difference, over groups: videos of a group are not independent."""
+    """Standard error of the difference, over groups: videos of a group are not independent."""
 
     @property
     def leaks(self) -> bool:
@@ -44,9 +44,9 @@ class Audit:
 
     dataset: str
     videos: int
-    """Of the data set."""
+    """Videos of the data set."""
     looked_at: int
-    """Of these: all or a sample."""
+    """Videos inspected: all or a sample."""
     table: dict[str, Counter[Signature]]
     """Class -> codings of its videos. A video of several classes counts in each."""
     bad: dict[str, str]

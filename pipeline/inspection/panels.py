@@ -67,7 +67,7 @@ def draw(moment: Moment, *, bound_px: float | None, heading: str) -> np.ndarray:
 
 
 def _padded(picture: np.ndarray, right: int, below: int = 0) -> np.ndarray:
-    """With so much more paper."""
+    """Add a margin on the right and below, px."""
     wider = ((0, below), (0, right), (0, 0))
     return np.pad(picture, wider, constant_values=PAPER[0])
 

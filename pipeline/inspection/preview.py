@@ -21,14 +21,14 @@ from .panels import Moment, draw
 SHARE_WITHIN = 99
 """Percent of the flow of an interval that gets a colour of its own length."""
 NAME_BYTES = 200
-"""Of a file's name, before its suffix."""
+"""Limit for a file's name without its suffix."""
 BLOCK = 16
 ARRAYS = ("rgb", "flow", "mv", "mv_valid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What was drawn, and where it lies."""
+    """The pictures that were drawn, and their paths."""
 
     video: str
     interval: int

@@ -42,7 +42,7 @@ def verify(store: Path, *, decode: bool = False, mark: bool = False) -> list[Dam
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How far a store is."""
+    """Progress and state of a store."""
 
     store: Path
     videos: int
@@ -56,7 +56,7 @@ class Status:
     """Id -> path in the folder of videos, of those that are not stored."""
     finished: bool
     holder: Found | None
-    """Who writes it, or was killed while writing it."""
+    """The run that writes it, or was killed while writing it."""
 
     @property
     def running(self) -> bool:

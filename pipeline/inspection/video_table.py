@@ -33,10 +33,10 @@ class VideoRow:
     fps: float | None = None
     height: int | None = None
     width: int | None = None
-    """Of the stored frames, px."""
+    """Size of the stored frames, px."""
     seconds: float | None = None
     known_share: float | None = None
-    """Of the intervals with known motion vectors; None without mv."""
+    """Share of intervals with known motion vectors; None without mv."""
 
     def cells(self) -> tuple[str, ...]:
         """The row of the table."""

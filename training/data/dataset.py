@@ -38,13 +38,13 @@ CHOICES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipConfig:
-    """How a video becomes a network's input."""
+    """Settings that turn a video into a network's input."""
 
     length: int = 16
     """Entries of a clip."""
     stride: int = 1
     short: Short = "loop"
-    """What a video shorter than a clip does."""
+    """Padding of a video that is shorter than a clip."""
     grid_short_px: int | None = None
     """Whole frames are reduced to this short side first; None leaves them as stored."""
     crop_px: tuple[int, int] = (112, 112)
@@ -56,7 +56,7 @@ class ClipConfig:
     corners: bool = False
     """Training crops lie at the centre or in a corner only."""
     test_crop: Literal["largest", "input"] = "largest"
-    """What evaluation cuts: as much as the largest training crop, or `crop_px`
+    """Crop of evaluation: as much as the largest training crop, or `crop_px`
     unscaled. The same where training crops are unscaled."""
     jitter_rescale: bool = False
     """Motion grows with its training crop: u and v are multiplied by how much more a
@@ -70,9 +70,9 @@ class ClipConfig:
     rgb_std: tuple[float, float, float] = (0.22803, 0.22145, 0.216989)
     rgb_order: Literal["rgb", "bgr"] = "rgb"
     motion_gain: float = 1.0
-    """What 20 px become. Use a gain only where the first layer needs it."""
+    """Input value of a motion of 20 px. Use a gain only where the first layer needs it."""
     fill: Fill = "previous"
-    """What stands in for intervals without known vectors."""
+    """Replacement of intervals without known vectors."""
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
@@ -111,7 +111,7 @@ class Draw(NamedTuple):
     contrast: float = 1.0
     brightness: float = 0.0
     label: int = 0
-    """Which of the video's labels counts: its place among them."""
+    """Position, among the video's labels, of the one that is learned."""
 
 
 class Clips(Dataset):
@@ -179,7 +179,7 @@ class Clips(Dataset):
         return Clips(self.frames, self.videos, [modality], self.config, seed=self.seed)
 
     def views(self, video: StoredVideo, crops: int) -> tuple[View, ...]:
-        """Where evaluation looks: see `crop_views`."""
+        """Views of evaluation: see `crop_views`."""
         size, config = self.frames.size(video), self.config
         return crop_views(size, config.crop_px, crops=crops, scaled=config.test_scaled)
 

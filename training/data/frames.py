@@ -56,7 +56,7 @@ class Frames:
         return _taken(stored, (entries - first) // step)
 
     def size(self, video: StoredVideo) -> tuple[int, int]:
-        """Of the net's grid for this video."""
+        """Height and width of the net's grid for this video."""
         return grid_size(video.height, video.width, self.short_px)
 
     def _whole(self, video: StoredVideo, modality: str) -> np.ndarray | None:

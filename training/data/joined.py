@@ -16,7 +16,7 @@ from .order import Order, Place
 
 
 class JoinedPlace(NamedTuple):
-    """Where in a joined training a clip stands."""
+    """Position of a clip in a joint training."""
 
     dataset: str
     place: Place
@@ -44,14 +44,14 @@ class JoinedClips(Dataset):
 
 
 class JoinedOrder:
-    """As `Order`: a batch has `batch_size` clips of every data set."""
+    """The joint counterpart of `Order`: a batch has `batch_size` clips of every data set."""
 
     def __init__(self, orders: Mapping[str, Order]) -> None:
         self.orders = dict(orders)
         self.epoch = self.first_batch = 0
 
     def begin(self, epoch: int, first_batch: int = 0) -> None:
-        """What the next iteration yields: this epoch, from this batch on."""
+        """Set the start of the next iteration: an epoch and a batch in it."""
         self.epoch, self.first_batch = epoch, first_batch
 
     @property

@@ -1,4 +1,4 @@
-"""How much of the motion vectors of some videos is known."""
+"""Share of known motion vectors of some videos."""
 
 from collections.abc import Sequence
 

@@ -10,7 +10,7 @@ Fill = Literal["previous", "zero"]
 
 
 def filled_from(valid: np.ndarray, fill: Fill) -> np.ndarray:
-    """Which entry stands in for each entry of a video's motion vectors.
+    """Positions of the entries that replace each entry of a video's motion vectors.
 
     An interval is invalid where the later frame is intra-coded, or where its vectors
     may not point to the frame before.

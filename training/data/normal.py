@@ -1,4 +1,4 @@
-"""What pretrained networks expect of rgb and motion, as settings of a `ClipConfig`.
+"""Input scaling of pretrained networks for rgb and motion, as settings of a `ClipConfig`.
 
 >>> ClipConfig(length=10, crop_px=(224, 224), **CAFFE)
 

@@ -15,7 +15,7 @@ from ..errors import RecipeError
 
 
 class Place(NamedTuple):
-    """Where in a training a clip stands."""
+    """Position of a clip in a training."""
 
     epoch: int
     position: int
@@ -63,7 +63,7 @@ class Order:
         self.epoch = self.first_batch = 0
 
     def begin(self, epoch: int, first_batch: int = 0) -> None:
-        """What the next iteration yields: this epoch, from this batch on."""
+        """Set the start of the next iteration: an epoch and a batch in it."""
         self.epoch, self.first_batch = epoch, first_batch
 
     @property

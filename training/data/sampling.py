@@ -1,4 +1,4 @@
-"""Which entries make a clip. Integers in, integers out: no video, no tensors.
+"""Choice of the entries of a clip. Integers in, integers out: no video, no tensors.
 
 f = in the clip, . = skipped
 length 4, stride 1: ffff          span 4
@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 Short = Literal["loop", "hold"]
-"""What goes on where a video is shorter than a clip: it begins again (clips of 3D
-networks), or its last entry stays (stacks of 2D networks)."""
+"""Padding of a video that is shorter than a clip: it begins again (clips of 3D
+networks), or its last entry is repeated (stacks of 2D networks)."""
 
 
 def span(length: int, stride: int = 1) -> int:
@@ -53,7 +53,7 @@ def random_start(
 def even_starts(num_clips: int, *, available: int, clip_span: int) -> np.ndarray:
     """Starts of clips spread evenly over a video: floor(i (F - span) / (n - 1) + 1/2).
 
-    A video too short for so many different clips has some of them several times.
+    A video too short for `num_clips` different clips has some of them several times.
 
     Returns:
         (num_clips,) int64, growing; 0 where the video is shorter than a clip.

@@ -25,7 +25,7 @@ NEAR = 1.5
 
 
 class Parts(NamedTuple):
-    """Who is used for what."""
+    """Videos of the training, held-out and test parts."""
 
     train: tuple[StoredVideo, ...]
     held_out: tuple[StoredVideo, ...]
@@ -35,7 +35,7 @@ class Parts(NamedTuple):
     held_out_by_video: tuple[str, ...]
     """Classes whose videos are all of one group, which had to be cut through."""
     held_out_rule: str
-    """Why just these are held out, for people."""
+    """The rule by which these are held out, in words."""
     untaught: tuple[str, ...]
     """Classes of test videos that nobody learns from: no network can know them."""
     untested: tuple[str, ...]
@@ -44,7 +44,7 @@ class Parts(NamedTuple):
     """Groups with videos in training and test: the test part is not independent."""
 
     def told(self) -> str:
-        """How many are held out, why, and how many are tested."""
+        """A line: the numbers of held-out and test videos, and the rule."""
         return (
             f"{len(self.held_out)} held out ({self.held_out_rule}),"
             f" {len(self.test)} to test"
@@ -52,7 +52,7 @@ class Parts(NamedTuple):
 
 
 class HeldOut(NamedTuple):
-    """Which training videos are held out, and by which rule."""
+    """Training videos that are held out, and the rule."""
 
     ids: frozenset[str]
     by_video: tuple[int, ...]
@@ -152,7 +152,7 @@ def parts(
 def held_out_videos(
     store: Store, *, split: str, held_out: float, chooses: bool = True, seed: int
 ) -> HeldOut:
-    """Which training videos are held out.
+    """Choose the training videos that are held out.
 
     A share of the groups, at least one of each class, never the last one of a class;
     where a class has a single group, that share of its videos instead. This as long as
@@ -266,7 +266,7 @@ def available_entries(video: StoredVideo, modalities: Sequence[str]) -> int:
 
 
 def unusable(video: StoredVideo, modalities: Sequence[str], part: str) -> str | None:
-    """Why a video can't be learned from, or tested; None where it can."""
+    """Reason for which a video cannot be used for training or testing; None where it can."""
     missing = [name for name in modalities if name not in video.modalities]
     if missing:
         return f"no {', '.join(missing)}"

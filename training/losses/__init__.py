@@ -1,1 +1,1 @@
-"""What a student is told, term by term."""
+"""Losses between student and teacher, term by term, and of MotionNet."""

@@ -1,4 +1,4 @@
-"""Where a network is active: a student's attention like its teacher's."""
+"""Attention transfer: a student is active at the positions at which its teacher is."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Which channels are active together: a student's Gram matrices like its teacher's."""
+"""Gram matrices of channels: a student's like its teacher's."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal

@@ -1,4 +1,4 @@
-"""How well a flow explains the next frame: what MotionNet learns from, without labels.
+"""Photometric losses: how well a flow predicts the next frame. MotionNet learns from them.
 
 Axes: B clips, F frames, H W pixels of the input, h w of a level.
 
@@ -45,13 +45,13 @@ class FlowLoss:
     smoothness: Weights = (0.01, 0.01, 0.01, 0.01, 0.01)
     ssim: Weights = ONES
     scales: Weights = ONES
-    """Of the levels, for all three terms."""
+    """Weights of the levels, for all three terms."""
     photometric_power: float = 0.4
     smoothness_power: float = 0.3
     border: float = 0.1
     """Share of a side at each border that does not count: what moves out is not seen."""
     window: Literal["uniform", "gaussian"] = "uniform"
-    """Of a block. The Gaussian has sigma 8/6 px around the block's middle."""
+    """Weights within a block. The Gaussian has sigma 8/6 px around the block's middle."""
     normalise_contrast: bool = False
     """Compare frames divided by their local brightness, as the reference does."""
 

@@ -1,4 +1,4 @@
-"""How clips relate to each other: the student shall see the same relations.
+"""Relational distillation: distances and angles between clips, equal to the teacher's.
 
 No shapes need to match but the number of clips: networks of any kind can teach each
 other. All relations are those within a batch, so a batch that is cut into parts (for

@@ -17,7 +17,7 @@ from ..errors import RecipeError
 STAGES = ("layer1", "layer2", "layer3", "layer4", "avgpool")
 
 Adapter = Literal["conv", "linear"]
-"""What makes a student's feature like the teacher's: a 1x1 convolution over channels,
+"""Map from a student's feature to the teacher's shape: a 1x1 convolution over channels,
 or a linear layer over the whole feature, flattened. It learns with the student."""
 
 
@@ -28,7 +28,7 @@ where a term compares relations between clips."""
 
 
 class Outputs(NamedTuple):
-    """What one network made of a batch."""
+    """Logits and features of one network for a batch."""
 
     logits: Tensor
     """(B, classes)"""
@@ -87,7 +87,7 @@ class Term(Protocol):
 
     @property
     def weight_on(self) -> Literal["soft", "hard"]:
-        """What the weight multiplies: this term, or the labels' loss."""
+        """The loss that the weight multiplies: this term, or the labels'."""
         return "soft"
 
 
@@ -110,7 +110,7 @@ class SoftTargets(Term):
     weight: float = 4.0
     """T^2."""
     weight_on: Literal["soft", "hard"] = "soft"
-    """What the weight multiplies: this term, or the labels' loss as equation 4 prints."""
+    """The loss that the weight multiplies: this term, or the labels' as equation 4 prints."""
     taps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -143,7 +143,7 @@ class FeatureMSE(Term):
     weight: float = 50.0
     taps: tuple[str, ...] = ("avgpool",)
     form: Literal["mean", "sum", "norm"] = "mean"
-    """Of a clip's squared differences: the mean; the sum; the root of the sum."""
+    """Reduction of a clip's squared differences: the mean; the sum; the root of the sum."""
     adapter: Adapter | None = None
 
     def __post_init__(self) -> None:

@@ -92,7 +92,7 @@ class BackboneConfig:
     weights: str | None = None
     """First weights from elsewhere: "torchvision:NAME" or a file; None draws them."""
     first_layer: Scale = "response"
-    """How the first layer of `weights` is made to see another number of channels."""
+    """Adaptation of the first layer of `weights` to another number of channels."""
 
     def __post_init__(self) -> None:
         if self.net not in NETS:
@@ -124,7 +124,7 @@ class BackboneConfig:
 
     @property
     def channels(self) -> int:
-        """Of the first layer."""
+        """Input channels of the first layer."""
         return CHANNELS[self.sees] * self.frames
 
     def architecture(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def build_backbone(config: BackboneConfig, num_classes: int) -> nn.Module:
 
 
 def check_length(config: BackboneConfig, length: int) -> None:
-    """Check that clips of so many entries are what a net takes.
+    """Check that a net takes clips of `length` entries.
 
     Raises:
         RecipeError: a 2D net stacks another number.

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers2d import Ending, Grid, draw_weights, stacked
+from .layers2d import ClassifierSizes, Grid, draw_weights, stacked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout(Ending):
+class Layout(ClassifierSizes):
     """Sizes of a network."""
 
     widths: tuple[int, int, int, int, int]

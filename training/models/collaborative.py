@@ -107,7 +107,7 @@ class Collaborative(nn.Module):
 
 
 class Predicted(NamedTuple):
-    """What the two classifiers say, for the weighting that follows."""
+    """Outputs of the two classifiers, for the weighting that follows."""
 
     spatial: np.ndarray
     """(V, K) float64 logits."""
@@ -135,7 +135,7 @@ def predict(model: Collaborative, spatial: Tensor, motion: Tensor) -> Predicted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollaborativeConfig:
-    """How a `Collaborative` is built and trained."""
+    """Settings by which a `Collaborative` is built and trained."""
 
     hidden: int = 512
     rounds: int = 2
@@ -145,4 +145,4 @@ class CollaborativeConfig:
     batch_size: int = 64
     epochs: int = 50
     fewest_snippets: int = 8
-    """Each batch sees so many random snippets of its videos, up to all."""
+    """Least number of random snippets that a batch sees of its videos; the most is all."""

@@ -1,4 +1,4 @@
-"""How ClarifaiNet and VGG16 end: a grid of features, then fc6, fc7 and fc8.
+"""Last layers of ClarifaiNet and VGG16: a grid of features, then fc6, fc7 and fc8.
 
 Their tensors have different names, those of the weights that others published; the rest
 is the same.
@@ -16,20 +16,20 @@ TAPS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class ClassifierSizes:
     """Sizes of the linear layers, and the dropout after them."""
 
     grid: tuple[int, int]
     """Height and width that fc6 sees: the last pooling's at the crop the net is made
     for; other crops are averaged to it."""
     hidden: tuple[int, int]
-    """Of fc6 and fc7."""
+    """Widths of fc6 and fc7."""
     dropout_rgb: tuple[float, float]
     """After fc6 and fc7."""
     dropout_motion: tuple[float, float]
 
     def flat(self, channels: int) -> int:
-        """Numbers that fc6 sees of so many channels."""
+        """Inputs of fc6 for a number of channels."""
         return channels * self.grid[0] * self.grid[1]
 
     def dropout(
@@ -50,7 +50,7 @@ def draw_weights(net: nn.Module, last: nn.Linear) -> None:
 
 
 class Grid(nn.Module):
-    """As AdaptiveAvgPool2d: each cell is the mean of the pixels it touches.
+    """A deterministic AdaptiveAvgPool2d: each cell is the mean of the pixels it touches.
 
     Nothing happens where the size is the grid's, as with the crop a net is made for.
     Torch's own has no gradient that is the same twice on a GPU; this is two products

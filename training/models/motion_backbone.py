@@ -29,7 +29,7 @@ of (B, 3, F, H, W) from 0 to 1. The field has the sides of the input, or half of
 
 
 class HasClips(Protocol):
-    """What of a clip's settings is needed here; a `ClipConfig` has it."""
+    """Clip settings that are needed here; a `ClipConfig` has them."""
 
     @property
     def rgb_mean(self) -> tuple[float, float, float]: ...
@@ -43,11 +43,11 @@ class HasClips(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionConfig:
-    """Where a network that sees motion gets it from, if not from the store."""
+    """Source of the motion that a network sees, other than the store."""
 
     estimator: str = "motionnet"
     frames: int = 11
-    """Of a clip: one more than the fields that the network sees."""
+    """Frames of a clip: one more than the fields that the network sees."""
     stored_px: float = 1.0
     """px of the stored grid per px of the clip, for a network that learned from stored
     motion: frames reduced to half before they are cut have 2."""
@@ -178,7 +178,7 @@ class MotionBackbone(nn.Module):
         return self.motion_gain * field
 
     def get_submodule(self, target: str) -> nn.Module:
-        """Of this module, or else of `net`, so that taps need no prefix."""
+        """Look a module up here, or else in `net`, so that taps need no prefix."""
         try:
             return super().get_submodule(target)
         except AttributeError:
@@ -188,7 +188,7 @@ class MotionBackbone(nn.Module):
 def unnormalised(
     clips: Tensor, *, mean: Sequence[float], std: Sequence[float]
 ) -> Tensor:
-    """What `rgb_input` made of frames -> frames from 0 to 1; jitter may go beyond.
+    """Undo the scaling of `rgb_input`: frames from 0 to 1; jitter may go beyond.
 
     Args:
         clips: (B, 3, F, H, W).

@@ -15,10 +15,10 @@ MEAN_RGB = (0.482, 0.459, 0.408)
 """Subtracted from frames from 0 to 1."""
 
 UNIT_PX = 20.0
-"""An output of 1 is a motion of so many px of the input."""
+"""Motion in px of the input for an output of 1."""
 
 SLOPE = 0.1
-"""Of the leaky ReLU below 0."""
+"""Slope of the leaky ReLU below 0."""
 
 HEAD_GAIN = 0.03
 """First weights of the layers that give a flow, against He's."""

@@ -45,7 +45,7 @@ def r3d_tiny(channels: int, num_classes: int) -> nn.Module:
 
 
 def r3d_narrow(channels: int, num_classes: int) -> nn.Module:
-    """As `r3d_tiny`, at twice the width: 904,887 parameters with 3 and 7 classes."""
+    """`r3d_tiny` at twice the width: 904,887 parameters with 3 channels and 7 classes."""
     return NarrowResNet3D(channels, num_classes, widths=(16, 32, 64, 128))
 
 
@@ -84,7 +84,7 @@ def draw_weights(net: nn.Module, last: nn.Linear) -> None:
 
 
 def _seeing(channels: int, model: nn.Module) -> nn.Module:
-    """The same network with a first convolution for so many channels."""
+    """The same network with a first convolution for `channels` channels."""
     first = model.get_submodule("stem.0")
     assert isinstance(first, nn.Conv3d)
     if channels != first.in_channels:

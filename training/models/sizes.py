@@ -1,4 +1,4 @@
-"""What a network costs, without its numbers: nothing is allocated or computed."""
+"""Parameters, multiply-adds and shapes of a network; nothing is allocated or computed."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ from .taps import tap
 
 
 class Cost(NamedTuple):
-    """Of one input."""
+    """Cost of a network for one input."""
 
     parameters: int
     multiply_adds: int
-    """Of convolutions and linear layers; half of what is counted as FLOPs elsewhere."""
+    """Multiply-adds of convolutions and linear layers: half of the FLOPs of other counts."""
 
     def text(self) -> str:
         """33.19 M parameters, 40.70 G multiply-adds"""

@@ -61,7 +61,7 @@ TINY = 1e-12
 """px**2 under a square root."""
 
 SLOW = 0.1
-"""What learned changes are multiplied with: SGD then moves them at 0.01 of its rate."""
+"""Factor on learned changes: SGD then moves them at 0.01 of its rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class TVL1Config:
     lam: float = 0.15
     """Weight of the data term, in 1 / grey levels of 0 to 255: lower is smoother."""
     theta: float = 0.3
-    """How far the data term may pull the flow from its smooth version."""
+    """Coupling of the flow to its smooth version: larger values let the data term pull more."""
     scales: int = 3
     """Levels of the pyramid at most; it ends before a side falls below 16 px."""
     step: float = 0.5
@@ -110,7 +110,7 @@ class TVL1Config:
 
 
 class Numbers(NamedTuple):
-    """What the iterations compute with; learned ones are scalars and small tensors."""
+    """Parameters of the iterations; learned ones are scalars and small tensors."""
 
     tau: Tensor
     lam: Tensor

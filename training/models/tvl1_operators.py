@@ -1,4 +1,4 @@
-"""What TV-L1 does to images and planes of a flow: gradients, their adjoint, median, size.
+"""Operators of TV-L1 on images and planes of a flow: gradients, their adjoint, median, size.
 
 Axes: N images, H W pixels. A gradient passes through all of them.
 """

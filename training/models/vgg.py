@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .layers2d import Ending, Grid, draw_weights, stacked
+from .layers2d import ClassifierSizes, Grid, draw_weights, stacked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout(Ending):
+class Layout(ClassifierSizes):
     """Sizes of a network."""
 
     counts: tuple[int, int, int, int, int]

@@ -12,7 +12,7 @@ KEYS = -0.75
 
 
 def warp(images: Tensor, flow: Tensor, *, cubic: bool = False) -> Tensor:
-    """What lies at (x + u, y + v) of each image; zero where that is outside.
+    """Sample each image at (x + u, y + v); zero where that is outside.
 
     Args:
         images: (N, C, H, W).

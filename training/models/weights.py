@@ -10,19 +10,19 @@ from ..errors import CheckpointError
 from ..run_files.weights import named_tensors, read_saved
 
 Scale = Literal["response", "plain"]
-"""Of a first layer for another number of channels: see `adapt_input`."""
+"""Scaling of a first layer for another number of channels: see `adapt_input`."""
 
 
 class Fitted(NamedTuple):
-    """What became of every tensor."""
+    """Names of tensors, by the way in which each was handled."""
 
     copied: tuple[str, ...]
     adapted: tuple[str, ...]
     """Copied with another number of input channels."""
     kept: tuple[str, ...]
-    """The network's own: not there, or of another shape."""
+    """Left as the network had them: not in the file, or of another shape."""
     unused: tuple[str, ...] = ()
-    """There, but nothing of the network's."""
+    """In the file, but not in the network."""
 
     def text(self) -> str:
         """One line for a log."""

@@ -54,7 +54,7 @@ class Size:
 
     @property
     def suffix(self) -> str:
-        """Ending of a recipe's name: "", "_medium", ..."""
+        """ClassifierSizes of a recipe's name: "", "_medium", ..."""
         return "" if self.name == "paper" else f"_{self.name}"
 
 
