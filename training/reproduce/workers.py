@@ -13,18 +13,21 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from graphlib import TopologicalSorter
-from typing import NamedTuple
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.store import StoreError
 
 from ..engine.signals import Stop, stopping
 from ..errors import Interrupted, TrainingError
-from .plan import Stage
 
-Work = Callable[[Stage, Mapping[str, str]], str]
+if TYPE_CHECKING:  # a new process loads torch only for a stage that needs it
+    from .plan import Stage
+
+Work = Callable[["Stage", Mapping[str, str]], str]
 """Does a stage, given the folders of the runs it needs by role; returns its own."""
 
-Needs = Mapping[Stage, Mapping[str, Stage]]
+Needs = Mapping["Stage", Mapping[str, "Stage"]]
 """Stage -> role -> the stage that fills it."""
 
 WITHOUT = "what it needs is not there"
@@ -36,7 +39,7 @@ GRACE_SECONDS = 30.0
 class Done(NamedTuple):
     """A stage that is over."""
 
-    stage: Stage
+    stage: "Stage"
     folder: str = ""
     error: str = ""
     """Why it failed; empty where it did not."""
@@ -45,7 +48,7 @@ class Done(NamedTuple):
 
 
 def in_this_process(
-    stages: Sequence[Stage], needs: Needs, work: Work
+    stages: "Sequence[Stage]", needs: Needs, work: Work
 ) -> Iterator[Done]:
     """One after the other. Ends after an interruption."""
     folders: dict[Stage, str] = {}
@@ -63,7 +66,7 @@ def in_this_process(
 
 
 def in_processes(
-    stages: Sequence[Stage], needs: Needs, work: Work, *, processes: int
+    stages: "Sequence[Stage]", needs: Needs, work: Work, *, processes: int
 ) -> Iterator[Done]:
     """As they come, each in a process of its own when what it needs is there.
 
@@ -85,7 +88,8 @@ def in_processes(
     ready: list[Stage] = []
     running: dict[Future[Done], Stage] = {}
     folders: dict[Stage, str] = {}
-    with _passing_signals_on() as stop:
+    others = set(multiprocessing.active_children())
+    with _passing_signals_on(others) as stop:
         try:
             while order.is_active():
                 ready = sorted([*ready, *order.get_ready()], key=position.__getitem__)
@@ -112,11 +116,10 @@ def in_processes(
                         folders[stage] = done.folder
                     yield done
         finally:
-            if running:
-                _end(running, asked=stop.asked)
+            _end(_children(others), ask=bool(running) and not stop.asked)
 
 
-def _begun(work: Work, stage: Stage, needed: Mapping[str, str]) -> Future[Done]:
+def _begun(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Future[Done]:
     """A stage in a new process; a pool of one, as a killed process breaks its pool."""
     pool = ProcessPoolExecutor(
         max_workers=1,
@@ -130,7 +133,7 @@ def _begun(work: Work, stage: Stage, needed: Mapping[str, str]) -> Future[Done]:
     return future
 
 
-def _result(future: Future[Done], stage: Stage, *, stopped: bool) -> Done:
+def _result(future: Future[Done], stage: "Stage", *, stopped: bool) -> Done:
     try:
         return future.result()
     except BrokenProcessPool:
@@ -138,13 +141,17 @@ def _result(future: Future[Done], stage: Stage, *, stopped: bool) -> Done:
 
 
 @contextmanager
-def _passing_signals_on() -> Iterator[Stop]:
-    """Inside, signals that ask to stop are remembered and reach the children."""
+def _passing_signals_on(others: set[BaseProcess]) -> Iterator[Stop]:
+    """Inside, signals that ask to stop are remembered and reach the children.
+
+    Args:
+        others: children that they do not reach.
+    """
     stop = Stop()
 
     def pass_on(number: int, frame: object) -> None:
         stop.asked = True
-        for child in multiprocessing.active_children():
+        for child in _children(others):
             child.terminate()
 
     before = stopping()
@@ -157,16 +164,28 @@ def _passing_signals_on() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def _end(running: Mapping[Future[Done], Stage], *, asked: bool) -> None:
-    """Ask all children to stop, unless they were, and kill those that do not."""
-    for child in multiprocessing.active_children() if not asked else ():
-        child.terminate()  # twice would end one that saves
-    wait(running, timeout=GRACE_SECONDS)
-    for child in multiprocessing.active_children():
-        child.kill()
+def _children(others: set[BaseProcess]) -> set[BaseProcess]:
+    return set(multiprocessing.active_children()) - others
 
 
-def _done(work: Work, stage: Stage, needed: Mapping[str, str]) -> Done:
+def _end(children: set[BaseProcess], *, ask: bool) -> None:
+    """Wait for children to end, and kill those that do not.
+
+    Args:
+        ask: them to stop; twice would end one that saves.
+    """
+    for child in children if ask else ():
+        child.terminate()
+    deadline = time.monotonic() + GRACE_SECONDS
+    for child in children:
+        child.join(max(deadline - time.monotonic(), 0))
+    for child in children:
+        if child.is_alive():
+            child.kill()
+            child.join()
+
+
+def _done(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Done:
     started = time.monotonic()
     try:
         folder = work(stage, needed)

@@ -1,0 +1,157 @@
+"""Stages in processes: their order, what fails with them, and signals."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+from stage_work import Stage, work
+
+from training.errors import Interrupted
+from training.reproduce.workers import (
+    KILLED,
+    WITHOUT,
+    Done,
+    in_processes,
+    in_this_process,
+)
+
+
+def stage(name: str, seed: int = 0) -> Stage:
+    return Stage(name, seed, "1")
+
+
+FIRST, SECOND = stage("first"), stage("second")
+
+
+def needs_of(stages: list[Stage], **needed: str) -> dict[Stage, dict[str, Stage]]:
+    """Recipe -> the recipe that it needs, of the same seed."""
+    return {
+        one: {"teacher": one._replace(recipe=needed[one.recipe])}
+        if one.recipe in needed
+        else {}
+        for one in stages
+    }
+
+
+def alive() -> list[multiprocessing.process.BaseProcess]:
+    return [child for child in multiprocessing.active_children() if child.is_alive()]
+
+
+@pytest.mark.parametrize("processes", [0, 1, 2])
+def test_a_stage_begins_when_what_it_needs_is_there(processes, tmp_path):
+    """And one of the first seed before one of the next."""
+    stages = [stage(name, seed) for seed in (0, 1) for name in ("first", "second")]
+    needs = needs_of(stages, second="first")
+    do = partial(work, folder=tmp_path)
+    if processes:
+        coming = in_processes(stages, needs, do, processes=processes)
+    else:
+        coming = in_this_process(stages, needs, do)
+    done = list(coming)
+    assert all(one.folder and not one.error for one in done)
+    assert (tmp_path / "second1").read_text() == "first1"
+    order = [one.stage for one in done]
+    if processes < 2:
+        assert order == stages
+    assert sorted(order) == sorted(stages)
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_stage_that_fails_takes_those_that_need_it(processes, tmp_path):
+    names = ("refused", "bug", "second", "third", "first")
+    stages = [stage(name) for name in names]
+    needs = needs_of(stages, second="bug", third="second")
+    do = partial(work, folder=tmp_path)
+    if processes:
+        coming = in_processes(stages, needs, do, processes=processes)
+    else:
+        coming = in_this_process(stages, needs, do)
+    done = {one.stage.recipe: one for one in coming}
+    assert done["refused"].error == "no such thing"
+    assert done["bug"].error.splitlines()[-1] == "ZeroDivisionError: a bug"
+    assert "Traceback" in done["bug"].error
+    assert done["second"].error == done["third"].error == WITHOUT
+    assert Path(done["first"].folder).is_file()
+    assert len(done) == 5
+
+
+def test_a_killed_process_takes_its_stage_and_no_other(tmp_path):
+    stages = [stage("killed"), FIRST, stage("third"), SECOND]
+    needs = needs_of(stages, third="killed", second="first")
+    do = partial(work, folder=tmp_path)
+    done = {d.stage.recipe: d for d in in_processes(stages, needs, do, processes=2)}
+    assert done["killed"].error == KILLED and "\n" not in KILLED
+    assert not done["killed"].interrupted
+    assert done["third"].error == WITHOUT
+    assert done["first"].folder and done["second"].folder
+
+
+def once_begun(folder: Path, count: int, number: int) -> threading.Thread:
+    """Sends this process a signal when so many stages have begun."""
+
+    def waits() -> None:
+        deadline = time.monotonic() + 120
+        while len(list(folder.glob("*.begun"))) < count < deadline - time.monotonic():
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=waits)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_all_processes_once(number, tmp_path):
+    """Each has time to save; nothing begins after it, and handlers are as before."""
+    stages = [stage("saves", 0), stage("saves", 1), FIRST]
+    before = signal.getsignal(number)
+    do = partial(work, folder=tmp_path)
+    coming = in_processes(stages, needs_of(stages), do, processes=2)
+    thread = once_begun(tmp_path, 2, number)
+    assert next(coming) == Done(stages[0], interrupted=True)
+    coming.close()
+    thread.join()
+    assert {p.name for p in tmp_path.glob("*.saved")} == {
+        "saves0.saved",
+        "saves1.saved",
+    }
+    assert not (tmp_path / "first0").exists()
+    assert signal.getsignal(number) == before
+    assert not alive()
+
+
+def test_a_stage_that_a_signal_ends_is_interrupted_not_failed(tmp_path):
+    do = partial(work, folder=tmp_path)
+    waits = stage("waits")
+    coming = in_processes([waits], needs_of([waits]), do, processes=2)
+    thread = once_begun(tmp_path, 1, signal.SIGTERM)
+    assert next(coming) == Done(waits, interrupted=True)
+    thread.join()
+
+
+def test_a_signal_between_two_stages_interrupts(tmp_path):
+    do = partial(work, folder=tmp_path)
+    coming = in_processes([FIRST, SECOND], needs_of([FIRST, SECOND]), do, processes=1)
+    assert next(coming).stage == FIRST
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(Interrupted, match="between two stages"):
+        list(coming)
+    assert not (tmp_path / "second0").exists()
+
+
+def test_whoever_no_longer_asks_leaves_no_process_behind(tmp_path):
+    stages = [FIRST, stage("saves")]
+    do = partial(work, folder=tmp_path)
+    coming = in_processes(stages, needs_of(stages), do, processes=2)
+    assert next(coming).stage == FIRST
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "saves0.begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    coming.close()
+    assert (tmp_path / "saves0.saved").exists()
+    assert not alive()
