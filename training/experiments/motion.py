@@ -46,7 +46,11 @@ class MotionRecipe(Course):
 
     def __post_init__(self) -> None:
         Course.__post_init__(self)
-        self.check_balance()
+        if self.balance:
+            raise RecipeError(
+                "expected no balance, as a motion network has one loss,"
+                f" got {dict(self.balance)}"
+            )
         check_motion(self.motion)
         if not self.motion.trains_alone:
             raise RecipeError(

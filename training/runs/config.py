@@ -73,7 +73,7 @@ class Course:
         """
         for name in self.balance:
             if name not in terms:
-                known = ", ".join(terms) or "none, as it has no teacher"
+                known = ", ".join(terms) or "none, as it learns from labels"
                 raise RecipeError(
                     f"expected balance of a term of the recipe ({known}), got {name}"
                 )
