@@ -17,7 +17,7 @@ at once): they fit a core's cache, where the encoder that takes the block finds 
 
 
 class Solver(Protocol):
-    """What computes flow; see pipeline.flow.solver."""
+    """A solver of optical flow; see pipeline.flow.solver."""
 
     def flow(self, frames: np.ndarray) -> np.ndarray:
         """(F+1, H, W) uint8 grey -> (F, H, W, 2) float32 px."""

@@ -13,8 +13,8 @@ LONGEST_SHOWN = 3600.0
 """Seconds: a damaged time stamp may ask to show one frame for a century."""
 
 REPEATED, REPEATED_EACH = 15_000, 100
-"""Frames that a steady rate may add to a video by repeating: so many, and so many for each
-decoded frame. A few frames with damaged time stamps could fill a disk."""
+"""Frames that a steady rate may add to a video by repeating: a constant, and a number for
+each decoded frame. A few frames with damaged time stamps could fill a disk."""
 
 JUMP_SECONDS, BACK_SECONDS = 10.0, 1.0
 """A clock that jumps ahead or back by more is another recording's. The first is ffmpeg's
@@ -51,7 +51,7 @@ class Clock:
         return following
 
     def _jumps(self, seconds: float) -> bool:
-        """Whether a clock so much ahead of what was expected is that of another recording."""
+        """Whether a time so far from the expected one is that of another recording."""
         back = seconds < -self._interval - BACK_SECONDS
         return self._joined and (seconds > JUMP_SECONDS or back)
 

@@ -42,7 +42,7 @@ WEIGHTS = {
 FULL_RANGE = 2
 
 BIG_ENDIAN = "be"
-"""How the names of such pixel formats end."""
+"""End of the names of such pixel formats."""
 FOUR_BYTES = ("x2rgb10", "x2bgr10")
 """Formats whose pixels are words of 32 bits, not of 16."""
 
@@ -111,7 +111,7 @@ class Painter:
             )
 
     def _flat_bt601(self, frame: av.VideoFrame, out: np.ndarray) -> None:
-        """What nearly every clip of the field is: a quarter of the work of the rest."""
+        """The fast path for the format of nearly every clip: a quarter of the work of the rest."""
         for plane, target in zip(frame.planes, self._i420_planes, strict=True):
             resize(_pixels(plane, plane.width), target)
         cv2.cvtColor(self._i420, cv2.COLOR_YUV2RGB_I420, dst=out)

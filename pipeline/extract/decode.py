@@ -50,19 +50,19 @@ LOWEST_RATE, HIGHEST_RATE = 0.01, 10_000
 """Frames per second; beyond, a stated rate is nonsense."""
 
 UNKNOWN_RATE = 25.0
-"""Where neither header nor stream says how many frames a second has."""
+"""Frames per second where neither header nor stream states a rate."""
 
 TYPES = {1: ord("I"), 2: ord("P"), 3: ord("B"), 4: ord("S")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a file says about itself. Headers lie: the decoded frames are the truth."""
+    """Facts stated by the header of a file. Headers lie: the decoded frames are the truth."""
 
     frames_estimate: int
     seconds: float
     width: int
-    """As coded, before any rotation."""
+    """Size as coded, before any rotation."""
     height: int
     fps: float
     codec: str
@@ -79,7 +79,7 @@ class Picture(NamedTuple):
     picture_type: int
     """ASCII: I, P, B, S or ?"""
     told: Told
-    """What is known of its vectors; nothing if none were asked for."""
+    """Status of its vectors; empty if none were asked for."""
 
 
 class VideoFile:
@@ -94,12 +94,12 @@ class VideoFile:
 
     @property
     def profile(self) -> str:
-        """Of the codec, in FFmpeg's words; some codecs tell with the first frame only."""
+        """Profile of the codec, in FFmpeg's words; for some codecs known after the first frame."""
         return self._stream.codec_context.profile or ""
 
     @cached_property
     def missing_bytes(self) -> int:
-        """How far the file ends before the end that its container states."""
+        """Bytes by which the file ends before the end that its container states."""
         return missing_bytes(self._path)
 
     @property
@@ -111,7 +111,7 @@ class VideoFile:
         return stated
 
     def header(self) -> Header:
-        """What the header says, with an estimate where it is silent."""
+        """The header, with estimates where it is silent."""
         stream, fps = self._stream, self.rate
         if stream.duration is not None and stream.time_base is not None:
             seconds = float(stream.duration * stream.time_base)
@@ -173,7 +173,7 @@ class VideoFile:
             raise DecodeError(f"{self.codec}: expected frames, got none: {reason}")
 
     def _stamps(self) -> Callable[[av.VideoFrame], float | None]:
-        """What tells when a frame is shown, if the container says so.
+        """A function that gives the presentation time of a frame, if the container has one.
 
         AVI has no presentation times, and those that FFmpeg makes up jump to and fro where
         there are B-frames. But each of its packets has a slot of time, and the packet that
@@ -269,7 +269,7 @@ def open_video(
 
 
 def probe(path: Path | str) -> Header:
-    """What the header of a video says, without decoding it.
+    """Read the header of a video without decoding it.
 
     Raises:
         NotAVideo: no video stream that can be decoded.

@@ -1,4 +1,4 @@
-"""What can be wrong with one video.
+"""Errors of a single video.
 
 VideoError               also a ValueError; the video is quarantined with this reason
 ├── NotAVideo            no decodable video stream in the file

@@ -1,4 +1,4 @@
-"""Where a file should end, by what its container says: a copy cut short ends before that.
+"""The end of a file that its container states: a truncated copy ends before it.
 
 Durations and frame counts of headers are no guide: many healthy files state others than
 they hold. But how long its own parts are, a container must know to be read at all.
@@ -13,7 +13,7 @@ SLACK_BYTES = 8
 """Padding that some writers count and do not write."""
 
 NONSENSE_BYTES = 1 << 50
-"""So much is missing of no file: a damaged length says so."""
+"""No file lacks so many bytes: the length itself is damaged."""
 
 BOXES = (
     *(b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp"),
@@ -31,7 +31,7 @@ ASF_BROADCAST = 1
 
 
 def missing_bytes(path: Path | str) -> int:
-    """How many bytes before the end that its container states a file ends.
+    """Number of bytes by which a file ends before the end that its container states.
 
     Known to MP4 and QuickTime, AVI, Matroska and WebM, ASF and WMV, FLV; of Ogg and
     transport streams it is the rest of the last page or packet. 0 for all others, and where
@@ -48,7 +48,7 @@ def missing_bytes(path: Path | str) -> int:
 
 
 def _end(head: bytes) -> Callable[[BinaryIO, int], int]:
-    """What finds the stated end of a file that begins like this."""
+    """The function that finds the stated end of a file with these first bytes."""
     if head[4:8] in BOXES:
         return _boxes_end
     if head[:4] == b"RIFF" and head[8:] == b"AVI ":

@@ -1,4 +1,4 @@
-"""What the bytes of an H.264 stream say about its references.
+"""Parser of the references of an H.264 stream.
 
 FFmpeg reads all this too, but does not tell. Section numbers are of ITU-T H.264 (08/2021).
 """
@@ -23,7 +23,7 @@ class Unit(NamedTuple):
 
 
 class Sequence(NamedTuple):
-    """What we need of a sequence parameter set."""
+    """Fields of a sequence parameter set that are needed here."""
 
     number: int
     references: int

@@ -1,4 +1,4 @@
-"""What a file is that is no video, for whoever has to find out how it came there."""
+"""Kinds of files that are not videos, named so that a user can find out how they came there."""
 
 import json
 import os
@@ -51,11 +51,11 @@ TEXTS: tuple[tuple[str, str], ...] = (
     (r"<!doctype html|<html|<head|<body", "an HTML page: a failed download?"),
     (r"<\?xml|<Error>", "XML text: a failed download?"),
 )
-"""How texts begin, and what they are."""
+"""First characters of texts, and their kinds."""
 
 
 def kind_of(path: Path | str) -> str:
-    """What a file that FFmpeg opens as no video is, in a few words; "" if that is unknown.
+    """The kind of a file that FFmpeg does not open as a video, in a few words; "" if unknown.
 
     Raises:
         OSError: the file cannot be read.

@@ -47,12 +47,12 @@ class Orientation(NamedTuple):
 UPRIGHT = Orientation()
 
 TOLERATED_DEGREES = 1.0
-"""So far from a multiple of 90 degrees an angle is taken for that, as players do: matrices
+"""Tolerance within which an angle counts as a multiple of 90 degrees, as in players: matrices
 are rounded, and some phones write what they measure."""
 
 
 def orientation(matrix: bytes | memoryview) -> Orientation:
-    """What a display matrix asks for; upright where it is no multiple of 90 degrees.
+    """The orientation that a display matrix asks for; upright if not a multiple of 90 degrees.
 
     Args:
         matrix: nine int32 (a b u, c d v, x y w): a pixel (x, y) is shown at

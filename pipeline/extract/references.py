@@ -1,4 +1,4 @@
-"""Which motion vectors are known to point to the frame before.
+"""Motion vectors that are known to point to the previous frame.
 
 FFmpeg says that a vector points to the past, not how far. What the rules of a codec leave
 no doubt about is called known; everything else is not, and nobody guesses.
@@ -17,7 +17,7 @@ ANCHORS = (PictureType.I, PictureType.P, PictureType.S)
 
 
 class Told(NamedTuple):
-    """What the stream tells about the vectors of one frame."""
+    """Status of the vectors of one frame, by the stream."""
 
     known: bool
     """They are known to point to the frame before, in the order of output."""
@@ -55,7 +55,7 @@ class NoReferences:
 
 
 class _Before(NamedTuple):
-    """What happened to a stream before a packet."""
+    """State of a stream before a packet."""
 
     lost: int
     """Packets that did not decode."""

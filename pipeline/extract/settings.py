@@ -32,7 +32,7 @@ PRESETS = (
     "slower",
     "veryslow",
 )
-"""Of x264."""
+"""Presets of x264."""
 COMMON = "common"
 """Part of a record with the settings that all modalities share."""
 
@@ -51,7 +51,7 @@ class ExtractSettings:
     modalities: tuple[str, ...] = MODALITIES
     """In the order of `MODALITIES`, in whatever order they are given."""
     short_side: int = 256
-    """Of the stored grid, px, even."""
+    """Shorter side of the stored frames, px, even."""
     enlarge: bool = False
     """Bring smaller frames to that size, too; else they keep theirs."""
     square_pixels: bool = True

@@ -1,4 +1,4 @@
-"""What the decoder attached to a frame."""
+"""Side data that the decoder attached to a frame."""
 
 import av
 from av.buffer import Buffer

@@ -15,7 +15,7 @@ FRAMES = 64
 
 
 class Signature(NamedTuple):
-    """How a video was coded, in words that many videos share."""
+    """Coding parameters of a video that many videos share."""
 
     codec: str
     """h264, mpeg4, ..."""
@@ -31,7 +31,7 @@ class Signature(NamedTuple):
 
 
 def signature(path: Path | str, *, frames: int = FRAMES) -> Signature:
-    """How the first frames of a video were coded.
+    """Determine the coding parameters of the first frames of a video.
 
     Args:
         frames: to decode, at most.

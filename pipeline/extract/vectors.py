@@ -19,11 +19,11 @@ VECTOR = np.dtype(
         "itemsize": 40,
     }
 )
-"""What we use of AVMotionVector (libavutil/motion_vector.h)."""
+"""Fields of AVMotionVector (libavutil/motion_vector.h) that are used here."""
 
 
 class Geometry(NamedTuple):
-    """How the grid of a source frame lies on the stored grid."""
+    """Position of the grid of a source frame on the stored grid."""
 
     rows: np.ndarray
     columns: np.ndarray

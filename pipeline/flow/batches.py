@@ -29,7 +29,7 @@ IN_FLIGHT = 2
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How flow is made one byte per value, as a flow codec of the store does it.
+    """Quantization of flow to one byte per value, equal to that of a flow codec of the store.
 
     companded: level = 128 + round(127 sign(v) sqrt(min(|v| / bound_px, 1)))
     linear:    level = 128 + round(127 max(-1, min(v / bound_px, 1)))
@@ -82,7 +82,7 @@ class BatchSolver(Protocol):
     profile: str
 
     def most(self, height: int, width: int) -> int:
-        """How many pairs of this size are worth one batch: what fits and keeps the
+        """Number of pairs of this size in one batch: as many as fit and keep the
         device busy, at least 1. More may be given to `launch`; they are worked on in
         parts. It may be less after memory ran out."""
         ...
@@ -137,7 +137,7 @@ class Queue:
         return ticket
 
     def take(self, ticket: Ticket) -> object:
-        """What the oldest ticket stands for; FlowError if it is another one."""
+        """Take the result of the oldest ticket; FlowError if it is another one."""
         if not self._waiting or self._waiting[0][0] is not ticket:
             raise FlowError("flow: expected the oldest ticket not collected yet")
         return self._waiting.popleft()[1]
@@ -207,6 +207,6 @@ def checked_pairs(frames: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 
 def consecutive(count: int) -> np.ndarray:
-    """(count - 1, 2) int32: each of so many frames and the next."""
+    """(count - 1, 2) int32: each of `count` frames and the next."""
     first = np.arange(max(0, count - 1), dtype=np.int32)
     return np.stack([first, first + 1], axis=1)

@@ -1,4 +1,4 @@
-"""What can go wrong with a flow solver.
+"""Errors of flow solvers.
 
 FlowError                also a ValueError
 └── OutOfMemory          of the device, or of the host

@@ -31,7 +31,7 @@ class Profile:
     lam: float = 0.15
     """Weight of the data term, in 1 / grey levels of 0 to 255: lower is smoother."""
     theta: float = 0.3
-    """How far the data term may pull the flow from its smooth version."""
+    """Coupling of the flow to its smooth version: larger values let the data term pull more."""
     scales: int = 5
     """Levels of the pyramid at most; it ends before a side falls below 16 px."""
     step: float = 0.8

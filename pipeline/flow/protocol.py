@@ -1,4 +1,4 @@
-"""What every back end is to those who use it."""
+"""The interface of all back ends."""
 
 from typing import Protocol
 
@@ -16,9 +16,9 @@ class FlowSolver(Protocol):
     """
 
     backend: str
-    """What computes: "cpu", "opencv" or "cuda"; never "auto"."""
+    """Name of the back end: "cpu", "opencv" or "cuda"; never "auto"."""
     device: str
-    """Where, in words for a report."""
+    """Device in words, for a report."""
     profile: str
 
     def flow(self, frames: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What the papers print: facts with table and row, and which of our systems they are about.
+"""Numbers that the papers print, with table and row, and our systems that they are about.
 
 papers.json has every number that a paper gives for its own systems and for the baselines
 we can train too. Numbers of others' methods are left out: nothing here could stand beside
@@ -30,7 +30,7 @@ class Fact(NamedTuple):
     table: str
     row: str
     system: str
-    """What we call it."""
+    """Our name of the system."""
     dataset: str
     split: str
     metric: str
@@ -43,7 +43,7 @@ class Fact(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it stands, for people."""
+        """Paper, table and row, in words."""
         table = self.table if self.table.startswith("text") else f"table {self.table}"
         return f"{self.paper} {table}"
 
@@ -65,7 +65,7 @@ def facts_of(paper: str) -> tuple[Fact, ...]:
 
 
 def facts_beside(paper: str, dataset: str) -> tuple[Fact, ...]:
-    """What stands beside runs on a data set: a paper's rows for it, else all of them.
+    """Rows of a paper to compare with runs on a data set: those of the data set, else all.
 
     Of `all` papers, what stands there of each.
     """
@@ -77,5 +77,5 @@ def facts_beside(paper: str, dataset: str) -> tuple[Fact, ...]:
 
 
 def facts_about(system: str) -> tuple[Fact, ...]:
-    """What any paper prints for one of our systems."""
+    """Rows of all papers about one of our systems."""
     return tuple(fact for fact in all_facts() if fact.system == system)

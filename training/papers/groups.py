@@ -20,7 +20,7 @@ class Group(NamedTuple):
     """A video counts if its class is in one of these; the classes of that set compete."""
     chance: float
     limits: str = ""
-    """What can be reached, and by what."""
+    """Best accuracy that can be reached, and the cue that reaches it."""
 
 
 DEMO = (

@@ -1,4 +1,4 @@
-"""What `training reproduce` measured of our recipes: figures with data set and seeds.
+"""Accuracies that `training reproduce` measured of our recipes, with data set and seeds.
 
 measured.json is written by tools/measured.py out of the folders of its reports, which
 docs/reproduction.md shows whole.
@@ -18,7 +18,7 @@ class Measured(NamedTuple):
     recipe: str
     dataset: str
     about: str
-    """Which clips, for people."""
+    """Data set and clips, in words."""
     split: str
     seeds: int
     mean: float
@@ -33,5 +33,5 @@ def all_measured() -> tuple[Measured, ...]:
 
 
 def measured_about(recipe: str) -> tuple[Measured, ...]:
-    """What was measured of one recipe."""
+    """Measurements of one recipe."""
     return tuple(one for one in all_measured() if one.recipe == recipe)

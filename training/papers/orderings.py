@@ -1,4 +1,4 @@
-"""What the papers claim of each other's rows, and whether our runs show it.
+"""Orderings that the papers claim, and whether our runs show them.
 
 The rule: at least 5 seeds; the same videos, and seed by seed, of both sides; the mean
 difference with a 95 % bootstrap interval over (seed x video), or over (split x seed x
@@ -28,7 +28,7 @@ class Ordering(NamedTuple):
     than: tuple[str, ...]
     papers: tuple[str, ...]
     group: str = "all"
-    """Which videos: `all`, or a group of classes."""
+    """Videos: `all`, or a group of classes."""
 
 
 def _o(
@@ -103,7 +103,7 @@ ORDERINGS = (
 
 
 class Verdict(NamedTuple):
-    """What our runs say of one ordering."""
+    """Result of our runs for one ordering."""
 
     ordering: Ordering
     verdict: str
@@ -111,7 +111,7 @@ class Verdict(NamedTuple):
     """On every split."""
     splits: int = 0
     videos: int = 0
-    """Of all splits."""
+    """Videos of all splits."""
     against: str = ""
     """The system that came nearest."""
     difference: Interval | None = None
@@ -128,7 +128,7 @@ class Verdict(NamedTuple):
 
 
 SplitHits = Mapping[str, Mapping[int, Mapping[str, bool]]]
-"""Of one system: split -> seed -> video -> whether it was recognised."""
+"""Hits of one system: split -> seed -> video -> whether it was recognised."""
 
 Hits = Mapping[str, SplitHits]
 """System -> split -> seed -> video -> whether it was recognised."""
@@ -167,7 +167,7 @@ def judge(ordering: Ordering, hits: Hits, *, draws: int = 2000) -> Verdict:
 def paired(
     first: SplitHits, second: SplitHits
 ) -> tuple[list[np.ndarray], Sequence[int]]:
-    """By how much one system is right more often than another, video by video.
+    """Differences in hits of two systems, video by video.
 
     Returns:
         For each split that both have, (S, V) of 1, 0 and -1; and the S seeds, which

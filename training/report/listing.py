@@ -40,13 +40,13 @@ class Listed(NamedTuple):
     state: str
     """complete, running, interrupted or damaged."""
     detail: str
-    """Where it is, who writes it, or what is wrong."""
+    """Folder, writing process, or fault."""
     recipe: str = ""
     store: str = ""
     split: str = ""
     seed: int | None = None
     top1: Interval | None = None
-    """Of the test part; None where nothing was judged."""
+    """Accuracy on the test part; None without one."""
     seconds: float | None = None
     """That it learned so far."""
 
@@ -101,7 +101,7 @@ def listed(folder: Path, *, verify: bool = False) -> Listed:
 
 
 def unfinished(folder: Path) -> str | None:
-    """How far a run is that is not complete; None of one that is, or of something else."""
+    """Progress of an incomplete run; None of a complete one, or of something else."""
     with reading(folder):
         if not (folder / RECIPE).is_file() or (folder / RESULTS).exists():
             return None
@@ -200,5 +200,5 @@ def _time(seconds: float | None) -> str:
 
 
 def _without(folder: Path, error: Exception) -> str:
-    """What is wrong, without the folder, which stands in the row."""
+    """Message of an error without the folder, which stands in the row."""
     return str(error).removeprefix(f"{folder}{os.sep}").removeprefix(f"{folder}: ")

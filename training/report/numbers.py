@@ -83,7 +83,7 @@ def _ordering_numbers(verdict: Verdict) -> dict[str, Any]:
 
 
 def grouped_hits(systems: Systems, groups: Sequence[Group]) -> dict[str, Hits]:
-    """What was recognised, of all videos ("all") and of each group's."""
+    """Hits on all videos ("all") and on those of each group."""
     of_groups = {group.name: hits_of(systems, group) for group in groups}
     return {"all": hits_of(systems, None)} | of_groups
 

@@ -36,7 +36,7 @@ class Figure:
     svg: str
     caption: str
     name: str
-    """Of its file beside the markdown."""
+    """Name of its file beside the markdown."""
 
 
 Part = Heading | Text | Table | Figure
@@ -44,7 +44,7 @@ Part = Heading | Text | Table | Figure
 
 @dataclass(slots=True, kw_only=True)
 class Page:
-    """What a report says, from top to bottom."""
+    """Contents of a report, from top to bottom."""
 
     title: str
     parts: list[Part] = field(default_factory=list)
@@ -124,7 +124,7 @@ _MARKUP = re.compile(
 
 
 def _plain(text: str) -> str:
-    """As written, on one line: no markup but pairs of backquotes, which make code."""
+    """Text on one line, escaped: no markup but pairs of backquotes, which make code."""
     parts = printable(text).split("`")
     if len(parts) % 2 == 0:  # an odd backquote is a backquote
         return _MARKUP.sub(r"\\\g<0>", "`".join(parts)).replace("`", "\\`")

@@ -35,10 +35,10 @@ class Judged(NamedTuple):
     dataset: str
     split: dict[str, str]
     scores: Scores
-    """Of the labelled test videos."""
+    """Scores of the labelled test videos."""
     results: dict[str, Any]
     crops10: Scores | None = None
-    """Of ten crops, where they were looked at beside the recipe's."""
+    """Scores of ten crops, where they were evaluated beside the recipe's."""
 
     @property
     def system(self) -> str:

@@ -57,7 +57,7 @@ def paper_tables(
 
 
 def _shown(paper: str, dataset: str) -> list[Fact]:
-    """What stands in the tables of a paper, or of all of them."""
+    """Rows of the tables of a paper, or of all of them."""
     return [fact for fact in facts_beside(paper, dataset) if fact.metric != "fps"]
 
 
@@ -149,13 +149,13 @@ def _ten_crops(runs: Splits) -> dict[str, dict[int, Judged]]:
 
 
 def fewer_splits_text(count: int, told: Mapping[str, Any]) -> str:
-    """Said of a mean that lacks splits."""
+    """Remark on a mean that lacks splits."""
     wanted = len(told_splits(told))
     return f" ({count} of {wanted} splits)" if 0 < count < wanted else ""
 
 
 def seeds_text(runs: Splits) -> str:
-    """How many there are on a split: 5, or 4 to 5."""
+    """Number of seeds per split: "5", or "4 to 5"."""
     counts = {len(seeds) for seeds in runs.values()}
     fewest, most = min(counts), max(counts)
     return f"{most}" if fewest == most else f"{fewest} to {most}"

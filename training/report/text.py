@@ -11,7 +11,7 @@ ORIGINS = {
     "seeded": "split {name}, drawn at random by group, not official",
     "none": "all videos, as the store has no split",
 }
-"""Where a split comes from, in words."""
+"""Origin of a split, in words."""
 
 
 def results_text(results: dict[str, Any], *, title: str) -> str:
@@ -53,7 +53,7 @@ def results_text(results: dict[str, Any], *, title: str) -> str:
 
 
 def _how(results: dict[str, Any]) -> Iterator[str]:
-    """How it was trained, combined, and what a network of motion came to."""
+    """Lines on training, fusion, and the results of a motion network."""
     if "training" in results:
         training = results["training"]
         yield (
@@ -122,7 +122,7 @@ def class_lines(result: dict[str, Any]) -> list[str]:
 
 
 def split_lines(videos: dict[str, Any]) -> list[str]:
-    """What of a split makes its accuracies mean less than they seem to."""
+    """Warnings about a split whose accuracies mean less than they seem to."""
     lines = []
     if videos["untaught"]:
         lines.append(f"tested but not taught: {', '.join(videos['untaught'])}")

@@ -205,7 +205,7 @@ def probabilities(streams: Sequence[StreamScores]) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionConfig:
-    """How an `AttentionFusion` is trained."""
+    """Settings by which an `AttentionFusion` is trained."""
 
     hidden: int = 64
     learning_rate: float = 1e-3

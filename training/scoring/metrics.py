@@ -66,7 +66,7 @@ def mean_class(hits: np.ndarray, truth: np.ndarray, num_classes: int) -> float:
 
 
 def average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
-    """How far at the top of its class's ranking the relevant videos stand.
+    """Average precision of one class: how near the top of its ranking the relevant videos are.
 
     The mean, over the relevant videos, of the share of relevant ones among all that
     score at least as high. Nothing is interpolated. Videos with equal scores share one
@@ -165,7 +165,7 @@ def over_splits(
 def paired_difference(
     first: np.ndarray, second: np.ndarray, *, seed: int = 0, draws: int = DRAWS
 ) -> Interval:
-    """By how much `first` is right more often than `second` on the same videos.
+    """Difference in accuracy of `first` and `second` on the same videos, with its interval.
 
     Args:
         first, second: (V,) or (S, V) hits: the same video, and the same seed, at the
@@ -184,7 +184,7 @@ def paired_difference(
 
 
 def verdict(difference: Interval, *, seeds: int) -> Verdict:
-    """What a paired difference says of an ordering that a paper claims.
+    """Judge an ordering that a paper claims by a paired difference.
 
     "holds" where the interval lies above 0, "consistent" where only the mean does.
     """
@@ -196,7 +196,7 @@ def verdict(difference: Interval, *, seeds: int) -> Verdict:
 
 
 def confusion(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How often a video of class i (row) was called class j (column): (K, K) counts."""
+    """Confusion matrix: (K, K) counts of videos of class i (row) that were called class j."""
     classes = scores.shape[1]
     called = scores.argmax(axis=1)
     return np.bincount(labels * classes + called, minlength=classes**2).reshape(

@@ -32,16 +32,16 @@ Crops = Literal[1, 3, 10]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipProtocol:
-    """Which clips of a video are looked at, and how their scores become one.
+    """Clips of a video that evaluation sees, and the way their scores become one.
 
     3D networks of the papers: the default. 2D networks: 25 snippets, softmax.
     """
 
     clips: int | None = None
-    """So many spread evenly over the video; None: all that follow without overlap.
-    Where a video is too short for so many, some count several times."""
+    """Number of clips, spread evenly over the video; None: all that follow without overlap.
+    Where a video is too short, some count several times."""
     aggregate: Aggregate = "logits"
-    """What is averaged over clips and crops, and judged."""
+    """Scores that are averaged over clips and crops: logits or softmax."""
     crops: Crops = 1
     """1: the centre. 3: along the long side. 10: corners, centre, and their mirrors."""
 
@@ -113,7 +113,7 @@ class Scorer:
             repeats += times.tolist()
         self.video_of = np.array([index for index, _ in wanted], np.int64)
         self.times = np.array(repeats, np.int64)
-        """How often each clip counts."""
+        """Number of times each clip counts."""
         self.stated = StatedClips(self.clips, wanted, crops=protocol.crops)
         self.batch_size = max(batch_size // (5 if self.mirrors else protocol.crops), 1)
         self.workers = workers
@@ -157,7 +157,7 @@ class Scorer:
     def snippet_features(
         self, model: nn.Module, tap: str, *, first: int = 0
     ) -> Iterator[np.ndarray]:
-        """What a layer makes of each snippet, the mean over its crops, batch by batch.
+        """Features of a layer for each snippet, the mean over its crops, batch by batch.
 
         Maps are averaged over space and time, so that d is the layer's channels. A
         snippet that counts several times comes several times.

@@ -1,4 +1,4 @@
-"""What a network makes of the videos of one part, and how it is kept and combined.
+"""Scores of a network on the videos of one part: storage and combination.
 
 V videos, K classes. numpy only: fusion, comparison and reports need no network.
 """
@@ -44,7 +44,7 @@ class Scores:
     relevant: np.ndarray | None = None
     """(V, K) bool where some video has several labels or none, else None."""
     aggregate: Aggregate = "logits"
-    """Which of the two the protocol judges by."""
+    """The one of the two by which the protocol judges."""
     classes: tuple[str, ...] = ()
     """Names of the K classes."""
     split: str = ""
@@ -100,7 +100,7 @@ class Scores:
         return cross_entropy(one.scores, one.truth, logits=self.aggregate == "logits")
 
     def rows(self, places: np.ndarray | Sequence[int]) -> "Scores":
-        """Of some of the videos, in this order."""
+        """Scores of some of the videos, in this order."""
         places = np.asarray(places, np.int64)
         relevant = None if self.relevant is None else self.relevant[places]
         return replace(
@@ -113,7 +113,7 @@ class Scores:
         )
 
     def save(self, path: Path) -> None:
-        """As an .npz without pickles, with its hash; whole or not at all.
+        """Write an .npz without pickles, with its hash; whole or not at all.
 
         Raises:
             WriteError: it cannot be written; the file before is still there.

@@ -26,11 +26,11 @@ Quality = Callable[[np.ndarray], float]
 
 
 class Searched(NamedTuple):
-    """What a search found."""
+    """Result of a search."""
 
     average: WeightedAverage
     quality: float
-    """Of the chosen weights, on the videos they were chosen for: too good elsewhere."""
+    """Accuracy of the chosen weights on the videos they were chosen for: optimistic elsewhere."""
     tried: int
 
 
@@ -187,7 +187,7 @@ class ClassWeights(NamedTuple):
 
 
 def gains(scores: np.ndarray, relevant: np.ndarray, *, c: float) -> np.ndarray:
-    """What each stream gives to videos of a class, less `c` times what it gives to others.
+    """Score of each stream for videos of a class, less `c` times its score for others.
 
     Args:
         scores: (S, V, K) probabilities.
@@ -226,7 +226,7 @@ def corner_weights(gain: np.ndarray, *, min_weight: float = 0.0) -> np.ndarray:
 
 
 def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """All ways to write `total` as a sum of so many counts of at least 0."""
+    """All ways to write `total` as a sum of `parts` counts of at least 0."""
     if parts == 1:
         yield (total,)
         return

@@ -20,7 +20,7 @@ FIRST = 3
 """Iterations that sweep together before anything is known of their convergence."""
 
 SLOWEST = 1.05
-"""By what factor the sum of squared updates shrinks per iteration, at least."""
+"""Least factor by which the sum of squared updates shrinks per iteration."""
 
 
 @compiled(cache=False)
@@ -147,7 +147,7 @@ def sweep(state, height, width, limit, tau, slope, upward, errors):
 
 @compiled(cache=False)
 def likely_iterations(error, rate, enough):
-    """How many more iterations can sweep together without one too many, most often.
+    """Estimate the number of further iterations that can run together without one too many.
 
     The sum of squared updates shrinks ever more slowly, so its present rate leads to
     `enough` too early.

@@ -1,4 +1,4 @@
-"""How an image lies in memory while the solver works on it.
+"""Memory layout of an image while the solver works on it.
 
 The solver keeps ten values per pixel. The image is cut into vertical strips of `STRIP`
 columns; a strip is a run of rows; a row of a strip holds its ten values as ten planes, one
@@ -30,7 +30,7 @@ PLANE = STRIP + MARGIN
 IX, IY, INVERSE, RHO, U1, U2, P11, P12, P21, P22 = (
     MARGIN + PLANE * plane for plane in range(10)
 )
-"""Where the planes of a row begin: gradient of the warped image, one over its square (0
+"""First positions of the planes of a row: gradient of the warped image, one over its square (0
 where flat), constant part of the residual, flow, the two dual vectors times theta / tau."""
 ROW = 10 * PLANE
 

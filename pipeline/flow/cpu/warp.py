@@ -35,7 +35,7 @@ def cubic(offset):
 
 @compiled(cache=False)
 def places(row, left, y, used, height, width, corners, weights):
-    """Where the pixels of one row of a strip land, as corners of 4 x 4 samples.
+    """Positions of the pixels of one row of a strip after warping, as corners of 4 x 4 samples.
 
     Places further outside than any sample are drawn in: they see zeros all the same.
     """

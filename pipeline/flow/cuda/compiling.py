@@ -48,7 +48,7 @@ def ptx(kernel: Kernel, capability: Capability) -> str:
 
 
 def machine_code(kernel: Kernel, capability: Capability) -> bytes:
-    """What `cuModuleLoadData` takes: machine code of one kernel, or PTX where nvJitLink
+    """Input of `cuModuleLoadData`: machine code of one kernel, or PTX where nvJitLink
     does not know so new a device: then the driver compiles it."""
     text = ptx(kernel, capability).encode()
     try:

@@ -1,4 +1,4 @@
-"""What a solver asks of a device: memory, copies, recorded launches, and order.
+"""The device of a solver: memory, copies, recorded launches, and order.
 
 Work goes to one of three queues, each done in order and beside the others: frames on
 their way in, kernels, results on their way out. `mark` says when a queue has come so far,
@@ -39,7 +39,7 @@ class Device(Protocol):
         """Memory on the device, all 0.
 
         Raises:
-            OutOfMemory: there is not so much.
+            OutOfMemory: the memory does not suffice.
         """
         ...
 
@@ -47,7 +47,7 @@ class Device(Protocol):
         """Memory of the host that the device copies from and to by itself.
 
         Raises:
-            OutOfMemory: there is not so much.
+            OutOfMemory: the memory does not suffice.
         """
         ...
 
@@ -80,7 +80,7 @@ class Device(Protocol):
         ...
 
     def follow(self, mark: Any, queue: Queue) -> None:
-        """What comes next in this queue waits for a mark."""
+        """Let later work of this queue wait for a mark."""
         ...
 
     def wait(self, mark: Any) -> None:

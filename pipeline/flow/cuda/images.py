@@ -25,7 +25,7 @@ def padded(side: int) -> int:
 
 
 def resizing(source: int, target: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where bilinear resizing samples along one side, exactly as cv2.resize does.
+    """Sampling positions of bilinear resizing along one side, exactly those of cv2.resize.
 
     Args:
         source: pixels of the side.

@@ -28,7 +28,7 @@ ERROR_TRIP = 10
 
 @cuda.jit(device=True, inline="always")
 def shrinking(right, down, slope):
-    """What a dual vector is multiplied by, from the differences of the flow."""
+    """Factor of a dual vector, from the differences of the flow."""
     length = float32(math.sqrt(right * right + down * down))
     return float32(1) / (float32(1) + slope * length)
 

@@ -1,4 +1,4 @@
-"""What a kernel is here: a Python function for one thread, and how it is started."""
+"""Kernels: Python functions for one thread, and their launch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

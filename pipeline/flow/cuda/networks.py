@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 SIDE = 5
 
 MIDDLE = 6
-"""Of four rows: 13 - 5 to 13 of 20 in order."""
+"""Middle of the values of four rows: 13 - 5 to 13 of 20 in order."""
 
 
 class Program:

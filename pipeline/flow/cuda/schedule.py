@@ -20,7 +20,7 @@ from .kernel import Kernel, Launch
 from .tiles import TileShape, Tiling, tiling
 
 ASK_CONTROL = -1
-"""As a parity: each pair has its own."""
+"""Parity that stands for: each pair has its own."""
 
 READ_FLOATS, WRITTEN_FLOATS = 10, 6
 """Per pixel and trip of `iterate`."""
@@ -60,7 +60,7 @@ class Level:
 
 
 class Schedule:
-    """What is to be done for frames of one size with one profile."""
+    """Sequence of kernels for frames of one size with one profile."""
 
     def __init__(
         self, height: int, width: int, profile: Profile, shape: TileShape
@@ -97,7 +97,7 @@ class Schedule:
         return arrays
 
     def tables(self) -> dict[str, np.ndarray]:
-        """What `arrays` does not have: numbers that stay the same."""
+        """Constant tables, which `arrays` does not have."""
         tables: dict[str, np.ndarray] = {}
         step = self._profile.step
         for number, (finer, level) in enumerate(
@@ -167,7 +167,7 @@ class Schedule:
             yield Launch(outputs.encode, grid, (*start, *rest, companded, bound))
 
     def work(self) -> Work:
-        """What the iterations of a pair are, if none stops early."""
+        """Work of the iterations of a pair, if none stops early."""
         profile = self._profile
         computed = moved = 0
         for level in self._levels:

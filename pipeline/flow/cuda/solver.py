@@ -28,7 +28,7 @@ from .schedule import Schedule, Work, kernels_of
 from .tiles import LARGE, SMALL, TileShape
 
 SHARE_OF_FREE = 0.8
-"""Of the memory that is free, what a batch may take: others start on this GPU too."""
+"""Share of the free memory that a batch may take: others start on this GPU too."""
 
 PIXELS_WORTH = 5_500_000
 """Pixels of all pairs of a batch that keep a large GPU busy: 64 pairs of 340x256, whose
@@ -37,7 +37,7 @@ finest level is 2240 tiles for the 132 multiprocessors of an H100 or H200."""
 MOST_PAIRS = 512
 
 MOST_PIXELS = 1 << 27
-"""Of a frame: kernels count elements in 32 bits."""
+"""Limit of a frame: kernels count elements in 32 bits."""
 
 
 class CudaSolver:
@@ -87,7 +87,7 @@ class CudaSolver:
         return self._most[size]
 
     def work(self, height: int, width: int) -> Work:
-        """What the iterations of a pair of this size are, if none stops early."""
+        """Work of the iterations of a pair of this size, if none stops early."""
         return self._schedule((height, width)).work()
 
     def limits(self) -> tuple[float, float]:

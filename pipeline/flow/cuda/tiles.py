@@ -1,4 +1,4 @@
-"""How an image is cut into tiles that iterate on their own for a while.
+"""Division of an image into tiles that iterate on their own for a while.
 
 An iteration of TV-L1 looks one pixel further in every direction. A block of threads loads
 a region of the image, iterates `halo` times in its registers and shared memory, and
@@ -16,7 +16,7 @@ A larger halo means fewer trips to memory and more pixels computed twice.
 from dataclasses import dataclass
 
 TRIP = 6
-"""What loading and storing a region costs, in iterations on it: on an H200 about 85 bytes
+"""Cost of loading and storing a region, in iterations on it: on an H200 about 85 bytes
 per pixel at 4 TB/s against about 50 instructions at half the peak rate."""
 
 
@@ -40,7 +40,7 @@ class TileShape:
 
     @property
     def shared_floats(self) -> int:
-        """Of u1, u2, p11, p21 of all rows, and p12, p22 of the last row of each strip."""
+        """Shared memory, in floats: u1, u2, p11, p21 of all rows, p12, p22 of each strip's last row."""
         return (4 * self.height + 2 * (self.strips + 1)) * self.pitch
 
 
@@ -54,7 +54,7 @@ SMALL = TileShape(width=64, rows=8, strips=4)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiling:
-    """How a number of iterations over an image is done."""
+    """Plan of a number of iterations over an image."""
 
     columns: int
     """Regions side by side."""
@@ -68,7 +68,7 @@ class Tiling:
 def tiling(
     height: int, width: int, iterations: int, shape: TileShape, *, most: int
 ) -> Tiling:
-    """The cheapest way to iterate so often.
+    """Choose the cheapest tiling for a number of iterations.
 
     Args:
         most: iterations of a trip at most.
