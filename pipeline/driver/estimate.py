@@ -13,15 +13,12 @@ from pipeline.extract.decode import probe
 from pipeline.extract.errors import VideoError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import squared, stored_size
-from pipeline.shard.calibration import (
-    CALIBRATED_VIDEOS,
-    PROBED_VIDEOS,
-    Calibration,
-    calibrate,
-)
+from pipeline.shard.calibration import Calibration, calibrate
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
 
+PROBED_VIDEOS, CALIBRATED_VIDEOS = 32, 4
+"""Videos whose headers are read, and those that are built in part."""
 SIZES_NAMED = 4
 """Sizes of stored frames that are named, at most."""
 GUESSED_BYTES_PER_FRAME = 3_000.0
@@ -165,7 +162,7 @@ Measure = Callable[[Task], Calibration]
 
 
 def estimate(
-    tasks: Sequence[Task], crew: Crew, *, measure: Measure | None = None
+    tasks: Sequence[Task], crew: Crew, *, measure: Measure = calibrate
 ) -> Estimate:
     """Extract a few frames of a few videos, and scale up to the shards still to build.
 
@@ -173,7 +170,6 @@ def estimate(
         tasks: as the crew has them assigned.
         measure: `calibrate`, or that on another machine.
     """
-    measure = measure or calibrate
     videos = {video for task in tasks for video in task.plan.videos}
     per_frame = 1.0
     grids: tuple[dict[str, int], int] = ({}, 0)

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from pipeline.adapters.videos import DataSet
@@ -19,11 +20,12 @@ from pipeline.executors.choose import (
 )
 from pipeline.executors.watcher import SILENT, Watcher
 from pipeline.extract.settings import ExtractSettings
+from pipeline.shard.calibration import calibrate
 from pipeline.shard.task import Task
 from pipeline.store.lease import Lease, hold
 from pipeline.store.records import PLAN, Manifest
 
-from .estimate import Estimate, estimate
+from .estimate import Estimate, Measure, estimate
 from .merging import merge, merged_already
 from .plan import StorePlan
 from .publish import clear_arriving, prepare, publish
@@ -160,7 +162,9 @@ def dry_run(
     execution: Execution,
     retry_bad: bool = False,
 ) -> Estimate:
-    """What `extract` would do, and what it would take. Changes nothing on disk.
+    """What `extract` would do, and what it would take.
+
+    Nothing is written but scratch files, and these are removed.
 
     Raises:
         PlanError: as in `extract`.
@@ -178,7 +182,7 @@ def dry_run(
         before=readable_plan(out),
     )
     with gathered(execution, tasks) as crew:
-        measure = None
+        measure: Measure = partial(calibrate, scratch=execution.scratch)
         if crew.where == "ray":
             from pipeline.executors import on_ray as runner
 

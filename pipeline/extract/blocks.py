@@ -1,4 +1,4 @@
-"""Decoded frames -> the rgb and the flow of one block."""
+"""Decoded frames -> the rgb and the grey frames of one block."""
 
 from typing import Protocol
 
@@ -23,16 +23,12 @@ class Solver(Protocol):
         """(F+1, H, W) uint8 grey -> (F, H, W, 2) float32 px."""
 
 
-class Postponed:
-    """A solver that leaves the work to whoever takes the block: its flow is the frames.
+class DeferredFlow:
+    """In the place of a solver: blocks have the grey frames that flow is computed from.
 
     They are the last frame of the block before and those of this one, so that every
     block can be solved by itself.
     """
-
-    def flow(self, frames: np.ndarray) -> np.ndarray:
-        """(F+1, H, W) uint8 grey -> the same, in memory of its own."""
-        return frames.copy()
 
 
 class Frames:
@@ -60,23 +56,25 @@ class Frames:
         return taken
 
 
-class Flow:
-    """Grey frames of a block and the last one before it, and the flow between them."""
+class GreyFrames:
+    """The grey frames of a block, behind the last one of the block before."""
 
-    def __init__(self, solver: Solver, height: int, width: int) -> None:
-        self._solver = solver
-        self._grey = np.empty((BLOCK + 1, height, width), np.uint8)
+    def __init__(self, height: int, width: int) -> None:
+        self._frames = np.empty((BLOCK + 1, height, width), np.uint8)
         self._count = 0
 
     def send(self, rgb: np.ndarray) -> None:
-        grey(rgb, self._grey[self._count])
+        grey(rgb, self._frames[self._count])
         self._count += 1
 
     def take(self) -> np.ndarray:
-        frames = self._grey[: self._count]
-        if len(frames) < 2:
-            return np.empty((0, *frames.shape[1:], 2), np.float32)
-        flow = self._solver.flow(frames)
-        self._grey[0] = frames[-1]
+        """(F+1, H, W) uint8; of the first block (F, H, W). At least one was sent."""
+        taken = self._frames[: self._count].copy()
+        self._frames[0] = taken[-1]
         self._count = 1
-        return flow
+        return taken
+
+
+def no_flow(height: int, width: int) -> np.ndarray:
+    """(0, H, W, 2) float32: the flow of a block without intervals."""
+    return np.empty((0, height, width, 2), np.float32)

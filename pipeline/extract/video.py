@@ -3,13 +3,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from .blocks import BLOCK, CACHED_BYTES, Flow, Frames, Solver
+from .blocks import (
+    BLOCK,
+    CACHED_BYTES,
+    DeferredFlow,
+    Frames,
+    GreyFrames,
+    Solver,
+    no_flow,
+)
 from .canonical import CanonicalVectors
 from .clock import Ticks
 from .decode import Picture, VideoFile, open_video
@@ -52,19 +60,32 @@ class Block(NamedTuple):
     picture_types: np.ndarray
     """(F,) uint8, ASCII: of the source's coding."""
     arrays: dict[str, np.ndarray]
-    """`rgb` (F, H, W, 3) uint8, `flow` (F', H, W, 2) float32 (from `Postponed`: (F'+1, H, W)
-    uint8 grey), `mv` (F'', M, N, 2) float32 and `mv_valid` (F'',) bool. Over all blocks F' and F'' sum up to T-1; in one block they may
-    differ, as the encoder of `mv` looks ahead. The last block may have no frame."""
+    """`rgb` (F, H, W, 3) uint8, `flow` (F', H, W, 2) float32, `mv` (F'', M, N, 2) float32
+    and `mv_valid` (F'',) bool. Over all blocks F' and F'' sum up to T-1; in one block they
+    may differ, as the encoder of `mv` looks ahead. The last block may have no frame."""
     damaged: int = 0
     """Packets of the file that did not decode or were incomplete, and frames with errors,
     so far."""
+    grey: np.ndarray | None = None
+    """(F'+1, H, W) uint8: the frames that `flow` is to be computed from, where that was
+    left to whoever takes the block (`DeferredFlow`); else None."""
+
+    @property
+    def nbytes(self) -> int:
+        """Of its arrays and grey frames."""
+        grey = self.grey.nbytes if self.grey is not None else 0
+        return grey + sum(array.nbytes for array in self.arrays.values())
 
 
 class Extraction:
     """A video being extracted. Made by `open_extraction`; iterate once."""
 
     def __init__(
-        self, video: VideoFile, settings: ExtractSettings, solver: Solver | None
+        self,
+        video: VideoFile,
+        settings: ExtractSettings,
+        solver: Solver | DeferredFlow | None,
+        frames: int | None = None,
     ) -> None:
         self._video, self._settings, self._solver = video, settings, solver
         pictures = video.pictures()
@@ -94,6 +115,8 @@ class Extraction:
         if settings.frames_per_second:
             ticks = Ticks(frames_per_second=self.facts.fps, rate=video.rate)
             self._pictures = ticks.shown(self._pictures)
+        if frames is not None:
+            self._pictures = islice(self._pictures, frames)
 
     def __iter__(self) -> Iterator[Block]:
         wanted = self._settings.modalities
@@ -102,9 +125,8 @@ class Extraction:
         if "flow" not in wanted and self._settings.pixels:
             most = min(max(CACHED_BYTES // (height * width * 3), 1), BLOCK)
         frames = Frames(height, width, self._turned, most=most)
-        flow = None
-        if "flow" in wanted and self._solver is not None:
-            flow = Flow(self._solver, height, width)
+        solver = self._solver if "flow" in wanted else None
+        grey = GreyFrames(height, width) if solver is not None else None
         mv = self._vectors() if "mv" in wanted else None
         seconds: list[float] = []
         types: list[int] = []
@@ -115,22 +137,29 @@ class Extraction:
                 rgb = frames.take()
                 if "rgb" in wanted:
                     arrays["rgb"] = rgb
-            if flow is not None:
-                arrays["flow"] = flow.take()
+            deferred = None
+            if grey is not None:
+                grey_frames = grey.take()
+                if isinstance(solver, DeferredFlow):
+                    deferred = grey_frames
+                elif solver is not None and len(grey_frames) > 1:
+                    arrays["flow"] = solver.flow(grey_frames)
+                else:
+                    arrays["flow"] = no_flow(height, width)
             if mv is not None:
                 arrays["mv"], arrays["mv_valid"] = mv.take()
             times, kinds = np.array(seconds, np.float64), np.array(types, np.uint8)
             seconds.clear()
             types.clear()
-            return Block(times, kinds, arrays, self._video.damaged)
+            return Block(times, kinds, arrays, self._video.damaged, deferred)
 
         for picture in self._pictures:
             seconds.append(picture.seconds)
             types.append(picture.picture_type)
             if self._settings.pixels:
                 pixels = frames.send(picture.frame)
-                if flow is not None:
-                    flow.send(pixels)
+                if grey is not None:
+                    grey.send(pixels)
                 if isinstance(mv, CanonicalVectors):
                     mv.send(pixels)
             if isinstance(mv, OriginalVectors):
@@ -158,7 +187,11 @@ class Extraction:
 
 @contextmanager
 def open_extraction(
-    path: Path | str, settings: ExtractSettings, solver: Solver | None = None
+    path: Path | str,
+    settings: ExtractSettings,
+    solver: Solver | DeferredFlow | None = None,
+    *,
+    frames: int | None = None,
 ) -> Iterator[Extraction]:
     """Open a video for one pass.
 
@@ -169,7 +202,8 @@ def open_extraction(
     Args:
         path: a local file.
         settings: what is wanted.
-        solver: for flow; needed if that is among the modalities.
+        solver: for flow, or `DeferredFlow()`; needed if that is among the modalities.
+        frames: stop behind the first ones, at least 1; None: all.
 
     Raises:
         VideoError: the video cannot be used; also while iterating.
@@ -180,7 +214,7 @@ def open_extraction(
     with open_video(
         path, vectors=settings.original_vectors, pixels=settings.pixels
     ) as video:
-        yield Extraction(video, settings, solver)
+        yield Extraction(video, settings, solver, frames)
 
 
 def squared(

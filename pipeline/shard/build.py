@@ -31,6 +31,7 @@ from .sources import (
     require_stamp,
     require_unchanged,
     stamps,
+    unread_source,
 )
 from .stages import CodedBlock, InPlace, Size, Stage, Values
 from .task import Effort, ShardProgress, ShardReport, Task
@@ -75,7 +76,11 @@ def build_shard(
         tick = _Ticker(plan.shard, on_progress)
         for video in plan.videos:
             try:
-                source = read_source(Path(plan.folder, video.path), video)
+                path = Path(plan.folder, video.path)
+                if task.first_frames is None:
+                    source = read_source(path, video)
+                else:
+                    source = unread_source(path)
                 if ahead is not None:  # it is decoded before it is hashed
                     require_stamp(ahead.get(video.id), source)
                 _store_video(video, source, plan, writers, stage, report, tick)
@@ -99,7 +104,7 @@ def _stage(
     settings = task.plan.settings
     backend = "cuda" if task.on_gpu else task.backend
     open_video = task.open_video or partial(
-        open_with_flow, settings=settings, backend=backend
+        open_with_flow, settings=settings, backend=backend, frames=task.first_frames
     )
     open_video = partial(open_source, open_video=open_video)
     if task.isolated:

@@ -1,87 +1,52 @@
 """A short calibration on this machine: seconds and bytes of some frames."""
 
-import time
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from pipeline.extract.errors import VideoError
-from pipeline.flow.batches import BatchSolver, Coding, consecutive
-from pipeline.store.codecs import JpegFlow
-
-from .solvers import batch_solver, open_with_flow
+from .build import build_shard
 from .task import Task
 
-PROBED_VIDEOS, CALIBRATED_VIDEOS, CALIBRATED_FRAMES = 32, 4, 48
+CALIBRATED_FRAMES = 48
+"""Of each video, at most."""
+WARMING_FRAMES = 16
+"""Of each video, built once before: kernels are compiled then, and caches filled."""
 
 
 class Calibration(NamedTuple):
-    """What some frames took."""
+    """Time and space that some frames took."""
 
     frames: int
     core_seconds: float
     gpu_seconds: float
     bytes: dict[str, int]
-    """By modality."""
+    """Of the encoded rows, by modality."""
 
 
-def calibrate(task: Task) -> Calibration:
-    """Extract and encode the first frames of some videos, with nothing beside it.
+def calibrate(task: Task, *, scratch: Path | None = None) -> Calibration:
+    """Build a shard of the first frames of some videos, and throw it away.
 
     Args:
-        task: its videos are the sample.
+        task: its videos are the sample; those that cannot be used are left out.
+        scratch: folder for the files while they are built; None: the system's.
+
+    Raises:
+        OSError: the environment failed, as in `build_shard`.
+        NoDevice: it needs a GPU that cannot be used.
     """
-    measured, cores, gpu = 0, 0.0, 0.0
-    sizes: dict[str, int] = dict.fromkeys(task.plan.modalities, 0)
-    for video in task.plan.videos:
-        path = Path(task.plan.folder, video.path)
-        try:
-            _first_frames(path, task, count=1)  # compiles, warms caches
-            unit = _first_frames(path, task, count=CALIBRATED_FRAMES)
-        except (VideoError, OSError):
-            continue
-        measured += unit.frames
-        cores += unit.core_seconds
-        gpu += unit.gpu_seconds
-        for modality, size in unit.bytes.items():
-            sizes[modality] += size
-    return Calibration(measured, cores, gpu, sizes)
-
-
-def _first_frames(path: Path, task: Task, *, count: int) -> Calibration:
-    plan, frames, gpu, gpu_cpu = task.plan, 0, 0.0, 0.0
-    settings = plan.settings
-    solver = None
-    if task.on_gpu:
-        solver = batch_solver(settings.flow_profile, make=task.make_solver)
-    sizes: dict[str, int] = {}
-    began = time.process_time()
-    with open_with_flow(path, settings=settings, backend=task.backend) as opened:
-        for block in opened:
-            for modality in plan.modalities:
-                codec, values = plan.codec(modality), block.arrays[modality]
-                if modality == "flow" and solver and isinstance(codec, JpegFlow):
-                    before, cpu_before = time.monotonic(), time.process_time()
-                    planes = _solved(solver, values, Coding.of(codec))
-                    gpu += time.monotonic() - before
-                    gpu_cpu += time.process_time() - cpu_before  # it may wait busily
-                    rows = codec.pack(planes)
-                else:
-                    rows = codec.encode(values)
-                size = sum(row.nbytes for row in rows)
-                sizes[modality] = sizes.get(modality, 0) + size
-            frames += len(block.seconds)
-            if frames >= count:
-                break
-    return Calibration(frames, time.process_time() - began - gpu_cpu, gpu, sizes)
-
-
-def _solved(solver: BatchSolver, frames: np.ndarray, coding: Coding) -> np.ndarray:
-    """(F, 2, H, W) levels, as one batch; on a GPU larger ones take less."""
-    if frames.ndim != 3 or len(frames) < 2:
-        return np.empty((0, 2, *frames.shape[1:3]), np.uint8)
-    ticket = solver.launch(frames, consecutive(len(frames)), coding)
-    planes = solver.collect(ticket).planes
-    assert planes is not None
-    return planes
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        for frames in (WARMING_FRAMES, CALIBRATED_FRAMES):
+            built = Path(folder, f"{frames}")
+            built.mkdir()
+            report = build_shard(replace(task, first_frames=frames), scratch=built)
+    assert report.effort is not None
+    return Calibration(
+        frames=sum(video.frames for video in next(iter(report.records.values()))),
+        core_seconds=report.effort.cpu_seconds,
+        gpu_seconds=sum(ended - began for began, ended in report.effort.busy),
+        bytes={
+            modality: sum(video.bytes for video in videos)
+            for modality, videos in report.records.items()
+        },
+    )

@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from pipeline.extract.blocks import no_flow
 from pipeline.extract.video import Block, Facts
 from pipeline.flow.batches import (
     IN_FLIGHT,
@@ -72,7 +73,7 @@ class Batched:
     the solver still has.
 
     Args:
-        open_video: its blocks must have frames for flow, as `Postponed` gives them.
+        open_video: its blocks must have grey frames, as with `DeferredFlow`.
         paths: in the order in which they will be asked for.
         solver: used on this thread alone.
         coding: that of the flow codec.
@@ -179,15 +180,14 @@ class Batched:
                 self._events.append(event)
 
     def _admit(self, event: Event, block: Block) -> None:
-        frames = block.arrays["flow"]
-        pairs = len(frames) - 1 if frames.ndim == 3 else 0
+        pairs = len(_grey(block)) - 1
         waiting = _Waiting(event, block, self._size, missing=pairs)
         self._events.append(waiting)
         if pairs:
             group = self._groups.setdefault(self._size, deque())
             group.append(_Piece(waiting, 0, pairs))
         else:
-            self._finish(waiting, frames)
+            self._finish(waiting, no_flow(*self._size))
 
     def _launch(self, *, full: bool) -> bool:
         """Give the solver a batch, if it has room: of the size that waits longest.
@@ -207,13 +207,13 @@ class Batched:
 
     def _most(self, waiting: _Waiting) -> int:
         """Pairs of a batch: what the solver wants, if memory ahead has room for more."""
-        per_pair = waiting.event.cost / (len(waiting.block.arrays["flow"]) - 1)
+        per_pair = waiting.event.cost / (len(_grey(waiting.block)) - 1)
         room = int(self._reader.limit / BATCHES_AHEAD / per_pair)
         return max(min(self._solver.most(*waiting.size), room), 1)
 
     def _start(self, pieces: list[_Piece]) -> None:
         frames = [
-            piece.of.block.arrays["flow"][piece.first : piece.first + piece.pairs + 1]
+            _grey(piece.of.block)[piece.first : piece.first + piece.pairs + 1]
             for piece in pieces
         ]
         starts = np.cumsum([0, *map(len, frames)])
@@ -277,6 +277,11 @@ class Batched:
     def _take_back(self) -> None:
         while self._flights:
             self._collect()
+
+
+def _grey(block: Block) -> np.ndarray:
+    assert block.grey is not None
+    return block.grey
 
 
 def _number(event: Event | _Waiting) -> int:

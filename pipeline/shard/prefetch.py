@@ -142,8 +142,8 @@ class Reader:
         with self._open_video(path) as opened:
             self._put(Event(number, opened.facts))
             for block in opened:
-                cost = sum(array.nbytes for array in block.arrays.values())
-                cost += block.arrays["flow"].size * self._flow_bytes
+                assert block.grey is not None
+                cost = block.nbytes + block.grey.size * self._flow_bytes
                 self._put(Event(number, block, cost))
                 if self._closed or number <= self._unwanted:
                     return

@@ -9,7 +9,7 @@ from typing import cast
 import cv2
 
 from pipeline.errors import NoDevice
-from pipeline.extract.blocks import Postponed, Solver
+from pipeline.extract.blocks import DeferredFlow, Solver
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import open_extraction
 from pipeline.flow.batches import BatchSolver
@@ -64,19 +64,22 @@ def cuda_solver(profile: str) -> BatchSolver:
 
 @contextmanager
 def open_with_flow(
-    path: Path, *, settings: ExtractSettings, backend: str
+    path: Path, *, settings: ExtractSettings, backend: str, frames: int | None = None
 ) -> Iterator[Opened]:
     """Our decoder, with the flow solver of this process. One core is all it uses.
 
     For a GPU (`cuda`) its blocks have the frames that flow is computed from.
+
+    Args:
+        frames: stop behind the first ones; None: all.
     """
     cv2.setNumThreads(1)  # shards run side by side
-    solver: Solver | None = None
+    solver: Solver | DeferredFlow | None = None
     if "flow" in settings.modalities:
         solver = (
-            Postponed()
+            DeferredFlow()
             if backend == "cuda"
             else frame_solver(backend, settings.flow_profile)
         )
-    with open_extraction(path, settings, solver=solver) as extraction:
+    with open_extraction(path, settings, solver, frames=frames) as extraction:
         yield extraction

@@ -23,7 +23,7 @@ class Source(NamedTuple):
     """The file that was read."""
 
     xxh3: str
-    """xxh3-128 of its content, in hexadecimal."""
+    """xxh3-128 of its content, in hexadecimal; empty if it was not read."""
     stamp: tuple[int, ...]
     """Changes when the file is written or replaced."""
 
@@ -44,6 +44,16 @@ def read_source(path: Path, video: PlannedVideo) -> Source:
             f"expected the {video.size_bytes} bytes that were planned, got {size}"
         )
     return Source(xxh3, stamp)
+
+
+def unread_source(path: Path) -> Source:
+    """The file of a video of which the beginning is enough; without a hash.
+
+    Raises:
+        Unavailable: the file is away, or closed to us.
+    """
+    with _reading(path, unnamed=True), _opened(path) as file:
+        return Source("", _stamp(os.fstat(file.fileno())))
 
 
 def require_unchanged(path: Path, source: Source) -> None:

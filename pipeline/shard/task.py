@@ -29,6 +29,9 @@ class Task:
     """Where the GPU cannot be used, the CPU may."""
     coders: int = 1
     """Threads that encode, beside the one that reads, where a GPU computes flow."""
+    first_frames: int | None = None
+    """Build these of each video, to see how long they take: its files are not read whole,
+    so that no hash is recorded, and nothing can be published. None: all frames."""
     hang_seconds: float = 60.0
     open_video: OpenVideo | None = None
     """Another decoder than ours: tests use it to let one crash or hang."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.extract.blocks import Postponed
+from pipeline.extract.blocks import DeferredFlow
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Extraction, open_extraction
 from pipeline.flow.batches import Coding, CpuBatches, FlowBatch, Queue, Ticket
@@ -82,7 +82,7 @@ def noted(path: Path, *, notes: Path) -> Iterator[Extraction]:
     ahead = threading.current_thread().name == "reader"
     note = notes / f"video-{path.stem}-{'flow' if ahead else 'others'}"
     note.write_text(node())
-    with open_extraction(path, EVERYTHING, solver=Postponed()) as extraction:
+    with open_extraction(path, EVERYTHING, solver=DeferredFlow()) as extraction:
         yield extraction
 
 

@@ -14,7 +14,7 @@ from encoded import encode, packets_of, rgb_frames
 from small_videos import draw_videos
 
 from pipeline.driver.plan import new_plan
-from pipeline.extract.blocks import Postponed
+from pipeline.extract.blocks import DeferredFlow
 from pipeline.extract.errors import DecodeError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Block, Extraction, Facts, open_extraction
@@ -77,7 +77,7 @@ def test_batches_give_the_bytes_of_solving_in_place(codec, coders, folder, tmp_p
 
 def staged(paths: list[Path], solver: LargeBatches, **options) -> Batched:
     return Batched(
-        partial(open_extraction, settings=EVERYTHING, solver=Postponed()),
+        partial(open_extraction, settings=EVERYTHING, solver=DeferredFlow()),
         paths,
         solver=solver,
         coding=Coding.of(JpegFlow()),
@@ -138,7 +138,7 @@ def failing(path: Path, *, error: BaseException, at: int = 2) -> Iterator[object
     bad = "/4/" in str(path)
     if bad and at < 0:
         raise error
-    with open_extraction(path, EVERYTHING, solver=Postponed()) as extraction:
+    with open_extraction(path, EVERYTHING, solver=DeferredFlow()) as extraction:
         yield _Failing(extraction, error, at if bad else 1000)
 
 
@@ -185,7 +185,7 @@ def test_a_file_that_is_not_the_planned_one_is_left_out_alone(folder, tmp_path):
 @contextmanager
 def replaced_after(path: Path) -> Iterator[Extraction]:
     """Somebody replaces the file between its decoding ahead and its turn."""
-    with open_extraction(path, EVERYTHING, Postponed()) as extraction:
+    with open_extraction(path, EVERYTHING, DeferredFlow()) as extraction:
         yield extraction
     if path.parts[-3] == "4":
         content = path.read_bytes()
@@ -252,7 +252,7 @@ class _Endless:
         while True:
             self.read += 1
             frames = np.zeros((4, 512, 512), np.uint8)
-            yield Block(np.zeros(4), np.zeros(4, np.uint8), {"flow": frames})
+            yield Block(np.zeros(4), np.zeros(4, np.uint8), {}, grey=frames)
 
 
 def test_the_reader_stops_where_its_limit_is_and_goes_on_when_there_is_room():

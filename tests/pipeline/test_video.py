@@ -12,7 +12,7 @@ import pytest
 from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from moving import MOVES
 
-from pipeline.extract.blocks import Postponed
+from pipeline.extract.blocks import DeferredFlow
 from pipeline.extract.errors import DecodeError, VideoError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import (
@@ -110,15 +110,39 @@ def test_blocks_that_are_held_keep_their_values(tmp_path: Path, modalities):
     path = encode(tmp_path / "v.mp4", rgb_frames(texture(70)), options=LAST_FRAME_ONLY)
     settings = ExtractSettings(modalities=modalities, short_side=256, enlarge=True)
     held, copies = [], []
-    with open_extraction(path, settings, Postponed()) as extraction:
+    with open_extraction(path, settings, DeferredFlow()) as extraction:
         for number, block in enumerate(extraction):
-            for array in block.arrays.values():
+            grey = () if block.grey is None else (block.grey,)
+            for array in (*block.arrays.values(), *grey):
                 if len(array):
                     held.append(HOLDS[number % len(HOLDS)](array))
                     copies.append(np.array(held[-1]))
     assert len(held) >= 16
     for kept, copy in zip(held, copies, strict=True):
         np.testing.assert_array_equal(kept, copy)
+
+
+@pytest.mark.parametrize("count", (1, 2, 16, 17, 33))
+def test_deferred_flow_leaves_each_block_the_grey_frames_it_is_computed_from(
+    tmp_path: Path, count
+):
+    path = encode(
+        tmp_path / "v.mp4", rgb_frames(texture(count)), options=LAST_FRAME_ONLY
+    )
+    settings = ExtractSettings(modalities=("rgb", "flow"), short_side=48)
+    with open_extraction(path, settings, DeferredFlow()) as extraction:
+        blocks = list(extraction)
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in whole(blocks, "rgb")]
+    first = 0
+    for block in blocks:
+        assert set(block.arrays) == {"rgb"}
+        last = first + len(block.seconds)
+        expected = np.stack(grey[max(first - 1, 0) : last])
+        assert block.grey is not None and block.grey.dtype == np.uint8
+        np.testing.assert_array_equal(block.grey, expected)
+        assert block.nbytes == block.arrays["rgb"].nbytes + expected.nbytes
+        first = last
+    assert all(block.grey is None for block in blocks_of(path, settings, Difference()))
 
 
 def test_flow_needs_a_solver(moving_video: Path):

@@ -1,0 +1,94 @@
+"""Calibration: the build of a run, on the beginnings of some videos."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from batch_solvers import LargeBatches
+from small_videos import SETTINGS, draw_videos
+
+from pipeline.driver.plan import new_plan
+from pipeline.shard import sources
+from pipeline.shard.build import build_shard
+from pipeline.shard.calibration import CALIBRATED_FRAMES, calibrate
+from pipeline.shard.plan import PlannedVideo
+from pipeline.shard.task import Task
+
+FRAMES = (1, 5, 60)
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory) -> Task:
+    """Three videos: of one frame, of few, of more than are calibrated with."""
+    folder = tmp_path_factory.mktemp("videos")
+    for frames in FRAMES:
+        draw_videos(folder / f"{frames:02d}", 1, frames=frames)
+    videos = [
+        PlannedVideo(path.parts[-3], str(path.relative_to(folder)), path.stat().st_size)
+        for path in sorted(folder.rglob("*.mp4"))
+    ]
+    plan = new_plan("folder", videos, SETTINGS, bytes_per_frame=1e9)
+    return Task(plan=plan.shard_plan(0, SETTINGS.modalities, folder=folder))
+
+
+@pytest.fixture(scope="module")
+def whole(task, tmp_path_factory) -> dict[str, np.ndarray]:
+    """Modality -> bytes of each row in a shard of all frames."""
+    report = build_shard(task, scratch=tmp_path_factory.mktemp("whole"))
+    sizes = {}
+    for modality, path in report.files.items():
+        with h5py.File(path) as file:
+            itemsize = file["data"].dtype.itemsize
+            sizes[modality] = np.diff(file["offsets"][:]) * itemsize
+    return sizes
+
+
+@pytest.fixture(params=["in place", "in batches"])
+def either(request, task) -> Task:
+    if request.param == "in place":
+        return task
+    return replace(task, backend="cuda", make_solver=LargeBatches)
+
+
+def test_the_first_frames_are_measured_as_the_run_stores_them(either, whole, tmp_path):
+    measured = calibrate(either, scratch=tmp_path)
+    assert measured.frames == 1 + 5 + CALIBRATED_FRAMES
+    rows = {"rgb": measured.frames, "flow": 4 + CALIBRATED_FRAMES - 1}
+    assert measured.bytes.keys() == {"rgb", "flow", "mv"}
+    for modality, count in rows.items():  # the long video is the last one
+        assert measured.bytes[modality] == whole[modality][:count].sum()
+    assert measured.bytes["mv"] == rows["flow"] * 4 * 6 * 2 * 2  # 32 x 42 px, int16
+    assert measured.core_seconds > 0
+    assert (measured.gpu_seconds > 0) == either.on_gpu
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_are_not_read_whole(task, tmp_path, monkeypatch):
+    """The hash of a long video would take longer than its first frames."""
+
+    def hashed(file: object) -> str:
+        raise AssertionError("a whole file was read")
+
+    monkeypatch.setattr(sources, "hash_of", hashed)
+    report = build_shard(replace(task, first_frames=8), scratch=tmp_path)
+    assert [video.frames for video in report.records["rgb"]] == [1, 5, 8]
+    assert {video.xxh3 for video in report.records["rgb"]} == {""}
+
+
+def test_videos_that_cannot_be_used_are_left_out(task, tmp_path):
+    videos = (*task.plan.videos[:2], PlannedVideo("x", "nowhere.mp4", 1))
+    part = replace(task, plan=replace(task.plan, videos=videos))
+    assert calibrate(part, scratch=tmp_path).frames == 1 + 5
+    nothing = replace(task, plan=replace(task.plan, videos=videos[2:]))
+    measured = calibrate(nothing, scratch=tmp_path)
+    assert (measured.frames, measured.bytes["rgb"]) == (0, 0)
+
+
+def test_an_environment_that_fails_ends_it(task, tmp_path):
+    plan = replace(task.plan, folder=str(tmp_path / "gone"))
+    with pytest.raises(OSError, match="gone"):
+        calibrate(replace(task, plan=plan), scratch=tmp_path)
+    with pytest.raises(OSError, match="no scratch"):
+        calibrate(task, scratch=Path("no scratch"))
