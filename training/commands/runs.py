@@ -25,7 +25,7 @@ def runs(folder: Path | None, verify: bool, as_json: bool) -> None:
     """
     from pipeline.store import runs_folder  # here, because numpy takes its time
 
-    from ..report.listing import DAMAGED, runs_below, table
+    from ..report.runs_table import DAMAGED, runs_below, table
 
     folder = folder or runs_folder()
     found = runs_below(folder, verify=verify)

@@ -14,7 +14,7 @@ from ..experiments.fuse import FuseRecipe, fuse
 from ..recipes import KINDS, SIZES, default_system
 from ..recipes.run import fits_on_held_out, run_recipe
 from ..reproduce.run import reproduce
-from ..reproduce.speed import benched
+from ..reproduce.throughput import benched
 from ..runs.context import Job
 from ..runs.machine import chosen_machine
 from ..runs.progress import watch

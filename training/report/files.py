@@ -7,11 +7,11 @@ from typing import Any
 from ..errors import RunError
 from ..run_files.files import REPRODUCTION, TOLD, read_json, write_json, write_text
 from .html import html
-from .listing import unfinished
 from .numbers import numbers
 from .page import markdown, pictures
 from .read import Judged, judged_run
 from .reproduction import page_of
+from .runs_table import unfinished
 
 
 def write_report(out: Path, told: Mapping[str, Any]) -> Path | None:

@@ -11,7 +11,7 @@ from ..run_files.arrays import read_arrays
 from ..run_files.files import FIGURES
 from ..scoring import metrics
 from ..scoring.metrics import Interval
-from . import figures
+from . import svg
 from .numbers import Systems
 from .page import Page
 from .read import Splits, accuracy
@@ -43,7 +43,7 @@ def figures_part(
             )
             if isinstance(counts, np.ndarray):
                 page.figure(
-                    figures.confusion_svg(counts, runs[0].classes),
+                    svg.confusion_svg(counts, runs[0].classes),
                     caption=f"Confusion of {name} ({_together(systems[name])}), in percent"
                     " of the true class (rows). DTMV's figure 5 has the same for UCF101.",
                     name=re.sub(r"[^\w.-]", "_", f"confusion_{name}"),  # of a file
@@ -77,7 +77,7 @@ def _group_figure(page: Page, systems: Systems, groups: Sequence[Group]) -> None
         for name in shown
     ]
     page.figure(
-        figures.bars_svg(["all", *(group.name for group in groups)], series),
+        svg.bars_svg(["all", *(group.name for group in groups)], series),
         caption="Accuracy by group of classes, as in DTMV's figure 6 (there four kinds of"
         " UCF101's actions); lines are 95 % intervals.",
         name="groups",
@@ -87,13 +87,13 @@ def _group_figure(page: Page, systems: Systems, groups: Sequence[Group]) -> None
 def _stored_figures(page: Page, path: Path) -> None:
     kept = read_arrays(path, STORED, optional=tuple(STORED), what="figures")
     filters = [
-        (name, [figures.filters_picture(kept[f"filters_{name}"])])
+        (name, [svg.filters_picture(kept[f"filters_{name}"])])
         for name in ("mv", "dtmv", "flow2d")
         if f"filters_{name}" in kept
     ]
     if filters:
         page.figure(
-            figures.pictures_svg(filters, scale=5),
+            svg.pictures_svg(filters, scale=5),
             caption="First-layer filters for the horizontal motion of the middle field,"
             " each with its own contrast, as in DTMV's figure 7: of the net of vectors"
             " alone, of DTMV, and of its teacher.",
@@ -113,7 +113,7 @@ def _stored_figures(page: Page, path: Path) -> None:
     ]
     if columns:
         page.figure(
-            figures.pictures_svg(columns),
+            svg.pictures_svg(columns),
             caption="Motion between two frames of test videos, as in FTSnet's figure 5:"
             " white is rest, red moves to the right, yellow down, light blue to the left and"
             " violet up; one scale in a row.",

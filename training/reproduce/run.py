@@ -19,10 +19,10 @@ from ..runs.context import RunContext
 from ..runs.machine import Machine, chosen_machine
 from ..runs.progress import Watch, about_text, duration_text
 from ..runs.record import CROPS, SCORES, Run, read_json, write_json
-from .figures import write_figures
+from .figure_data import write_figures
 from .plan import Holdings, Plan, Stage, plan, recipe_of_key
-from .speed import Rate, measured_speeds
 from .stages import run_stage, run_stage_alone
+from .throughput import Rate, measured_speeds
 from .workers import Done, in_processes, in_this_process
 
 

@@ -8,8 +8,8 @@ from pipeline.bench import decode, flow, vectors
 from training.errors import RunError
 from training.recipes import SYSTEMS
 from training.report.speed import speed_verdicts
-from training.reproduce import speed
-from training.reproduce.speed import READING, Rate, benched, harmonic, networks_of
+from training.reproduce import throughput
+from training.reproduce.throughput import READING, Rate, benched, harmonic, networks_of
 
 
 def rate(stage: str, value: float) -> Rate:
@@ -38,7 +38,7 @@ def test_networks_of_a_combination_are_those_it_is_made_of():
     assert networks_of("motionnet") == ()  # it recognises nothing
     for system in SYSTEMS.values():
         assert all(
-            SYSTEMS[name].kind in speed.KINDS for name in networks_of(system.name)
+            SYSTEMS[name].kind in throughput.KINDS for name in networks_of(system.name)
         )
 
 

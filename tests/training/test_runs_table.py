@@ -12,7 +12,7 @@ from tiny_runs import StopAt, taught
 from training.commands.cli import main
 from training.errors import Interrupted, RunError
 from training.report.files import report_of
-from training.report.listing import runs_below
+from training.report.runs_table import runs_below
 from training.runs.record import Run
 
 
