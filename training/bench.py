@@ -112,7 +112,7 @@ def run(
         "recipe": name,
         "modality": modality,
         "batch_size": size,
-        "device": machine.told()["device"],
+        "device": machine.facts().device,
         "precision": machine.precision,
         "threads": torch.get_num_threads(),
     }

@@ -28,11 +28,13 @@ from .png import encode_png
 from .reader import Store, StoredBlock
 from .replacement import remove_parts, replacing, require_plain_folder
 from .schema import CELL_PX, LAYOUT, LAYOUT_VERSION, MODALITIES, ArraySpec
+from .sealing import CHECKSUM, require_seal, sealed_text
 from .verify import Damage, verify
 from .videos import StoredVideo
 
 __all__ = [
     "CELL_PX",
+    "CHECKSUM",
     "LAYOUT",
     "LAYOUT_VERSION",
     "MODALITIES",
@@ -61,7 +63,9 @@ __all__ = [
     "remove_parts",
     "replacing",
     "require_plain_folder",
+    "require_seal",
     "runs_folder",
+    "sealed_text",
     "splits_folder",
     "store_folder",
     "stores_folder",

@@ -5,6 +5,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,20 @@ def require_seal(text: bytes, where: str, what: str = "a text") -> None:
         )
 
 
-def write_sealed(path: Path, value: dict[str, Any]) -> None:
-    """Replace a file by JSON that carries its checksum; the same value, the same bytes.
+def sealed_text(value: Mapping[str, Any], *, allow_nan: bool = False) -> bytes:
+    """JSON that carries its checksum; the same value, the same bytes."""
+    text = json.dumps(
+        {**value, CHECKSUM: UNSEALED}, sort_keys=True, indent=1, allow_nan=allow_nan
+    )
+    return sealed(text.encode() + b"\n")
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """Replace a file by JSON that carries its checksum.
 
     Raises:
         OSError: the file cannot be written; the old one is still there.
     """
-    text = json.dumps(
-        {**value, CHECKSUM: UNSEALED}, sort_keys=True, indent=1, allow_nan=False
-    )
+    text = sealed_text(value)
     with replacing(path) as file:
-        file.write(sealed(text.encode() + b"\n"))
+        file.write(text)

@@ -22,7 +22,7 @@ from training.errors import (
     WriteError,
 )
 from training.models.weights import read_weights
-from training.run_files.files import append
+from training.run_files.writing import append
 from training.runs.record import Run
 from training.runs.trained import trained_model
 from training.scoring.scores import Scores

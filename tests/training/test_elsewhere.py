@@ -15,6 +15,7 @@ from pipeline.store import Store
 from training.commands.cli import main
 from training.commands.train import run_evaluate
 from training.errors import DataError, RunError
+from training.run_files.json_dataclasses import to_json
 from training.runs.machine import Machine
 from training.runs.record import Run
 from training.scoring.scores import Scores
@@ -38,7 +39,7 @@ def other(folder: Path, made=None, **options) -> Store:
 
 def judged(run: Run, store: Store, **options) -> dict:
     options = {"part": "test", "machine": Machine(), "watch": Told()} | options
-    return run_evaluate(run.folder, store=store.folder, **options)
+    return to_json(run_evaluate(run.folder, store=store.folder, **options))
 
 
 def bytes_of(run: Run) -> dict[str, bytes]:

@@ -16,6 +16,13 @@ from training.engine.optim import OptimConfig, Schedule, build_optimizer, factor
 from training.engine.signals import asked_to_stop
 from training.errors import CheckpointError, RecipeError, RunError
 from training.losses.terms import MultiLevelMAE
+from training.run_files.run_config import (
+    RecipeSettings,
+    RunConfig,
+    SplitFacts,
+    StartedOn,
+    StoreFacts,
+)
 from training.runs.record import Run, as_json, differences
 
 
@@ -288,30 +295,43 @@ def test_differences_are_named_by_place():
     assert not differences(first, first)
 
 
+def config(**settings) -> RunConfig:
+    return RunConfig(
+        kind="teach",
+        recipe=RecipeSettings(name="tiny", settings=settings),
+        model={"net": "r3d_tiny", "sees": "flow"},
+        modalities=("flow",),
+        store=StoreFacts(dataset="demo", classes=("a", "b")),
+        split=SplitFacts(name="1", kind="lists", videos="0"),
+        seed=0,
+        precision="float32",
+    )
+
+
 def test_a_run_goes_on_with_its_recipe_and_refuses_another(tmp_path):
     folder = tmp_path / "runs" / "a"
-    Run.open(folder, {"seed": 0, "recipe": {"epochs": 3}}, machine={"cpu": 1})
-    again = Run.open(folder, {"seed": 0, "recipe": {"epochs": 3}}, machine={"cpu": 2})
-    assert again.machine() == {"cpu": 1}
+    Run.open(folder, config(epochs=3), machine=StartedOn(threads=1))
+    again = Run.open(folder, config(epochs=3), machine=StartedOn(threads=2))
+    assert again.machine() == StartedOn(threads=1)
     with pytest.raises(
-        RunError, match="a: expected a run of this recipe, .*recipe.epochs: 3, 4"
+        RunError, match="a: expected a run of this recipe, .*epochs: 3, 4"
     ):
-        Run.open(folder, {"seed": 0, "recipe": {"epochs": 4}}, machine={})
+        Run.open(folder, config(epochs=4), machine=StartedOn())
 
 
 def test_folders_that_are_something_else_are_left_alone(tmp_path):
     (tmp_path / "photo.jpg").write_text("")
     with pytest.raises(RunError, match="expected a run or an empty folder"):
-        Run.open(tmp_path, {}, machine={})
+        Run.open(tmp_path, config(epochs=3), machine=StartedOn())
     assert [entry.name for entry in tmp_path.iterdir()] == ["photo.jpg"]
     with pytest.raises(RunError, match="expected a run, but it has no recipe.json"):
-        Run(tmp_path).decided()
+        Run(tmp_path).config()
     (tmp_path / "recipe.json").write_text("{")
     with pytest.raises(RunError, match="recipe.json: expected JSON"):
-        Run(tmp_path).decided()
+        Run(tmp_path).config()
     (tmp_path / "recipe.json").write_text("[]")
     with pytest.raises(RunError, match="recipe.json: expected an object, got a list"):
-        Run(tmp_path).decided()
+        Run(tmp_path).config()
 
 
 def test_lines_after_a_checkpoint_are_forgotten(tmp_path):

@@ -50,7 +50,7 @@ def fused(runs, tmp_path, **settings) -> Run:
 
 
 def top1(run: Run) -> float:
-    return run.results()["test"]["top1"]["mean"]
+    return run.results().test.top1.mean
 
 
 def test_an_average_is_that_of_the_scores_and_only_ratios_count(tmp_path):
@@ -61,7 +61,7 @@ def test_an_average_is_that_of_the_scores_and_only_ratios_count(tmp_path):
     np.testing.assert_allclose(ours.softmax, 0.25 * one.softmax + 0.75 * two.softmax)
     assert ours.aggregate == "softmax" and ours.part == "test"
     assert top1(run) == pytest.approx(1 / 3)  # the second decides
-    assert run.results()["fusion"]["weights"] == [0.25, 0.75]
+    assert run.results().fusion.weights == (0.25, 0.75)
     logits = fused(runs, tmp_path, on="logits", weights=(3.0, 1.0))
     ours = Scores.load(logits.path("scores_test.npz"))
     np.testing.assert_allclose(ours.logits, 0.75 * one.logits + 0.25 * two.logits)
@@ -81,7 +81,7 @@ def test_weights_are_searched_on_held_out_videos_only(tmp_path):
     one = made_run(tmp_path / "a", "a", knows(), held_out=knows(0, 1, 2))
     two = made_run(tmp_path / "b", "b", knows(0, 1, 2), held_out=knows())
     run = fused([Run(one), Run(two)], tmp_path, how="search")
-    assert run.results()["fusion"]["weights"][0] > 0.5
+    assert run.results().fusion.weights[0] > 0.5
     assert top1(run) == 0
 
 
@@ -89,7 +89,7 @@ def test_adaptive_weights_take_each_class_from_who_knows_it(tmp_path):
     runs = streams(tmp_path)
     equal = fused(runs, tmp_path)
     run = fused(runs, tmp_path, how="adaptive")
-    weights = run.results()["fusion"]["weights"]
+    weights = run.results().fusion.weights
     assert weights["left"] == pytest.approx([0.9, 0.1])
     assert weights["up"] == pytest.approx([0.1, 0.9])
     assert top1(run) >= top1(equal)
@@ -101,7 +101,7 @@ def test_attention_learns_and_is_the_same_twice(tmp_path):
     again = fused(runs, tmp_path / "elsewhere", how="attention")
     ours, theirs = (Scores.load(r.path("scores_test.npz")) for r in (run, again))
     assert np.array_equal(ours.softmax, theirs.softmax)
-    assert run.results()["fusion"]["videos"] == VIDEOS
+    assert run.results().fusion.videos == VIDEOS
 
 
 def test_runs_of_other_splits_or_classes_are_refused(tmp_path):

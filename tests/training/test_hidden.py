@@ -105,10 +105,10 @@ def test_all_stages_are_there_once(together, context):
 
 
 def test_motion_is_compared_with_the_stored_flow(together, context):
-    told = of(context, "motionnet_tiny").results()["flow"]
-    assert told["videos"] == 4
-    assert told["of_no_motion_px"] == pytest.approx(3, abs=0.3)  # how fast they move
-    assert 0 < told["end_point_error_px"] < 4
+    told = of(context, "motionnet_tiny").results().flow
+    assert told.videos == 4
+    assert told.of_no_motion_px == pytest.approx(3, abs=0.3)  # how fast they move
+    assert 0 < told.end_point_error_px < 4
     assert stored_px(context.store, 24) == 2.0 and stored_px(context.store, None) == 1.0
 
 
@@ -119,7 +119,7 @@ def test_motion_stopped_and_gone_on_is_the_same(together, context, tmp_path):
     with pytest.raises(Interrupted):
         motion(settings, replace(job, watch=StopAt(4)))
     again = motion(settings, job)
-    assert again.results()["flow"] == whole.results()["flow"]
+    assert again.results().flow == whole.results().flow
     assert again.path("model.pt").read_bytes() == whole.path("model.pt").read_bytes()
 
 
@@ -127,7 +127,7 @@ def test_the_hidden_stream_sees_frames_only_and_is_judged_again(together, contex
     run = of(context, "hidden_temporal_tiny")
     model, sees = trained_model(run)
     assert isinstance(model, MotionBackbone) and sees.sees == "rgb"
-    assert run.decided()["modalities"] == ["rgb"]
+    assert run.config().modalities == ("rgb",)
     before = Scores.load(run.path("scores_test.npz"))
     run_evaluate(
         run.folder,
@@ -167,7 +167,7 @@ def test_an_estimator_that_does_not_learn_needs_no_run(together, context, tmp_pa
     )
     job = context.job("m1", out=tmp_path / "run")
     run = hidden(fixed, job, motion=None, temporal=of(context, "vgg_flow_tiny"))
-    assert run.results()["test"]["videos"] == 4
+    assert run.results().test.videos == 4
 
 
 def test_weights_of_another_net_say_what_did_not_fit(together, context, tmp_path):
@@ -198,8 +198,8 @@ def test_both_heads_are_streams_for_adaptive_weights(together, context):
     mean = (heads[0].softmax + heads[1].softmax) / 2
     np.testing.assert_allclose(both.softmax, mean)
     run = run_recipe(recipe("htsc_tiny"), context, needed={"first": together})
-    assert run.results()["what"] == "adaptive of hts_cln_tiny"
-    assert set(run.results()["fusion"]["weights"]) == {"left", "right"}
+    assert run.results().what == "adaptive of hts_cln_tiny"
+    assert set(run.results().fusion.weights) == {"left", "right"}
 
 
 class StopIn(Told):
@@ -272,7 +272,7 @@ def test_collaboration_stopped_and_gone_on_is_the_same(
     for file in sorted(whole.folder.glob("scores_*.npz")):
         ours, theirs = (Scores.load(one.path(file.name)) for one in (again, whole))
         np.testing.assert_array_equal(ours.logits, theirs.logits)
-    assert again.results()["test"] == whole.results()["test"]
+    assert again.results().test == whole.results().test
 
 
 def test_parts_of_another_split_are_refused(together, context, tmp_path):

@@ -22,7 +22,7 @@ from training.commands.cli import main
 from training.engine import checkpoint
 from training.engine.signals import asked_to_stop
 from training.errors import Interrupted, RunError, WriteError
-from training.run_files import files as run_files
+from training.run_files import writing
 from training.runs.record import Run
 
 FOUR = replace(tiny.teach("mv"), epochs=4)
@@ -70,9 +70,9 @@ def failing(monkeypatch, name: str, code: int) -> None:
             raise OSError(code, os.strerror(code), str(path))
         return real(path, flags, *more, **options)
 
-    monkeypatch.setattr(run_files, "replacing", broken)
+    monkeypatch.setattr(writing, "replacing", broken)
     monkeypatch.setattr(checkpoint, "replacing", broken)
-    monkeypatch.setattr(run_files.os, "open", opened)
+    monkeypatch.setattr(writing.os, "open", opened)
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,9 @@ from training.runs.trained import trained_model
 def test_teacher_learns_left_from_right(store, tmp_path):
     recipe = replace(tiny.teach("flow"), epochs=8)
     results = taught(store, tmp_path / "run", recipe=recipe).results()
-    assert results["test"]["top1"]["mean"] == 1
-    assert results["test"]["videos"] == 4
-    assert results["videos"]["train"] == 6 and results["videos"]["held_out"] == 2
+    assert results.test.top1.mean == 1
+    assert results.test.videos == 4
+    assert results.videos.train == 6 and results.videos.held_out == 2
 
 
 def test_a_2d_net_starts_from_a_file_and_is_found_again(store, tmp_path):
@@ -83,15 +83,15 @@ def test_a_run_says_everything(store, teacher):
         "scores_held_out.npz",
         "scores_test.npz",
     ]
-    decided = teacher.decided()
-    assert decided["model"] == {
+    config = teacher.config()
+    assert config.model == {
         "net": "r3d_tiny",
         "sees": "flow",
         "frames": 1,
         "lrn_k": 1.0,
     }
-    assert decided["store"]["classes"] == ["left", "right"]
-    assert decided["recipe"]["settings"]["optim"]["learning_rate"] == 3e-3
+    assert config.store.classes == ("left", "right")
+    assert config.recipe.settings["optim"]["learning_rate"] == 3e-3
     epochs = [line for line in teacher.metrics() if line["kind"] == "epoch"]
     assert [line["epoch"] for line in epochs] == [0, 1]
     assert {"loss", "labels", "held_out_top1", "waited", "clips_per_second"} <= epochs[
@@ -105,7 +105,7 @@ def test_a_run_says_everything(store, teacher):
             "right_g05",
         ]
         hits = file["logits"].argmax(axis=1) == file["labels"]
-    assert teacher.results()["test"]["top1"]["mean"] == hits.mean()
+    assert teacher.results().test.top1.mean == hits.mean()
 
 
 def test_stopping_and_going_on_anywhere_changes_nothing(store, tmp_path):
@@ -179,9 +179,9 @@ def test_the_best_epoch_is_kept_if_the_recipe_says_so(store, tmp_path):
     recipe = replace(tiny.teach("flow"), epochs=4, select="best")
     run = taught(store, tmp_path / "best", recipe=recipe)
     looks = [x["held_out_top1"] for x in run.metrics() if x["kind"] == "epoch"]
-    chosen = run.results()["training"]["chosen_epoch"]
+    chosen = run.results().training.chosen_epoch
     assert chosen == looks.index(max(looks))
-    assert run.results()["held_out"]["top1"]["mean"] == max(looks)
+    assert run.results().held_out.top1.mean == max(looks)
 
 
 def test_a_complete_run_is_not_redone(store, teacher):
@@ -204,10 +204,10 @@ def test_distil_trains_a_teacher_if_there_is_none_and_then_finds_it(store, tmp_p
         "moving-tiny-flow-to-mv-split1-seed0",
     }
     results = run.results()
-    ours, scratch = results["test"]["top1"]["mean"], results["scratch"]["test"]
-    expected = ours - scratch["top1"]["mean"]
-    assert results["scratch"]["difference"]["mean"] == pytest.approx(expected)
-    assert results["scratch"]["training"]["steps"] == results["training"]["steps"]
+    ours, scratch = results.test.top1.mean, results.scratch.test
+    expected = ours - scratch.top1.mean
+    assert results.scratch.difference.mean == pytest.approx(expected)
+    assert results.scratch.training.steps == results.training.steps
 
     told.lines.clear()
     run_distill(TINY, context, student="rgb", baseline=False, **options)
@@ -217,10 +217,10 @@ def test_distil_trains_a_teacher_if_there_is_none_and_then_finds_it(store, tmp_p
 
 def test_a_baseline_may_come_later(store, tmp_path, teacher):
     first = distilled(store, tmp_path, teacher_runs=[teacher.folder])
-    assert "scratch" not in first.results()
+    assert first.results().scratch is None
     again = distilled(store, tmp_path, teacher_runs=[teacher.folder], baseline=True)
     assert again.folder == first.folder
-    assert again.results()["scratch"]["videos_compared"] == 4
+    assert again.results().scratch.videos_compared == 4
 
 
 def test_the_newest_complete_teacher_of_exactly_this_kind_is_taken(
@@ -259,7 +259,7 @@ def test_evaluating_again_says_the_same(store, teacher, tmp_path):
         told = run_evaluate(
             tmp_path / "run", store=None, part=part, machine=Machine(), watch=Silent()
         )
-        assert told["result"] == teacher.results()[part]
+        assert told.result == getattr(teacher.results(), part)
     assert (tmp_path / "run" / "evaluation_held_out.json").exists()
 
 
@@ -267,14 +267,14 @@ def test_left_out_videos_are_in_the_results(tmp_path):
     made = [*videos(), Made(id="still", label=0, group="g9", frames=1)]
     store = Store(write_store(tmp_path / "store", made))
     results = taught(store, tmp_path / "run").results()
-    assert results["videos"]["left_out"] == {"still": "one frame, so no motion"}
+    assert results.videos.left_out == {"still": "one frame, so no motion"}
 
 
 def test_order_of_training_is_the_pure_function(store, tmp_path):
     """Two epochs of the six training videos, in whole batches of four: one each."""
     assert sorted(epoch_order(6, seed=0, epoch=0)) == list(range(6))
     results = taught(store, tmp_path / "run").results()
-    assert results["training"]["steps"] == 2
+    assert results.training.steps == 2
 
 
 # ---- refusals
@@ -291,15 +291,15 @@ def test_a_split_that_means_less_is_told_at_the_start(tmp_path):
     assert "split 1: taught but not tested: right" in told.lines
     (torn,) = [line for line in told.lines if "training and test" in line]
     assert "1 (g00): accuracies are too high" in torn
-    assert run.results()["videos"]["torn"] == ["g00"]
+    assert run.results().videos.torn == ("g00",)
 
 
 def test_choosing_by_nothing_is_told(store, tmp_path):
     best = replace(tiny.teach("mv"), select="best", held_out=0.1)
     told = Told()
     run = taught(store, tmp_path / "run", recipe=best, watch=told)
-    assert run.results()["videos"]["held_out"] == 0
-    assert run.results()["training"]["chosen_epoch"] == 1
+    assert run.results().videos.held_out == 0
+    assert run.results().training.chosen_epoch == 1
     assert any("nothing is held out to choose by" in line for line in told.lines)
     assert any("more than 15% of 8 videos" in line for line in told.lines)
 

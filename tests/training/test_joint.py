@@ -43,9 +43,9 @@ def teacher(stores, tmp_path_factory) -> Run:
 
 def test_each_head_is_judged_on_its_own_test_part(teacher):
     results = teacher.results()
-    assert results["test"]["videos"] == 4
-    assert results["others"]["hmdb51"]["test"]["videos"] == 4
-    assert "joint" in teacher.decided()
+    assert results.test.videos == 4
+    assert results.others["hmdb51"].test.videos == 4
+    assert teacher.config().joint
     other = Scores.load(teacher.path("scores_test.hmdb51.npz"))
     assert other.logits.shape == (4, 3)
 
@@ -82,7 +82,7 @@ def test_a_student_learns_from_both_heads_and_goes_on_exactly(
     lines = [m for m in whole.metrics() if m["kind"] == "epoch"]
     assert {"ucf101.soft", "hmdb51.soft", "hmdb51.deep"} <= lines[-1].keys()
     learned = read_json(whole.path("learned_from.json"))
-    assert len(learned) == whole.results()["videos"]["train"]
+    assert len(learned) == whole.results().videos.train
 
 
 def test_an_adapter_learns_with_both_data_sets(stores, teacher, tmp_path):
@@ -101,13 +101,13 @@ def test_a_baseline_of_several_stores_stands_in_the_results(stores, teacher, tmp
     job = job_on(stores[0], tmp_path, "dtmv")
     given = {"teacher": teacher, "beside": stores[1:]}
     before = distill_jointly(DISTILL, job, **given)
-    assert "scratch" not in before.results()
+    assert before.results().scratch is None
     scratch = teach_jointly(
         DISTILL.scratch(), job_on(stores[0], tmp_path, "scratch"), beside=stores[1:]
     )
     run = distill_jointly(DISTILL, job, **given, scratch=scratch)
-    told = run.results()["scratch"]
-    assert (told["run"], told["videos_compared"]) == ("scratch", 4)
+    told = run.results().scratch
+    assert (told.run, told.videos_compared) == ("scratch", 4)
 
 
 def test_senseless_pairs_are_refused(stores, teacher, tmp_path):

@@ -16,6 +16,7 @@ from motion_shards.processes import ProcessIdentity
 from pipeline.store import FolderHeld, holder_of
 from training.errors import WriteError
 from training.experiments.evaluate import evaluate
+from training.run_files.results import Evaluation
 from training.runs import record
 from training.runs.record import Run
 
@@ -128,11 +129,11 @@ def test_two_students_at_once_share_one_teacher(store, tmp_path):
         ]
         assert steps == sorted(set(steps))
     runs = [distilled(store, tmp_path, sees) for sees in ("mv", "rgb")]
-    teachers = {run.machine()["teacher"] for run in runs}
+    teachers = {run.machine().teacher for run in runs}
     assert len(teachers) == 1
 
 
-def judged(run: Run, store, watch) -> dict:
+def judged(run: Run, store, watch) -> Evaluation:
     return evaluate(run, store=store, machine=Machine(), watch=watch)
 
 
@@ -162,7 +163,7 @@ def test_an_evaluation_of_a_run_that_cannot_be_written_gives_its_result(
 
     monkeypatch.setattr(record, "hold", refused)
     told = judged(run, store, watch)
-    assert told["result"]["top1"] == (run.results() or {})["test"]["top1"]
+    assert told.result.top1 == run.results().test.top1
     assert watch.lines[-1] == (
         f"not kept beside the run: {run.folder}/_logs: cannot be written: read-only file"
         " system"

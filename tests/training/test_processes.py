@@ -70,7 +70,7 @@ def test_two_processes_finish_one_run(store, tmp_path):
     ]
     assert [child.wait(timeout=120) for child in children] == [0, 0]
     results = Run(out).results()
-    assert results is not None and results["training"]["steps"] == 2
+    assert results is not None and results.training.steps == 2
     assert [line["step"] for line in Run(out).metrics()] == [1, 1, 2, 2]
     weights = torch.load(out / "model.pt", weights_only=True)
     assert all(torch.isfinite(value).all() for value in weights.values())

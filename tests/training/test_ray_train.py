@@ -73,7 +73,7 @@ def test_two_workers_finish_one_run(store, tmp_path, monkeypatch):
     finally:
         ray.shutdown()
     results = Run(out).results()
-    assert results is not None and results["training"]["steps"] == 2
+    assert results is not None and results.training.steps == 2
     assert [line["step"] for line in Run(out).metrics()] == [1, 1, 2, 2]
     weights = torch.load(out / "model.pt", weights_only=True)
     assert all(torch.isfinite(value).all() for value in weights.values())

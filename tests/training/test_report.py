@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -15,8 +16,9 @@ from training.papers.groups import DEMO, MOTION, PAIRS, group_hits, groups_of
 from training.recipes import SYSTEMS
 from training.report.files import report_of, write_report
 from training.report.page import Page, markdown
-from training.report.several import several_text, several_told
+from training.report.several import several_runs, several_text
 from training.run_files.arrays import write_arrays
+from training.run_files.reproduction import Reproduction
 
 
 def test_facts_are_the_papers_and_about_systems_we_have():
@@ -61,15 +63,15 @@ def reproduction(tmp_path, *, dataset="hmdb51", seeds=5, classes=CLASSES):
                 classes=classes,
             )
             runs[f"{name}_small@{seed}"] = str(folder)
-    return {
-        "paper": "fts",
-        "size": "small",
-        "recipe_of": {name: f"{name}_small" for name in shares},
-        "runs": runs,
-        "not_run": {"mers": "because"},
-        "total": 20,
-        "done": 20,
-    }
+    return Reproduction(
+        paper="fts",
+        size="small",
+        recipe_of={name: f"{name}_small" for name in shares},
+        runs=runs,
+        not_run={"mers": "because"},
+        total=20,
+        done=20,
+    )
 
 
 def test_a_reproduction_has_known_verdicts_and_differences(tmp_path, monkeypatch):
@@ -131,19 +133,18 @@ def on_splits(tmp_path, shares: dict[str, dict[str, float]]) -> dict:
                     split=split,
                 )
                 runs[f"{name}_small@{seed}@{split}"] = str(folder)
-    return {
-        "paper": "dtmv",
-        "size": "small",
-        "split": "1,2,3",
-        "recipe_of": {name: f"{name}_small" for name in shares},
-        "runs": runs,
-        "not_run": {},
-    }
+    return Reproduction(
+        paper="dtmv",
+        size="small",
+        split="1,2,3",
+        recipe_of={name: f"{name}_small" for name in shares},
+        runs=runs,
+    )
 
 
 def test_some_classes_of_a_data_set_are_not_compared_with_all(tmp_path):
     shares = {"flow2d": {"1": 0.5}, "frame_mv": {"1": 0.7}}
-    told = on_splits(tmp_path, shares) | {"split": "1"}
+    told = replace(on_splits(tmp_path, shares), split="1")
     (out := tmp_path / "report").mkdir()
     write_report(out, told)
     rows = [line.split(" | ") for line in (out / "report.md").read_text().splitlines()]
@@ -193,10 +194,10 @@ def test_several_splits_give_their_mean_and_stay_readable(tmp_path, monkeypatch)
 
 def test_a_papers_number_never_stands_in_our_column(tmp_path):
     told = reproduction(tmp_path, dataset="demo", seeds=1)
-    gone = [key for key in told["runs"] if key.startswith("fts_")]
+    gone = [key for key in told.runs if key.startswith("fts_")]
     for key in gone:
-        del told["runs"][key]
-    del told["recipe_of"]["fts"]
+        del told.runs[key]
+    del told.recipe_of["fts"]
     out = tmp_path / "report"
     out.mkdir()
     write_report(out, told)
@@ -278,15 +279,15 @@ def test_splits_and_seeds_have_their_mean(tmp_path):
             run_hits = hits(share, seed)
             made_run(folder, "mv_small", run_hits, seed=seed, split=split)
             folders.append(folder)
-    told = several_told(folders)
-    each = [told["splits"][name]["top1"]["mean"] for name in ("1", "2")]
-    assert told["top1"]["mean"] == pytest.approx(np.mean(each))
-    assert told["top1"]["low"] < told["top1"]["mean"] < told["top1"]["high"]
+    told = several_runs(folders)
+    each = [told.splits[name].top1.mean for name in ("1", "2")]
+    assert told.top1.mean == pytest.approx(np.mean(each))
+    assert told.top1.low < told.top1.mean < told.top1.high
     text = several_text(told)
     assert "mean of 2 splits (1, 2)" in text and "seed 1:" in text
     made_run(tmp_path / "other", "ti_small", hits(0.5, 0))
     with pytest.raises(RunError, match="expected a run of mv_small on folder"):
-        several_told([folders[0], tmp_path / "other"])
+        several_runs([folders[0], tmp_path / "other"])
 
 
 def test_markdown_keeps_its_columns():

@@ -16,6 +16,7 @@ from moving_store import videos, write_store
 from pipeline.store import Store
 from training.errors import Interrupted, RunError
 from training.reproduce.run import reproduce
+from training.run_files.json_dataclasses import to_json
 from training.runs.progress import Silent
 from training.runs.record import Run, read_json
 
@@ -56,7 +57,7 @@ def told_of(store: Store, out: Path, **changes) -> dict:
         "controls": False,
         "watch": Silent(),
     } | changes
-    return reproduce("dtmv", **settings)
+    return to_json(reproduce("dtmv", **settings))
 
 
 def accuracies(out: Path) -> dict:
@@ -140,7 +141,7 @@ def test_two_processes_give_the_same_and_stop_together(tiny_store, tmp_path):
     told = json.loads(done.stdout)
     assert told["done"] == 7 and not told["not_run"]
     folder = Path(told["runs"]["htsc_tiny@0"])
-    assert Run(folder).results()["what"] == "adaptive of hts_cln_tiny"
+    assert Run(folder).results().what == "adaptive of hts_cln_tiny"
     alone = tmp_path / "alone" / "report"
     reproduce(
         "htsc",
@@ -178,9 +179,9 @@ def test_all_splits_are_trained_and_their_mean_is_told(tmp_path):
         before["split"] == "1"
         and before["runs"]["ti_tiny@0"] == (told["runs"]["ti_tiny@0@1"])
     )
-    assert Run(Path(told["runs"]["ti_tiny@0@2"])).decided()["split"]["name"] == "2"
-    taught = Run(Path(told["runs"]["ti_tiny@0@2"])).machine()["teacher"]
-    assert Run(Path(taught)).decided()["split"]["name"] == "2"
+    assert Run(Path(told["runs"]["ti_tiny@0@2"])).config().split.name == "2"
+    taught = Run(Path(told["runs"]["ti_tiny@0@2"])).machine().teacher
+    assert Run(Path(taught)).config().split.name == "2"
     ours = accuracies(out)["ti"]
     each = [ours["splits"][split]["accuracy"]["all"]["mean"] for split in ("1", "2")]
     assert ours["splits"]["1"]["accuracy"] == accuracies(alone)["ti"]["accuracy"]

@@ -13,6 +13,7 @@ from training.commands.cli import main
 from training.errors import Interrupted, RunError
 from training.report.files import report_of
 from training.report.runs_table import runs_below
+from training.run_files.run_config import StartedOn
 from training.runs.record import Run
 
 
@@ -27,7 +28,9 @@ def folder(store, teacher, tmp_path_factory) -> Path:
     shutil.copytree(teacher.folder, runs / "more" / "teacher")
     with pytest.raises(Interrupted):
         taught(store, runs / "stopped", watch=StopAt(1))
-    Run.open(runs / "new", Run(runs / "stopped").decided(), machine={"store": "/a/b"})
+    Run.open(
+        runs / "new", Run(runs / "stopped").config(), machine=StartedOn(store="/a/b")
+    )
     (runs / "photos" / "of" / "me" / "deep" / "down").mkdir(parents=True)
     (runs / "photos" / "a.jpg").write_text("")
     return runs
@@ -37,11 +40,11 @@ def test_each_run_says_how_far_it_is(folder, store, teacher):
     found = {one.folder.name: one for one in runs_below(folder, verify=True)}
     assert sorted(found) == ["new", "stopped", "teacher"]
     complete = found["teacher"]
-    results = teacher.results() or {}
+    results = teacher.results()
     assert complete.state_text == "complete"
     assert complete.top1 is not None
-    assert complete.top1._asdict() == results["test"]["top1"]
-    assert complete.seconds == results["training"]["seconds"]
+    assert complete.top1 == results.test.top1
+    assert complete.seconds == results.training.seconds
     assert (complete.recipe, complete.store) == ("tiny", store.folder.name)
     assert (complete.split, complete.seed) == ("1", 0)
     stopped = found["stopped"]

@@ -57,13 +57,13 @@ def test_both_classes_of_a_video_are_learned(run):
 
 def test_results_tell_precision_and_leave_background_out_of_accuracies(run, store):
     results = run.results()
-    told, scores = results["test"], Scores.load(run.path("scores_test.npz"))
-    assert (told["videos"], told["background"]) == (6, 1)
-    assert told["top1"]["mean"] == 1
+    told, scores = results.test, Scores.load(run.path("scores_test.npz"))
+    assert (told.videos, told.background) == (6, 1)
+    assert told.top1.mean == 1
     expected = metrics.mean_average_precision(scores.softmax, scores.relevant)
-    assert told["map"]["mean"] == expected
-    assert results["videos"]["left_out"] == {"unlabelled": "no label"}
-    assert results["videos"]["test"] == 7
+    assert told.map.mean == expected
+    assert results.videos.left_out == {"unlabelled": "no label"}
+    assert results.videos.test == 7
     assert f"mAP {100 * expected:5.1f} %" in results_text(results, title="here")
 
 
@@ -71,7 +71,7 @@ def test_evaluating_again_is_by_the_same_protocol(run, store: Store, tmp_path: P
     before = Scores.load(run.path("scores_test.npz"))
     told = evaluate(run, store=store, machine=Machine(), watch=Silent())
     after = Scores.load(run.path("scores_test.npz"))
-    assert told["result"] == run.results()["test"]
+    assert told.result == run.results().test
     assert (after.part, after.split, after.aggregate) == ("test", "1", "softmax")
     assert after.classes == store.classes
     np.testing.assert_array_equal(before.logits, after.logits)

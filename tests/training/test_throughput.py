@@ -9,11 +9,14 @@ from training.errors import RunError
 from training.recipes import SYSTEMS
 from training.report.speed import speed_verdicts
 from training.reproduce import throughput
-from training.reproduce.throughput import READING, Rate, benched, harmonic, networks_of
+from training.reproduce.throughput import READING, benched, harmonic, networks_of
+from training.run_files.reproduction import Reproduction, Speeds, StageSpeed
 
 
-def rate(stage: str, value: float) -> Rate:
-    return Rate(stage=stage, frames_per_second=value, device="a CPU", how="by hand")
+def rate(stage: str, value: float) -> StageSpeed:
+    return StageSpeed(
+        stage=stage, frames_per_second=value, device="a CPU", how="by hand"
+    )
 
 
 def test_total_is_the_harmonic_sum_that_the_papers_print():
@@ -77,18 +80,16 @@ def test_other_files_are_refused_in_one_line(tmp_path, text):
         benched([path])
 
 
-def told(vectors_fps: float) -> dict:
-    reading = {
-        "vectors": {"frames_per_second": vectors_fps},
-        "flow": {"frames_per_second": 100.0},
-    }
-    return {"speeds": {"reading": reading, "rows": []}}
+def measured(vectors_fps: float) -> Reproduction:
+    reading = {"vectors": rate("vectors", vectors_fps), "flow": rate("flow", 100.0)}
+    speeds = Speeds(device="a CPU", batch_size=16, rows=(), reading=reading)
+    return Reproduction(runs={}, speeds=speeds)
 
 
 def test_o18_asks_for_ten_times_the_speed():
-    ((name, _, _, ratio, word),) = speed_verdicts(told(1500.0), "dtmv")
+    ((name, _, _, ratio, word),) = speed_verdicts(measured(1500.0), "dtmv")
     assert (name, ratio, word) == ("O18", "15.0 x", "holds")
-    ((*_, word),) = speed_verdicts(told(900.0), "dtmv")
+    ((*_, word),) = speed_verdicts(measured(900.0), "dtmv")
     assert word == "not reproduced"
-    ((*_, word),) = speed_verdicts({"speeds": None}, "dtmv")
+    ((*_, word),) = speed_verdicts(Reproduction(runs={}), "dtmv")
     assert word == "not run"

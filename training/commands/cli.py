@@ -208,8 +208,9 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Evaluate trained RUNS, also on another store."""
-    from ..report.several import several_text, several_told
+    from ..report.several import several_runs, several_text
     from ..report.text import evaluation_text
+    from ..run_files.json_dataclasses import to_json
     from ..runs import progress  # here, because torch takes two seconds
     from ..runs.machine import chosen_machine
     from . import train as commands
@@ -227,11 +228,11 @@ def evaluate(
         )
         for run in chosen
     ]
-    own = part == "test" and not any("store" in one for one in told)
-    together = several_told(chosen) if len(chosen) > 1 and own else None
+    own = part == "test" and all(one.store is None for one in told)
+    together = several_runs(chosen) if len(chosen) > 1 and own else None
     if as_json:
         alone = told[0] if len(told) == 1 else told
-        click.echo(json.dumps(together or alone))
+        click.echo(json.dumps(to_json(together or alone)))
         return
     for run, one in zip(chosen, told, strict=True):
         click.echo(evaluation_text(one, title=str(run)))

@@ -12,6 +12,7 @@ from ..errors import RunError
 from ..recipes import Recipe, Size, at_size
 from ..recipes import recipe as recipe_named
 from ..report.text import split_text
+from ..run_files.run_config import SplitName
 from ..runs.context import RunContext
 from ..runs.expected_hours import pictures_told
 from ..runs.machine import Machine
@@ -70,9 +71,9 @@ def run_context(
         other_stores=other_stores,
         fused_by_held_out=fused_by_held_out,
     )
-    told = {"name": context.split, "kind": store.splits[context.split]}
+    of_split = SplitName(name=context.split, kind=store.splits[context.split])
     watch.say(
-        f"store {store.folder}; {split_text(told)}; recipe {recipe.name}, seed {seed},"
+        f"store {store.folder}; {split_text(of_split)}; recipe {recipe.name}, seed {seed},"
         f" {machine.device.type} {machine.precision}"
     )
     say_pictures(store, recipe.size, watch)

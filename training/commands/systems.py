@@ -177,11 +177,12 @@ def reproduce(
     Interrupted, the same command goes on. Exit code 3: some rows failed, and the report
     names them.
     """
+    from ..run_files.json_dataclasses import to_json
     from . import (
         train_systems as commands_systems,  # here, because torch takes two seconds
     )
 
-    told = commands_systems.run_reproduce(
+    state, text = commands_systems.run_reproduce(
         paper,
         size=size,
         seeds=range(seeds),
@@ -197,14 +198,11 @@ def reproduce(
         command=" ".join(["training", *sys.argv[1:]]),
     )
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(to_json(state) | {"text": text}))
     else:
-        click.echo(told["text"])
-    if told["done"] < told["total"]:
-        click.echo(
-            f"{told['total'] - told['done']} stages failed: see `not run` there",
-            err=True,
-        )
+        click.echo(text)
+    if failed := (state.total or 0) - (state.done or 0):
+        click.echo(f"{failed} stages failed: see `not run` there", err=True)
         raise SystemExit(SOME_FAILED)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.store import Store
 
@@ -10,6 +9,8 @@ from ..errors import RunError
 from ..experiments.evaluate import evaluate
 from ..recipes import Recipe, to_distill, to_teach
 from ..recipes.run import run_recipe
+from ..run_files.json_dataclasses import Json, to_json
+from ..run_files.results import Evaluation
 from ..runs.compatibility import check_teacher
 from ..runs.context import RunContext
 from ..runs.identity import runs_in
@@ -60,7 +61,7 @@ def _given_teachers(
     for path in given:
         if Run(path).results() is None:
             raise RunError(f"{path}: expected a complete run of a teacher")
-    by_sees = {(Run(p).decided().get("model") or {}).get("sees"): p for p in given}
+    by_sees = {Run(p).config().sees: p for p in given}
     found = {}
     for role, wanted, path in zip(recipe.needs, settings.teachers, given, strict=True):
         run = Run(by_sees.get(wanted.sees, path))
@@ -78,10 +79,10 @@ def run_evaluate(
     crops: Crops | None = None,
     machine: Machine,
     watch: Watch,
-) -> dict[str, Any]:
+) -> Evaluation:
     """`training evaluate`: on the store that is given, or where it was at training."""
     run = Run(folder)
-    where = store or Path(run.machine().get("store", ""))
+    where = store or Path(run.machine().store or "")
     return evaluate(
         run, store=Store(where), part=part, crops=crops, machine=machine, watch=watch
     )
@@ -108,10 +109,10 @@ def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:
     like: dict[str, Path] = {}
     for run in runs_in(folders[0].resolve().parent):
         if run.results() is not None and not differences(ours, _apart_from_split(run)):
-            like.setdefault(run.decided()["split"]["name"], run.folder)
-    like[given.decided()["split"]["name"]] = folders[0]
+            like.setdefault(run.config().split.name, run.folder)
+    like[given.config().split.name] = folders[0]
     if wanted == "all":
-        known = Store(Path(given.machine().get("store", ""))).splits
+        known = Store(Path(given.machine().store or "")).splits
         names = sorted(known)
     else:
         names = wanted.split(",")
@@ -125,7 +126,7 @@ def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:
     return [like[name] for name in names]
 
 
-def _apart_from_split(run: Run) -> dict[str, Any]:
-    decided = run.decided()
+def _apart_from_split(run: Run) -> dict[str, Json]:
+    config: dict[str, Json] = to_json(run.config())
     ignored = ("split", "teacher", "streams", "first_weights")
-    return {k: v for k, v in decided.items() if k not in ignored}
+    return {k: v for k, v in config.items() if k not in ignored}

@@ -15,6 +15,7 @@ from ..recipes import KINDS, SIZES, default_system
 from ..recipes.run import fits_on_held_out, run_recipe
 from ..reproduce.run import reproduce
 from ..reproduce.throughput import benched
+from ..run_files.reproduction import Reproduction
 from ..runs.context import Job
 from ..runs.machine import chosen_machine
 from ..runs.progress import watch
@@ -89,7 +90,7 @@ def run_fuse(
     """`training fuse RUN RUN`."""
     settings = FuseRecipe(how=how, on=on, weights=weights)  # type: ignore[arg-type]
     streams = [Run(path) for path in runs]
-    names = "+".join(run.decided()["recipe"]["name"] for run in streams)
+    names = "+".join(run.config().recipe.name for run in streams)
     job = Job(
         name=f"{names}-{how}",
         runs=out.parent if out else runs_folder(),
@@ -111,8 +112,8 @@ def run_reproduce(
     benches: Sequence[Path],
     machine: Mapping[str, Any],
     **options: Any,
-) -> dict[str, Any]:
-    """`training reproduce`."""
+) -> tuple[Reproduction, str]:
+    """`training reproduce`: its state, and lines for people."""
     progress = watch()
     opened = Store(store or only_store())
     size = size or usual_size(chosen_machine(**machine), progress)
@@ -121,7 +122,7 @@ def run_reproduce(
     names = "+".join(splits)
     base = f"{opened.folder.resolve().name}-reproduce-{paper}-{size}-split{names}"
     folder = out or runs_folder() / base
-    told = reproduce(
+    state = reproduce(
         paper,
         size=size,
         store=opened,
@@ -136,4 +137,4 @@ def run_reproduce(
     table = json.loads((folder / "table.json").read_text(encoding="utf-8"))
     for one in table["orderings"]:
         lines.append(f"{one['name']:<4} {one['claim']:<42} {one['verdict']}")
-    return told | {"text": "\n".join(map(printable, lines))}
+    return state, "\n".join(map(printable, lines))

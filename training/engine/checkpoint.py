@@ -12,9 +12,10 @@ import torch
 from pipeline.store import replacing
 
 from ..errors import CheckpointError, DamagedFile
-from ..run_files.files import not_written, reading, write_bytes
+from ..run_files.reading import reading
 from ..run_files.sealed import checked_seal, seal
 from ..run_files.weights import read_saved
+from ..run_files.writing import not_written, write_bytes
 
 VERSION = 2
 

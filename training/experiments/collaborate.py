@@ -1,8 +1,8 @@
 """Snippets of two trained networks -> classifiers of videos that attend to each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from torch import nn
@@ -10,15 +10,17 @@ from torch import nn
 from ..data.splits import Parts, parts
 from ..engine import checkpoint
 from ..engine.signals import asked_to_stop
-from ..errors import RecipeError
+from ..errors import RecipeError, RunError
 from ..models.backbones import TAPS
 from ..models.collaborative import Collaborative, CollaborativeConfig, predict
 from ..models.heads import split_head
-from ..runs.assessment import assessment, told_videos
+from ..run_files.results import Accuracy, Results
+from ..run_files.run_config import NetworkStream
+from ..runs.assessment import assessment, used_videos
 from ..runs.autosave import Autosave
 from ..runs.compatibility import check_same
 from ..runs.context import StoreJob
-from ..runs.identity import decided, fingerprint_of
+from ..runs.identity import fingerprint_of, run_config
 from ..runs.lifecycle import begun, kept
 from ..runs.record import CHECKPOINT, SCORES, WEIGHTS, Run
 from ..runs.trained import trained_model
@@ -67,20 +69,23 @@ def collaborate(
     """
     for run in (first, second):
         check_same(run, job.store, job.split)
-        own = TAPS[run.decided()["model"]["net"]][-1]
+        taps = TAPS.get(run.config().net or "")
+        if taps is None:
+            raise RunError(f"{run.folder}: expected a run of one network")
+        own = taps[-1]
         if recipe.heads == "streams" and recipe.tap != own:
             raise RecipeError(
                 f"{run.folder}: expected the tap {own}, as the heads of the streams take"
                 f" its features (heads new takes any), got {recipe.tap}"
             )
     modalities = list(
-        dict.fromkeys(m for run in (first, second) for m in run.decided()["modalities"])
+        dict.fromkeys(m for run in (first, second) for m in run.config().modalities)
     )
     found = parts(
         job.store, split=job.split, modalities=modalities, held_out=0.0, seed=job.seed
     )
     found = held_out_by_all(found, (first, second))
-    what = decided(
+    config = run_config(
         "collaborate",
         recipe,
         job,
@@ -88,11 +93,8 @@ def collaborate(
         modalities=modalities,
         held_out=[video.id for video in found.held_out],
     )
-    what["streams"] = [
-        run.decided()["recipe"] | {"weights": fingerprint_of(run)}
-        for run in (first, second)
-    ]
-    with begun(what, job, store=job.store, first=first, second=second) as run:
+    config = replace(config, streams=tuple(_stream(run) for run in (first, second)))
+    with begun(config, job, store=job.store, first=first, second=second) as run:
         if run.results() is not None:
             forget_features(run)  # a kill may have come between the results and this
             return run
@@ -128,16 +130,25 @@ def collaborate(
         kept(run, found)
         weights = {name: value.cpu() for name, value in model.state_dict().items()}
         checkpoint.save_weights(run.path(WEIGHTS), weights)
+        judged = _judged(model, job, first, spatial, temporal, run=run)
         run.finish(
-            {
-                "what": f"collaboration of {first.folder.name} and {second.folder.name}",
-                "split": what["split"],
-                "videos": told_videos(found),
-            }
-            | _judged(model, job, first, spatial, temporal, run=run)
+            Results(
+                what=f"collaboration of {first.folder.name} and {second.folder.name}",
+                split=config.split,
+                videos=used_videos(found),
+                held_out=judged.get("held_out"),
+                test=judged.get("test"),
+            )
         )
         forget_features(run)
     return run
+
+
+def _stream(run: Run) -> NetworkStream:
+    recipe = run.config().recipe
+    return NetworkStream(
+        name=recipe.name, settings=recipe.settings, weights=fingerprint_of(run)
+    )
 
 
 def held_out_by_all(found: Parts, streams: Sequence[Run]) -> Parts:
@@ -212,14 +223,14 @@ def _judged(
     temporal: Mapping[str, SnippetFeatures],
     *,
     run: Run,
-) -> dict[str, Any]:
+) -> dict[str, Accuracy]:
     """Score the held-out and the test part, and keep the scores, those of each stream
     too.
 
     Args:
         first: whose scores know of several labels.
     """
-    told: dict[str, Any] = {}
+    told: dict[str, Accuracy] = {}
     for part in ("held_out", "test"):
         if part not in spatial:
             continue

@@ -21,10 +21,13 @@ from ..models.backbones import (
 )
 from ..models.sizes import tap_shapes
 from ..models.weights import transfer
+from ..run_files.json_dataclasses import Json
+from ..run_files.results import Baseline, OtherRun, Results, ShortAccuracy
+from ..run_files.run_config import RunConfig
 from ..runs.compatibility import check_teacher
 from ..runs.config import Course, open_data
 from ..runs.context import StoreJob
-from ..runs.identity import decided, fingerprint_of
+from ..runs.identity import fingerprint_of, run_config
 from ..runs.lifecycle import begun, carry_out, fresh_network
 from ..runs.record import SCORES, Run
 from ..runs.trained import trained_model
@@ -199,24 +202,22 @@ def distill(
         check_teacher(one, recipe, wanted, store=job.store, split=job.split)
     experts = [trained_model(one)[0] for one in teachers]
     seen = " and ".join(one.sees for one in recipe.teachers)
-    what = described(recipe, job)
-    what["teacher"] = [
-        one.decided()["model"] | {"weights": fingerprint_of(one)} for one in teachers
-    ]
+    config = replace(described(recipe, job), teacher=tuple(map(network_of, teachers)))
 
-    def beside() -> dict[str, Any]:
-        return {
-            "what": f"{student_sees} from labels and a {seen} teacher",
-            "teacher": _told_of(teachers[0]),
-            "teachers": [_told_of(one) for one in teachers],
-        } | (compared(run, scratch) if scratch else {})
+    def complete(results: Results) -> Results:
+        return replace(
+            results,
+            teacher=_told_of(teachers[0]),
+            teachers=tuple(map(_told_of, teachers)),
+            scratch=compared(run, scratch) if scratch else None,
+        )
 
-    with begun(what, job, store=job.store, teacher=teachers) as run:
+    with begun(config, job, store=job.store, teacher=teachers) as run:
         results = run.results()
         if results is not None:
-            if scratch and job.machine.processes.first and "scratch" not in results:
+            if scratch and job.machine.processes.first and results.scratch is None:
                 with run.writing(job.watch.say, wait=True):
-                    run.finish(results | compared(run, scratch))
+                    run.finish(replace(results, scratch=compared(run, scratch)))
             return run
         job.watch.say(
             f"{run.folder}: {student_sees} {recipe.student.net} learns from"
@@ -242,15 +243,21 @@ def distill(
             sees=student_sees,
             data=data,
             title=f"{seen} to {student_sees}",
-            results=beside,
+            what=f"{student_sees} from labels and a {seen} teacher",
+            complete=complete,
             nets=(recipe.student, *(recipe.teachers if recipe.terms else ())),
         )
     return run
 
 
-def described(recipe: DistillRecipe, job: StoreJob) -> dict[str, Any]:
+def network_of(teacher: Run) -> dict[str, Json]:
+    """A teacher's network, and the hash of its weights."""
+    return {**(teacher.config().model or {}), "weights": fingerprint_of(teacher)}
+
+
+def described(recipe: DistillRecipe, job: StoreJob) -> RunConfig:
     """Everything that decides the result but the teacher."""
-    return decided(
+    return run_config(
         "distill",
         recipe,
         job,
@@ -292,16 +299,20 @@ def student_step(
     )
 
 
-def compared(run: Run, scratch: Run) -> dict[str, Any]:
+def compared(run: Run, scratch: Run) -> Baseline:
     """The student beside the net that had no teacher, on the same test videos."""
     ours, theirs = together(
         *(Scores.load(one.path(SCORES.format(part="test"))) for one in (run, scratch))
     )
-    difference = metrics.paired_difference(ours.hits(), theirs.hits())._asdict()
-    return {
-        "scratch": _told_of(scratch)
-        | {"difference": difference, "videos_compared": len(ours.labelled)}
-    }
+    other = _told_of(scratch)
+    return Baseline(
+        run=other.run,
+        what=other.what,
+        test=other.test,
+        training=other.training,
+        difference=metrics.paired_difference(ours.hits(), theirs.hits()),
+        videos_compared=len(ours.labelled),
+    )
 
 
 def _of_stream(term: Term, stream: str) -> Term:
@@ -312,12 +323,16 @@ def _of_stream(term: Term, stream: str) -> Term:
     return replace(term, taps=taps)  # type: ignore[type-var]
 
 
-def _told_of(run: Run) -> dict[str, Any]:
+def _told_of(run: Run) -> OtherRun:
     results = run.results()
-    assert results is not None  # only complete runs get here
-    return {
-        "run": run.folder.name,
-        "what": results["what"],
-        "test": {k: results["test"][k] for k in ("top1", "mean_class", "videos")},
-        "training": results["training"],
-    }
+    if results is None or results.test is None:
+        raise RunError(f"{run.folder}: expected a complete run with test results")
+    test = results.test
+    return OtherRun(
+        run=run.folder.name,
+        what=results.what,
+        test=ShortAccuracy(
+            top1=test.top1, mean_class=test.mean_class, videos=test.videos
+        ),
+        training=results.training,
+    )

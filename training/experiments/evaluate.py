@@ -1,7 +1,6 @@
 """A trained network -> how often it is right, and how sure that is."""
 
 from dataclasses import replace
-from typing import Any
 
 from motion_shards.plain_text import counted
 from pipeline.store import Store
@@ -10,7 +9,14 @@ from ..data.dataset import Clips, frames_of
 from ..data.splits import Parts, parts
 from ..errors import DataError, RunError
 from ..run_files.fields import recorded
-from ..runs.assessment import assessment, told_videos
+from ..run_files.json_dataclasses import to_json
+from ..run_files.results import (
+    Evaluation,
+    JudgedStore,
+    JudgedVideos,
+)
+from ..run_files.run_config import SplitName
+from ..runs.assessment import assessment, used_videos
 from ..runs.machine import Machine, arranged
 from ..runs.progress import Watch
 from ..runs.record import (
@@ -35,7 +41,7 @@ def evaluate(
     crops: Crops | None = None,
     machine: Machine,
     watch: Watch,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Judge a complete run again, as its recipe says, on its own store or another.
 
     Leaves evaluation_<part>.json and the scores; of another store, a file named after it
@@ -56,13 +62,15 @@ def evaluate(
     if crops is not None:
         protocol = replace(protocol, crops=crops)
     beside = "" if usual else CROPS.format(crops=crops)
+    of_run, differ, judged_store = run.config(), None, None
+    split: SplitName = of_run.split
+    about: JudgedVideos
     if is_own(run, store):
-        modalities = run.decided()["modalities"]
-        name = run.decided()["split"]["name"]
-        found = parts(store, split=name, modalities=modalities, held_out=0.0)
+        modalities: list[str] = list(of_run.modalities)
+        found = parts(store, split=split.name, modalities=modalities, held_out=0.0)
         found = unlearned_held_out(found, run)
         videos = {"held_out": found.held_out, "test": found.test}[part]
-        told = {"split": run.decided()["split"], "videos": told_videos(found)}
+        about = used_videos(found)
         path = run.path(f"{beside}evaluation_{part}.json")
         of_scores = run.path(beside + SCORES.format(part=part))
     elif part != "test":
@@ -76,8 +84,10 @@ def evaluate(
         videos = there.videos
         path = evaluation_path(run, store, beside=beside)
         of_scores = path.with_suffix(".npz")
-        told = {"split": there.split, "videos": there.told, "differ": there.differ}
-        told["store"] = {"folder": str(store.folder), "fingerprint": store.fingerprint}
+        split, about, differ = there.split, there.about, there.differ
+        judged_store = JudgedStore(
+            folder=str(store.folder), fingerprint=store.fingerprint
+        )
         for line in there.differ:
             watch.say(f"{store.folder}: not as at training: {line}")
     if not videos:
@@ -87,7 +97,7 @@ def evaluate(
     watch.say(
         f"{run.folder.name}: scoring {counted(len(clips), 'video')} ({part.replace('_', ' ')})"
     )
-    classes = tuple(run.decided()["store"]["classes"])
+    classes = of_run.store.classes
     scorer = Scorer(
         clips,
         sees=config.sees,
@@ -95,20 +105,27 @@ def evaluate(
         device=machine.device,
         precision=machine.precision,
         workers=machine.workers,
-        split=told["split"]["name"],
+        split=split.name,
         part=part,
         classes=classes,
     )
     scores = scorer(arranged(model, machine.device))
-    told |= {"part": part, "result": assessment(scores, classes)}
+    evaluation = Evaluation(
+        split=split,
+        videos=about,
+        differ=differ,
+        store=judged_store,
+        part=part,
+        result=assessment(scores, classes),
+    )
     try:
         with run.writing(watch.say, wait=True):
             path.parent.mkdir(exist_ok=True)
             scores.save(of_scores)
-            write_json(path, told)
+            write_json(path, to_json(evaluation))
     except OSError as error:  # the run of somebody else, a full disk: the result stands
         watch.say(f"not kept beside the run: {error}")
-    return told
+    return evaluation
 
 
 def run_protocol(run: Run) -> ClipProtocol:
@@ -120,10 +137,11 @@ def run_protocol(run: Run) -> ClipProtocol:
 def unlearned_held_out(found: Parts, run: Run) -> Parts:
     """Parts of which nothing is held out -> as the run held them out."""
     learned = set(read_json(run.path(LEARNED_FROM), [str]))
-    told = (run.results() or {}).get("videos", {})
+    results = run.results()
+    used = results.videos if results else None
     return found._replace(
         train=tuple(video for video in found.train if video.id in learned),
         held_out=tuple(video for video in found.train if video.id not in learned),
-        held_out_rule=told.get("held_out_rule", ""),
-        held_out_by_video=tuple(told.get("held_out_by_video", ())),
+        held_out_rule=(used.held_out_rule if used else None) or "",
+        held_out_by_video=used.held_out_by_video if used else (),
     )

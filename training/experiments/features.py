@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ..data.dataset import Clips, frames_of
 from ..data.splits import Parts
-from ..run_files.files import COUNT, open_rows
+from ..run_files.shapes import COUNT
+from ..run_files.writing import open_rows
 from ..runs.autosave import Autosave
 from ..runs.context import StoreJob
 from ..runs.machine import arranged

@@ -7,11 +7,14 @@ learned or fitted looks at held-out videos, never at those of the training or th
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from ..errors import RecipeError, RunError
+from ..run_files.json_dataclasses import Json, to_json
+from ..run_files.results import Accuracy, FoundWeights, Results, StreamName
+from ..run_files.run_config import FusedStream, RecipeSettings, RunConfig
 from ..runs.assessment import assessment
 from ..runs.context import Job
 from ..runs.lifecycle import begun
@@ -92,33 +95,32 @@ def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
             f"expected {count} weights, one for each stream, got {len(recipe.weights)}"
         )
     check_alike(streams)
-    first = streams[0].decided()
-    what: dict[str, Any] = {
-        "kind": "fuse",
-        "recipe": {"name": job.name, "settings": as_json(recipe)},
-        "model": None,
-        "modalities": list(
-            dict.fromkeys(m for run in streams for m in run.decided()["modalities"])
+    configs = [run.config() for run in streams]
+    first, names = configs[0], [config.recipe.name for config in configs]
+    config = RunConfig(
+        kind="fuse",
+        recipe=RecipeSettings(name=job.name, settings=as_json(recipe)),
+        model=None,
+        modalities=tuple(dict.fromkeys(m for one in configs for m in one.modalities)),
+        store=first.store,
+        split=first.split,
+        seed=first.seed,
+        precision=first.precision,
+        streams=tuple(
+            FusedStream(recipe=name, scores=_fingerprint(run))
+            for name, run in zip(names, streams, strict=True)
         ),
-        "store": first["store"],
-        "split": first["split"],
-        "seed": first["seed"],
-        "precision": first["precision"],
-        "streams": [
-            {"recipe": run.decided()["recipe"]["name"], "scores": _fingerprint(run)}
-            for run in streams
-        ],
-    }
-    store = streams[0].machine().get("store", "")
-    with begun(what, job, store=store, streams=streams) as run:
+    )
+    store = streams[0].machine().store or ""
+    with begun(config, job, store=store, streams=streams) as run:
         if run.results() is not None:
             return run
         training = training_ids(streams)
         combine, found = fitted(
-            recipe, parts["held_out"], count, training=training, seed=first["seed"]
+            recipe, parts["held_out"], count, training=training, seed=first.seed
         )
         write_json(run.path(LEARNED_FROM), sorted(training))
-        told: dict[str, Any] = {}
+        told: dict[str, Accuracy] = {}
         for part in PARTS:
             scores = parts[part]
             if scores is None:
@@ -126,21 +128,23 @@ def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
             joined = fused_scores(combine(scores), scores[0], on=recipe.on)
             joined.save(run.path(SCORES.format(part=part)))
             told[part] = assessment(joined, joined.classes)
-        names = [run.decided()["recipe"]["name"] for run in streams]
         distinct = len(set(names)) == len(names)
         shown = names if distinct else [run.folder.name for run in streams]
+        of_first = streams[0].results()
+        assert of_first is not None  # only complete runs get here
         run.finish(
-            {
-                "what": f"{recipe.how} of {' and '.join(shown)}",
-                "split": first["split"],
-                "videos": (streams[0].results() or {})["videos"],
-                "streams": [
-                    {"run": one.folder.name, "recipe": name}
+            Results(
+                what=f"{recipe.how} of {' and '.join(shown)}",
+                split=first.split,
+                videos=of_first.videos,
+                streams=tuple(
+                    StreamName(run=one.folder.name, recipe=name)
                     for one, name in zip(streams, names, strict=True)
-                ],
-                "fusion": found,
-            }
-            | told
+                ),
+                fusion=found,
+                held_out=told.get("held_out"),
+                test=told.get("test"),
+            )
         )
     return run
 
@@ -152,8 +156,8 @@ def fitted(
     *,
     training: Collection[str],
     seed: int,
-) -> tuple[Combine, dict[str, Any]]:
-    """A combination, and what is worth knowing of it.
+) -> tuple[Combine, FoundWeights]:
+    """A combination, and its weights.
 
     Args:
         held_out: scores of the streams on held-out videos.
@@ -167,31 +171,31 @@ def fitted(
         average = WeightedAverage(
             weights=recipe.weights or (1.0,) * count, on=recipe.on
         )
-        return average, {"weights": _shares(average.weights)}
+        return average, FoundWeights(weights=_shares(average.weights))
     if held_out is None:
         raise RunError(
             f"expected held-out videos to find the weights of a fusion by {recipe.how},"
             " but a stream has none: train the streams with --held-out 0.2"
         )
     known = [for_fitting(one).labelled for one in held_out]
-    told: dict[str, Any] = {"videos": len(known[0])}
+    count = len(known[0])
     if recipe.how == "search":
         searched = searched_weights(known, training=training, on=recipe.on)
         weights = _shares(searched.average.weights)
-        return searched.average, told | {"weights": weights}
+        return searched.average, FoundWeights(videos=count, weights=weights)
     if recipe.how == "attention":
         attention = fit_attention(
             known, training=training, config=recipe.attention, seed=seed
         )
-        return attention.fuse, told
+        return attention.fuse, FoundWeights(videos=count)
     adapted = recipe.adaptive.fit(known, training=training)
     names = {
-        name: weights
+        name: tuple(weights)
         for name, weights in zip(
             known[0].classes, adapted.weights.tolist(), strict=True
         )
     }
-    return adapted.__call__, told | {"weights": names}
+    return adapted.__call__, FoundWeights(videos=count, weights=names)
 
 
 def training_ids(streams: Sequence[Run]) -> set[str]:
@@ -236,17 +240,19 @@ def check_alike(streams: Sequence[Run]) -> None:
     Raises:
         RunError: they are not.
     """
-    first = streams[0].decided()
-    ours = {"classes": first["store"]["classes"], "split": first["split"]}
+    ours = _alike(streams[0])
     for run in streams[1:]:
-        other = run.decided()
-        theirs = {"classes": other["store"]["classes"], "split": other["split"]}
-        differ = differences(ours, theirs)
+        differ = differences(ours, _alike(run))
         if differ:
             raise RunError(
                 f"{run.folder}: expected a run of the same classes and split as"
                 f" {streams[0].folder}, but they differ in {differ[0]}"
             )
+
+
+def _alike(run: Run) -> dict[str, Json]:
+    config = run.config()
+    return {"classes": list(config.store.classes), "split": to_json(config.split)}
 
 
 def fused_scores(values: np.ndarray, like: Scores, *, on: str) -> Scores:
@@ -273,8 +279,8 @@ def fused_scores(values: np.ndarray, like: Scores, *, on: str) -> Scores:
     )
 
 
-def _shares(weights: Sequence[float]) -> list[float]:
-    return [weight / sum(weights) for weight in weights]
+def _shares(weights: Sequence[float]) -> tuple[float, ...]:
+    return tuple(weight / sum(weights) for weight in weights)
 
 
 def _fingerprint(run: Run) -> str:

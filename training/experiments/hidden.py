@@ -1,7 +1,6 @@
 """Frames -> motion -> a class: a motion network and a classifier learn together."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 
@@ -10,10 +9,11 @@ from ..losses.photometric import BALANCED, FlowLoss
 from ..models.backbones import BackboneConfig, build_backbone, check_length
 from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
+from ..run_files.results import Results
 from ..runs.compatibility import check_same
 from ..runs.config import Course, open_data
 from ..runs.context import StoreJob
-from ..runs.identity import decided, fingerprint_of
+from ..runs.identity import fingerprint_of, run_config
 from ..runs.lifecycle import begun, carry_out
 from ..runs.record import Run, as_json
 from ..steps.labels import Supervised
@@ -78,7 +78,7 @@ def hidden(
     given = [run for run in (motion, temporal) if run is not None]
     for run in given:
         check_same(run, job.store, job.split)
-    wanted, got = recipe.classifier.architecture(), temporal.decided()["model"]
+    wanted, got = recipe.classifier.architecture(), temporal.config().model
     if got != wanted:
         raise RunError(
             f"{temporal.folder}: expected a run of the recipe's classifier {wanted},"
@@ -86,15 +86,16 @@ def hidden(
         )
     pixels = stored_px(job.store, recipe.clip.grid_short_px)
     estimator = replace(recipe.motion, stored_px=pixels)
-    what = decided(
+    config = run_config(
         "hidden",
         recipe,
         job,
         model=wanted | {"estimator": as_json(estimator)},
         modalities=["rgb"],
     )
-    what["first_weights"] = [fingerprint_of(run) for run in given]
-    with begun(what, job, store=job.store, temporal=temporal, motion=motion) as run:
+    hashes = tuple(fingerprint_of(run) for run in given)
+    config = replace(config, first_weights=hashes)
+    with begun(config, job, store=job.store, temporal=temporal, motion=motion) as run:
         if run.results() is not None:
             return run
         job.watch.say(
@@ -116,12 +117,11 @@ def hidden(
         if together:
             step = EndToEnd(model, loss=recipe.loss, flow_weight=recipe.flow_weight)
 
-        def beside() -> dict[str, Any]:
-            names = [f"{run.decided()['recipe']['name']}" for run in given]
-            return {
-                "what": f"rgb through motion, from {' and '.join(names)}",
-                "first_weights": [run.folder.name for run in given],
-            }
+        names = [run.config().recipe.name for run in given]
+
+        def complete(results: Results) -> Results:
+            folders = tuple(run.folder.name for run in given)
+            return replace(results, first_weights=folders)
 
         carry_out(
             run,
@@ -132,6 +132,7 @@ def hidden(
             sees="rgb",
             data=data,
             title="end to end",
-            results=beside,
+            what=f"rgb through motion, from {' and '.join(names)}",
+            complete=complete,
         )
     return run

@@ -9,7 +9,6 @@ Source:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from torch import nn
 
@@ -23,17 +22,13 @@ from ..errors import RecipeError, RunError
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.heads import TwoHeads
 from ..models.weights import load_exactly, read_weights
+from ..run_files.results import Accuracy, OtherDataSet, Results
+from ..run_files.run_config import JointStore
 from ..runs.assessment import assessment
 from ..runs.compatibility import check_teacher
 from ..runs.config import Course, Data, open_data
 from ..runs.context import StoreJob
-from ..runs.identity import (
-    decided,
-    fingerprint_of,
-    held_out_facts,
-    split_facts,
-    store_facts,
-)
+from ..runs.identity import held_out_facts, run_config, split_facts, store_facts
 from ..runs.lifecycle import begun, carry_out, fresh_network
 from ..runs.record import WEIGHTS, Run
 from ..scoring.protocols import Scorer
@@ -41,7 +36,7 @@ from ..steps.distill import JointDistill
 from ..steps.labels import JointSupervised
 from ..steps.step import Step
 from ..steps.teachers import Teacher
-from .distill import DistillRecipe, compared
+from .distill import DistillRecipe, compared, network_of
 from .teach import TeachRecipe
 
 OTHER_WEIGHTS = "model_{name}.pt"
@@ -138,32 +133,31 @@ def _carried_out(
     }
     data = {name: open_data(recipe, one, sees) for name, one in jobs.items()}
     own, *others = names
-    what = decided(
+    config = run_config(
         "teach" if teacher is None else "distill",
         recipe,
         job,
         model=net.architecture(),
         modalities=sees,
     )
-    what["joint"] = {
-        name: {
-            "store": store_facts(jobs[name].store, sees),
-            "split": split_facts(jobs[name].store, job.split),
-            "videos_held_out": held_out_facts(recipe, jobs[name]),
-        }
+    joint = {
+        name: JointStore(
+            store=store_facts(jobs[name].store, sees),
+            split=split_facts(jobs[name].store, job.split),
+            videos_held_out=held_out_facts(recipe, jobs[name]),
+        )
         for name in others
     }
+    config = replace(config, joint=joint)
     if teacher is not None and isinstance(recipe, DistillRecipe):
         check_teacher(teacher, recipe, recipe.teacher, store=job.store, split=job.split)
-        what["teacher"] = [
-            teacher.decided()["model"] | {"weights": fingerprint_of(teacher)}
-        ]
-    with begun(what, job, store=stores) as run:
+        config = replace(config, teacher=(network_of(teacher),))
+    with begun(config, job, store=stores) as run:
         results = run.results()
         if results is not None:
-            if scratch and job.machine.processes.first and "scratch" not in results:
+            if scratch and job.machine.processes.first and results.scratch is None:
                 with run.writing(job.watch.say, wait=True):
-                    run.finish(results | compared(run, scratch))
+                    run.finish(replace(results, scratch=compared(run, scratch)))
             return run
         if if_none:
             job.watch.say(if_none)
@@ -177,24 +171,23 @@ def _carried_out(
         clips = JoinedClips({name: one.clips["train"] for name, one in data.items()})
         step = _step(recipe, model, net, teacher, classes, clips=clips)
 
-        def beside_it() -> dict[str, Any]:
-            taught = "" if teacher is None else " and a teacher"
-            return {
-                "what": f"{net.sees} from labels of {' and '.join(names)}{taught}",
-                "others": {
-                    name: _judged_beside(
-                        run,
-                        recipe,
-                        jobs[name],
-                        model.alone(name),
-                        name=name,
-                        sees=net.sees,
-                        clips=data[name].clips,
-                    )
-                    for name in others
-                },
-            } | (compared(run, scratch) if scratch else {})
+        def complete(results: Results) -> Results:
+            judged = {
+                name: _judged_beside(
+                    run,
+                    recipe,
+                    jobs[name],
+                    model.alone(name),
+                    name=name,
+                    sees=net.sees,
+                    clips=data[name].clips,
+                )
+                for name in others
+            }
+            baseline = compared(run, scratch) if scratch else None
+            return replace(results, others=judged, scratch=baseline)
 
+        taught = "" if teacher is None else " and a teacher"
         carry_out(
             run,
             recipe,
@@ -204,7 +197,8 @@ def _carried_out(
             sees=net.sees,
             data=Data(data[own].parts, data[own].clips | {"train": clips}),
             title=f"{net.sees}, {' and '.join(names)}",
-            results=beside_it,
+            what=f"{net.sees} from labels of {' and '.join(names)}{taught}",
+            complete=complete,
             nets=(net, *(recipe.teachers if isinstance(recipe, DistillRecipe) else ())),
         )
     return run
@@ -261,7 +255,7 @@ def _judged_beside(
     name: str,
     sees: str,
     clips: Mapping[str, Clips],
-) -> dict[str, Any]:
+) -> OtherDataSet:
     """Judge the head of another data set, and keep its weights and scores.
 
     Args:
@@ -270,7 +264,7 @@ def _judged_beside(
     """
     weights = {key: value.cpu() for key, value in model.state_dict().items()}
     checkpoint.save_weights(run.path(OTHER_WEIGHTS.format(name=name)), weights)
-    told: dict[str, Any] = {}
+    told: dict[str, Accuracy] = {}
     for part in ("held_out", "test"):
         if not len(clips[part]):
             continue
@@ -287,4 +281,4 @@ def _judged_beside(
         scores = scorer(model)
         scores.save(run.path(OTHER_SCORES.format(part=part, name=name)))
         told[part] = assessment(scores, job.store.classes)
-    return told
+    return OtherDataSet(held_out=told.get("held_out"), test=told.get("test"))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,10 +22,12 @@ from ..models.motion_backbone import (
     build_estimator,
 )
 from ..models.motionnet import MotionNet
+from ..run_files.results import FlowError, Results
+from ..runs.assessment import used_videos
 from ..runs.config import Course, open_data
 from ..runs.context import StoreJob
-from ..runs.identity import decided
-from ..runs.lifecycle import begun, kept, told_of_split
+from ..runs.identity import run_config
+from ..runs.lifecycle import begun, kept
 from ..runs.machine import Machine
 from ..runs.record import Run
 from ..runs.train import train
@@ -88,14 +89,14 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
     """
     data = open_data(recipe, job, ["rgb"])
     model = recipe.motion.estimator
-    what = decided(
+    config = run_config(
         "motion",
         recipe,
         job,
         model={"estimator": model, "frames": recipe.motion.frames},
         modalities=["rgb"],
     )
-    with begun(what, job, store=job.store) as run:
+    with begun(config, job, store=job.store) as run:
         if run.results() is not None:
             return run
         job.watch.say(
@@ -127,7 +128,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
         )
 
         def judge() -> None:
-            told: dict[str, Any] = {"what": "motion without labels"}
+            flow = None
             if "flow" in job.store.modalities:
                 both = Clips(
                     data.clips["test"].frames,
@@ -136,8 +137,16 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
                     recipe.clip,
                 )
                 pixels = stored_px(job.store, recipe.clip.grid_short_px)
-                told["flow"] = against_stored(estimator, both, pixels, machine)
-            run.finish(told_of_split(run, data.parts, training) | told)
+                flow = against_stored(estimator, both, pixels, machine)
+            run.finish(
+                Results(
+                    what="motion without labels",
+                    split=run.config().split,
+                    videos=used_videos(data.parts),
+                    training=training,
+                    flow=flow,
+                )
+            )
 
         processes.by_first(judge, machine.processes)
     return run
@@ -153,7 +162,7 @@ def stored_px(store: Store, grid_short_px: int | None) -> float:
 @torch.no_grad()
 def against_stored(
     estimator: nn.Module, clips: Clips, pixels: float, machine: Machine
-) -> dict[str, float]:
+) -> FlowError:
     """How far estimated motion is from the stored flow, in px of the stored grid.
 
     Args:
@@ -179,11 +188,11 @@ def against_stored(
         found = backbone(rgb)
         errors.append((found - known).square().sum(1).sqrt().flatten(1).mean(1).cpu())
         rest.append(known.square().sum(1).sqrt().flatten(1).mean(1).cpu())
-    return {
-        "end_point_error_px": float(torch.cat(errors).mean()),
-        "of_no_motion_px": float(torch.cat(rest).mean()),
-        "videos": float(len(clips)),
-    }
+    return FlowError(
+        end_point_error_px=float(torch.cat(errors).mean()),
+        of_no_motion_px=float(torch.cat(rest).mean()),
+        videos=float(len(clips)),
+    )
 
 
 class _Middle(Dataset):

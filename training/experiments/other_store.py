@@ -3,12 +3,14 @@ what differs, and where the answer is kept."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipeline.store import Store, StoredVideo
 
 from ..data.splits import chosen_split, unusable
 from ..errors import DataError, RunError
+from ..run_files.results import JudgedVideos
+from ..run_files.run_config import SplitName
 from ..runs.identity import split_facts, store_facts
 from ..runs.record import LEARNED_FROM, Run, differences, read_json
 
@@ -21,21 +23,21 @@ class Elsewhere(NamedTuple):
 
     videos: tuple[StoredVideo, ...]
     """Their labels are positions among the classes of the run."""
-    split: dict[str, str]
-    told: dict[str, Any]
+    split: SplitName
+    about: JudgedVideos
     """About the videos, for people."""
-    differ: list[str]
+    differ: tuple[str, ...]
     """Settings that differ from those of the training's store: name, there, here."""
 
 
 def is_own(run: Run, store: Store) -> bool:
     """Whether a store is that of the run's training, wherever it lies."""
-    decided = run.decided()
-    modalities, split = decided["modalities"], decided["split"]["name"]
+    config = run.config()
+    modalities, split = config.modalities, config.split.name
     if set(modalities) - set(store.modalities) or split not in store.splits:
         return False
-    here = {"store": store_facts(store, modalities), "split": split_facts(store, split)}
-    return not differences({name: decided[name] for name in here}, here)
+    here = (store_facts(store, modalities), split_facts(store, split))
+    return (config.store, config.split) == here
 
 
 def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
@@ -52,8 +54,8 @@ def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
         DataError: the store has not this modality, or nothing to judge.
         RunError: the store has classes that the run does not know.
     """
-    decided = run.decided()
-    known = {name: i for i, name in enumerate(decided["store"]["classes"])}
+    config = run.config()
+    known = {name: i for i, name in enumerate(config.store.classes)}
     strange = [name for name in store.classes if name not in known]
     if strange or not store.classes:
         raise RunError(
@@ -67,13 +69,13 @@ def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
             f"{store.folder}: expected {sees}, which the run sees, but the store has only"
             f" {', '.join(store.modalities)}: extract it with --modalities {sees}"
         )
-    split = _split(decided["split"]["name"], store)
+    split = _split(config.split.name, store)
     learned = set(read_json(run.path(LEARNED_FROM), [str]))
-    if decided["store"]["dataset"] != store.dataset:
+    if config.store.dataset != store.dataset:
         learned = set()
     videos, left_out = [], {}
     for video in store.videos():
-        if split["name"] and video.splits.get(split["name"]) != "test":
+        if split.name and video.splits.get(split.name) != "test":
             continue
         reason = unusable(video, [sees], "test")
         if video.id in learned:
@@ -90,22 +92,22 @@ def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
     differ = differences(
         {
             k: v
-            for k, v in decided["store"].get("settings", {}).items()
+            for k, v in (config.store.settings or {}).items()
             if k in ("common", sees)
         },
-        store_facts(store, [sees])["settings"],
+        store_facts(store, [sees]).settings,
     )
     untested = known.keys() - {
         store.classes[label] for video in store.videos() for label in video.labels
     }
-    told = {
-        "test": len(videos),
-        "left_out": left_out,
-        "untaught": [],
-        "untested": sorted(untested, key=known.__getitem__),
-        "held_out_by_video": [],
-    }
-    return Elsewhere(tuple(videos), split, told, differ)
+    about = JudgedVideos(
+        test=len(videos),
+        left_out=left_out,
+        untaught=(),
+        untested=tuple(sorted(untested, key=known.__getitem__)),
+        held_out_by_video=(),
+    )
+    return Elsewhere(tuple(videos), split, about, tuple(differ))
 
 
 def evaluation_path(run: Run, store: Store, *, beside: str = "") -> Path:
@@ -125,16 +127,16 @@ def evaluation_path(run: Run, store: Store, *, beside: str = "") -> Path:
     return path
 
 
-def _split(wanted: str, store: Store) -> dict[str, str]:
+def _split(wanted: str, store: Store) -> SplitName:
     if not store.splits:
-        return {"name": "", "kind": "none"}
+        return SplitName(name="", kind="none")
     if wanted not in store.splits and len(store.splits) > 1:
         raise DataError(
             f"{store.folder}: expected a split {wanted}, as the run's, or a single one, got"
             f" {', '.join(sorted(store.splits))}"
         )
     name = wanted if wanted in store.splits else chosen_split(store, None)
-    return {"name": name, "kind": store.splits[name]}
+    return SplitName(name=name, kind=store.splits[name])
 
 
 def _few(names: list[str]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from ..models.backbones import BackboneConfig, check_length
 from ..runs.config import Course, open_data
 from ..runs.context import StoreJob
-from ..runs.identity import decided
+from ..runs.identity import run_config
 from ..runs.lifecycle import begun, carry_out, fresh_network
 from ..runs.record import Run
 from ..steps.labels import Supervised
@@ -34,10 +34,10 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
     """
     sees = recipe.model.sees
     data = open_data(recipe, job, [sees])
-    what = decided(
+    config = run_config(
         "teach", recipe, job, model=recipe.model.architecture(), modalities=[sees]
     )
-    with begun(what, job, store=job.store) as run:
+    with begun(config, job, store=job.store) as run:
         if run.results() is not None:
             return run
         if if_none:
@@ -58,6 +58,6 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
             data=data,
             title=sees,
             nets=(recipe.model,),
-            results=lambda: {"what": f"{sees} from labels"},
+            what=f"{sees} from labels",
         )
     return run

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..scoring.metrics import SEEDS, Interval, over_splits, verdict
+from ..run_files.results import Interval
+from ..scoring.metrics import SEEDS, over_splits, verdict
 
 NOT_RUN = "not run"
 

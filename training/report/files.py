@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..errors import RunError
-from ..run_files.files import REPRODUCTION, TOLD, read_json, write_json, write_text
+from ..run_files.names import REPRODUCTION
+from ..run_files.reproduction import Reproduction, read_reproduction
+from ..run_files.writing import write_json, write_text
 from .html import html
 from .numbers import numbers
 from .page import markdown, pictures
@@ -14,7 +15,7 @@ from .reproduction import page_of
 from .runs_table import unfinished
 
 
-def write_report(out: Path, told: Mapping[str, Any]) -> Path | None:
+def write_report(out: Path, state: Reproduction) -> Path | None:
     """Write the report of a reproduction from the runs it names.
 
     Returns:
@@ -23,8 +24,8 @@ def write_report(out: Path, told: Mapping[str, Any]) -> Path | None:
     Raises:
         RunError: a run is something else.
     """
-    runs = _judged(Path(folder) for folder in told["runs"].values())
-    return _write(out, told, runs) if runs else None
+    runs = _judged(Path(folder) for folder in state.runs.values())
+    return _write(out, state, runs) if runs else None
 
 
 def report_of(
@@ -40,19 +41,18 @@ def report_of(
     Raises:
         RunError: none of them is a run, or they can't be compared.
     """
-    told: dict[str, Any] = {"title": "Report of trained networks"}
+    state = Reproduction(runs={})
     if len(paths) == 1 and (paths[0] / REPRODUCTION).is_file():
-        told = read_json(paths[0] / REPRODUCTION, TOLD)
-        paths = [Path(folder) for folder in told["runs"].values()]
+        state = read_reproduction(paths[0])
+        paths = [Path(folder) for folder in state.runs.values()]
     far = {str(path): text for path in paths if (text := unfinished(path))}
-    told["unfinished"] = far
     complete = [path for path in paths if str(path) not in far]
     if far and not complete:
         one = next(iter(far.items()))
         raise RunError(f"expected a complete run, got {': '.join(one)}")
     for folder, how_far in far.items():
         say(f"not in the report: {folder}: {how_far}")
-    return _write(out, told, _judged(complete))
+    return _write(out, state, _judged(complete), far)
 
 
 def _judged(folders: Iterable[Path]) -> list[Judged]:
@@ -60,16 +60,21 @@ def _judged(folders: Iterable[Path]) -> list[Judged]:
     return [run for run in found if run is not None]
 
 
-def _write(out: Path, told: Mapping[str, Any], runs: Sequence[Judged]) -> Path:
+def _write(
+    out: Path,
+    state: Reproduction,
+    runs: Sequence[Judged],
+    unfinished: Mapping[str, str] | None = None,
+) -> Path:
     if not runs:
         raise RunError("expected at least one run with scores of test videos, got none")
-    page = page_of(told, runs, folder=out)
+    page = page_of(state, runs, unfinished=unfinished, folder=out)
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in pictures(page).items():
         write_text(folder / name, svg)
     write_text(out / "report.md", markdown(page))
-    write_json(out / "table.json", numbers(told, runs))
+    write_json(out / "table.json", numbers(state, runs))
     path = out / "report.html"
     write_text(path, html(page))
     return path

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..papers.groups import Group
 from ..run_files.arrays import read_arrays
-from ..run_files.files import FIGURES
+from ..run_files.names import FIGURES
+from ..run_files.results import Interval
 from ..scoring import metrics
-from ..scoring.metrics import Interval
 from . import svg
 from .numbers import Systems
 from .page import Page

@@ -6,19 +6,22 @@ from typing import Any
 from ..papers.facts import facts_of
 from ..papers.groups import Group, groups_of
 from ..papers.orderings import Hits, Verdict, concerning, judge
-from ..scoring.metrics import Interval
+from ..run_files.json_dataclasses import to_json
+from ..run_files.reproduction import Reproduction
+from ..run_files.results import Interval
 from .read import Judged, Splits, accuracy, by_system, hits_of
 
 Systems = Mapping[str, Splits]
 """System -> split -> seed -> run."""
 
 
-def numbers(told: Mapping[str, Any], runs: Sequence[Judged]) -> dict[str, Any]:
+def numbers(state: Reproduction, runs: Sequence[Judged]) -> dict[str, Any]:
     """The tables' numbers and the verdicts, for programs."""
-    systems = by_system(runs, told.get("recipe_of"), splits=told_splits(told))
+    splits = state.splits
+    systems = by_system(runs, state.recipe_of, splits=splits)
     first = runs[0]
     groups = groups_of(first.dataset, first.classes)
-    paper = told.get("paper", "all")
+    paper = state.paper or "all"
     hits = grouped_hits(systems, groups)
     found: dict[str, Any] = {
         "dataset": first.dataset,
@@ -32,9 +35,8 @@ def numbers(told: Mapping[str, Any], runs: Sequence[Judged]) -> dict[str, Any]:
         ],
         "printed": [fact._asdict() for fact in facts_of(paper)],
     }
-    splits = told_splits(told)
     if len(splits) < 2:
-        return found | {"split": first.split}
+        return found | {"split": to_json(first.split)}
     for name, of_split in systems.items():
         found["systems"][name]["splits"] = {
             split: _system_numbers({split: seeds}, groups)
@@ -48,7 +50,7 @@ def numbers(told: Mapping[str, Any], runs: Sequence[Judged]) -> dict[str, Any]:
         one["splits"] = {
             split: _ordering_numbers(each[place]) for split, each in alone.items()
         }
-    known = {run.split["name"]: run.split for run in runs}
+    known = {run.split.name: to_json(run.split) for run in runs}
     return found | {"splits": [known[split] for split in splits if split in known]}
 
 
@@ -99,11 +101,6 @@ def narrower(verdict: Verdict, hits: Mapping[str, Hits]) -> dict[str, Interval]:
     nearest = verdict.ordering._replace(than=(verdict.against,))
     found = {name: judge(nearest, of) for name, of in hits.items() if name != "all"}
     return {name: one.difference for name, one in found.items() if one.difference}
-
-
-def told_splits(told: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the splits that a reproduction is about; none where nothing was told."""
-    return tuple(filter(None, told.get("split", "").split(",")))
 
 
 def only(systems: Systems, split: str) -> Systems:

@@ -2,23 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import RunError
 from ..papers.groups import Group, group_hits, videos_of
 from ..papers.orderings import Hits
-from ..run_files.files import (
-    COMPLETE,
-    CROPS,
-    DECIDED,
-    RECIPE,
-    RESULTS,
-    SCORES,
-    read_json,
-    reading,
-)
+from ..run_files.names import CROPS, RECIPE, RESULTS, SCORES
+from ..run_files.reading import reading
+from ..run_files.results import Results, read_results
+from ..run_files.run_config import SplitFacts, read_recipe
 from ..scoring import metrics
 from ..scoring.scores import Scores
 
@@ -33,10 +27,10 @@ class Judged(NamedTuple):
     recipe: str
     seed: int
     dataset: str
-    split: dict[str, str]
+    split: SplitFacts
     scores: Scores
     """Scores of the labelled test videos."""
-    results: dict[str, Any]
+    results: Results
     crops10: Scores | None = None
     """Scores of ten crops, where they were evaluated beside the recipe's."""
 
@@ -67,22 +61,22 @@ def judged_run(folder: Path) -> Judged | None:
                 )
         if not (folder / TEST_SCORES).is_file():
             return None
-    decided = read_json(folder / RECIPE, {"run": DECIDED})["run"]
+    config = read_recipe(folder).run
     ten = folder / (CROPS.format(crops=10) + TEST_SCORES)
     judged = Judged(
         folder=folder,
-        recipe=decided["recipe"]["name"],
-        seed=decided["seed"],
-        dataset=decided["store"]["dataset"],
-        split={k: decided["split"][k] for k in ("name", "kind", "videos")},
+        recipe=config.recipe.name,
+        seed=config.seed,
+        dataset=config.store.dataset,
+        split=config.split,
         scores=Scores.load(folder / TEST_SCORES),
-        results=read_json(folder / RESULTS, COMPLETE),
+        results=read_results(folder),
         crops10=Scores.load(ten) if ten.is_file() else None,
     )
     for scores in filter(None, (judged.scores, judged.crops10)):
-        if scores.classes != tuple(decided["store"]["classes"]):
+        if scores.classes != config.store.classes:
             raise RunError(
-                f"{folder}: expected scores of the {len(decided['store']['classes'])}"
+                f"{folder}: expected scores of the {len(config.store.classes)}"
                 f" classes of {RECIPE}, got {len(scores.classes)} others"
             )
     return judged
@@ -96,7 +90,7 @@ def by_split(runs: Iterable[Judged]) -> dict[str, dict[int, Judged]]:
     """Runs of one system by split and seed, as they come."""
     found: dict[str, dict[int, Judged]] = {}
     for run in runs:
-        found.setdefault(run.split["name"], {})[run.seed] = run
+        found.setdefault(run.split.name, {})[run.seed] = run
     return found
 
 
@@ -118,11 +112,11 @@ def by_system(
     """
     first = runs[0]
     called = _names(runs)
-    names = splits or (first.split["name"],)
-    known: dict[str, dict[str, str]] = {}
+    names = splits or (first.split.name,)
+    known: dict[str, SplitFacts] = {}
     of_system: dict[str, list[Judged]] = {}
     for run in runs:
-        split = run.split["name"]
+        split = run.split.name
         same = (run.dataset, run.classes) == (first.dataset, first.classes)
         if (
             not same
@@ -150,7 +144,7 @@ def by_system(
             like.append(run)
     place = {name: i for i, name in enumerate(names)}
     return {
-        name: by_split(sorted(own, key=lambda run: place[run.split["name"]]))
+        name: by_split(sorted(own, key=lambda run: place[run.split.name]))
         for name, own in of_system.items()
     }
 
@@ -159,11 +153,11 @@ def _names(runs: Sequence[Judged]) -> dict[Path, str]:
     """Folder -> the recipe's name; with what it did where runs of one recipe differ."""
     did: dict[str, set[str]] = {}
     for run in runs:
-        did.setdefault(run.system, set()).add(run.results.get("what", ""))
+        did.setdefault(run.system, set()).add(run.results.what)
     return {
         run.folder: run.system
         if len(did[run.system]) == 1
-        else f"{run.system}: {run.results.get('what', '')}"
+        else f"{run.system}: {run.results.what}"
         for run in runs
     }
 

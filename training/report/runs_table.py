@@ -9,19 +9,11 @@ from motion_shards.plain_text import printable
 from pipeline.store import holder_of
 
 from ..errors import RunError, TrainingError
-from ..run_files.files import (
-    COMPLETE,
-    DECIDED,
-    METRICS,
-    RECIPE,
-    RESULTS,
-    check,
-    read_json,
-    read_lines,
-    reading,
-)
+from ..run_files.names import METRICS, RECIPE, RESULTS
+from ..run_files.reading import read_lines, reading
+from ..run_files.results import Interval, read_results
+from ..run_files.run_config import read_recipe
 from ..run_files.sealed import checked_seal
-from ..scoring.metrics import Interval
 
 COMPLETE_STATE, RUNNING, INTERRUPTED, DAMAGED = (
     "complete",
@@ -72,19 +64,18 @@ def runs_below(folder: Path, *, verify: bool = False) -> list[Listed]:
 def listed(folder: Path, *, verify: bool = False) -> Listed:
     """One run, finished or not. Changes nothing."""
     try:
-        record = read_json(folder / RECIPE, {"run": dict, "machine": {"store?": str}})
-        run = record["run"]
-        check(run, DECIDED, where=f"{folder / RECIPE}: run")
+        recipe = read_recipe(folder)
     except RunError as error:
         return Listed(folder, DAMAGED, _without(folder, error))
+    run = recipe.run
     found = Listed(
         folder,
         INTERRUPTED,
         "",
-        recipe=run["recipe"]["name"],
-        store=Path(record["machine"].get("store", "")).name or run["store"]["dataset"],
-        split=run["split"]["name"],
-        seed=run["seed"],
+        recipe=run.recipe.name,
+        store=Path(recipe.machine.store or "").name or run.store.dataset,
+        split=run.split.name,
+        seed=run.seed,
     )
     try:
         lines = read_lines(folder / METRICS)
@@ -93,7 +84,7 @@ def listed(folder: Path, *, verify: bool = False) -> Listed:
             return _complete(found, verify)
     except TrainingError as error:
         return found._replace(state=DAMAGED, detail=_without(folder, error))
-    where = _where(lines, run["recipe"]["settings"].get("epochs"))
+    where = _where(lines, run.recipe.settings.get("epochs"))
     holder = holder_of(folder)
     if holder and holder.running:
         return found._replace(state=RUNNING, detail=f"{where}, {holder.text()}")
@@ -148,8 +139,8 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 
 def _complete(found: Listed, verify: bool) -> Listed:
-    results = read_json(found.folder / RESULTS, COMPLETE)
-    for name, expected in results.get("files", {}).items():
+    results = read_results(found.folder)
+    for name, expected in (results.files or {}).items():
         path = found.folder / Path(name).name
         if not path.is_file() or not path.stat().st_size:
             missing = "is empty" if path.is_file() else "is missing"
@@ -159,12 +150,11 @@ def _complete(found: Listed, verify: bool) -> Listed:
     if verify:
         for path in sorted(found.folder.glob("*scores_*.npz")):
             checked_seal(path)
-    top1 = results.get("test", {}).get("top1")
-    told = results.get("training", {})
+    training = results.training
     return found._replace(
         state=COMPLETE_STATE,
-        top1=Interval(**{k: top1[k] for k in Interval._fields}) if top1 else None,
-        seconds=told.get("seconds", found.seconds),
+        top1=results.test.top1 if results.test else None,
+        seconds=training.seconds if training else found.seconds,
     )
 
 

@@ -1,49 +1,48 @@
 """Frames and inputs per second: what was measured, beside what the papers print."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from ..papers.facts import facts_of
+from ..run_files.reproduction import Reproduction
 from .page import Page
 
 Row = tuple[str, str, str, str, str]
 
 
-def speed_part(page: Page, told: Mapping[str, Any], paper: str) -> None:
+def speed_part(page: Page, state: Reproduction, paper: str) -> None:
     """The section on speed, where something was measured."""
-    speeds = told.get("speeds")
+    speeds = state.speeds
     facts = [fact for fact in facts_of(paper) if fact.metric == "fps"]
     if not speeds:
         return
     page.heading("Speed")
     page.text(
-        f"Measured on {speeds['device']}, batches of"
-        f" {speeds['batch_size']}: inputs that the networks judge per second, from memory."
+        f"Measured on {speeds.device}, batches of"
+        f" {speeds.batch_size}: inputs that the networks judge per second, from memory."
         " An input is one clip, or one frame and one stack of fields."
     )
     page.table(
         ("system", "inputs per second", "M parameters", "G multiply-adds per input"),
         [
             (
-                row["system"],
-                f"{row['per_second']:.1f}",
-                f"{row['parameters'] / 1e6:.2f}",
-                f"{row['multiply_adds'] / 1e9:.3f}",
+                row.system,
+                f"{row.per_second:.1f}",
+                f"{row.parameters / 1e6:.2f}",
+                f"{row.multiply_adds / 1e9:.3f}",
             )
-            for row in speeds["rows"]
+            for row in speeds.rows
         ],
     )
-    reading = speeds.get("reading") or {}
-    if reading:
+    if speeds.reading:
         page.table(
             ("reading videos", "frames per second", "device", "measured by"),
             [
-                (name, f"{rate['frames_per_second']:.1f}", rate["device"], rate["how"])
-                for name, rate in sorted(reading.items())
+                (name, f"{rate.frames_per_second:.1f}", rate.device, rate.how)
+                for name, rate in sorted(speeds.reading.items())
             ],
             caption="What the networks see, made of videos",
         )
-    if speeds.get("systems"):
+    if speeds.systems:
         page.text(
             "From a video to scores, one stage after the other: frames per second of a"
             " video that each stage is enough for, and their harmonic sum. A clip stands"
@@ -54,11 +53,11 @@ def speed_part(page: Page, told: Mapping[str, Any], paper: str) -> None:
             ("system", "total", "stages"),
             [
                 (
-                    row["system"],
-                    f"{row['total']:.1f}",
-                    ", ".join(f"{name} {v:.0f}" for name, v in row["stages"].items()),
+                    row.system,
+                    f"{row.total:.1f}",
+                    ", ".join(f"{name} {v:.0f}" for name, v in row.stages.items()),
                 )
-                for row in speeds["systems"]
+                for row in speeds.systems
             ],
             caption="Frames per second of whole systems",
         )
@@ -70,17 +69,16 @@ def speed_part(page: Page, told: Mapping[str, Any], paper: str) -> None:
         )
 
 
-def speed_verdicts(told: Mapping[str, Any], paper: str) -> Iterator[Row]:
+def speed_verdicts(state: Reproduction, paper: str) -> Iterator[Row]:
     """O18: vectors are ten times as fast to make as flow; a student costs its net alone."""
     if paper not in ("all", "dtmv", "fts", "ds", "mars"):
         return
-    speeds = told.get("speeds") or {}
-    reading = speeds.get("reading") or {}
+    reading = state.speeds.reading if state.speeds else {}
     if paper in ("all", "dtmv"):
         text = "vectors made > 10 x as fast as flow"
         if {"vectors", "flow"} <= reading.keys():
             vectors, flow = reading["vectors"], reading["flow"]
-            ratio = vectors["frames_per_second"] / flow["frames_per_second"]
+            ratio = vectors.frames_per_second / flow.frames_per_second
             yield (
                 "O18",
                 text,
@@ -90,12 +88,13 @@ def speed_verdicts(told: Mapping[str, Any], paper: str) -> Iterator[Row]:
             )
         else:
             yield "O18", text, "must", "", "not run"
-    rows = {row["system"]: row for row in speeds.get("rows", [])}
+    rows = {row.system: row for row in (state.speeds.rows if state.speeds else ())}
     for student, alone in (("fts", "r3d_rgb"), ("ds", "resnext_rgb")):
         if student in rows and alone in rows:
-            same = all(
-                rows[student][what] == rows[alone][what]
-                for what in ("parameters", "multiply_adds")
+            first, second = rows[student], rows[alone]
+            same = (first.parameters, first.multiply_adds) == (
+                second.parameters,
+                second.multiply_adds,
             )
             yield (
                 "O18",

@@ -1,12 +1,12 @@
 """The papers' tables, with our numbers beside theirs."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ..papers.facts import NUM_CLASSES, PAPERS, Fact, facts_beside
 from ..papers.groups import Group
-from ..scoring.metrics import Interval
-from .numbers import Systems, told_splits
+from ..run_files.reproduction import Reproduction
+from ..run_files.results import Interval
+from .numbers import Systems
 from .page import Page
 from .read import Judged, Splits, accuracy
 
@@ -26,7 +26,7 @@ def paper_tables(
     paper: str,
     systems: Systems,
     groups: Sequence[Group],
-    told: Mapping[str, Any],
+    state: Reproduction,
     dataset: str,
 ) -> None:
     """Each table of a paper.
@@ -35,7 +35,7 @@ def paper_tables(
         dataset: of our runs. Where the paper has rows for it, only those are shown.
     """
     facts = _shown(paper, dataset)
-    if "paper" not in told:
+    if state.paper is None:
         facts = [fact for fact in facts if fact.system in systems]
     if not facts:
         return
@@ -44,7 +44,7 @@ def paper_tables(
     for table in tables:
         of_table = [fact for fact in facts if fact.table == table]
         rows = [
-            _row(row, own, systems, groups, told, dataset)
+            _row(row, own, systems, groups, state, dataset)
             for row, own in _rows_of(of_table).items()
         ]
         head = ("row", "system", "paper", "ours", *(g.name for g in groups))
@@ -74,18 +74,17 @@ def _row(
     facts: Sequence[Fact],
     systems: Systems,
     groups: Sequence[Group],
-    told: Mapping[str, Any],
+    state: Reproduction,
     dataset: str,
 ) -> tuple[str, ...]:
     name, system, crops = row
     if crops:
         name += f" ({crops} crops)" if crops.isdigit() else f" ({crops} crop)"
-    splits = told_splits(told)
-    printed = "; ".join(_printed(fact, splits) for fact in facts)
-    recipe = told.get("recipe_of", {}).get(system, system)
+    printed = "; ".join(_printed(fact, state.splits) for fact in facts)
+    recipe = (state.recipe_of or {}).get(system, system)
     runs = systems.get(system)
     if not runs:
-        why = told.get("not_run", {}).get(system, "")
+        why = state.not_run.get(system, "")
         blank = ("",) * len(groups)
         return (
             name,
@@ -101,7 +100,7 @@ def _row(
         ten = _ten_crops(runs)
         runs, told_crops = (ten, "") if ten else (runs, " (centre)")
     ours = accuracy(runs)
-    told_split = fewer_splits_text(len(runs), told)
+    told_split = fewer_splits_text(len(runs), state)
     if len(runs) == 1 and any("3" in fact.split for fact in facts):
         told_split = " (one split)"
     classes = {
@@ -148,9 +147,9 @@ def _ten_crops(runs: Splits) -> dict[str, dict[int, Judged]]:
     return {split: seeds for split, seeds in ten.items() if seeds}
 
 
-def fewer_splits_text(count: int, told: Mapping[str, Any]) -> str:
+def fewer_splits_text(count: int, state: Reproduction) -> str:
     """Remark on a mean that lacks splits."""
-    wanted = len(told_splits(told))
+    wanted = len(state.splits)
     return f" ({count} of {wanted} splits)" if 0 < count < wanted else ""
 
 

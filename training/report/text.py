@@ -1,9 +1,18 @@
 """The results of a run as text."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from motion_shards.plain_text import counted, printable
+
+from ..run_files.results import (
+    Accuracy,
+    ClassAccuracy,
+    Evaluation,
+    JudgedVideos,
+    Results,
+    ShortAccuracy,
+)
+from ..run_files.run_config import SplitName
 
 ORIGINS = {
     "official": "official split {name}",
@@ -14,121 +23,110 @@ ORIGINS = {
 """Origin of a split, in words."""
 
 
-def results_text(results: dict[str, Any], *, title: str) -> str:
-    """A page for people: accuracies with intervals, per class, who was left out.
-
-    Args:
-        results: a results.json.
-    """
-    videos = results["videos"]
-    rule = f" ({videos['held_out_rule']})" if "held_out_rule" in videos else ""
+def results_text(results: Results, *, title: str) -> str:
+    """A page for people: accuracies with intervals, per class, videos left out."""
+    videos = results.videos
+    rule = "" if videos.held_out_rule is None else f" ({videos.held_out_rule})"
     used = (
-        f"  videos: {videos['train']} to learn, {videos['held_out']} held out{rule},"
-        f" {videos['test']} to test"
+        f"  videos: {videos.train} to learn, {videos.held_out} held out{rule},"
+        f" {videos.test} to test"
     )
-    what = f"  {results['what']}; {split_text(results['split'])}"
+    what = f"  {results.what}; {split_text(results.split)}"
     lines = [title, what, used, *_how(results), ""]
-    parts = (("held out", "held_out"), ("test", "test"))
-    lines += [
-        accuracy_line(name, results[part]) for name, part in parts if part in results
-    ]
-    for name, other in results.get("others", {}).items():
-        if "test" in other:
-            lines.append(accuracy_line(name, other["test"]))
-    for name in ("teacher", "scratch"):
-        if name in results:
-            told = results[name]
-            lines.append(f"{accuracy_line(name, told['test'])}  {told['run']}")
-    if "scratch" in results:
-        difference = results["scratch"]["difference"]
+    for name, part in (("held out", results.held_out), ("test", results.test)):
+        if part:
+            lines.append(accuracy_line(name, part))
+    for name, other in (results.others or {}).items():
+        if other.test:
+            lines.append(accuracy_line(name, other.test))
+    for name, run in (("teacher", results.teacher), ("scratch", results.scratch)):
+        if run:
+            lines.append(f"{accuracy_line(name, run.test)}  {run.run}")
+    if results.scratch:
+        mean, low, high = (100 * value for value in results.scratch.difference)
         lines.append(
-            f"  with teacher - without: {100 * difference['mean']:+.1f}"
-            f" ({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}) points,"
-            f" {results['scratch']['videos_compared']} videos, one seed"
+            f"  with teacher - without: {mean:+.1f} ({low:+.1f} to {high:+.1f}) points,"
+            f" {results.scratch.videos_compared} videos, one seed"
         )
-    if "test" in results:
-        lines += ["", "  test, per class:", *class_lines(results["test"])]
+    if results.test:
+        lines += ["", "  test, per class:", *class_lines(results.test.per_class)]
     lines += left_out_lines(videos)
     return "\n".join(map(printable, lines))
 
 
-def _how(results: dict[str, Any]) -> Iterator[str]:
+def _how(results: Results) -> Iterator[str]:
     """Lines on training, fusion, and the results of a motion network."""
-    if "training" in results:
-        training = results["training"]
+    if training := results.training:
         yield (
-            f"  training: {training['epochs']} epochs of {training['seconds_per_epoch']} s,"
-            f" {training['share_of_waiting']:.0%} of it waiting for data;"
-            f" {training['parameters']:,} parameters"
+            f"  training: {training.epochs} epochs of {training.seconds_per_epoch} s,"
+            f" {training.share_of_waiting:.0%} of it waiting for data;"
+            f" {training.parameters:,} parameters"
         )
-    weights = results.get("fusion", {}).get("weights")
-    if isinstance(weights, list):
+    weights = results.fusion.weights if results.fusion else None
+    if isinstance(weights, tuple):
         yield f"  weights: {', '.join(f'{weight:.2f}' for weight in weights)}"
     elif weights:
         each = (
             f"{name} {' '.join(f'{w:.2f}' for w in w_)}" for name, w_ in weights.items()
         )
         yield f"  weights of each class: {', '.join(each)}"
-    if "flow" in results:
-        flow = results["flow"]
+    if flow := results.flow:
         yield (
-            f"  against the stored flow: {flow['end_point_error_px']:.2f} px apart, where no"
-            f" motion at all would be {flow['of_no_motion_px']:.2f} px"
+            f"  against the stored flow: {flow.end_point_error_px:.2f} px apart, where no"
+            f" motion at all would be {flow.of_no_motion_px:.2f} px"
         )
 
 
-def evaluation_text(told: dict[str, Any], *, title: str) -> str:
+def evaluation_text(evaluation: Evaluation, *, title: str) -> str:
     """A page for one evaluation."""
-    others = [told["store"]] if "store" in told else []
+    part, other = evaluation.part.replace("_", " "), evaluation.store
     lines = [
-        f"{title}: {told['part'].replace('_', ' ')} part; {split_text(told['split'])}",
-        *(f"  on another store: {other['folder']}" for other in others),
-        *(f"  not as at training: {line}" for line in told.get("differ", ())),
-        accuracy_line(told["part"].replace("_", " "), told["result"]),
-        *class_lines(told["result"]),
-        *left_out_lines(told["videos"]),
+        f"{title}: {part} part; {split_text(evaluation.split)}",
+        *([f"  on another store: {other.folder}"] if other else []),
+        *(f"  not as at training: {line}" for line in evaluation.differ or ()),
+        accuracy_line(part, evaluation.result),
+        *class_lines(evaluation.result.per_class),
+        *left_out_lines(evaluation.videos),
     ]
     return "\n".join(map(printable, lines))
 
 
-def split_text(split: dict[str, str]) -> str:
+def split_text(split: SplitName) -> str:
     """A split by name, and where it comes from."""
-    return ORIGINS.get(split["kind"], "split {name}").format(name=split["name"])
+    return ORIGINS.get(split.kind, "split {name}").format(name=split.name)
 
 
-def accuracy_line(name: str, result: dict[str, Any]) -> str:
-    """Top-1 in percent with its 95 % interval, and what else there is."""
-    top1 = result["top1"]
+def accuracy_line(name: str, result: Accuracy | ShortAccuracy) -> str:
+    """Top-1 in percent with its 95 % interval, mean class accuracy, top-5 and mAP."""
+    mean, low, high = (100 * value for value in result.top1)
     line = (
-        f"  {name:<9} top-1 {100 * top1['mean']:5.1f} %"
-        f" ({100 * top1['low']:.1f} to {100 * top1['high']:.1f})"
-        f"  mean class {100 * result['mean_class']:5.1f} %"
+        f"  {name:<9} top-1 {mean:5.1f} % ({low:.1f} to {high:.1f})"
+        f"  mean class {100 * result.mean_class:5.1f} %"
     )
-    if "top5" in result:
-        line += f"  top-5 {100 * result['top5']['mean']:5.1f} %"
-    if "map" in result:
-        line += f"  mAP {100 * result['map']['mean']:5.1f} %"
-    return f"{line}  of {counted(result['videos'], 'video')}"
+    if isinstance(result, Accuracy) and result.top5:
+        line += f"  top-5 {100 * result.top5.mean:5.1f} %"
+    if isinstance(result, Accuracy) and result.map:
+        line += f"  mAP {100 * result.map.mean:5.1f} %"
+    return f"{line}  of {counted(result.videos, 'video')}"
 
 
-def class_lines(result: dict[str, Any]) -> list[str]:
+def class_lines(per_class: Mapping[str, ClassAccuracy]) -> list[str]:
     """One line a class."""
-    per_class = result["per_class"]
     wide = max((len(printable(name)) for name in per_class), default=0)
     return [
-        f"    {printable(name):<{wide}}  {100 * one['accuracy']:5.1f} %  of {one['videos']}"
+        f"    {printable(name):<{wide}}  {100 * one.accuracy:5.1f} %  of {one.videos}"
         for name, one in per_class.items()
     ]
 
 
-def split_lines(videos: dict[str, Any]) -> list[str]:
+def split_lines(videos: JudgedVideos) -> list[str]:
     """Warnings about a split whose accuracies mean less than they seem to."""
     lines = []
-    if videos["untaught"]:
-        lines.append(f"tested but not taught: {', '.join(videos['untaught'])}")
-    if videos.get("untested"):
-        lines.append(f"taught but not tested: {', '.join(videos['untested'])}")
-    if torn := videos.get("torn"):
+    if videos.untaught:
+        lines.append(f"tested but not taught: {', '.join(videos.untaught)}")
+    if videos.untested:
+        lines.append(f"taught but not tested: {', '.join(videos.untested)}")
+    if torn := videos.torn:
         more = ", ..." if len(torn) > 5 else ""
         lines.append(
             f"groups with videos in training and test: {len(torn)}"
@@ -137,19 +135,19 @@ def split_lines(videos: dict[str, Any]) -> list[str]:
     return lines
 
 
-def left_out_lines(videos: dict[str, Any]) -> list[str]:
+def left_out_lines(videos: JudgedVideos) -> list[str]:
     """Videos that could not be used, and classes that were cut within a group."""
     lines = []
-    left_out = videos["left_out"]
+    left_out = videos.left_out
     if left_out:
         lines.append(f"  left out: {counted(len(left_out), 'video')}")
         lines += [f"    {name}: {why}" for name, why in list(left_out.items())[:20]]
         if len(left_out) > 20:
             lines.append(f"    and {len(left_out) - 20} more, see results.json")
     lines += [f"  {line}" for line in split_lines(videos)]
-    if videos["held_out_by_video"]:
+    if videos.held_out_by_video:
         lines.append(
             "  held out by video, not by group (one group only):"
-            f" {', '.join(videos['held_out_by_video'])}"
+            f" {', '.join(videos.held_out_by_video)}"
         )
     return lines

@@ -10,7 +10,7 @@ from pipeline.store import CELL_PX, Store, motion_colours
 
 from ..models.weights import first_layer
 from ..run_files.arrays import write_arrays
-from ..run_files.files import FIGURES
+from ..run_files.names import FIGURES
 from ..runs.machine import Machine
 from ..runs.record import Run
 from ..runs.trained import trained_model
@@ -31,7 +31,7 @@ def write_figures(
     for name in FILTERS:
         if name in runs:
             arrays[f"filters_{name}"] = first_filters(runs[name])
-    split = next(iter(runs.values())).decided()["split"]["name"]
+    split = next(iter(runs.values())).config().split.name
     arrays |= motion_examples(store, split)
     write_arrays(out / FIGURES, arrays)
 

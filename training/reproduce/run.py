@@ -14,15 +14,21 @@ from ..errors import Interrupted, RunError
 from ..experiments.evaluate import evaluate
 from ..recipes import recipe
 from ..report.files import write_report
-from ..run_files.files import REPRODUCTION, TOLD
+from ..run_files.names import REPRODUCTION
+from ..run_files.reproduction import (
+    Reproduction,
+    StageSpeed,
+    read_reproduction,
+    write_reproduction,
+)
 from ..runs.context import RunContext
 from ..runs.machine import Machine, chosen_machine
 from ..runs.progress import Watch, about_text, duration_text
-from ..runs.record import CROPS, SCORES, Run, read_json, write_json
+from ..runs.record import CROPS, SCORES, Run
 from .figure_data import write_figures
 from .plan import Holdings, Plan, Stage, plan, recipe_of_key
 from .stages import run_stage, run_stage_alone
-from .throughput import Rate, measured_speeds
+from .throughput import measured_speeds
 from .workers import Done, in_processes, in_this_process
 
 
@@ -40,10 +46,10 @@ def reproduce(
     held_out: float | None = None,
     min_known_share: float = MIN_KNOWN_SHARE,
     controls: bool = True,
-    reading: Mapping[str, Rate] | None = None,
+    reading: Mapping[str, StageSpeed] | None = None,
     command: str = "",
     watch: Watch,
-) -> dict[str, Any]:
+) -> Reproduction:
     """Train what is missing, then compare and write the report.
 
     Stages that were complete are found again; one that was interrupted goes on. The
@@ -59,7 +65,7 @@ def reproduce(
         command: that goes on, for the report.
 
     Returns:
-        What reproduction.json says.
+        The state of the reproduction, as in reproduction.json.
 
     Raises:
         Interrupted: a signal came; the same call goes on.
@@ -79,27 +85,24 @@ def reproduce(
         controls=controls,
     )
     with Run(out).writing(watch.say):
-        before = read_json(there, TOLD) if there.is_file() else {}
-        split = ",".join(splits)
-        fixed = {"paper": paper, "size": size, "split": split, "held_out": held_out}
-        for name, value in fixed.items():
-            if before.get(name, value) != value:
-                raise RunError(
-                    f"{out}: expected a reproduction with {name} {value}, but it has"
-                    f" {name} {before[name]}: choose another --out"
-                )
-        told: dict[str, Any] = fixed | {
-            "seeds": list(seeds),
-            "store": store.folder.resolve().name,
-            "recipe_of": made.recipe_of,
-            "not_run": dict(made.not_run),
-            "runs": {},
-            "seconds": before.get("seconds", {}),
-            "total": len(made.stages),
-            "done": 0,
-            "command": command,
-            "speeds": before.get("speeds"),
-        }
+        state = Reproduction(
+            paper=paper,
+            size=size,
+            seeds=tuple(seeds),
+            store=store.folder.resolve().name,
+            split=",".join(splits),
+            held_out=held_out,
+            recipe_of=dict(made.recipe_of),
+            not_run=dict(made.not_run),
+            runs={},
+            total=len(made.stages),
+            done=0,
+            command=command,
+        )
+        if there.is_file():
+            before = read_reproduction(out)
+            state.check_same(before, out)
+            state.seconds, state.speeds = dict(before.seconds), before.speeds
         watch.say(
             f"{paper} at size {size}: {len(made.recipe_of)} systems, {counted(len(seeds), 'seed')},"
             f"{f' {len(splits)} splits,' * (len(splits) > 1)}"
@@ -107,33 +110,33 @@ def reproduce(
         )
         try:
             options = {"held_out": held_out, "min_known_share": min_known_share}
-            stopped = _run_plan(made, store, out, jobs, machine, options, told, watch)
+            stopped = _run_plan(made, store, out, jobs, machine, options, state, watch)
         except Interrupted:
             stopped = True
         if stopped:
-            write_json(there, told)
-            write_report(out, told)
+            write_reproduction(out, state)
+            write_report(out, state)
             raise Interrupted(
-                f"{out}: {told['done']} of {told['total']} stages are complete,"
+                f"{out}: {state.done} of {state.total} stages are complete,"
                 " the same command goes on"
             )
-        runs = {key: Run(Path(folder)) for key, folder in told["runs"].items()}
+        runs = {key: Run(Path(folder)) for key, folder in state.runs.items()}
         if not runs:
-            raise RunError(f"{out}: no stage could be completed: {_reasons(told)}")
+            raise RunError(f"{out}: no stage could be completed: {_reasons(state)}")
         first = {
             system: runs[key]
             for system, name in made.recipe_of.items()
             if (key := made.key(Stage(name, seeds[0], splits[0]))) in runs
         }
         if store.mirror_safe:
-            _look_tenfold(made, told["runs"], store, chosen_machine(**machine), watch)
+            _look_tenfold(made, state.runs, store, chosen_machine(**machine), watch)
         watch.say("figures and speeds")
         chosen = chosen_machine(**machine)
-        told["speeds"] = measured_speeds(first, chosen, reading or {})
+        state.speeds = measured_speeds(first, chosen, reading or {})
         write_figures(out, first, store, chosen)
-        write_json(there, told)
-        write_report(out, told)
-        return told
+        write_reproduction(out, state)
+        write_report(out, state)
+        return state
 
 
 def holdings(store: Store, splits: Sequence[str]) -> Holdings:
@@ -155,10 +158,10 @@ def _run_plan(
     jobs: int,
     machine: Mapping[str, Any],
     options: Mapping[str, Any],
-    told: dict[str, Any],
+    state: Reproduction,
     watch: Watch,
 ) -> bool:
-    """Do the stages and keep `told` up to date. Returns whether it was interrupted.
+    """Do the stages and keep `state` up to date. Returns whether it was interrupted.
 
     Args:
         options: further fields of `RunContext`.
@@ -197,24 +200,24 @@ def _run_plan(
             why = done.error.strip().splitlines()[-1]
             for system, name in made.recipe_of.items():
                 if name == stage.recipe:
-                    told["not_run"].setdefault(system, why)
+                    state.not_run.setdefault(system, why)
             watch.say(f"{key}: {why}")
             for line in done.error.strip().splitlines()[:-1]:  # a bug's traceback
                 watch.say(f"  {line}")
             continue
-        told["runs"][key] = done.folder
-        told["done"] += 1
-        if done.seconds > 5 or key not in told["seconds"]:
-            told["seconds"][key] = round(done.seconds, 1)
+        state.runs[key] = done.folder
+        state.done = len(state.runs)
+        if done.seconds > 5 or key not in state.seconds:
+            state.seconds[key] = round(done.seconds, 1)
             fresh += 1
-        write_json(out / REPRODUCTION, told)
-        watch.say(_progress(done, told, made, jobs, time.monotonic() - started))
+        write_reproduction(out, state)
+        watch.say(_progress(done, state, made, jobs, time.monotonic() - started))
         if all(
-            made.key(one) in told["runs"]
+            made.key(one) in state.runs
             for one in made.stages
             if (one.seed, one.split) == (stage.seed, stage.split)
         ):
-            write_report(out, told)
+            write_report(out, state)
     return False
 
 
@@ -235,19 +238,19 @@ def _look_tenfold(
 
 
 def _progress(
-    done: Done, told: Mapping[str, Any], made: Plan, jobs: int, elapsed: float
+    done: Done, state: Reproduction, made: Plan, jobs: int, elapsed: float
 ) -> str:
     stage = done.stage
-    results = Run(Path(done.folder)).results() or {}
-    top1 = results.get("test", {}).get("top1")
-    score = f" {100 * top1['mean']:.1f} %" if top1 else ""
+    results = Run(Path(done.folder)).results()
+    test = results.test if results else None
+    score = f" {100 * test.top1.mean:.1f} %" if test else ""
     split = f" split {stage.split}" if len(made.splits) > 1 else ""
     line = (
-        f"[{told['done']}/{told['total']}] {stage.recipe} seed {stage.seed}{split}:{score}"
+        f"[{state.done}/{state.total}] {stage.recipe} seed {stage.seed}{split}:{score}"
         f" ({done.seconds:.0f} s)"
     )
     keys = [made.key(one) for one in made.stages]
-    left = remaining_seconds(keys, told["runs"], told["seconds"], jobs)
+    left = remaining_seconds(keys, state.runs, state.seconds, jobs)
     if left is None:
         return line
     return f"{line}; {about_text(left)} left, {duration_text(elapsed)} so far"
@@ -275,5 +278,5 @@ def remaining_seconds(
     return sum(left) / max(jobs, 1)
 
 
-def _reasons(told: Mapping[str, Any]) -> str:
-    return "; ".join(f"{name}: {why}" for name, why in told["not_run"].items())
+def _reasons(state: Reproduction) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in state.not_run.items())

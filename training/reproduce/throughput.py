@@ -11,7 +11,7 @@ Transferred Motion Vector CNNs", IEEE TIP 2018, table V.
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..errors import RunError
 from ..models.backbones import CHANNELS, NETS
 from ..models.sizes import cost_of
 from ..recipes import SYSTEMS
+from ..run_files.reproduction import NetworkSpeed, Speeds, StageSpeed, SystemSpeed
 from ..runs.machine import Machine, arranged
 from ..runs.record import Run
 from ..runs.trained import clip_of, trained_model
@@ -41,33 +42,14 @@ READING = {
 """What networks see -> the stages that make it; flow is made of decoded frames."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """How fast one stage is, and under which conditions."""
-
-    stage: str
-    frames_per_second: float
-    device: str
-    """Names the processor, and how many threads where it is a CPU."""
-    how: str
-    """The command or the conditions that gave the number."""
-
-    def __post_init__(self) -> None:
-        if not self.frames_per_second > 0:
-            raise ValueError(
-                f"{self.stage}: expected more than 0 frames per second,"
-                f" got {self.frames_per_second}"
-            )
-
-
-def harmonic(rates: Sequence[Rate]) -> float:
+def harmonic(rates: Sequence[StageSpeed]) -> float:
     """Frames per second of stages that follow each other: 1 / sum of 1 / rate."""
     if not rates:
         raise ValueError("expected at least one stage, got none")
     return 1 / sum(1 / rate.frames_per_second for rate in rates)
 
 
-def benched(paths: Sequence[Path]) -> dict[str, Rate]:
+def benched(paths: Sequence[Path]) -> dict[str, StageSpeed]:
     """Stages that read videos, from outputs of `pipeline bench`: one core each.
 
     Args:
@@ -80,7 +62,7 @@ def benched(paths: Sequence[Path]) -> dict[str, Rate]:
     Raises:
         RunError: a file is something else.
     """
-    found: dict[str, Rate] = {}
+    found: dict[str, StageSpeed] = {}
     for path in paths:
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
@@ -97,10 +79,10 @@ def benched(paths: Sequence[Path]) -> dict[str, Rate]:
 def measured_speeds(
     runs: Mapping[str, Run],
     machine: Machine,
-    reading: Mapping[str, Rate],
+    reading: Mapping[str, StageSpeed],
     *,
     seconds: float = SECONDS,
-) -> dict[str, Any]:
+) -> Speeds:
     """Inputs per second of every network among the runs, from memory, and frames per
     second of every system whose inputs somebody has measured.
 
@@ -109,22 +91,22 @@ def measured_speeds(
         reading: from `benched`.
         seconds: for each network.
     """
-    rows, known = dict[str, dict[str, Any]](), dict[str, dict[str, Any]]()
+    rows, known = dict[str, NetworkSpeed](), dict[str, NetworkSpeed]()
     for system, run in runs.items():
-        if run.decided()["kind"] not in KINDS:
+        if run.config().kind not in KINDS:
             continue
         folder = str(run.folder)
         if folder not in known:
-            known[folder] = _measured(run, machine, seconds)
-        rows[system] = {"system": system} | known[folder]
+            known[folder] = _measured(run, system, machine, seconds)
+        rows[system] = replace(known[folder], system=system)
     device = device_text(machine.device)
-    return {
-        "device": device,
-        "batch_size": BATCH,
-        "rows": list(rows.values()),
-        "reading": {name: asdict(rate) for name, rate in reading.items()},
-        "systems": list(_systems(runs, rows, reading, device)),
-    }
+    return Speeds(
+        device=device,
+        batch_size=BATCH,
+        rows=tuple(rows.values()),
+        reading=dict(reading),
+        systems=tuple(_systems(runs, rows, reading, device)),
+    )
 
 
 def networks_of(system: str) -> tuple[str, ...]:
@@ -143,11 +125,11 @@ def device_text(device: torch.device) -> str:
     return f"{processor_name()}, threads: {torch.get_num_threads()}"
 
 
-def _rates(told: Mapping[str, Any]) -> Iterator[Rate]:
+def _rates(told: Mapping[str, Any]) -> Iterator[StageSpeed]:
     device = f"{told['processor']}, one core"
     if "profiles" in told:
         height, width = told["size"]
-        yield Rate(
+        yield StageSpeed(
             stage="flow",
             frames_per_second=1000 / told["profiles"]["default"]["ms"],
             device=device,
@@ -160,7 +142,7 @@ def _rates(told: Mapping[str, Any]) -> Iterator[Rate]:
     if "ours" in speeds[0]:
         stages, command = {"rgb": "ours"}, "decode"
     for stage, name in stages.items():
-        yield Rate(
+        yield StageSpeed(
             stage=stage,
             frames_per_second=min(one[name]["fps"] for one in speeds),
             device=device,
@@ -170,34 +152,34 @@ def _rates(told: Mapping[str, Any]) -> Iterator[Rate]:
 
 def _systems(
     runs: Mapping[str, Run],
-    rows: Mapping[str, Mapping[str, Any]],
-    reading: Mapping[str, Rate],
+    rows: Mapping[str, NetworkSpeed],
+    reading: Mapping[str, StageSpeed],
     device: str,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[SystemSpeed]:
     for system in runs:
         networks = networks_of(system)
         if not networks or not all(name in rows for name in networks):
             continue  # a motion network alone recognises nothing
-        needed = READING[tuple(sorted({rows[name]["sees"] for name in networks}))]
+        needed = READING[tuple(sorted({rows[name].sees for name in networks}))]
         if not all(stage in reading for stage in needed):
             continue
         stages = [reading[stage] for stage in needed] + [
-            Rate(
+            StageSpeed(
                 stage=f"network {name}",
-                frames_per_second=rows[name]["per_second"] * rows[name]["frames"],
+                frames_per_second=rows[name].per_second * rows[name].frames,
                 device=device,
                 how=f"batches of {BATCH}",
             )
             for name in networks
         ]
-        yield {
-            "system": system,
-            "stages": {rate.stage: rate.frames_per_second for rate in stages},
-            "total": harmonic(stages),
-        }
+        yield SystemSpeed(
+            system=system,
+            stages={rate.stage: rate.frames_per_second for rate in stages},
+            total=harmonic(stages),
+        )
 
 
-def _measured(run: Run, machine: Machine, seconds: float) -> dict[str, Any]:
+def _measured(run: Run, system: str, machine: Machine, seconds: float) -> NetworkSpeed:
     model, sees = trained_model(run)
     clip = clip_of(run)
     shape = (CHANNELS[sees.sees], clip.length, *clip.crop_px)
@@ -205,15 +187,16 @@ def _measured(run: Run, machine: Machine, seconds: float) -> dict[str, Any]:
     arranged(model, machine.device)
     batch = torch.zeros(BATCH, *shape, device=machine.device)
     rate = _rate(model.eval(), batch, seconds)
-    return {
-        "per_second": rate * BATCH,
-        "parameters": told.parameters,
-        "multiply_adds": told.multiply_adds,
-        "sees": sees.sees,
+    return NetworkSpeed(
+        system=system,
+        per_second=rate * BATCH,
+        parameters=told.parameters,
+        multiply_adds=told.multiply_adds,
+        sees=sees.sees,
         # clips that follow each other; of a 2D network every frame has a pass of its own,
         # as in the paper
-        "frames": 1 if NETS[sees.net].dim == 2 else clip.length,
-    }
+        frames=1 if NETS[sees.net].dim == 2 else clip.length,
+    )
 
 
 @torch.no_grad()

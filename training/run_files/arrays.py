@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import DamagedFile, RunError
-from .files import reading, write_bytes
+from .reading import reading
 from .sealed import check_archive, checked_seal, seal
+from .writing import write_bytes
 
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,

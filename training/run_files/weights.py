@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, DamagedFile
-from .files import reading
+from .reading import reading
 from .sealed import check_archive, checked_seal, is_archive
 
 DAMAGED = (

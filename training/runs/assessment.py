@@ -1,7 +1,7 @@
 """Scores of a trained network on the held-out and test parts, and their assessment."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from torch import nn
@@ -11,14 +11,19 @@ from motion_shards.plain_text import counted
 from ..data.dataset import Clips
 from ..data.splits import Parts
 from ..errors import Diverged
+from ..run_files.results import (
+    Accuracy,
+    ClassAccuracy,
+    UsedVideos,
+)
 from ..scoring import metrics
 from ..scoring.protocols import ClipProtocol, Scorer, Scores
 from .context import StoreJob
 from .record import SCORES, Run
 
 
-def assessment(scores: Scores, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Everything results.json says of one network on one part.
+def assessment(scores: Scores, classes: tuple[str, ...]) -> Accuracy:
+    """The accuracies of one network on one part.
 
     Accuracies are of labelled videos; mean average precision, of all, is told where
     some have several labels or none.
@@ -29,29 +34,33 @@ def assessment(scores: Scores, classes: tuple[str, ...]) -> dict[str, Any]:
         np.bincount(known.labels, minlength=len(classes)) if counts is None else counts
     )
     by_class = metrics.per_class(hits, known.truth, len(classes))
-    told: dict[str, Any] = {
-        "videos": len(known),
-        "top1": metrics.bootstrap(hits)._asdict(),
-        "mean_class": metrics.mean_class(hits, known.truth, len(classes)),
-        "per_class": {
-            name: {"accuracy": float(by_class[i]), "videos": int(num_videos[i])}
-            for i, name in enumerate(classes)
-            if num_videos[i]
-        },
-        "loss": scores.loss,
+    per_class = {
+        name: ClassAccuracy(accuracy=float(by_class[i]), videos=int(num_videos[i]))
+        for i, name in enumerate(classes)
+        if num_videos[i]
     }
-    if len(classes) > 5:
-        told["top5"] = metrics.bootstrap(scores.hits(5))._asdict()
+    found = Accuracy(
+        videos=len(known),
+        top1=metrics.bootstrap(hits),
+        mean_class=metrics.mean_class(hits, known.truth, len(classes)),
+        per_class=per_class,
+        loss=scores.loss,
+        top5=metrics.bootstrap(scores.hits(5)) if len(classes) > 5 else None,
+    )
     if scores.relevant is None:
-        told["confusion"] = metrics.confusion(known.scores, known.labels).tolist()
-        return told
-    told["background"] = len(scores) - len(known)
-    told["map"] = metrics.bootstrap_map(scores.scores, scores.relevant)._asdict()
+        counts = metrics.confusion(known.scores, known.labels).tolist()
+        return replace(found, confusion=tuple(map(tuple, counts)))
     precisions = metrics.precision_per_class(scores.scores, scores.relevant)
-    for name, precision in zip(classes, precisions.tolist(), strict=True):
-        if name in told["per_class"]:
-            told["per_class"][name]["average_precision"] = precision
-    return told
+    of_class = dict(zip(classes, precisions.tolist(), strict=True))
+    return replace(
+        found,
+        background=len(scores) - len(known),
+        map=metrics.bootstrap_map(scores.scores, scores.relevant),
+        per_class={
+            name: replace(one, average_precision=of_class[name])
+            for name, one in per_class.items()
+        },
+    )
 
 
 def judged(
@@ -62,9 +71,9 @@ def judged(
     sees: str,
     protocol: ClipProtocol,
     run: Run,
-) -> dict[str, Any]:
+) -> dict[str, Accuracy]:
     """Score the held-out and the test part, and keep the scores beside the results."""
-    told: dict[str, Any] = {}
+    told: dict[str, Accuracy] = {}
     for part in ("held_out", "test"):
         if not len(clips[part]):
             continue
@@ -78,7 +87,7 @@ def judged(
             device=job.machine.device,
             precision=job.machine.precision,
             workers=job.machine.workers,
-            split=run.decided()["split"]["name"],
+            split=run.config().split.name,
             part=part,
         )
         scores = scorer(model)
@@ -89,16 +98,16 @@ def judged(
     return told
 
 
-def told_videos(found: Parts) -> dict[str, Any]:
-    """Who was used and who was not, for results.json."""
-    return {
-        "train": len(found.train),
-        "held_out": len(found.held_out),
-        "test": len(found.test),
-        "left_out": found.left_out,
-        "held_out_rule": found.held_out_rule,
-        "held_out_by_video": list(found.held_out_by_video),
-        "untaught": list(found.untaught),
-        "untested": list(found.untested),
-        "torn": list(found.torn),
-    }
+def used_videos(found: Parts) -> UsedVideos:
+    """The videos that were used, and those that were not, for results.json."""
+    return UsedVideos(
+        train=len(found.train),
+        held_out=len(found.held_out),
+        test=len(found.test),
+        left_out=found.left_out,
+        held_out_rule=found.held_out_rule,
+        held_out_by_video=tuple(found.held_out_by_video),
+        untaught=tuple(found.untaught),
+        untested=tuple(found.untested),
+        torn=tuple(found.torn),
+    )

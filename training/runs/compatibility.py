@@ -19,18 +19,18 @@ def check_same(run: Run, store: Store, split: str) -> None:
     Raises:
         RunError: it is not: it may know the test videos.
     """
-    decided = run.decided()
+    config = run.config()
     if run.results() is None:
         raise RunError(f"{run.folder}: expected a complete run, but it has no results")
-    if decided["store"]["classes"] != list(store.classes):
+    if config.store.classes != tuple(store.classes):
         raise RunError(
             f"{run.folder}: expected a run on the store's {len(store.classes)} classes,"
-            f" got {len(decided['store']['classes'])} others"
+            f" got {len(config.store.classes)} others"
         )
-    if decided["split"]["name"] != split:
+    if config.split.name != split:
         raise RunError(
             f"{run.folder}: expected a run on split {split}, got split"
-            f" {decided['split']['name']}: it may know the test videos"
+            f" {config.split.name}: it may know the test videos"
         )
 
 
@@ -52,40 +52,38 @@ def check_teacher(
             split (it may know the test videos), or on motion that was made otherwise
             (another flow profile, vector source, codec or size).
     """
-    theirs = teacher.decided()
+    theirs = teacher.config()
     if teacher.results() is None:
         raise RunError(f"{teacher.folder}: expected a complete run of a teacher")
-    model = theirs.get("model") or {}
-    sees = "rgb" if "estimator" in model else model.get("sees")
+    sees, net = theirs.sees, theirs.net
     if sees is None:
         raise RunError(
             f"{teacher.folder}: expected a teacher that is one network, got a run that"
-            f" {theirs['kind']}s"
+            f" {theirs.kind}s"
         )
     if sees != wanted.sees:
         raise RunError(
             f"{teacher.folder}: expected a teacher that sees {wanted.sees},"
             f" got one that sees {sees}"
         )
-    net = model.get("net")
     if net != wanted.net:
         raise RunError(
             f"{teacher.folder}: expected a teacher of the recipe's net"
             f" {wanted.net}, got {net}"
         )
     ours = store_facts(store, [sees])
-    if theirs["store"]["classes"] != ours["classes"]:
+    if theirs.store.classes != ours.classes:
         raise RunError(
             f"{teacher.folder}: expected a teacher of the store's"
             f" {len(store.classes)} classes ({_few(store.classes)}),"
-            f" got {len(theirs['store']['classes'])} ({_few(theirs['store']['classes'])})"
+            f" got {len(theirs.store.classes)} ({_few(theirs.store.classes)})"
         )
-    if theirs["split"]["name"] != split:
+    if theirs.split.name != split:
         raise RunError(
             f"{teacher.folder}: expected a teacher of split {split},"
-            f" got split {theirs['split']['name']}: it may know the test videos"
+            f" got split {theirs.split.name}: it may know the test videos"
         )
-    differ = differences(theirs["store"].get("settings"), ours["settings"])
+    differ = differences(theirs.store.settings, ours.settings)
     if differ:
         raise RunError(
             f"{teacher.folder}: expected a teacher of the same {sees}, but there and in"

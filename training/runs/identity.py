@@ -9,28 +9,34 @@ from pipeline.store import Store
 
 from ..data.splits import chosen_split, held_out_videos
 from ..errors import RunError
+from ..run_files.json_dataclasses import Json
+from ..run_files.run_config import (
+    RecipeSettings,
+    RunConfig,
+    SplitFacts,
+    StoreFacts,
+    VideosHash,
+)
 from .context import HoldsOut, StoreJob, holding
 from .record import RESULTS, WEIGHTS, Run, as_json
 
 
-def store_facts(store: Store, modalities: Sequence[str]) -> dict[str, Any]:
-    """The store as far as it decides a result. No folder: stores may move."""
+def store_facts(store: Store, modalities: Sequence[str]) -> StoreFacts:
+    """The store, as far as it decides a result."""
     settings = {"common": store.settings.get("common", {})}
     for modality in modalities:
         codec = dict(store.manifest.modalities[modality].codec)
         settings[modality] = {**store.settings.get(modality, {}), "codec": codec}
-    return as_json(
-        {
-            "dataset": store.dataset,
-            "fingerprint": store.fingerprint,
-            "classes": store.classes,
-            "settings": settings,
-        }
+    return StoreFacts(
+        dataset=store.dataset,
+        fingerprint=store.fingerprint,
+        classes=tuple(store.classes),
+        settings=as_json(settings),
     )
 
 
-def split_facts(store: Store, split: str) -> dict[str, Any]:
-    """A split: its name, where it comes from, and a hash of who is in which part.
+def split_facts(store: Store, split: str) -> SplitFacts:
+    """A split: its name, where it comes from, and a hash of its parts.
 
     Raises:
         DataError: the store has no such split.
@@ -41,27 +47,27 @@ def split_facts(store: Store, split: str) -> dict[str, Any]:
             line = (video.id, video.splits[split], video.labels, video.group)
             state.update(repr(line).encode("utf-8", "surrogateescape"))
     name = chosen_split(store, split)
-    return {"name": name, "kind": store.splits[name], "videos": state.hexdigest()}
+    return SplitFacts(name=name, kind=store.splits[name], videos=state.hexdigest())
 
 
-def held_out_facts(recipe: HoldsOut, job: StoreJob) -> dict[str, Any]:
-    """Who is held out of the training part, as a count and a hash: not why."""
+def held_out_facts(recipe: HoldsOut, job: StoreJob) -> VideosHash:
+    """The videos that are held out of the training part."""
     chosen = held_out_videos(
         job.store, split=job.split, **holding(recipe, job), seed=job.seed
     )
     return _ids(chosen.ids)
 
 
-def decided(
+def run_config(
     kind: str,
     recipe: Any,
     job: StoreJob,
     *,
-    model: Mapping[str, Any] | None,
+    model: Mapping[str, Json] | None,
     modalities: Sequence[str],
     held_out: Collection[str] | None = None,
-) -> dict[str, Any]:
-    """Everything that decides the result, as JSON.
+) -> RunConfig:
+    """Everything that decides the result of a job on a store.
 
     Args:
         kind: of the job.
@@ -69,19 +75,19 @@ def decided(
         model: the network as it will be built again; None where there is not one.
         held_out: ids; None are those that recipe and job say.
     """
-    return {
-        "kind": kind,
-        "recipe": {"name": job.name, "settings": as_json(recipe)},
-        "model": model,
-        "modalities": list(modalities),
-        "store": store_facts(job.store, modalities),
-        "split": split_facts(job.store, job.split),
-        "videos_held_out": held_out_facts(recipe, job)
+    return RunConfig(
+        kind=kind,
+        recipe=RecipeSettings(name=job.name, settings=as_json(recipe)),
+        model=model,
+        modalities=tuple(modalities),
+        store=store_facts(job.store, modalities),
+        split=split_facts(job.store, job.split),
+        videos_held_out=held_out_facts(recipe, job)
         if held_out is None
         else _ids(held_out),
-        "seed": job.seed,
-        "precision": job.machine.precision,
-    }
+        seed=job.seed,
+        precision=job.machine.precision,
+    )
 
 
 def fingerprint_of(run: Run) -> str:
@@ -90,7 +96,7 @@ def fingerprint_of(run: Run) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def run_of(runs: Path, base: str, wanted: dict[str, Any]) -> Path:
+def run_of(runs: Path, base: str, wanted: RunConfig) -> Path:
     """Where a run without a folder of its own belongs.
 
     The newest complete run that is equal; else one that was begun; else a new folder
@@ -118,13 +124,13 @@ def runs_in(folder: Path) -> list[Run]:
     return [run for run in found if run.is_run]
 
 
-def _ids(videos: Collection[str]) -> dict[str, Any]:
+def _ids(videos: Collection[str]) -> VideosHash:
     text = "\n".join(sorted(videos)).encode("utf-8", "surrogateescape")
-    return {"count": len(videos), "ids": hashlib.sha256(text).hexdigest()}
+    return VideosHash(count=len(videos), ids=hashlib.sha256(text).hexdigest())
 
 
-def _same(run: Run, wanted: dict[str, Any]) -> bool:
+def _same(run: Run, wanted: RunConfig) -> bool:
     try:
-        return run.decided() == wanted
+        return run.is_of(wanted)
     except RunError:  # somebody else's folder: none of ours
         return False

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import nn
@@ -17,9 +18,11 @@ from ..engine import processes
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
 from ..report.text import split_lines
+from ..run_files.results import Results
+from ..run_files.run_config import RunConfig, StartedOn
 from ..steps.step import Step
 from . import record
-from .assessment import judged, told_videos
+from .assessment import judged, used_videos
 from .config import Course, Data
 from .context import Job, StoreJob
 from .expected_hours import hours_told
@@ -28,35 +31,46 @@ from .record import CHECKPOINT, LEARNED_FROM, Run, write_json
 from .train import train
 from .validation import classifier_validator
 
+Sources = str | Store | Run | Sequence[Store | Run] | None
+
+
+class About(TypedDict, total=False):
+    """The stores and runs that a run needs: fields of `StartedOn`."""
+
+    store: Sources
+    teacher: Sources
+    first: Sources
+    second: Sources
+    motion: Sources
+    temporal: Sources
+    streams: Sources
+
 
 @contextmanager
-def begun(
-    what: dict[str, Any],
-    job: Job,
-    **about: str | Store | Run | Sequence[Store | Run] | None,
-) -> Iterator[Run]:
+def begun(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Run]:
     """The folder of a run, new or not; inside, its processes can talk to each other.
 
     That a run is complete is said. Of one that is not, this is the only writer.
 
     Args:
-        what: everything that decides the result.
-        about: for people, beside what the machine says: the store, and runs it needs,
-            where there are such.
+        about: the store, and runs it needs, where there are such.
 
     Raises:
         RunError: `out` holds another run, or something else.
         FolderHeld: another process writes the run, and the job does not wait.
     """
     group = job.machine.processes
-    told = job.machine.told() | {
-        name: _places(value) for name, value in about.items() if value is not None
+    folders: Any = {
+        name: _folders(sources)
+        for name, sources in about.items()
+        if isinstance(sources, Store | Run | Sequence)
     }
+    told = replace(job.machine.facts(), **folders)
     with processes.joined(group, job.machine.device), ExitStack() as held:
         ours: list[Run] = []
 
         def opened() -> str:
-            ours.append(_opened(what, job, told, held))
+            ours.append(_opened(config, job, told, held))
             return str(ours[0].folder)
 
         folder = processes.by_first(opened, group)
@@ -66,14 +80,12 @@ def begun(
         yield run
 
 
-def _opened(
-    what: dict[str, Any], job: Job, told: dict[str, Any], held: ExitStack
-) -> Run:
+def _opened(config: RunConfig, job: Job, machine: StartedOn, held: ExitStack) -> Run:
     """A run that is complete, or that nobody else writes until `held` is left."""
     waited_for = ""
     while True:
-        run = Run(job.out or run_of(job.runs, job.base, what))
-        run.check(what)
+        run = Run(job.out or run_of(job.runs, job.base, config))
+        run.check(config)
         if run.results() is not None:
             return run
         try:
@@ -86,7 +98,7 @@ def _opened(
             waited_for = str(run.folder)
             time.sleep(record.WAIT_SECONDS)
         else:
-            run.begin(what, machine=told)
+            run.begin(config, machine=machine)
             return run
 
 
@@ -110,14 +122,16 @@ def carry_out(
     sees: str,
     data: Data,
     title: str,
-    results: Callable[[], dict[str, Any]],
+    what: str,
+    complete: Callable[[Results], Results] = lambda results: results,
     nets: Sequence[BackboneConfig] = (),
 ) -> None:
     """Train, judge, and write results.json.
 
     Args:
         nets: the one that learns and those it learns from, to say what that will cost.
-        results: what else it shall say, asked for when the scores lie in the folder.
+        what: was learned, for the results.
+        complete: adds to the results when the scores lie in the folder.
 
     Raises:
         TrainingError: see `train`.
@@ -125,9 +139,9 @@ def carry_out(
     started, machine = time.perf_counter(), job.machine
     group = machine.processes
     processes.by_first(lambda: kept(run, data.parts), group)
-    for line in split_lines(told_videos(data.parts)):
+    for line in split_lines(used_videos(data.parts)):
         job.watch.say(f"split {job.split}: {line}")
-    if "mv" in run.decided()["modalities"]:
+    if "mv" in run.config().modalities:
         unknown = unknown_told(data.parts.train)
         if unknown:
             job.watch.say(unknown)
@@ -161,9 +175,16 @@ def carry_out(
         scores = judged(
             model, data.clips, job, sees=sees, protocol=course.protocol, run=run
         )
-        training["wall_seconds"] = round(time.perf_counter() - started, 1)
-        told = told_of_split(run, data.parts, training)
-        run.finish(told | scores | results())
+        seconds = round(time.perf_counter() - started, 1)
+        results = Results(
+            what=what,
+            split=run.config().split,
+            videos=used_videos(data.parts),
+            training=replace(training, wall_seconds=seconds),
+            held_out=scores.get("held_out"),
+            test=scores.get("test"),
+        )
+        run.finish(complete(results))
 
     processes.by_first(judge, group)
 
@@ -173,17 +194,8 @@ def kept(run: Run, found: Parts) -> None:
     write_json(run.path(LEARNED_FROM), [video.id for video in found.train])
 
 
-def told_of_split(run: Run, found: Parts, training: dict[str, Any]) -> dict[str, Any]:
-    """What all results say."""
-    return {
-        "split": run.decided()["split"],
-        "videos": told_videos(found),
-        "training": training,
-    }
-
-
-def _places(about: str | Store | Run | Sequence[Store | Run]) -> str:
-    if isinstance(about, str):
-        return about
-    several = (about,) if isinstance(about, Store | Run) else about
+def _folders(sources: str | Store | Run | Sequence[Store | Run]) -> str:
+    if isinstance(sources, str):
+        return sources
+    several = (sources,) if isinstance(sources, Store | Run) else sources
     return ", ".join(str(one.folder.resolve()) for one in several)

@@ -12,6 +12,7 @@ from motion_shards.cores import worker_cores
 from ..engine.loop import Precision
 from ..engine.processes import ALONE, Processes
 from ..errors import MachineError
+from ..run_files.run_config import StartedOn
 
 CPU = torch.device("cpu")
 
@@ -36,19 +37,19 @@ class Machine:
         """What one process may remember."""
         return self.memory_bytes // max(self.workers, 1)
 
-    def told(self) -> dict:
-        """For recipe.json: where a run was begun."""
+    def facts(self) -> StartedOn:
+        """The machine, for recipe.json."""
         device = self.device.type
         if device == "cuda":
             device = torch.cuda.get_device_name(self.device)
-        return {
-            "device": device,
-            "machine": platform.machine(),
-            "threads": torch.get_num_threads(),
-            "workers": self.workers,
-            "compiled": self.compile,
-            "torch": str(torch.__version__),
-        }
+        return StartedOn(
+            device=device,
+            machine=platform.machine(),
+            threads=torch.get_num_threads(),
+            workers=self.workers,
+            compiled=self.compile,
+            torch=str(torch.__version__),
+        )
 
 
 def arranged(module: Module, device: torch.device) -> Module:

@@ -11,12 +11,11 @@ from typing import Any
 from pipeline.store import FolderHeld, Lease, hold, remove_parts, require_plain_folder
 
 from ..errors import CheckpointError, DamagedFile, RunError
-from ..run_files.files import (
+from ..run_files.json_dataclasses import Json, from_json, to_json
+from ..run_files.names import (
     CHECKPOINT,
     CHECKPOINT_BEFORE,
-    COMPLETE,
     CROPS,
-    DECIDED,
     LEARNED_FROM,
     LOGS,
     METRICS,
@@ -24,15 +23,18 @@ from ..run_files.files import (
     RESULTS,
     SCORES,
     WEIGHTS,
+)
+from ..run_files.reading import read_json, read_lines
+from ..run_files.results import Results, read_results
+from ..run_files.run_config import RecipeFile, RunConfig, StartedOn
+from ..run_files.sealed import checked_seal
+from ..run_files.writing import (
     append,
-    check,
     not_written,
-    read_json,
-    read_lines,
     write_bytes,
     write_json,
+    write_sealed,
 )
-from ..run_files.sealed import checked_seal
 
 __all__ = [
     "CHECKPOINT",
@@ -98,38 +100,36 @@ class Run:
         self._lease: Lease | None = None
 
     @classmethod
-    def open(cls, folder: Path, decided: dict, *, machine: dict) -> "Run":
+    def open(cls, folder: Path, config: RunConfig, *, machine: StartedOn) -> "Run":
         """Begin a run, or go on with it.
-
-        Args:
-            decided: everything that decides the result, as JSON.
 
         Raises:
             RunError: the folder holds a run of other settings, or something else.
         """
         run = cls(folder)
-        run.begin(decided, machine=machine)
+        run.begin(config, machine=machine)
         return run
 
-    def begin(self, decided: dict, *, machine: dict) -> None:
-        """Write what the run is, unless that stands there already: see `open`."""
-        self.check(decided)
+    def begin(self, config: RunConfig, *, machine: StartedOn) -> None:
+        """Write recipe.json, unless it is there already: see `open`."""
+        self.check(config)
         if not self.is_run:
             _make(self.folder)
-            write_json(self.path(RECIPE), {"run": decided, "machine": machine})
+            record = RecipeFile(run=config, machine=machine)
+            write_sealed(self.path(RECIPE), to_json(record))
 
-    def check(self, decided: dict) -> None:
+    def check(self, config: RunConfig) -> None:
         """Check that the folder is free for a run, or holds it already.
 
         Args:
-            decided: everything that decides the result, or some of it.
+            config: of the run; what is None in it may be anything there.
 
         Raises:
             RunError: it holds a run of other settings, or something else.
         """
         if self.is_run:
-            there = self._recipe()["run"]
-            differ = differences({key: there.get(key) for key in decided}, decided)
+            there, wanted = self._recipe()["run"], to_json(config)
+            differ = differences({key: there.get(key) for key in wanted}, wanted)
             if differ:
                 more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
                 raise RunError(
@@ -210,28 +210,36 @@ class Run:
     def path(self, name: str) -> Path:
         return self.folder / name
 
-    def decided(self) -> dict:
-        """What the run is.
+    def config(self) -> RunConfig:
+        """Everything that decides the run's result.
 
         Raises:
             RunError: the folder holds no run, or the file was damaged.
         """
-        found = self._recipe()["run"]
-        check(found, DECIDED, where=f"{self.path(RECIPE)}: run")
-        return found
+        return self._config(self._recipe())
 
-    def machine(self) -> dict:
+    def is_of(self, config: RunConfig) -> bool:
+        """Whether everything that decides the result is equal.
+
+        Raises:
+            RunError: the folder holds no run, or the file was damaged.
+        """
+        record = self._recipe()
+        self._config(record)
+        return bool(record["run"] == to_json(config))
+
+    def machine(self) -> StartedOn:
         """Where it was started."""
-        return self._recipe()["machine"]
+        where = f"{self.path(RECIPE)}: machine"
+        return from_json(StartedOn, self._recipe()["machine"], where=where)
 
-    def results(self) -> dict | None:
+    def results(self) -> Results | None:
         """What came out, None while the run is not complete.
 
         Raises:
             RunError: the file was damaged.
         """
-        path = self.path(RESULTS)
-        return read_json(path, COMPLETE) if path.exists() else None
+        return read_results(self.folder) if self.path(RESULTS).exists() else None
 
     def weights(self, name: str = WEIGHTS) -> Path:
         """Where weights of a complete run lie: those that its results are of.
@@ -245,7 +253,7 @@ class Run:
             raise RunError(
                 f"{self.folder}: expected a complete run, but it has no results"
             )
-        expected = results.get("files", {}).get(name)
+        expected = (results.files or {}).get(name)
         if expected is None or not path.is_file():
             raise RunError(f"{self.folder}: expected weights, but it has no {name}")
         try:
@@ -261,25 +269,25 @@ class Run:
             )
         return path
 
-    def setting(self, name: str) -> Any:
+    def setting(self, name: str) -> Json:
         """One of the recipe's settings, as JSON.
 
         Raises:
             RunError: the recipe has no such setting.
         """
-        settings = self.decided()["recipe"]["settings"]
+        settings = self.config().recipe.settings
         if name not in settings:
             raise RunError(f"{self.path(RECIPE)}: expected the setting {name}")
         return settings[name]
 
-    def finish(self, results: dict) -> None:
+    def finish(self, results: Results) -> None:
         """Write the results, and the hashes of all weights: the run is complete."""
         self.require()
         files = {
             path.name: checked_seal(path) for path in self.folder.glob("model*.pt")
         }
-        results = results | {"files": dict(sorted(files.items()))}
-        write_json(self.path(RESULTS), results)
+        results = dataclasses.replace(results, files=dict(sorted(files.items())))
+        write_sealed(self.path(RESULTS), to_json(results))
         self.path(CHECKPOINT_BEFORE).unlink(missing_ok=True)
 
     def log(self, **values: Any) -> None:
@@ -306,14 +314,21 @@ class Run:
         text = "".join(json.dumps(m, sort_keys=True) + "\n" for m in kept)
         write_bytes(self.path(METRICS), text.encode())
 
-    def _recipe(self) -> dict:
+    def _config(self, record: Mapping[str, Json]) -> RunConfig:
+        where = f"{self.path(RECIPE)}: run"
+        return from_json(RunConfig, record["run"], where=where)
+
+    def _recipe(self) -> dict[str, dict[str, Json]]:
         path = self.path(RECIPE)
         if not self.is_run:
             raise RunError(
                 f"{self.folder}: expected a run, but it has no {RECIPE}"
                 " (`training runs FOLDER` lists the runs in a folder)"
             )
-        return read_json(path, {"run": dict, "machine": {"store?": str}})
+        found: dict[str, dict[str, Json]] = read_json(
+            path, {"run": dict, "machine": dict}
+        )
+        return found
 
 
 @contextmanager

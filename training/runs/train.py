@@ -18,6 +18,7 @@ from ..engine.optim import Schedule, build_optimizer
 from ..engine.signals import asked_to_stop
 from ..engine.state import TrainState
 from ..errors import Diverged
+from ..run_files.results import TrainingSummary
 from ..scoring.protocols import single_threaded
 from ..steps.gradients import balanced_weights, gradient_norms
 from ..steps.step import LABELS, Step
@@ -40,7 +41,7 @@ def train(
     validator: Validator | None,
     run: Run,
     title: str,
-) -> dict[str, Any]:
+) -> TrainingSummary:
     """Train `step` from the start, or from the run's checkpoint, to the end.
 
     Leaves the selected weights in `model` and in the run's model.pt. Stopping anywhere
@@ -54,7 +55,7 @@ def train(
         title: for progress lines.
 
     Returns:
-        The results' "training": epochs, steps, seconds, the selected epoch.
+        Epochs, steps, seconds, the selected epoch.
 
     Raises:
         Diverged: the loss is no longer a number.
@@ -265,17 +266,19 @@ def _save_weights(run: Run, model: nn.Module) -> None:
     checkpoint.save_weights(run.path(WEIGHTS), weights)
 
 
-def _summary(course: Course, state: TrainState, run: Run, total: int) -> dict[str, Any]:
+def _summary(
+    course: Course, state: TrainState, run: Run, total: int
+) -> TrainingSummary:
     epochs = [line for line in run.metrics() if line["kind"] == "epoch"]
     seconds = [line["seconds"] for line in epochs]
     waited = sum(line["waited"] for line in epochs)
     best = course.select == "best" and state.best.epoch >= 0
-    return {
-        "epochs": course.epochs,
-        "steps": total,
-        "chosen_epoch": state.best.epoch if best else course.epochs - 1,
-        "seconds": round(sum(seconds), 1),
-        "seconds_per_epoch": round(sum(seconds) / max(len(seconds), 1), 2),
-        "share_of_waiting": round(waited / max(sum(seconds), 1e-9), 3),
-        "parameters": sum(p.numel() for p in state.model.parameters()),
-    }
+    return TrainingSummary(
+        epochs=course.epochs,
+        steps=total,
+        chosen_epoch=state.best.epoch if best else course.epochs - 1,
+        seconds=round(sum(seconds), 1),
+        seconds_per_epoch=round(sum(seconds) / max(len(seconds), 1), 2),
+        share_of_waiting=round(waited / max(sum(seconds), 1e-9), 3),
+        parameters=sum(p.numel() for p in state.model.parameters()),
+    )

@@ -27,19 +27,19 @@ def trained_model(run: Run) -> tuple[nn.Module, BackboneConfig]:
         RunError: the run is not complete.
         CheckpointError: its weights are something else.
     """
-    decided = run.decided()
+    of_run = run.config()
     if run.results() is None:
         raise RunError(f"{run.folder}: expected a complete run, but it has no results")
-    known = dict(decided["model"] or {})
+    known = dict(of_run.model or {})
     if "net" not in known:
         raise RunError(
             f"{run.folder}: expected a run of one network that recognises, got one of kind"
-            f" {decided['kind']}"
+            f" {of_run.kind}"
         )
     estimator = known.pop("estimator", None)
     where = f"{run.path(RECIPE)}: model"
     config = recorded(BackboneConfig, known, where=where)
-    classes = len(decided["store"]["classes"])
+    classes = len(of_run.store.classes)
     if config.frames > MOST_FRAMES or not 0 < classes <= MOST_CLASSES:
         raise RunError(
             f"{where}: expected at most {MOST_FRAMES} frames and {MOST_CLASSES} classes,"

@@ -6,9 +6,11 @@ either one label a video, (V,) integers, or (V, K) bool where a video may have s
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
+
+from ..run_files.results import Interval
 
 DRAWS = 10_000
 SEEDS = 5
@@ -17,14 +19,6 @@ BLOCK = 500
 """Draws at once: what they need fits into a processor's cache."""
 
 Verdict = Literal["holds", "consistent", "not reproduced", "too few seeds"]
-
-
-class Interval(NamedTuple):
-    """A mean and the range that holds it in 95 % of bootstrap draws."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def top_k(scores: np.ndarray, truth: np.ndarray, k: int = 1) -> np.ndarray:

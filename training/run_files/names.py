@@ -1,0 +1,12 @@
+"""Names of the files of a run."""
+
+RECIPE, METRICS, RESULTS = "recipe.json", "metrics.jsonl", "results.json"
+CHECKPOINT, WEIGHTS, SCORES = "checkpoint.pt", "model.pt", "scores_{part}.npz"
+CHECKPOINT_BEFORE = "checkpoint_before.pt"
+CROPS = "crops{crops}_"
+"""Before the name of a file that is of other crops than the recipe's."""
+LEARNED_FROM = "learned_from.json"
+"""Ids of the training videos, for whoever must not fit weights on them."""
+REPRODUCTION, FIGURES = "reproduction.json", "figures.npz"
+LOGS = "_logs"
+"""Who writes the run, or did."""

@@ -1,0 +1,218 @@
+"""results.json and the evaluations of a run: accuracies, the videos, the training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from .json_dataclasses import from_json
+from .names import RESULTS
+from .reading import read_json
+from .run_config import Count, SplitFacts, SplitName
+from .shapes import DIFFERENCE, NUMBER, SHARE
+
+
+class Interval(NamedTuple):
+    """A mean and the range that holds it in 95 % of bootstrap draws."""
+
+    mean: float
+    low: float
+    high: float
+
+
+Share = Annotated[float, SHARE]
+Number = Annotated[float, NUMBER]
+ShareInterval = Annotated[Interval, SHARE]
+Difference = Annotated[Interval, DIFFERENCE]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassAccuracy:
+    """One class: how many of its videos were recognised."""
+
+    accuracy: Share
+    videos: Count
+    average_precision: Share | None = None
+    """Where videos have several labels or none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortAccuracy:
+    """Top-1 with its interval, for another run beside this one."""
+
+    videos: Count
+    top1: ShareInterval
+    mean_class: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """One network on one part of the videos: shares from 0 to 1, of labelled videos."""
+
+    videos: Count
+    top1: ShareInterval
+    mean_class: Share
+    per_class: Mapping[str, ClassAccuracy]
+    loss: Number | None = None
+    """Mean cross-entropy."""
+    top5: ShareInterval | None = None
+    """Where there are more than five classes."""
+    confusion: tuple[tuple[Count, ...], ...] | None = None
+    """Rows are true classes, columns the answers; where each video has one label."""
+    background: Count | None = None
+    """Videos without a label."""
+    map: ShareInterval | None = None
+    """Mean average precision over all videos, where some have several labels or none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedVideos:
+    """The videos of an evaluation."""
+
+    test: Count
+    left_out: Mapping[str, str]
+    """Video -> why it could not be used."""
+    untaught: tuple[str, ...]
+    """Classes that are tested and were not taught."""
+    untested: tuple[str, ...] = ()
+    torn: tuple[str, ...] = ()
+    """Groups with videos in training and test."""
+    held_out_by_video: tuple[str, ...]
+    """Classes of one group only, which was divided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedVideos(JudgedVideos):
+    """The videos of a training."""
+
+    train: Count
+    held_out: Count
+    held_out_rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSummary:
+    """How long a training took, and which weights it kept."""
+
+    epochs: Count
+    steps: Count | None = None
+    chosen_epoch: Count | None = None
+    """The epoch whose weights count, from 0."""
+    seconds: Number
+    """Of all epochs, held-out looks apart."""
+    seconds_per_epoch: Number
+    share_of_waiting: Number
+    """Of the seconds, for data."""
+    parameters: Count
+    wall_seconds: Number | None = None
+    """Of this start of the training, scoring included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherRun:
+    """Another run beside this one: a teacher, or the baseline without a teacher."""
+
+    run: str
+    """Name of its folder."""
+    what: str
+    test: ShortAccuracy
+    training: TrainingSummary | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline(OtherRun):
+    """The run without a teacher, and how much better the one with a teacher is."""
+
+    difference: Difference
+    """Of top-1, on the same videos."""
+    videos_compared: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherDataSet:
+    """The head of another data set that was learned together."""
+
+    held_out: Accuracy | None = None
+    test: Accuracy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundWeights:
+    """The weights of a fusion, and on how many held-out videos they were found."""
+
+    videos: Count | None = None
+    weights: tuple[Number, ...] | Mapping[str, tuple[Number, ...]] | None = None
+    """One for each stream, or these for each class."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamName:
+    """A run that was fused."""
+
+    run: str
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowError:
+    """How far estimated motion is from the stored flow, in px of the stored grid."""
+
+    end_point_error_px: Number
+    of_no_motion_px: Number
+    videos: Number | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What came out of a run: results.json."""
+
+    what: str
+    """What was trained or combined, in words."""
+    split: SplitFacts
+    videos: UsedVideos
+    training: TrainingSummary | None = None
+    held_out: Accuracy | None = None
+    test: Accuracy | None = None
+    others: Mapping[str, OtherDataSet] | None = None
+    teacher: OtherRun | None = None
+    teachers: tuple[OtherRun, ...] | None = None
+    scratch: Baseline | None = None
+    streams: tuple[StreamName, ...] | None = None
+    fusion: FoundWeights | None = None
+    first_weights: tuple[str, ...] | None = None
+    """Names of the runs whose weights it started from."""
+    flow: FlowError | None = None
+    files: Mapping[str, str] | None = None
+    """Weights -> the hash at their end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedStore:
+    """Another store than that of the training."""
+
+    folder: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A complete run judged again: evaluation_<part>.json, evaluations/<store>.json."""
+
+    split: SplitName
+    videos: JudgedVideos
+    differ: tuple[str, ...] | None = None
+    """Settings in which another store differs from that of the training."""
+    store: JudgedStore | None = None
+    """None for the run's own."""
+    part: str
+    result: Accuracy
+
+
+def read_results(folder: Path) -> Results:
+    """The results.json of a complete run.
+
+    Raises:
+        RunError: it is missing, damaged or something else.
+    """
+    path = folder / RESULTS
+    return from_json(Results, read_json(path), where=str(path))

@@ -1,0 +1,169 @@
+"""recipe.json: what decides a run's result, and the machine on which it was started."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pipeline.store import MODALITIES
+
+from .json_dataclasses import Json, from_json
+from .names import RECIPE
+from .reading import read_json
+from .shapes import COUNT, SEED
+
+Modality = Annotated[str, MODALITIES]
+Count = Annotated[int, COUNT]
+Seed = Annotated[int, SEED]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeSettings:
+    """A recipe by its name, and all that it says."""
+
+    name: str
+    settings: Mapping[str, Json]
+    """The fields of its dataclass; `recorded` makes their dataclasses of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFacts:
+    """The store, as far as it decides a result. No folder: stores may move."""
+
+    dataset: str
+    fingerprint: str | None = None
+    classes: tuple[str, ...]
+    settings: Mapping[str, Json] | None = None
+    """"common" and those of the modalities, their codecs included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitName:
+    """A split by its name, and where it comes from."""
+
+    name: str
+    kind: str
+    """official, lists, seeded; none for all videos of a store without splits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitFacts(SplitName):
+    """A split with the hash of its parts."""
+
+    videos: str
+    """SHA-256 over each video's id, part, labels and group."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideosHash:
+    """A set of videos."""
+
+    count: Count
+    ids: str
+    """SHA-256 of the sorted ids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointStore:
+    """Another data set that is learned together with the run's own."""
+
+    store: StoreFacts
+    split: SplitFacts
+    videos_held_out: VideosHash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusedStream:
+    """A run whose scores are fused."""
+
+    recipe: str
+    scores: str
+    """SHA-256 of its scores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkStream(RecipeSettings):
+    """A run whose network's features are used."""
+
+    weights: str
+    """SHA-256 of its weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Everything that decides a run's result: recipe.json under "run"."""
+
+    kind: str
+    """teach, distill, motion, hidden, fuse or collaborate."""
+    recipe: RecipeSettings
+    model: Mapping[str, Json] | None
+    """The network as it will be built again; None where there is not one."""
+    modalities: tuple[Modality, ...]
+    """All that are read from the store."""
+    store: StoreFacts
+    split: SplitFacts
+    videos_held_out: VideosHash | None = None
+    seed: Seed
+    precision: str
+    teacher: tuple[Mapping[str, Json], ...] | None = None
+    """The networks of the teachers, each with the hash of its weights."""
+    first_weights: tuple[str, ...] | None = None
+    """SHA-256 of weights that the training starts from."""
+    streams: tuple[NetworkStream | FusedStream, ...] | None = None
+    """The runs that are fused, or whose features are."""
+    joint: Mapping[str, JointStore] | None = None
+    """Name -> another data set that is learned together."""
+
+    @property
+    def net(self) -> str | None:
+        """The name of the network that recognises; None where there is not one."""
+        net = (self.model or {}).get("net")
+        return net if isinstance(net, str) else None
+
+    @property
+    def sees(self) -> str | None:
+        """The modality that the run's one network takes; None where there is not one."""
+        model = self.model or {}
+        sees = "rgb" if "estimator" in model else model.get("sees")
+        return sees if isinstance(sees, str) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedOn:
+    """Where a run was started, for people: recipe.json under "machine"."""
+
+    device: str = ""
+    machine: str = ""
+    """The processor's architecture."""
+    threads: Count | None = None
+    workers: Count | None = None
+    compiled: bool | None = None
+    torch: str = ""
+    """Version."""
+    store: str | None = None
+    """The folder of the store; several of a joint training with commas between."""
+    teacher: str | None = None
+    """Folders of the runs that it needs."""
+    first: str | None = None
+    second: str | None = None
+    motion: str | None = None
+    temporal: str | None = None
+    streams: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeFile:
+    """recipe.json."""
+
+    run: RunConfig
+    machine: StartedOn
+
+
+def read_recipe(folder: Path) -> RecipeFile:
+    """The recipe.json of a run.
+
+    Raises:
+        RunError: it is missing, damaged or something else.
+    """
+    path = folder / RECIPE
+    return from_json(RecipeFile, read_json(path), where=str(path))
