@@ -9,6 +9,7 @@ from motion_shards.plain_text import counted
 from ..data.dataset import ClipConfig
 from ..experiments.distill import DistillRecipe
 from ..experiments.fuse import FuseRecipe
+from ..experiments.hidden import HiddenRecipe
 from ..experiments.teach import TeachRecipe
 from ..losses.terms import Term
 from ..models.backbones import BackboneConfig
@@ -72,7 +73,7 @@ def net_of(settings: Any) -> BackboneConfig | None:
         return settings.model
     if isinstance(settings, DistillRecipe):
         return settings.student
-    return getattr(settings, "classifier", None)
+    return settings.classifier if isinstance(settings, HiddenRecipe) else None
 
 
 def _settings(settings: Any, classes: int) -> Iterator[str]:

@@ -104,7 +104,7 @@ def _weighed(size: Size, terms: Mapping[str, Term]) -> dict[str, Any]:
     deep = terms.get("deep")
     if deep is None or size.name == "tiny":
         return {}
-    balanced = getattr(deep, "form", "") == "mse"
+    balanced = isinstance(deep, DeeplyConnectedL2) and deep.form == "mse"
     return {"gradients_at": "fc6", "balance": {"deep": 0.5} if balanced else {}}
 
 

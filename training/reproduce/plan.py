@@ -11,6 +11,7 @@ from ..papers.facts import PAPERS, Fact, facts_beside
 from ..papers.orderings import ORDERINGS
 from ..recipes import SYSTEMS, Recipe, at
 from ..recipes.sizes import SIZES
+from ..runs.config import Course
 
 
 class Holdings(NamedTuple):
@@ -138,9 +139,9 @@ def in_order(recipe: Recipe) -> list[Recipe]:
 def unfit(recipe: Recipe, store: Holdings) -> str:
     """Why a recipe, or something it needs, cannot run on a store; empty where it can."""
     for one in in_order(recipe):
-        clip = getattr(one.settings, "clip", None)
-        if clip is None:
+        if not isinstance(one.settings, Course):
             continue
+        clip = one.settings.clip
         missing = [m for m in modalities_of(one) if m not in store.modalities]
         if missing:
             return f"the store has no {', '.join(missing)}"

@@ -53,8 +53,8 @@ def stacked(streams: Sequence[StreamScores], *, on: On) -> np.ndarray:
             f"fusion: expected scores on logits, softmax or clipped, got {on}"
         )
     check_aligned(streams)
-    name = "softmax" if on == "softmax" else "logits"
-    scores = np.stack([getattr(stream, name) for stream in streams]).astype(np.float64)
+    chosen = [each.softmax if on == "softmax" else each.logits for each in streams]
+    scores = np.stack(chosen).astype(np.float64)
     if on != "clipped":
         return scores
     scores = np.maximum(scores, 0)
