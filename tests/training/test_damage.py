@@ -170,6 +170,8 @@ def test_a_checkpoint_of_another_network_is_one_line(store, half, tmp_path):
         state | {"optimizer": {"state": {}, "param_groups": []}},
         state | {"steps_done": 10**9},
         state | {"epochs_done": -1},
+        state | {"steps_done": 1},  # before the end of the second epoch
+        state | {"epochs_done": 1},  # two epochs are a step each
         state | {"random": {"cpu": torch.zeros(3)}},
         state | {"best": None},
     ]
