@@ -203,3 +203,20 @@ def test_another_paper_in_the_same_folder_is_refused(tiny_store, tmp_path):
             machine=MACHINE,
             watch=Silent(),
         )
+
+
+def test_another_share_may_be_held_out_of_all_rows(tiny_store, tmp_path):
+    """In a folder that says so: another share trains other networks."""
+    out = tmp_path / "report"
+    held = {}
+    for share in (0.4, None):
+        told_of(tiny_store, out, rows=("mv",), held_out=share)
+        recorded = json.loads((out / "reproduction.json").read_text())
+        run = Path(recorded["runs"]["mv_tiny@0"])
+        results = json.loads((run / "results.json").read_text())
+        held[share] = results["videos"]["held_out"]
+        if share:
+            with pytest.raises(RunError, match="with held_out None, but .* 0.4"):
+                told_of(tiny_store, out, rows=("mv",))
+            shutil.rmtree(out)
+    assert held == {0.4: 4, None: 2}  # of 10 videos in groups of two; the recipe's .25

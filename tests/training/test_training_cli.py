@@ -313,6 +313,13 @@ def test_a_fusion_by_held_out_videos_has_some(data):
     assert json.loads(told.stdout)["videos"]["held_out"] == 2
 
 
+@pytest.mark.parametrize("command", ["fuse", "collaborate"])
+def test_runs_have_held_out_what_they_have(command, tmp_path):
+    refused = call(command, str(tmp_path), str(tmp_path), "--held-out", "0.2")
+    assert refused.exit_code == 2
+    assert "expected no --held-out with RUNS" in refused.stderr
+
+
 def test_a_fused_teacher_and_a_system_for_another_command(data):
     told = call("distill", "--recipe", "dtmv_tiny", "--teacher", "rgb,flow", "--json")
     assert told.exit_code == 0, told.output

@@ -83,7 +83,7 @@ def teach(
     """Train one network on the labels of one modality."""
     from ..recipes import default_name
     from . import train as commands  # here, because torch takes two seconds
-    from .setting import for_each_split_and_seed
+    from .contexts import for_each_split_and_seed
 
     machine = _machine(options)
     runs = for_each_split_and_seed(
@@ -139,7 +139,7 @@ def distill(
     """
     from ..recipes import default_name
     from . import train as commands  # here, because torch takes two seconds
-    from .setting import for_each_split_and_seed
+    from .contexts import for_each_split_and_seed
 
     machine = _machine(options)
     runs = for_each_split_and_seed(

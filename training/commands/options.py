@@ -222,7 +222,7 @@ TRAINING = all_of(
     *MACHINE,
     JSON,
 )
-"""What `teach` and `distill` have in common."""
+"""Options that `teach` and `distill` share."""
 
 
 def machine_of(options: dict[str, Any]) -> dict[str, Any]:

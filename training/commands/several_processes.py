@@ -1,4 +1,4 @@
-"""How one of several processes of a training ends: the first one says why."""
+"""The end of one of several processes of a training: the first one says why."""
 
 import os
 import time
@@ -10,13 +10,13 @@ MOMENT_SECONDS = 5.0
 
 
 def is_first() -> bool:
-    """Whether this process is the one that says what all say."""
+    """Whether this process speaks for all."""
     rank = os.environ.get("RANK", "")
     return not rank.isdecimal() or int(rank) == 0
 
 
 def let_the_first_say(error: Exception) -> str:
-    """What goes before the line of an error: which process it is of, unless it is the first.
+    """The prefix of an error's line: the process, unless it is the first.
 
     Processes of one training mostly fail alike, and at once. So those that are not the
     first give it a moment to say it, in which the launcher ends them.

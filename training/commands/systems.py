@@ -89,6 +89,7 @@ def fuse(
         return
     if options["recipe"]:
         raise click.UsageError("expected RUNS or --recipe, got both")
+    _refuse_held_out(options)
     from . import (
         train_systems as commands_systems,  # here, because torch takes two seconds
     )
@@ -110,6 +111,8 @@ def collaborate(
     """
     if len(runs) not in (0, 2):
         raise click.UsageError(f"expected two RUNS or none, got {len(runs)}")
+    if runs:
+        _refuse_held_out(options)
     _system("collaborate", out, as_json, options, runs=runs)
 
 
@@ -224,6 +227,14 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
 
 
 COMMANDS = (motion, fuse, collaborate, reproduce, report)
+
+
+def _refuse_held_out(options: dict[str, Any]) -> None:
+    """Refuse --held-out with RUNS, whose own held-out videos are used."""
+    if options["held_out"] is not None:
+        raise click.UsageError(
+            "expected no --held-out with RUNS, as videos that they held out are used"
+        )
 
 
 def _system(

@@ -20,7 +20,7 @@ from ..runs.context import Job
 from ..runs.machine import chosen_machine
 from ..runs.progress import watch
 from ..runs.record import Run
-from .setting import (
+from .contexts import (
     chosen_recipe,
     run_context,
     say_pictures,

@@ -68,7 +68,7 @@ class Recipe:
     system: System
     size: Size
     settings: Any
-    """Of the experiment: a `TeachRecipe`, `DistillRecipe`, ..."""
+    """A `TeachRecipe`, `DistillRecipe`, ..., as its experiment takes it."""
     needs: Mapping[str, "Recipe"] = field(default_factory=dict)
     """Role -> the recipe that fills it."""
     label: str = ""

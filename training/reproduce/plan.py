@@ -15,7 +15,7 @@ from ..runs.config import Course
 
 
 class Holdings(NamedTuple):
-    """What a store can feed."""
+    """Data set, modalities and lengths of a store: what recipes need of it."""
 
     dataset: str
     modalities: tuple[str, ...]
@@ -32,14 +32,14 @@ class Stage(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is to be done, in an order in which it can be."""
+    """The stages of a reproduction, in an order in which they can run."""
 
     paper: str
     size: str
     rows: tuple[Fact, ...]
-    """Of the paper, those that could stand on this store."""
+    """Rows of the paper that could stand on this store."""
     stages: tuple[Stage, ...]
-    """What a stage needs stands before it; the first seed is complete, on all splits,
+    """Each after those that it needs; the first seed is complete, on all splits,
     before the next."""
     splits: tuple[str, ...]
     recipe_of: dict[str, str]
@@ -137,7 +137,7 @@ def in_order(recipe: Recipe) -> list[Recipe]:
 
 
 def unfit(recipe: Recipe, store: Holdings) -> str:
-    """Why a recipe, or something it needs, cannot run on a store; empty where it can."""
+    """The reason why a recipe, or one that it needs, cannot run on a store, or nothing."""
     for one in in_order(recipe):
         if not isinstance(one.settings, Course):
             continue
@@ -154,7 +154,7 @@ def unfit(recipe: Recipe, store: Holdings) -> str:
 
 
 def modalities_of(recipe: Recipe) -> tuple[str, ...]:
-    """What a recipe's own training reads."""
+    """Modalities that a recipe's own training reads."""
     settings, kind = recipe.settings, recipe.system.kind
     if kind == "teach":
         return (settings.model.sees,)
@@ -164,7 +164,7 @@ def modalities_of(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _all_needs(system: str) -> list[str]:
-    """What a system needs by the names that it gives, its own needs' included."""
+    """Systems that a system needs, directly or not, by name."""
     found: list[str] = []
     for name in SYSTEMS[system].needs.values():
         found += [*_all_needs(name), name]

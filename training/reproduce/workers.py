@@ -33,7 +33,7 @@ Needs = Mapping["Stage", Mapping[str, "Stage"]]
 WITHOUT = "what it needs is not there"
 KILLED = "its process was killed, mostly by the system for lack of memory"
 GRACE_SECONDS = 30.0
-"""For a process that was asked to stop, to save what it has."""
+"""Time for a process that was asked to stop to save its run."""
 
 
 class Done(NamedTuple):
@@ -42,7 +42,7 @@ class Done(NamedTuple):
     stage: "Stage"
     folder: str = ""
     error: str = ""
-    """Why it failed; empty where it did not."""
+    """The reason of a failure, else empty."""
     interrupted: bool = False
     seconds: float = 0.0
 
@@ -68,7 +68,7 @@ def in_this_process(
 def in_processes(
     stages: "Sequence[Stage]", needs: Needs, work: Work, *, processes: int
 ) -> Iterator[Done]:
-    """As they come, each in a process of its own when what it needs is there.
+    """Each in a process of its own, as soon as what it needs is there.
 
     Of stages that are ready the first one in `stages` begins. A process that is killed
     takes its own stage with it and no other. SIGINT, SIGTERM and SIGHUP reach all

@@ -53,7 +53,7 @@ def run_context(
     other_stores: tuple[Store, ...] = (),
     fused_by_held_out: bool = False,
 ) -> RunContext:
-    """Where a recipe runs, which is said.
+    """The context in which a recipe runs; it is said.
 
     Args:
         split: None is the usual one.
