@@ -15,6 +15,7 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_shards.choices import MODALITIES
 from motion_shards.cores import processor_name, worker_cores
 from pipeline.driver.plan import new_plan
 from pipeline.driver.publish import prepare
@@ -57,7 +58,7 @@ def run(
     backend: str = "auto",
     workers: Sequence[int] = (1, 2, 4, 8),
     videos: int = 40,
-    modalities: Sequence[str] = ("rgb", "flow", "mv"),
+    modalities: Sequence[str] = MODALITIES,
     short_side: int = 256,
 ) -> dict:
     """Extract on one GPU with each of several numbers of workers in turn.

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
+from motion_shards.choices import MODALITIES
 from motion_shards.console import Commands
 
-from .options import MODALITIES, CommaList, ExistingFolder
+from .options import CommaList, ExistingFolder
 
 
 @click.group(cls=Commands)
@@ -144,7 +145,7 @@ class _Counts(click.ParamType):
 @click.option(
     "--modalities",
     type=CommaList(MODALITIES),
-    help="Modalities to extract. [default: rgb,flow,mv]",
+    help=f"Modalities to extract. [default: {','.join(MODALITIES)}]",
 )
 @click.option(
     "--short-side",

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from motion_shards import __version__
+from motion_shards.choices import MODALITIES, X264_PRESETS
 from motion_shards.finite import FiniteRange
 
 from .bench import bench
 from .cluster import cluster, jobs, logs, stop, submit
 from .options import (
-    MODALITIES,
-    PRESETS,
     AnyPath,
     Cli,
     CommaList,
@@ -65,7 +64,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 @click.option(
     "--modalities",
     type=CommaList(MODALITIES),
-    default="rgb,flow,mv",
+    default=",".join(MODALITIES),
     show_default=True,
     help="Modalities to extract; others can be added to the store later.",
 )
@@ -126,7 +125,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 )
 @click.option(
     "--mv-preset",
-    type=click.Choice(PRESETS),
+    type=click.Choice(X264_PRESETS),
     default="veryfast",
     show_default=True,
     help="x264 preset of the canonical encoding.",

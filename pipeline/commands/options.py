@@ -13,11 +13,6 @@ from motion_shards.interruption import EXIT_CODE, as_ctrl_c
 from motion_shards.plain_text import printable, printable_lines
 
 DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
-MODALITIES = ("rgb", "flow", "mv")
-PRESETS = (
-    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
-    *("medium", "slow", "slower", "veryslow"),
-)
 ExistingFolder = click.Path(exists=True, file_okay=False, path_type=Path)
 ExistingFile = click.Path(exists=True, dir_okay=False, path_type=Path)
 AnyPath = click.Path(path_type=Path)

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from motion_shards.choices import MODALITIES
 from pipeline.errors import SourceChanged
 from pipeline.shard.task import ShardReport
 from pipeline.store.errors import LayoutError
@@ -27,7 +28,6 @@ from pipeline.store.records import (
     commit_file,
 )
 from pipeline.store.replacement import remove_parts, require_plain_folder, sync_folder
-from pipeline.store.schema import MODALITIES
 from pipeline.store.sealing import write_sealed
 
 LIBRARIES = ("av", "h5py", "numba", "numpy", "opencv-contrib-python")

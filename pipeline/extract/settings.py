@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from motion_shards.choices import MODALITIES, X264_PRESETS
 from pipeline.store.codecs import Codec, JpegFlow, JpegRgb, QuarterPel, from_dict
 from pipeline.store.fields import (
     Fits,
@@ -17,7 +18,6 @@ from pipeline.store.fields import (
     is_text,
     require_fields,
 )
-from pipeline.store.schema import MODALITIES
 
 SHORTEST_SIDE = 16
 """px, of the stored grid."""
@@ -95,7 +95,7 @@ class ExtractSettings:
             )
         if not 0 <= self.mv_crf <= 51:
             raise ValueError(f"crf: expected 0 to 51, got {self.mv_crf}")
-        if self.mv_preset not in PRESETS:
+        if self.mv_preset not in X264_PRESETS:
             raise ValueError(f"preset: expected one of x264's, got {self.mv_preset!r}")
         if self.mv_keyint < 1:
             raise ValueError(f"keyint: expected at least 1, got {self.mv_keyint}")

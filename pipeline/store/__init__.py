@@ -4,6 +4,8 @@ Importing it loads numpy and h5py; a JPEG decoder comes with the first read that
 one. `storage_layout.md` says the same for readers in other languages.
 """
 
+from motion_shards.choices import MODALITIES
+
 from .colour_wheel import motion_colours, motion_wheel
 from .errors import (
     FolderHeld,
@@ -27,7 +29,7 @@ from .places import (
 from .png import encode_png
 from .reader import Store, StoredBlock
 from .replacement import remove_parts, replacing, require_plain_folder
-from .schema import CELL_PX, LAYOUT, LAYOUT_VERSION, MODALITIES, ArraySpec
+from .schema import CELL_PX, LAYOUT, LAYOUT_VERSION, ArraySpec
 from .sealing import CHECKSUM, require_seal, sealed_text
 from .verify import Damage, verify
 from .videos import StoredVideo

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from motion_shards.choices import MODALITIES
+
 from .errors import LayoutError, StoreNotFound
 from .records import (
     COMMITS,
@@ -30,7 +32,6 @@ from .records import (
     require_version,
 )
 from .replacement import replacing
-from .schema import MODALITIES
 from .sealing import CHECKSUM, has_seal, require_seal
 
 HASH_BLOCK_BYTES = 1 << 20

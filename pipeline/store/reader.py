@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from motion_shards.choices import MODALITIES
+
 from .errors import LayoutError, RangeError, VideoNotFound
 from .files import open_index, read_manifest, require_index
 from .long_index import LongIndex
 from .lookup import no_video
 from .records import Manifest, Rows, shard_file
-from .schema import LAYOUT, MODALITIES, entry_shape
+from .schema import LAYOUT, entry_shape
 from .shard_reader import ShardReader, require_published
 from .videos import HeldIndex, StoredVideo, VideoMaker, read_videos, require_count
 

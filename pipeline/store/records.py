@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple, Self
 
+from motion_shards.choices import MODALITIES
+
 from .errors import LayoutError, OtherLayout
 from .fields import (
     Fits,
@@ -24,7 +26,7 @@ from .fields import (
     require_fields,
     shown,
 )
-from .schema import LAYOUT_VERSION, MODALITIES, num_entries
+from .schema import LAYOUT_VERSION, num_entries
 
 PLAN = "_plan.json"
 MANIFEST = "manifest.json"

@@ -61,8 +61,6 @@ LAYOUT: Mapping[str, ArraySpec] = {
         ),
     )
 }
-MODALITIES = ("rgb", "flow", "mv")
-"""Modalities that can be extracted and trained on; one file per shard and modality."""
 
 DATASETS: Mapping[str, str] = {
     "data": "uint8 (rgb, flow) or int16 (mv)",

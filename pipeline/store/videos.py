@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from motion_shards.choices import MODALITIES
+
 from .errors import LayoutError
 from .files import read_index
 from .records import IndexRecord, Manifest, Rows
-from .schema import MODALITIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

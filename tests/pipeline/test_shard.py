@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tiny_store import arrays
 
+from pipeline.store import MODALITIES
 from pipeline.store import shard as shard_module
 from pipeline.store.codecs import JpegRgb, QuarterPel, default_codec
 from pipeline.store.encoding import Levels, encoded
 from pipeline.store.errors import LayoutError
-from pipeline.store.schema import MODALITIES
 from pipeline.store.shard import SPARE_BYTES, ShardWriter
 from pipeline.store.shard_reader import ShardReader
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline.store import MODALITIES
 from pipeline.store.codecs import default_codec
 from pipeline.store.files import content_hash, write_index
 from pipeline.store.hashes import column_hash, row_hash
@@ -24,7 +25,7 @@ from pipeline.store.records import (
     commit_file,
     shard_file,
 )
-from pipeline.store.schema import MODALITIES, cells
+from pipeline.store.schema import cells
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter
 from pipeline.store.shard_reader import file_record

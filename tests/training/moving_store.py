@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.store import MODALITIES
 from pipeline.store.codecs import default_codec
 from pipeline.store.files import write_index
 from pipeline.store.records import (
@@ -17,7 +18,7 @@ from pipeline.store.records import (
     Rows,
     shard_file,
 )
-from pipeline.store.schema import MODALITIES, cells
+from pipeline.store.schema import cells
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter
 from pipeline.store.shard_reader import file_record

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from motion_shards.choices import MODALITIES
 from motion_shards.finite import FiniteRange
 from motion_shards.near import near
 
@@ -14,7 +15,6 @@ from ..catalogue import check_name
 ExistingFolder = click.Path(path_type=Path, exists=True, file_okay=False)
 ExistingFile = click.Path(path_type=Path, exists=True, dir_okay=False)
 Folder = click.Path(path_type=Path, file_okay=False)
-MODALITIES = ("flow", "rgb", "mv")
 
 
 class Choice(click.Choice):
