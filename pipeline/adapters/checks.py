@@ -1,4 +1,4 @@
-"""What every adapter asks of the files it found: their ids, doubles, and what is missing."""
+"""Checks that all adapters share: ids of files, duplicates, and missing videos."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -109,13 +109,13 @@ def completeness(
     *,
     whole: str,
 ) -> list[Finding]:
-    """How partial the copy is: nothing where all that the lists name is there.
+    """Findings about a partial copy; none where every listed video is there.
 
     Args:
         expected: class -> videos in the lists.
         missing: names in the lists without a file.
         present: class -> videos found.
-        whole: what the lists are of: "UCF101".
+        whole: name of the complete data set, such as "UCF101".
     """
     if not missing:
         return []

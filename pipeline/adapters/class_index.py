@@ -1,4 +1,4 @@
-"""The file beside lists that gives numbers their classes.
+"""Class index: the file next to the lists that maps numbers to class names.
 
 classInd.txt (UCF101)            1 ApplyEyeMakeup
 label_map*.txt, classes.txt,     ApplyEyeMakeup                 (counted from 0)
@@ -17,7 +17,7 @@ NAMES = re.compile(
     r"|(?:.*[-_])?labels\.json|.*[-_]labels\.csv|class_to_idx\.json",
     re.IGNORECASE,
 )
-"""What class indices are called, but for `classInd*.txt`."""
+"""Names of class index files other than `classInd*.txt`."""
 
 
 def class_index(path: Path) -> dict[int, str]:
@@ -64,7 +64,7 @@ def find_class_index(folder: Path, *, more: bool = False) -> Path | None:
 
 
 def is_class_index(path: Path) -> bool:
-    """Whether a file is called like one."""
+    """Whether a file has the name of a class index."""
     name = path.name.lower()
     return name.startswith("classind") or NAMES.fullmatch(name) is not None
 

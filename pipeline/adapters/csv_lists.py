@@ -44,7 +44,7 @@ PARTS = {
     **dict.fromkeys(("val", "valid", "validate", "validation"), "val"),
     **dict.fromkeys(("", "-", "none", "unused", "holdout"), None),
 }
-"""What may stand in a column of a split."""
+"""Values of a column of a split."""
 DELIMITERS = (",", "\t", ";", "|", " ")
 
 
@@ -59,11 +59,11 @@ class ListRow(NamedTuple):
     group: str
     """Empty where there is no such column, or nothing in it."""
     unused: bool = False
-    """Of a validation list beside a test list."""
+    """Whether the row is of a validation list that comes with a test list."""
 
 
 def delimiter_of(header: str) -> str | None:
-    """What stands between the columns of a header; None where this is no header."""
+    """Delimiter of the columns of a header; None if the line is no header."""
     for delimiter in DELIMITERS:
         cells = [cell.strip(" \"'").lower() for cell in header.split(delimiter)]
         known = {*PATHS, *NAMES}.intersection(cells)
@@ -140,7 +140,7 @@ def no_header(path: Path, first: str) -> DatasetError:
 
 
 def columns(header: Sequence[str], where: str) -> dict[str, int]:
-    """Our name of a column -> its place; columns that say nothing are left out."""
+    """Canonical column name -> index; columns with other names are left out."""
     places: dict[str, int] = {}
 
     def place(name: str, column: int) -> None:

@@ -1,7 +1,7 @@
-"""What can go wrong while a folder is read as a data set.
+"""Errors of reading a folder as a data set.
 
 DatasetError             also a ValueError
-├── Damaged              one file, whose bytes are not what its name says
+├── Damaged              a file whose content does not fit its name
 └── DatasetNotFound      also a FileNotFoundError: a folder or list that is not there
 """
 

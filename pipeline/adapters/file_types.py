@@ -1,4 +1,4 @@
-"""What a file is by its name and its first bytes: a video, half of one, something else."""
+"""File types by name and first bytes: video, partial download, or other."""
 
 import os
 import re
@@ -17,7 +17,7 @@ SUFFIXES = frozenset(
 """Videos by name. `.ts` is not among them (TypeScript): it is looked into."""
 
 LISTED_SUFFIXES = SUFFIXES | {".ts", ".gif", ".jsv", ".mod", ".tod", ".dat"}
-"""What a name in a list may end in without that being part of the name."""
+"""Suffixes that a name in a list may have without their being part of the name."""
 
 IMAGES = frozenset(
     ".bmp .exr .jpeg .jpg .pgm .png .ppm .tif .tiff .webp".split()  # noqa: SIM905
@@ -64,7 +64,7 @@ copies, what was deleted."""
 
 HEAD_BYTES = 512
 TRANSPORT_BYTES = 1 << 16
-"""Within so many bytes a transport stream with a damaged head shows its packets."""
+"""Bytes within which a transport stream with a damaged head shows its packets."""
 STILL_OR_SOUND = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"M4A ", b"M4B ")
 """Brands of the MP4 family that are pictures or sound."""
 

@@ -56,7 +56,6 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
     seen = {name for row in rows for name in row.class_names}
     order = [name for name in listing.classes if name in seen]
     classes, videos = videos_of(rows, [*order, *sorted(seen - set(order))])
-    said = {each.name: each.match for each in listing.videos.values()}
     return DataSet(
         name="folder",
         folder=folder,
@@ -70,8 +69,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
             *missing_from_lists(listing),
             *(_unlisted(rows, listing) if listing.splits else ()),
             *validation_lists(listing),
-            *match_findings(said.items()),
-            *elsewhere_findings(said.items()),
+            *spelling_findings(listing),
             *found.findings,
             *checks.not_videos(folder, found.others, listing.used),
         ),
@@ -80,32 +78,38 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
 
 
 def missing_from_lists(listing: OwnLists) -> tuple[Finding, ...]:
-    """Videos that lists of one's own name, but that are not there."""
+    """Finding: listed videos that are not in the folder."""
     total = len(listing.missing) + len(listing.videos)
     text = f"listed videos that are not in the folder, out of {total:,}"
     return Finding.of("missing", text, listing.missing)
 
 
 def named_group(file: File) -> str:
-    """The scene in a name like UCF101's, else nothing."""
+    """Group (scene) of a file named as UCF101's are; empty for other names."""
     return group(file.stem) if NAME.fullmatch(file.stem) else ""
 
 
 def unlabelled_in_lists(rows: Iterable[Row]) -> tuple[Finding, ...]:
-    """Videos to which lists give no label: an empty one, or -1."""
+    """Finding: videos whose label in the lists is empty or -1."""
     names = [row.file.path for row in rows if not row.class_names]
     text = "videos without a label, as the lists give them none"
     return Finding.of("unlabelled", text, names)
 
 
 def validation_lists(listing: OwnLists) -> tuple[Finding, ...]:
-    """Videos of validation lists: kept, but on no side of the split."""
+    """Finding: videos of validation lists, which are in no part of the split."""
     text = "videos of validation lists, in no split, as there are test lists"
     return Finding.of("validation", text, listing.unused)
 
 
+def spelling_findings(listing: OwnLists) -> tuple[Finding, ...]:
+    """Findings about names in lists that differ from those of their files."""
+    matches = {video.name: video.match for video in listing.videos.values()}.items()
+    return (*match_findings(matches), *elsewhere_findings(matches))
+
+
 def lists_read(listing: OwnLists) -> tuple[str, ...]:
-    """A line that names the lists, so that nobody uses some unknowingly."""
+    """Line that names the lists that were read; none without lists."""
     names = ", ".join(
         f"{path.name} ({how})" if how else path.name
         for path, how in listing.used.items()
@@ -114,7 +118,7 @@ def lists_read(listing: OwnLists) -> tuple[str, ...]:
 
 
 def _lists_beside(places: Iterable[Path]) -> tuple[Path | None, list[str]]:
-    """The folder with pairs of lists, and why lists that lie about are none."""
+    """The folder with pairs of lists, and the reasons why other lists are not used."""
     strays: dict[str, None] = {}
     for place in places:
         try:
@@ -134,8 +138,8 @@ def _folder_class(entry: split_lists.Entry, match: Match | None) -> str | None:
 def _row(file: File, listing: OwnLists) -> Row:
     top, slash, _ = file.path.partition("/")
     place = top if slash else None
-    said = listing.videos.get(file.path)
-    listed = said.class_names if said else ()
+    entry = listing.videos.get(file.path)
+    listed = entry.class_names if entry else ()
     if listed and place and class_key(place) not in map(class_key, listed):
         raise DatasetError(
             f"{file.path}: lies in the folder of class {place!r}, but the lists say"
@@ -144,8 +148,8 @@ def _row(file: File, listing: OwnLists) -> Row:
     return Row(
         file=file,
         class_names=listed or ((place,) if place else ()),
-        splits=said.splits if said else {},
-        group=(said.group if said else "") or named_group(file),
+        splits=entry.splits if entry else {},
+        group=(entry.group if entry else "") or named_group(file),
     )
 
 

@@ -45,7 +45,7 @@ def read(folder: Path, splits: Path) -> DataSet:
 
 
 def find_lists(folder: Path) -> Path | None:
-    """The folder of lists that lies in or beside the videos, if there is one."""
+    """The folder of lists, in the folder of videos or next to it; None without one."""
     name = "testTrainMulti_7030_splits"
     for place in (folder, folder / name, folder.parent / name):
         if any(place.glob("*_test_split1.txt")):

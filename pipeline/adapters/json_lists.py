@@ -34,7 +34,7 @@ def read_records(path: Path) -> list[csv_lists.ListRow]:
 
 
 def _records(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Every video with its place in the file."""
+    """Every record with its position in the file."""
     if path.suffix.lower() != ".json":
         for number, line in split_lists.lines(path):
             yield _record(_parsed(line, f"{path}:{number}")), f"{path}:{number}"

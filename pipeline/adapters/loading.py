@@ -34,7 +34,7 @@ def load(
 
     Args:
         name: one of `DATASETS`.
-        called: NAME of a data set of one's own, instead of that of its folder.
+        called: name of a `folder` or `list` data set, instead of that of its folder.
         videos: folder of the videos. Default: `videos/NAME` of the data folder.
         splits: folder of the lists, or one list. Default: `splits/NAME` of the data
             folder where the videos are looked for there, too; else lists that lie with

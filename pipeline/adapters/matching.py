@@ -45,7 +45,7 @@ class Matcher:
     def find(
         self, name: str, *, anywhere: bool = False, classes: Collection[str] = ()
     ) -> Match | None:
-        """The file meant by a name, or None.
+        """The file that a name refers to, or None.
 
         Of several that fit equally well, the first in order of paths, with the others.
         What looks like a suffix belongs to the name where a file says so: `jump/take.a`
@@ -114,7 +114,7 @@ def elsewhere_findings(matches: Iterable[tuple[str, Match]]) -> tuple[Finding, .
     """Videos that lists give a folder, and that lie in a folder of another name.
 
     Args:
-        matches: name in the list, what was found for it.
+        matches: name in the list, and its match.
     """
     names = []
     for name, match in matches:
@@ -144,7 +144,7 @@ def folder_keys(path: str) -> set[str]:
 def unreadable_listed(
     unusable: Mapping[str, str], missing: Iterable[str]
 ) -> dict[str, str]:
-    """Of what cannot be read, all that may be one of the videos that lists miss.
+    """Unreadable files and folders that may hold a listed video that was not found.
 
     Args:
         unusable: `Scan.unusable`.
@@ -162,7 +162,7 @@ def unreadable_listed(
 
 
 def match_findings(matches: Iterable[tuple[str, Match]]) -> list[Finding]:
-    """What to say about names that fit only after a change of suffix or case.
+    """Findings about names that match only with another suffix, case or folder.
 
     Args:
         matches: name in the list, what was found for it.
@@ -192,7 +192,7 @@ def _fold(name: str) -> str:
 
 
 def _agreement(path: str, stem: str) -> int:
-    """How many folders next to the name are the same."""
+    """Number of equal folders, counted from the file name up."""
     ours, theirs = _fold(path).split("/")[-2::-1], _fold(stem).split("/")[-2::-1]
     count = 0
     for one, other in zip(ours, theirs, strict=False):

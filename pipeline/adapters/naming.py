@@ -1,4 +1,4 @@
-"""What a data set is called: the known ones by themselves, one's own by its folder."""
+"""Name of a data set: the adapter's for known ones, the folder's for others."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from .errors import DatasetError
 
 OWN = ("folder", "list")
-"""Adapters of data sets of one's own."""
+"""Adapters of data sets that the user brings."""
 KNOWN = ("hmdb51", "ucf101", "thumos14", "demo")
 
 
@@ -15,7 +15,7 @@ def dataset_name(
 ) -> str:
     """The name under which a data set is stored.
 
-    One's own is called like the folder of its videos (like its adapter where that is the
+    A data set of `folder` or `list` has the name of the folder of its videos (like its adapter where that is the
     usual place), `ucf101-folder` where the folder is called like a known data set: its
     splits are not the official ones.
 

@@ -1,6 +1,6 @@
-"""Official lists + the files found -> a data set that says how they agree.
+"""Official lists + the files found -> a data set with findings about their differences.
 
-What UCF101 and HMDB51 have in common: lists name every video by a unique file name.
+For UCF101 and HMDB51, whose lists name every video by a unique file name.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from .videos import DataSet, Finding, Video
 
 
 class OfficialEntry(NamedTuple):
-    """What the lists say of one video."""
+    """Class and splits of a video in official lists."""
 
     class_name: str
     splits: Mapping[str, str]

@@ -1,6 +1,6 @@
-"""Lists of one's own (pairs, one list, a CSV) + the files found -> who is what.
+"""The user's lists (pairs, one list, a CSV) + the files found -> listed videos.
 
-Labels may be class names, or numbers with or without a class index beside them.
+Labels may be class names, or numbers with or without a class index next to them.
 """
 
 import difflib
@@ -18,11 +18,11 @@ from .matching import Match, Matcher, class_key, folder_keys
 from .text_lists import read_text_list
 
 Folder = Callable[[split_lists.Entry, Match | None], str | None]
-"""The class that the place of a video speaks for, or None."""
+"""(line of a list, match) -> class by the video's folder, or None."""
 
 
 class ListedVideo(NamedTuple):
-    """What the lists say of one video."""
+    """Class names, splits and group of a video in the user's lists."""
 
     match: Match
     name: str
@@ -33,7 +33,7 @@ class ListedVideo(NamedTuple):
 
 
 class OwnLists(NamedTuple):
-    """Lists, read and held against the files."""
+    """The user's lists, matched with the files."""
 
     videos: Mapping[str, ListedVideo]
     """By path of the file."""
@@ -45,7 +45,7 @@ class OwnLists(NamedTuple):
     used: Mapping[Path, str]
     """The files read -> how their lines were read, or nothing."""
     unused: Sequence[str] = ()
-    """Videos of validation lists beside test lists: in no part of a split."""
+    """Videos of validation lists that come with test lists: in no part of a split."""
 
 
 def read_own_lists(source: Path, matcher: Matcher, folder_class: Folder) -> OwnLists:
@@ -74,9 +74,9 @@ def read_own_lists(source: Path, matcher: Matcher, folder_class: Folder) -> OwnL
         if match is None:
             missing.append(row.entry.name)
             continue
-        said = ListedVideo(match, row.entry.name, class_names, row.splits, row.group)
+        video = ListedVideo(match, row.entry.name, class_names, row.splits, row.group)
         before = videos.get(match.file.path)
-        videos[match.file.path] = _joined(before, said, row) if before else said
+        videos[match.file.path] = _joined(before, video, row) if before else video
     unused = {
         match.file.path
         for row, match in zip(rows, matches, strict=True)
@@ -245,26 +245,26 @@ def _match(row: csv_lists.ListRow, matcher: Matcher, keys: set[str]) -> Match | 
 
 
 def _joined(
-    before: ListedVideo, said: ListedVideo, row: csv_lists.ListRow
+    before: ListedVideo, video: ListedVideo, row: csv_lists.ListRow
 ) -> ListedVideo:
     """One video in several lists: other splits, the same class."""
     same = before.splits.keys() & row.splits.keys()
     if same or (not row.splits and not row.unused):
         raise DatasetError(
-            f"{row.entry.where}: {said.match.file.path} came before, as {before.name!r}"
+            f"{row.entry.where}: {video.match.file.path} came before, as {before.name!r}"
         )
     if (
         before.class_names
-        and said.class_names
-        and set(before.class_names) != set(said.class_names)
+        and video.class_names
+        and set(before.class_names) != set(video.class_names)
     ):
         raise DatasetError(
-            f"{row.entry.where}: {row.entry.name} is {', '.join(said.class_names)} here"
+            f"{row.entry.where}: {row.entry.name} is {', '.join(video.class_names)} here"
             f" and {', '.join(before.class_names)} in another list"
         )
     return before._replace(
-        class_names=before.class_names or said.class_names,
-        splits={**before.splits, **said.splits},
+        class_names=before.class_names or video.class_names,
+        splits={**before.splits, **video.splits},
     )
 
 

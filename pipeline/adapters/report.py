@@ -15,7 +15,7 @@ ORIGINS = {
     "lists": "from lists",
     "seeded": "drawn at random by group, not official",
 }
-"""Where a split comes from, in words."""
+"""Origin of a split -> its description."""
 
 
 def text(dataset: DataSet) -> str:

@@ -25,8 +25,8 @@ from .file_types import (
 from .videos import Finding
 
 MOST_WAYS, MOST_LINKS = 4, 5
-"""A folder that so many ways through links have led to is not walked once more, nor one
-behind more links: links among a few dozen folders make more ways than anyone can walk."""
+"""Maximum number of paths through links by which one folder is walked, and of links on
+one path: links among a few dozen folders make more paths than anyone can walk."""
 
 
 class File(NamedTuple):
@@ -43,7 +43,7 @@ class File(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What lies in a folder."""
+    """Content of a folder, links followed."""
 
     files: tuple[File, ...]
     """Sorted by path."""
@@ -51,12 +51,12 @@ class Scan(NamedTuple):
     """Files that are no videos, relative and sorted; hidden ones are not listed."""
     findings: tuple[Finding, ...]
     unusable: Mapping[str, str]
-    """What is or may hold a video and cannot be read -> reason. Folders end in `/`."""
+    """Unreadable file or folder that is or may hold a video -> reason. Folders end in `/`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Oddities:
-    """What a walk met that is neither a file nor a folder to read."""
+    """Entries that are left out: neither a file nor a folder to read."""
 
     left_out: dict[str, list[str]] = field(default_factory=dict)
     """Kind of finding -> names."""

@@ -57,11 +57,11 @@ class ListPair(NamedTuple):
     """The lists of one split."""
 
     split: str
-    """What tells them from the other pairs: "1" of trainlist01.txt, "dev"."""
+    """Name of the split: "1" of trainlist01.txt, "dev" of trainlist_dev.txt."""
     train: Path
     test: Path | None
     val: Path | None = None
-    """A validation list beside a test list: its videos are in no part of the split."""
+    """Validation list that comes with a test list: its videos are in no part of the split."""
 
     def parts(self) -> Iterator[tuple[str, Path]]:
         """ "train", "test" and "val" with their lists, as there are."""
@@ -102,7 +102,7 @@ def raw_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def json_of(path: Path) -> Any:
-    """What a JSON file says.
+    """Content of a JSON file.
 
     Raises:
         DatasetNotFound: no such file.
@@ -223,7 +223,7 @@ def find_pairs(folder: Path, suffixes: Collection[str] = TEXT_LISTS) -> list[Lis
 
 
 def lists_of(folder: Path) -> str:
-    """Which data set the files of a folder look like lists of, in words for a message."""
+    """Description of the lists in a folder by their file names, for a message."""
     if any(folder.rglob("*_test_split[0-9].txt")):
         return "lists of HMDB51"
     if any(folder.rglob("trainlist*.txt")):

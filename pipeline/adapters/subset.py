@@ -1,4 +1,4 @@
-"""A data set -> a part of it: some classes, or so many videos."""
+"""A data set -> a subset: chosen classes, or a limited number of videos."""
 
 import csv
 import difflib
@@ -125,7 +125,7 @@ def with_classes(
 
 
 def _of_classes(dataset: DataSet, chosen: Collection[str]) -> dict[str, str]:
-    """What cannot be read, but for what lies in the folder of a class not chosen."""
+    """Unreadable files and folders, without those in the folder of another class."""
     others = {*dataset.classes, *dataset.expected} - set(chosen)
     return {
         name: why

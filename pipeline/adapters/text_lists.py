@@ -1,4 +1,4 @@
-"""Lines of a text list -> name and what stands behind it, however people write it.
+"""Lines of a text list -> names, frame counts and labels, in all common spellings.
 
     jump/a.mp4 3              name, label
     jump/a.mp4 164 3          name, frames, label               (TSN, MMAction2)
@@ -107,7 +107,7 @@ def _best(lines: Sequence[str], matcher: Matcher) -> Reading:
 def _score(
     spelled: Iterable[ListLine | None], matcher: Matcher
 ) -> tuple[int, int, int]:
-    """Files found, those at the very place, and (if there are none) lines with a label."""
+    """(files found, those found at the named path, lines with a label if none is found)."""
     found = near = labelled = 0
     for line in spelled:
         if line is None or not line.name:
@@ -225,7 +225,7 @@ def _require_one_spelling(
 
 
 def _require_alike(found: Sequence[tuple[ListLine, str]]) -> int:
-    """How many values stand behind each name; lines without any have no label.
+    """Number of values behind each name; lines without any have no label.
 
     Raises:
         DatasetError: other numbers of values, or values that cannot be meant.
@@ -269,7 +269,7 @@ def _require_whole_video(spelled: ListLine, where: str) -> None:
 
 
 def _frames(spelled: ListLine) -> int:
-    """What stands before the label: the number of frames; -1: not known."""
+    """Number of frames, the value before the label; -1 if unknown."""
     before = spelled.numbers if spelled.word else spelled.numbers[:-1]
     return before[-1] if before else -1
 

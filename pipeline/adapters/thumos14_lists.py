@@ -35,7 +35,7 @@ class Stretch(NamedTuple):
 
 
 class Annotations(NamedTuple):
-    """What the texts say."""
+    """Content of the annotation texts."""
 
     stretches: dict[str, list[Stretch]]
     """By video; `Ambiguous` ones are not among them."""
@@ -48,7 +48,7 @@ class Annotations(NamedTuple):
 
 
 class Recognition(NamedTuple):
-    """What the `.mat` files say."""
+    """Content of the `.mat` files."""
 
     videos: dict[str, tuple[str, ...]]
     """Classes of each video; none for a background video."""

@@ -49,7 +49,7 @@ def read(folder: Path, splits: Path) -> DataSet:
 
 
 def find_lists(folder: Path) -> Path | None:
-    """The folder of lists that lies in or beside the videos, if there is one."""
+    """The folder of lists, in the folder of videos or next to it; None without one."""
     for place in (
         folder,
         folder / "ucfTrainTestlist",

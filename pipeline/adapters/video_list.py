@@ -12,14 +12,13 @@ from .folder import (
     lists_read,
     missing_from_lists,
     named_group,
+    spelling_findings,
     unlabelled_in_lists,
     validation_lists,
 )
 from .matching import (
     Match,
     Matcher,
-    elsewhere_findings,
-    match_findings,
     unreadable_listed,
 )
 from .own_lists import nothing_found, read_own_lists
@@ -55,16 +54,15 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         raise DatasetError(nothing_found(source, listing, folder, found.files[0].path))
     rows = [
         Row(
-            file=said.match.file,
-            class_names=said.class_names,
-            splits=said.splits,
-            group=said.group or named_group(said.match.file),
+            file=video.match.file,
+            class_names=video.class_names,
+            splits=video.splits,
+            group=video.group or named_group(video.match.file),
         )
-        for said in listing.videos.values()
+        for video in listing.videos.values()
     ]
     classes, videos = videos_of(rows, listing.classes)
     unlisted = [file.path for file in found.files if file.path not in listing.videos]
-    said = {each.name: each.match for each in listing.videos.values()}
     return DataSet(
         name="list",
         folder=folder,
@@ -77,8 +75,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
             *unlabelled_in_lists(rows),
             *validation_lists(listing),
             *checks.unexpected(unlisted, "as the list does not name them"),
-            *match_findings(said.items()),
-            *elsewhere_findings(said.items()),
+            *spelling_findings(listing),
             *found.findings,
             *checks.not_videos(folder, found.others, listing.used),
         ),

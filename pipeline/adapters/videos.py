@@ -1,4 +1,4 @@
-"""What every adapter returns: labelled videos, and what is odd about the folder."""
+"""The data set that every adapter returns: labelled videos and findings."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class DataSet:
     """A folder of videos, read with its lists."""
 
     name: str
-    """hmdb51, ucf101, thumos14, demo, or what a data set of one's own is called."""
+    """hmdb51, ucf101, thumos14, demo, or the name of the user's data set."""
     folder: Path
     classes: tuple[str, ...]
     """In official order, only those that have a video here."""
@@ -68,8 +68,8 @@ class DataSet:
     mirror_safe: bool = True
     """False where a mirrored video belongs to another class (left, right)."""
     unusable: Mapping[str, str] = field(default_factory=dict)
-    """What should be videos of this data set and cannot be read -> reason: files, and
-    folders with a `/` at their end, relative. None of them is among `videos`."""
+    """Unreadable files and folders (with a `/` at their end, relative) that should hold
+    videos of this data set -> reason. None of them is among `videos`."""
     findings: tuple[Finding, ...] = ()
     facts: tuple[str, ...] = ()
     """Lines for the top of the report: what was expected, how partial it is."""

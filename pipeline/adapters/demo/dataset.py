@@ -45,7 +45,7 @@ class Size(NamedTuple):
 
 
 SIZES = {"tour": Size(24, 12), "full": Size(24, 30)}
-"""`tour` for a look in a few minutes, `full` for numbers to quote."""
+"""`tour` takes a few minutes, `full` gives numbers to quote."""
 SPLITS = ("1", "2", "3")
 REACH = "within reach: 0.833 from motion alone, 0.417 from one frame, 1 from both"
 
@@ -62,7 +62,7 @@ def load(
     classes: Sequence[str] = (),
     on_progress: Progress | None = None,
 ) -> DataSet:
-    """Draws what is not there yet, then returns it like any other data set.
+    """Draw the clips that are missing and return the data set.
 
     A killed run goes on where it stopped: a clip is there completely or not at all.
 
@@ -123,7 +123,7 @@ class _Card(NamedTuple):
 
 
 def _card(folder: Path, seed: int | None, size: str | None) -> _Card:
-    """What is asked for, if the folder may hold it."""
+    """The requested data set, if the folder may hold it."""
     if size not in (None, *SIZES):
         raise DatasetError(f"size: expected one of {', '.join(SIZES)}, got {size}")
     path = folder / "demo.json"
