@@ -5,6 +5,7 @@ writing. Printed raw it could write a line of its own or move the cursor.
 """
 
 import re
+from collections.abc import Sequence
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0 controls, DEL, C1 controls
@@ -37,6 +38,21 @@ def counted(number: int, noun: str) -> str:
     """
     plural = noun + ("es" if noun.endswith("s") else "s")
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def first_names(names: Sequence[str], most: int = 3, *, count: bool = False) -> str:
+    """The first names of a list, and a sign of how it goes on.
+
+    Args:
+        count: end in the number of names that are left out, not in dots.
+
+    >>> first_names("abc"), first_names("abcde"), first_names("abcde", 2, count=True)
+    ('a, b, c', 'a, b, c, ...', 'a, b and 3 more')
+    """
+    shown, left = ", ".join(names[:most]), len(names) - most
+    if left <= 0:
+        return shown
+    return f"{shown} and {left:,} more" if count else f"{shown}, ..."
 
 
 def size_text(size: float) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import xxhash
 
+from motion_shards.plain_text import first_names
 from pipeline.store.files import hash_of
 
 from .errors import DatasetNotFound
@@ -78,7 +79,7 @@ def none_found(expected: str, found: Scan, *, advice: str = "") -> DatasetNotFou
     """
     endings = Counter(suffix(name) or "without a suffix" for name in found.others)
     if archives := [name for name in found.others if suffix(name) in ARCHIVES]:
-        more = f", but {_some(archives)}: unpack first"
+        more = f", but {first_names(archives, count=True)}: unpack first"
     elif images := [(n, ending) for ending, n in endings.items() if ending in IMAGES]:
         count, ending = max(images)
         more = (
@@ -98,7 +99,7 @@ def none_found(expected: str, found: Scan, *, advice: str = "") -> DatasetNotFou
     else:
         more = advice
     for finding in found.findings:
-        more += f"; {finding.text} ({_some(finding.names)})"
+        more += f"; {finding.text} ({first_names(finding.names, count=True)})"
     return DatasetNotFound(f"{expected}, found none{more}")
 
 
@@ -155,11 +156,6 @@ def not_videos(
     }
     text = "files left out, as they are no videos"
     return Finding.of("not a video", text, set(others) - known)
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def _grouped(

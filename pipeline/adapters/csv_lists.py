@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_shards.plain_text import first_names
+
 from . import split_lists
 from .errors import DatasetError
 
@@ -172,8 +174,7 @@ def unread_columns(header: str, delimiter: str) -> str:
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
     used = set(columns([name.lower() for name in names], "header").values())
     left = [name for place, name in enumerate(names) if place not in used and name]
-    shown = ", ".join(left[:8]) + (", ..." if left[8:] else "")
-    return f"columns not read: {shown}" if left else ""
+    return f"columns not read: {first_names(left, 8)}" if left else ""
 
 
 def row_of(cells: Mapping[str, str], where: str, labels: Sequence[str] = ()) -> ListRow:

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from motion_shards.plain_text import counted, printable, size_text
+from motion_shards.plain_text import counted, first_names, printable, size_text
 
 from .videos import DataSet, Finding
 
@@ -122,7 +122,5 @@ def _class_lines(dataset: DataSet) -> list[str]:
 
 def _finding(finding: Finding) -> str:
     kind = "warning" if finding.kind in WARNINGS else finding.kind
-    names = ", ".join(finding.names[:NAMES_SHOWN])
-    if len(finding.names) > NAMES_SHOWN:
-        names += f" and {len(finding.names) - NAMES_SHOWN:,} more"
+    names = first_names(finding.names, NAMES_SHOWN, count=True)
     return f"{kind}: {finding.text}" + (f" ({names})" if names else "")

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from motion_shards.cores import processor_name
+from motion_shards.plain_text import first_names
 from pipeline.store import RangeError, Store, StoredVideo
 from pipeline.store.records import shard_file
 from pipeline.store.shard_reader import ShardReader
@@ -94,10 +95,9 @@ def table(result: dict) -> str:
     """The result of `run` as text."""
     sizes = result["frames"]
     versions = ", ".join(f"{name} {it}" for name, it in result["versions"].items())
-    more = ", ..." if len(sizes) > 3 else ""
     lines = [
         f"{result['clips']} random clips of {result['clip']}",
-        f"from {result['videos']} videos of {', '.join(sizes[:3])}{more} px",
+        f"from {result['videos']} videos of {first_names(sizes)} px",
         f"{result['processor']}, one thread",
         versions,
         "",

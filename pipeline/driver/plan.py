@@ -14,6 +14,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Self
 
+from motion_shards.plain_text import first_names
 from pipeline.errors import PlanError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo, ShardPlan
@@ -239,7 +240,7 @@ def _video_difference(old: Sequence[PlannedVideo], new: StorePlan) -> str:
         "changed": [n for n in after if n in before and after[n] != before[n]],
     }
     said = [
-        f"{kind} {len(names)} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
+        f"{kind} {len(names)} ({first_names(names)})"
         for kind, names in kinds.items()
         if names
     ]

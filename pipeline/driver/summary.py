@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from motion_shards.plain_text import counted, in_words, printable, size_text
+from motion_shards.plain_text import (
+    counted,
+    first_names,
+    in_words,
+    printable,
+    size_text,
+)
 from pipeline.extract.orientation import is_askew
 from pipeline.extract.video import SHORTEST_SIDE
 from pipeline.store.files import read_index
@@ -140,8 +146,9 @@ class Summary:
             lines.insert(2, f"stored size: {named_sizes(self.sizes)}")
         for name, (words, _) in REMARKS.items():
             if videos := self.remarkable.get(name):
-                named = ", ".join(videos[:NAMED]) + (", ..." if videos[NAMED:] else "")
-                lines.append(f"{counted(len(videos), 'video')} {words}: {named}")
+                lines.append(
+                    f"{counted(len(videos), 'video')} {words}: {first_names(videos, NAMED)}"
+                )
         lost = [f"  {n}: {why}" for n, why in self.bad.items() if n in self.unusable]
         bad = [
             f"  {self.paths.get(name, name)}: {why}"

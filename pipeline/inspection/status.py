@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from motion_shards.plain_text import counted, printable, size_text
+from motion_shards.plain_text import counted, first_names, printable, size_text
 from pipeline.driver.plan_file import read_plan
 from pipeline.driver.resume import DAMAGED
 from pipeline.store import Store, StoredVideo, VideoNotFound
@@ -249,10 +249,8 @@ def full_id(store: Store, wanted: str) -> str:
     if not ends:
         raise no_video(store.folder, store.manifest, ids, wanted)
     if len(ends) > 1:
-        more = ", ..." if ends[3:] else ""
         raise VideoNotFound(
-            f"{len(ends)} videos of {store.folder} end in {wanted!r}: "
-            f"{', '.join(ends[:3])}{more}"
+            f"{len(ends)} videos of {store.folder} end in {wanted!r}: {first_names(ends)}"
         )
     return ends[0]
 

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from click.testing import CliRunner
 
-from motion_shards.plain_text import printable, printable_lines
+from motion_shards.plain_text import first_names, printable, printable_lines
 
 ORDINARY = "日本語 Ünïcödé العربية עברית हिन्दी 👩‍👩‍👧 a\\b [x] ~"
 
@@ -70,3 +70,17 @@ def test_near_matches_are_named_for_unknown_commands(command):
     assert told.exit_code == 2
     meant = {"pipeline": "extract", "training": "distill"}[command]
     assert re.search(f"Did you mean '?{meant}'?\\?", told.stderr)
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "expected"),
+    [
+        ([], {}, ""),
+        (["a", "b", "c"], {}, "a, b, c"),
+        (["a", "b", "c", "d"], {}, "a, b, c, ..."),
+        (["a", "b", "c", "d"], {"count": True}, "a, b, c and 1 more"),
+        (["a"] * 2001, {"most": 1, "count": True}, "a and 2,000 more"),
+    ],
+)
+def test_long_lists_are_cut(names, given, expected):
+    assert first_names(names, **given) == expected

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from motion_shards.plain_text import first_names
 from pipeline.store import Store, StoredVideo
 
 from ..errors import DataError
@@ -41,8 +42,7 @@ def unknown_told(videos: Sequence[StoredVideo]) -> str | None:
     without = [video.id for video in videos if video.known_share == 0]
     if not without:
         return None
-    more = ", ..." if len(without) > 3 else ""
     return (
         f"no known motion vectors in {len(without)} of {len(videos)} videos to learn from"
-        f" ({', '.join(without[:3])}{more}): the network sees zeros there"
+        f" ({first_names(without)}): the network sees zeros there"
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_shards.plain_text import first_names
 from pipeline.store import Store, StoredVideo
 
 from ..data.splits import chosen_split, unusable
@@ -60,7 +61,7 @@ def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
     if strange or not store.classes:
         raise RunError(
             f"{store.folder}: expected a store of the run's {len(known)} classes"
-            f" ({_few(list(known))}), got {len(strange)} others ({_few(strange)})"
+            f" ({first_names(list(known))}), got {len(strange)} others ({first_names(strange)})"
             if strange
             else f"{store.folder}: expected labelled videos, but it has no class"
         )
@@ -137,7 +138,3 @@ def _split(wanted: str, store: Store) -> SplitName:
         )
     name = wanted if wanted in store.splits else chosen_split(store, None)
     return SplitName(name=name, kind=store.splits[name])
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
 
+from motion_shards.plain_text import first_names
+
 from ..errors import CheckpointError
 from ..run_files.weights import named_tensors, read_saved
 
@@ -28,11 +30,11 @@ class Fitted(NamedTuple):
         """One line for a log."""
         parts = [f"{len(self.copied)} tensors copied"]
         if self.adapted:
-            parts.append(f"adapted: {_few(self.adapted)}")
+            parts.append(f"adapted: {first_names(self.adapted, 6, count=True)}")
         if self.kept:
-            parts.append(f"not taken: {_few(self.kept)}")
+            parts.append(f"not taken: {first_names(self.kept, 6, count=True)}")
         if self.unused:
-            parts.append(f"left over: {_few(self.unused)}")
+            parts.append(f"left over: {first_names(self.unused, 6, count=True)}")
         return "; ".join(parts)
 
 
@@ -161,8 +163,3 @@ def belongs(name: str, parts: tuple[str, ...]) -> bool:
 
 def _same_but_channels(first: Tensor, second: Tensor) -> bool:
     return (first.shape[0], *first.shape[2:]) == (second.shape[0], *second.shape[2:])
-
-
-def _few(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more

@@ -54,7 +54,7 @@ class Size:
 
     @property
     def suffix(self) -> str:
-        """ClassifierSizes of a recipe's name: "", "_medium", ..."""
+        """Suffix of a recipe's name: "", "_medium", ..."""
         return "" if self.name == "paper" else f"_{self.name}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from motion_shards.plain_text import counted, printable
+from motion_shards.plain_text import counted, first_names, printable
 
 from ..run_files.results import (
     Accuracy,
@@ -127,10 +127,9 @@ def split_lines(videos: JudgedVideos) -> list[str]:
     if videos.untested:
         lines.append(f"taught but not tested: {', '.join(videos.untested)}")
     if torn := videos.torn:
-        more = ", ..." if len(torn) > 5 else ""
         lines.append(
             f"groups with videos in training and test: {len(torn)}"
-            f" ({', '.join(torn[:5])}{more}): accuracies are too high"
+            f" ({first_names(torn, 5)}): accuracies are too high"
         )
     return lines
 

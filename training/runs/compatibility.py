@@ -1,5 +1,6 @@
 """Runs that another one needs: whether they fit it."""
 
+from motion_shards.plain_text import first_names
 from pipeline.store import Store
 
 from ..errors import RunError
@@ -75,8 +76,8 @@ def check_teacher(
     if theirs.store.classes != ours.classes:
         raise RunError(
             f"{teacher.folder}: expected a teacher of the store's"
-            f" {len(store.classes)} classes ({_few(store.classes)}),"
-            f" got {len(theirs.store.classes)} ({_few(theirs.store.classes)})"
+            f" {len(store.classes)} classes ({first_names(store.classes)}),"
+            f" got {len(theirs.store.classes)} ({first_names(theirs.store.classes)})"
         )
     if theirs.split.name != split:
         raise RunError(
@@ -100,7 +101,3 @@ def check_teacher(
             f"{teacher.folder}: expected a teacher of the same clips, but there and in the"
             f" recipe differ in {differ[0]}"
         )
-
-
-def _few(classes: list[str] | tuple[str, ...]) -> str:
-    return ", ".join(classes[:3]) + (", ..." if len(classes) > 3 else "")

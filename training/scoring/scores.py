@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from motion_shards.plain_text import first_names
+
 from ..errors import RunError
 from ..run_files.arrays import read_arrays, write_arrays
 from . import metrics
@@ -244,5 +246,4 @@ def _targets(scores: Scores) -> np.ndarray:
 def _told(value: str | tuple[str, ...]) -> str:
     if isinstance(value, str):
         return value or "none"
-    few = ", ".join(value[:3])
-    return f"{len(value)} ({few}{', ...' if len(value) > 3 else ''})"
+    return f"{len(value)} ({first_names(value)})"
