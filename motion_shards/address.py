@@ -24,7 +24,7 @@ TOKEN_NEEDED = (
     "the cluster asks for its token: copy ~/.ray/auth_token from its head, or set "
     "RAY_AUTH_TOKEN"
 )
-NO_RAY = "something listens there, but does not answer as Ray does"
+NO_RAY = "something listens there, but it is not Ray"
 _NOTE_BYTES = 300
 _LISTENING = "0A"
 """The state LISTEN in /proc/net/tcp."""
@@ -103,18 +103,18 @@ def _noted() -> str | None:
                 _require_ours(path, found)
                 # a second name could be an old note of ours, brought back
                 if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-                    raise ClusterError(f"{path} is not believed: not a plain file")
+                    raise ClusterError(f"{path} is ignored: not a plain file")
                 if writable_by_others(found):
                     raise ClusterError(
-                        f"{path} is not believed: others can write it (chmod go-w)"
+                        f"{path} is ignored: others can write it (chmod go-w)"
                     )
                 text = os.read(file, _NOTE_BYTES).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return None
     except OSError as error:  # ELOOP, ENOTDIR: a link
-        raise ClusterError(f"{path} is not believed: {error.strerror}") from error
+        raise ClusterError(f"{path} is ignored: {error.strerror}") from error
     if not re.fullmatch(r"[\w.:\[\]-]+:\d+", text, re.ASCII):
-        raise ClusterError(f"{path} is not believed: expected HOST:PORT")
+        raise ClusterError(f"{path} is ignored: expected HOST:PORT")
     return text
 
 
@@ -131,7 +131,7 @@ def _opened(name: str | Path, flags: int, folder: int | None = None) -> Iterator
 def _require_ours(path: Path, found: os.stat_result) -> None:
     if found.st_uid not in (os.getuid(), 0):
         raise ClusterError(
-            f"{path} is not believed: it belongs to {user_name(found.st_uid)} (a cluster "
+            f"{path} is ignored: it belongs to {user_name(found.st_uid)} (a cluster "
             "of others is joined by its address: --ray HOST:PORT)"
         )
 
@@ -227,8 +227,8 @@ def require(cluster: Named, *, name_by: str = "--ray HOST:PORT") -> None:
 def token_not_sent(address: str, named: str) -> str:
     """A line: why a cluster that was only found did not get the token that it asks for."""
     return (
-        f"{address}: the cluster asks for a token, which goes only to one that is named: "
-        f"{named}, or RAY_AUTH_MODE=token if this one is yours"
+        f"{address}: the cluster asks for a token, which is sent only to a cluster "
+        f"that is named: {named}, or RAY_AUTH_MODE=token if this one is yours"
     )
 
 

@@ -80,14 +80,15 @@ def _watch(
     logger = logging.getLogger("ray._private.worker")
     logger.addFilter(_no_word_of_signals)
     late = (
-        f"expected to join {where}, got no answer in {seconds:.0f} s: its raylet may be "
-        "stuck; type the command again, or use --ray off"
+        f"expected to join {where}, got no answer in {seconds:.0f} s: its raylet "
+        "may be stuck; run the command again, or use --ray off"
     )
     guard = guarded(
         seconds=seconds + LEAVE_SECONDS,
         leave_seconds=2 * LEAVE_SECONDS,
         line=f"Error: {late}",
-        interrupted=f"interrupted while joining {where}; the same command goes on",
+        interrupted=f"interrupted while joining {where}; run the same command to "
+        "resume",
     )
     try:
         with guard:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from motion_shards.errors import ClusterError
+from motion_shards.near import near
 from motion_shards.processes import JOB
 from motion_shards.variables import packed
 
@@ -93,10 +94,15 @@ class JobServer:
         found = [job for job in jobs if job.id == name] or [
             job for job in jobs if name in job.id
         ]
-        if len(found) != 1:
-            several = ", ".join(job.id for job in found[:5]) or "none"
+        if not found:
+            question = near(name, (job.id for job in jobs))
             raise ClusterError(
-                f"{self.address}: expected one job {name!r}, got {several}"
+                f"no job {name!r} at {self.address}{question} (`pipeline jobs` lists them)"
+            )
+        if len(found) > 1:
+            several = ", ".join(job.id for job in found[:5])
+            raise ClusterError(
+                f"{len(found)} jobs at {self.address} have {name!r} in their id: {several}"
             )
         return found[0]
 
@@ -123,7 +129,7 @@ class JobServer:
             say: gets lines about the job: that it waits, that the cluster is away.
 
         Raises:
-            ClusterError: the cluster was silent for too long; the job may go on.
+            ClusterError: the cluster was silent for too long; the job may still be running.
         """
         self._await_start(name, say)
         shown, heard = 0, time.monotonic()
@@ -139,7 +145,7 @@ class JobServer:
             except ClusterError as error:
                 if time.monotonic() - heard > AWAY_SECONDS:
                     raise ClusterError(
-                        f"{error}: no answer for {AWAY_SECONDS:.0f} s; the job may go on"
+                        f"{error}: no answer for {AWAY_SECONDS:.0f} s; the job may still be running"
                     ) from error
             time.sleep(POLL_SECONDS)
 
@@ -160,7 +166,7 @@ class JobServer:
             waited = time.monotonic() - began
             if waited > PENDING_SECONDS and job.message != said:
                 said = job.message
-                say(f"{name} waits: {said}")
+                say(f"{name} is waiting: {said}")
             time.sleep(POLL_SECONDS)
 
     async def _pass_on(

@@ -14,7 +14,7 @@ from .options import CommaList, ExistingFolder
 
 @click.group(cls=Commands)
 def bench() -> None:
-    """Measure speed on this machine, after checking the answers."""
+    """Measure speed on this machine, after a check that results agree."""
 
 
 def bench_options(command: Any) -> Any:
@@ -25,7 +25,7 @@ def bench_options(command: Any) -> Any:
         type=ExistingFolder,
         envvar="VIDEO_TEST_DATA",
         show_envvar=True,
-        help="Folder of real clips.",
+        help="Folder of video clips.",
     )
     return clips(
         click.option("--json", "as_json", is_flag=True, help="Print as JSON.")(command)
@@ -41,24 +41,29 @@ def _print_bench(module: Any, as_json: bool, **options: Any) -> dict:
 
 @bench.command("flow")
 @bench_options
-@click.option("--pairs", type=click.IntRange(1), help="Number of frame pairs to time.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(1),
+    help="Number of frame pairs to measure. [default: 12]",
+)
 @click.option(
     "--device",
     type=click.Choice(("cpu", "cuda")),
     default="cpu",
     show_default=True,
-    help="cpu: one core; cuda: an NVIDIA GPU.",
+    help="Device to measure. cpu: one core; cuda: an NVIDIA GPU.",
 )
 @click.option("--gpu", type=click.IntRange(0), help="Index of the GPU. [default: 0]")
 @click.option(
     "--check",
     is_flag=True,
-    help="With cuda: first compare all answers with the CPU's; exit code 1 if one is wrong.",
+    help="With --device cuda: first check all results against the CPU's; exit code "
+    "1 if one is wrong.",
 )
 def bench_flow(
     as_json: bool, device: str, gpu: int | None, check: bool, **options: Any
 ) -> None:
-    """TV-L1 against OpenCV's, per core, or on a GPU."""
+    """Compare TV-L1 optical flow with OpenCV's, on one CPU core or on a GPU."""
     if device == "cuda":
         from pipeline.bench import flow_gpu
 
@@ -75,9 +80,11 @@ def bench_flow(
 
 @bench.command("decode")
 @bench_options
-@click.option("--rounds", type=click.IntRange(1), help="Number of repetitions.")
+@click.option(
+    "--rounds", type=click.IntRange(1), help="Number of repetitions. [default: 7]"
+)
 def bench_decode(as_json: bool, **options: Any) -> None:
-    """Decoding to RGB at the stored size, against cv2.VideoCapture."""
+    """Compare decoding to RGB at the stored size with cv2.VideoCapture."""
     from pipeline.bench import decode
 
     _print_bench(decode, as_json, **options)
@@ -85,14 +92,17 @@ def bench_decode(as_json: bool, **options: Any) -> None:
 
 @bench.command("vectors")
 @bench_options
-@click.option("--rounds", type=click.IntRange(1), help="Number of repetitions.")
+@click.option(
+    "--rounds", type=click.IntRange(1), help="Number of repetitions. [default: 7]"
+)
 @click.option(
     "--peer-python",
     type=click.Path(exists=True, path_type=Path),
-    help="Python of an environment that has motion-vector-extractor.",
+    help="Python interpreter of an environment with motion-vector-extractor; "
+    "without it, only this program is measured.",
 )
 def bench_vectors(as_json: bool, **options: Any) -> None:
-    """Reading motion vectors, against motion-vector-extractor."""
+    """Compare reading motion vectors with motion-vector-extractor."""
     from pipeline.bench import vectors
 
     _print_bench(vectors, as_json, **options)
@@ -100,10 +110,12 @@ def bench_vectors(as_json: bool, **options: Any) -> None:
 
 @bench.command("read")
 @click.argument("store", type=ExistingFolder)
-@click.option("--json", "as_json", is_flag=True)
-@click.option("--rounds", type=click.IntRange(1), help="Number of repetitions.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option(
+    "--rounds", type=click.IntRange(1), help="Number of repetitions. [default: 20]"
+)
 def bench_read(as_json: bool, **options: Any) -> None:
-    """Reading random RGB clips, against JPEGs in memory."""
+    """Compare reading random RGB clips with decoding JPEGs in memory."""
     from pipeline.bench import read
 
     _print_bench(read, as_json, **options)
@@ -132,10 +144,13 @@ class _Counts(click.ParamType):
     "--flow-device",
     "backend",
     type=click.Choice(("auto", "cpu", "cuda")),
-    help="cpu: the processor stands in for a GPU. [default: auto]",
+    help="Device of the optical flow. cpu: the CPU is used in place of a GPU. "
+    "[default: auto]",
 )
 @click.option(
-    "--workers", type=_Counts(), help="Numbers of workers to try. [default: 1,2,4,8]"
+    "--workers",
+    type=_Counts(),
+    help="Numbers of workers to measure. [default: 1,2,4,8]",
 )
 @click.option(
     "--videos",
@@ -150,10 +165,10 @@ class _Counts(click.ParamType):
 @click.option(
     "--short-side",
     type=click.IntRange(16, 4096),
-    help="Short side of the frames, px. [default: 256]",
+    help="Short side of the frames in px. [default: 256]",
 )
 def bench_workers(as_json: bool, **options: Any) -> None:
-    """Frame pairs per second and GPU load, by number of workers."""
+    """Measure frame pairs per second and GPU load by number of workers."""
     from pipeline.bench import workers
 
     _print_bench(workers, as_json, **options)

@@ -59,14 +59,16 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 @click.option(
     "--out",
     type=AnyPath,
-    help="The store to make or continue. [default: $VIDEO_DATA/stores/NAME]",
+    help="Folder of the store to create or continue. [default: "
+    "$VIDEO_DATA/stores/NAME]",
 )
 @click.option(
     "--modalities",
     type=CommaList(MODALITIES),
     default=",".join(MODALITIES),
     show_default=True,
-    help="Modalities to extract; others can be added to the store later.",
+    help="Comma-separated modalities to extract; others can be added to the store "
+    "later.",
 )
 @click.option(
     "--short-side",
@@ -91,16 +93,16 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     type=click.Choice(("default", "fast", "opencv")),
     default="default",
     show_default=True,
-    help="Accuracy of TV-L1: fast is twice as fast and less exact; opencv iterates as "
-    "OpenCV does.",
+    help="Accuracy of TV-L1. fast: twice as fast, less accurate; opencv: the "
+    "iterations of OpenCV.",
 )
 @click.option(
     "--flow-device",
     type=click.Choice(("auto", "cpu", "opencv", "cuda")),
     default="auto",
     show_default=True,
-    help="Back end of the flow. auto: a GPU where there is one, else the CPU; opencv: "
-    "OpenCV's own code, slow.",
+    help="Back end of the optical flow. auto: a GPU if available, else the CPU; "
+    "opencv: OpenCV's own code, slow.",
 )
 @click.option(
     "--flow-codec",
@@ -133,16 +135,17 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    help="Number of processes, or of tasks on a cluster; 0: no further process. "
-    "[default: all cores]",
+    help="Number of processes, or of tasks on a cluster; 0: work in this process "
+    "alone. [default: all cores]",
 )
 @click.option(
     "--ray",
     default="auto",
     show_default=True,
     metavar="auto|off|local|ADDRESS",
-    help="Ray cluster to use. auto: a running cluster of yours, else processes on this "
-    "machine.",
+    help="Ray cluster to use. auto: that of $RAY_ADDRESS or one that runs on this "
+    "machine, else processes without Ray; off: no Ray; local: start Ray on "
+    "this machine.",
 )
 @click.option(
     "--scratch",
@@ -154,15 +157,18 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     type=FiniteRange(1),
     default=60.0,
     show_default=True,
-    help="Seconds without a new frame after which a video is given up.",
+    help="Time limit in seconds for the next frame of a video; a video that "
+    "exceeds it is quarantined.",
 )
 @click.option(
     "--retry-quarantined",
     is_flag=True,
-    help="Try the quarantined videos of this store again.",
+    help="Retry the quarantined videos of this store.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Estimate hours and gigabytes; write nothing."
+    "--dry-run",
+    is_flag=True,
+    help="Estimate hours and gigabytes without writing anything.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def extract(
@@ -195,13 +201,13 @@ def extract(
 ) -> None:
     """Extract the videos of a data set into a store.
 
-    A store that exists is continued: only missing shards are built.
+    An existing store is continued: only missing shards are built.
 
     A video that cannot be decoded is quarantined. One whose file cannot be read now is
-    unavailable: the same command takes it up again later.
+    unavailable, and retried when the same command is run again.
 
     Exit codes: 0 all videos stored; 3 finished, but some are quarantined or unavailable;
-    1 failed; 2 wrong usage; 130 interrupted, and the same command goes on.
+    1 failed; 2 wrong usage; 130 interrupted: run the same command to resume.
     """
     click.echo("reading the list of videos ...", err=True)
     from pipeline.adapters import load, report
@@ -258,7 +264,7 @@ def extract(
         hang_seconds=hang_seconds,
     )
     if dry_run:
-        click.echo("extracting some frames, to see how long they take ...", err=True)
+        click.echo("extracting a few frames to measure speed and size ...", err=True)
         planned = extraction.dry_run(
             found,
             settings,
@@ -289,8 +295,9 @@ main.add_command(
         "plan",
         params=[param for param in extract.params if param.name != "dry_run"],
         callback=partial(extract.callback or extract, dry_run=True),
-        help="Estimate hours and gigabytes of an extraction. Give the options of `extract`. "
-        "A few frames are extracted to measure it; nothing is written.",
+        help="Estimate hours and gigabytes of an extraction. Takes the options of "
+        "`extract`. A few frames are extracted to measure speed and size; "
+        "nothing is written.",
     )
 )
 
@@ -326,11 +333,11 @@ def _usual_settings(dataset: str, store: Path) -> "ExtractSettings":
 @click.option(
     "--sample",
     type=click.IntRange(1),
-    help="Approximate number of videos to look at. [default: all]",
+    help="Approximate number of videos to inspect. [default: all]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def audit(sample: int | None, as_json: bool, **which: Any) -> None:
-    """Show how the files are encoded, and if that predicts the class.
+    """Show how the videos are encoded, and whether the encoding predicts the class.
 
     If it does, a student of original motion vectors can learn the encoder instead of
     the action.
@@ -386,7 +393,7 @@ def demo(videos: Path | None, size: str | None, seed: int | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def doctor(as_json: bool) -> None:
     """Check libraries, GPU, Ray, disks and file systems."""
-    click.echo("looking at libraries, GPU, Ray and disks ...", err=True)
+    click.echo("checking libraries, GPU, Ray and disks ...", err=True)
     from pipeline.doctor.report import doctor as look
 
     report = look()

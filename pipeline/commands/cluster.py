@@ -16,29 +16,31 @@ from .options import ExistingFile
 _address = click.option(
     "--address",
     metavar="URL",
-    help="Address of the cluster's dashboard, http://HEAD:8265. "
-    "[default: $RAY_API_SERVER_ADDRESS, else a cluster of this machine]",
+    help="Address of the cluster's dashboard, http://HEAD:8265. [default: "
+    "$RAY_API_SERVER_ADDRESS, else a cluster on this machine]",
 )
 _DETACHED = 130
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @_address
-@click.option("--no-wait", is_flag=True, help="Print the job's id and return at once.")
+@click.option(
+    "--no-wait", is_flag=True, help="Print the id of the job and exit without waiting."
+)
 @click.option(
     "--gpus",
     type=FiniteRange(0),
     default=0.0,
-    help="GPUs to reserve on one machine for a training. `pipeline extract` does not "
-    "need it: its tasks reserve their own.",
+    help="Number of GPUs on one machine to reserve for a training; not needed for "
+    "`pipeline extract`, whose tasks reserve their own.",
 )
 @click.option(
     "--env",
     "variables",
     multiple=True,
     metavar="NAME[=VALUE]",
-    help="Environment variable for the job, with its value in this shell if none is "
-    "given; may be repeated.",
+    help="Environment variable for the job; without a value, the one of this shell "
+    "is passed on. May be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the job as JSON.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -50,16 +52,16 @@ def submit(
     as_json: bool,
     command: tuple[str, ...],
 ) -> None:
-    """Run a command as a job of a cluster, and follow it.
+    """Run a command as a job on a cluster and follow its output.
 
     \b
     pipeline submit -- pipeline extract --dataset ucf101 --out /lab/stores/ucf101
     pipeline submit --gpus 1 -- training distill --store /lab/stores/ucf101 ...
 
-    Relative paths are taken from this folder and made absolute, $VIDEO_DATA too: the
-    job runs elsewhere, and must find them under the same names. Nothing is uploaded.
+    Relative paths and $VIDEO_DATA are made absolute: the job runs on another machine,
+    which must have them under the same names. Nothing is uploaded.
 
-    Ends with the exit code of the command. Ctrl-C only leaves it: the job goes on.
+    The exit code is that of the command. Ctrl-C stops following; the job continues.
     """
     from pipeline.cluster.command import elsewhere
     from pipeline.store import data_folder
@@ -68,7 +70,7 @@ def submit(
     environment = {"VIDEO_DATA": str(data_folder().absolute())}
     environment |= dict(map(_variable, variables))
     if words[-len(command) :] != list(command):
-        seen = f"as seen from {Path.cwd()}: {' '.join(words)}"
+        seen = f"with paths made absolute: {' '.join(words)}"
         click.echo(printable(seen), err=True)
     from pipeline.cluster.jobs import JobServer  # here, because ray is slow to import
 
@@ -105,8 +107,8 @@ def _follow(server: Any, name: str, *, as_json: bool) -> None:
         )
     except KeyboardInterrupt:
         left = (
-            f"left {name}, which goes on; to see it again: pipeline logs {name} "
-            f"--follow; to end it: pipeline stop {name}"
+            f"stopped following {name}, which continues; to follow it again: "
+            f"pipeline logs {name} --follow; to stop it: pipeline stop {name}"
         )
         click.echo(f"\n{printable(left)}", err=True)
         raise SystemExit(_DETACHED) from None
@@ -123,7 +125,7 @@ def _follow(server: Any, name: str, *, as_json: bool) -> None:
 @_address
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def jobs(address: str | None, as_json: bool) -> None:
-    """List the jobs of a cluster, the newest last."""
+    """List the jobs of a cluster, newest last."""
     from pipeline.cluster.jobs import JobServer
 
     server = JobServer(address)
@@ -143,7 +145,7 @@ def jobs(address: str | None, as_json: bool) -> None:
 @click.option(
     "--follow",
     is_flag=True,
-    help="Keep printing until the job ends, and exit with its exit code.",
+    help="Print new output until the job ends, and exit with its exit code.",
 )
 def logs(job: str, address: str | None, follow: bool) -> None:
     """Show the output of a job. JOB is its id, or an unambiguous part of it."""
@@ -161,7 +163,7 @@ def logs(job: str, address: str | None, follow: bool) -> None:
 @_address
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def stop(job: str, address: str | None, as_json: bool) -> None:
-    """Stop a job. The same command goes on later from what is finished."""
+    """Stop a job. Submitting the same command again resumes it."""
     from pipeline.cluster.jobs import JobServer
 
     server = JobServer(address)
@@ -170,7 +172,7 @@ def stop(job: str, address: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(after.to_dict()))
     else:
-        was = "was over already: " if before.over else ""
+        was = "already finished: " if before.over else ""
         click.echo(printable(f"{after.id}: {was}{after.status.lower()}"))
 
 
@@ -183,9 +185,9 @@ def cluster() -> None:
 @click.argument("file", type=ExistingFile)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def check(file: Path, as_json: bool) -> None:
-    """Check a cluster.yaml before `ray up`, without network.
+    """Check a cluster.yaml before `ray up`, without network access.
 
-    Runs Ray's own validator, and checks that it lacks. Exit code 1: there are errors.
+    Runs Ray's own validator and further checks. Exit code 1: there are errors.
     """
     from pipeline.cluster.config import findings
 

@@ -78,7 +78,7 @@ def dataset_options(command: Any) -> Any:
                 "--dataset",
                 type=click.Choice(DATASETS),
                 required=True,
-                help="Kind of data set, which decides how folders and lists are read.",
+                help="Kind of the data set: how its folders and lists are read.",
             ),
             click.option(
                 "--name",
@@ -90,8 +90,9 @@ def dataset_options(command: Any) -> Any:
             click.option(
                 "--videos",
                 type=AnyPath,
-                help="Folder of the videos, as unpacked; the paths of a list are relative "
-                "to it. [default: $VIDEO_DATA/videos/NAME; NAME is the kind without --name]",
+                help="Folder of the unpacked videos, to which the paths of a list "
+                "are relative. [default: $VIDEO_DATA/videos/NAME; NAME is the "
+                "kind without --name]",
             ),
             click.option(
                 "--splits",
@@ -102,8 +103,8 @@ def dataset_options(command: Any) -> Any:
             click.option(
                 "--holdout",
                 type=FiniteRange(0, 1, min_open=True, max_open=True),
-                help="Draw a split at random that tests on this share of the groups of "
-                "every class, for data without official lists.",
+                help="Share of the groups of every class to test on in a random "
+                "split, for data without official lists.",
             ),
             click.option(
                 "--seed", default=0, show_default=True, help="Random seed of --holdout."
@@ -111,14 +112,16 @@ def dataset_options(command: Any) -> Any:
             click.option(
                 "--limit",
                 type=click.IntRange(1),
-                help="Maximum number of videos, spread over the classes.",
+                help="Maximum number of videos, spread over the classes. [default: "
+                "all]",
             ),
             click.option(
                 "--classes",
                 multiple=True,
                 metavar="CLASS,...",
-                help="Keep only the videos of these classes; may be repeated. Give a name "
-                "with a comma alone, or in double quotes.",
+                help="Comma-separated classes whose videos to use; may be "
+                "repeated. A name that contains a comma stands alone or in "
+                "double quotes. [default: all]",
             ),
         )
     ):

@@ -16,12 +16,12 @@ LINES_AT_ONCE = 256
 
 @click.command()
 @click.argument("store", type=ExistingFolder)
-@click.option("--decode", is_flag=True, help="Also decode every row. Slow.")
+@click.option("--decode", is_flag=True, help="Also decode every stored row (slow).")
 @click.option(
     "--mark",
     is_flag=True,
-    help="Record the damage in the store, so that the next `pipeline extract` builds "
-    "the damaged shards again.",
+    help="Record the damage in the store, so that the next `pipeline extract` "
+    "rebuilds the damaged shards.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the damage as JSON.")
 def verify(store: Path, decode: bool, mark: bool, as_json: bool) -> None:
@@ -40,7 +40,10 @@ def verify(store: Path, decode: bool, mark: bool, as_json: bool) -> None:
         told = counted(len(damage), "damaged file") if damage else "no damaged files"
         click.echo(printable(f"{store}: {told}"))
         if damage and not mark:
-            click.echo("to repair: add --mark, then run the same `pipeline extract`")
+            click.echo(
+                "to repair: run this command with --mark, then the same "
+                "`pipeline extract`"
+            )
     raise SystemExit(1 if damage else 0)
 
 
@@ -48,7 +51,7 @@ def verify(store: Path, decode: bool, mark: bool, as_json: bool) -> None:
 @click.argument("store", type=ExistingFolder)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status(store: Path, as_json: bool) -> None:
-    """Show progress: shards done, quarantined videos, the writer."""
+    """Show the progress of an extraction: shards, quarantined videos, running process."""
     from pipeline.inspection import status as upkeep
 
     state = upkeep.status(store)
@@ -97,7 +100,7 @@ def info(store: Path, video: str | None, videos: bool, as_json: bool) -> None:
 @click.argument("store", type=ExistingFolder)
 @click.option(
     "--video",
-    help="Id or path of the video, or the end of it. [default: the first one]",
+    help="Id or path of the video, or the end of it. [default: the first video]",
 )
 @click.option(
     "--out",
@@ -107,14 +110,14 @@ def info(store: Path, video: str | None, videos: bool, as_json: bool) -> None:
 @click.option(
     "--interval",
     type=click.IntRange(0),
-    help="Index k of the interval from frame k to k+1 to draw. [default: one with much "
-    "motion]",
+    help="Index k of the interval from frame k to k+1 to draw. [default: the one "
+    "with most motion]",
 )
 @click.option(
     "--movie/--no-movie",
     default=True,
     show_default=True,
-    help="Also write a movie of the whole video beside the picture.",
+    help="Also write an MP4 of the video next to the picture.",
 )
 def preview(
     store: Path,
@@ -125,7 +128,7 @@ def preview(
 ) -> None:
     """Draw RGB, flow and motion vectors of a video side by side.
 
-    Colours are directions of motion, as the wheel in the picture shows.
+    Colours show the direction of motion, as on the wheel in the picture.
     """
     from pipeline.inspection import preview as drawing
     from pipeline.inspection.status import full_id

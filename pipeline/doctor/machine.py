@@ -18,9 +18,9 @@ GB = 10**9
 FEW_GB = 10
 """Free space below which a folder gets a warning."""
 _FLEETING = {
-    "tmpfs": "lies in memory: gone after a reboot",
-    "ramfs": "lies in memory: gone after a reboot",
-    "overlay": "lies in a container: gone with it, unless mounted",
+    "tmpfs": "in memory: lost on reboot",
+    "ramfs": "in memory: lost on reboot",
+    "overlay": "in a container: lost with it unless mounted",
 }
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "lustre", "fuse.sshfs", "beegfs", "ceph")
 
@@ -59,9 +59,7 @@ def _memory() -> Iterator[Check]:
     found = f"{free / GB:.1f} GB free of {total / GB:.1f}"
     # a worker stays under 1 GB, training with torch takes about two
     if free < 2 * GB:
-        yield Check(
-            "memory", "warning", found, "use fewer workers, or close something else"
-        )
+        yield Check("memory", "warning", found, "use fewer workers or free memory")
     else:
         yield Check("memory", "ok", found)
 
@@ -112,7 +110,7 @@ def folder(name: str, path: Path, *, hint: str) -> Check:
     kind = file_system(there)
     found = f"{path}: {free / GB:.0f} GB free, {kind}"
     if there != path:
-        found += " (to be made)"
+        found += " (does not exist yet)"
     try:
         found += f", {_try_files(there, network=kind in _NETWORK)}"
     except OSError as error:
@@ -187,7 +185,7 @@ def ray_cluster(version: str) -> Check:
             "ray",
             "warning",
             f"{version}; {why_not}",
-            "nothing, if it has ended; else --ray HOST:PORT",
+            "if it still runs, name it with --ray HOST:PORT",
         )
     if cluster is None:
         return Check("ray", "ok", f"{version}, no cluster running here")
@@ -195,10 +193,10 @@ def ray_cluster(version: str) -> Check:
         return Check(
             "ray",
             "warning",
-            f"{version}, nobody answers at {cluster.text()}: {why}",
+            f"{version}, no answer at {cluster.text()}: {why}",
             "unset RAY_ADDRESS, start the cluster, or use --ray off",
         )
-    return Check("ray", "ok", f"{version}, a cluster answers at {cluster.text()}")
+    return Check("ray", "ok", f"{version}, a cluster runs at {cluster.text()}")
 
 
 def token_file() -> Iterator[Check]:
@@ -210,25 +208,25 @@ def token_file() -> Iterator[Check]:
     except (OSError, RuntimeError):  # RuntimeError: the user has no home
         return
     if mode & 0o077:
-        found = f"{path} can be read by others (mode {mode:04o})"
+        found = f"{path} is readable by other users (mode {mode:04o})"
         yield Check(
             "ray token", "warning", found, f"chmod 600 {shlex.quote(str(path))}"
         )
     else:
-        yield Check("ray token", "ok", f"{path}, for this user alone")
+        yield Check("ray token", "ok", f"{path}, readable by this user only")
 
 
 def job_server() -> Check:
     """The job server of `pipeline submit`, and whether a token is there for it."""
-    token = "token at hand" if has_token() else "no token"
+    token = "token present" if has_token() else "no token"
     named = os.environ.get("RAY_API_SERVER_ADDRESS")
     url = named or f"http://127.0.0.1:{DASHBOARD_PORT}"
     why = answers(url, seconds=3)
     if why is None:
-        return Check("job server", "ok", f"one answers at {url}, {token}")
+        return Check("job server", "ok", f"running at {url}, {token}")
     if named:
         remedy = "start the cluster, or a tunnel: ray dashboard cluster.yaml"
-        found = f"nobody answers at {url} ({why}), {token}"
+        found = f"no answer at {url} ({why}), {token}"
         return Check("job server", "warning", found, remedy)
     return Check("job server", "ok", f"none here; pipeline submit --address; {token}")
 

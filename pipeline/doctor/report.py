@@ -103,10 +103,8 @@ def _names() -> Iterator[Check]:
             if path.is_file() and not path.absolute().is_relative_to(packages.ROOT)
         ]
         if found := next(filter(None, shadows), None):
-            said = (
-                f"{found} is taken for our package {name} where its folder comes first"
-            )
-            remedy = "rename it, or work in another folder and leave it off PYTHONPATH"
+            said = f"{found} shadows the package {name} where its folder comes first"
+            remedy = "rename it, or take its folder off PYTHONPATH and work elsewhere"
             yield Check("names", "warning", said, remedy)
 
 
@@ -222,8 +220,8 @@ def _gpu() -> Iterator[Check]:
         yield Check("gpu", "ok", "none; flow and training run on the CPU")
         return
     except subprocess.TimeoutExpired:
-        remedy = "look at dmesg; a GPU that hangs often needs a reboot"
-        yield Check("gpu", "problem", "nvidia-smi does not answer in 20 s", remedy)
+        remedy = "see dmesg; a hanging GPU often needs a reboot"
+        yield Check("gpu", "problem", "nvidia-smi does not respond within 20 s", remedy)
         return
     gpus = answer.stdout.strip().splitlines()
     if answer.returncode or not gpus:
@@ -253,7 +251,7 @@ def _gpu_flow() -> Iterator[Check]:
     if names:
         trouble = trouble or gpus.trouble_with_flow("default")
     if trouble:
-        remedy = "until it is mended the CPU computes flow, many times slower"
+        remedy = "until this is fixed the CPU computes the flow, many times slower"
         yield Check("gpu flow", "warning", trouble, remedy)
     elif names:
         yield Check("gpu flow", "ok", f"can be computed; {len(names)} seen")
@@ -278,7 +276,7 @@ def _folders() -> Iterator[Check]:
     try:
         from pipeline.store.places import data_folder  # loads numpy and h5py
     except ImportError as error:
-        yield Check("data folder", "warning", f"not looked at: {error}", "")
+        yield Check("data folder", "warning", f"not checked: {error}", "")
         return
     yield from machine.folders(data=data_folder())
 

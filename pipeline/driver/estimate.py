@@ -83,16 +83,16 @@ class Estimate:
             f" {counted(self.shards, 'shard')}, about {self.frames:,} frames: {sizes}"
         )
         taking = (
-            f"about {in_words(self.seconds)} with {self.crew}; {work}"
-            f" (estimated from {counted(self.calibrated_frames, 'frame')})"
+            f"about {in_words(self.seconds)} with {self.crew}; {work} (extrapolated "
+            f"from {counted(self.calibrated_frames, 'frame')})"
         )
         lines = [planned, taking]
         if self.sizes:
             size = f"stored size, by the files' headers: {named_sizes(self.sizes)}"
             if self.enlarged:
                 size += (
-                    f"; {self.enlarged} of {sum(self.sizes.values())} enlarged to the "
-                    "short side that was asked for"
+                    f"; {self.enlarged} of {sum(self.sizes.values())} enlarged to "
+                    "the requested short side"
                 )
             lines.append(size)
         lines += [self.remark] if self.remark else []

@@ -93,12 +93,12 @@ def extract(
             out,
             execution,
             retry_bad=retry_bad,
-            say=lambda reason: watch.say(f"built again: {reason}"),
+            say=lambda reason: watch.say(f"rebuilding: {reason}"),
         )
         missing = sum(len(task.plan.videos) for task in tasks)
         if 0 < missing < len(plan.videos):
             there = f"{len(plan.videos) - missing:,} of {len(plan.videos):,} videos"
-            watch.say(f"{there} are finished already")
+            watch.say(f"{there} are already finished")
         _run(tasks, out, execution, watch, lease)
         lease.require()
         manifest = merge(plan, dataset, out, modalities)
@@ -135,7 +135,9 @@ def _already_there(
         manifest = merged_already(plan, dataset, out, modalities)
     if manifest is None:
         missing = (
-            f"{len(tasks)} shards are missing" if tasks else "texts are to be written"
+            f"{len(tasks)} shards are missing"
+            if tasks
+            else "its text files must be rewritten"
         )
         raise ExtractionError(f"{out}: cannot be written, and {missing}")
     return summarize(
@@ -213,7 +215,9 @@ def _run(
             if isinstance(outcome, Failure):
                 shard = outcome.task.plan.shard
                 reason = outcome.text.strip().splitlines()[-1]
-                watch.say(f"shard {shard}, attempt {outcome.task.attempt}: {reason}")
+                watch.say(
+                    f"shard {shard} failed (attempt {outcome.task.attempt}): {reason}"
+                )
                 queue.appendleft(patience.again(outcome))
                 continue
             lease.require()

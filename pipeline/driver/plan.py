@@ -183,8 +183,9 @@ def extended(old: StorePlan, new: StorePlan) -> StorePlan:
     """
     if old.dataset != new.dataset:
         raise PlanError(
-            f"the store was planned for data set {old.dataset!r}, got {new.dataset!r}"
-            f" (one of your own goes on with --name {shlex.quote(old.dataset)})"
+            f"the store was planned for data set {old.dataset!r}, got "
+            f"{new.dataset!r} (to continue it, add --name "
+            f"{shlex.quote(old.dataset)})"
         )
     if old.videos != new.videos:
         raise PlanError(_video_difference(old.videos, new))

@@ -45,7 +45,7 @@ from .retries import retried
 
 DAMAGED = f"{LOGS}/damaged.json"
 """What `pipeline verify` found; the next run looks at these files closely."""
-CHANGED = "the file has another size now"
+CHANGED = "the size of the file has changed"
 """Why a video waits to be taken up again that was of no use when it was planned."""
 
 
@@ -155,7 +155,7 @@ def damages(out: Path) -> list[str]:
         except (NoPlan, StoreNotFound):
             pass
         except (DamagedPlan, LayoutError) as error:
-            found.append(f"made again: {error}")
+            found.append(f"rebuilt: {error}")
     return found
 
 
@@ -190,7 +190,10 @@ def is_new(out: Path) -> bool:
 def what_is_kept(out: Path) -> str:
     """What a run that was interrupted leaves, in a sentence."""
     if not (out / PLAN).is_file():
-        return "interrupted before a video was finished: the same command begins again"
+        return (
+            "interrupted before a video was finished; run the same command to "
+            "start again"
+        )
     plan = read_plan(out)
     kept, first = 0, 0
     for shard, end in enumerate(plan.ends):
@@ -198,8 +201,8 @@ def what_is_kept(out: Path) -> str:
         kept += (end - first) * all(path.exists() for path in commits)
         first = end
     return (
-        f"interrupted: {kept:,} of {len(plan.videos):,} videos are finished and kept in "
-        f"{out}; the same command goes on from there"
+        f"interrupted: {kept:,} of {len(plan.videos):,} videos are finished and "
+        f"saved in {out}; run the same command to resume"
     )
 
 

@@ -37,11 +37,11 @@ def _enlarged(video: IndexRecord) -> bool:
 
 REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
     "clipped": (
-        f"with more than {CLIPPED_SHARE:.1%} of the flow values cut to the codec's bound",
+        f"with more than {CLIPPED_SHARE:.1%} of the flow values clipped by the codec",
         lambda video: (video.clipped_share or 0.0) > CLIPPED_SHARE,
     ),
     "without_known_vectors": (
-        "without any known motion vector: nothing for a network of vectors to learn from",
+        "without any known motion vector, so useless for training on mv",
         lambda video: video.known_share == 0,
     ),
     "damaged": (
@@ -49,15 +49,16 @@ REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
         lambda video: video.damaged > 0,
     ),
     "cut_short": (
-        "cut short: the file ends before its container says",
+        "truncated: the file ends before the end stated in its container",
         lambda video: video.missing_bytes > 0,
     ),
     "enlarged": (
-        "enlarged to the short side that was asked for",
+        "enlarged to the requested short side",
         _enlarged,
     ),
     "stretches_beyond_end": (
-        f"with annotated stretches that end over {SLACK_SECONDS:g} s after their video",
+        f"with annotated segments that end more than {SLACK_SECONDS:g} s after "
+        "their video",
         lambda video: any(
             stop > video.frames / video.fps + SLACK_SECONDS
             for _, _, stop in video.segments
@@ -158,14 +159,12 @@ class Summary:
         if lost:
             lines += [f"{len(lost)} left out, as they could not be read:", *lost]
         if bad:
-            lines.append(
-                f"{len(bad)} quarantined (--retry-quarantined tries them again):"
-            )
+            lines.append(f"{len(bad)} quarantined (--retry-quarantined retries them):")
             lines += bad
         if self.unavailable:
             lines.append(
-                f"{len(self.unavailable)} unavailable (the same command takes them up "
-                "again, once their files can be read):"
+                f"{len(self.unavailable)} unavailable (run the same command again "
+                "once their files can be read):"
             )
             lines += [
                 f"  {self.paths.get(name, name)}: {why}"

@@ -220,9 +220,7 @@ class _Field:
         self._shape = shape or self._shape
         self._slots = open_slots(nodes, shape)
         if on_gpu and shape is None and not self._said:
-            self._watch.say(
-                "no GPU left in the cluster: flow waits for one to come back"
-            )
+            self._watch.say("no GPU left in the cluster: waiting for one to come back")
         self._said = on_gpu and shape is None
 
     def build(self, task: Task) -> Any:
@@ -245,14 +243,14 @@ def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:
             return Failure(
                 task,
                 "environment",
-                f"a worker of the cluster lacks what it is to run ({error.cause}): the "
+                f"a worker of the cluster lacks the program ({error.cause}): the "
                 "same motion-shards must be installed on all machines",
             )
         return Failure(task, "error", str(error))
     except LocalRayletDiedError:
         raise  # nothing runs without it
     except RayError as error:
-        return Failure(task, "lost", f"its worker is gone ({_first_line(error)})")
+        return Failure(task, "lost", f"its worker was lost ({_first_line(error)})")
 
 
 @contextmanager
@@ -262,8 +260,8 @@ def _told_in_a_line() -> Iterator[None]:
         yield
     except RayError as error:
         raise ExtractionError(
-            f"Ray has broken down ({_first_line(error)}); the same command goes on from "
-            "what is finished"
+            f"Ray has broken down ({_first_line(error)}); run the same command to "
+            "resume"
         ) from error
 
 

@@ -116,7 +116,7 @@ class _Worker:
             self._process.join(1)  # else it would look killed by us
             task, code = self.task, self.end()
             why = cause_of_death(code, self._memory_kills)
-            return [Failure(task, "lost", f"its worker is gone: {why}")]
+            return [Failure(task, "lost", f"its worker was lost: {why}")]
         self._heard = time.monotonic()
         if isinstance(message, ShardProgress):
             self.progress = message

@@ -60,8 +60,8 @@ class Audit:
         if self.guess is None or not self.guess.leaks:
             return None
         return (
-            "how a file is coded predicts its class: vectors of the files as they are "
-            "would teach a student the encoder; keep --mv-source canonical"
+            "the encoding predicts the class: from original motion vectors a "
+            "student would learn the encoder; keep --mv-source canonical"
         )
 
     def text(self) -> str:
@@ -80,17 +80,19 @@ class Audit:
         lines = [line.rstrip() for line in lines]
         lines += [
             "",
-            f"{printable(self.dataset)}: {self.looked_at} of {self.videos} videos looked at",
+            f"{printable(self.dataset)}: {self.looked_at} of {self.videos} videos "
+            "inspected",
         ]
         for video, reason in self.bad.items():
-            lines.append(printable(f"could not be looked at: {video}: {reason}"))
+            lines.append(printable(f"could not be inspected: {video}: {reason}"))
         lines += self._verdict()
         return "\n".join(lines)
 
     def _verdict(self) -> list[str]:
         if self.guess is None:
             return [
-                "coding and class: not tested, which takes two classes and two groups"
+                "encoding and class: not tested (needs at least two classes and "
+                "two groups)"
             ]
         guess = self.guess
         lines = [
@@ -140,7 +142,7 @@ def audit(
     Args:
         sample: videos to look at, about; all if left out.
         frames: of each video to decode, at most.
-        on_progress: told videos looked at, and how many there will be.
+        on_progress: told videos inspected, and how many there will be.
 
     Raises:
         OSError: a file cannot be read.

@@ -142,9 +142,9 @@ def status(store: Path) -> Status:
 TITLES = {
     "known_share": "share of intervals with known motion vectors",
     "without_known_vectors": "videos without known motion vectors",
-    "cut_short": "videos cut short",
+    "cut_short": "truncated videos",
     "missing_bytes": "bytes missing at the end",
-    "clipped_share": "share of flow values cut to the codec's bound",
+    "clipped_share": "share of flow values clipped by the codec",
     "first_and_last_second": "first and last second",
     "mv_valid": "known motion vectors",
 }

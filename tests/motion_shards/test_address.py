@@ -137,7 +137,7 @@ def test_a_note_that_others_could_have_made_is_not_believed(change, head, note):
     there = head()
     change(note(there.address))
     found = by_auto()
-    assert found.cluster is None and "is not believed" in found.why_not
+    assert found.cluster is None and "is ignored" in found.why_not
     assert found.why_not.isprintable() and not there.told
 
 

@@ -82,9 +82,7 @@ def test_stores_of_ones_own_data_are_called_like_the_folder_or_as_wished(
     given[-1] = tmp_path / "moved"
     more = [*given, "--out", tmp_path / "stores/clips", "--modalities", "rgb", *SMALL]
     refused = run(*more)
-    assert "'clips', got 'moved' (one of your own goes on with --name clips)" in (
-        refused.stderr
-    )
+    assert "'clips', got 'moved' (to continue it, add --name clips)" in (refused.stderr)
     assert run(*more, "--name", "clips").exit_code == 0
     named = run(*given, "--name", "mine", "--modalities", "rgb", *SMALL)
     assert named.exit_code == 0 and (tmp_path / "stores/mine").is_dir()
@@ -277,8 +275,8 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
         driver.send_signal(how)
         _, said = driver.communicate(timeout=60)
     assert driver.returncode == 130, said
-    kept = re.search(r"interrupted: (\d+) of 40 videos are finished and kept in", said)
-    assert kept and "the same command goes on from there" in said
+    kept = re.search(r"interrupted: (\d+) of 40 videos are finished and saved in", said)
+    assert kept and "run the same command to resume" in said
     state = json.loads(run("status", tmp_path / "store", "--json").output)
     done = min(state["done"].values())  # of 8 shards
     assert 4 * done <= int(kept[1]) <= 6 * done
@@ -286,7 +284,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(how, tmp_path):
     last = [*command, "--workers", "0"]
     again = subprocess.run(last, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
-    told = f"{kept[1]} of 40 videos are finished already" in again.stderr
+    told = f"{kept[1]} of 40 videos are already finished" in again.stderr
     assert told == (kept[1] != "0")
     assert len(Store(tmp_path / "store").videos()) == 40
 

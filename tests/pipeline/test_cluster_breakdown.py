@@ -52,14 +52,18 @@ def task_error(cause: Exception) -> exceptions.RayTaskError:
         (
             exceptions.WorkerCrashedError(),
             "lost",
-            "its worker is gone (The worker died",
+            "its worker was lost (The worker died",
         ),
         (
             exceptions.OutOfMemoryError("full\nmore"),
             "lost",
-            "its worker is gone (full)",
+            "its worker was lost (full)",
         ),
-        (exceptions.RaySystemError("away"), "lost", "its worker is gone (System error"),
+        (
+            exceptions.RaySystemError("away"),
+            "lost",
+            "its worker was lost (System error",
+        ),
         (task_error(ValueError("x")), "error", "Traceback\nlast line"),
         (
             task_error(ModuleNotFoundError("No module named 'h5py'")),
@@ -92,7 +96,7 @@ def test_a_raylet_that_died_ends_the_run_with_a_line(raised):
         runner._outcome(None, TASK)
     line = str(ended.value)
     assert line.startswith("Ray has broken down (The task's local raylet died")
-    assert line.endswith("the same command goes on from what is finished")
+    assert line.endswith("run the same command to resume")
     assert "\n" not in line
 
 

@@ -216,7 +216,7 @@ def test_folder_that_is_to_be_made_is_judged_by_its_parent(tmp_path) -> None:
         "ok",
         "warning",
     )  # a warning where /tmp is small or in memory
-    assert "(to be made)" in check.found
+    assert "(does not exist yet)" in check.found
     assert "writable" in check.found
     assert not list(tmp_path.iterdir()), "something was left behind"
 
@@ -295,7 +295,7 @@ def test_a_job_server_is_asked_for_and_a_token_looked_for(
         (tmp_path / ".ray/auth_token").write_text("t")
         after = machine.job_server()
     assert before.state == after.state == ("ok" if listens else "warning")
-    assert "no token" in before.found and "token at hand" in after.found
+    assert "no token" in before.found and "token present" in after.found
     assert bool(after.remedy) != listens
 
 
@@ -311,7 +311,8 @@ def test_a_token_that_others_can_read_is_a_warning_with_the_line_that_mends_it(
     token.chmod(0o644)
     (check,) = machine.token_file()
     assert (
-        check.state == "warning" and "can be read by others (mode 0644)" in check.found
+        check.state == "warning"
+        and "is readable by other users (mode 0644)" in check.found
     )
     assert check.remedy == f"chmod 600 {token}"
     subprocess.run(check.remedy, shell=True, check=True)

@@ -97,7 +97,8 @@ def test_damage_and_missing_ends_are_recorded_and_told(folder: Path):
     assert summary.remarkable["damaged"] == ("a/cut", "a/damaged")
     assert "2 videos with damaged packets or frames" in summary.text()
     assert (
-        "1 video cut short: the file ends before its container says" in summary.text()
+        "1 video truncated: the file ends before the end stated in its container"
+        in summary.text()
     )
     facts = upkeep.info(out)
     assert (facts["damaged"], facts["cut_short"]) == (2, 1)
@@ -141,7 +142,7 @@ def test_only_an_explicit_short_side_enlarges_and_plan_and_summary_say_so(folder
     )
     said = pipeline("extract", *larger)
     assert "stored size: 96x64 px" in said
-    assert "1 video enlarged to the short side that was asked for: a/small" in said
+    assert "1 video enlarged to the requested short side: a/small" in said
     assert Store(asked).settings["common"]["enlarge"] is True
     assert json.loads(pipeline("info", asked, "--json"))["sizes"] == {"96x64": 2}
     for store in (own, asked):  # begun, it keeps its sizes

@@ -127,7 +127,7 @@ def test_tasks_in_flight_are_by_kind_and_nodes_may_come_and_go(monkeypatch):
     del nodes[1:]
     assert taken(field, queue, running) == {True: 8, False: 16}
     taken(field, queue, running)
-    assert said == ["no GPU left in the cluster: flow waits for one to come back"]
+    assert said == ["no GPU left in the cluster: waiting for one to come back"]
     for it in [it for it in queue if it.on_gpu]:
         queue.remove(it)  # no flow waits: cores have spares, too
     assert taken(field, queue, running)[False] == 32

@@ -111,7 +111,7 @@ def test_a_changed_checkpoint_gives_way_to_the_one_before(tmp_path):
         assert checkpoint.newest(path, said.append)
         assert path.read_bytes() == kept
         assert len(said) == 1 and "checkpoint.pt: the file " in said[0]
-        assert "goes on from the checkpoint before it" in said[0]
+        assert "resuming from the previous checkpoint" in said[0]
 
 
 def test_a_pipe_in_the_place_of_a_checkpoint_is_damage_and_nobody_waits(tmp_path):
@@ -123,7 +123,7 @@ def test_a_pipe_in_the_place_of_a_checkpoint_is_damage_and_nobody_waits(tmp_path
     said: list[str] = []
     assert checkpoint.newest(path, said.append)
     assert path.read_bytes() == kept
-    assert "expected a file, got something else: goes on from" in said[0]
+    assert "expected a file, got something else: resuming from" in said[0]
     path.unlink()
     os.mkfifo(older)
     with pytest.raises(CheckpointError, match=r"checkpoint_before.pt: .*damaged file"):
@@ -155,7 +155,7 @@ def test_from_the_checkpoint_before_the_same_result_follows(store, half, tmp_pat
     run.path("checkpoint.pt").write_bytes(data)
     watch = Told()
     assert same(whole, taught(store, run.folder, recipe=FOUR, watch=watch))
-    assert any("goes on after step 2 of" in line for line in watch.lines)
+    assert any("resuming after step 2 of" in line for line in watch.lines)
     steps = [line["step"] for line in run.metrics() if line["kind"] == "steps"]
     assert steps == sorted(set(steps))
 

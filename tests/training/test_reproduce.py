@@ -130,7 +130,7 @@ def test_two_processes_give_the_same_and_stop_together(tiny_store, tmp_path):
     child.send_signal(signal.SIGINT)
     said = child.communicate(timeout=60)[1]
     assert child.returncode == 130, said
-    assert "the same command goes on" in said
+    assert "run the same command to resume" in said
     done = subprocess.run(
         [*command, *options, "--json"],
         env=environment,

@@ -233,7 +233,7 @@ def test_a_signal_outside_the_loop_ends_with_a_line_and_130(number, monkeypatch)
     finally:
         signal.signal(number, before or signal.SIG_DFL)
     assert ended.exit_code == 130
-    assert "Interrupted: stopped; the same command goes on" in ended.stderr
+    assert "Interrupted: stopped; run the same command to resume" in ended.stderr
 
 
 @pytest.mark.slow
@@ -255,8 +255,8 @@ def test_a_signal_saves_exits_130_and_says_how_to_go_on(data):
     child.send_signal(signal.SIGINT)
     said = child.communicate(timeout=60)[1]
     assert child.returncode == 130, said
-    assert "everything is saved: the same command goes on" in said
-    assert f"Go on with: training {' '.join(options)}" in said
+    assert "everything is saved; run the same command to resume" in said
+    assert f"Resume with: training {' '.join(options)}" in said
     assert (data / "run" / "checkpoint.pt").exists()
     assert not (data / "run" / "results.json").exists()
 

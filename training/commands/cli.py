@@ -54,10 +54,10 @@ class Cli(Console):
         except (Interrupted, KeyboardInterrupt) as stopped:
             if not is_first():
                 raise SystemExit(EXIT_CODE) from None
-            told = str(stopped) or "stopped; the same command goes on"
+            told = str(stopped) or "stopped; run the same command to resume"
             again = shlex.join(["training", *sys.argv[1:]])
             click.echo(f"Interrupted: {printable(told)}", err=True)
-            click.echo(f"Go on with: {printable(again)}", err=True)
+            click.echo(f"Resume with: {printable(again)}", err=True)
             raise SystemExit(EXIT_CODE) from None
         except (MotionShardsError, OSError) as error:
             whose = let_the_first_say(error)
@@ -74,7 +74,7 @@ def main() -> None:
 @click.option(
     "--modality",
     type=Modality,
-    help="Input of the network.  [default: the recipe's, or flow]",
+    help="Modality that the network sees.  [default: the recipe's, or flow]",
 )
 @TRAINING
 def teach(
@@ -101,25 +101,27 @@ def teach(
 @click.option(
     "--teacher",
     type=Streams(),
-    help="Input of the teacher: flow, rgb or mv; of several, separated by commas, the mean"
-    " of their answers teaches.  [default: the recipe's, or flow]",
+    help="Modality that the teacher sees: flow, rgb or mv. Of several, separated "
+    "by commas, the mean of the predictions teaches.  [default: the recipe's, "
+    "or flow]",
 )
 @click.option(
     "--student",
     type=Modality,
-    help="Input of the student.  [default: the recipe's, or mv]",
+    help="Modality that the student sees.  [default: the recipe's, or mv]",
 )
 @click.option(
     "--teacher-run",
     "teacher_runs",
     type=ExistingFolder,
     multiple=True,
-    help="Trained teacher, one for each of --teacher.  [default: the newest that fits]",
+    help="Folder of a trained teacher, one for each of --teacher.  [default: the "
+    "newest suitable run]",
 )
 @click.option(
     "--baseline/--no-baseline",
     default=False,
-    help="Also train the student without its teacher.",
+    help="Also train the student without its teacher, for comparison.",
 )
 @TRAINING
 def distill(
@@ -133,9 +135,8 @@ def distill(
 ) -> None:
     """Train a student with a teacher.
 
-    A missing teacher is trained first.
-    Without --recipe, a student of mv is trained as in DTMV, one of rgb as in the
-    Dual-action Stream.
+    A missing teacher is trained first. Without --recipe, a student that sees mv is
+    trained as in DTMV, and one that sees rgb as in the Dual-action Stream.
     """
     from ..recipes import default_name
     from . import train as commands  # here, because torch takes two seconds
@@ -164,13 +165,14 @@ def distill(
 @click.option(
     "--store",
     type=ExistingFolder,
-    help="Store with the test videos. Another one needs the run's modality and none but its"
-    " classes; the run's own results are kept.  [default: the one trained on]",
+    help="Store with the test videos. A store other than the training store must "
+    "have the run's modality and no further classes; the run's own results "
+    "are not overwritten.  [default: the training store]",
 )
 @click.option(
     "--split",
-    help="Comma-separated splits, or all: also evaluate the same recipe's runs on these,"
-    " and give their mean.",
+    help="Comma-separated split names, or all: also evaluate the runs of the same "
+    "recipe on these splits, and print the mean.",
 )
 @click.option(
     "--part",
@@ -182,19 +184,20 @@ def distill(
 @click.option(
     "--crops",
     type=Choice(["1", "3", "10"]),
-    help="Number of crops.  [default: the recipe's]",
+    help="Number of crops per clip whose scores are averaged.  [default: the recipe's]",
 )
 @click.option(
     "--device",
     type=Device,
     default="auto",
     show_default=True,
-    help="auto: a GPU where there is one.",
+    help="Device to run on. auto: a GPU if available.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    help="Number of processes that read clips.  [default: none on a CPU]",
+    help="Number of processes that read clips.  [default: 0 on a CPU, one per core "
+    "up to 8 with a GPU]",
 )
 @JSON
 def evaluate(
@@ -207,7 +210,7 @@ def evaluate(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Evaluate trained RUNS, also on another store."""
+    """Evaluate trained RUNS on their test videos, or on another store."""
     from ..report.several import several_runs, several_text
     from ..report.text import evaluation_text
     from ..run_files.json_dataclasses import to_json
@@ -246,7 +249,7 @@ def evaluate(
     "--classes",
     default=101,
     show_default=True,
-    help="Number of classes, for the counts of parameters.",
+    help="Number of classes for which parameters are counted.",
 )
 def recipes(name: str | None, classes: int) -> None:
     """List the recipes, or show all settings of one by its NAME.
@@ -271,41 +274,41 @@ def recipes(name: str | None, classes: int) -> None:
     type=Modality,
     default="flow",
     show_default=True,
-    help="Input of the network.",
+    help="Modality that the network sees.",
 )
 @RECIPE
 @click.option(
     "--workers",
     type=click.IntRange(0),
     multiple=True,
-    help="Numbers of reading processes to compare; may be repeated.",
+    help="Number of reading processes to measure; may be repeated.  [default: 0 and 1]",
 )
 @click.option(
     "--seconds",
     type=FiniteRange(0, min_open=True),
     default=10.0,
     show_default=True,
-    help="Seconds per measurement.",
+    help="Duration of each measurement in seconds.",
 )
 @click.option(
     "--device",
     type=Device,
     default="auto",
     show_default=True,
-    help="auto: a GPU where there is one.",
+    help="Device to run on. auto: a GPU if available.",
 )
 @click.option(
     "--precision",
     type=Choice(["auto", "float32", "bfloat16"]),
     default="auto",
-    help="Arithmetic. auto: bfloat16 on a GPU, float32 on a CPU.",
+    help="Floating-point precision. auto: bfloat16 on a GPU, float32 on a CPU.",
 )
 @click.option(
     "--memory-gb",
     type=FiniteRange(0, 1e6),
     default=0.0,
     show_default=True,
-    help="Memory for decoded clips; 0: read every clip from the store.",
+    help="Memory in GiB for decoded clips; 0: read every clip from the store.",
 )
 @JSON
 def bench(
@@ -319,7 +322,7 @@ def bench(
     memory_gb: float,
     as_json: bool,
 ) -> None:
-    """Measure clips per second of training, against a bare loop."""
+    """Compare the speed of training, in clips per second, with a bare loop."""
     from .. import bench as benchmark  # here, because torch takes two seconds
 
     told = benchmark.run(
@@ -337,18 +340,22 @@ def bench(
 
 @main.command("ray-train", context_settings={"ignore_unknown_options": True})
 @click.option(
-    "--num-workers", type=click.IntRange(1), required=True, help="Number of workers."
+    "--num-workers",
+    type=click.IntRange(1),
+    required=True,
+    help="Number of workers, one process each.",
 )
 @click.option("--gpus/--no-gpus", help="Give every worker a GPU.")
 @click.option(
     "--ray",
     default="auto",
     show_default=True,
-    help="Ray cluster to use: auto, local or an address.",
+    help="Ray cluster to use. auto: that of $RAY_ADDRESS or one that runs on this "
+    "machine; local: start Ray on this machine; or an address.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def ray_train(num_workers: int, gpus: bool, ray: str, command: tuple[str, ...]) -> None:
-    """Run teach or distill on workers of a Ray cluster.
+    """Run `teach` or `distill` on the workers of a Ray cluster.
 
     \b
     training ray-train --num-workers 4 --gpus -- teach --modality flow

@@ -75,7 +75,7 @@ class Numbers(click.ParamType):
         try:
             return tuple(float(part) for part in value.split(","))
         except ValueError:
-            self.fail(f"expected numbers with commas between, got {value}")
+            self.fail(f"expected comma-separated numbers, got {value}")
 
 
 STORE = click.option(
@@ -87,10 +87,12 @@ SEED = click.option(
     "--seed",
     default=0,
     show_default=True,
-    help="Random seed of first weights, order and crops.",
+    help="Random seed of initial weights, order of clips and crops.",
 )
 OUT = click.option(
-    "--out", type=Folder, help="Folder of the run.  [default: one in $VIDEO_DATA/runs]"
+    "--out",
+    type=Folder,
+    help="Folder of the run.  [default: a folder in $VIDEO_DATA/runs]",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 RECIPE = click.option(
@@ -112,20 +114,22 @@ HELD_OUT = click.option(
     "--held-out",
     type=FiniteRange(0, 0.9),
     metavar="SHARE",
-    help="Share of the training groups held out for model selection; 0: none.  [default:"
-    " the recipe's, 0.1; none in a small data set if the recipe selects nothing]",
+    help="Share of the training groups held out for model selection; 0: none.  "
+    "[default: that of the recipe, mostly 0.1; none in a small data set if "
+    "the recipe selects no model]",
 )
 MIN_KNOWN_SHARE = click.option(
     "--min-known-share",
     type=FiniteRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Minimum share of intervals with known motion vectors.",
+    help="Minimum share of intervals with known motion vectors that a store must "
+    "have to train on mv.",
 )
 SPLITS = click.option(
     "--split",
-    help="Split name, comma-separated names, or all; several also give their mean."
-    "  [default: 1, or the only one]",
+    help='Split name, comma-separated names, or "all"; several splits also '
+    "report their mean.  [default: 1, or the only one]",
 )
 
 MACHINE = (
@@ -134,26 +138,27 @@ MACHINE = (
         type=Device,
         default="auto",
         show_default=True,
-        help="auto: a GPU where there is one.",
+        help="Device to run on. auto: a GPU if available.",
     ),
     click.option(
         "--precision",
         type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
         default="auto",
         show_default=True,
-        help="Arithmetic. auto: bfloat16 on a GPU, float32 on a CPU.",
+        help="Floating-point precision. auto: bfloat16 on a GPU, float32 on a CPU.",
     ),
     click.option(
         "--workers",
         type=click.IntRange(0),
-        help="Number of processes that read clips.  [default: none on a CPU]",
+        help="Number of processes that read clips.  [default: 0 on a CPU, one per "
+        "core up to 8 with a GPU]",
     ),
     click.option(
         "--memory-gb",
         type=FiniteRange(0, 1e6),
         default=1.0,
         show_default=True,
-        help="Memory for decoded clips, which are then not read again.",
+        help="Memory in GiB that keeps decoded clips, so that they are read once.",
     ),
     click.option(
         "--checkpoint-minutes",
@@ -165,13 +170,13 @@ MACHINE = (
     click.option(
         "--deterministic",
         is_flag=True,
-        help="Use only deterministic operations on a GPU. Slower.",
+        help="Use deterministic operations only (slower on a GPU).",
     ),
     click.option(
         "--compile",
         "compiled",
         is_flag=True,
-        help="Use torch.compile: takes a minute, then trains faster.",
+        help="Compile networks with torch.compile: takes a minute, then trains faster.",
     ),
 )
 MACHINE_NAMES = (
@@ -202,8 +207,9 @@ TRAINING = all_of(
         "stores",
         type=ExistingFolder,
         multiple=True,
-        help="Store to train on. Several are learned together, with a head for each."
-        "  [default: the only one in $VIDEO_DATA/stores]",
+        help="Store to train on; may be repeated: several are trained jointly, "
+        "with a classifier for each.  [default: the only one in "
+        "$VIDEO_DATA/stores]",
     ),
     RECIPE,
     SIZE,
@@ -216,7 +222,8 @@ TRAINING = all_of(
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="Number of runs with consecutive seeds from --seed on; also gives their mean.",
+        help="Number of runs, with consecutive seeds from --seed on; several also "
+        "report their mean.",
     ),
     OUT,
     *MACHINE,

@@ -13,7 +13,7 @@ from .options import JSON, ExistingFolder
 @click.option(
     "--verify",
     is_flag=True,
-    help="Also check the hashes of weights and scores, which reads them whole.",
+    help="Also check the hashes of all weights and scores (slow).",
 )
 @JSON
 def runs(folder: Path | None, verify: bool, as_json: bool) -> None:

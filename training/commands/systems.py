@@ -42,7 +42,7 @@ _ONE = all_of(
 @click.command()
 @_ONE
 def motion(out: Path | None, as_json: bool, **options: Any) -> None:
-    """Train MotionNet, which finds motion in frames without labels.
+    """Train MotionNet, which learns optical flow from frames without labels.
 
     With the recipe hidden_temporal, also train it end to end with a classifier.
     """
@@ -56,8 +56,9 @@ def motion(out: Path | None, as_json: bool, **options: Any) -> None:
     type=Choice(["average", "search", "attention", "adaptive"]),
     default="average",
     show_default=True,
-    help="Weights of the streams: given (average), or searched, learned (attention) or"
-    " fitted per class (adaptive) on held-out videos.",
+    help="How the weights of the streams are found. average: as given by "
+    "--weights; on held-out videos, search: by grid search, attention: by a "
+    "small network, adaptive: per class.",
 )
 @click.option(
     "--weights", type=Numbers(), help="Weights of the runs.  [default: equal]"
@@ -67,7 +68,7 @@ def motion(out: Path | None, as_json: bool, **options: Any) -> None:
     type=Choice(["softmax", "logits", "clipped"]),
     default="softmax",
     show_default=True,
-    help="Scores to combine; clipped: positive logits, divided by their sum.",
+    help="Scores to combine. clipped: positive logits divided by their sum.",
 )
 @_ONE
 def fuse(
@@ -81,7 +82,7 @@ def fuse(
 ) -> None:
     """Combine the scores of trained RUNS, or of a recipe's parts.
 
-    Parts of a recipe that are missing are trained first. Weights are searched, learned
+    Missing parts of a recipe are trained first. Weights are searched, learned
     or fitted on held-out videos, never on training or test videos.
     """
     if not runs:
@@ -106,8 +107,8 @@ def collaborate(
 ) -> None:
     """Train collaborative layers on two RUNS, spatial and temporal.
 
-    Without RUNS, missing parts of the recipe are trained first. Features of all snippets
-    are kept in the run's folder until it is complete: 0.8 MB per video at paper size.
+    Without RUNS, missing parts of the recipe are trained first. The features of all
+    snippets take 0.8 MB per video at paper size in the run's folder while it trains.
     """
     if len(runs) not in (0, 2):
         raise click.UsageError(f"expected two RUNS or none, got {len(runs)}")
@@ -121,41 +122,43 @@ def collaborate(
 @click.option(
     "--size",
     type=Choice(["small", "medium", "paper", "tiny"]),
-    help="Size of the recipes, as of `training teach`; tiny: for tests.  [default: small"
-    " without a GPU, else paper]",
+    help="Size of the recipes, as in `training teach`; tiny: for tests.  [default: "
+    "small without a GPU, else paper]",
 )
 @click.option(
     "--seeds",
     type=click.IntRange(1),
     default=5,
     show_default=True,
-    help="Number of seeds.",
+    help="Number of seeds per row.",
 )
-@click.option("--rows", help="Comma-separated systems or tables.  [default: all]")
+@click.option(
+    "--rows", help="Comma-separated systems or tables to train.  [default: all]"
+)
 @STORE
 @SPLITS
 @HELD_OUT
 @MIN_KNOWN_SHARE
-@click.option("--out", type=Folder, help="Folder of the report; runs lie beside it.")
+@click.option("--out", type=Folder, help="Folder of the report and its runs.")
 @click.option(
     "--jobs",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Number of trainings at a time, one thread each.",
+    help="Number of trainings that run in parallel, with one thread each.",
 )
 @click.option(
     "--controls/--no-controls",
     default=True,
-    help="Also train controls that the papers lack, such as longer baselines.",
+    help="Also train controls that the papers do not have, such as longer baselines.",
 )
 @click.option(
     "--bench",
     "benches",
     type=ExistingFile,
     multiple=True,
-    help="Output of `pipeline bench flow`, `vectors` or `decode` with --json, for the "
-    "report's speeds; may be repeated.",
+    help="File with the output of `pipeline bench flow`, `vectors` or `decode` "
+    "with --json, for the speeds in the report; may be repeated.",
 )
 @all_of(*MACHINE)
 @JSON
@@ -177,8 +180,8 @@ def reproduce(
 
     PAPER is fts, mars, ds, dtmv, htsc or all. Rows that the store does not allow are
     listed as not run. Parts that rows share are trained once per seed and split.
-    Interrupted, the same command goes on. Exit code 3: some rows failed, and the report
-    names them.
+    After an interruption, run the same command to resume. Exit code 3: some rows
+    failed, and the report names them.
     """
     from ..run_files.json_dataclasses import to_json
     from . import (
@@ -213,7 +216,7 @@ def reproduce(
 @click.argument("runs", type=ExistingFolder, nargs=-1, required=True)
 @click.option("--out", type=Folder, required=True, help="Folder for the report.")
 def report(runs: tuple[Path, ...], out: Path) -> None:
-    """Write a report of RUNS as HTML and markdown.
+    """Write a report of RUNS as HTML and Markdown.
 
     It has tables, figures, and verdicts on the papers' orderings. RUNS are runs of one
     data set and split, of any systems and seeds, or the folder of one reproduction.

@@ -79,13 +79,13 @@ def _newest(path: Path, say: Callable[[str], None]) -> bool:
             return True
     except DamagedFile as error:
         if not _whole(older):
-            beside = " and so is the one before" if older.exists() else ""
+            beside = " and so is the previous one" if older.exists() else ""
             raise CheckpointError(
                 f"{path}: expected a checkpoint of a training:"
                 f" {str(error).removeprefix(f'{path}: ')}{beside}: remove"
                 f" {path.parent} to begin again"
             ) from None
-        say(f"{error}: goes on from the checkpoint before it")
+        say(f"{error}: resuming from the previous checkpoint")
     if not _whole(older):
         raise CheckpointError(
             f"{older}: expected a checkpoint of a training, got a damaged file: remove"

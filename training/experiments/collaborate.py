@@ -99,8 +99,8 @@ def collaborate(
             forget_features(run)  # a kill may have come between the results and this
             return run
         job.watch.say(
-            f"{run.folder}: {recipe.snippets} snippets of {first.folder.name} and"
-            f" {second.folder.name} attend to each other"
+            f"{run.folder}: {recipe.snippets} snippets per video of "
+            f"{first.folder.name} and {second.folder.name}, trained together"
         )
         with asked_to_stop() as stop:
             autosave = Autosave(
@@ -197,7 +197,7 @@ def _fitted(
         state = checkpoint.load(path)
         with checkpoint.of_this_run(path):
             fit.load_state_dict(state["fit"])
-        job.watch.say(f"{title}: goes on after step {fit.taken} of {fit.total}")
+        job.watch.say(f"{title}: resuming after step {fit.taken} of {fit.total}")
 
     def save() -> None:
         run.require()

@@ -102,8 +102,8 @@ def _what(
     done, total = state.done, state.total
     if done is not None and total is not None and done < total:
         page.text(
-            f"Not finished: {done} of {total} stages are complete. `{state.command}`"
-            " goes on."
+            f"Not finished: {done} of {total} stages are complete. Resume with "
+            f"`{state.command}`."
         )
 
 

@@ -117,8 +117,8 @@ def reproduce(
             write_reproduction(out, state)
             write_report(out, state)
             raise Interrupted(
-                f"{out}: {state.done} of {state.total} stages are complete,"
-                " the same command goes on"
+                f"{out}: {state.done} of {state.total} stages are complete; run the same"
+                " command to resume"
             )
         runs = {key: Run(Path(folder)) for key, folder in state.runs.items()}
         if not runs:

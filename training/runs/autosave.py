@@ -47,6 +47,6 @@ class Autosave:
             self.saved = time.monotonic()
         if stop:
             raise Interrupted(
-                f"{self.folder}: stopped after {where}, everything is saved: the same"
-                " command goes on"
+                f"{self.folder}: stopped after {where}, everything is saved; run "
+                "the same command to resume"
             )

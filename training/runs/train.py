@@ -94,7 +94,7 @@ def train(
         if group.first:
             run.forget_after(state.steps_done, state.epochs_done)
         if state.steps_done and group.first:
-            watch.say(f"{title}: goes on after step {state.steps_done} of {total}")
+            watch.say(f"{title}: resuming after step {state.steps_done} of {total}")
         if not state.steps_done and course.gradients_at is not None:
             order.begin(0)
             first: Any = next(iter(order))
