@@ -45,7 +45,7 @@ from .retries import retried
 
 DAMAGED = f"{LOGS}/damaged.json"
 """What `pipeline verify` found; the next run looks at these files closely."""
-CHANGED = "the size of the file has changed"
+CHANGED = "the file has another size now"
 """Why a video waits to be taken up again that was of no use when it was planned."""
 
 

@@ -57,8 +57,10 @@ REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
         _enlarged,
     ),
     "stretches_beyond_end": (
-        f"with annotated segments that end more than {SLACK_SECONDS:g} s after "
-        "their video",
+        (
+            f"with annotated segments that end more than {SLACK_SECONDS:g} s after "
+            "their video"
+        ),
         lambda video: any(
             stop > video.frames / video.fps + SLACK_SECONDS
             for _, _, stop in video.segments

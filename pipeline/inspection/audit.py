@@ -80,8 +80,10 @@ class Audit:
         lines = [line.rstrip() for line in lines]
         lines += [
             "",
-            f"{printable(self.dataset)}: {self.looked_at} of {self.videos} videos "
-            "inspected",
+            (
+                f"{printable(self.dataset)}: {self.looked_at} of {self.videos} videos "
+                "inspected"
+            ),
         ]
         for video, reason in self.bad.items():
             lines.append(printable(f"could not be inspected: {video}: {reason}"))
@@ -91,8 +93,10 @@ class Audit:
     def _verdict(self) -> list[str]:
         if self.guess is None:
             return [
-                "encoding and class: not tested (needs at least two classes and "
-                "two groups)"
+                (
+                    "encoding and class: not tested (needs at least two classes and "
+                    "two groups)"
+                )
             ]
         guess = self.guess
         lines = [

@@ -228,10 +228,12 @@ def test_a_server_that_does_not_speak_as_ray_does_is_no_cluster(note, monkeypatc
     monkeypatch.setattr(addresses, "ANSWER_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"127.0.0.1:{mute.getsockname()[1]}"
-        with pytest.raises(ClusterError, match="does not answer as Ray does"):
+        with pytest.raises(
+            ClusterError, match="something listens there, but it is not Ray"
+        ):
             require(Named(address, "RAY_ADDRESS"))
         note(address)
-        assert "does not answer as Ray does" in by_auto().why_not
+        assert "something listens there, but it is not Ray" in by_auto().why_not
 
 
 @pytest.mark.parametrize("text", ["http://head", "head", "head:99999", ":1", "head:x"])

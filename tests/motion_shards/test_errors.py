@@ -77,7 +77,8 @@ print(*family(MotionShardsError))
 
 
 @pytest.mark.parametrize(
-    ("package", "module"), [("pipeline", "options"), ("training", "cli")]
+    ("package", "module"),
+    [("pipeline", "commands.options"), ("training", "commands.cli")],
 )
 @pytest.mark.parametrize(
     ("where", "error"),
@@ -96,7 +97,8 @@ def test_a_command_shows_an_error_as_one_line(package, module, where, error):
 
 
 @pytest.mark.parametrize(
-    ("package", "module"), [("pipeline", "options"), ("training", "cli")]
+    ("package", "module"),
+    [("pipeline", "commands.options"), ("training", "commands.cli")],
 )
 def test_a_bug_keeps_its_traceback(package, module):
     ended = fail(package=package, module=module, where="builtins", error="ValueError")

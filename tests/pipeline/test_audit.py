@@ -153,7 +153,7 @@ def test_audit_of_a_folder_has_table_warning_and_bad_files(
     assert list(result.bad) == ["1/099.mp4"]
     assert result.warning
     text = result.text()
-    assert "warning: how a file is coded predicts its class" in text
+    assert "warning: the encoding predicts the class" in text
     assert "could not be inspected: 1/099" in text
     assert result.to_dict()["classes"]["jump"][0]["videos"] == 6
     assert result.to_dict()["guess"]["leaks"] is True

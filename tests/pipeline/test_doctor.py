@@ -328,4 +328,6 @@ def test_a_file_with_the_name_of_our_package_is_a_warning(file, monkeypatch, tmp
     theirs.parent.mkdir(exist_ok=True)
     theirs.write_text("")
     (check,) = doctor._names()
-    assert check.state == "warning" and check.found.startswith(f"{theirs} is taken for")
+    assert check.state == "warning" and check.found.startswith(
+        f"{theirs} shadows the package"
+    )

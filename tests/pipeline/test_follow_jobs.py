@@ -60,7 +60,10 @@ def test_a_job_is_known_by_a_part_of_its_name_that_no_other_has():
     assert server.job("train").id == "train-9"
     assert server.job("12").id == "extract-ucf101-12"
     assert server.job("extract-ucf101-1").id == "extract-ucf101-1"  # all of it
-    with pytest.raises(ClusterError, match="'extract', got extract-ucf101-1, extract"):
+    with pytest.raises(
+        ClusterError,
+        match="2 jobs at .* have 'extract' in their id: extract-ucf101-1, extract",
+    ):
         server.job("extract")
     with pytest.raises(ClusterError, match="expected one job 'hmdb', got none"):
         server.job("hmdb")
@@ -98,11 +101,11 @@ def test_why_a_job_waits_is_said_once(monkeypatch):
     server = Told(waits, waits, other, job("a", status="SUCCEEDED"))
     said: list[str] = []
     server.follow("a", write=said.append, say=said.append)
-    assert said[:2] == ["a waits: no node has a GPU", "a waits: it starts"]
+    assert said[:2] == ["a is waiting: no node has a GPU", "a is waiting: it starts"]
 
 
 def test_a_cluster_may_be_away_for_a_while(monkeypatch):
-    """Two minutes, not longer: the line says that the job may go on."""
+    """Two minutes, not longer: the line says that the job may still be running."""
     now = [0.0]
     monkeypatch.setattr(following.time, "monotonic", lambda: now[0])
 
@@ -117,7 +120,9 @@ def test_a_cluster_may_be_away_for_a_while(monkeypatch):
     away = job("a", status="AWAY")
     back = Away(job("a"), away, job("a"), away, job("a", status="SUCCEEDED"))
     assert back.follow("a", write=print, say=print).exit_code == 0
-    with pytest.raises(ClusterError, match="no answer for 120 s; the job may go on"):
+    with pytest.raises(
+        ClusterError, match="no answer for 120 s; the job may still be running"
+    ):
         Away(job("a"), away).follow("a", write=print, say=print)
 
 

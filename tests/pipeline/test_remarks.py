@@ -137,7 +137,7 @@ def test_only_an_explicit_short_side_enlarges_and_plan_and_summary_say_so(folder
     larger = (*source, "--short-side", 64, *here, asked)
     planned = pipeline("plan", *larger)
     assert (
-        "stored size, by the files' headers: 96x64 px; 1 of 2 enlarged to the short"
+        "stored size, by the files' headers: 96x64 px; 1 of 2 enlarged to the requested"
         in planned
     )
     said = pipeline("extract", *larger)
@@ -189,4 +189,4 @@ def test_stretches_beyond_the_end_of_a_shorter_copy_are_told(folder: Path):
         execution=Execution(ray="off", workers=0),
     )
     assert summary.remarkable["stretches_beyond_end"] == ("a/late",)
-    assert "that end over 0.5 s after their video: a/late" in summary.text()
+    assert "that end more than 0.5 s after their video: a/late" in summary.text()

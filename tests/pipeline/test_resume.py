@@ -336,7 +336,7 @@ def test_videos_are_kept_where_their_shard_is_whole_in_all_modalities(store):
     (store / commit_file("rgb", 1)).unlink()
     assert what_is_kept(store).startswith("interrupted: 0 of 3 videos are finished")
     (store / PLAN).unlink()
-    assert "the same command begins again" in what_is_kept(store)
+    assert "run the same command to start again" in what_is_kept(store)
 
 
 def test_texts_that_will_be_made_again_are_told(store):
@@ -344,7 +344,7 @@ def test_texts_that_will_be_made_again_are_told(store):
     (store / PLAN).write_text("{}")
     (store / "manifest.json").write_text("{}")
     told = damages(store)
-    assert [line.partition(":")[0] for line in told] == ["made again"] * 2
+    assert [line.partition(":")[0] for line in told] == ["rebuilt"] * 2
     assert readable_plan(store) is None
     os.unlink(store / PLAN)
     assert len(damages(store)) == 1

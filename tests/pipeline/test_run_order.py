@@ -117,7 +117,7 @@ def test_a_failed_shard_is_tried_again_at_once(run):
 
     watch = run(answer)
     assert seen == [(0, 1), (1, 1), (1, 2), (2, 1)]
-    assert watch.lines == ["shard 1, attempt 1: its worker is gone"]
+    assert watch.lines == ["shard 1 failed (attempt 1): its worker is gone"]
     assert len(watch.counts) == 3
 
 
@@ -233,7 +233,7 @@ def test_notes_of_a_repaired_store_are_removed_at_the_end(run, tmp_path):
 
     watch = run(answer)
     assert seen == [(1, ("mv",))]
-    assert watch.lines == ["8 of 12 videos are finished already"]
+    assert watch.lines == ["8 of 12 videos are already finished"]
     left = {path.name for path in (out / LOGS).iterdir()}
     assert left == {"holder-00002.ended"}
     assert not (out / "_tmp").exists()
@@ -259,5 +259,7 @@ def test_a_store_that_cannot_be_written_has_something_to_do_if_its_plan_is_lost(
     here = Execution(workers=0)
     assert extract(dataset, RGB_MV, out=out, execution=here).fresh_shards == 0
     (out / "_plan.json").unlink()
-    with pytest.raises(ExtractionError, match="cannot be written, and texts are to be"):
+    with pytest.raises(
+        ExtractionError, match="cannot be written, and its text files must be"
+    ):
         extract(dataset, RGB_MV, out=out, execution=here)

@@ -130,7 +130,7 @@ def test_facts_are_lines_and_nested_ones_are_indented():
     assert lines(facts).splitlines() == [
         "videos: 3",
         "hours: 0.123457",
-        "videos cut short: 1",
+        "truncated videos: 1",
         "sizes:",
         "  50x35: 3",
         "classes: jump, run",

@@ -104,7 +104,7 @@ def test_more_than_a_thousandth_of_clipped_flow_is_named(share, named, tmp_path)
 
 def test_the_limit_for_clipped_flow_is_the_one_that_is_written(tmp_path):
     text = summary_of(tmp_path, replace(VIDEO, clipped_share=0.002)).text()
-    said = "1 video with more than 0.1% of the flow values cut to the codec's bound: a"
+    said = "1 video with more than 0.1% of the flow values clipped by the codec: a"
     assert said in text.splitlines()
 
 
@@ -208,7 +208,7 @@ def test_what_was_never_planned_is_told_apart_from_the_quarantined(tmp_path):
     assert found.text().splitlines()[-4:] == [
         "1 left out, as they could not be read:",
         "  lost/: permission denied",
-        "1 quarantined (--retry-quarantined tries them again):",
+        "1 quarantined (--retry-quarantined retries them):",
         "  odd: no video",
     ]
 

@@ -68,7 +68,7 @@ def test_interrupted_and_resumed_is_as_if_nothing_had_been(tiny_store, tmp_path)
     whole = told_of(tiny_store, tmp_path / "whole" / "report")
     assert whole["done"] == whole["total"] == 6
     out = tmp_path / "parts" / "report"
-    with pytest.raises(Interrupted, match="2 of 6 stages are complete, the same"):
+    with pytest.raises(Interrupted, match="2 of 6 stages are complete; run the same"):
         told_of(tiny_store, out, watch=StopAfter(2))
     begun = {run.parent.name for run in (tmp_path / "parts").glob("*/checkpoint.pt")}
     assert len(begun) == 3  # two complete, one that goes on
