@@ -225,7 +225,9 @@ def test_a_lost_video_has_its_reason_where_it_or_its_folder_cannot_be_read():
         ),
     )
     asked = replace(
-        old, videos=(), unusable={"a/": "permission denied", "b.mp4": "is a pipe"}
+        old,
+        videos=(),
+        unusable={"a/": "permission denied", "b.mp4": "is a pipe", "ab": "is another"},
     )
     with pytest.raises(PlanError) as refused:
         extended(old, asked)

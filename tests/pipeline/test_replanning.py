@@ -121,6 +121,17 @@ def test_a_commit_of_another_store_is_outvoted(tmp_path):
     assert again(tmp_path).ends == (2, 3, 6)
 
 
+def test_cuts_and_settings_of_another_store_are_not_mixed_in(tmp_path):
+    """Its shard 0 has three videos, and its vectors another quality."""
+    every_shard(tmp_path)
+    other = replace(made_plan(3, 3), settings=replace(PLAN.settings, mv_crf=30))
+    published(other, 0, ["mv", "rgb"], tmp_path)
+    known = recorded(tmp_path)
+    assert known.fingerprint == PLAN.fingerprint
+    assert known.shards.keys() == {1, 2}
+    assert known.settings["mv"]["crf"] == 18
+
+
 def test_the_manifest_is_believed_where_a_commit_is_of_its_fingerprint(tmp_path):
     """More commits of another store do not count against it."""
     other = made_plan(2, 1, 3, size_bytes=101)
