@@ -8,22 +8,27 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from batch_solvers import ZeroFlow
 from made_shards import SETTINGS, made_data_set, made_plan, made_report
 
 from motion_shards.processes import ProcessIdentity
 from pipeline.adapters.videos import DataSet
 from pipeline.driver import extraction
-from pipeline.driver.extraction import extract
+from pipeline.driver.extraction import dry_run, extract
 from pipeline.driver.plan_file import read_plan
 from pipeline.driver.resume import DAMAGED
 from pipeline.errors import ExtractionError
+from pipeline.executors import crew as crews
 from pipeline.executors.attempt import Failure, Outcome
 from pipeline.executors.choose import Execution
+from pipeline.executors.gpus import Gpus
 from pipeline.executors.watcher import Silent
+from pipeline.flow.errors import FlowError
 from pipeline.shard.task import ShardReport, Task
 from pipeline.store import FolderHeld
 from pipeline.store.records import LOGS, commit_file
@@ -84,6 +89,16 @@ def run(monkeypatch, dataset, tmp_path):
         return watch
 
     return start
+
+
+def test_a_gpu_that_is_not_here_is_missed_before_anything_is_written(
+    dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus(()))
+    cuda = Execution(workers=0, backend="cuda")
+    with pytest.raises(FlowError, match="expected a GPU, got none"):
+        extract(dataset, SETTINGS.only(["flow"]), out=tmp_path / "s", execution=cuda)
+    assert not (tmp_path / "s").exists()
 
 
 def committed(out: Path) -> list[int]:
@@ -263,3 +278,43 @@ def test_a_store_that_cannot_be_written_has_something_to_do_if_its_plan_is_lost(
         ExtractionError, match="cannot be written, and its text files must be"
     ):
         extract(dataset, RGB_MV, out=out, execution=here)
+
+
+def test_a_dry_run_counts_only_the_shard_of_a_video_that_has_grown(
+    run, dataset, tmp_path
+):
+    """v004 was half there when the store was planned; v009 is as bad as it was."""
+    out = tmp_path / "store"
+    bad = {1: {"v004": "cut short"}, 2: {"v009": "no video"}}
+    run(lambda task, store: built(task, store, bad=bad.get(task.plan.shard)))
+    for video in dataset.videos:
+        path = dataset.folder / video.path
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x" * (200 if video.id == "v004" else 100))
+    videos = tuple(
+        replace(video, size_bytes=200) if video.id == "v004" else video
+        for video in dataset.videos
+    )
+    grown = replace(dataset, videos=videos)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    found = dry_run(grown, RGB_MV, out=out, execution=Execution(workers=0))
+    assert (found.shards, found.videos) == (1, 4)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+
+
+def test_a_dry_run_estimates_the_tasks_as_they_would_be_run(
+    dataset, tmp_path, monkeypatch
+):
+    """On the GPU that would compute their flow, with the threads that would encode."""
+    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus(("0",)))
+    asked: list[Task] = []
+    real = extraction.estimate
+    monkeypatch.setattr(
+        extraction,
+        "estimate",
+        lambda tasks, crew, *, measure: asked.extend(tasks) or real([], crew),
+    )
+    flow = SETTINGS.only(["flow"])
+    gpu = Execution(workers=1, make_solver=partial(ZeroFlow, notes=tmp_path))
+    dry_run(dataset, flow, out=tmp_path / "s", execution=gpu)
+    assert len(asked) == 3 and all(task.on_gpu for task in asked)

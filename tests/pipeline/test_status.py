@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 from made_shards import made_data_set, made_plan, published
-from tiny_store import write_store
+from tiny_store import seal_manifest, write_store
 
 from pipeline.driver.merging import merge
 from pipeline.driver.plan_file import write_plan
 from pipeline.inspection.status import full_id, info, known_share, lines, status, verify
 from pipeline.store import Store, VideoNotFound
+from pipeline.store.files import read_index, write_index
 from pipeline.store.records import LOGS, commit_file, shard_file
 
 PLAN = made_plan(2, 1)
@@ -76,7 +77,7 @@ def test_the_share_of_known_vectors_is_that_of_all_intervals():
 
 @pytest.fixture
 def made(tmp_path) -> Path:
-    """Two videos at 25 frames per second, one of them cut short and damaged."""
+    """Three videos at 25 frames per second."""
     return write_store(tmp_path / "made", [{"a/run": 90, "b/run": 45}, {"c": 45}])
 
 
@@ -87,6 +88,19 @@ def test_facts_of_a_store(made):
     assert facts["sizes"] == {"50x35": 3}
     assert (facts["damaged"], facts["cut_short"]) == (0, 0)
     assert facts["shards"] == 2 and facts["splits"] == {"split1": "official"}
+
+
+def test_facts_count_videos_that_are_damaged_cut_short_or_without_vectors(made):
+    """Not their packets, bytes or intervals."""
+    first, second, third = read_index(made)
+    first = replace(first, damaged=7, missing_bytes=1_000, known_share=0.0)
+    second = replace(second, missing_bytes=1, known_share=0.5)
+    write_index(made, [first, second, third])
+    seal_manifest(made)
+    facts = info(made)
+    assert (facts["damaged"], facts["cut_short"]) == (1, 2)
+    assert facts["without_known_vectors"] == 1
+    assert facts["known_share"] == round((0.5 * 44) / (89 + 44), 4)
 
 
 def test_a_video_is_named_by_its_id_or_by_its_last_parts(made):

@@ -83,6 +83,14 @@ def test_equal_scores_have_the_precision_of_chance():
     assert metrics.average_precision(same, relevant[::-1]) == pytest.approx(0.3)
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [0, 2, 1, 3], [3, 2, 1, 0]])
+def test_relevant_videos_share_the_last_place_of_their_equals(order):
+    """Ranked: no; yes and no alike; yes: (1/3 + 2/4) / 2, in whatever order they come."""
+    scores, relevant = np.array([2.0, 1, 1, 0]), np.array([False, True, False, True])
+    found = metrics.average_precision(scores[order], relevant[order])
+    assert found == pytest.approx((1 / 3 + 2 / 4) / 2)
+
+
 def by_thresholds(scores: np.ndarray, relevant: np.ndarray) -> float:
     """Area under the steps of the precision-recall curve, threshold by threshold."""
     area, before = 0.0, 0.0
@@ -139,6 +147,12 @@ def test_drawn_twice_is_not_ranked_higher():
     assert 1 / 102 < low and high < 2 / 51
 
 
+def test_a_video_is_not_ranked_behind_its_own_copies():
+    """The best of three is the relevant one: precision 1, however often it is drawn."""
+    scores, relevant = np.array([[3.0], [2], [1]]), np.array([[True], [False], [False]])
+    assert metrics.bootstrap_map(scores, relevant, draws=200) == (1, 1, 1)
+
+
 def test_seeds_are_drawn_too():
     """Seeds that differ widen the interval; equal seeds are one seed."""
     rng = np.random.default_rng(0)
@@ -190,6 +204,15 @@ def test_three_splits_count_alike():
     variances = [s.mean() * (1 - s.mean()) / len(s) for s in splits]
     expected = 2 * 1.96 * np.sqrt(sum(variances)) / 3
     assert high - low == pytest.approx(expected, rel=0.1)
+
+
+def test_each_split_is_drawn_for_itself():
+    """Chance cancels: two alike are surer than one by the square root of two."""
+    hits = np.arange(400) < 300
+    one, two = metrics.bootstrap(hits), metrics.over_splits([hits, hits])
+    assert two.mean == one.mean
+    narrower = (one.high - one.low) / (two.high - two.low)
+    assert narrower == pytest.approx(np.sqrt(2), rel=0.05)
 
 
 def test_pairs_of_seeds_are_compared_pair_by_pair():

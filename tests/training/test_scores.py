@@ -52,6 +52,15 @@ def test_cross_entropy_by_hand():
         assert loss == pytest.approx(expected)
 
 
+def test_small_probabilities_count_as_what_they_are():
+    """A confident mistake costs -log p; what has no probability at all 12 log 10."""
+    labels = np.array([0])
+    rare = cross_entropy(np.array([[1e-6, 1 - 1e-6]]), labels, logits=False)
+    assert rare == pytest.approx(6 * math.log(10))
+    never = cross_entropy(np.array([[0.0, 1.0]]), labels, logits=False)
+    assert never == pytest.approx(12 * math.log(10))
+
+
 def test_assessment_by_hand():
     one = scores([[2.0, 1, 0], [2, 1, 0], [0, 2, 1], [2, 0, 1]], [0, 0, 1, 1])
     told = assessment(one, ("x", "y", "z"))
@@ -100,6 +109,18 @@ def test_scores_are_kept_without_pickles(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["s.npz"]
 
 
+def test_background_is_kept_and_no_accuracy_counts_it(tmp_path):
+    """A label of -1: such videos only lower the precision of what they are taken for."""
+    relevant = np.array([[True, False], [False, False], [False, True]])
+    one = scores([[1.0, 0], [3, 0], [0, 1]], [0, -1, 1], relevant=relevant)
+    one.save(tmp_path / "scores.npz")
+    read = Scores.load(tmp_path / "scores.npz")
+    assert read.labels.tolist() == [0, -1, 1]
+    assert read.labelled.ids == ("v0", "v2")
+    assert read.hits().tolist() == [True, True]
+    np.testing.assert_array_equal(read.relevant, relevant)
+
+
 def test_files_that_are_no_scores_are_refused(tmp_path):
     with pytest.raises(RunError, match="nowhere.npz: expected scores, but there is no"):
         Scores.load(tmp_path / "nowhere.npz")
@@ -135,6 +156,16 @@ def test_together_are_the_videos_that_all_know():
     assert second.labels.tolist() == [0, 2]
     np.testing.assert_array_equal(second.logits, [[8, 9, 9], [5, 6, 7]])
     np.testing.assert_array_equal(first.logits, THREE.logits[[0, 2]])
+
+
+def test_together_are_in_the_order_of_the_first():
+    """Which need not be that of their names."""
+    first = scores(np.eye(3), [0, 1, 2], ids=["c", "a", "b"])
+    second = scores(2 * np.eye(3)[::-1], [1, 2, 0], ids=["a", "b", "c"])
+    one, two = together(first, second)
+    assert one.ids == two.ids == ("c", "a", "b")
+    assert two.labels.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(two.logits, 2 * np.eye(3)[::-1][[2, 0, 1]])
 
 
 @pytest.mark.parametrize(
