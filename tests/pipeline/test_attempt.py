@@ -1,6 +1,7 @@
 """What attempts leave behind: on scratch until their owner is over, and how many there were."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from made_shards import made_task
 from motion_shards import processes
 from motion_shards.processes import has_ended, process_mark
 from pipeline.driver.publish import prepare
+from pipeline.errors import NoDevice
+from pipeline.executors import attempt as trying
 from pipeline.executors.attempt import (
     SCRATCH_PREFIX,
     Failure,
@@ -19,6 +22,8 @@ from pipeline.executors.attempt import (
     forget_attempts,
     sweep,
 )
+from pipeline.shard.isolate import ChildError
+from pipeline.shard.task import Task
 
 
 def dead_process_mark() -> str:
@@ -122,19 +127,22 @@ def test_attempts_at_what_is_published_are_forgotten_and_no_others(store, scratc
 
 
 def test_attempts_are_not_counted_in_what_is_no_file_of_ours(store, scratch, tmp_path):
-    """A link, a folder and a pipe under such names: left alone, and no attempt fails."""
+    """A link, a pipe and a folder under such names: left alone, and no attempt fails."""
     mine = tmp_path / "mine.txt"
     mine.write_text("mine")
     logs = store / "_logs"
     (logs / "attempts-00000-rgb").symlink_to(mine)
-    (logs / "attempts-00000-flow").mkdir()
     os.mkfifo(logs / "attempts-00000-mv")
-    task = made_task(100, modalities=("rgb", "flow", "mv"))
-    attempt(task, store=store, scratch=scratch)
-    assert attempts(store, task.plan) == 0
+    (logs / "attempts-00001-rgb").mkdir()
+    for shard in (0, 1):
+        task = made_task(100, shard=shard)
+        outcome = attempt(task, store=store, scratch=scratch)
+        assert isinstance(outcome, Failure) and "/nowhere" in outcome.text
+    assert attempts(store, made_task(100).plan) == 0
+    assert attempts(store, task.plan) == 1  # of its vectors
     assert mine.read_text() == "mine"
-    forget_attempts(store, task.plan)
-    assert [path.name for path in logs.iterdir()] == ["attempts-00000-flow"]
+    forget_attempts(store)
+    assert [path.name for path in logs.iterdir()] == ["attempts-00001-rgb"]
 
 
 def test_an_attempt_sweeps_scratch_first(over, store, scratch):
@@ -142,3 +150,39 @@ def test_an_attempt_sweeps_scratch_first(over, store, scratch):
     dead.mkdir()
     attempt(made_task(100), store=store, scratch=scratch)
     assert not dead.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (OSError(28, "No space left on device"), "environment", "No space left"),
+        (ChildError("Traceback ...\nZeroDivisionError"), "error", "ZeroDivisionError"),
+        (NoDevice("the driver is too old"), "device", "GPU of .*: the driver is too"),
+    ],
+)
+def test_what_ends_an_attempt_says_whose_fault_it_is(
+    error, kind, said, store, scratch, monkeypatch
+):
+    """Half a file is on scratch by then; nothing of it stays."""
+
+    def fails(task: Task, *, scratch: Path, **given: object) -> None:
+        (scratch / "rgb.h5").write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(trying, "build_shard", fails)
+    task = made_task(100)
+    outcome = attempt(task, store=store, scratch=scratch)
+    assert isinstance(outcome, Failure)
+    assert (outcome.task, outcome.kind) == (task, kind)
+    assert re.search(said, outcome.text)
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_bug_passes_through_an_attempt(store, scratch, monkeypatch):
+    def bug(task: Task, **given: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(trying, "build_shard", bug)
+    with pytest.raises(ZeroDivisionError):
+        attempt(made_task(100), store=store, scratch=scratch)
+    assert list(scratch.iterdir()) == []

@@ -1,5 +1,6 @@
 """Codings of files we made, and whether they give the class away."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,49 @@ def test_a_coding_seen_in_one_group_only_does_not_help() -> None:
 def test_one_class_or_one_group_cannot_be_tested() -> None:
     assert guess_classes(looked({0: XVID})) is None
     assert guess_classes(looked({0: XVID, 1: DIVX}, groups=1)) is None
+
+
+def test_the_standard_error_is_that_of_the_lead_over_the_frequent_class() -> None:
+    """Two groups, all guessed right: they lead by their 1 and 3 videos of the other class.
+
+    The mean lead is 2, the squares of the differences sum up to 2, of 9 videos:
+    sqrt(2 * 2 / 1) / 9.
+    """
+    counts = {("a", 0): 3, ("a", 1): 1, ("b", 0): 2, ("b", 1): 3}
+    guess = guess_classes(
+        [
+            (video(number, label=label, group=group), (XVID, DIVX)[label])
+            for (group, label), count in counts.items()
+            for number in range(count)
+        ]
+    )
+    assert guess is not None
+    assert (guess.accuracy, guess.chance) == (1.0, 5 / 9)
+    assert guess.standard_error == pytest.approx(2 / 9)
+
+
+def test_guessing_the_frequent_class_everywhere_leads_nowhere() -> None:
+    """Groups of different sizes do not make that uncertain."""
+    counts = {("a", 0): 3, ("a", 1): 1, ("b", 0): 2, ("c", 0): 9, ("c", 1): 2}
+    guess = guess_classes(
+        [
+            (video(number, label=label, group=group), XVID)
+            for (group, label), count in counts.items()
+            for number in range(count)
+        ]
+    )
+    assert guess is not None
+    assert guess.accuracy == guess.chance and guess.standard_error == 0
+    assert not guess.leaks
+
+
+@pytest.mark.parametrize(
+    ("sample", "each"), [(1, 1), (3, 1), (4, 2), (10, 4), (60, 20), (90, 30)]
+)
+def test_a_sample_has_as_many_of_every_class_and_at_least_one(sample, each) -> None:
+    videos = [each for each, _ in looked(dict.fromkeys(range(3), XVID), groups=10)]
+    chosen = spread(videos, sample)
+    assert Counter(one.labels[0] for one in chosen) == dict.fromkeys(range(3), each)
 
 
 def test_sample_is_spread_over_classes_and_groups() -> None:

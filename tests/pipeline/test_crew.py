@@ -14,7 +14,7 @@ from pipeline.driver.plan import new_plan
 from pipeline.errors import ExtractionError
 from pipeline.executors import crew as crews
 from pipeline.executors.choose import Execution
-from pipeline.executors.crew import Crew, gpu_workers, local_crew, split
+from pipeline.executors.crew import Crew, coders_beside, gpu_workers, local_crew, split
 from pipeline.executors.gpus import Gpus, _names, trouble_with_flow
 from pipeline.executors.watcher import Silent
 from pipeline.flow.errors import FlowError
@@ -83,6 +83,36 @@ def test_without_a_gpu_cuda_is_refused_and_auto_says_why(trouble, monkeypatch):
     crew = local_crew(backend="auto", workers=None, profile="default")
     assert crew.backend == "cpu" and trouble in crew.remark
     assert bool(crew.remark) == bool(trouble)
+
+
+def test_a_gpu_that_cannot_compute_flow_is_as_good_as_none(two_gpus, monkeypatch):
+    """It is tried with the profile that is asked for, unless a stand-in computes."""
+    tried = []
+    monkeypatch.setattr(
+        crews, "trouble_with_flow", lambda profile: tried.append(profile) or "too old"
+    )
+    crew = local_crew(backend="auto", workers=None, profile="fast")
+    assert (crew.backend, crew.gpus, tried) == ("cpu", (), ["fast"])
+    assert crew.remark == "GPU not used (too old): the CPU computes flow"
+    with pytest.raises(FlowError, match="expected a GPU, got too old"):
+        local_crew(backend="cuda", workers=None, profile="fast")
+    tried.clear()
+    given = {"profile": "fast", "make_solver": ZeroFlow}
+    assert local_crew(backend="cuda", workers=None, **given).gpus
+    assert local_crew(backend="auto", workers=None, profile=None).remark == ""
+    assert local_crew(backend="cpu", workers=None, profile="fast").remark == ""
+    assert tried == []
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "coders"),
+    [(8, 4, 1), (12, 4, 2), (16, 4, 3), (64, 4, 4), (2, 4, 1), (2, 1, 1), (3, 1, 2)],
+)
+def test_threads_that_encode_are_the_cores_beside_the_one_that_reads(
+    cores, workers, coders
+):
+    """One at least, and four at most: more have nothing to do."""
+    assert coders_beside(cores, workers) == coders
 
 
 def test_gpus_keep_the_names_that_they_were_given():

@@ -1,13 +1,16 @@
 """The executor that fits: this process, a pool of it, or a cluster that is asked for."""
 
+import sys
 from collections import deque
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from made_shards import made_task
 
 from motion_shards.address import ClusterError, Found
+from pipeline import executors
 from pipeline.driver.publish import prepare
 from pipeline.errors import ExtractionError
 from pipeline.executors import choose as choosing
@@ -154,4 +157,24 @@ def test_a_pool_gets_what_crew_and_execution_say(tmp_path, monkeypatch):
         "stall_seconds": 7.0,
         "watch": SILENT,
         "gpus": ("0", "1"),
+    }
+
+
+def test_a_cluster_gets_what_the_user_asked_for(tmp_path, monkeypatch):
+    """Not the number of tasks that fit now: machines may join."""
+    asked: dict[str, Any] = {}
+    cluster = ModuleType("on_ray")
+    cluster.run_on_ray = lambda queue, **given: asked.update(given)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pipeline.executors.on_ray", cluster)
+    monkeypatch.setattr(executors, "on_ray", cluster, raising=False)
+    monkeypatch.chdir(tmp_path)
+    crew_there = Crew(where="ray", workers=3, cores=8)
+    execution = Execution(ray="auto", hang_seconds=6.0, stall_seconds=7.0)
+    outcomes(deque([RGB]), crew_there, Path("s"), execution, SILENT)
+    assert asked == {
+        "store": tmp_path / "s",
+        "scratch": None,
+        "workers": None,
+        "stall_seconds": 7.0,
+        "watch": SILENT,
     }

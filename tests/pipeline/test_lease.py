@@ -186,3 +186,79 @@ def test_status_of_a_store_that_cannot_be_written_needs_no_probe(store, monkeypa
     nowhere = SimpleNamespace(hex="no/such/folder")
     monkeypatch.setattr(lease, "uuid4", lambda: nowhere)
     assert holder_of(store).running
+
+
+def test_a_run_whose_lease_is_gone_was_followed(store):
+    """By two others, of which the last has removed what was older."""
+    with hold(store) as lease:
+        left_behind(store, 3, **THERE)
+        (store / LOGS / "holder-00001.json").unlink()
+        with pytest.raises(FolderHeld, match="another one follows it.*gpu7"):
+            lease.require()
+
+
+def test_a_lease_is_on_disk_before_it_can_be_seen(store, monkeypatch):
+    """Else a power cut could leave one that says nothing, and holds for minutes."""
+    done = []
+    sync, link = os.fsync, os.link
+
+    def flush(handle: int) -> None:
+        done.append(("flushed", os.fstat(handle).st_size > 0))
+        sync(handle)
+
+    def show(part: Path, path: Path) -> None:
+        done.append(("shown", path.name))
+        link(part, path)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(os, "link", show)
+    with hold(store):
+        pass
+    assert done[:2] == [("flushed", True), ("shown", "holder-00001.json")]
+
+
+@pytest.fixture
+def without_links(monkeypatch) -> None:
+    """As some network file systems are."""
+
+    def link(part: Path, path: Path) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+def test_where_there_are_no_links_one_run_at_a_time_writes_too(store, without_links):
+    for number in (1, 2):
+        with hold(store):
+            assert holder_of(store).holder.pid == os.getpid()
+            with pytest.raises(FolderHeld, match=f"process {os.getpid()}"), hold(store):
+                pass
+        assert [path.name for path in (store / LOGS).iterdir()] == [
+            f"holder-{number:05d}.ended"
+        ]
+
+
+def test_where_there_are_no_links_a_lease_is_not_written_over(
+    store, without_links, monkeypatch
+):
+    """Two runs that saw an empty folder at the same time."""
+    path = left_behind(store, 1, **THERE)
+    text = path.read_text()
+    real, views = lease._newest, [0]
+    monkeypatch.setattr(
+        lease, "_newest", lambda folder: views.pop() if views else real(folder)
+    )
+    with pytest.raises(FolderHeld, match="gpu7"), hold(store):
+        pass
+    assert path.read_text() == text
+
+
+def test_nothing_is_written_through_a_link_to_look_who_writes(store, monkeypatch):
+    """The logs of a stranger's store may be a link to anywhere."""
+    left_behind(store, **THERE)
+    elsewhere = store / "elsewhere"
+    (store / LOGS).rename(elsewhere)
+    (store / LOGS).symlink_to(elsewhere)
+    touched = elsewhere.stat().st_mtime_ns
+    assert holder_of(store).holder.host == "gpu7"
+    assert elsewhere.stat().st_mtime_ns == touched

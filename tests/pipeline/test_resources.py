@@ -10,6 +10,7 @@ import pytest
 from pipeline.driver.plan import new_plan
 from pipeline.errors import ExtractionError
 from pipeline.executors import on_ray as runner
+from pipeline.executors import ray_resources as resources
 from pipeline.executors.on_ray import _Field
 from pipeline.executors.ray_resources import (
     Node,
@@ -78,6 +79,22 @@ def test_slots_are_by_gpu_and_core():
     assert open_slots([Node("thin", 3, 4)], Shape(4, 2)) == Slots(flow=1, others=1)
 
 
+def test_only_living_nodes_count(monkeypatch):
+    """As Ray tells of them; one without a resource does not name it."""
+    told = [
+        {"Alive": True, "NodeManagerAddress": "a", "Resources": {"CPU": 4.0, "GPU": 1}},
+        {"Alive": False, "NodeManagerAddress": "b", "Resources": {"CPU": 64.0}},
+        {"Alive": True, "NodeManagerAddress": "c", "Resources": {"memory": 9.0}},
+    ]
+    monkeypatch.setattr(resources.ray, "nodes", lambda: told)
+    assert resources.live_nodes() == [Node("a", 4, 1), Node("c", 0, 0)]
+
+
+def test_gpus_count_where_a_core_is_beside_them():
+    found = crew(GPU, Node("odd", 0, 4), Node("two", 8, 2))
+    assert found.gpus == ("gpu:0", "two:0", "two:1")
+
+
 def test_modalities_are_built_apart_where_that_helps():
     starved = Node("starved", 4, 1)
     assert crew(starved, CPU).split  # four cores could not keep its GPU busy
@@ -91,6 +108,7 @@ def test_modalities_are_built_apart_where_that_helps():
 def test_as_many_at_a_time_as_there_is_room_for():
     assert crew(CPU).workers == 16
     assert crew(CPU, workers=3).workers == 3
+    assert crew(CPU, workers=100).workers == 16
     assert crew(GPU).workers == 8
     assert crew(GPU, CPU).coders == 1  # what the task asks for, not what lies elsewhere
 

@@ -26,7 +26,12 @@ from pipeline.extract.errors import DecodeError, Unavailable
 from pipeline.inspection.status import info, status, verify
 from pipeline.shard.isolate import IsolatedVideos
 from pipeline.shard.plan import PlannedVideo
-from pipeline.shard.sources import available, open_source, read_source
+from pipeline.shard.sources import (
+    available,
+    open_source,
+    read_source,
+    require_unchanged,
+)
 from pipeline.store import Store
 from pipeline.store.files import read_manifest
 
@@ -87,6 +92,20 @@ def test_what_the_system_says_of_one_file_is_not_held_against_the_video(
     last = extract(data_set(folder), SETTINGS.only(["rgb"]), out=out, execution=HERE)
     assert last.exit_code == 0 and last.fresh_shards == 1
     assert read_manifest(out).unavailable == {}
+
+
+def test_a_file_that_another_one_replaces_has_changed(tmp_path):
+    """Of the same size, and with the time of the first: a copy that keeps times."""
+    path, other = tmp_path / "x.mp4", tmp_path / "y.mp4"
+    path.write_bytes(b"one")
+    other.write_bytes(b"two")
+    for each in (path, other):
+        os.utime(each, ns=(10**18, 10**18))
+    source = read_source(path, PlannedVideo("x", "x.mp4", 3))
+    require_unchanged(path, source)
+    os.replace(other, path)
+    with pytest.raises(Unavailable, match="the file changed meanwhile"):
+        require_unchanged(path, source)
 
 
 @pytest.mark.parametrize("what", ["folder", "pipe"])

@@ -213,7 +213,11 @@ def test_unknown_names_are_refused():
 def test_checkpoint_comes_back_and_is_replaced_whole(tmp_path):
     path = tmp_path / "checkpoint.pt"
     for value in (1.0, 2.0):
-        state = {"version": 1, "w": torch.full((2,), value), "n": {"a": 3, "b": None}}
+        state = {
+            "version": checkpoint.VERSION,
+            "w": torch.full((2,), value),
+            "n": {"a": 3, "b": None},
+        }
         checkpoint.save(path, state)
     loaded = checkpoint.load(path)
     assert loaded["w"].tolist() == [2, 2] and loaded["n"] == {"a": 3, "b": None}
@@ -223,10 +227,10 @@ def test_checkpoint_comes_back_and_is_replaced_whole(tmp_path):
 
 def test_failing_save_leaves_the_one_before(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    checkpoint.save(path, {"version": 1})
+    checkpoint.save(path, {"version": checkpoint.VERSION})
     with pytest.raises(Exception, match="local object"):
-        checkpoint.save(path, {"version": 1, "f": lambda: 0})
-    assert checkpoint.load(path) == {"version": 1}
+        checkpoint.save(path, {"version": checkpoint.VERSION, "f": lambda: 0})
+    assert checkpoint.load(path) == {"version": checkpoint.VERSION}
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -238,10 +242,18 @@ class Evil:
         return os.mkdir, (str(self.path),)
 
 
+def test_a_checkpoint_of_another_version_is_refused(tmp_path):
+    """It is whole, but what stands in it means something else."""
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save(path, {"version": checkpoint.VERSION + 1, "step": 3})
+    with pytest.raises(CheckpointError, match=f"of version {checkpoint.VERSION}, got"):
+        checkpoint.load(path)
+
+
 @pytest.mark.parametrize("content", ["text", "pickle", "cut", "version", "empty"])
 def test_what_is_no_checkpoint_is_refused_and_not_executed(tmp_path, content):
     path = tmp_path / "checkpoint.pt"
-    checkpoint.save(path, {"version": 1, "w": torch.zeros(1000)})
+    checkpoint.save(path, {"version": checkpoint.VERSION, "w": torch.zeros(1000)})
     if content == "text":
         path.write_text("hello")
     elif content == "pickle":

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_runs import VIDEOS, hits
 
-from training.papers.orderings import NOT_RUN, ORDERINGS, concerning, judge
+from training.papers.orderings import NOT_RUN, ORDERINGS, concerning, judge, paired
 from training.recipes import SYSTEMS
 
 
@@ -25,6 +25,7 @@ def test_orderings_are_about_systems_we_have():
     numbers = {int(ordering.name[1:]) for ordering in ORDERINGS}
     assert numbers == set(range(1, 18))  # 18 is speed
     assert {o.name for o in concerning("htsc")} == {"O16", "O17"}
+    assert concerning("all") == ORDERINGS
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,8 @@ def test_the_rule(better, seeds, verdict):
         assert found.wins == 5 and found.difference.low > 0
     if seeds < 5:
         assert found.text == "too few seeds (4 of 5); so far: holds"
+    else:
+        assert found.text == verdict
 
 
 def test_between_holds_and_not_reproduced_is_consistent():
@@ -113,3 +116,20 @@ def test_only_splits_and_seeds_of_both_sides_are_compared():
     found = judge(ordering, {"flow2d": flow, "mv": mv})
     assert (found.splits, found.seeds, found.verdict) == (2, 4, "too few seeds")
     assert judge(ordering, {"flow2d": {"3": flow["3"]}, "mv": mv}).verdict == NOT_RUN
+
+
+def test_pairs_are_of_seeds_and_videos_that_both_have():
+    """Split 2 has no video in common, split 3 is of one side alone; seed 9 too."""
+    first = {
+        "1": {0: {"a": True, "b": True}, 1: {"a": False, "b": True}},
+        "2": {0: {"x": True}, 1: {"x": True}},
+        "3": {0: {"a": True}},
+    }
+    second = {
+        "1": {1: {"b": True, "a": True}, 0: {"a": False, "b": True, "c": True}, 9: {}},
+        "2": {0: {"y": True}, 1: {"y": True}},
+    }
+    differences, seeds = paired(first, second)
+    assert list(seeds) == [0, 1]
+    assert [one.tolist() for one in differences] == [[[1, 0], [-1, 0]]]
+    assert paired(first, {}) == ([], [])

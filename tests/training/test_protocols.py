@@ -229,6 +229,18 @@ def test_several_labels_and_none_are_told_apart(tmp_path):
     assert scores.hits().tolist() == [True, True]
 
 
+def test_several_labels_alone_need_the_table(tmp_path):
+    """Every video has a class and some have two: the first one is not the whole truth."""
+    made = [
+        replace(video, labels=(1, 0)) if video.label else video for video in videos(3)
+    ]
+    scores = scores_of(Store(write_store(tmp_path / "store", made)))
+    assert scores.relevant is not None
+    assert scores.relevant.sum(axis=1).tolist() == [
+        2 if video.label else 1 for video in sorted(made, key=lambda video: video.id)
+    ]
+
+
 def test_single_labels_need_no_table(store):
     assert scores_of(store).relevant is None
 

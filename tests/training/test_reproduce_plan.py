@@ -4,8 +4,9 @@ import pytest
 
 from training.errors import RecipeError
 from training.papers.facts import PAPERS
-from training.recipes import SYSTEMS, recipe
-from training.reproduce.plan import Holdings, Stage, plan
+from training.recipes import SYSTEMS, at, recipe
+from training.recipes.sizes import SIZES
+from training.reproduce.plan import Holdings, Stage, in_order, plan
 from training.reproduce.run import remaining_seconds
 
 DEMO = Holdings("demo", ("rgb", "flow", "mv"), 24)
@@ -38,6 +39,19 @@ def test_what_a_stage_needs_stands_before_it():
     assert seeds == sorted(seeds)  # the first seed is complete before the next
 
 
+def test_a_recipe_needs_each_other_one_once():
+    """`ds_flow` fuses a student with its own teacher, which both sides need."""
+    needed = [one.name for one in in_order(at("ds_flow", SIZES["small"]))]
+    assert needed == ["r3d_flow_small", "ds_small", "ds_flow_small"]
+
+
+def test_controls_of_mars_are_those_of_the_paper_that_has_it_too():
+    """It stands beside the Dual-action Stream, whose control is about its step."""
+    assert "mers" in planned("mars").recipe_of
+    assert "mers" not in planned("mars", controls=False).recipe_of
+    assert "mers" not in planned("dtmv").recipe_of
+
+
 def test_every_split_is_trained_and_named_where_there_are_several():
     one, two = (planned("fts", splits=splits) for splits in (("1",), ("1", "2")))
     assert [s for s in two.stages if s.split == "1"] == list(one.stages)
@@ -54,6 +68,9 @@ def test_every_split_is_trained_and_named_where_there_are_several():
 def test_rows_that_do_not_fit_are_left_out_with_the_reason():
     made = planned("ds")
     assert made.not_run["ds64"] == "its clips need 65 frames, the longest video has 24"
+    assert planned("ds", store=DEMO._replace(longest=65)).recipe_of["ds64"]
+    short = planned("ds", store=DEMO._replace(longest=64)).not_run["ds64"]
+    assert short == "its clips need 65 frames, the longest video has 64"
     blind = planned("dtmv", store=DEMO._replace(modalities=("rgb", "flow")))
     assert blind.not_run["dtmv"] == "the store has no mv"
     assert blind.not_run["frame_dtmv"] == "the store has no mv"

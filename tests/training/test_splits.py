@@ -5,7 +5,7 @@ import pytest
 from moving_store import Made, videos, write_store
 
 from pipeline.store import Store
-from training.data.splits import chosen_split, parts
+from training.data.splits import chosen_split, held_out_videos, parts
 from training.errors import DataError
 
 
@@ -75,6 +75,90 @@ def test_class_of_one_group_is_held_out_by_video_and_named(tmp_path):
     found = parts(store, split="1", modalities=["mv"])
     assert Counter(v.labels[0] for v in found.held_out) == {0: 1, 1: 1}
     assert found.held_out_by_video == ("left",)
+
+
+def test_of_a_small_class_of_one_group_a_video_is_held_out_all_the_same(tmp_path):
+    """A tenth of 4 is none: else nothing of this class would be chosen by."""
+    made = [Made(id=f"a{i}", label=0, group="only") for i in range(4)]
+    store = made_store(tmp_path, [*made, *many(1, 20, 1), *TESTED])
+    found = parts(store, split="1", modalities=["mv"])
+    assert Counter(v.labels[0] for v in found.held_out) == {0: 1, 1: 2}
+    assert found.held_out_by_video == ("left",)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_only_video_of_a_class_is_learned_from(seed, tmp_path):
+    """Whatever share is held out: nobody could know the class otherwise."""
+    only = Made(id="a", label=0, group="only")
+    store = made_store(tmp_path, [only, *many(1, 20, 1), *TESTED])
+    for share in (0.1, 0.5, 0.9):
+        found = parts(store, split="1", modalities=["mv"], held_out=share, seed=seed)
+        assert "a" in {video.id for video in found.train}
+        assert found.untaught == ()
+
+
+def test_the_limit_itself_may_be_held_out(tmp_path):
+    """16 videos, a quarter asked for: 6 are one and a half times that, and no more."""
+    store = made_store(tmp_path, [*many(0, 4, 2), *many(1, 2, 4), *TESTED])
+    assert held(store, held_out=0.25) == (6, "38%, of every class")
+
+
+def test_the_limit_itself_may_be_held_out_whatever_the_class(tmp_path):
+    """Groups of 6 and of 2: a group of each class would be 8 of 16, so one of 6 or one
+    of 2 is held out, as the seed draws."""
+    store = made_store(tmp_path, [*many(0, 2, 6), *many(1, 2, 2), *TESTED])
+    counts = {held(store, held_out=0.25, seed=seed)[0] for seed in range(12)}
+    assert counts == {2, 6}
+
+
+def test_no_more_is_held_out_than_was_asked_for_whatever_the_class(tmp_path):
+    """A group of each of three classes would be 7 of 16; 4 videos are asked for.
+
+    A group of 3 and then one of 1, or the other way round, are enough; 6 are the limit.
+    """
+    made = [
+        Made(id=f"{label}-{group}-{clip}", label=label, group=f"{label}-{group}")
+        for label, groups, clips in ((0, 2, 3), (1, 2, 3), (2, 4, 1))
+        for group in range(groups)
+        for clip in range(clips)
+    ]
+    store = made_store(tmp_path, [*made, *TESTED], classes=("a", "b", "c"))
+    counts = {
+        len(held_out_videos(store, split="1", held_out=0.25, seed=seed).ids)
+        for seed in range(20)
+    }
+    assert 4 in counts and counts <= {4, 5, 6}
+
+
+def test_a_share_of_the_groups_is_held_out(tmp_path):
+    store = made_store(tmp_path, [*many(0, 20, 1), *many(1, 20, 1), *TESTED])
+    assert held(store) == (4, "10%, of every class")
+    assert held(store, held_out=0.25) == (10, "25%, of every class")
+
+
+def test_videos_without_a_label_are_not_held_out(tmp_path):
+    """Nobody learns from them, so they are no part of what the share is of."""
+    unknown = [Made(id=f"u{i}", label=0, labels=(), group=f"u{i}") for i in range(20)]
+    store = made_store(tmp_path, [*many(0, 10, 1), *many(1, 10, 1), *unknown, *TESTED])
+    for seed in range(5):
+        found = held_out_videos(store, split="1", held_out=0.1, seed=seed)
+        assert len(found.ids) == 2 and found.rule == "10%, of every class"
+        assert not any(name.startswith("u") for name in found.ids)
+
+
+def test_the_seed_chooses_within_a_class_of_one_group_too(tmp_path):
+    made = [Made(id=f"a{i}", label=0, group="only") for i in range(10)]
+    store = made_store(tmp_path, [*made, *many(1, 10, 1), *TESTED])
+    chosen = [
+        {
+            name
+            for name in held_out_videos(store, split="1", held_out=0.1, seed=seed).ids
+            if name.startswith("a")
+        }
+        for seed in range(8)
+    ]
+    assert all(len(names) == 1 for names in chosen)
+    assert len(set.union(*chosen)) > 1
 
 
 def test_held_out_by_video_is_not_said_where_no_video_could_be(tmp_path):

@@ -236,3 +236,22 @@ def test_tensor_has_channels_first():
     assert tensor.shape == (2, 2, 3, 4)
     assert tensor[1, 0, 2, 3] == frames[0, 2, 3, 1]
     assert tensor.is_contiguous()
+
+
+def test_a_crop_may_lie_anywhere():
+    """28x36 px of 30x40: three places down, five across."""
+    rng = np.random.default_rng(0)
+    views = [
+        random_view(rng, (30, 40), (28, 36), scales=(), corners=False, flip=False)
+        for _ in range(300)
+    ]
+    assert {view.top for view in views} == {0, 1, 2}
+    assert {view.left for view in views} == {0, 1, 2, 3, 4}
+
+
+def test_what_grows_on_one_side_is_bilinear():
+    """Columns 0 and 1 at twice the width, sampled at -1/4, 1/4, 3/4 and 5/4; half the
+    height."""
+    frames = np.tile(np.array([0, 1], np.float32), (1, 4, 1))[..., None]
+    found = resized(frames, (2, 4))
+    np.testing.assert_allclose(found[0, :, :, 0], [[0, 0.25, 0.75, 1]] * 2)
