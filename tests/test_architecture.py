@@ -53,7 +53,6 @@ def test_every_file_that_it_names_is_there(name: str) -> None:
         ("MODALITIES", "pipeline/store/schema.py"),
         ("Codec", "pipeline/store/codecs.py"),
         ("from_dict", "pipeline/store/codecs.py"),
-        ("default_codec", "pipeline/store/codecs.py"),
         ("NETS", "training/models/backbones.py"),
         ("Term", "training/losses/terms.py"),
         ("System", "training/recipes/systems.py"),

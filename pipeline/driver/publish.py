@@ -6,7 +6,7 @@ here leaves nothing half-visible, and costs at most this one shard.
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -140,13 +140,13 @@ def clear_arriving(store: Path) -> None:
         remove_parts(folder)
 
 
-def prepare(store: Path, names: Iterable[str] = (COMMITS, ARRIVING, LOGS)) -> None:
+def prepare(store: Path) -> None:
     """Make the folders of a store.
 
     Raises:
         LayoutError: one of them is a link: nothing is written through it.
     """
-    for name in names:
+    for name in (COMMITS, ARRIVING, LOGS):
         if not os.path.lexists(store / name):
             (store / name).mkdir(parents=True, exist_ok=True)
         require_plain_folder(store / name)

@@ -250,31 +250,6 @@ FLOW_CODECS: Mapping[str, JpegFlow] = {
 }
 
 
-def default_codec(
-    modality: str, *, flow_codec: Literal["companded", "tsn"] | str = "companded"
-) -> Codec:
-    """The codec a modality is stored with, unless a store says otherwise.
-
-    Args:
-        flow_codec: "companded" (square root, quality 85) or "tsn" (linear, quality 95).
-
-    Raises:
-        LayoutError: no such modality or flow codec.
-    """
-    if flow_codec not in FLOW_CODECS:
-        raise LayoutError(
-            f"flow codec: expected {' or '.join(FLOW_CODECS)}, got {flow_codec!r}"
-        )
-    codecs: dict[str, Codec] = {
-        "rgb": JpegRgb(),
-        "flow": FLOW_CODECS[flow_codec],
-        "mv": QuarterPel(),
-    }
-    if modality not in codecs:
-        raise LayoutError(f"expected a modality among {list(codecs)}, got {modality!r}")
-    return codecs[modality]
-
-
 def from_dict(value: Mapping[str, Any]) -> Codec:
     """The codec that `to_dict` described.
 

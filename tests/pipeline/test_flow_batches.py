@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from default_codecs import default_codec
 
 from pipeline.flow import FlowError, flow_solver
 from pipeline.flow.batches import Coding, CpuBatches, consecutive
-from pipeline.store.codecs import default_codec
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 24, 40), dtype=np.uint8)
 

@@ -6,6 +6,7 @@ The images are tiny and so are the tiles, so that there are borders between tile
 import cv2
 import numpy as np
 import pytest
+from default_codecs import default_codec
 from simulated_gpu import Simulator, backward
 
 from pipeline.flow import FlowError
@@ -18,7 +19,6 @@ from pipeline.flow.cuda.tiles import LARGE, SMALL, TileShape, tiling
 from pipeline.flow.errors import OutOfMemory
 from pipeline.flow.opencv import OpenCvSolver
 from pipeline.flow.profiles import PROFILES, Profile
-from pipeline.store.codecs import default_codec
 
 TINY = TileShape(width=16, rows=4, strips=4)
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from default_codecs import default_codec
 
 from pipeline.inspection import panels as panels_module
 from pipeline.inspection.panels import GAP_PX, HEADING_PX, LEGEND_PX, PANEL_PX, TITLE_PX
@@ -21,7 +22,6 @@ from pipeline.store import (
     motion_colours,
     motion_wheel,
 )
-from pipeline.store.codecs import default_codec
 from pipeline.store.files import write_index
 from pipeline.store.records import (
     MANIFEST,

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from default_codecs import default_codec
 from tiny_store import CLASSES, arrays, write_store
 
 from pipeline.store import (
@@ -21,7 +22,6 @@ from pipeline.store import (
     VideoNotFound,
     reader,
 )
-from pipeline.store.codecs import default_codec
 from pipeline.store.files import content_hash
 from pipeline.store.reader import DECODE_ROWS
 from pipeline.store.sealing import write_sealed

@@ -7,11 +7,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from default_codecs import default_codec
 from tiny_store import arrays
 
 from pipeline.store import MODALITIES
 from pipeline.store import shard as shard_module
-from pipeline.store.codecs import JpegRgb, QuarterPel, default_codec
+from pipeline.store.codecs import JpegRgb, QuarterPel
 from pipeline.store.encoding import Levels, encoded
 from pipeline.store.errors import LayoutError
 from pipeline.store.shard import SPARE_BYTES, ShardWriter

@@ -11,10 +11,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from default_codecs import default_codec
 from tiny_store import write_store
 
 from pipeline.store import LAYOUT, LAYOUT_VERSION, MODALITIES, Store
-from pipeline.store.codecs import JpegFlow, JpegRgb, QuarterPel, default_codec
+from pipeline.store.codecs import JpegFlow, JpegRgb, QuarterPel
 from pipeline.store.records import (
     COMMITS,
     INDEX,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from default_codecs import default_codec
 
 from pipeline.store import MODALITIES
-from pipeline.store.codecs import default_codec
 from pipeline.store.files import content_hash, write_index
 from pipeline.store.hashes import column_hash, row_hash
 from pipeline.store.records import (

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from default_codecs import default_codec
 
-from pipeline.store import MODALITIES
-from pipeline.store.codecs import default_codec
+from pipeline.store import MODALITIES, StoredVideo
 from pipeline.store.files import write_index
 from pipeline.store.records import (
     MANIFEST,
@@ -22,6 +22,7 @@ from pipeline.store.schema import cells
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter
 from pipeline.store.shard_reader import file_record
+from training.data.dataset import Clips, Draw
 
 HEIGHT, WIDTH = 48, 64
 SPEED = 3.0
@@ -162,3 +163,8 @@ def write_store(
     )
     write_sealed(folder / MANIFEST, manifest.to_dict())
     return folder
+
+
+def centred(clips: Clips, video: StoredVideo, start: int) -> Draw:
+    """The middle of the frame from entry `start` on, nothing random."""
+    return Draw(start, clips.views(video, 1)[0])

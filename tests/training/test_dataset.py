@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from moving_store import SPEED, Made, videos, write_store
+from moving_store import SPEED, Made, centred, videos, write_store
 from torch.utils.data import DataLoader
 
 from pipeline.store import Store
@@ -109,7 +109,7 @@ def test_stride_skips_entries(store):
     video = store.videos()[0]
     config = replace(CONFIG, stride=2, grid_short_px=None, crop_px=(48, 64), flip=False)
     clips = clips_of(store, ["flow"], config)
-    clip = clips.clip(video, clips.centred(video, 0))
+    clip = clips.clip(video, centred(clips, video, 0))
     flow = store.read(video.id, "flow")[[0, 2, 4, 6]]
     np.testing.assert_allclose(clip["flow"].permute(1, 2, 3, 0), flow, atol=1e-5)
     frames = clips.frames
@@ -145,8 +145,8 @@ def test_stated_clips_are_centred_and_know_their_video(store):
     clip = stated[1]
     assert clip["place"] == 1
     video = clips.videos[0]
-    centred = clips.clip(video, clips.centred(video, 2))
-    assert torch.equal(clip["flow"], centred["flow"][None])
+    middle = clips.clip(video, centred(clips, video, 2))
+    assert torch.equal(clip["flow"], middle["flow"][None])
 
 
 def test_a_clip_seen_three_times_is_read_once(store, monkeypatch):
@@ -177,10 +177,10 @@ def test_evaluation_cuts_what_the_config_says(store):
     """48x64: a scaled crop of 40x40 has 48, the input's own 40."""
     scaled = replace(CONFIG, grid_short_px=None, crop_px=(40, 40), crop_scales=(1, 0.5))
     video = store.videos()[0]
-    largest = clips_of(store, ["rgb"], scaled).centred(video, 0).view
+    largest = centred(clips_of(store, ["rgb"], scaled), video, 0).view
     assert largest == View(0, 8, 48, 48)
     unscaled = replace(scaled, test_crop="input")
-    assert clips_of(store, ["rgb"], unscaled).centred(video, 0).view == View(
+    assert centred(clips_of(store, ["rgb"], unscaled), video, 0).view == View(
         4, 12, 40, 40
     )
 
@@ -198,7 +198,7 @@ def test_motion_may_grow_with_its_crop(store):
     after = grown.clip(video, Draw(0, view))["flow"]
     factors = torch.tensor([2.0, 4 / 3]).view(2, 1, 1, 1)
     torch.testing.assert_close(after, before * factors, rtol=1e-5, atol=1e-5)
-    same = [c.clip(video, c.centred(video, 0))["flow"] for c in (plain, grown)]
+    same = [c.clip(video, centred(c, video, 0))["flow"] for c in (plain, grown)]
     assert torch.equal(*same)
 
 

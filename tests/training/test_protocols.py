@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from moving_store import Made, videos, write_store
+from moving_store import Made, centred, videos, write_store
 from test_dataset import CONFIG, clips_of
 from torch import Tensor, nn
 
@@ -54,7 +54,7 @@ def test_every_clip_counts_once_whatever_the_batches(store):
     clips = clips_of(store, ["flow"])
     for video in clips.videos:
         logits = [
-            MeanOfU()(clips.clip(video, clips.centred(video, start))["flow"][None])
+            MeanOfU()(clips.clip(video, centred(clips, video, start))["flow"][None])
             for start in range(4)
         ]
         expected.append(torch.cat(logits).double().mean(dim=0).numpy())
@@ -82,7 +82,7 @@ def test_a_snippet_that_comes_twice_counts_twice_and_is_seen_once(store):
     video = clips.videos[2]
     logits = torch.cat(
         [
-            MeanOfU()(clips.clip(video, clips.centred(video, start))["flow"][None])
+            MeanOfU()(clips.clip(video, centred(clips, video, start))["flow"][None])
             for start in starts
         ]
     ).double()
@@ -267,4 +267,4 @@ def test_evaluation_crop_is_not_mirrored(store):
     assert CONFIG.flip
     clips = clips_of(store, ["flow"])
     video = clips.videos[0]
-    assert not clips.centred(video, 0).view.flip
+    assert not centred(clips, video, 0).view.flip

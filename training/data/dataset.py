@@ -15,6 +15,7 @@ from ..errors import RecipeError
 from . import sampling
 from .frames import Frames
 from .motion_input import Fill, motion_input
+from .normal import KINETICS, Colours
 from .order import Place, draw_generator
 from .sampling import Short
 from .splits import available_entries
@@ -66,8 +67,8 @@ class ClipConfig:
     keeps its class."""
     jitter: float = 0.0
     """Contrast and brightness of rgb change by up to this share."""
-    rgb_mean: tuple[float, float, float] = (0.43216, 0.394666, 0.37645)
-    rgb_std: tuple[float, float, float] = (0.22803, 0.22145, 0.216989)
+    rgb_mean: Colours = KINETICS["rgb_mean"]
+    rgb_std: Colours = KINETICS["rgb_std"]
     rgb_order: Literal["rgb", "bgr"] = "rgb"
     motion_gain: float = 1.0
     """Input value of a motion of 20 px. Use a gain only where the first layer needs it."""
@@ -182,10 +183,6 @@ class Clips(Dataset):
         """Views of evaluation: see `crop_views`."""
         size, config = self.frames.size(video), self.config
         return crop_views(size, config.crop_px, crops=crops, scaled=config.test_scaled)
-
-    def centred(self, video: StoredVideo, start: int) -> Draw:
-        """The middle of the frame from a stated entry on, nothing random."""
-        return Draw(start, self.views(video, 1)[0])
 
     def clip(self, video: StoredVideo, draw: Draw) -> dict[str, Tensor]:
         """All modalities of one clip, cut alike."""
