@@ -1,9 +1,9 @@
 import pytest
 
+from pipeline.store import MODALITIES
 from pipeline.store.errors import LayoutError
 from pipeline.store.schema import (
     LAYOUT,
-    MODALITIES,
     cells,
     check,
     entry_shape,
