@@ -23,7 +23,7 @@ from pipeline.adapters import load
 from pipeline.driver import extraction
 from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
-from pipeline.extract.video import Block, Facts
+from pipeline.extract.video import Block, VideoInfo
 
 
 class OneFrame(SimpleNamespace):
@@ -37,7 +37,7 @@ class OneFrame(SimpleNamespace):
 @contextmanager
 def one_frame(path: Path) -> Iterator[OneFrame]:
     """The stand-in for the decoder."""
-    yield OneFrame(facts=Facts(height=16, width=16, fps=25.0, codec="none"))
+    yield OneFrame(info=VideoInfo(height=16, width=16, fps=25.0, codec="none"))
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from .clock import REPEATED_EACH, Clock
 from .errors import DecodeError, NotAVideo
 from .extent import missing_bytes
 from .kinds import kind_of
-from .references import NoReferences, References, Told, references
+from .references import NoReferences, References, VectorStatus, references
 
 CONTAINERS = (
     "amv,apng,asf,asf_o,av1,avi,avs2,avs3,bink,cavsvideo,dhav,dirac,dnxhd,dv,evc,film_cpk,"
@@ -78,7 +78,7 @@ class Picture(NamedTuple):
     """Since the first frame."""
     picture_type: int
     """ASCII: I, P, B, S or ?"""
-    told: Told
+    vector_status: VectorStatus
     """Status of its vectors; empty if none were asked for."""
 
 

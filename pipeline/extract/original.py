@@ -4,7 +4,7 @@ import av
 import numpy as np
 
 from .orientation import Orientation
-from .references import Told
+from .references import VectorStatus
 from .vectors import Geometry, Grids
 
 
@@ -24,16 +24,16 @@ class OriginalVectors:
         self._finished: list[np.ndarray] = []
         self._valid: list[bool] = []
 
-    def send(self, frame: av.VideoFrame, told: Told) -> None:
+    def send(self, frame: av.VideoFrame, status: VectorStatus) -> None:
         """Note the vectors of the next frame, and what is known of them."""
         if self._first:  # no interval leads to the first frame
             self._first = False
             return
-        source = ((frame.height, frame.width), told.cropped)
+        source = ((frame.height, frame.width), status.cropped)
         if self._source != source:
             self._renew(*source)
         present = self._grids.add(frame)
-        self._valid.append(told.known and present)
+        self._valid.append(status.known and present)
 
     def take(self) -> tuple[np.ndarray, np.ndarray]:
         """`mv` (F, M, N, 2) and `mv_valid` (F,) of the intervals since the last call."""

@@ -16,7 +16,7 @@ ANCHORS = (PictureType.I, PictureType.P, PictureType.S)
 """In MPEG, what a P frame may refer to: the last one of these, in any order of frames."""
 
 
-class Told(NamedTuple):
+class VectorStatus(NamedTuple):
     """Status of the vectors of one frame, by the stream."""
 
     known: bool
@@ -25,7 +25,7 @@ class Told(NamedTuple):
     """Rows and columns cut off at the top and left of what they refer to."""
 
 
-UNKNOWN = Told(False)
+UNKNOWN = VectorStatus(False)
 
 
 class References(Protocol):
@@ -37,7 +37,7 @@ class References(Protocol):
     def lost(self) -> None:
         """A packet did not decode."""
 
-    def frame(self, frame: av.VideoFrame) -> Told:
+    def frame(self, frame: av.VideoFrame) -> VectorStatus:
         """The next frame that came out, in the order of output."""
 
 
@@ -50,7 +50,7 @@ class NoReferences:
     def lost(self) -> None:
         pass
 
-    def frame(self, frame: av.VideoFrame) -> Told:
+    def frame(self, frame: av.VideoFrame) -> VectorStatus:
         return UNKNOWN
 
 
@@ -88,7 +88,7 @@ class MpegReferences:
     def lost(self) -> None:
         self._now = self._now._replace(lost=self._now.lost + 1)
 
-    def frame(self, frame: av.VideoFrame) -> Told:
+    def frame(self, frame: av.VideoFrame) -> VectorStatus:
         before = frame.opaque if isinstance(frame.opaque, _Before) else None
         kind, (last, last_before) = frame.pict_type, self._last
         self._last = (kind, before)
@@ -101,7 +101,7 @@ class MpegReferences:
             self._sound = True
         whole = not (self._fields and frame.interlaced_frame)
         follows = kind == PictureType.P and last in ANCHORS and joined
-        return Told(follows and self._sound and whole)
+        return VectorStatus(follows and self._sound and whole)
 
 
 class _Coded(NamedTuple):
@@ -148,14 +148,14 @@ class H264References:
     def lost(self) -> None:
         pass  # its number is missing
 
-    def frame(self, frame: av.VideoFrame) -> Told:
+    def frame(self, frame: av.VideoFrame) -> VectorStatus:
         coded, last = frame.opaque, self._last_output
         self._bidirectional |= frame.pict_type == PictureType.B
         if not isinstance(coded, _Coded):
             self._last_output = None
             return UNKNOWN
         self._last_output = None if frame.is_corrupt else coded.number
-        return Told(
+        return VectorStatus(
             frame.pict_type == PictureType.P
             and not self._bidirectional
             and coded.follows

@@ -32,7 +32,7 @@ LONGEST_SIDE = 16_384
 Size = int | Fraction
 
 
-class Facts(NamedTuple):
+class VideoInfo(NamedTuple):
     """What is known of a video once it is open."""
 
     height: int
@@ -98,7 +98,7 @@ class Extraction:
             short_side=settings.short_side,
             enlarge=settings.enlarge,
         )
-        self.facts = Facts(
+        self.info = VideoInfo(
             height=height,
             width=width,
             fps=settings.frames_per_second or video.rate,
@@ -113,14 +113,14 @@ class Extraction:
         to it."""
         self._pictures: Iterator[Picture] = chain([first], pictures)
         if settings.frames_per_second:
-            ticks = Ticks(frames_per_second=self.facts.fps, rate=video.rate)
+            ticks = Ticks(frames_per_second=self.info.fps, rate=video.rate)
             self._pictures = ticks.shown(self._pictures)
         if frames is not None:
             self._pictures = islice(self._pictures, frames)
 
     def __iter__(self) -> Iterator[Block]:
         wanted = self._settings.modalities
-        height, width = self.facts[:2]
+        height, width = self.info[:2]
         most = BLOCK
         if "flow" not in wanted and self._settings.pixels:
             most = min(max(CACHED_BYTES // (height * width * 3), 1), BLOCK)
@@ -163,7 +163,7 @@ class Extraction:
                 if isinstance(mv, CanonicalVectors):
                     mv.send(pixels)
             if isinstance(mv, OriginalVectors):
-                mv.send(picture.frame, picture.told)
+                mv.send(picture.frame, picture.vector_status)
             if len(seconds) == frames.most:
                 yield block()
         if isinstance(mv, CanonicalVectors):
@@ -174,11 +174,11 @@ class Extraction:
         settings = self._settings
         if settings.mv_source == "original":
             return OriginalVectors(
-                height=self.facts.height, width=self.facts.width, turned=self._turned
+                height=self.info.height, width=self.info.width, turned=self._turned
             )
         return CanonicalVectors(
-            height=self.facts.height,
-            width=self.facts.width,
+            height=self.info.height,
+            width=self.info.width,
             crf=settings.mv_crf,
             preset=settings.mv_preset,
             keyint=settings.mv_keyint,

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.extract.errors import Unavailable, VideoError
-from pipeline.extract.video import Block, Facts
+from pipeline.extract.video import Block, VideoInfo
 from pipeline.flow.batches import BatchSolver, Coding
 from pipeline.flow.solver import FlowSolver
 from pipeline.store.codecs import Codec, JpegFlow
@@ -185,7 +185,7 @@ def _store_video(
 ) -> None:
     path = Path(plan.folder, video.path)
     try:
-        facts, entries, damaged = _written(video.id, path, source, writers, stage, tick)
+        info, entries, damaged = _written(video.id, path, source, writers, stage, tick)
     except Unavailable:
         raise
     except VideoError:
@@ -203,14 +203,14 @@ def _store_video(
                 frames=entry.frames,
                 height=entry.height,
                 width=entry.width,
-                fps=facts.fps,
-                codec=facts.codec,
-                source_height=facts.source_height,
-                source_width=facts.source_width,
-                pixel_aspect=facts.pixel_aspect,
-                rotation=facts.rotation,
+                fps=info.fps,
+                codec=info.codec,
+                source_height=info.source_height,
+                source_width=info.source_width,
+                pixel_aspect=info.pixel_aspect,
+                rotation=info.rotation,
                 damaged=damaged,
-                missing_bytes=facts.missing_bytes,
+                missing_bytes=info.missing_bytes,
                 first=records[-1].first + records[-1].rows if records else 0,
                 rows=entry.rows,
                 known=entry.known,
@@ -228,12 +228,12 @@ def _written(
     writers: dict[str, ShardWriter],
     stage: Stage,
     tick: _Ticker,
-) -> tuple[Facts, dict[str, Entry], int]:
-    """Facts, what was written per modality, and how many packets were damaged."""
-    with stage.open(path) as (facts, blocks), ExitStack() as rows:
+) -> tuple[VideoInfo, dict[str, Entry], int]:
+    """Write one video; its info, its entry per modality, and its damaged packets."""
+    with stage.open(path) as (info, blocks), ExitStack() as rows:
         entries: dict[str, Entry] = {
             modality: rows.enter_context(
-                writer.video(video_id, height=facts.height, width=facts.width)
+                writer.video(video_id, height=info.height, width=info.width)
             )
             for modality, writer in writers.items()
         }
@@ -248,4 +248,4 @@ def _written(
             tick.video_bytes = sum(entry.bytes for entry in entries.values())
             tick()
         require_unchanged(path, source)
-    return facts, entries, damaged
+    return info, entries, damaged

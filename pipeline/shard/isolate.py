@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 
 from motion_shards.processes import follow_parent
 from pipeline.extract.errors import DecodeError, Unavailable, VideoError
-from pipeline.extract.video import Block, Facts
+from pipeline.extract.video import Block, VideoInfo
 
 from .killed import cause_of_death, memory_kills
 
@@ -24,7 +24,7 @@ from .killed import cause_of_death, memory_kills
 class Opened(Protocol):
     """An opened video: what it will be on the stored grid, then its blocks."""
 
-    facts: Facts
+    info: VideoInfo
 
     def __iter__(self) -> Iterator[Block]: ...
 
@@ -78,8 +78,8 @@ class IsolatedVideos:
         self._pipe.send(path)
         self._busy = True
         try:
-            _, facts = self._receive()
-            yield _Remote(self._blocks, facts)
+            _, info = self._receive()
+            yield _Remote(self._blocks, info)
         finally:
             if self._busy:  # left in the middle: its blocks would come as the next ones
                 self._end()
@@ -145,9 +145,9 @@ class IsolatedVideos:
 class _Remote:
     """What the parent holds of a video that a child decodes."""
 
-    def __init__(self, blocks: Callable[[], Iterator[Block]], facts: Facts) -> None:
+    def __init__(self, blocks: Callable[[], Iterator[Block]], info: VideoInfo) -> None:
         self._blocks = blocks
-        self.facts = facts
+        self.info = info
 
     def __iter__(self) -> Iterator[Block]:
         return self._blocks()
@@ -161,7 +161,7 @@ def _serve(pipe: Connection, open_video: OpenVideo) -> None:
             path = pipe.recv()
             try:
                 with open_video(path) as video:
-                    pipe.send(("opened", video.facts))
+                    pipe.send(("opened", video.info))
                     for block in video:
                         pipe.send(("block", block))
                 pipe.send(("end", None))

@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from pipeline.extract.blocks import no_flow
-from pipeline.extract.video import Block, Facts
+from pipeline.extract.video import Block, VideoInfo
 from pipeline.flow.batches import (
     IN_FLIGHT,
     BatchSolver,
@@ -28,7 +28,7 @@ from pipeline.flow.batches import (
 from pipeline.store.encoding import Levels
 
 from .isolate import OpenVideo
-from .prefetch import Event, Reader
+from .prefetch import Event, Prefetcher
 from .stages import CodedBlock, CodedVideo, Encode, Size, Values
 
 AHEAD_BYTES = 256 << 20
@@ -93,7 +93,7 @@ class Batched:
     ) -> None:
         self._paths, self._solver, self._coding = paths, solver, coding
         self._encode, self._coders = encode, coders
-        self._reader = Reader(open_video, paths, limit=limit, flow_bytes=2)
+        self._prefetcher = Prefetcher(open_video, paths, limit=limit, flow_bytes=2)
         self._number = -1
         self._size: Size = (0, 0)
         self._events: deque[Event | _Waiting] = deque()
@@ -109,7 +109,7 @@ class Batched:
             self._pool = ThreadPoolExecutor(self._coders, "coder")
             stack.callback(self._pool.shutdown, cancel_futures=True)
             stack.callback(self._take_back)
-            stack.enter_context(self._reader)
+            stack.enter_context(self._prefetcher)
             self._stack = stack.pop_all()
         return self
 
@@ -119,7 +119,7 @@ class Batched:
     @property
     def most_held(self) -> int:
         """Bytes of decoded blocks at the peak."""
-        return self._reader.most_held
+        return self._prefetcher.most_held
 
     @contextmanager
     def open(self, path: Path) -> Iterator[CodedVideo]:
@@ -128,7 +128,7 @@ class Batched:
         self._leave(number - 1)
         try:
             begun = self._next()
-            assert isinstance(begun, Event) and isinstance(begun.what, Facts)
+            assert isinstance(begun, Event) and isinstance(begun.what, VideoInfo)
             yield CodedVideo(begun.what, self._blocks())
         finally:
             self._leave(number)
@@ -142,7 +142,7 @@ class Batched:
                 assert head.rows is not None
                 yield head.rows.result()
             finally:
-                self._reader.free(head.event.cost)
+                self._prefetcher.free(head.event.cost)
 
     def _next(self) -> Event | _Waiting:
         """The next event of the video at hand, a block of it with its rows.
@@ -160,22 +160,22 @@ class Batched:
                 continue
             if self._flights:  # the solver first: what is encoded can wait
                 self._land()
-            elif not (self._reader.stuck and self._launch(full=False)):
-                self._reader.wait(for_room=any(self._groups.values()))
+            elif not (self._prefetcher.stuck and self._launch(full=False)):
+                self._prefetcher.wait(for_room=any(self._groups.values()))
         self._events.popleft()
         if isinstance(head, Event) and isinstance(head.what, BaseException):
             raise head.what
         return head
 
     def _receive(self) -> None:
-        """Take in what the reader has."""
-        for event in self._reader.take():
+        """Take in what the prefetcher has."""
+        for event in self._prefetcher.take():
             if event.number <= self._number:
-                self._reader.free(event.cost)
+                self._prefetcher.free(event.cost)
             elif isinstance(event.what, Block):
                 self._admit(event, event.what)
             else:
-                if isinstance(event.what, Facts):
+                if isinstance(event.what, VideoInfo):
                     self._size = event.what[:2]
                 self._events.append(event)
 
@@ -208,7 +208,7 @@ class Batched:
     def _most(self, waiting: _Waiting) -> int:
         """Pairs of a batch: what the solver wants, if memory ahead has room for more."""
         per_pair = waiting.event.cost / (len(_grey(waiting.block)) - 1)
-        room = int(self._reader.limit / BATCHES_AHEAD / per_pair)
+        room = int(self._prefetcher.limit / BATCHES_AHEAD / per_pair)
         return max(min(self._solver.most(*waiting.size), room), 1)
 
     def _start(self, pieces: list[_Piece]) -> None:
@@ -260,16 +260,16 @@ class Batched:
             waiting.rows = self._pool.submit(
                 self._encode, waiting.block, flow, waiting.size
             )
-            waiting.rows.add_done_callback(lambda rows: self._reader.poke())
+            waiting.rows.add_done_callback(lambda rows: self._prefetcher.poke())
 
     def _leave(self, number: int) -> None:
         """Forget what is left of a video and of those before it."""
         self._number = max(self._number, number)
-        self._reader.skip(self._number)
+        self._prefetcher.skip(self._number)
         while self._events and _number(self._events[0]) <= self._number:
             left = self._events.popleft()
             if isinstance(left, _Waiting):
-                self._reader.free(left.event.cost)
+                self._prefetcher.free(left.event.cost)
         for group in self._groups.values():
             while group and group[0].of.event.number <= self._number:
                 group.popleft()

@@ -10,26 +10,26 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from pipeline.extract.errors import VideoError
-from pipeline.extract.video import Block, Facts
+from pipeline.extract.video import Block, VideoInfo
 
 from .isolate import OpenVideo
 
 CLOSING_SECONDS = 10.0
-"""How long a reader is waited for that is to stop; one that hangs in a decoder is left."""
+"""Seconds to wait for a prefetcher that is to stop; one that hangs in a decoder is left."""
 
 
 class Event(NamedTuple):
-    """One thing that happened to a video. In order: its facts, its blocks, its end."""
+    """One thing that happened to a video. In order: its info, its blocks, its end."""
 
     number: int
     """Of the video, from 0."""
-    what: Facts | Block | BaseException | None
+    what: VideoInfo | Block | BaseException | None
     """None: it ended well. An error: it ended so."""
     cost: int = 0
-    """Bytes, to be given back by `Reader.free`."""
+    """Bytes, to be given back by `Prefetcher.free`."""
 
 
-class Reader:
+class Prefetcher:
     """Reads videos one after the other. A context manager; the thread ends with it.
 
     A bad video ends with its VideoError, and the next one is read; any other error is
@@ -59,7 +59,9 @@ class Reader:
         self._held = self.most_held = 0
         self._wanted: int | None = None
         self._poked = self._closed = self._ended = False
-        self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
+        self._thread = threading.Thread(
+            target=self._read, name="prefetcher", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -83,7 +85,7 @@ class Reader:
         """Wait until there is something to take, or `poke` was called.
 
         Args:
-            for_room: come back, too, where the reader cannot go on: it waits for room,
+            for_room: come back, too, where the prefetcher cannot go on: it waits for room,
                 or has read everything.
         """
         with self._changed:
@@ -140,7 +142,7 @@ class Reader:
         if number <= self._unwanted:
             return
         with self._open_video(path) as opened:
-            self._put(Event(number, opened.facts))
+            self._put(Event(number, opened.info))
             for block in opened:
                 assert block.grey is not None
                 cost = block.nbytes + block.grey.size * self._flow_bytes

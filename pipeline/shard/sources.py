@@ -114,7 +114,7 @@ class _Watched:
 
     def __init__(self, path: Path, opened: Opened) -> None:
         self._path, self._opened = path, opened
-        self.facts = opened.facts
+        self.info = opened.info
 
     def __iter__(self) -> Iterator[Block]:
         blocks = iter(self._opened)

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from pipeline.extract.video import Block, Facts
+from pipeline.extract.video import Block, VideoInfo
 from pipeline.store.encoding import Encoded, Levels
 
 from .isolate import OpenVideo
@@ -31,7 +31,7 @@ class CodedBlock(NamedTuple):
 class CodedVideo(NamedTuple):
     """A video on its way into the store; iterate `blocks` once."""
 
-    facts: Facts
+    info: VideoInfo
     blocks: Iterator[CodedBlock]
 
 
@@ -62,9 +62,9 @@ class InPlace:
     def open(self, path: Path) -> Iterator[CodedVideo]:
         """See `Stage.open`."""
         with self._open_video(path) as opened:
-            size = opened.facts[:2]
+            size = opened.info[:2]
             yield CodedVideo(
-                opened.facts,
+                opened.info,
                 (
                     self._encode(block, block.arrays.get("flow"), size)
                     for block in opened

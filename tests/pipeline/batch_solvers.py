@@ -78,8 +78,8 @@ def broken(profile: str) -> CpuBatches:
 
 @contextmanager
 def noted(path: Path, *, notes: Path) -> Iterator[Extraction]:
-    """The real decoder, all modalities; notes where, and whether on a reader's thread."""
-    ahead = threading.current_thread().name == "reader"
+    """The real decoder, all modalities; notes where, and whether on the prefetcher's thread."""
+    ahead = threading.current_thread().name == "prefetcher"
     note = notes / f"video-{path.stem}-{'flow' if ahead else 'others'}"
     note.write_text(node())
     with open_extraction(path, EVERYTHING, solver=DeferredFlow()) as extraction:

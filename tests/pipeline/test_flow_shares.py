@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.extract.video import Block, Facts
+from pipeline.extract.video import Block, VideoInfo
 from pipeline.flow.batches import Coding, FlowBatch, Queue, Ticket
 from pipeline.shard.pipelined import Batched, _cut, _Piece
 from pipeline.shard.stages import CodedBlock
 from pipeline.store.encoding import Levels
 
-FACTS = Facts(8, 8, 25.0, "h264")
+INFO = VideoInfo(8, 8, 25.0, "h264")
 
 
 class Numbered:
@@ -52,7 +52,7 @@ class Numbered:
 class Video:
     """Blocks of so many pairs; its frames show numbers that go on from `first`."""
 
-    facts = FACTS
+    info = INFO
 
     def __init__(self, first: int, pairs: Sequence[int]) -> None:
         self._first, self._pairs = first, pairs
@@ -63,7 +63,7 @@ class Video:
             shown = np.arange(first, first + pairs + 1, dtype=np.uint8)
             grey = np.repeat(shown, 64).reshape(-1, 8, 8)
             times = np.zeros(pairs)
-            yield Block(times, times.astype(np.uint8), {"flow": grey})
+            yield Block(times, times.astype(np.uint8), {}, grey=grey)
             first += pairs
 
 

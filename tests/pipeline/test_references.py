@@ -19,7 +19,9 @@ from pipeline.extract.video import open_extraction
 def told(path: Path) -> tuple[str, list[bool]]:
     """Types of the frames, and whether their vectors are known."""
     with open_video(path, vectors=True) as video:
-        pictures = [(chr(p.picture_type), p.told.known) for p in video.pictures()]
+        pictures = [
+            (chr(p.picture_type), p.vector_status.known) for p in video.pictures()
+        ]
     return "".join(kind for kind, _ in pictures), [known for _, known in pictures]
 
 
@@ -172,7 +174,7 @@ def test_what_is_cropped_is_read(clips_folder: Path):
     path = clips_folder / "odd/portrait_and_odd_dims/CVFC1_Sony_C.jsv"
     with open_video(path, vectors=True) as video:
         picture = next(video.pictures())
-    assert picture.told.cropped == (60, 26)
+    assert picture.vector_status.cropped == (60, 26)
     assert (picture.frame.height, picture.frame.width) == (168, 300)
 
 

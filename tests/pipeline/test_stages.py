@@ -17,12 +17,12 @@ from pipeline.driver.plan import new_plan
 from pipeline.extract.blocks import DeferredFlow
 from pipeline.extract.errors import DecodeError
 from pipeline.extract.settings import ExtractSettings
-from pipeline.extract.video import Block, Extraction, Facts, open_extraction
+from pipeline.extract.video import Block, Extraction, VideoInfo, open_extraction
 from pipeline.flow.batches import Coding
 from pipeline.shard.build import build_shard
 from pipeline.shard.pipelined import Batched
 from pipeline.shard.plan import PlannedVideo, ShardPlan
-from pipeline.shard.prefetch import Reader
+from pipeline.shard.prefetch import Prefetcher
 from pipeline.shard.stages import CodedBlock
 from pipeline.shard.task import ShardReport, Task
 from pipeline.store.codecs import FLOW_CODECS, JpegFlow
@@ -145,7 +145,7 @@ def failing(path: Path, *, error: BaseException, at: int = 2) -> Iterator[object
 class _Failing:
     def __init__(self, extraction, error: BaseException, at: int) -> None:
         self._extraction, self._error, self._at = extraction, error, at
-        self.facts = extraction.facts
+        self.info = extraction.info
 
     def __iter__(self) -> Iterator[Block]:
         for number, block in enumerate(self._extraction):
@@ -245,7 +245,7 @@ def test_isolated_videos_give_the_same_bytes(folder, tmp_path):
 class _Endless:
     """A video without end, in blocks of a megabyte."""
 
-    facts = Facts(height=512, width=512, fps=25.0, codec="none")
+    info = VideoInfo(height=512, width=512, fps=25.0, codec="none")
     read = 0
 
     def __iter__(self) -> Iterator[Block]:
@@ -255,25 +255,25 @@ class _Endless:
             yield Block(np.zeros(4), np.zeros(4, np.uint8), {}, grey=frames)
 
 
-def test_the_reader_stops_where_its_limit_is_and_goes_on_when_there_is_room():
+def test_the_prefetcher_stops_where_its_limit_is_and_goes_on_when_there_is_room():
     video = _Endless()
 
     @contextmanager
     def opened(path: Path) -> Iterator[_Endless]:
         yield video
 
-    with Reader(opened, [Path("x")], limit=10 << 20, flow_bytes=1) as reader:
+    with Prefetcher(opened, [Path("x")], limit=10 << 20, flow_bytes=1) as prefetcher:
         events = []
         for room in (0, 3):  # of 2 MB each: a block and its flow
             for _ in range(room):
-                reader.free(2 << 20)
-            while not reader.stuck:
-                reader.wait(for_room=True)
-                events += reader.take()
+                prefetcher.free(2 << 20)
+            while not prefetcher.stuck:
+                prefetcher.wait(for_room=True)
+                events += prefetcher.take()
             blocks = [event for event in events if event.cost]
             assert len(blocks) == 5 + room and video.read == 5 + room + 1
-        assert reader.most_held == 10 << 20
-    assert not reader._thread.is_alive()
+        assert prefetcher.most_held == 10 << 20
+    assert not prefetcher._thread.is_alive()
 
 
 @pytest.mark.parametrize("modality", ["flow", "mv"])

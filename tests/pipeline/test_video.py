@@ -216,7 +216,7 @@ def test_the_frame_rate_chooses_frames(tmp_path: Path):
         modalities=("rgb", "flow", "mv"), short_side=48, frames_per_second=12.5
     )
     with open_extraction(path, settings, Difference()) as extraction:
-        assert extraction.facts.fps == 12.5
+        assert extraction.info.fps == 12.5
     arrays = extracted(path, settings)
     np.testing.assert_array_equal(arrays["rgb"], every["rgb"][::2])
     np.testing.assert_allclose(arrays["seconds"], np.arange(10) * 0.08, atol=1e-9)
@@ -260,8 +260,8 @@ def test_pixels_are_stored_as_squares(tmp_path: Path, name, aspect, size):
     shown = np.stack([cv2.resize(f, size[::-1]) for f in frames])
     settings = ExtractSettings(short_side=48, modalities=("rgb",))
     with open_extraction(path, settings) as extraction:
-        assert extraction.facts[:2] == size
-        assert extraction.facts.pixel_aspect == aspect
+        assert extraction.info[:2] == size
+        assert extraction.info.pixel_aspect == aspect
         rgb = whole(list(extraction), "rgb")
     assert np.abs(rgb.astype(int) - shown).mean() < 8
     as_coded = extracted(path, replace(settings, square_pixels=False))
@@ -302,8 +302,8 @@ def test_vectors_of_stretched_pixels_are_stretched_alike(
 def test_pixels_of_no_possible_shape_are_squares(tmp_path: Path, aspect):
     path = encode(tmp_path / "v.mp4", rgb_frames(texture(2)), pixel_aspect=aspect)
     with open_extraction(path, ExtractSettings(modalities=("rgb",))) as extraction:
-        assert extraction.facts[:2] == (48, 64)
-        assert extraction.facts.pixel_aspect == 1
+        assert extraction.info[:2] == (48, 64)
+        assert extraction.info.pixel_aspect == 1
 
 
 @pytest.mark.parametrize(
