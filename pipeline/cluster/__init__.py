@@ -1,1 +1,1 @@
-"""Everything that imports ray."""
+"""A Ray cluster from outside: its file, its jobs, its logs."""

@@ -1,1 +1,1 @@
-"""The same build_shard, spread out: in this process or over a pool of them."""
+"""The same `build_shard`, spread out: in this process, over a pool of them, on Ray."""

@@ -1,6 +1,6 @@
 """From an opened video to rows: what every way of doing it gives, and the one on a core.
 
-`InPlace` and `batched.Batched` give the blocks of the videos that they are asked for, in
+`InPlace` and `pipelined.Batched` give the blocks of the videos that they are asked for, in
 order, and ready to be written; which of them it was does not show in the bytes.
 """
 

@@ -70,7 +70,7 @@ def reproduce(
     Raises:
         Interrupted: a signal came; the same call goes on.
         FolderHeld: another process writes this reproduction.
-        RecipeError, RunError, DataError: see `plan` and the jobs.
+        RecipeError, RunError, DataError: see `plan` and the experiments.
     """
     there = out / REPRODUCTION
     if not Run(out).is_new and not there.is_file():

@@ -1,6 +1,6 @@
 """Weights of streams from scores of held-out videos: searched, or one set per class.
 
-Axes: S streams, V videos, K classes. numpy only; nothing here has a gradient.
+Axes: S streams, V videos, K classes. Nothing here has a gradient.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence

@@ -163,7 +163,7 @@ def iterate(state, height, width, limit, tau, slope, iterations, enough):
     """One round of iterations; whether the updates became small enough to stop.
 
     Args:
-        state: an image as in `strips`; planes ix, iy, inverse, rho are read, the flow and
+        state: an image as in `layout`; planes ix, iy, inverse, rho are read, the flow and
             the dual vectors updated.
         limit: lam * theta.
         tau: as in `Profile`.

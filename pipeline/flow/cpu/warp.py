@@ -104,8 +104,8 @@ def warp(first, taps, state):
 
     Args:
         first: (H, W) the first image.
-        taps: the second image, from `taps.image_and_gradient`.
-        state: as in `strips`; the flow is read; ix, iy, inverse and rho are written.
+        taps: the second image, from `interpolation.image_and_gradient`.
+        state: as in `layout`; the flow is read; ix, iy, inverse and rho are written.
     """
     height, width = first.shape
     line = (width + 2 * BORDER + 1) * CHANNELS
