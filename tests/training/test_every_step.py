@@ -11,7 +11,8 @@ import torch
 import training.losses
 from training.data.dataset import ClipConfig
 from training.errors import RecipeError
-from training.experiments.distill import DistillRecipe, student_step
+from training.experiments.distill_recipe import DistillRecipe
+from training.experiments.student import student_step
 from training.experiments.teach import TeachRecipe
 from training.losses.terms import Term
 from training.models.backbones import CHANNELS, BackboneConfig, build_backbone

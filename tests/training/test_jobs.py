@@ -29,7 +29,7 @@ from training.errors import (
     RecipeError,
     RunError,
 )
-from training.experiments.distill import DistillRecipe
+from training.experiments.distill_recipe import DistillRecipe
 from training.losses.terms import FeatureMSE
 from training.models.backbones import BackboneConfig, build_backbone
 from training.recipes.run import run_recipe

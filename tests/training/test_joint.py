@@ -1,6 +1,7 @@
 """Two stores learned together: one trunk, two heads, each judged on its own."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,9 +11,12 @@ from tiny_runs import StopAt, job_on
 from pipeline.store import Store
 from training.engine import checkpoint
 from training.errors import Interrupted, RecipeError, RunError
-from training.experiments.joint import distill_jointly, names_of, teach_jointly
+from training.experiments.distill import distill
+from training.experiments.joint import names_of
+from training.experiments.teach import teach
 from training.losses.terms import FeatureMSE
 from training.recipes import recipe
+from training.runs.context import StoreJob
 from training.runs.record import Run, read_json
 from training.runs.trained import trained_model
 from training.scoring.scores import Scores
@@ -35,10 +39,15 @@ def stores(tmp_path_factory) -> list[Store]:
     return [Store(first), Store(second)]
 
 
+def joint_job(stores: list[Store], runs: Path, name: str = "tiny") -> StoreJob:
+    first, *others = stores
+    return job_on(first, runs, name, other_stores=tuple(others))
+
+
 @pytest.fixture(scope="module")
 def teacher(stores, tmp_path_factory) -> Run:
     runs = tmp_path_factory.mktemp("teacher")
-    return teach_jointly(TEACH, job_on(stores[0], runs, "flow"), beside=stores[1:])
+    return teach(TEACH, joint_job(stores, runs, "flow"))
 
 
 def test_each_head_is_judged_on_its_own_test_part(teacher):
@@ -67,13 +76,13 @@ def test_a_student_learns_from_both_heads_and_goes_on_exactly(
     stores, teacher, tmp_path
 ):
     settings = replace(DISTILL, batch_size=2)
-    given = {"teacher": teacher, "beside": stores[1:]}
-    job = job_on(stores[0], tmp_path / "a", "dtmv")
-    whole = distill_jointly(settings, job, **given)
+    given = {"teacher": teacher}
+    job = joint_job(stores, tmp_path / "a", "dtmv")
+    whole = distill(settings, job, **given)
     job = replace(job, runs=tmp_path / "b")
     with pytest.raises(Interrupted):
-        distill_jointly(settings, replace(job, watch=StopAt(2)), **given)
-    again = distill_jointly(settings, job, **given)
+        distill(settings, replace(job, watch=StopAt(2)), **given)
+    again = distill(settings, job, **given)
     for name in ("model.pt", "model_hmdb51.pt"):
         first, second = (
             torch.load(run.path(name), weights_only=True) for run in (whole, again)
@@ -88,8 +97,8 @@ def test_a_student_learns_from_both_heads_and_goes_on_exactly(
 def test_an_adapter_learns_with_both_data_sets(stores, teacher, tmp_path):
     terms = {"match": FeatureMSE(weight=1.0, taps=("fc7",), adapter="linear")}
     settings = replace(DISTILL, terms=terms, balance={}, epochs=1)
-    job = job_on(stores[0], tmp_path, "dtmv")
-    run = distill_jointly(settings, job, teacher=teacher, beside=stores[1:])
+    job = joint_job(stores, tmp_path, "dtmv")
+    run = distill(settings, job, teacher=teacher)
     (line,) = [m for m in run.metrics() if m["kind"] == "epoch"]
     assert line["ucf101.match"] > 0 and line["hmdb51.match"] > 0
     others = checkpoint.load(run.path("checkpoint.pt"))["others"]
@@ -98,14 +107,13 @@ def test_an_adapter_learns_with_both_data_sets(stores, teacher, tmp_path):
 
 def test_a_baseline_of_several_stores_stands_in_the_results(stores, teacher, tmp_path):
     """Also in those of a student that was complete before there was a baseline."""
-    job = job_on(stores[0], tmp_path, "dtmv")
-    given = {"teacher": teacher, "beside": stores[1:]}
-    before = distill_jointly(DISTILL, job, **given)
+    job = joint_job(stores, tmp_path, "dtmv")
+    given = {"teacher": teacher}
+    before = distill(DISTILL, job, **given)
     assert before.results().scratch is None
-    scratch = teach_jointly(
-        DISTILL.scratch(), job_on(stores[0], tmp_path, "scratch"), beside=stores[1:]
-    )
-    run = distill_jointly(DISTILL, job, **given, scratch=scratch)
+    scratch = teach(DISTILL.scratch(), joint_job(stores, tmp_path, "scratch"))
+    run = distill(DISTILL, job, **given, scratch=scratch)
+    assert [one.run for one in run.results().teachers] == [teacher.folder.name]
     told = run.results().scratch
     assert (told.run, told.videos_compared) == ("scratch", 4)
 
@@ -113,10 +121,10 @@ def test_a_baseline_of_several_stores_stands_in_the_results(stores, teacher, tmp
 def test_senseless_pairs_are_refused(stores, teacher, tmp_path):
     with pytest.raises(RunError, match="several different stores to learn together"):
         names_of([stores[0], stores[0]])
-    job = job_on(stores[0], tmp_path)
+    job = joint_job(stores, tmp_path)
     best = replace(TEACH, select="best")
     with pytest.raises(RecipeError, match="the last weights to be selected in joint"):
-        teach_jointly(best, job, beside=stores[1:])
+        teach(best, job)
     two = DISTILL.taught_by("rgb", "flow")
     with pytest.raises(RecipeError, match="one teacher for several stores"):
-        distill_jointly(two, job, teacher=teacher, beside=stores[1:])
+        distill(two, job, teacher=[teacher, teacher])

@@ -160,6 +160,7 @@ def test_an_adapter_that_cannot_be_is_refused_before_the_teacher_is_trained():
     ],
 )
 def test_several_stores_refuse_before_the_teacher_is_trained(changes, message):
-    check_joint(DISTILL)
+    check_joint(DISTILL, teachers=len(DISTILL.teachers))
+    changed = replace(DISTILL, **changes)
     with pytest.raises(RecipeError, match=message):
-        check_joint(replace(DISTILL, **changes))
+        check_joint(changed, teachers=len(changed.teachers))

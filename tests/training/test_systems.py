@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training.commands.recipe_page import inputs_at_test, net_of, recipe_text
-from training.experiments.distill import DistillRecipe
+from training.experiments.distill_recipe import DistillRecipe
 from training.experiments.hidden import HiddenRecipe
 from training.models.backbones import CHANNELS
 from training.models.motion_backbone import build_motion_backbone

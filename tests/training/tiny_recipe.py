@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.store import Store
-from training.experiments.distill import DistillRecipe
+from training.experiments.distill_recipe import DistillRecipe
 from training.experiments.teach import TeachRecipe
 from training.recipes import recipe, to_distill, to_teach
 from training.runs.context import RunContext

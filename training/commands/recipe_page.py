@@ -7,7 +7,7 @@ from typing import Any
 from motion_shards.plain_text import counted
 
 from ..data.dataset import ClipConfig
-from ..experiments.distill import DistillRecipe
+from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe
 from ..experiments.hidden import HiddenRecipe
 from ..experiments.teach import TeachRecipe

@@ -8,83 +8,166 @@ Source:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from torch import nn
 
 from pipeline.store import Store
 
 from ..data.dataset import Clips
-from ..data.joined import JoinedClips, JoinedPlace, grouped
-from ..data.order import Place
+from ..data.joined import JoinedClips
 from ..engine import checkpoint
 from ..errors import RecipeError, RunError
-from ..models.backbones import BackboneConfig, build_backbone
+from ..models.backbones import BackboneConfig
 from ..models.heads import TwoHeads
-from ..models.weights import load_exactly, read_weights
-from ..run_files.results import Accuracy, OtherDataSet, Results
+from ..run_files.results import Accuracy, OtherDataSet
 from ..run_files.run_config import JointStore
 from ..runs.assessment import assessment
-from ..runs.compatibility import check_teacher
 from ..runs.config import Course, Data, open_data
 from ..runs.context import StoreJob
-from ..runs.identity import held_out_facts, run_config, split_facts, store_facts
-from ..runs.lifecycle import begun, carry_out, fresh_network
+from ..runs.identity import held_out_facts, split_facts, store_facts
+from ..runs.lifecycle import fresh_network
 from ..runs.record import WEIGHTS, Run
 from ..scoring.protocols import Scorer
-from ..steps.distill import JointDistill
-from ..steps.labels import JointSupervised
-from ..steps.step import Step
-from ..steps.teachers import Teacher
-from .distill import DistillRecipe, compared, network_of
-from .teach import TeachRecipe
 
 OTHER_WEIGHTS = "model_{name}.pt"
-"""The same trunk with the head of another data set than the first."""
+"""The trunk with the head of another data set than the first."""
 OTHER_SCORES = "scores_{part}.{name}.npz"
 
 
-def teach_jointly(
-    recipe: TeachRecipe, job: StoreJob, *, beside: Sequence[Store], if_none: str = ""
-) -> Run:
-    """Train on the labels of several stores, judge each head, leave a complete run.
+@dataclass(frozen=True, slots=True)
+class TrainingStores:
+    """The stores that a run learns: its own, or also others, with a head for each.
 
-    The run is one of the job's store, whose head counts; the others' results stand
-    beside, and their heads in files of their own.
+    The run is one of its own store, whose head counts; results of the others stand beside,
+    and their heads in files of their own.
+    """
 
-    Args:
-        beside: the other stores.
-        if_none: said where there is no such run yet.
+    jobs: Mapping[str, StoreJob]
+    """Data set -> the job on its store; the first is the run's own."""
+    data_sets: Mapping[str, Data]
+
+    @property
+    def several(self) -> bool:
+        return len(self.jobs) > 1
+
+    @property
+    def stores(self) -> list[Store]:
+        return [job.store for job in self.jobs.values()]
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Data set -> number of its classes."""
+        return {name: len(job.store.classes) for name, job in self.jobs.items()}
+
+    @property
+    def own(self) -> str:
+        """The data set of the run."""
+        return next(iter(self.jobs))
+
+    @property
+    def names(self) -> str:
+        """ "ucf101 and hmdb51"."""
+        return " and ".join(self.jobs)
+
+    @property
+    def data(self) -> Data:
+        """Clips of all to learn from, of the run's own to judge."""
+        data = self.data_sets[self.own]
+        if not self.several:
+            return data
+        return Data(data.parts, data.clips | {"train": self.joined_clips})
+
+    @property
+    def joined_clips(self) -> JoinedClips:
+        clips = {name: data.clips["train"] for name, data in self.data_sets.items()}
+        return JoinedClips(clips)
+
+    @property
+    def text(self) -> str:
+        """The videos to learn from, for people."""
+        counts = {name: len(data.parts.train) for name, data in self.data_sets.items()}
+        if not self.several:
+            return f"{counts[self.own]} videos"
+        return " and ".join(
+            f"{count} videos of {name}" for name, count in counts.items()
+        )
+
+    @property
+    def held_out_text(self) -> str:
+        """The videos that are not learned; nothing of several stores."""
+        return "" if self.several else f", {self.data_sets[self.own].parts.told()}"
+
+    def facts(
+        self, recipe: Course, modalities: Sequence[str]
+    ) -> dict[str, JointStore] | None:
+        """The part of the other stores in what decides the result."""
+        if not self.several:
+            return None
+        return {
+            name: JointStore(
+                store=store_facts(job.store, modalities),
+                split=split_facts(job.store, job.split),
+                videos_held_out=held_out_facts(recipe, job),
+            )
+            for name, job in self.jobs.items()
+            if name != self.own
+        }
+
+    def network(self, config: BackboneConfig) -> nn.Module:
+        """A network with its first weights; `TwoHeads` of several stores."""
+        network = fresh_network(config, self.jobs[self.own])
+        return TwoHeads(network, self.classes) if self.several else network
+
+    def own_network(self, network: nn.Module) -> nn.Module:
+        """The network that is judged: the trunk with the head of the run's store."""
+        return network.alone(self.own) if isinstance(network, TwoHeads) else network
+
+    def judge_others(
+        self, run: Run, recipe: Course, network: nn.Module, *, sees: str
+    ) -> dict[str, OtherDataSet] | None:
+        """Judge the heads of the other stores, and keep their weights and scores."""
+        if not isinstance(network, TwoHeads):
+            return None
+        return {
+            name: _judged(
+                run,
+                recipe,
+                job,
+                network.alone(name),
+                name=name,
+                sees=sees,
+                clips=self.data_sets[name].clips,
+            )
+            for name, job in self.jobs.items()
+            if name != self.own
+        }
+
+
+def training_stores(
+    recipe: Course, job: StoreJob, modalities: Sequence[str]
+) -> TrainingStores:
+    """The stores of a job, opened.
 
     Raises:
-        TrainingError: see `train` and `open_data`.
+        RecipeError: the recipe selects weights, which several stores cannot.
+        RunError: two stores are one.
+        DataError: see `open_data`.
     """
-    return _carried_out(recipe, recipe.model, job, beside, if_none=if_none)
+    jobs = {"": job}
+    if job.other_stores:
+        check_joint(recipe)
+        stores = (job.store, *job.other_stores)
+        jobs = {
+            name: replace(job, store=store)
+            for name, store in zip(names_of(stores), stores, strict=True)
+        }
+    data = {name: open_data(recipe, one, modalities) for name, one in jobs.items()}
+    return TrainingStores(jobs, data)
 
 
-def distill_jointly(
-    recipe: DistillRecipe,
-    job: StoreJob,
-    *,
-    teacher: Run,
-    beside: Sequence[Store],
-    scratch: Run | None = None,
-) -> Run:
-    """The same with a teacher that was trained on the same stores jointly.
-
-    Args:
-        scratch: a complete run of the student without a teacher, on the same stores, to
-            compare with on the first one's test part.
-
-    Raises:
-        RunError: the teacher was not, or does not fit the recipe.
-    """
-    return _carried_out(
-        recipe, recipe.student, job, beside, teacher=teacher, scratch=scratch
-    )
-
-
-def check_joint(recipe: TeachRecipe | DistillRecipe) -> None:
+def check_joint(recipe: Course, *, teachers: int = 0) -> None:
     """Check that several stores can be learned together by a recipe.
 
     Raises:
@@ -96,12 +179,16 @@ def check_joint(recipe: TeachRecipe | DistillRecipe) -> None:
             "expected the last weights to be selected in joint training, got the best of"
             " one data set"
         )
-    if isinstance(recipe, DistillRecipe) and recipe.beside:
+    if teachers > 1:
         raise RecipeError("expected one teacher for several stores, got several")
 
 
 def names_of(stores: Sequence[Store]) -> list[str]:
-    """What the data sets are called; by folder where two are of one kind."""
+    """Names of the data sets; of the folders where two are of one kind.
+
+    Raises:
+        RunError: two have one name, or there is one alone.
+    """
     names = [store.dataset for store in stores]
     if len(set(names)) < len(names):
         names = [store.folder.resolve().name for store in stores]
@@ -113,140 +200,17 @@ def names_of(stores: Sequence[Store]) -> list[str]:
     return names
 
 
-def _carried_out(
-    recipe: TeachRecipe | DistillRecipe,
-    net: BackboneConfig,
-    job: StoreJob,
-    beside: Sequence[Store],
-    *,
-    teacher: Run | None = None,
-    scratch: Run | None = None,
-    if_none: str = "",
-) -> Run:
-    stores = (job.store, *beside)
-    names = names_of(stores)
-    check_joint(recipe)
-    sees = recipe.modalities if isinstance(recipe, DistillRecipe) else [net.sees]
-    jobs = {
-        name: replace(job, store=store)
-        for name, store in zip(names, stores, strict=True)
-    }
-    data = {name: open_data(recipe, one, sees) for name, one in jobs.items()}
-    own, *others = names
-    config = run_config(
-        "teach" if teacher is None else "distill",
-        recipe,
-        job,
-        model=net.architecture(),
-        modalities=sees,
-    )
-    joint = {
-        name: JointStore(
-            store=store_facts(jobs[name].store, sees),
-            split=split_facts(jobs[name].store, job.split),
-            videos_held_out=held_out_facts(recipe, jobs[name]),
-        )
-        for name in others
-    }
-    config = replace(config, joint=joint)
-    if teacher is not None and isinstance(recipe, DistillRecipe):
-        check_teacher(teacher, recipe, recipe.teacher, store=job.store, split=job.split)
-        config = replace(config, teacher=(network_of(teacher),))
-    with begun(config, job, store=stores) as run:
-        results = run.results()
-        if results is not None:
-            if scratch and job.machine.processes.first and results.scratch is None:
-                with run.writing(job.watch.say, wait=True):
-                    run.finish(replace(results, scratch=compared(run, scratch)))
-            return run
-        if if_none:
-            job.watch.say(if_none)
-        many = " and ".join(
-            f"{len(one.parts.train)} videos of {name}" for name, one in data.items()
-        )
-        job.watch.say(f"{run.folder}: {net.sees} {net.net} learns from {many}")
-        trunk = fresh_network(net, job)
-        classes = {name: len(one.store.classes) for name, one in jobs.items()}
-        model = TwoHeads(trunk, classes)
-        clips = JoinedClips({name: one.clips["train"] for name, one in data.items()})
-        step = _step(recipe, model, net, teacher, classes, clips=clips)
+def head_weights(run: Run, names: Sequence[str]) -> list[Path]:
+    """The weights of each data set's network.
 
-        def complete(results: Results) -> Results:
-            judged = {
-                name: _judged_beside(
-                    run,
-                    recipe,
-                    jobs[name],
-                    model.alone(name),
-                    name=name,
-                    sees=net.sees,
-                    clips=data[name].clips,
-                )
-                for name in others
-            }
-            baseline = compared(run, scratch) if scratch else None
-            return replace(results, others=judged, scratch=baseline)
-
-        taught = "" if teacher is None else " and a teacher"
-        carry_out(
-            run,
-            recipe,
-            job,
-            step,
-            model.alone(own),
-            sees=net.sees,
-            data=Data(data[own].parts, data[own].clips | {"train": clips}),
-            title=f"{net.sees}, {' and '.join(names)}",
-            what=f"{net.sees} from labels of {' and '.join(names)}{taught}",
-            complete=complete,
-            nets=(net, *(recipe.teachers if isinstance(recipe, DistillRecipe) else ())),
-        )
-    return run
+    Args:
+        names: of the data sets; the first is the run's own.
+    """
+    files = [WEIGHTS, *(OTHER_WEIGHTS.format(name=name) for name in names[1:])]
+    return [run.weights(file) for file in files]
 
 
-def _step(
-    recipe: Course,
-    model: TwoHeads,
-    net: BackboneConfig,
-    teacher: Run | None,
-    classes: Mapping[str, int],
-    *,
-    clips: JoinedClips,
-) -> Step:
-    if teacher is None or not isinstance(recipe, DistillRecipe):
-        return JointSupervised(model, sees=net.sees)
-    teachers, names = {}, list(classes)
-    for name, count in classes.items():
-        expert = build_backbone(recipe.teacher, count)
-        path = teacher.weights(
-            WEIGHTS if name == names[0] else OTHER_WEIGHTS.format(name=name)
-        )
-        state = read_weights(path)
-        load_exactly(expert, state, what=str(path))
-        teachers[name] = Teacher(
-            {recipe.teacher.sees: expert}, {recipe.teacher.sees: recipe.teacher.sees}
-        )
-        if recipe.init == "teacher":
-            load_exactly(model.alone(name), state, what=str(path))
-    if not recipe.terms:
-        return JointSupervised(model, sees=net.sees)
-    example = None
-    if any(term.adapter for term in recipe.terms.values()):
-        first = [JoinedPlace(name, Place(0, 0, 0)) for name in names]
-        example = grouped([clips[place] for place in first])
-    return JointDistill(
-        model,
-        teachers,
-        student_sees=net.sees,
-        terms=recipe.terms,
-        label_weight=recipe.label_weight,
-        labels_reach=recipe.labels_reach,
-        feature_only=recipe.feature_only,
-        example=example,
-    )
-
-
-def _judged_beside(
+def _judged(
     run: Run,
     recipe: Course,
     job: StoreJob,

@@ -1,14 +1,15 @@
 """Train one network on the labels of one modality: a teacher, or a baseline."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..models.backbones import BackboneConfig, check_length
-from ..runs.config import Course, open_data
+from ..runs.config import Course
 from ..runs.context import StoreJob
 from ..runs.identity import run_config
-from ..runs.lifecycle import begun, carry_out, fresh_network
+from ..runs.lifecycle import begun, carry_out
 from ..runs.record import Run
-from ..steps.labels import Supervised
+from ..steps.labels import supervised_step
+from .joint import training_stores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class TeachRecipe(Course):
 def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
     """Train, evaluate, and leave a complete run. What is done already is not redone.
 
+    Stores of `job.other_stores` are learned together with the job's own.
+
     Args:
         if_none: said where there is no such run yet.
 
@@ -33,31 +36,34 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
         TrainingError: see `train` and `open_data`.
     """
     sees = recipe.model.sees
-    data = open_data(recipe, job, [sees])
+    stores = training_stores(recipe, job, [sees])
     config = run_config(
         "teach", recipe, job, model=recipe.model.architecture(), modalities=[sees]
     )
-    with begun(config, job, store=job.store) as run:
+    config = replace(config, joint=stores.facts(recipe, [sees]))
+    with begun(config, job, store=stores.stores) as run:
         if run.results() is not None:
             return run
         if if_none:
             job.watch.say(if_none)
         job.watch.say(
-            f"{run.folder}: {sees} {recipe.model.net} learns from"
-            f" {len(data.parts.train)} videos,"
-            f" {data.parts.told()}"
+            f"{run.folder}: {sees} {recipe.model.net} learns from {stores.text}"
+            f"{stores.held_out_text}"
         )
-        model = fresh_network(recipe.model, job)
+        model = stores.network(recipe.model)
         carry_out(
             run,
             recipe,
             job,
-            Supervised(model, sees=sees),
-            model,
+            supervised_step(model, sees=sees),
+            stores.own_network(model),
             sees=sees,
-            data=data,
-            title=sees,
+            data=stores.data,
+            title=f"{sees}, {stores.names}" if stores.several else sees,
             nets=(recipe.model,),
-            what=f"{sees} from labels",
+            what=f"{sees} from labels{f' of {stores.names}' * stores.several}",
+            complete=lambda results: replace(
+                results, others=stores.judge_others(run, recipe, model, sees=sees)
+            ),
         )
     return run

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..catalogue import unknown
 from ..errors import RecipeError
-from ..experiments.distill import DistillRecipe
+from ..experiments.distill_recipe import DistillRecipe
 from . import dtmv, dual_action, ftsnet, htsc, r3d
 from .sizes import SIZES, Size
 from .systems import KINDS, Recipe, System

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from ..engine.optim import OptimConfig
-from ..experiments.distill import DistillRecipe
+from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe
 from ..experiments.teach import TeachRecipe
 from ..losses.connected import LAYERS, DeeplyConnectedL2

@@ -11,7 +11,7 @@ Source:
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..experiments.distill import DistillRecipe
+from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe
 from ..experiments.teach import TeachRecipe
 from ..losses.gram import GramMatching

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..engine.optim import OptimConfig
-from ..experiments.distill import DistillRecipe
+from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe
 from ..experiments.hidden import HiddenRecipe
 from ..experiments.teach import TeachRecipe

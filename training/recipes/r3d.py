@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ..data.dataset import ClipConfig
 from ..engine.optim import OptimConfig
-from ..experiments.distill import DistillRecipe
+from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.teach import TeachRecipe
 from ..losses.terms import FeatureMSE, MultiLevelMAE, SoftTargets, Term
 from ..models.backbones import BackboneConfig

@@ -10,10 +10,9 @@ from ..experiments.collaborate import CollaborateRecipe, collaborate
 from ..experiments.distill import DistillRecipe, described, distill
 from ..experiments.fuse import FuseRecipe, fuse
 from ..experiments.hidden import HiddenRecipe, hidden
-from ..experiments.joint import check_joint, distill_jointly, teach_jointly
+from ..experiments.joint import check_joint, training_stores
 from ..experiments.motion import MotionRecipe, motion
 from ..experiments.teach import TeachRecipe, teach
-from ..runs.config import open_data
 from ..runs.context import RunContext, StoreJob
 from ..runs.record import Run
 from . import Recipe, baseline_of
@@ -93,17 +92,9 @@ def _run(
 ) -> Run:
     settings = recipe.settings
     job = context.job(recipe.name, label=recipe.label, out=out)
-    joint = {"beside": context.other_stores}
     match settings:
-        case TeachRecipe() if context.other_stores:
-            return teach_jointly(settings, job, if_none=if_none, **joint)
         case TeachRecipe():
             return teach(settings, job, if_none=if_none)
-        case DistillRecipe() if context.other_stores:
-            (teacher, *_) = needed.values()
-            return distill_jointly(
-                settings, job, teacher=teacher, scratch=scratch, **joint
-            )
         case DistillRecipe():
             return distill(
                 settings, job, teacher=list(needed.values()), scratch=scratch
@@ -127,8 +118,7 @@ def _refuse_early(settings: DistillRecipe, job: StoreJob) -> None:
     """Raise what would fail after the teacher's minutes before them."""
     settings.check_shapes()
     if job.other_stores:
-        check_joint(settings)
-    for store in (job.store, *job.other_stores):
-        open_data(settings, replace(job, store=store), settings.modalities)
+        check_joint(settings, teachers=len(settings.teachers))
+    training_stores(settings, job, settings.modalities)
     if job.out and job.machine.processes.first:
         Run(job.out).check(described(settings, job))

@@ -33,3 +33,10 @@ class JointSupervised(Step):
             f"{name}.{LABELS}": F.cross_entropy(logits[name], part["label"])
             for name, part in batch.items()
         }
+
+
+def supervised_step(model: nn.Module, *, sees: str) -> Step:
+    """The step of a network on the labels of one data set, or of one head for each."""
+    if isinstance(model, TwoHeads):
+        return JointSupervised(model, sees=sees)
+    return Supervised(model, sees=sees)
