@@ -213,7 +213,7 @@ def test_shards_hold_the_videos_between_their_ends():
 def test_another_data_set_is_refused_with_the_name_to_go_on_with():
     with pytest.raises(PlanError, match="for data set 'folder', got 'my own'"):
         extended(plan(), replace(plan(), dataset="my own"))
-    with pytest.raises(PlanError, match="goes on with --name 'my own'"):
+    with pytest.raises(PlanError, match="add --name 'my own'"):
         extended(replace(plan(), dataset="my own"), plan())
 
 

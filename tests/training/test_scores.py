@@ -8,6 +8,7 @@ import pytest
 
 from training.errors import RunError
 from training.run_files.arrays import write_arrays
+from training.run_files.results import ClassAccuracy
 from training.runs.assessment import assessment
 from training.scoring.scores import Scores, cross_entropy, for_fitting, together
 
@@ -64,19 +65,19 @@ def test_small_probabilities_count_as_what_they_are():
 def test_assessment_by_hand():
     one = scores([[2.0, 1, 0], [2, 1, 0], [0, 2, 1], [2, 0, 1]], [0, 0, 1, 1])
     told = assessment(one, ("x", "y", "z"))
-    assert told["top1"]["mean"] == 0.75
-    assert told["mean_class"] == 0.75
-    assert told["per_class"] == {
-        "x": {"accuracy": 1.0, "videos": 2},
-        "y": {"accuracy": 0.5, "videos": 2},
+    assert told.top1.mean == 0.75
+    assert told.mean_class == 0.75
+    assert told.per_class == {
+        "x": ClassAccuracy(accuracy=1.0, videos=2),
+        "y": ClassAccuracy(accuracy=0.5, videos=2),
     }
-    assert told["confusion"] == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
-    assert "top5" not in told and "map" not in told
+    assert told.confusion == ((2, 0, 0), (1, 1, 0), (0, 0, 0))
+    assert told.top5 is None and told.map is None
 
 
 def test_top_5_needs_more_than_five_classes():
     told = assessment(scores(np.arange(7.0)[None], [5]), tuple("abcdefg"))
-    assert told["top1"]["mean"] == 0 and told["top5"]["mean"] == 1
+    assert told.top1.mean == 0 and told.top5.mean == 1
 
 
 def test_several_labels_are_assessed_by_precision():
@@ -84,14 +85,14 @@ def test_several_labels_are_assessed_by_precision():
     relevant = np.array([[True, True], [False, False], [False, True]])
     one = scores([[1.0, 2], [3, 1], [0, 3]], [0, -1, 1], relevant=relevant)
     told = assessment(one, ("x", "y"))
-    assert told["map"]["mean"] == pytest.approx((1 / 2 + 1) / 2)
-    assert told["videos"] == 2 and told["background"] == 1
-    assert told["top1"]["mean"] == 1
-    assert told["per_class"] == {
-        "x": {"accuracy": 1.0, "videos": 1, "average_precision": 0.5},
-        "y": {"accuracy": 1.0, "videos": 2, "average_precision": 1.0},
+    assert told.map.mean == pytest.approx((1 / 2 + 1) / 2)
+    assert told.videos == 2 and told.background == 1
+    assert told.top1.mean == 1
+    assert told.per_class == {
+        "x": ClassAccuracy(accuracy=1.0, videos=1, average_precision=0.5),
+        "y": ClassAccuracy(accuracy=1.0, videos=2, average_precision=1.0),
     }
-    assert "confusion" not in told
+    assert told.confusion is None
 
 
 def test_scores_are_kept_without_pickles(tmp_path):
