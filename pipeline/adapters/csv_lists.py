@@ -11,12 +11,12 @@ Kinetics' lists are such tables: `label,youtube_id,time_start,time_end,split`.
 """
 
 import csv
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_shards.near import similar
 from motion_shards.plain_text import first_names
 
 from . import split_lists
@@ -133,7 +133,7 @@ def no_header(path: Path, first: str) -> DatasetError:
     close = [
         f"{cell!r} for {match[0]!r}"
         for cell in cells
-        if (match := difflib.get_close_matches(cell, PATHS, n=1))
+        if (match := similar(cell, PATHS, most=1))
     ]
     hint = f" ({close[0]}?)" if close else ""
     return DatasetError(

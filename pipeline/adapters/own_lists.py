@@ -3,11 +3,12 @@
 Labels may be class names, or numbers with or without a class index next to them.
 """
 
-import difflib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from motion_shards.near import similar
 
 from . import csv_lists, split_lists
 from .class_index import class_index, find_class_index, is_class_index
@@ -299,7 +300,7 @@ def _worded(
         for row, several in zip(rows, names, strict=True):
             for name in several:
                 if name not in known:
-                    close = difflib.get_close_matches(name, known, n=1)
+                    close = similar(name, known, most=1)
                     hint = f"; did you mean {close[0]!r}?" if close else ""
                     raise DatasetError(
                         f"{row.entry.where}: expected a class of the class index beside"

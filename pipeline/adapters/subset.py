@@ -1,10 +1,11 @@
 """A data set -> a subset: chosen classes, or a limited number of videos."""
 
 import csv
-import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+
+from motion_shards.near import similar
 
 from .errors import DatasetError
 from .videos import DataSet, Video
@@ -159,7 +160,7 @@ def _class_name(dataset: DataSet, name: str) -> str:
         raise DatasetError(
             f"--classes: {absent[name.casefold()]!r} has no video in {dataset.folder}"
         )
-    close = difflib.get_close_matches(name.casefold(), {**absent, **known}, n=3)
+    close = similar(name.casefold(), {**absent, **known}, most=3)
     names = [{**absent, **known}[match] for match in close]
     commas = [known for known in dataset.classes if known.startswith(f"{name},")]
     if commas:

@@ -4,7 +4,6 @@ Ray's own validator knows the schema. It does not look inside `provider`, does n
 `auth`, and does not read commands; what it says of a wrong file has many types.
 """
 
-import difflib
 import ipaddress
 import re
 from collections import Counter
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from motion_shards.near import similar
 
 from .finding import Finding
 from .ray_validator import provider_keys, refusals
@@ -91,7 +92,7 @@ def _provider(config: Mapping[str, Any]) -> Iterator[Finding]:
     known = LOCAL_KEYS if _local(config) else provider_keys() | LOCAL_KEYS | MORE_KEYS
     for key in provider:
         if key not in known:
-            near = difflib.get_close_matches(str(key), sorted(known), 1)
+            near = similar(str(key), sorted(known), most=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             yield Finding("error", f"provider.{key}: not a key that Ray reads{hint}")
     if provider.get("type") == "aws" and not provider.get("region"):

@@ -192,6 +192,20 @@ def test_a_complete_run_is_not_redone(store, teacher):
     assert told.lines == [f"{teacher.folder}: complete, nothing to do"]
 
 
+def test_a_complete_run_without_its_weights_says_what_is_missing(
+    store, teacher, tmp_path
+):
+    shutil.copytree(teacher.folder, tmp_path / "run")
+    (tmp_path / "run" / "model.pt").unlink()
+    told = Told()
+    taught(store, tmp_path / "run", recipe=tiny.teach("flow"), watch=told)
+    (line,) = told.lines
+    assert line == (
+        f"{tmp_path / 'run'}: complete, but without model.pt: put back what is missing,"
+        " or remove the folder to train again"
+    )
+
+
 def test_distil_trains_a_teacher_if_there_is_none_and_then_finds_it(store, tmp_path):
     told = Told()
     context = tiny_context(store, tmp_path, watch=told)

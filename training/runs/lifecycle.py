@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 import torch
 from torch import nn
 
+from motion_shards.plain_text import first_names
 from pipeline.store import FolderHeld, Store
 
 from ..data.known import unknown_told
@@ -75,9 +76,21 @@ def begun(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Run]:
 
         folder = processes.by_first(opened, group)
         run = ours[0] if ours else Run(Path(folder))
-        if run.results() is not None:
-            job.watch.say(f"{run.folder}: complete, nothing to do")
+        results = run.results()
+        if results is not None:
+            job.watch.say(f"{run.folder}: {_completeness(run, results)}")
         yield run
+
+
+def _completeness(run: Run, results: Results) -> str:
+    """A complete run in words; files that its results name and that are away are named."""
+    away = [name for name in results.files or {} if not run.path(name).exists()]
+    if not away:
+        return "complete, nothing to do"
+    return (
+        f"complete, but without {first_names(away)}: put back what is missing, or remove the"
+        " folder to train again"
+    )
 
 
 def _opened(config: RunConfig, job: Job, machine: StartedOn, held: ExitStack) -> Run:
