@@ -34,6 +34,7 @@ def test_what_a_stage_needs_stands_before_it():
     for stage in made.stages:
         for needed in recipe(stage.recipe).needs.values():
             assert stage._replace(recipe=needed.name) in done
+            assert stage._replace(recipe=needed.name) in made.needs[stage].values()
         done.add(stage)
     seeds = [stage.seed for stage in made.stages]
     assert seeds == sorted(seeds)  # the first seed is complete before the next

@@ -89,7 +89,7 @@ def run_evaluate(
 
 
 def crops_of(option: str | None) -> Crops | None:
-    """What --crops says."""
+    """The number of crops of --crops, or None."""
     known: dict[str | None, Crops] = {"1": 1, "3": 3, "10": 10}
     return known.get(option)
 

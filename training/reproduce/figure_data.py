@@ -1,4 +1,4 @@
-"""What figures need of networks and of the store, as arrays for the report."""
+"""Arrays for the figures of the report, from networks and from the store."""
 
 from collections.abc import Mapping
 from pathlib import Path

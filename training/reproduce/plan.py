@@ -10,6 +10,7 @@ from ..errors import RecipeError
 from ..papers.facts import PAPERS, Fact, facts_beside
 from ..papers.orderings import ORDERINGS
 from ..recipes import SYSTEMS, Recipe, at
+from ..recipes import recipe as recipe_named
 from ..recipes.sizes import SIZES
 from ..runs.config import Course
 
@@ -46,6 +47,17 @@ class Plan(NamedTuple):
     """System -> the recipe that is trained for it: several may share one."""
     not_run: dict[str, str]
     """System -> why not."""
+
+    @property
+    def needs(self) -> dict[Stage, dict[str, Stage]]:
+        """Stage -> role -> the stage that fills it, of the same seed and split."""
+        return {
+            stage: {
+                role: stage._replace(recipe=needed.name)
+                for role, needed in recipe_named(stage.recipe).needs.items()
+            }
+            for stage in self.stages
+        }
 
     def key(self, stage: Stage) -> str:
         """A stage's name in reproduction.json; its split stands there if it is one of

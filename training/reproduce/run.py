@@ -12,7 +12,6 @@ from pipeline.store import Store
 from ..data.known import MIN_KNOWN_SHARE
 from ..errors import Interrupted, RunError
 from ..experiments.evaluate import evaluate
-from ..recipes import recipe
 from ..report.files import write_report
 from ..run_files.names import REPRODUCTION
 from ..run_files.reproduction import (
@@ -129,7 +128,9 @@ def reproduce(
             if (key := made.key(Stage(name, seeds[0], splits[0]))) in runs
         }
         if store.mirror_safe:
-            _look_tenfold(made, state.runs, store, chosen_machine(**machine), watch)
+            _evaluate_ten_crops(
+                made, state.runs, store, chosen_machine(**machine), watch
+            )
         watch.say("figures and speeds")
         chosen = chosen_machine(**machine)
         state.speeds = measured_speeds(first, chosen, reading or {})
@@ -140,7 +141,7 @@ def reproduce(
 
 
 def holdings(store: Store, splits: Sequence[str]) -> Holdings:
-    """What a store can feed on each of the splits, for the plan."""
+    """The facts of a store that the plan needs, for all of the splits."""
     longest = [
         max(
             (video.frames for video in store.videos() if split in video.splits),
@@ -161,24 +162,17 @@ def _run_plan(
     state: Reproduction,
     watch: Watch,
 ) -> bool:
-    """Do the stages and keep `state` up to date. Returns whether it was interrupted.
+    """Run the stages and keep `state` up to date. Returns whether it was interrupted.
 
     Args:
         options: further fields of `RunContext`.
     """
-    needs = {
-        stage: {
-            role: stage._replace(recipe=one.name)
-            for role, one in recipe(stage.recipe).needs.items()
-        }
-        for stage in made.stages
-    }
     options = dict(options, runs=out.parent, wait=True, fused_by_held_out=True)
     if jobs > 1:
         alone = partial(
             run_stage_alone, store=store.folder, machine=dict(machine), **options
         )
-        coming = in_processes(made.stages, needs, alone, processes=jobs)
+        coming = in_processes(made.stages, made.needs, alone, processes=jobs)
     else:
         context = RunContext(
             store=store,
@@ -189,7 +183,7 @@ def _run_plan(
             **options,
         )
         here = partial(run_stage, context=context)
-        coming = in_this_process(made.stages, needs, here)
+        coming = in_this_process(made.stages, made.needs, here)
     started, fresh = time.monotonic(), 0
     for done in coming:
         stage = done.stage
@@ -221,10 +215,10 @@ def _run_plan(
     return False
 
 
-def _look_tenfold(
+def _evaluate_ten_crops(
     made: Plan, runs: Mapping[str, str], store: Store, machine: Machine, watch: Watch
 ) -> None:
-    """Rows that a paper judged by ten crops are judged so, too, beside the recipe's one.
+    """Also evaluate by ten crops what a paper evaluated so.
 
     Not where a mirrored video is of another class.
     """
@@ -262,7 +256,7 @@ def remaining_seconds(
     seconds: Mapping[str, float],
     jobs: int,
 ) -> float | None:
-    """What the rest will take, from what equal stages took; None before any is over.
+    """Seconds for the rest, from what equal stages took; None before any is over.
 
     Args:
         stages: their keys, as those of `runs` and `seconds`.

@@ -1,4 +1,4 @@
-"""How many frames of a video per second a system is enough for, stage by stage.
+"""Frames of a video per second that a system keeps up with, stage by stage.
 
     video -> rgb, vectors, flow -> network(s) -> scores
 
@@ -39,7 +39,7 @@ READING = {
     ("flow",): ("rgb", "flow"),
     ("flow", "rgb"): ("rgb", "flow"),
 }
-"""What networks see -> the stages that make it; flow is made of decoded frames."""
+"""Modality -> the stages that make it; flow is made of decoded frames."""
 
 
 def harmonic(rates: Sequence[StageSpeed]) -> float:
