@@ -7,6 +7,7 @@ reading clips, moving them, and keeping account.
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,37 @@ class _Measured:
             self.waited_at_best = waited / taken
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersSpeed:
+    """Speeds with one number of loading processes, in clips per second."""
+
+    workers: int
+    loader_alone: float
+    training: float
+    share_of_waiting: float
+    """Of the training's time, for clips."""
+    share_of_bare: float
+    """Of the bare loop's speed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """The speed of one recipe on one store, in clips per second."""
+
+    store: str
+    recipe: str
+    modality: str
+    batch_size: int
+    device: str
+    precision: str
+    threads: int
+    bare: float
+    """The bare loop, one batch in memory."""
+    loop: float
+    """Our loop over the same."""
+    rows: tuple[WorkersSpeed, ...]
+
+
 def run(
     store: Path | None,
     *,
@@ -80,7 +112,7 @@ def run(
     device: str = "auto",
     precision: str = "auto",
     memory_gb: float = 0.0,
-) -> dict[str, Any]:
+) -> Benchmark:
     """Measure one recipe on one store.
 
     Args:
@@ -91,9 +123,8 @@ def run(
         memory_gb: 0 reads every clip from the store, as large data sets must.
 
     Returns:
-        As JSON: clips per second of the bare loop, of our loop over data in memory, and
-        for each number of workers of the loader alone and of the training, with its
-        share of waiting for clips and its share of the bare loop's speed.
+        Clips per second of the bare loop, of our loop over data in memory, and for each
+        number of workers.
     """
     opened = Store(store or only_store())
     machine = chosen_machine(device=device, precision=precision, workers=0)
@@ -107,15 +138,6 @@ def run(
     model = build_backbone(settings.model, len(opened.classes))
     step = Supervised(model, sees=modality)
     arranged(step, machine.device)
-    told: dict[str, Any] = {
-        "store": opened.folder.name,
-        "recipe": name,
-        "modality": modality,
-        "batch_size": size,
-        "device": machine.facts().device,
-        "precision": machine.precision,
-        "threads": torch.get_num_threads(),
-    }
     pinned = machine.device.type == "cuda"
     batch = next(_endless(clips, size, workers=0))
     bare = _Measured(_bare(step, settings, machine, batch))
@@ -138,39 +160,47 @@ def run(
     for _ in range(ROUNDS):  # in turn, so that a neighbour's noise meets all of them
         for measured in (bare, loop, *(one for _, *both in rows for one in both)):
             measured.go_on(seconds / ROUNDS)
-    told["bare"] = round(bare.best * size, 2)
-    told["loop"] = round(loop.best * size, 2)
-    told["rows"] = [
-        {
-            "workers": count,
-            "loader_alone": round(loading.best * size, 2),
-            "training": round(training.best * size, 2),
-            "share_of_waiting": round(training.waited_at_best, 3),
-            "share_of_bare": round(training.best / bare.best, 3),
-        }
-        for count, loading, training in rows
-    ]
-    return told
+    return Benchmark(
+        store=opened.folder.name,
+        recipe=name,
+        modality=modality,
+        batch_size=size,
+        device=machine.facts().device,
+        precision=machine.precision,
+        threads=torch.get_num_threads(),
+        bare=round(bare.best * size, 2),
+        loop=round(loop.best * size, 2),
+        rows=tuple(
+            WorkersSpeed(
+                workers=count,
+                loader_alone=round(loading.best * size, 2),
+                training=round(training.best * size, 2),
+                share_of_waiting=round(training.waited_at_best, 3),
+                share_of_bare=round(training.best / bare.best, 3),
+            )
+            for count, loading, training in rows
+        ),
+    )
 
 
-def text(told: dict[str, Any]) -> str:
+def text(found: Benchmark) -> str:
     """A table for people."""
     what = (
-        f"{told['store']}, {told['recipe']}, {told['modality']}, batches of"
-        f" {told['batch_size']}, {told['device']} {told['precision']},"
-        f" {told['threads']} threads;"
+        f"{found.store}, {found.recipe}, {found.modality}, batches of"
+        f" {found.batch_size}, {found.device} {found.precision},"
+        f" {found.threads} threads;"
         " clips per second"
     )
     lines = [
         what,
-        f"bare loop, one batch in memory: {told['bare']:.1f}",
-        f"our loop over the same: {told['loop']:.1f}",
+        f"bare loop, one batch in memory: {found.bare:.1f}",
+        f"our loop over the same: {found.loop:.1f}",
         f"{'workers':>8} {'loader alone':>13} {'training':>9} {'waiting':>8} {'of bare':>8}",
     ]
     lines += [
-        f"{row['workers']:>8} {row['loader_alone']:>13.1f} {row['training']:>9.1f}"
-        f" {row['share_of_waiting']:>8.1%} {row['share_of_bare']:>8.1%}"
-        for row in told["rows"]
+        f"{row.workers:>8} {row.loader_alone:>13.1f} {row.training:>9.1f}"
+        f" {row.share_of_waiting:>8.1%} {row.share_of_bare:>8.1%}"
+        for row in found.rows
     ]
     return "\n".join(map(printable, lines))
 

@@ -1,9 +1,9 @@
 """A data set -> what its owner should know about it, as text and for machines."""
 
 from collections import Counter
-from typing import Any
 
 from motion_shards.plain_text import counted, first_names, printable, size_text
+from pipeline.store import Json
 
 from .videos import DataSet, Finding
 
@@ -51,7 +51,7 @@ def text(dataset: DataSet) -> str:
     return "\n".join(map(printable, lines))
 
 
-def to_dict(dataset: DataSet) -> dict[str, Any]:
+def to_dict(dataset: DataSet) -> dict[str, Json]:
     """The same for `--json`, with all names."""
     present = _present(dataset)
     return {

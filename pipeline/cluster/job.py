@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from motion_shards.plain_text import printable
+from pipeline.store import Json
 
 INTERRUPTED = 130
 
@@ -33,7 +34,7 @@ class Job:
     def over(self) -> bool:
         return self.exit_code is not None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         return asdict(self)
 
     def text(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from motion_shards.plain_text import counted, in_words, printable, size_text
 from pipeline.executors.crew import Crew
@@ -16,6 +16,7 @@ from pipeline.extract.video import squared, stored_size
 from pipeline.shard.calibration import Calibration, calibrate
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
+from pipeline.store import Json
 
 PROBED_VIDEOS, CALIBRATED_VIDEOS = 32, 4
 """Videos whose headers are read, and those that are built in part."""
@@ -55,7 +56,7 @@ class Estimate:
     enlarged: int = 0
     """Of these, videos smaller than the short side that was asked for."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         return {
             "videos": self.videos,
             "shards": self.shards,

@@ -18,6 +18,7 @@ from motion_shards.plain_text import first_names
 from pipeline.errors import PlanError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo, ShardPlan
+from pipeline.store import Json
 from pipeline.store.records import PLAN
 from pipeline.store.schema import LAYOUT_VERSION
 
@@ -90,7 +91,7 @@ class StorePlan:
             fingerprint=self.fingerprint,
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """As `_plan.json` has it."""
         return {
             "layout_version": LAYOUT_VERSION,

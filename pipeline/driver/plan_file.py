@@ -59,7 +59,7 @@ def write_plan(store: Path, plan: StorePlan) -> None:
     The same plan gives the same bytes.
     """
     value = {**plan.to_dict(), CHECKSUM: UNSEALED}
-    videos = value.pop("videos")
+    del value["videos"]
     encoder = json.JSONEncoder(sort_keys=True, allow_nan=False)
     head = encoder.encode(value).removesuffix("}")  # "videos" sorts behind all others
     state = xxh3_128()
@@ -70,7 +70,7 @@ def write_plan(store: Path, plan: StorePlan) -> None:
             file.write(text.encode())
 
         write(f'{head}, "videos": [')
-        for number, video in enumerate(videos):
+        for number, video in enumerate(plan.videos):
             comma = "," if number else ""
             write(f"{comma}\n{encoder.encode(video)}")
         write("\n]}\n")

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from motion_shards.plain_text import (
     counted,
@@ -15,6 +14,7 @@ from motion_shards.plain_text import (
 )
 from pipeline.extract.orientation import is_askew
 from pipeline.extract.video import SHORTEST_SIDE
+from pipeline.store import Json
 from pipeline.store.files import read_index
 from pipeline.store.records import IndexRecord, Manifest
 
@@ -111,7 +111,7 @@ class Summary:
             return 1
         return 3 if self.bad or self.unavailable else 0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         return {
             "store": str(self.store),
             "videos": self.videos,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from motion_shards.choices import MODALITIES, X264_PRESETS
+from pipeline.store import Json
 from pipeline.store.codecs import Codec, JpegFlow, JpegRgb, QuarterPel, from_dict
 from pipeline.store.fields import (
     Fits,
@@ -140,11 +141,11 @@ class ExtractSettings:
             )
         return replace(self, modalities=wanted)
 
-    def common_record(self) -> dict[str, Any]:
+    def common_record(self) -> dict[str, Json]:
         """The settings that all modalities share, by name."""
         return {name: getattr(self, name) for name in _COMMON_FIELDS}
 
-    def modality_record(self, modality: str) -> dict[str, Any]:
+    def modality_record(self, modality: str) -> dict[str, Json]:
         """The settings of one modality, by name, and its codec."""
         names = [
             name for name in _own_fields(modality, self.mv_source) if name != CODEC
@@ -152,7 +153,7 @@ class ExtractSettings:
         own = {name: getattr(self, f"{modality}_{name}") for name in names}
         return own | {CODEC: self.codec(modality).to_dict()}
 
-    def to_record(self) -> dict[str, dict[str, Any]]:
+    def to_record(self) -> dict[str, dict[str, Json]]:
         """The settings as they stand in plan and manifest: common, and per modality."""
         return {COMMON: self.common_record()} | {
             modality: self.modality_record(modality) for modality in self.modalities

@@ -10,7 +10,7 @@ from typing import Any
 from motion_shards.plain_text import counted, first_names, printable, size_text
 from pipeline.driver.plan_file import read_plan
 from pipeline.driver.resume import DAMAGED
-from pipeline.store import Store, StoredVideo, VideoNotFound
+from pipeline.store import Json, Store, StoredVideo, VideoNotFound
 from pipeline.store.errors import LayoutError
 from pipeline.store.files import read_commit, write_json
 from pipeline.store.lease import Found, holder_of
@@ -63,7 +63,7 @@ class Status:
         """A run is writing it now, as far as can be seen."""
         return self.holder is not None and self.holder.running
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         return {
             "store": str(self.store),
             "videos": self.videos,
@@ -151,7 +151,7 @@ TITLES = {
 """Facts whose names need words, as `lines` shows them."""
 
 
-def info(folder: Path, video_id: str | None = None) -> dict[str, Any]:
+def info(folder: Path, video_id: str | None = None) -> dict[str, Json]:
     """Facts of a store, or of one video (by its id, or the end of it if that is enough).
 
     Raises:

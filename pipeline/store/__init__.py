@@ -16,6 +16,7 @@ from .errors import (
     VideoNotFound,
 )
 from .files import hash_of, open_regular
+from .json_value import Json
 from .lease import Found, Lease, hold, holder_of
 from .places import (
     data_folder,
@@ -44,6 +45,7 @@ __all__ = [
     "Damage",
     "FolderHeld",
     "Found",
+    "Json",
     "LayoutError",
     "Lease",
     "RangeError",

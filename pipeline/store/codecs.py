@@ -15,6 +15,7 @@ import numpy as np
 from . import jpeg
 from .errors import LayoutError
 from .fields import shown
+from .json_value import Json
 from .schema import cells
 
 Window = tuple[slice, slice]
@@ -34,7 +35,7 @@ class Codec(Protocol):
     dtype: ClassVar[str]
     """NumPy type of a stored row."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Name and parameters, as the manifest and each file record them."""
 
     def encode(self, block: np.ndarray) -> list[np.ndarray]:
@@ -67,7 +68,7 @@ class JpegRgb:
     modality: ClassVar[str] = "rgb"
     dtype: ClassVar[str] = "uint8"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         return {"name": self.name, "quality": self.quality}
 
     def encode(self, block: np.ndarray) -> list[np.ndarray]:
@@ -113,7 +114,7 @@ class JpegFlow:
     modality: ClassVar[str] = "flow"
     dtype: ClassVar[str] = "uint8"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         return {
             "name": self.name,
             "curve": self.curve,
@@ -216,7 +217,7 @@ class QuarterPel:
     modality: ClassVar[str] = "mv"
     dtype: ClassVar[str] = "int16"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         return {"name": self.name}
 
     def encode(self, block: np.ndarray) -> list[np.ndarray]:
@@ -256,7 +257,7 @@ def from_dict(value: Mapping[str, Any]) -> Codec:
     Raises:
         LayoutError: unknown name, or parameters that make no sense.
     """
-    kinds: dict[str, Any] = {
+    kinds: dict[str, type] = {
         kind.name: kind for kind in (JpegRgb, JpegFlow, QuarterPel)
     }
     settings = dict(value)

@@ -28,12 +28,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 from motion_shards.processes import ProcessIdentity
 
 from .errors import FolderHeld
+from .json_value import Json
 from .records import LOGS
 
 BEAT_SECONDS = 10.0
@@ -66,7 +67,7 @@ class Found(NamedTuple):
         who = self.holder.text() if self.holder else "a run that just begins"
         return f"{who}, last heard of {max(self.silent_seconds, 0):.0f} s ago"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         who = asdict(self.holder) if self.holder else {}
         return who | {"silent_seconds": round(self.silent_seconds, 1)}
 

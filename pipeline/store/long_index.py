@@ -85,10 +85,10 @@ class LongIndex(Sequence[StoredVideo]):
             for place, line in zip(range(first, last), lines, strict=True):
                 yield self._parsed(place, line)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {name: v for name, v in self.__dict__.items() if name != "_file"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._open()
 

@@ -218,12 +218,12 @@ class Store:
                 }
                 yield StoredBlock(video, start, arrays)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         kept = self.__dict__.copy()
         del kept["_open"]
         return kept
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._forget_files()
 

@@ -26,6 +26,7 @@ from .fields import (
     require_fields,
     shown,
 )
+from .json_value import Json
 from .schema import LAYOUT_VERSION, num_entries
 
 PLAN = "_plan.json"
@@ -163,7 +164,7 @@ class Commit:
         """Its file, as the manifest names it."""
         return FileRecord(self.file, self.bytes, self.xxh3, self.columns)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         return asdict(self)
 
     @classmethod
@@ -229,7 +230,7 @@ class Manifest:
     unavailable: Mapping[str, str] = field(default_factory=dict)
     """Video whose file could not be read -> why; a later run takes it up again."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         value = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         value["modalities"] = {
             name: {
@@ -320,7 +321,7 @@ class IndexRecord:
     """Share of intervals whose vectors are known to be k -> k+1; None without mv or intervals."""
     rows: Mapping[str, Rows]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from made_runs import hits, made_run
 
+from pipeline.store import Json
 from training.errors import RunError
 from training.report.runs_table import listed
-from training.run_files.json_dataclasses import Json, from_json, to_json
+from training.run_files.json_dataclasses import from_json, to_json
 from training.run_files.reading import read_json
 from training.run_files.results import Accuracy, Interval, Results, read_results
 from training.run_files.run_config import RunConfig, read_recipe

@@ -172,7 +172,9 @@ def test_drawn_numbers_and_sums_go_on_where_they_stopped(tmp_path, stops):
     )
     assert without_clocks(part) == without_clocks(whole)
     names = ("epochs", "steps", "chosen_epoch", "parameters")
-    assert [again[name] for name in names] == [told[name] for name in names]
+    assert [getattr(again, name) for name in names] == [
+        getattr(told, name) for name in names
+    ]
     ours, theirs = (
         torch.load(run.path("model.pt"), weights_only=True) for run in (part, whole)
     )
@@ -199,7 +201,7 @@ def test_the_first_of_the_best_epochs_is_selected(tmp_path, stops):
         validator=validator,
         stops=stops,
     )
-    assert told["chosen_epoch"] == 1
+    assert told.chosen_epoch == 1
     weights = torch.load(run.path("model.pt"), weights_only=True)
     assert float(weights["weight"]) == validator.weights[1] != validator.weights[3]
     assert step.model.weight.item() == validator.weights[1]
@@ -211,7 +213,7 @@ def test_without_classes_the_lowest_loss_is_best(tmp_path):
     course = replace(COURSE, epochs=3, select="best")
     validator = Script([Validation(3.0), Validation(1.0), Validation(2.0)])
     run, told = trained(tmp_path / "run", Factor(), course=course, validator=validator)
-    assert told["chosen_epoch"] == 1
+    assert told.chosen_epoch == 1
     assert all("held_out_top1" not in line for line in lines(run, "epoch"))
 
 
@@ -219,7 +221,7 @@ def test_the_last_epoch_is_selected_unless_the_best_is_asked_for(tmp_path):
     validator = Script([Validation(1.0, 0.75), Validation(1.0, 0.25)])
     run, told = trained(tmp_path / "run", Factor(), validator=validator)
     weights = torch.load(run.path("model.pt"), weights_only=True)
-    assert told["chosen_epoch"] == 1
+    assert told.chosen_epoch == 1
     assert float(weights["weight"]) == validator.weights[1]
 
 
@@ -256,8 +258,8 @@ def test_seconds_of_an_epoch_and_of_waiting_add_up(tmp_path, monkeypatch, stops)
     for line in lines(run, "epoch"):
         assert (line["seconds"], line["waited"]) == (12.0, 3.0)
         assert line["clips_per_second"] == 0.5
-    assert (told["seconds"], told["seconds_per_epoch"]) == (24.0, 12.0)
-    assert told["share_of_waiting"] == 0.25
+    assert (told.seconds, told.seconds_per_epoch) == (24.0, 12.0)
+    assert told.share_of_waiting == 0.25
 
 
 def test_a_loss_that_is_no_number_names_its_step(tmp_path):

@@ -29,6 +29,7 @@ from .options import (
     Device,
     ExistingFolder,
     Modality,
+    Options,
     Streams,
     machine_of,
 )
@@ -324,8 +325,9 @@ def bench(
 ) -> None:
     """Compare the speed of training, in clips per second, with a bare loop."""
     from .. import bench as benchmark  # here, because torch takes two seconds
+    from ..run_files.json_dataclasses import to_json
 
-    told = benchmark.run(
+    found = benchmark.run(
         store,
         modality=modality,
         recipe=recipe,
@@ -335,7 +337,7 @@ def bench(
         precision=precision,
         memory_gb=memory_gb,
     )
-    click.echo(json.dumps(told) if as_json else benchmark.text(told))
+    click.echo(json.dumps(to_json(found)) if as_json else benchmark.text(found))
 
 
 @main.command("ray-train", context_settings={"ignore_unknown_options": True})
@@ -370,7 +372,7 @@ def _in_worker(command: tuple[str, ...]) -> None:
     main(list(command), standalone_mode=False)
 
 
-def _machine(options: dict[str, Any]) -> Any:
+def _machine(options: Options) -> Any:
     from ..engine.processes import from_environment
     from ..runs.machine import chosen_machine
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -232,6 +232,10 @@ TRAINING = all_of(
 """Options that `teach` and `distill` share."""
 
 
-def machine_of(options: dict[str, Any]) -> dict[str, Any]:
+Options: TypeAlias = dict[str, Any]
+"""The values of a command's options by name."""
+
+
+def machine_of(options: Options) -> Options:
     """Takes the machine's options out of a command's."""
     return {name: options.pop(name) for name in MACHINE_NAMES}

@@ -26,6 +26,7 @@ from .options import (
     ExistingFolder,
     Folder,
     Numbers,
+    Options,
     all_of,
     machine_of,
 )
@@ -232,7 +233,7 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
 COMMANDS = (motion, fuse, collaborate, reproduce, report)
 
 
-def _refuse_held_out(options: dict[str, Any]) -> None:
+def _refuse_held_out(options: Options) -> None:
     """Refuse --held-out with RUNS, whose own held-out videos are used."""
     if options["held_out"] is not None:
         raise click.UsageError(
@@ -244,7 +245,7 @@ def _system(
     command: str,
     out: Path | None,
     as_json: bool,
-    options: dict[str, Any],
+    options: Options,
     **more: Any,
 ) -> None:
     from . import (

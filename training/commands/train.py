@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.store import Store
+from pipeline.store import Json, Store
 
 from ..errors import RunError
 from ..experiments.evaluate import evaluate
 from ..recipes import Recipe, to_distill, to_teach
 from ..recipes.run import run_recipe
-from ..run_files.json_dataclasses import Json, to_json
+from ..run_files.json_dataclasses import to_json
 from ..run_files.results import Evaluation
 from ..runs.compatibility import check_teacher
 from ..runs.context import RunContext

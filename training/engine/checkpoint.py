@@ -2,10 +2,10 @@
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -19,8 +19,13 @@ from ..run_files.writing import not_written, write_bytes
 
 VERSION = 2
 
+StateDict: TypeAlias = Mapping[str, torch.Tensor]
+"""Named tensors of a network."""
+Saved: TypeAlias = dict[str, Any]
+"""By name: tensors, numbers, strings, None, and containers of them."""
 
-def save_weights(path: Path, weights: dict[str, Any]) -> None:
+
+def save_weights(path: Path, weights: StateDict) -> None:
     """Write named tensors, with the file's hash, or nothing at all.
 
     Raises:
@@ -29,8 +34,8 @@ def save_weights(path: Path, weights: dict[str, Any]) -> None:
     write_bytes(path, _packed(weights))
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors, numbers, strings and dictionaries of them, or nothing at all.
+def save(path: Path, state: Saved) -> None:
+    """Write a checkpoint, with the file's hash, or nothing at all.
 
     The file gets its name after it is complete and on disk, so a killed process
     leaves the one before; and that one is kept beside it, under `before`.
@@ -95,7 +100,7 @@ def _newest(path: Path, say: Callable[[str], None]) -> bool:
     return True
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> Saved:
     """What `save` wrote.
 
     Raises:
@@ -126,22 +131,22 @@ def of_this_run(path: Path) -> Iterator[None]:
         ) from None
 
 
-def random_state() -> dict[str, Any]:
+def random_state() -> dict[str, torch.Tensor]:
     """The generators that networks draw from (dropout); clips have their own."""
-    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    state = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
     return state
 
 
-def restore_random_state(state: dict[str, Any]) -> None:
+def restore_random_state(state: StateDict) -> None:
     """Go on drawing where a checkpoint stopped."""
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])
 
 
-def _packed(state: dict[str, Any]) -> memoryview:
+def _packed(state: StateDict | Saved) -> memoryview:
     data = io.BytesIO()
     torch.save(state, data)
     seal(data)

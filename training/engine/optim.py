@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import nn
@@ -90,7 +90,7 @@ def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optim
     if not groups:
         raise RecipeError("expected weights that learn, but all of them are frozen")
     ordered = sorted(groups, key=lambda kind: (kind[0] != 1, -kind[0], not kind[1]))
-    described: list[dict[str, Any]] = [
+    described: list[dict[str, object]] = [
         {
             "params": groups[multiple, decays],
             "lr": config.learning_rate * multiple,

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..errors import RunError
 from . import checkpoint
+from .checkpoint import Saved, StateDict
 from .optim import Schedule
 
 
@@ -21,7 +22,7 @@ class Best(NamedTuple):
     """From 0; -1 before the first validation."""
     value: float = -math.inf
     """Top-1 accuracy, or the negative loss where nothing is classified."""
-    weights: dict[str, Any] | None = None
+    weights: StateDict | None = None
 
 
 @dataclass(kw_only=True)
@@ -70,7 +71,7 @@ class TrainState:
         self.epochs_done = epoch + 1
         self.epoch_sums, self.seconds, self.waited = {}, 0.0, 0.0
 
-    def to_checkpoint(self) -> dict[str, Any]:
+    def to_checkpoint(self) -> Saved:
         """Tensors, numbers, strings, and dictionaries of them."""
         return {
             "version": checkpoint.VERSION,
@@ -118,7 +119,7 @@ class TrainState:
             if not 0 <= ended <= self.steps_done <= most:
                 raise ValueError(f"step {self.steps_done} of {total}")
 
-    def _others(self) -> dict[str, Any]:
+    def _others(self) -> StateDict:
         """The step's state beside the model's: adapters, weights of losses, other heads."""
         own = {id(value) for value in self.model.state_dict(keep_vars=True).values()}
         values = self.step.state_dict(keep_vars=True)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..engine.checkpoint import Saved
 from ..errors import DataError, RecipeError
 from ..models.collaborative import Collaborative, CollaborativeConfig
 
@@ -113,7 +114,7 @@ class CollaborativeFit:
             self.model.load_state_dict(self.best)
         return self.model.eval()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> Saved:
         """What a checkpoint keeps."""
         return {
             "taken": self.taken,
@@ -126,7 +127,7 @@ class CollaborativeFit:
             "best": self.best,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Saved) -> None:
         """Go on from a checkpoint."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pipeline.store import Json
+
 from ..errors import RunError
 from ..models.backbones import NETS
 from ..models.heads import TwoHeads
 from ..models.weights import transfer
-from ..run_files.json_dataclasses import Json
 from ..run_files.results import Baseline, OtherRun, Results, ShortAccuracy
 from ..run_files.run_config import RunConfig
 from ..runs.compatibility import check_teacher

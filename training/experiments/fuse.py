@@ -11,8 +11,10 @@ from typing import Literal
 
 import numpy as np
 
+from pipeline.store import Json
+
 from ..errors import RecipeError, RunError
-from ..run_files.json_dataclasses import Json, to_json
+from ..run_files.json_dataclasses import to_json
 from ..run_files.results import Accuracy, FoundWeights, Results, StreamName
 from ..run_files.run_config import FusedStream, RecipeSettings, RunConfig
 from ..runs.assessment import assessment

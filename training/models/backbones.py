@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import nn
+
+from pipeline.store import Json
 
 from ..errors import RecipeError
 from . import clarifai, resnet3d, resnext3d, vgg
@@ -127,7 +129,7 @@ class BackboneConfig:
         """Input channels of the first layer."""
         return CHANNELS[self.sees] * self.frames
 
-    def architecture(self) -> dict[str, Any]:
+    def architecture(self) -> dict[str, Json]:
         """The fields that say which trained weights fit, and what the net makes of them."""
         return {
             "net": self.net,

@@ -1,7 +1,8 @@
 """The runs of a reproduction -> accuracies and verdicts, for programs and for the tables."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from pipeline.store import Json
 
 from ..papers.facts import facts_of
 from ..papers.groups import Group, groups_of
@@ -15,7 +16,7 @@ Systems = Mapping[str, Splits]
 """System -> split -> seed -> run."""
 
 
-def numbers(state: Reproduction, runs: Sequence[Judged]) -> dict[str, Any]:
+def numbers(state: Reproduction, runs: Sequence[Judged]) -> dict[str, Json]:
     """The tables' numbers and the verdicts, for programs."""
     splits = state.splits
     systems = by_system(runs, state.recipe_of, splits=splits)
@@ -23,22 +24,23 @@ def numbers(state: Reproduction, runs: Sequence[Judged]) -> dict[str, Any]:
     groups = groups_of(first.dataset, first.classes)
     paper = state.paper or "all"
     hits = grouped_hits(systems, groups)
-    found: dict[str, Any] = {
+    of_systems = {
+        name: _system_numbers(of_split, groups) for name, of_split in systems.items()
+    }
+    orderings = [
+        _ordering_numbers(one) | {"groups": to_json(narrower(one, hits))}
+        for one in verdicts(hits, paper)
+    ]
+    found: dict[str, Json] = {
         "dataset": first.dataset,
-        "systems": {
-            name: _system_numbers(of_split, groups)
-            for name, of_split in systems.items()
-        },
-        "orderings": [
-            _ordering_numbers(one) | {"groups": _as_dicts(narrower(one, hits))}
-            for one in verdicts(hits, paper)
-        ],
+        "systems": of_systems,
+        "orderings": orderings,
         "printed": [fact._asdict() for fact in facts_of(paper)],
     }
     if len(splits) < 2:
         return found | {"split": to_json(first.split)}
     for name, of_split in systems.items():
-        found["systems"][name]["splits"] = {
+        of_systems[name]["splits"] = {
             split: _system_numbers({split: seeds}, groups)
             for split, seeds in of_split.items()
         }
@@ -46,7 +48,7 @@ def numbers(state: Reproduction, runs: Sequence[Judged]) -> dict[str, Any]:
         split: verdicts(grouped_hits(only(systems, split), groups), paper)
         for split in splits
     }
-    for place, one in enumerate(found["orderings"]):
+    for place, one in enumerate(orderings):
         one["splits"] = {
             split: _ordering_numbers(each[place]) for split, each in alone.items()
         }
@@ -54,7 +56,7 @@ def numbers(state: Reproduction, runs: Sequence[Judged]) -> dict[str, Any]:
     return found | {"splits": [known[split] for split in splits if split in known]}
 
 
-def _system_numbers(runs: Splits, groups: Sequence[Group]) -> dict[str, Any]:
+def _system_numbers(runs: Splits, groups: Sequence[Group]) -> dict[str, Json]:
     shown: tuple[Group | None, ...] = (None, *groups)
     return {
         "seeds": sorted({seed for seeds in runs.values() for seed in seeds}),
@@ -66,11 +68,7 @@ def _system_numbers(runs: Splits, groups: Sequence[Group]) -> dict[str, Any]:
     }
 
 
-def _as_dicts(intervals: Mapping[str, Interval]) -> dict[str, Any]:
-    return {name: interval._asdict() for name, interval in intervals.items()}
-
-
-def _ordering_numbers(verdict: Verdict) -> dict[str, Any]:
+def _ordering_numbers(verdict: Verdict) -> dict[str, Json]:
     return {
         "name": verdict.ordering.name,
         "claim": verdict.ordering.text,

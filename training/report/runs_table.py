@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from motion_shards.plain_text import printable
-from pipeline.store import holder_of
+from pipeline.store import Json, holder_of
 
 from ..errors import RunError, TrainingError
 from ..run_files.names import METRICS, RECIPE, RESULTS
-from ..run_files.reading import read_lines, reading
+from ..run_files.reading import MetricsLine, read_lines, reading
 from ..run_files.results import Interval, read_results
 from ..run_files.run_config import read_recipe
 from ..run_files.sealed import checked_seal
@@ -46,7 +46,7 @@ class Listed(NamedTuple):
     def state_text(self) -> str:
         return f"{self.state}: {self.detail}" if self.detail else self.state
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """For JSON."""
         told = self._asdict() | {"folder": str(self.folder)}
         return told | {"top1": self.top1._asdict() if self.top1 else None}
@@ -158,12 +158,12 @@ def _complete(found: Listed, verify: bool) -> Listed:
     )
 
 
-def _seconds(lines: Sequence[dict[str, Any]]) -> float | None:
+def _seconds(lines: Sequence[MetricsLine]) -> float | None:
     epochs = [line["seconds"] for line in lines if line["kind"] == "epoch"]
     return round(sum(epochs), 1) if epochs else None
 
 
-def _where(lines: Sequence[dict[str, Any]], epochs: Any) -> str:
+def _where(lines: Sequence[MetricsLine], epochs: Any) -> str:
     steps = [line for line in lines if line["kind"] != "gradients"]
     if not steps:
         return "before its first step"

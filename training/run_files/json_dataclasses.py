@@ -6,15 +6,13 @@ that is its default, is left out when it is written.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
 from typing import (
-    TYPE_CHECKING,
     Annotated,
     Any,
     Literal,
-    TypeAlias,
     TypeVar,
     Union,
     get_args,
@@ -25,14 +23,6 @@ from typing import (
 from .shapes import check, fits
 
 T = TypeVar("T")
-
-if TYPE_CHECKING:
-    Json: TypeAlias = (
-        "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
-    )
-    """Any JSON value: of free form."""
-else:
-    Json = object
 
 
 def from_json(kind: type[T], value: object, *, where: str) -> T:

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from pipeline.store import CHECKSUM, LayoutError, require_seal
 
@@ -92,7 +92,19 @@ def parsed(text: bytes, shape: Any = object, *, where: str) -> Any:
     return value
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
+class MetricsLine(TypedDict):
+    """A line of metrics.jsonl; those of steps and epochs have means of losses, too."""
+
+    kind: str
+    """steps, epoch or gradients."""
+    epoch: int
+    step: int
+    seconds: float
+    """Of an epoch, as `waited`."""
+    waited: float
+
+
+def read_lines(path: Path) -> list[MetricsLine]:
     """The lines of metrics.jsonl; a last one cut off by a kill does not count.
 
     Raises:

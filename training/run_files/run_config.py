@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pipeline.store import MODALITIES
+from pipeline.store import MODALITIES, Json
 
-from .json_dataclasses import Json, from_json
+from .json_dataclasses import from_json
 from .names import RECIPE
 from .reading import read_json
 from .shapes import COUNT, SEED

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypedDict
 
 from pipeline.store import Store
 
@@ -92,7 +92,14 @@ class HoldsOut(Protocol):
     def chooses(self) -> bool: ...
 
 
-def holding(recipe: HoldsOut, job: StoreJob) -> dict[str, Any]:
+class Holding(TypedDict):
+    """Arguments of `parts` and `held_out_videos`."""
+
+    held_out: float
+    chooses: bool
+
+
+def holding(recipe: HoldsOut, job: StoreJob) -> Holding:
     """What `parts` and `held_out_videos` want to know of a recipe and its job."""
     if job.held_out is not None:
         return {"held_out": job.held_out, "chooses": True}

@@ -5,11 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import Store
+from pipeline.store import Json, Store
 
 from ..data.splits import chosen_split, held_out_videos
 from ..errors import RunError
-from ..run_files.json_dataclasses import Json
 from ..run_files.run_config import (
     RecipeSettings,
     RunConfig,

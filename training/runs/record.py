@@ -8,10 +8,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import FolderHeld, Lease, hold, remove_parts, require_plain_folder
+from pipeline.store import (
+    FolderHeld,
+    Json,
+    Lease,
+    hold,
+    remove_parts,
+    require_plain_folder,
+)
 
 from ..errors import CheckpointError, DamagedFile, RunError
-from ..run_files.json_dataclasses import Json, from_json, to_json
+from ..run_files.json_dataclasses import from_json, to_json
 from ..run_files.names import (
     CHECKPOINT,
     CHECKPOINT_BEFORE,
@@ -24,7 +31,7 @@ from ..run_files.names import (
     SCORES,
     WEIGHTS,
 )
-from ..run_files.reading import read_json, read_lines
+from ..run_files.reading import MetricsLine, read_json, read_lines
 from ..run_files.results import Results, read_results
 from ..run_files.run_config import RecipeFile, RunConfig, StartedOn
 from ..run_files.sealed import checked_seal
@@ -295,7 +302,7 @@ class Run:
         self.require()
         append(self.path(METRICS), json.dumps(values, sort_keys=True) + "\n")
 
-    def metrics(self) -> list[dict]:
+    def metrics(self) -> list[MetricsLine]:
         """The lines so far; a last one cut off by a kill does not count.
 
         Raises:

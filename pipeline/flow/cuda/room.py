@@ -13,7 +13,7 @@ from pipeline.flow.batches import IN_FLIGHT, Coding
 from pipeline.flow.errors import OutOfMemory
 
 from .device import Device
-from .schedule import Schedule
+from .schedule import Arrays, Schedule
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +68,7 @@ class Room:
         self._device = device
         self._schedule = schedule
         self._size = size
-        self._arrays: dict[str, Any] = {}
+        self._arrays: Arrays = {}
         self._owned: list[Any] = []
         self._recordings: dict[Any, Any] = {}
         self._seats: list[Seat] = []

@@ -7,7 +7,7 @@ recorded once and replayed for each batch.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -33,6 +33,10 @@ class Work(NamedTuple):
     """Pixel-iterations, with what overlapping tiles compute twice, and beyond the image."""
     moved_bytes: int
     """To and from the device's memory, at most."""
+
+
+Arrays: TypeAlias = dict[str, Any]
+"""Arrays on the device, by name: CUDA's, or the simulation's."""
 
 
 class Array(NamedTuple):
@@ -119,7 +123,7 @@ class Schedule:
 
     def launches(
         self,
-        arrays: dict[str, Any],
+        arrays: Arrays,
         pairs: int,
         frames: int,
         *,
@@ -185,7 +189,7 @@ class Schedule:
         return outputs.encode_blocks(self._levels[0].pixels)
 
     def _pyramid(
-        self, arrays: dict[str, Any], frames: int, given: Any, counts: Any
+        self, arrays: Arrays, frames: int, given: Any, counts: Any
     ) -> Iterator[Launch]:
         for number, level in enumerate(self._levels):
             size = level.height, level.width
@@ -210,7 +214,7 @@ class Schedule:
             yield Launch(images.gradient, grid, (here, counts, *size))
 
     def _begin_level(
-        self, arrays: dict[str, Any], pairs: int, counts: Any, number: int, parity: int
+        self, arrays: Arrays, pairs: int, counts: Any, number: int, parity: int
     ) -> Iterator[Launch]:
         """Flow from the level before, whose `parity` is given, or none."""
         level = self._levels[number]
@@ -238,7 +242,7 @@ class Schedule:
 
     def _warp(
         self,
-        arrays: dict[str, Any],
+        arrays: Arrays,
         pairs: int,
         chosen: Any,
         counts: Any,
@@ -284,7 +288,7 @@ class Schedule:
 
     def _trip(
         self,
-        arrays: dict[str, Any],
+        arrays: Arrays,
         pairs: int,
         counts: Any,
         number: int,
@@ -345,7 +349,7 @@ def kernels_of(iterate: Kernel) -> list[Kernel]:
     ]
 
 
-def _resizing(arrays: dict[str, Any], way: str, number: int) -> Sequence[Any]:
+def _resizing(arrays: Arrays, way: str, number: int) -> Sequence[Any]:
     """The tables between a level and the next coarser one, as kernels take them."""
     return [
         arrays[f"{side} {way}{kind} {number}"]
