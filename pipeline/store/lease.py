@@ -64,8 +64,8 @@ class Found(NamedTuple):
         return self.silent_seconds < STALE_SECONDS if alive is None else alive
 
     def text(self) -> str:
-        who = self.holder.text() if self.holder else "a run that just begins"
-        return f"{who}, last heard of {max(self.silent_seconds, 0):.0f} s ago"
+        who = self.holder.text() if self.holder else "a run that is starting"
+        return f"{who}, last seen {max(self.silent_seconds, 0):.0f} s ago"
 
     def to_dict(self) -> dict[str, Json]:
         who = asdict(self.holder) if self.holder else {}
@@ -105,7 +105,7 @@ class Lease:
             who = f": {found.text()}" if found else ""
             raise FolderHeld(
                 f"{self._written}: this run was silent for so long that another one "
-                f"follows it{who}"
+                f"took over{who}"
             )
 
     def beat(self) -> None:
@@ -195,7 +195,7 @@ def _over(
     if found.silent_seconds < stale_seconds:
         return False
     # Where the server itself was away, all files are old: a living run beats again.
-    say(f"watching for {2 * beat_seconds:.0f} s whether it is alive: {found.text()}")
+    say(f"waiting {2 * beat_seconds:.0f} s to see whether it is alive: {found.text()}")
     path = folder / _name(found.number)
     before = _stamp(path)
     time.sleep(2 * beat_seconds)
@@ -205,7 +205,8 @@ def _over(
 def _advice(found: Found, stale_seconds: float) -> str:
     if not found.holder or found.holder.alive() is None:
         return (
-            f" (if it is dead, try again when it was silent for {stale_seconds:.0f} s)"
+            " (if it is dead, try again when it has been silent for "
+            f"{stale_seconds:.0f} s)"
         )
     return ""
 

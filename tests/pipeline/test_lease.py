@@ -90,7 +90,7 @@ def test_a_number_that_another_process_has_now_does_not_hold(store):
 @pytest.mark.parametrize("where", [THERE, {"space": "another container"}])
 def test_elsewhere_a_fresh_lease_holds_and_the_line_says_how_long(where, store):
     left_behind(store, **where)
-    with pytest.raises(FolderHeld, match="when it was silent for 180 s"), hold(store):
+    with pytest.raises(FolderHeld, match="when it has been silent for 180 s"), hold(store):
         pass
 
 
@@ -123,7 +123,7 @@ def test_age_is_told_by_the_clock_of_the_file_server(store, monkeypatch):
 def test_a_lease_that_was_cut_short_is_judged_by_its_age(store):
     path = store / LOGS / "holder-00007.json"
     path.write_text('{"host": "gp')
-    with pytest.raises(FolderHeld, match="a run that just begins"), hold(store):
+    with pytest.raises(FolderHeld, match="a run that is starting"), hold(store):
         pass
     os.utime(path, (1, 1))
     with hold(store, beat_seconds=0.05):
@@ -145,7 +145,7 @@ def test_a_run_that_was_followed_notices_and_leaves_the_other_alone(store):
     with hold(store) as lease:
         lease.require()
         left_behind(store, 2, **THERE)
-        with pytest.raises(FolderHeld, match="another one follows it.*gpu7"):
+        with pytest.raises(FolderHeld, match="another one took over.*gpu7"):
             lease.require()
     assert holder_of(store).holder.host == "gpu7"
 

@@ -183,14 +183,14 @@ def test_a_run_that_was_followed_publishes_nothing_more(run, tmp_path):
             follow(out)
         return built(task, out)
 
-    with pytest.raises(FolderHeld, match="another one follows it"):
+    with pytest.raises(FolderHeld, match="another one took over"):
         run(answer)
     assert committed(tmp_path / "store") == [0]
 
 
 def test_a_run_that_was_followed_does_not_write_the_manifest(run, tmp_path):
     out = tmp_path / "store"
-    with pytest.raises(FolderHeld, match="another one follows it"):
+    with pytest.raises(FolderHeld, match="another one took over"):
         run(built, at_end=lambda: follow(out))
     assert committed(out) == [0, 1, 2]
     assert not (out / "manifest.json").exists() and not (out / "index.jsonl").exists()

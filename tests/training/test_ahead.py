@@ -21,7 +21,7 @@ def test_small_recipes_on_large_frames_are_told(store, tmp_path):
     clip = tiny.teach("flow").clip
     assert pictures_told(store, clip) is None
     told = pictures_told(store, replace(clip, grid_short_px=20))
-    assert told is not None and "frames of 64x48 px are seen as 24x20 px" in told
+    assert told is not None and "frames of 64x48 px are scaled to 24x20 px" in told
     assert "--size medium" in told
     assert pictures_told(store, recipe("dtmv_medium").settings.clip) is None
     assert pictures_told(store, recipe("r3d_rgb").settings.clip) is None

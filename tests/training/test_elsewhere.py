@@ -84,7 +84,7 @@ def test_what_differs_is_told(run, tmp_path):
         "common.short_side: 48, 96",
         'mv.source: "canonical", "original"',
     ]
-    assert sum("not as at training" in line for line in told.lines) == 2
+    assert sum("differs from training" in line for line in told.lines) == 2
 
 
 def test_nothing_it_has_learned_is_judged(run, tmp_path):

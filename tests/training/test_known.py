@@ -34,7 +34,7 @@ def test_the_share_is_of_intervals_not_of_videos(tmp_path):
     assert known_share(store.videos()) == pytest.approx(6 / 21)
     assert known_share(store.videos()[2:]) is None
     assert unknown_told(store.videos()) == (
-        "no known motion vectors in 1 of 3 videos to learn from (b): the network sees zeros"
+        "no known motion vectors in 1 of 3 videos to train on (b): they are zero"
         " there"
     )
 
@@ -50,7 +50,7 @@ def test_vectors_that_are_mostly_unknown_are_refused(tmp_path):
     assert not (tmp_path / "runs").exists()
     told = Told()
     taught(store, tmp_path / "run", min_known_share=0.44, watch=told)
-    assert any("vectors in 3 of 6 videos to learn" in line for line in told.lines)
+    assert any("vectors in 3 of 6 videos to train" in line for line in told.lines)
     taught(store, tmp_path / "flow", recipe=tiny.teach("flow"))
 
 

@@ -72,7 +72,7 @@ def test_a_training_waits_for_a_run_that_it_needs(
         shutil.copy(complete.path("results.json"), run.folder)
     needing.join(60)
     assert [one.folder for one in found] == [run.folder]
-    assert watch.lines[0].startswith("waits until the run is complete: ")
+    assert watch.lines[0].startswith("waiting until the run is complete: ")
     assert watch.lines[1:] == [f"{run.folder}: complete, nothing to do"]
 
 
@@ -85,7 +85,7 @@ def test_a_run_that_was_taken_over_writes_no_more(complete, tmp_path):
         follower.write_text(json.dumps(asdict(other)))
         before = files_of(run.folder)
         for write in (lambda: run.log(step=1), lambda: run.finish({})):
-            with pytest.raises(FolderHeld, match="another one follows it.*gpu7"):
+            with pytest.raises(FolderHeld, match="another one took over.*gpu7"):
                 write()
         assert files_of(run.folder) == before
 
@@ -165,7 +165,7 @@ def test_an_evaluation_of_a_run_that_cannot_be_written_gives_its_result(
     told = judged(run, store, watch)
     assert told.result.top1 == run.results().test.top1
     assert watch.lines[-1] == (
-        f"not kept beside the run: {run.folder}/_logs: cannot be written: read-only file"
+        f"not saved with the run: {run.folder}/_logs: cannot be written: read-only file"
         " system"
     )
     assert files_of(run.folder) == before

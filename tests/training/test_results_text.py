@@ -18,7 +18,7 @@ def results(run, **changes):
 def test_a_page_says_split_accuracy_interval_and_classes(teacher):
     told = results_text(teacher.results(), title="here")
     assert "flow from labels; official split 1" in told
-    assert "6 to learn, 2 held out (25%, of every class), 4 to test" in told
+    assert "6 to train on, 2 held out (25%, of every class), 4 to test" in told
     top1 = 100 * teacher.results().test.top1.mean
     assert f"test      top-1 {top1:5.1f} % (" in told
     assert "    left " in told and "    right" in told
@@ -43,7 +43,10 @@ def test_who_was_left_out_is_named(teacher):
     told = results_text(results(teacher, videos=videos), title="here")
     assert "left out: 22 videos" in told
     assert "    v0: no mv" in told and "and 2 more, see results.json" in told
-    assert "  tested but not taught: right\n  taught but not tested: left\n" in told
+    assert (
+        "  classes in the test part only: right\n  classes in the training part only: left\n"
+        in told
+    )
     torn = "groups with videos in training and test: 7 (g0, g1, g2, g3, g4, ...)"
     assert torn in told
     assert "held out by video, not by group (one group only): left" in told

@@ -175,7 +175,7 @@ def test_a_small_data_set_keeps_its_videos(tmp_path):
     store = made_store(tmp_path, [*many(0, 2, 6), *many(1, 2, 6), *TESTED])
     assert held(store, chooses=False) == (
         0,
-        f"{HALF}, more than 15% of 24 videos; this recipe chooses nothing by them",
+        f"{HALF}, more than 15% of 24 videos; this recipe does not select weights by them",
     )
     assert held(store) == (0, "even one group would be more than 15% of 24 videos")
     assert held(store, held_out=0.2) == (

@@ -91,8 +91,8 @@ def _settings(settings: Any, classes: int) -> Iterator[str]:
             yield f"          + {_term(name, term)}"
         for name, share in settings.balance.items():
             yield (
-                f"            {name} weighed so that its gradient at"
-                f" {settings.gradients_at} begins with {share:g} of the labels'"
+                f"            {name} weighted so that its gradient at "
+                f"{settings.gradients_at} begins with {share:g} of the labels'"
             )
     if isinstance(settings, FuseRecipe):
         weights = settings.weights
@@ -170,7 +170,8 @@ def _course(course: Course) -> Iterator[str]:
         "clips without overlap" if protocol.clips is None else f"{protocol.clips} clips"
     )
     yield (
-        f"  judged    {clips} of a video, {counted(protocol.crops, 'crop')}, mean {protocol.aggregate}"
+        f"  evaluated {clips} of a video, {counted(protocol.crops, 'crop')}, mean "
+        f"{protocol.aggregate}"
     )
 
 

@@ -31,9 +31,10 @@ def check_known(store: Store, videos: Sequence[StoredVideo], *, least: float) ->
     if share is not None and share < least:
         source = store.settings.get("mv", {}).get("source", "unknown")
         raise DataError(
-            f"{store.folder}: expected known motion vectors for at least {least:.4g} of the"
-            f" intervals to learn from, got {share:.4g} (mv source {source}): extract"
-            " another store with --mv-source canonical, or lower --min-known-share"
+            f"{store.folder}: expected known motion vectors for at least "
+            f"{least:.4g} of the intervals to train on, got {share:.4g} (mv source "
+            f"{source}): extract another store with --mv-source canonical, or lower "
+            "--min-known-share"
         )
 
 
@@ -43,6 +44,6 @@ def unknown_told(videos: Sequence[StoredVideo]) -> str | None:
     if not without:
         return None
     return (
-        f"no known motion vectors in {len(without)} of {len(videos)} videos to learn from"
-        f" ({first_names(without)}): the network sees zeros there"
+        f"no known motion vectors in {len(without)} of {len(videos)} videos to "
+        f"train on ({first_names(without)}): they are zero there"
     )

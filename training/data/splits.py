@@ -181,7 +181,7 @@ def held_out_videos(
     most = f"more than {NEAR * held_out:.0%} of {count} videos"
     every = f"a group of every class would be {len(ids) / count:.0%}"
     if not chooses:
-        rule = f"{every}, {most}; this recipe chooses nothing by them"
+        rule = f"{every}, {most}; this recipe does not select weights by them"
         return HeldOut(frozenset(), (), rule)
     ids = _of_any_class(videos, wanted=held_out * count, limit=limit, seed=seed)
     if ids:

@@ -140,7 +140,7 @@ def fit(
         if not math.isfinite(values["loss"]):
             optimizer.zero_grad(set_to_none=True)
             told = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
-            raise Diverged(f"the loss is no longer a number: {told}")
+            raise Diverged(f"the loss is not finite: {told}")
         if gradient_clip is not None:
             scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(weights, gradient_clip)

@@ -157,7 +157,7 @@ def held_out_by_all(found: Parts, streams: Sequence[Run]) -> Parts:
     return found._replace(
         train=tuple(video for video in found.train if video.id in learned),
         held_out=tuple(video for video in found.train if video.id not in learned),
-        held_out_rule="those that neither stream has learned from",
+        held_out_rule="those that neither stream was trained on",
     )
 
 

@@ -89,7 +89,7 @@ def evaluate(
             folder=str(store.folder), fingerprint=store.fingerprint
         )
         for line in there.differ:
-            watch.say(f"{store.folder}: not as at training: {line}")
+            watch.say(f"{store.folder}: differs from training: {line}")
     if not videos:
         raise DataError(f"{run.folder}: no video was held out")
     clip = clip_of(run)
@@ -124,7 +124,7 @@ def evaluate(
             scores.save(of_scores)
             write_json(path, to_json(evaluation))
     except OSError as error:  # the run of somebody else, a full disk: the result stands
-        watch.say(f"not kept beside the run: {error}")
+        watch.say(f"not saved with the run: {error}")
     return evaluation
 
 

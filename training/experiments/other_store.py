@@ -80,7 +80,7 @@ def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
             continue
         reason = unusable(video, [sees], "test")
         if video.id in learned:
-            reason = "the run has learned from a video of this name"
+            reason = "the run was trained on a video of this name"
         if reason:
             left_out[video.id] = reason
             continue
@@ -88,7 +88,8 @@ def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
         videos.append(replace(video, labels=labels))
     if not any(video.labels for video in videos):
         raise DataError(
-            f"{store.folder}: no video to judge the run on ({len(left_out)} left out)"
+            f"{store.folder}: no video to evaluate the run on ({len(left_out)} left "
+            "out)"
         )
     differ = differences(
         {

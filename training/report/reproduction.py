@@ -149,10 +149,11 @@ def _orderings(
         )
     page.heading("Do the papers' orderings hold?")
     page.text(
-        "The rule: at least 5 seeds, each side trained with the same seeds and judged on"
-        f" the same videos{several}. An ordering `holds` if the 95 % interval of the mean paired"
-        " difference lies above 0, is `consistent` if only the mean does, and is `not"
-        " reproduced` otherwise. Of several opponents the nearest is shown."
+        "The rule: at least 5 seeds, each side trained with the same seeds and "
+        f"evaluated on the same videos{several}. An ordering `holds` if the 95 % "
+        "interval of the mean paired difference lies above 0, is `consistent` if "
+        "only the mean does, and is `not reproduced` otherwise. Of several "
+        "opponents the nearest is shown."
         + " The same difference on groups of classes says where it comes from, and"
         " decides nothing." * bool(groups)
     )

@@ -17,9 +17,9 @@ def speed_part(page: Page, state: Reproduction, paper: str) -> None:
         return
     page.heading("Speed")
     page.text(
-        f"Measured on {speeds.device}, batches of"
-        f" {speeds.batch_size}: inputs that the networks judge per second, from memory."
-        " An input is one clip, or one frame and one stack of fields."
+        f"Measured on {speeds.device}, batches of {speeds.batch_size}: inputs that "
+        "the networks process per second, from memory. An input is one clip, or "
+        "one frame and one stack of fields."
     )
     page.table(
         ("system", "inputs per second", "M parameters", "G multiply-adds per input"),

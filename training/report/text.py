@@ -28,8 +28,8 @@ def results_text(results: Results, *, title: str) -> str:
     videos = results.videos
     rule = "" if videos.held_out_rule is None else f" ({videos.held_out_rule})"
     used = (
-        f"  videos: {videos.train} to learn, {videos.held_out} held out{rule},"
-        f" {videos.test} to test"
+        f"  videos: {videos.train} to train on, {videos.held_out} held out{rule}, "
+        f"{videos.test} to test"
     )
     what = f"  {results.what}; {split_text(results.split)}"
     lines = [title, what, used, *_how(results), ""]
@@ -83,7 +83,7 @@ def evaluation_text(evaluation: Evaluation, *, title: str) -> str:
     lines = [
         f"{title}: {part} part; {split_text(evaluation.split)}",
         *([f"  on another store: {other.folder}"] if other else []),
-        *(f"  not as at training: {line}" for line in evaluation.differ or ()),
+        *(f"  differs from training: {line}" for line in evaluation.differ or ()),
         accuracy_line(part, evaluation.result),
         *class_lines(evaluation.result.per_class),
         *left_out_lines(evaluation.videos),
@@ -123,9 +123,9 @@ def split_lines(videos: JudgedVideos) -> list[str]:
     """Warnings about a split whose accuracies mean less than they seem to."""
     lines = []
     if videos.untaught:
-        lines.append(f"tested but not taught: {', '.join(videos.untaught)}")
+        lines.append(f"classes in the test part only: {', '.join(videos.untaught)}")
     if videos.untested:
-        lines.append(f"taught but not tested: {', '.join(videos.untested)}")
+        lines.append(f"classes in the training part only: {', '.join(videos.untested)}")
     if torn := videos.torn:
         lines.append(
             f"groups with videos in training and test: {len(torn)}"

@@ -92,7 +92,7 @@ def judged(
         )
         scores = scorer(model)
         if not np.isfinite(scores.scores).all():
-            raise Diverged(f"{run.folder}: the scores are no longer numbers ({part})")
+            raise Diverged(f"{run.folder}: the scores are not finite ({part})")
         scores.save(run.path(SCORES.format(part=part)))
         told[part] = assessment(scores, job.store.classes)
     return told

@@ -32,9 +32,9 @@ def pictures_told(store: Store, clip: ClipConfig) -> str | None:
         return None
     height, width = clip.crop_px
     return (
-        f"frames of {video.width}x{video.height} px are seen as {width}x{height} px: this"
-        " size is made for the demo data set. For real clips take --size medium (112x112,"
-        " hours on a CPU) or paper"
+        f"frames of {video.width}x{video.height} px are scaled to {width}x{height} "
+        "px: this size is made for the demo data set; use --size medium (112x112, "
+        "hours on a CPU) or paper for real clips"
     )
 
 

@@ -107,7 +107,7 @@ def _opened(config: RunConfig, job: Job, machine: StartedOn, held: ExitStack) ->
             if not job.wait or job.machine.processes.world_size > 1:
                 raise
             if waited_for != str(run.folder):
-                job.watch.say(f"waits until the run is complete: {error}")
+                job.watch.say(f"waiting until the run is complete: {error}")
             waited_for = str(run.folder)
             time.sleep(record.WAIT_SECONDS)
         else:
@@ -160,8 +160,9 @@ def carry_out(
             job.watch.say(unknown)
     if course.chooses and not data.parts.held_out:
         job.watch.say(
-            "nothing is held out to choose by, so the last weights are kept and the rate"
-            " does not follow the held-out loss: --held-out 0.3 holds some out"
+            "no videos are held out: the last weights are selected, and the "
+            "learning rate does not depend on the held-out loss (--held-out 0.3 "
+            "holds some out)"
         )
     if nets and group.first and not run.path(CHECKPOINT).exists():
         hours = hours_told(
