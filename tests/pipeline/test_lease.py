@@ -90,7 +90,10 @@ def test_a_number_that_another_process_has_now_does_not_hold(store):
 @pytest.mark.parametrize("where", [THERE, {"space": "another container"}])
 def test_elsewhere_a_fresh_lease_holds_and_the_line_says_how_long(where, store):
     left_behind(store, **where)
-    with pytest.raises(FolderHeld, match="when it has been silent for 180 s"), hold(store):
+    with (
+        pytest.raises(FolderHeld, match="when it has been silent for 180 s"),
+        hold(store),
+    ):
         pass
 
 

@@ -34,8 +34,7 @@ def test_the_share_is_of_intervals_not_of_videos(tmp_path):
     assert known_share(store.videos()) == pytest.approx(6 / 21)
     assert known_share(store.videos()[2:]) is None
     assert unknown_told(store.videos()) == (
-        "no known motion vectors in 1 of 3 videos to train on (b): they are zero"
-        " there"
+        "no known motion vectors in 1 of 3 videos to train on (b): they are zero there"
     )
 
 
