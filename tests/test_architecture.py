@@ -50,7 +50,7 @@ def test_every_file_that_it_names_is_there(name: str) -> None:
         ("DataSet", "pipeline/adapters/videos.py"),
         ("DATASETS", "pipeline/adapters/loading.py"),
         ("LAYOUT", "pipeline/store/schema.py"),
-        ("MODALITIES", "pipeline/store/schema.py"),
+        ("MODALITIES", "motion_shards/choices.py"),
         ("Codec", "pipeline/store/codecs.py"),
         ("from_dict", "pipeline/store/codecs.py"),
         ("NETS", "training/models/backbones.py"),
