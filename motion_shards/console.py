@@ -2,11 +2,14 @@
 
 import io
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import click
 
-from .plain_text import printable
+from .errors import MotionShardsError
+from .interruption import EXIT_CODE, as_ctrl_c
+from .plain_text import printable, printable_lines
 
 
 class Commands(click.Group):
@@ -19,13 +22,53 @@ class Commands(click.Group):
 
 
 class Console(Commands):
-    """A whole command: characters that the terminal lacks are printed as escapes."""
+    """A whole command. Errors of ours are one line; bugs keep their traceback.
+
+    Ctrl-C, SIGTERM and SIGHUP end it with a line and exit code 130. Characters that the
+    terminal lacks are printed as escapes.
+    """
+
+    interruptions: tuple[type[BaseException], ...] = (KeyboardInterrupt,)
+    """Exceptions that are no errors: the user has stopped the command."""
 
     def main(self, *args: Any, **more: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         return super().main(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with as_ctrl_c():
+                return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # a closed pipe (`| head`): click ends without a word
+        except self.interruptions as error:
+            self.interrupted(error)
+        except click.ClickException as error:
+            self.source(error)
+            raise on_one_line(error) from error
+        except (MotionShardsError, OSError) as error:
+            line = self.source(error) + _line(error)
+            for note in getattr(error, "__notes__", ()):
+                click.echo(printable_lines(note), err=True)
+            raise click.ClickException(printable(line)) from error
+
+    def source(self, error: Exception) -> str:
+        """The start of an error's line: where it comes from, if not from this process."""
+        return ""
+
+    def interrupted(self, error: BaseException) -> NoReturn:
+        """End the command after one of `interruptions`."""
+        with suppress(OSError):  # the terminal may be gone
+            click.echo(printable(str(error) or "interrupted"), err=True)
+        raise click.exceptions.Exit(EXIT_CODE) from None
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def on_one_line(error: click.ClickException) -> click.ClickException:

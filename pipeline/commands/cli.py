@@ -10,13 +10,13 @@ import click
 
 from motion_shards import __version__
 from motion_shards.choices import MODALITIES, X264_PRESETS
+from motion_shards.console import Console
 from motion_shards.finite import FiniteRange
 
 from .bench import bench
 from .cluster import cluster, jobs, logs, stop, submit
 from .options import (
     AnyPath,
-    Cli,
     CommaList,
     ExistingFolder,
     dataset_options,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.extract.settings import ExtractSettings
 
 
-@click.group(cls=Cli)
+@click.group(cls=Console)
 @click.version_option(__version__)
 def main() -> None:
     """Turn videos into training-ready shards of RGB, optical flow and motion vectors."""

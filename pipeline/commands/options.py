@@ -1,51 +1,16 @@
 """What the commands of `pipeline` share: option types, groups of options, one-line errors."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from motion_shards.console import Console, on_one_line
-from motion_shards.errors import MotionShardsError
 from motion_shards.finite import FiniteRange
-from motion_shards.interruption import EXIT_CODE, as_ctrl_c
-from motion_shards.plain_text import printable, printable_lines
 
 DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
 ExistingFolder = click.Path(exists=True, file_okay=False, path_type=Path)
 ExistingFile = click.Path(exists=True, dir_okay=False, path_type=Path)
 AnyPath = click.Path(path_type=Path)
-
-
-class Cli(Console):
-    """Shows our own errors as one line. Bugs keep their traceback.
-
-    Ctrl-C, SIGTERM and SIGHUP end a command with a line and exit code 130.
-    """
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with as_ctrl_c():
-                return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise  # a closed pipe (`| head`): click ends without a word
-        except KeyboardInterrupt as stopped:
-            with suppress(OSError):  # the terminal may be gone
-                click.echo(printable(str(stopped) or "interrupted"), err=True)
-            raise click.exceptions.Exit(EXIT_CODE) from None
-        except click.ClickException as error:
-            raise on_one_line(error) from error
-        except Exception as error:
-            if isinstance(error, OSError) and error.filename and error.strerror:
-                line = f"{error.filename}: {error.strerror}"
-            elif isinstance(error, (MotionShardsError, OSError)):
-                line = str(error)
-            else:
-                raise
-            for note in getattr(error, "__notes__", ()):
-                click.echo(printable_lines(note), err=True)
-            raise click.ClickException(printable(line)) from error
 
 
 class CommaList(click.ParamType):

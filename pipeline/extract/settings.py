@@ -22,18 +22,6 @@ from pipeline.store.fields import (
 
 SHORTEST_SIDE = 16
 """px, of the stored grid."""
-PRESETS = (
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-)
-"""Presets of x264."""
 COMMON = "common"
 """Part of a record with the settings that all modalities share."""
 

@@ -1,6 +1,7 @@
 """One base of all errors: both commands show them as a line, and leave a bug its traceback."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,11 +22,13 @@ MODULES = [
 BUG = {"ChildError"}
 """Holds the traceback of a bug in a child process."""
 
+COMMANDS = [("motion_shards.console", "Console"), ("training.commands.cli", "Cli")]
+
 RAISE = """
 import click
-from {package}.{module} import Cli
+from {module} import {group}
 
-@click.group(cls=Cli)
+@click.group(cls={group})
 def command(): pass
 
 @command.command()
@@ -76,10 +79,7 @@ print(*family(MotionShardsError))
     assert names - set(told.stdout.split()) == BUG
 
 
-@pytest.mark.parametrize(
-    ("package", "module"),
-    [("pipeline", "commands.options"), ("training", "commands.cli")],
-)
+@pytest.mark.parametrize(("module", "group"), COMMANDS)
 @pytest.mark.parametrize(
     ("where", "error"),
     [
@@ -90,27 +90,37 @@ print(*family(MotionShardsError))
         ("training.errors", "DataError"),
     ],
 )
-def test_a_command_shows_an_error_as_one_line(package, module, where, error):
-    ended = fail(package=package, module=module, where=where, error=error)
+def test_a_command_shows_an_error_as_one_line(module, group, where, error):
+    ended = fail(module=module, group=group, where=where, error=error)
     assert ended.returncode == 1
     assert ended.stderr == "Error: no \\x1b[31mroom\\nat all\n"
 
 
-@pytest.mark.parametrize(
-    ("package", "module"),
-    [("pipeline", "commands.options"), ("training", "commands.cli")],
-)
-def test_a_bug_keeps_its_traceback(package, module):
-    ended = fail(package=package, module=module, where="builtins", error="ValueError")
+@pytest.mark.parametrize(("module", "group"), COMMANDS)
+def test_a_bug_keeps_its_traceback(module, group):
+    ended = fail(module=module, group=group, where="builtins", error="ValueError")
     assert ended.returncode == 1
     assert "Traceback (most recent call last)" in ended.stderr
 
 
 def fail(**names: str) -> subprocess.CompletedProcess[str]:
+    return run(RAISE.format(**names))
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", RAISE.format(**names)],
+        [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         cwd=ROOT,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("module", "group"), COMMANDS)
+def test_a_missing_file_is_named_in_the_words_of_the_system(module, group):
+    code = RAISE.format(module=module, group=group, where="builtins", error="OSError")
+    code = re.sub(r"raise .*", lambda _: "open('/nowhere/a\\nb')", code)
+    ended = run(code)
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: /nowhere/a\\nb: No such file or directory\n"

@@ -5,15 +5,14 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from motion_shards import __version__
-from motion_shards.console import Console, on_one_line
-from motion_shards.errors import MotionShardsError
+from motion_shards.console import Console
 from motion_shards.finite import FiniteRange
-from motion_shards.interruption import EXIT_CODE, as_ctrl_c
+from motion_shards.interruption import EXIT_CODE
 from motion_shards.plain_text import printable
 
 from ..catalogue import check_name, recipe_lines
@@ -21,12 +20,12 @@ from ..errors import Interrupted
 from . import runs as cli_runs
 from . import systems as cli_systems
 from .options import (
+    DEVICE,
     JSON,
     RECIPE,
     STORE,
     TRAINING,
     Choice,
-    Device,
     ExistingFolder,
     Modality,
     Options,
@@ -38,31 +37,20 @@ from .several_processes import is_first, let_the_first_say
 
 
 class Cli(Console):
-    """Shows our own errors as one line. Bugs keep their traceback.
+    """The command of a training, which may be one of several processes."""
 
-    Ctrl-C, SIGTERM and SIGHUP end a command with a line and exit code 130.
-    """
+    interruptions = (Interrupted, KeyboardInterrupt)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with as_ctrl_c():
-                return super().invoke(ctx)
-        except (click.exceptions.Exit, BrokenPipeError):
-            raise  # a closed pipe (`| head`): click ends without a word
-        except click.ClickException as error:
-            let_the_first_say(error)
-            raise on_one_line(error) from error
-        except (Interrupted, KeyboardInterrupt) as stopped:
-            if not is_first():
-                raise SystemExit(EXIT_CODE) from None
-            told = str(stopped) or "stopped; run the same command to resume"
+    def source(self, error: Exception) -> str:
+        return let_the_first_say(error)
+
+    def interrupted(self, error: BaseException) -> NoReturn:
+        if is_first():
+            line = str(error) or "stopped; run the same command to resume"
             again = shlex.join(["training", *sys.argv[1:]])
-            click.echo(f"Interrupted: {printable(told)}", err=True)
+            click.echo(f"Interrupted: {printable(line)}", err=True)
             click.echo(f"Resume with: {printable(again)}", err=True)
-            raise SystemExit(EXIT_CODE) from None
-        except (MotionShardsError, OSError) as error:
-            whose = let_the_first_say(error)
-            raise click.ClickException(whose + printable(error)) from error
+        raise SystemExit(EXIT_CODE) from None
 
 
 @click.group(cls=Cli)
@@ -187,13 +175,7 @@ def distill(
     type=Choice(["1", "3", "10"]),
     help="Number of crops per clip whose scores are averaged.  [default: the recipe's]",
 )
-@click.option(
-    "--device",
-    type=Device,
-    default="auto",
-    show_default=True,
-    help="Device to run on. auto: a GPU if available.",
-)
+@DEVICE
 @click.option(
     "--workers",
     type=click.IntRange(0),
@@ -291,13 +273,7 @@ def recipes(name: str | None, classes: int) -> None:
     show_default=True,
     help="Duration of each measurement in seconds.",
 )
-@click.option(
-    "--device",
-    type=Device,
-    default="auto",
-    show_default=True,
-    help="Device to run on. auto: a GPU if available.",
-)
+@DEVICE
 @click.option(
     "--precision",
     type=Choice(["auto", "float32", "bfloat16"]),

@@ -94,6 +94,13 @@ OUT = click.option(
     type=Folder,
     help="Folder of the run.  [default: a folder in $VIDEO_DATA/runs]",
 )
+DEVICE = click.option(
+    "--device",
+    type=Device,
+    default="auto",
+    show_default=True,
+    help="Device to run on. auto: a GPU if available.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 RECIPE = click.option(
     "--recipe",
@@ -133,13 +140,7 @@ SPLITS = click.option(
 )
 
 MACHINE = (
-    click.option(
-        "--device",
-        type=Device,
-        default="auto",
-        show_default=True,
-        help="Device to run on. auto: a GPU if available.",
-    ),
+    DEVICE,
     click.option(
         "--precision",
         type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
