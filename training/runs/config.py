@@ -11,6 +11,7 @@ from ..engine.optim import OptimConfig
 from ..errors import DataError, RecipeError
 from ..scoring.protocols import ClipProtocol
 from .context import StoreJob, holding
+from .machine import Machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,19 @@ class Data:
     `JoinedClips` of several data sets."""
 
 
+def check_processes(course: Course, machine: Machine) -> None:
+    """Check that the processes of a training can share its batches equally.
+
+    Raises:
+        RecipeError: they cannot.
+    """
+    if course.batch_size % machine.processes.world_size:
+        raise RecipeError(
+            f"expected a number of processes that can share batches of {course.batch_size}"
+            f" clips equally, got {machine.processes.world_size}"
+        )
+
+
 def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
     """The parts of a job's split as clips.
 
@@ -97,12 +111,8 @@ def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
         DataError: the store lacks what is needed, clips are longer than every video, or
             too few motion vectors are known.
     """
-    store, count = job.store, job.machine.processes.world_size
-    if course.batch_size % count:
-        raise RecipeError(
-            f"expected a number of processes that can share batches of {course.batch_size}"
-            f" clips equally, got {count}"
-        )
+    store = job.store
+    check_processes(course, job.machine)
     found = parts(
         store,
         split=job.split,
