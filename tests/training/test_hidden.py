@@ -112,6 +112,18 @@ def test_motion_is_compared_with_the_stored_flow(together, context):
     assert stored_px(context.store, 24) == 2.0 and stored_px(context.store, None) == 1.0
 
 
+def test_motion_is_learned_from_a_store_of_one_class(tmp_path):
+    made = [video for video in videos() if video.label == 0]
+    store = Store(write_store(tmp_path / "one", made, classes=("left",)))
+    job = tiny_context(store, tmp_path / "runs").job("motion")
+    settings = replace(recipe("motionnet_tiny").settings, epochs=1)
+    results = motion(settings, job).results()
+    assert results.videos.train + results.videos.held_out == 4
+    assert results.flow.end_point_error_px > 0
+    with pytest.raises(DataError, match=r"at least two classes, but it has one \(left"):
+        run_recipe(recipe("vgg_frame_tiny"), tiny_context(store, tmp_path / "runs"))
+
+
 def test_motion_stopped_and_gone_on_is_the_same(together, context, tmp_path):
     settings = replace(recipe("motionnet_tiny").settings, batch_size=2)
     whole = motion(settings, context.job("m", out=tmp_path / "whole"))

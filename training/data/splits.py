@@ -93,6 +93,7 @@ def parts(
     modalities: Sequence[str],
     held_out: float = 0.1,
     chooses: bool = True,
+    classifies: bool = True,
     seed: int = 0,
 ) -> Parts:
     """Sort the videos of a split into their parts.
@@ -100,6 +101,8 @@ def parts(
     Args:
         modalities: those the run reads; a video without one of them is left out.
         held_out, chooses: see `held_out_videos`.
+        classifies: whether the run learns to tell classes apart, of which it then needs
+            two.
 
     Raises:
         DataError: a part would be empty, or the store has not all modalities.
@@ -110,7 +113,7 @@ def parts(
             f"{store.folder}: expected {', '.join(modalities)}, but the store has only"
             f" {', '.join(store.modalities)}: extract it with --modalities {','.join(missing)}"
         )
-    if len(store.classes) < 2:
+    if classifies and len(store.classes) < 2:
         found = f"one ({store.classes[0]})" if store.classes else "none"
         raise DataError(
             f"{store.folder}: expected videos of at least two classes, but it has {found}"

@@ -87,7 +87,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
     Raises:
         TrainingError: see `train` and `open_data`.
     """
-    data = open_data(recipe, job, ["rgb"])
+    data = open_data(recipe, job, ["rgb"], classifies=False)
     model = recipe.motion.estimator
     config = run_config(
         "motion",

@@ -103,8 +103,17 @@ def check_processes(course: Course, machine: Machine) -> None:
         )
 
 
-def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
+def open_data(
+    course: Course,
+    job: StoreJob,
+    modalities: Sequence[str],
+    *,
+    classifies: bool = True,
+) -> Data:
     """The parts of a job's split as clips.
+
+    Args:
+        classifies: see `parts`.
 
     Raises:
         RecipeError: the job's processes cannot share a batch equally.
@@ -118,6 +127,7 @@ def open_data(course: Course, job: StoreJob, modalities: Sequence[str]) -> Data:
         split=job.split,
         modalities=modalities,
         **holding(course, job),
+        classifies=classifies,
         seed=job.seed,
     )
     if "mv" in modalities:
