@@ -76,7 +76,7 @@ class Counting:
     """An opened video whose first blocks say how many packets were damaged so far."""
 
     def __init__(self, extraction: Extraction) -> None:
-        self.facts, self._blocks = extraction.facts, extraction
+        self.info, self._blocks = extraction.info, extraction
 
     def __iter__(self) -> Iterator[Block]:
         times, types = np.zeros(0), np.zeros(0, np.uint8)

@@ -108,6 +108,16 @@ def test_a_file_that_another_one_replaces_has_changed(tmp_path):
         require_unchanged(path, source)
 
 
+@pytest.mark.parametrize("size", [0, 2, 4])
+def test_a_file_of_another_size_than_was_planned_is_not_the_planned_one(size, tmp_path):
+    """Whether it is still being copied or was written on."""
+    (tmp_path / "x.mp4").write_bytes(b"x" * size)
+    planned = PlannedVideo("x", "x.mp4", 3)
+    with pytest.raises(Unavailable, match=f"the 3 bytes .* planned, got {size}"):
+        read_source(tmp_path / "x.mp4", planned)
+    assert not available(tmp_path, planned)
+
+
 @pytest.mark.parametrize("what", ["folder", "pipe"])
 def test_what_is_no_file_any_more_is_unavailable(what, tmp_path):
     (os.mkfifo if what == "pipe" else Path.mkdir)(tmp_path / "x.mp4")

@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import shutil
 import threading
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny_runs import Machine, Told, distilled, taught
@@ -17,7 +19,7 @@ from pipeline.store import FolderHeld, holder_of
 from training.errors import WriteError
 from training.experiments.evaluate import evaluate
 from training.run_files.results import Evaluation
-from training.runs import record
+from training.runs import lifecycle, record
 from training.runs.record import Run
 
 
@@ -52,6 +54,20 @@ def test_a_second_training_says_who_writes_and_changes_nothing(
     assert "\n" not in line
     assert holder_of(run.folder) is None
     assert taught(store, run.folder).results() is not None
+
+
+def test_several_processes_of_one_training_do_not_wait(complete, tmp_path, monkeypatch):
+    """The others would wait for the first one, and give up."""
+
+    def sleeps(seconds: float) -> None:
+        raise AssertionError("waits")
+
+    monkeypatch.setattr(lifecycle.time, "sleep", sleeps)
+    run = unfinished(complete, tmp_path / "run")
+    machine = SimpleNamespace(processes=SimpleNamespace(world_size=2))
+    job = SimpleNamespace(out=run.folder, wait=True, machine=machine, watch=Told())
+    with run.writing(), ExitStack() as held, pytest.raises(FolderHeld):
+        lifecycle._opened(run.config(), job, None, held)
 
 
 def test_a_training_waits_for_a_run_that_it_needs(
