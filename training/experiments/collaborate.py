@@ -35,11 +35,11 @@ class CollaborateRecipe:
     """Everything that decides the result, apart from the data and the two networks."""
 
     snippets: int = 25
-    """Of every video."""
+    """Number of snippets of every video."""
     tap: str = "fc7"
-    """Where a network's features are taken."""
+    """Name of the layer whose output is a network's features."""
     heads: Literal["streams", "new"] = "streams"
-    """What the classifiers start from: the last layers of the networks, which need their
+    """First weights of the classifiers: the last layers of the networks, which need their
     own features (the tap before them), or random weights."""
     learning: CollaborativeConfig = field(default_factory=CollaborativeConfig)
 
@@ -259,7 +259,7 @@ def _judged(
 
 
 def _relevant(like: Scores, ids: tuple[str, ...]) -> np.ndarray | None:
-    """Which classes videos have, where some have several: from scores that know it."""
+    """(V, K) bool: the classes of each video, from scores that have them, else None."""
     if like.relevant is None:
         return None
     place = {video: i for i, video in enumerate(like.ids)}

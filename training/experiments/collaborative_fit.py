@@ -115,7 +115,7 @@ class CollaborativeFit:
         return self.model.eval()
 
     def state_dict(self) -> Saved:
-        """What a checkpoint keeps."""
+        """The state that a checkpoint saves."""
         return {
             "taken": self.taken,
             "model": self.model.state_dict(),
@@ -165,7 +165,7 @@ class CollaborativeFit:
             self.best = {n: v.clone() for n, v in self.model.state_dict().items()}
 
     def _own_random(self) -> Any:
-        """What is drawn inside leaves no trace outside."""
+        """A context whose random numbers leave the generators outside as they are."""
         devices = [self.device] if self.device.type == "cuda" else []
         return torch.random.fork_rng(devices=devices)
 

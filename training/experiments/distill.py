@@ -96,8 +96,8 @@ def distill(
             return replace(
                 results,
                 others=stores.judge_others(run, recipe, student, sees=sees),
-                teacher=_told_of(teachers[0]),
-                teachers=tuple(map(_told_of, teachers)),
+                teacher=_summary_of(teachers[0]),
+                teachers=tuple(map(_summary_of, teachers)),
                 scratch=compared(run, scratch) if scratch else None,
             )
 
@@ -135,11 +135,11 @@ def described(recipe: DistillRecipe, job: StoreJob) -> RunConfig:
 
 
 def compared(run: Run, scratch: Run) -> Baseline:
-    """The student beside the net that had no teacher, on the same test videos."""
+    """The difference between a student and its baseline on the same test videos."""
     ours, theirs = together(
         *(Scores.load(one.path(SCORES.format(part="test"))) for one in (run, scratch))
     )
-    other = _told_of(scratch)
+    other = _summary_of(scratch)
     return Baseline(
         run=other.run,
         what=other.what,
@@ -150,7 +150,7 @@ def compared(run: Run, scratch: Run) -> Baseline:
     )
 
 
-def _told_of(run: Run) -> OtherRun:
+def _summary_of(run: Run) -> OtherRun:
     results = run.results()
     if results is None or results.test is None:
         raise RunError(f"{run.folder}: expected a complete run with test results")

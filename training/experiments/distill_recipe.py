@@ -31,9 +31,9 @@ class DistillRecipe(Course):
     labels_reach: Literal["all", "head"] = "all"
     """head: labels teach the last layer only, as in MERS."""
     feature_only: int = 0
-    """So many first epochs have neither labels nor terms of logits."""
+    """Number of warm-up epochs trained on feature terms only."""
     init: Literal["none", "teacher"] = "none"
-    """Where the student's first weights come from."""
+    """Source of the student's first weights."""
 
     def __post_init__(self) -> None:
         Course.__post_init__(self)
@@ -120,16 +120,16 @@ class DistillRecipe(Course):
 
     @property
     def teachers(self) -> tuple[BackboneConfig, ...]:
-        """All of them."""
+        """The first teacher and the further ones."""
         return (self.teacher, *self.beside)
 
     @property
     def modalities(self) -> list[str]:
-        """What student and teachers see."""
+        """Modalities of student and teachers."""
         return list(dict.fromkeys(n.sees for n in (self.student, *self.teachers)))
 
     def taught_by(self, *sees: str) -> "DistillRecipe":
-        """The same recipe with teachers that see these modalities.
+        """This recipe with teachers that see other modalities.
 
         Features come from the one that sees flow, or from the first.
         """
@@ -152,7 +152,7 @@ class DistillRecipe(Course):
 
 
 def _of_stream(term: Term, stream: str) -> Term:
-    """The same term, its teacher's features taken from one of several streams."""
+    """A term that takes the teacher's features from one of several streams."""
     if not term.taps:
         return term
     taps = tuple(f"{ours}:{stream}.{theirs}" for ours, theirs in map(sides, term.taps))

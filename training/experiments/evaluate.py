@@ -30,7 +30,7 @@ from ..runs.record import (
 )
 from ..runs.trained import clip_of, trained_model
 from ..scoring.protocols import ClipProtocol, Crops, Scorer
-from .other_store import elsewhere, evaluation_path, is_own
+from .other_store import evaluation_path, is_own, other_store
 
 
 def evaluate(
@@ -80,7 +80,7 @@ def evaluate(
         )
     else:
         modalities = [config.sees]
-        there = elsewhere(run, store, sees=config.sees)
+        there = other_store(run, store, sees=config.sees)
         videos = there.videos
         path = evaluation_path(run, store, beside=beside)
         of_scores = path.with_suffix(".npz")
@@ -129,7 +129,7 @@ def evaluate(
 
 
 def run_protocol(run: Run) -> ClipProtocol:
-    """How a run's recipe judges."""
+    """The evaluation protocol of a run's recipe."""
     where = f"{run.path(RECIPE)}: protocol"
     return recorded(ClipProtocol, run.setting("protocol"), where=where)
 

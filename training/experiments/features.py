@@ -25,13 +25,13 @@ ROWS, DONE = "features_{name}.f32", "features_{name}.json"
 
 
 class SnippetFeatures(NamedTuple):
-    """What a layer makes of each snippet: V videos, N snippets, d numbers."""
+    """Features of snippets at one layer: V videos, N snippets, d numbers."""
 
     ids: tuple[str, ...]
     labels: np.ndarray
     """(V,) int64."""
     features: Tensor
-    """(V, N, d) float32; they stay in their file until they are looked at."""
+    """(V, N, d) float32; read from their file when they are used."""
 
 
 def snippet_features(
@@ -140,7 +140,7 @@ def _filled(
 
 
 def _saved(path: Path, about: Path) -> tuple[int, int]:
-    """How many batches were saved, and the bytes that they take."""
+    """The number of saved batches, and of their bytes."""
     if not path.is_file() or not about.is_file():
         return 0, 0
     told = read_json(about, {"batches": COUNT, "bytes": COUNT})

@@ -44,14 +44,14 @@ Combine = Callable[[Sequence[Scores]], np.ndarray]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FuseRecipe:
-    """How streams are combined."""
+    """Settings of a fusion."""
 
     how: How = "average"
     on: On = "softmax"
-    """What is weighted; "clipped" are logits, below 0 set to 0 and divided by their sum.
+    """The scores to weight; "clipped" are logits, below 0 set to 0 and divided by their sum.
     Learned and fitted weights are of softmax scores."""
     weights: tuple[float, ...] | None = None
-    """Of an average; None: equal."""
+    """Weights of an average; None: equal."""
     attention: AttentionConfig = field(default_factory=AttentionConfig)
     adaptive: AdaptiveWeighting = field(default_factory=AdaptiveWeighting)
 

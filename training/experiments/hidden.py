@@ -33,7 +33,7 @@ class HiddenRecipe(Course):
     """The network that sees the motion."""
     loss: FlowLoss = BALANCED
     flow_weight: float = 1.0
-    """Of the losses without labels; 0 leaves them out."""
+    """Weight of the losses without labels; 0 leaves them out."""
 
     def __post_init__(self) -> None:
         Course.__post_init__(self)

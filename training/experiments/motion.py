@@ -81,8 +81,8 @@ def check_motion(config: MotionConfig) -> None:
 def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
     """Train, compare with the stored flow where there is some, leave a complete run.
 
-    Nothing is recognised: the results say how far the motion is from the stored TV-L1, in
-    px of the stored grid, beside how far no motion at all would be.
+    Nothing is recognised: the results have the end-point error against the stored TV-L1,
+    in px of the stored grid, and that of no motion at all.
 
     Raises:
         TrainingError: see `train` and `open_data`.
@@ -163,7 +163,7 @@ def stored_px(store: Store, grid_short_px: int | None) -> float:
 def against_stored(
     estimator: nn.Module, clips: Clips, pixels: float, machine: Machine
 ) -> FlowError:
-    """How far estimated motion is from the stored flow, in px of the stored grid.
+    """End-point error of estimated motion against the stored flow, in px of its grid.
 
     Args:
         clips: of rgb and flow.

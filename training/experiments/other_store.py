@@ -16,11 +16,11 @@ from ..runs.identity import split_facts, store_facts
 from ..runs.record import LEARNED_FROM, Run, differences, read_json
 
 EVALUATIONS = "evaluations"
-"""Folder of a run for what it came to on other stores."""
+"""Folder of a run for its evaluations on other stores."""
 
 
-class Elsewhere(NamedTuple):
-    """What a network is judged on."""
+class OtherStore(NamedTuple):
+    """The videos of another store on which a network is evaluated."""
 
     videos: tuple[StoredVideo, ...]
     """Their labels are positions among the classes of the run."""
@@ -32,7 +32,7 @@ class Elsewhere(NamedTuple):
 
 
 def is_own(run: Run, store: Store) -> bool:
-    """Whether a store is that of the run's training, wherever it lies."""
+    """Whether a store, at any path, is that of the run's training."""
     config = run.config()
     modalities, split = config.modalities, config.split.name
     if set(modalities) - set(store.modalities) or split not in store.splits:
@@ -41,7 +41,7 @@ def is_own(run: Run, store: Store) -> bool:
     return (config.store, config.split) == here
 
 
-def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
+def other_store(run: Run, store: Store, *, sees: str) -> OtherStore:
     """The videos of another store that a run can be judged on.
 
     The test part of the run's split, of the store's own where it has no split of that
@@ -109,7 +109,7 @@ def elsewhere(run: Run, store: Store, *, sees: str) -> Elsewhere:
         untested=tuple(sorted(untested, key=known.__getitem__)),
         held_out_by_video=(),
     )
-    return Elsewhere(tuple(videos), split, about, tuple(differ))
+    return OtherStore(tuple(videos), split, about, tuple(differ))
 
 
 def evaluation_path(run: Run, store: Store, *, beside: str = "") -> Path:
