@@ -10,7 +10,7 @@ from torch import Tensor
 from training.errors import RecipeError
 from training.losses.photometric import (
     BALANCED,
-    PRESETS,
+    REFERENCE,
     charbonnier,
     flow_loss,
     level_terms,
@@ -137,7 +137,7 @@ def test_loss_is_the_weighted_sum_of_its_parts():
         8 * drawn(2, 2, 2, 32 >> level, 32 >> level, seed=level) - 4
         for level in range(1, 6)
     ]
-    config = replace(PRESETS["reference"], scales=(1.0, 0.5, 0.25, 0.0, 2.0))
+    config = replace(REFERENCE, scales=(1.0, 0.5, 0.25, 0.0, 2.0))
     loss, parts = flow_loss(frames, flows, config)
     expected = sum(
         scale * (p * parts.photometric[i] + s * parts.smoothness[i] + q * parts.ssim[i])
@@ -186,14 +186,14 @@ def shifted_textures(seed: int, *, clips: int = 4) -> Tensor:
     return torch.stack((large[..., 6:46, 6:62], large[..., 7:47, 4:60]), dim=2)
 
 
-@pytest.mark.parametrize("preset", ["balanced", "reference"])
-def test_a_narrow_net_learns_a_shift_from_frames_alone(preset):
+@pytest.mark.parametrize("weights", [BALANCED, REFERENCE])
+def test_a_narrow_net_learns_a_shift_from_frames_alone(weights):
     torch.manual_seed(0)
     net = motionnet_tiny(frames=2)
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)
     for step in range(25):
         frames = shifted_textures(step)
-        loss, _ = flow_loss(frames, net.scales(frames), PRESETS[preset])
+        loss, _ = flow_loss(frames, net.scales(frames), weights)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

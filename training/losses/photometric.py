@@ -76,12 +76,6 @@ sums over blocks, as they are for frames from 0 to 1 and means."""
 REFERENCE_JOINT = replace(REFERENCE, ssim=(1.12, 0.56, 0.36, 0.18, 0.09))
 """The same where flow and actions are learned together."""
 
-PRESETS = {
-    "balanced": BALANCED,
-    "reference": REFERENCE,
-    "reference_joint": REFERENCE_JOINT,
-}
-
 
 class Parts(NamedTuple):
     """Unweighted terms, each (levels,), from fine to coarse."""

@@ -66,7 +66,7 @@ def escape(text: str) -> str:
 def _part(part: Heading | Text | Table | Figure) -> str:
     match part:
         case Heading():
-            return f"<h{part.level}>{_inline(part.text)}</h{part.level}>"
+            return f"<h2>{_inline(part.text)}</h2>"
         case Text():
             return f"<p>{_inline(part.text)}</p>"
         case Table():

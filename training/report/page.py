@@ -10,7 +10,6 @@ from motion_shards.plain_text import printable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
     text: str
-    level: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +48,8 @@ class Page:
     title: str
     parts: list[Part] = field(default_factory=list)
 
-    def heading(self, text: str, level: int = 2) -> None:
-        self.parts.append(Heading(text=text, level=level))
+    def heading(self, text: str) -> None:
+        self.parts.append(Heading(text=text))
 
     def text(self, text: str) -> None:
         self.parts.append(Text(text=text))
@@ -82,7 +81,7 @@ def markdown(page: Page, *, figures: str = "figures") -> str:
     for part in page.parts:
         match part:
             case Heading():
-                blocks.append(f"{'#' * part.level} {_plain(part.text)}")
+                blocks.append(f"## {_plain(part.text)}")
             case Text():
                 blocks.append(_plain(part.text))
             case Table():

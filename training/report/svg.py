@@ -20,6 +20,9 @@ LINE = "var(--line, #d6dade)"
 SERIES = ("var(--a, #2f6fb5)", "var(--b, #c2571a)", "#6b8e23", "#8e5aa8", "#b58900")
 
 
+FILTERS_SHOWN, FILTERS_PER_ROW = 32, 8
+
+
 def confusion_svg(counts: np.ndarray, classes: Sequence[str]) -> str:
     """Rows are the true classes, columns the answers; dark is often.
 
@@ -142,7 +145,7 @@ def pictures_svg(
     return "".join(parts) + "</svg>"
 
 
-def filters_picture(weight: np.ndarray, *, columns: int = 8, limit: int = 32):
+def filters_picture(weight: np.ndarray) -> np.ndarray:
     """First-layer filters as a sheet of grey tiles, each with its own contrast.
 
     Args:
@@ -151,7 +154,7 @@ def filters_picture(weight: np.ndarray, *, columns: int = 8, limit: int = 32):
     Returns:
         (H, W, 3) uint8, zero of a filter is middle grey.
     """
-    chosen = weight[:limit]
+    chosen, columns = weight[:FILTERS_SHOWN], FILTERS_PER_ROW
     count, height, width = chosen.shape
     rows = -(-count // columns)
     sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1), 255, np.uint8)
