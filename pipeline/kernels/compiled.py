@@ -60,7 +60,7 @@ def compile_kernels(*kernels: Any) -> None:
             try:
                 kernel.compile(kernel.only_signature)
             except OSError as error:  # compiled, but not saved: a full disk
-                say(f"{folder}: cannot be written ({error.strerror}), not kept")
+                say(f"{folder}: cannot be written ({error.strerror}), not cached")
             kernel.disable_compile()
         with contextlib.suppress(OSError):
             ready.touch()

@@ -66,12 +66,12 @@ def test_for_a_device_newer_than_the_compiler_the_driver_gets_ptx():
 
 COMPILE = """
 import sys
-from pipeline.flow.cuda import compiling, kept
+from pipeline.flow.cuda import compiling, cached
 from pipeline.flow.cuda.control import restart
 compiled = []
 once = compiling.machine_code
-kept.machine_code = lambda *it: compiled.append(it) or once(*it)
-code = kept.kept_code([restart], (9, 0))
+cached.machine_code = lambda *it: compiled.append(it) or once(*it)
+code = cached.cached_code([restart], (9, 0))
 print(len(compiled), len(code["restart"]))
 """
 

@@ -130,10 +130,10 @@ class Gpu:
 
     def load(self, kernels: Iterable[Kernel]) -> None:
         attribute = self._cuda.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-        from .kept import kept_code  # imports numba
+        from .cached import cached_code  # imports numba
 
         wanted = [it for it in kernels if it.name not in self._functions]
-        code = kept_code(wanted, self.capability)
+        code = cached_code(wanted, self.capability)
         for kernel in wanted:
             module = self._call("cuModuleLoadData", code[kernel.name])
             function = self._call("cuModuleGetFunction", module, kernel.name.encode())

@@ -1,6 +1,6 @@
 """TV-L1 on one GPU: batches of pairs, two under way, nothing waits for the host.
 
-For each size of frames there is a room: memory for as many pairs as fit, two seats with
+For each size of frames there is a workspace: memory for as many pairs as fit, two slots with
 what goes in and comes out, and recordings of the launches for 1, 2, 4, ... pairs.
 """
 
@@ -23,9 +23,9 @@ from pipeline.flow.protocol import check_frames
 
 from .device import Device
 from .iterate import iterate_kernel
-from .room import Part, Results, Room, bytes_per_pair
 from .schedule import Schedule, Work, kernels_of
 from .tiles import LARGE, SMALL, TileShape
+from .workspace import Chunk, Results, Workspace, bytes_per_pair
 
 SHARE_OF_FREE = 0.8
 """Share of the free memory that a batch may take: others start on this GPU too."""
@@ -61,10 +61,10 @@ class CudaSolver:
         self._settings = profile
         self._device = device
         self._shape = shape or _largest_shape(device, profile)
-        self._rooms: OrderedDict[tuple[int, int], Room] = OrderedDict()
+        self._workspaces: OrderedDict[tuple[int, int], Workspace] = OrderedDict()
         self._most: dict[tuple[int, int], int] = {}
         self._queue = Queue()
-        self._running: deque[Part] = deque()
+        self._running: deque[Chunk] = deque()
         device.enter()
         iterate = iterate_kernel(self._shape, stopping=profile.epsilon > 0)
         device.load(kernels_of(iterate))
@@ -140,8 +140,8 @@ class CudaSolver:
         self._device.enter()
         while self._running:
             self._collect_oldest()
-        while self._rooms:
-            self._rooms.popitem()[1].close()
+        while self._workspaces:
+            self._workspaces.popitem()[1].close()
 
     def _start(
         self,
@@ -150,50 +150,50 @@ class CudaSolver:
         coding: Coding | None,
         results: Results,
     ) -> None:
-        """Start on all pairs, in parts as large as fit."""
+        """Start on all pairs, in chunks as large as fit."""
         size = frames.shape[1], frames.shape[2]
         begin = 0
         while begin < len(pairs):
             try:
-                room = self._room(size)
-                end = min(len(pairs), begin + room.most)
+                workspace = self._workspace(size)
+                end = min(len(pairs), begin + workspace.most)
                 while len(self._running) >= IN_FLIGHT:
                     self._collect_oldest()
-                part = Part(room, room.free_seat(), results, begin, end)
-                room.start(part, frames, pairs[begin:end], coding)
+                chunk = Chunk(workspace, workspace.free_slot(), results, begin, end)
+                workspace.start(chunk, frames, pairs[begin:end], coding)
             except OutOfMemory as error:
                 self._shrink(size, error)
                 continue
-            self._running.append(part)
+            self._running.append(chunk)
             begin = end
 
     def _finish(self, results: Results) -> None:
-        """Until no part of them is under way."""
-        while any(part.results is results for part in self._running):
+        """Until no chunk of them is under way."""
+        while any(chunk.results is results for chunk in self._running):
             self._collect_oldest()
 
     def _collect_oldest(self) -> None:
-        part = self._running.popleft()
-        part.room.finish(part)
+        chunk = self._running.popleft()
+        chunk.workspace.finish(chunk)
 
-    def _room(self, size: tuple[int, int]) -> Room:
-        """The room for frames of this size, made if there is none."""
-        if size not in self._rooms:
+    def _workspace(self, size: tuple[int, int]) -> Workspace:
+        """The workspace for frames of this size, made if there is none."""
+        if size not in self._workspaces:
             most = self.most(*size)
             schedule = self._schedule(size)
-            self._rooms[size] = Room(self._device, schedule, size, most)
-        self._rooms.move_to_end(size)
-        return self._rooms[size]
+            self._workspaces[size] = Workspace(self._device, schedule, size, most)
+        self._workspaces.move_to_end(size)
+        return self._workspaces[size]
 
     def _shrink(self, size: tuple[int, int], error: OutOfMemory) -> None:
         """Give memory back: that for other sizes, then half of this one's."""
         while self._running:
             self._collect_oldest()
-        others = [it for it in self._rooms if it != size]
+        others = [it for it in self._workspaces if it != size]
         for other in others:
-            self._rooms.pop(other).close()
-        if size in self._rooms:
-            self._rooms.pop(size).close()
+            self._workspaces.pop(other).close()
+        if size in self._workspaces:
+            self._workspaces.pop(size).close()
         if not others:
             height, width = size
             if self._most[size] == 1:

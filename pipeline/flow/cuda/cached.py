@@ -1,4 +1,4 @@
-"""Machine code of kernels, kept so that a machine compiles once and not each process."""
+"""Machine code of kernels, cached so that a machine compiles once and not each process."""
 
 import hashlib
 import sys
@@ -15,7 +15,7 @@ from .kernel import Kernel
 PACKAGES = ("numba", "numba-cuda", "llvmlite", "nvidia-nvvm", "nvidia-nvjitlink")
 
 
-def kept_code(kernels: Iterable[Kernel], capability: Capability) -> dict[str, bytes]:
+def cached_code(kernels: Iterable[Kernel], capability: Capability) -> dict[str, bytes]:
     """Machine code by the kernels' names, compiled where it is not there yet.
 
     Workers that start at once on a new machine would all compile the same. So the first
@@ -43,7 +43,7 @@ def _write(path: Path, code: bytes) -> None:
         with replacing(path, durable=False) as file:
             file.write(code)
     except OSError as error:  # compiled, but not saved: a full disk
-        say(f"{path.parent}: cannot be written ({error.strerror}), not kept")
+        say(f"{path.parent}: cannot be written ({error.strerror}), not cached")
 
 
 def _fingerprint() -> str:

@@ -1,6 +1,6 @@
 """Memory and recordings for frames of one size, and what passes through them.
 
-A batch takes a seat: its frames are copied in beside the kernels of the batch before it,
+A batch takes a slot: its frames are copied in beside the kernels of the batch before it,
 and the results of that one are copied out beside its own kernels.
 """
 
@@ -18,7 +18,7 @@ from .schedule import Arrays, Schedule
 
 @dataclass(slots=True, eq=False)
 class Results:
-    """Where the results of a ticket go, part by part."""
+    """Where the results of a ticket go, chunk by chunk."""
 
     values: np.ndarray
     """(pairs, H, W, 2) float32 px, or coded (pairs, 2, H, W) uint8."""
@@ -27,11 +27,11 @@ class Results:
 
 
 @dataclass(slots=True, eq=False)
-class Part:
-    """Some pairs of a ticket, in a seat of a room."""
+class Chunk:
+    """Some pairs of a ticket, in a slot of a workspace."""
 
-    room: "Room"
-    seat: "Seat"
+    workspace: "Workspace"
+    slot: "Slot"
     results: Results
     begin: int
     end: int
@@ -40,7 +40,7 @@ class Part:
 
 
 @dataclass(slots=True, eq=False)
-class Seat:
+class Slot:
     """What goes in and comes out, on the device and beside it on the host."""
 
     given: Any
@@ -58,7 +58,7 @@ class Seat:
     taken: bool = False
 
 
-class Room:
+class Workspace:
     """Memory and recordings for frames of one size."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Room:
         self._arrays: Arrays = {}
         self._owned: list[Any] = []
         self._recordings: dict[Any, Any] = {}
-        self._seats: list[Seat] = []
+        self._slots: list[Slot] = []
         try:
             for name, array in schedule.arrays().items():
                 count = array.elements(most, 2 * most)
@@ -82,7 +82,7 @@ class Room:
                 host[:] = values
                 device.put(self._arrays[name], host, "in")
             device.wait(device.mark("in"))
-            self._seats = [self._seat() for _ in range(IN_FLIGHT)]
+            self._slots = [self._slot() for _ in range(IN_FLIGHT)]
         except OutOfMemory:
             self.close()
             raise
@@ -95,77 +95,77 @@ class Room:
         self._recordings.clear()
         self._owned.clear()
 
-    def free_seat(self) -> Seat:
-        return next(it for it in self._seats if not it.taken)
+    def free_slot(self) -> Slot:
+        return next(it for it in self._slots if not it.taken)
 
     def start(
-        self, part: Part, frames: np.ndarray, pairs: np.ndarray, coding: Coding | None
+        self, chunk: Chunk, frames: np.ndarray, pairs: np.ndarray, coding: Coding | None
     ) -> None:
         """Copy in, solve, copy out; returns before any of it is done."""
-        device, seat = self._device, part.seat
+        device, slot = self._device, chunk.slot
         used, places = np.unique(pairs, return_inverse=True)
         count = len(pairs)
-        recording = self._recording(seat, count, coding)
-        given = seat.host_given[: len(used)]
+        recording = self._recording(slot, count, coding)
+        given = slot.host_given[: len(used)]
         np.take(frames, used, axis=0, out=given)
-        seat.host_chosen[:count] = places.reshape(count, 2)
-        seat.host_counts[:] = count, len(used)
-        device.put(seat.given, given, "in")
-        device.put(seat.chosen, seat.host_chosen[:count], "in")
-        device.put(seat.counts, seat.host_counts, "in")
+        slot.host_chosen[:count] = places.reshape(count, 2)
+        slot.host_counts[:] = count, len(used)
+        device.put(slot.given, given, "in")
+        device.put(slot.chosen, slot.host_chosen[:count], "in")
+        device.put(slot.counts, slot.host_counts, "in")
         arrived = device.mark("in")
         device.follow(arrived, "work")
         device.replay(recording)
         solved = device.mark("work")
         device.follow(solved, "out")
         if coding is None:
-            device.get(seat.host_flow[:count], seat.flow, "out")
+            device.get(slot.host_flow[:count], slot.flow, "out")
         else:
-            device.get(self._levels(seat, count), seat.levels, "out")
-            device.get(seat.host_clipped[:count], seat.clipped, "out")
-        part.done = device.mark("out")
-        seat.taken = True
+            device.get(self._levels(slot, count), slot.levels, "out")
+            device.get(slot.host_clipped[:count], slot.clipped, "out")
+        chunk.done = device.mark("out")
+        slot.taken = True
         device.drop(arrived)
         device.drop(solved)
 
-    def finish(self, part: Part) -> None:
-        """Wait for a part and copy its results to where they belong."""
-        self._device.wait(part.done)
-        seat, results = part.seat, part.results
-        count = part.end - part.begin
-        seat.taken = False
+    def finish(self, chunk: Chunk) -> None:
+        """Wait for a chunk and copy its results to where they belong."""
+        self._device.wait(chunk.done)
+        slot, results = chunk.slot, chunk.results
+        count = chunk.end - chunk.begin
+        slot.taken = False
         if results.clipped is None:
-            results.values[part.begin : part.end] = seat.host_flow[:count]
+            results.values[chunk.begin : chunk.end] = slot.host_flow[:count]
         else:
-            results.values[part.begin : part.end] = self._levels(seat, count)
-            counts = seat.host_clipped[:count].sum(axis=1, dtype=np.int64)
-            results.clipped[part.begin : part.end] = counts
+            results.values[chunk.begin : chunk.end] = self._levels(slot, count)
+            counts = slot.host_clipped[:count].sum(axis=1, dtype=np.int64)
+            results.clipped[chunk.begin : chunk.end] = counts
 
-    def _recording(self, seat: Seat, count: int, coding: Coding | None) -> Any:
+    def _recording(self, slot: Slot, count: int, coding: Coding | None) -> Any:
         """The launches for up to 1, 2, 4, ... pairs, as few as are enough."""
         pairs = min(self.most, 1 << (count - 1).bit_length())
-        key = pairs, self._seats.index(seat), coding
+        key = pairs, self._slots.index(slot), coding
         if key not in self._recordings:
             self._recordings[key] = self._device.record(
                 self._schedule.launches(
                     self._arrays,
                     pairs,
                     2 * pairs,
-                    given=seat.given,
-                    chosen=seat.chosen,
-                    counts=seat.counts,
-                    result=seat.flow if coding is None else seat.levels,
-                    clipped=seat.clipped,
+                    given=slot.given,
+                    chosen=slot.chosen,
+                    counts=slot.counts,
+                    result=slot.flow if coding is None else slot.levels,
+                    clipped=slot.clipped,
                     coding=coding,
                 )
             )
         return self._recordings[key]
 
-    def _seat(self) -> Seat:
+    def _slot(self) -> Slot:
         most, (height, width) = self.most, self._size
         pixels = height * width
         clipped = self._schedule.clipped_counts
-        return Seat(
+        return Slot(
             given=self._array(2 * most * pixels, np.uint8),
             chosen=self._array(2 * most, np.int32),
             counts=self._array(2, np.int32),
@@ -179,9 +179,9 @@ class Room:
             host_clipped=self._host((most, clipped), np.int32),
         )
 
-    def _levels(self, seat: Seat, count: int) -> np.ndarray:
+    def _levels(self, slot: Slot, count: int) -> np.ndarray:
         height, width = self._size
-        flat = seat.host_flow.reshape(-1).view(np.uint8)
+        flat = slot.host_flow.reshape(-1).view(np.uint8)
         return flat[: count * 2 * height * width].reshape(count, 2, height, width)
 
     def _array(self, elements: int, dtype: type) -> Any:
@@ -201,5 +201,5 @@ def bytes_per_pair(schedule: Schedule, pixels: int) -> int:
         array.elements(1, 2) * np.dtype(array.dtype).itemsize
         for array in schedule.arrays().values()
     )
-    seat = 2 * pixels + 8 * pixels + 2 * pixels + 4 * schedule.clipped_counts
-    return inner + IN_FLIGHT * seat
+    slot = 2 * pixels + 8 * pixels + 2 * pixels + 4 * schedule.clipped_counts
+    return inner + IN_FLIGHT * slot
