@@ -20,9 +20,9 @@ from motion_shards.cores import processor_name, worker_cores
 from pipeline.driver.plan import new_plan
 from pipeline.driver.publish import prepare
 from pipeline.executors.attempt import Failure
-from pipeline.executors.crew import coders_beside, local_crew
 from pipeline.executors.pool import run_in_pool
-from pipeline.executors.watcher import SILENT
+from pipeline.executors.reporter import SILENT
+from pipeline.executors.workers import coders_beside, local_layout
 from pipeline.extract.settings import ExtractSettings
 from pipeline.flow.batches import BatchSolver, CpuBatches
 from pipeline.flow.solver import flow_solver
@@ -77,14 +77,14 @@ def run(
     settings = ExtractSettings(
         modalities=tuple(modalities), short_side=short_side, enlarge=True
     )
-    crew = local_crew(backend=backend, workers=1, profile=settings.flow_profile)
-    make_solver = None if crew.gpus else cpu_batches
+    layout = local_layout(backend=backend, workers=1, profile=settings.flow_profile)
+    make_solver = None if layout.gpus else cpu_batches
     result: dict = {
         "processor": processor_name(),
         "cores": worker_cores(),
         "modalities": list(modalities),
         "short_side": short_side,
-        "remark": crew.remark,
+        "remark": layout.remark,
         "rows": [],
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +93,7 @@ def run(
         )
         for count in workers:
             plans = _plans(clips, count, videos, settings)
-            reports = _extracted(plans, count, crew.gpus[:1], make_solver)
+            reports = _extracted(plans, count, layout.gpus[:1], make_solver)
             result["device"] = reports[0].flow_made_with.get("device", "no flow")
             efforts = [report.effort for report in reports if report.effort]
             result["rows"].append({"workers": count} | measured(efforts))
@@ -224,7 +224,7 @@ def _extracted(
             scratch=None,
             workers=workers,
             stall_seconds=150.0,
-            watch=SILENT,
+            reporter=SILENT,
             gpus=gpus,
         ):
             if isinstance(outcome, Failure) or outcome.bad:

@@ -218,7 +218,8 @@ def extract(
     from pipeline.store import places
     from pipeline.store.codecs import FLOW_CODECS
 
-    from .progress import steps, watcher
+    from .progress import reporter as progress_reporter
+    from .progress import steps
 
     out = out or places.store_folder(
         dataset_name(dataset, videos=videos, called=called)
@@ -275,14 +276,14 @@ def extract(
         click.echo(json.dumps(planned.to_dict()) if as_json else planned.text())
         return
     try:
-        with watcher() as watch:
+        with progress_reporter() as reporter:
             summary = extraction.extract(
                 found,
                 settings,
                 out=out,
                 execution=execution,
                 retry_bad=retry_quarantined,
-                watch=watch,
+                reporter=reporter,
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(resume.what_is_kept(out)) from None

@@ -241,7 +241,7 @@ class _StepLine:
             print(said, file=sys.stderr, flush=True)
 
 
-def watcher(stream: TextIO | None = None) -> Bars | Lines:
+def reporter(stream: TextIO | None = None) -> Bars | Lines:
     """Bars where a person watches, lines elsewhere. On standard error by default."""
     stream = stream or sys.stderr
     if stream.isatty():

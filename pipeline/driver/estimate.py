@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from motion_shards.plain_text import counted, in_words, printable, size_text
-from pipeline.executors.crew import Crew
+from pipeline.executors.workers import WorkerLayout
 from pipeline.extract.decode import probe
 from pipeline.extract.errors import VideoError
 from pipeline.extract.settings import ExtractSettings
@@ -48,8 +48,8 @@ class Estimate:
     bytes: dict[str, int]
     """By modality."""
     calibrated_frames: int
-    crew: str
-    """Who is to do it, in words."""
+    workers: str
+    """The workers, in words."""
     remark: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Width x height of stored frames, px -> videos, of those whose headers were read."""
@@ -66,7 +66,7 @@ class Estimate:
             "hours": self.seconds / 3600,
             "bytes": self.bytes,
             "calibrated_frames": self.calibrated_frames,
-            "crew": self.crew,
+            "workers": self.workers,
             "remark": self.remark,
             "sizes": dict(self.sizes),
             "enlarged": self.enlarged,
@@ -84,7 +84,7 @@ class Estimate:
             f" {counted(self.shards, 'shard')}, about {self.frames:,} frames: {sizes}"
         )
         taking = (
-            f"about {in_words(self.seconds)} with {self.crew}; {work} (extrapolated "
+            f"about {in_words(self.seconds)} with {self.workers}; {work} (extrapolated "
             f"from {counted(self.calibrated_frames, 'frame')})"
         )
         lines = [planned, taking]
@@ -163,12 +163,12 @@ Measure = Callable[[Task], Calibration]
 
 
 def estimate(
-    tasks: Sequence[Task], crew: Crew, *, measure: Measure = calibrate
+    tasks: Sequence[Task], layout: WorkerLayout, *, measure: Measure = calibrate
 ) -> Estimate:
     """Extract a few frames of a few videos, and scale up to the shards still to build.
 
     Args:
-        tasks: as the crew has them assigned.
+        tasks: as `WorkerLayout.assigned` gives them.
         measure: `calibrate`, or that on another machine.
     """
     videos = {video for task in tasks for video in task.plan.videos}
@@ -201,27 +201,27 @@ def estimate(
         frames=round(frames),
         core_seconds=sum(load.core_seconds for load in loads),
         gpu_seconds=sum(load.gpu_seconds for load in loads),
-        seconds=_elapsed(loads, crew),
+        seconds=_elapsed(loads, layout),
         bytes=dict(sorted(sizes.items())),
         calibrated_frames=calibrated,
-        crew=crew.text(),
-        remark=crew.remark,
+        workers=layout.text(),
+        remark=layout.remark,
         sizes=grids[0],
         enlarged=grids[1],
     )
 
 
-def _elapsed(loads: Sequence[Load], crew: Crew) -> float:
+def _elapsed(loads: Sequence[Load], layout: WorkerLayout) -> float:
     """The slowest of: all cores, all GPUs, the longest task on its own."""
     if not loads:
         return 0.0
-    threads = 1 + crew.coders if crew.gpus else 1
-    at_once = min(crew.workers, len(loads))
-    cores = max(min(crew.cores, at_once * threads), 1)
+    threads = 1 + layout.coders if layout.gpus else 1
+    at_once = min(layout.workers, len(loads))
+    cores = max(min(layout.cores, at_once * threads), 1)
     longest = max(max(it.core_seconds / threads, it.gpu_seconds) for it in loads)
     return max(
         sum(it.core_seconds for it in loads) / cores,
-        sum(it.gpu_seconds for it in loads) / max(min(len(crew.gpus), at_once), 1),
+        sum(it.gpu_seconds for it in loads) / max(min(len(layout.gpus), at_once), 1),
         longest,
     )
 

@@ -18,7 +18,7 @@ from pipeline.executors.choose import (
     outcomes,
     require_backend,
 )
-from pipeline.executors.watcher import SILENT, Watcher
+from pipeline.executors.reporter import SILENT, ProgressReporter
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.calibration import calibrate
 from pipeline.shard.task import Task
@@ -39,7 +39,7 @@ from .resume import (
     store_plan,
     write_if_new,
 )
-from .retries import Patience
+from .retries import RetryPolicy
 from .summary import Summary, summarize
 
 
@@ -50,7 +50,7 @@ def extract(
     out: Path,
     execution: Execution = POOL,
     retry_bad: bool = False,
-    watch: Watcher = SILENT,
+    reporter: ProgressReporter = SILENT,
 ) -> Summary:
     """Make what is missing of a store.
 
@@ -77,13 +77,13 @@ def extract(
     if out.is_dir() and not os.access(out, os.W_OK):
         return _already_there(plan, dataset, modalities, out, execution, began)
     prepare(out)
-    with hold(out, say=watch.say) as lease:
+    with hold(out, say=reporter.say) as lease:
         clear_arriving(out)
         prepare(out)
         if (out / PLAN).is_file():  # another run may have ended just before
             plan = store_plan(dataset, settings, out=out)
         for line in damages(out):
-            watch.say(line)
+            reporter.say(line)
         require_files(out)
         write_if_new(plan, out)
         tasks = missing_tasks(
@@ -93,13 +93,13 @@ def extract(
             out,
             execution,
             retry_bad=retry_bad,
-            say=lambda reason: watch.say(f"rebuilding: {reason}"),
+            say=lambda reason: reporter.say(f"rebuilding: {reason}"),
         )
         missing = sum(len(task.plan.videos) for task in tasks)
         if 0 < missing < len(plan.videos):
             there = f"{len(plan.videos) - missing:,} of {len(plan.videos):,} videos"
-            watch.say(f"{there} are already finished")
-        _run(tasks, out, execution, watch, lease)
+            reporter.say(f"{there} are already finished")
+        _run(tasks, out, execution, reporter, lease)
         lease.require()
         manifest = merge(plan, dataset, out, modalities)
         forget_attempts(out)
@@ -183,52 +183,52 @@ def dry_run(
         retry_bad=retry_bad,
         before=readable_plan(out),
     )
-    with gathered(execution, tasks) as crew:
+    with gathered(execution, tasks) as layout:
         measure: Measure = partial(calibrate, scratch=execution.scratch)
-        if crew.where == "ray":
+        if layout.where == "ray":
             from pipeline.executors import on_ray as runner
 
             measure = runner.calibrated
-        return estimate(crew.assigned(tasks), crew, measure=measure)
+        return estimate(layout.assigned(tasks), layout, measure=measure)
 
 
 def _run(
     tasks: Sequence[Task],
     out: Path,
     execution: Execution,
-    watch: Watcher,
+    reporter: ProgressReporter,
     lease: Lease,
 ) -> None:
     """Run the tasks, publish what comes back, try again what failed."""
     if not tasks:
         return
     with ExitStack() as stack:
-        crew = stack.enter_context(gathered(execution, tasks, say=watch.say))
-        if crew.remark:
-            watch.say(crew.remark)
-        queue, patience = deque(crew.assigned(tasks)), Patience()
-        watch.start(videos=sum(len(task.plan.videos) for task in queue))
-        coming = outcomes(queue, crew, out, execution, watch)
+        layout = stack.enter_context(gathered(execution, tasks, say=reporter.say))
+        if layout.remark:
+            reporter.say(layout.remark)
+        queue, retries = deque(layout.assigned(tasks)), RetryPolicy()
+        reporter.start(videos=sum(len(task.plan.videos) for task in queue))
+        coming = outcomes(queue, layout, out, execution, reporter)
         if isinstance(coming, Generator):
             stack.callback(coming.close)
         for outcome in coming:
             if isinstance(outcome, Failure):
                 shard = outcome.task.plan.shard
                 reason = outcome.text.strip().splitlines()[-1]
-                watch.say(
+                reporter.say(
                     f"shard {shard} failed (attempt {outcome.task.attempt}): {reason}"
                 )
-                queue.appendleft(patience.again(outcome))
+                queue.appendleft(retries.next_attempt(outcome))
                 continue
             lease.require()
             publish(outcome, out)
             forget_attempts(out, outcome.plan)
             paths = {video.id: video.path for video in outcome.plan.videos}
             for name, reason in outcome.bad.items():
-                watch.say(f"quarantined {paths[name]}: {reason}")
+                reporter.say(f"quarantined {paths[name]}: {reason}")
             for name, reason in outcome.unavailable.items():
-                watch.say(f"unavailable {paths[name]}: {reason}")
-            watch.published(
+                reporter.say(f"unavailable {paths[name]}: {reason}")
+            reporter.published(
                 videos=len(outcome.plan.videos),
                 frames=max(
                     sum(video.frames for video in records)
@@ -236,4 +236,4 @@ def _run(
                 ),
                 stored_bytes=sum(file.bytes for file in outcome.delivered.values()),
             )
-            patience.finished(outcome)
+            retries.finished(outcome)

@@ -12,7 +12,7 @@ ATTEMPTS = 3
 SUSPICIOUS_VIDEOS = 32
 
 
-class Patience:
+class RetryPolicy:
     """Decides about failures, and stops a run in which they look systemic."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Patience:
         self._attempts: Counter[tuple[int, tuple[str, ...]]] = Counter()
         self._stored = self._bad = 0
 
-    def again(self, failure: Failure) -> Task:
+    def next_attempt(self, failure: Failure) -> Task:
         """The next attempt at a shard.
 
         Raises:

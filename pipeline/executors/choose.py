@@ -15,10 +15,10 @@ from pipeline.shard.isolate import OpenVideo
 from pipeline.shard.task import SolverMaker, Task
 
 from .attempt import Outcome
-from .crew import Crew, local_crew, require_gpu
 from .here import run_here
 from .pool import run_in_pool
-from .watcher import Watcher
+from .reporter import ProgressReporter
+from .workers import WorkerLayout, local_layout, require_gpu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def _tell(line: str) -> None:
 @contextmanager
 def gathered(
     execution: Execution, tasks: Sequence[Task], *, say: Callable[[str], None] = _tell
-) -> Iterator[Crew]:
+) -> Iterator[WorkerLayout]:
     """Who builds these shards. A cluster is joined for as long as this lasts.
 
     Args:
@@ -95,7 +95,7 @@ def gathered(
     profile = None
     if "flow" in modalities:
         profile = tasks[0].plan.settings.flow_profile
-    yield local_crew(
+    yield local_layout(
         backend=execution.backend,
         workers=execution.workers,
         profile=profile,
@@ -104,20 +104,24 @@ def gathered(
 
 
 def outcomes(
-    queue: deque[Task], crew: Crew, out: Path, execution: Execution, watch: Watcher
+    queue: deque[Task],
+    layout: WorkerLayout,
+    out: Path,
+    execution: Execution,
+    reporter: ProgressReporter,
 ) -> Iterator[Outcome]:
     """The executor that fits, at work on the queue."""
-    if crew.where == "here":
-        return run_here(queue, store=out, scratch=execution.scratch, watch=watch)
-    if crew.where == "pool":
+    if layout.where == "here":
+        return run_here(queue, store=out, scratch=execution.scratch, reporter=reporter)
+    if layout.where == "pool":
         return run_in_pool(
             queue,
             store=out.absolute(),
             scratch=execution.scratch,
-            workers=crew.workers,
+            workers=layout.workers,
             stall_seconds=execution.stall_seconds,
-            watch=watch,
-            gpus=crew.gpus,
+            reporter=reporter,
+            gpus=layout.gpus,
         )
     from . import on_ray as runner
 
@@ -127,7 +131,7 @@ def outcomes(
         scratch=execution.scratch,
         workers=execution.workers,
         stall_seconds=execution.stall_seconds,
-        watch=watch,
+        reporter=reporter,
     )
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from pipeline.shard.task import Task
 
 from .attempt import Outcome, attempt
-from .watcher import Watcher
+from .reporter import ProgressReporter
 
 
 def run_here(
-    queue: deque[Task], *, store: Path, scratch: Path | None, watch: Watcher
+    queue: deque[Task], *, store: Path, scratch: Path | None, reporter: ProgressReporter
 ) -> Iterator[Outcome]:
     """Build the queued shards and yield what became of each.
 
@@ -23,7 +23,7 @@ def run_here(
             task,
             store=store,
             scratch=scratch,
-            on_progress=lambda progress: watch.running([progress]),
+            on_progress=lambda progress: reporter.running([progress]),
         )
-        watch.running([])
+        reporter.running([])
         yield outcome

@@ -35,9 +35,16 @@ from pipeline.shard.calibration import Calibration, calibrate
 from pipeline.shard.task import ShardProgress, Task
 
 from .attempt import Failure, Outcome, attempt
-from .crew import Crew
-from .ray_resources import Shape, Slots, cluster_crew, gpu_shape, live_nodes, open_slots
-from .watcher import Watcher
+from .ray_resources import (
+    Shape,
+    Slots,
+    cluster_layout,
+    gpu_shape,
+    live_nodes,
+    open_slots,
+)
+from .reporter import ProgressReporter
+from .workers import WorkerLayout
 
 POLL_SECONDS = 0.5
 PER_SLOT = 2
@@ -76,9 +83,11 @@ def cluster(wanted: Named, *, workers: int | None) -> Iterator[None]:
         yield
 
 
-def gathered(*, backend: str, modalities: Collection[str], workers: int | None) -> Crew:
-    """Who builds shards on the joined cluster; see `cluster_crew`."""
-    return cluster_crew(
+def gathered(
+    *, backend: str, modalities: Collection[str], workers: int | None
+) -> WorkerLayout:
+    """The layout of workers on the joined cluster; see `cluster_layout`."""
+    return cluster_layout(
         live_nodes(), backend=backend, modalities=modalities, workers=workers
     )
 
@@ -90,7 +99,7 @@ def run_on_ray(
     scratch: Path | None,
     workers: int | None,
     stall_seconds: float,
-    watch: Watcher,
+    reporter: ProgressReporter,
 ) -> Iterator[Outcome]:
     """Build the queued shards on the joined cluster and yield what became of each.
 
@@ -102,7 +111,7 @@ def run_on_ray(
         workers: as many tasks at a time at most; what the cluster has if None.
     """
     with _told_in_a_line():
-        yield from _run(queue, store, scratch, workers, stall_seconds, watch)
+        yield from _run(queue, store, scratch, workers, stall_seconds, reporter)
 
 
 def _run(
@@ -111,10 +120,10 @@ def _run(
     scratch: Path | None,
     workers: int | None,
     stall_seconds: float,
-    watch: Watcher,
+    reporter: ProgressReporter,
 ) -> Iterator[Outcome]:
     board, variables = _board(), of_this_job()
-    field = _Field(workers, watch)
+    field = _Field(workers, reporter)
     running: dict[ray.ObjectRef, Task] = {}
     heard: dict[_Key, tuple[float, ShardProgress]] = {}
     try:
@@ -141,7 +150,7 @@ def _run(
                     said = f"no progress for {silent:.0f} s"
                     outcomes.append(Failure(task, "stalled", said))
             keys = {_key(task) for task in running.values()}
-            watch.running(row for key, (_, row) in heard.items() if key in keys)
+            reporter.running(row for key, (_, row) in heard.items() if key in keys)
             yield from outcomes
     finally:
         with suppress(RayError):
@@ -177,8 +186,8 @@ def _needs(task: Task, shape: Shape) -> dict[str, Any]:
 class _Field:
     """How many tasks of which kind the cluster can take, looked at again now and then."""
 
-    def __init__(self, workers: int | None, watch: Watcher) -> None:
-        self._workers, self._watch = workers, watch
+    def __init__(self, workers: int | None, reporter: ProgressReporter) -> None:
+        self._workers, self._reporter = workers, reporter
         self._looked = float("-inf")
         self._slots, self._shape = Slots(0, 0), Shape(1, 1)
         self._said = False
@@ -220,7 +229,9 @@ class _Field:
         self._shape = shape or self._shape
         self._slots = open_slots(nodes, shape)
         if on_gpu and shape is None and not self._said:
-            self._watch.say("no GPU left in the cluster: waiting for one to come back")
+            self._reporter.say(
+                "no GPU left in the cluster: waiting for one to come back"
+            )
         self._said = on_gpu and shape is None
 
     def build(self, task: Task) -> Any:

@@ -20,7 +20,7 @@ from pipeline.shard.task import ShardProgress, Task
 
 from .attempt import Failure, Outcome, attempt, scratch_folder, sweep
 from .gpus import use_gpu
-from .watcher import Watcher
+from .reporter import ProgressReporter
 
 POLL_SECONDS = 0.5
 START_SECONDS = 120.0
@@ -34,7 +34,7 @@ def run_in_pool(
     scratch: Path | None,
     workers: int,
     stall_seconds: float,
-    watch: Watcher,
+    reporter: ProgressReporter,
     gpus: Sequence[str] = (),
 ) -> Iterator[Outcome]:
     """Build the queued shards in parallel and yield what became of each, as it comes.
@@ -64,7 +64,7 @@ def run_in_pool(
             for worker in pool:
                 if worker.task and worker.silent_seconds() > stall_seconds:
                     outcomes.append(worker.kill_stalled())
-            watch.running([w.progress for w in pool if w.task and w.progress])
+            reporter.running([w.progress for w in pool if w.task and w.progress])
             yield from outcomes
     finally:
         for worker in pool:

@@ -11,7 +11,14 @@ import ray
 
 from pipeline.errors import ExtractionError
 
-from .crew import CORES_PER_WORKER, COST, COST_ON_GPU, DECODING, WORKERS_PER_GPU, Crew
+from .workers import (
+    CORES_PER_WORKER,
+    COST,
+    COST_ON_GPU,
+    DECODING,
+    WORKERS_PER_GPU,
+    WorkerLayout,
+)
 
 GPU_MS = 0.3
 """Of a GPU per frame of 340x256: what an H200 is to do, in units of `COST`."""
@@ -62,14 +69,14 @@ def live_nodes() -> list[Node]:
     return nodes
 
 
-def cluster_crew(
+def cluster_layout(
     nodes: Sequence[Node],
     *,
     backend: str,
     modalities: Collection[str],
     workers: int | None,
-) -> Crew:
-    """The crew of a cluster.
+) -> WorkerLayout:
+    """The layout of a cluster.
 
     Args:
         backend: auto, cpu, opencv or cuda.
@@ -105,7 +112,7 @@ def cluster_crew(
     slots = open_slots(nodes, on_gpu)
     apart = on_gpu is not None and _better_apart(slots, on_gpu, nodes, modalities)
     at_a_time = slots.flow + (slots.others if apart or not on_gpu else 0)
-    return Crew(
+    return WorkerLayout(
         where="ray",
         workers=at_a_time if workers is None else min(workers, at_a_time),
         cores=cores,

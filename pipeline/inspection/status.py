@@ -13,7 +13,7 @@ from pipeline.driver.resume import DAMAGED
 from pipeline.store import Json, Store, StoredVideo, VideoNotFound
 from pipeline.store.errors import LayoutError
 from pipeline.store.files import read_commit, write_json
-from pipeline.store.lease import Found, holder_of
+from pipeline.store.lease import LeaseInfo, holder_of
 from pipeline.store.lookup import no_video, without_suffix
 from pipeline.store.records import LOGS, MANIFEST
 from pipeline.store.replacement import require_plain_folder
@@ -55,7 +55,7 @@ class Status:
     paths: Mapping[str, str]
     """Id -> path in the folder of videos, of those that are not stored."""
     finished: bool
-    holder: Found | None
+    holder: LeaseInfo | None
     """The run that writes it, or was killed while writing it."""
 
     @property

@@ -17,7 +17,7 @@ from .errors import (
 )
 from .files import hash_of, open_regular
 from .json_value import Json
-from .lease import Found, Lease, hold, holder_of
+from .lease import Lease, LeaseInfo, hold, holder_of
 from .places import (
     data_folder,
     only_store,
@@ -44,10 +44,10 @@ __all__ = [
     "ArraySpec",
     "Damage",
     "FolderHeld",
-    "Found",
     "Json",
     "LayoutError",
     "Lease",
+    "LeaseInfo",
     "RangeError",
     "Store",
     "StoreError",

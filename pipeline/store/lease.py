@@ -48,7 +48,7 @@ _LEASE = re.compile(r"holder-(\d{5,})\.(json|ended)")
 _CLOCK = re.compile(r"\.clock-[0-9a-f]{32}")
 
 
-class Found(NamedTuple):
+class LeaseInfo(NamedTuple):
     """The newest lease of a folder that has not ended."""
 
     number: int
@@ -72,7 +72,7 @@ class Found(NamedTuple):
         return who | {"silent_seconds": round(self.silent_seconds, 1)}
 
 
-def holder_of(written: Path) -> Found | None:
+def holder_of(written: Path) -> LeaseInfo | None:
     """The run that writes a folder, or was killed while writing it; None after an ordinary end.
 
     Changes nothing that outlives the call, and needs no right to write.
@@ -184,7 +184,7 @@ def _taken(
 
 def _over(
     folder: Path,
-    found: Found,
+    found: LeaseInfo,
     beat_seconds: float,
     stale_seconds: float,
     say: Callable[[str], None],
@@ -202,7 +202,7 @@ def _over(
     return _stamp(path) == before
 
 
-def _advice(found: Found, stale_seconds: float) -> str:
+def _advice(found: LeaseInfo, stale_seconds: float) -> str:
     if not found.holder or found.holder.alive() is None:
         return (
             " (if it is dead, try again when it has been silent for "
@@ -211,7 +211,7 @@ def _advice(found: Found, stale_seconds: float) -> str:
     return ""
 
 
-def _found(folder: Path, number: int) -> Found | None:
+def _found(folder: Path, number: int) -> LeaseInfo | None:
     """None: it has ended, is not there any more, or no run has written it."""
     path = folder / _name(number)
     if not _is_file(path):
@@ -229,7 +229,7 @@ def _found(folder: Path, number: int) -> Found | None:
         if text[:1] not in (b"", b"{") or text.endswith(b"}"):
             return None  # nothing that a run has written, not even in part
         holder = None
-    return Found(number, holder, _server_time(folder) - touched)
+    return LeaseInfo(number, holder, _server_time(folder) - touched)
 
 
 def _made(path: Path) -> bool:

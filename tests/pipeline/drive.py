@@ -44,7 +44,7 @@ def main() -> int:
             scratch=given.scratch,
             open_video=decoder,
         ),
-        watch=Lines(sys.stderr),
+        reporter=Lines(sys.stderr),
     )
     if given.grow is None:
         return run().exit_code

@@ -108,7 +108,7 @@ def test_a_dry_run_estimates_and_changes_nothing(folder, tmp_path):
     again = run("plan", *source(folder), "--out", out, *SMALL, "--json")
     planned = json.loads(again.stdout)
     assert (planned["videos"], planned["shards"], planned["frames"]) == (8, 2, 48)
-    assert planned["crew"].startswith("this process") and planned["hours"] > 0
+    assert planned["workers"].startswith("this process") and planned["hours"] > 0
     assert not out.exists()
 
 

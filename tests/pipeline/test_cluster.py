@@ -23,7 +23,7 @@ from small_videos import (
 from motion_shards.errors import ClusterError
 from pipeline.driver.extraction import dry_run, extract
 from pipeline.errors import ExtractionError
-from pipeline.executors import crew as crews
+from pipeline.executors import workers as layouts
 from pipeline.executors.choose import Execution
 from pipeline.executors.gpus import Gpus
 
@@ -134,7 +134,7 @@ def test_a_node_without_gpus_takes_all_but_flow_and_a_gpu_is_shared(
     assert flow == {mixed.gpu_node}
     others = [note.read_text() for note in notes.glob("video-*-others")]
     assert len(others) == 24 and set(others) - {mixed.gpu_node}
-    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus(("0",)))
+    monkeypatch.setattr(layouts, "find_gpus", lambda: Gpus(("0",)))
     here = replace(execution, ray="off", workers=0)
     extract(data_set(folder), every, out=tmp_path / "here", execution=here)
     assert store_bytes(out) == store_bytes(tmp_path / "here")
@@ -163,6 +163,6 @@ def test_the_estimate_is_made_where_the_shards_would_be(folder, mixed, tmp_path)
     every = SETTINGS.only(["rgb", "flow", "mv"])
     planned = dry_run(data_set(folder), every, out=tmp_path / "s", execution=execution)
     assert planned.shards == 3 and planned.frames == 72 and planned.gpu_seconds > 0
-    assert "1 GPU, apart from the other modalities" in planned.crew
+    assert "1 GPU, apart from the other modalities" in planned.workers
     assert {note.read_text().split()[0] for note in notes.iterdir()} == {mixed.gpu_node}
     assert not (tmp_path / "s").exists()

@@ -8,7 +8,7 @@ import pytest
 ray = pytest.importorskip("ray")
 from ray import exceptions
 
-from pipeline.driver.retries import Patience
+from pipeline.driver.retries import RetryPolicy
 from pipeline.errors import ExtractionError
 from pipeline.executors import on_ray as runner
 from pipeline.executors.attempt import Failure
@@ -82,10 +82,10 @@ def test_what_became_of_a_task(error, kind, text, raised):
 
 def test_workers_that_are_killed_again_and_again_end_the_run_with_a_line(raised):
     raised(exceptions.WorkerCrashedError())
-    patience, task = Patience(), TASK
+    retries, task = RetryPolicy(), TASK
     with pytest.raises(ExtractionError) as ended:
         for _ in range(3):
-            task = patience.again(runner._outcome(None, task))
+            task = retries.next_attempt(runner._outcome(None, task))
     assert str(ended.value).startswith("shard 0 failed 3 times, at last: its worker is")
     assert "\n" not in str(ended.value)
 

@@ -13,7 +13,7 @@ from pipeline.driver.estimate import (
     estimate,
     stored_sizes,
 )
-from pipeline.executors.crew import Crew
+from pipeline.executors.workers import WorkerLayout
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.calibration import Calibration
 from pipeline.shard.plan import PlannedVideo
@@ -31,13 +31,13 @@ def measured(task: Task) -> Calibration:
     return Calibration(10, 2.0, gpu, kept)
 
 
-def on_cores(cores: int, workers: int) -> Crew:
-    return Crew(where="pool", workers=workers, cores=cores)
+def on_cores(cores: int, workers: int) -> WorkerLayout:
+    return WorkerLayout(where="pool", workers=workers, cores=cores)
 
 
-def on_gpus(count: int, *, cores: int, workers: int, coders: int) -> Crew:
+def on_gpus(count: int, *, cores: int, workers: int, coders: int) -> WorkerLayout:
     gpus = tuple(f"GPU-{k}" for k in range(count))
-    return Crew(
+    return WorkerLayout(
         where="pool",
         workers=workers,
         cores=cores,
@@ -129,10 +129,10 @@ def test_beside_a_gpu_a_worker_keeps_a_reader_and_its_coders_busy(coders, second
 )
 def test_work_of_gpus_is_shared_by_those_in_use(gpus, workers, seconds):
     """Four shards of 2 s of a GPU each, and next to nothing of a core."""
-    crew = on_gpus(gpus, cores=64, workers=workers, coders=1)
+    layout = on_gpus(gpus, cores=64, workers=workers, coders=1)
     found = estimate(
         flow_tasks(20, 20, 20, 20),
-        crew,
+        layout,
         measure=lambda task: Calibration(10, 0.001, 1.0, {}),
     )
     assert found.gpu_seconds == pytest.approx(8.0)

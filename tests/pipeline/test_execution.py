@@ -14,12 +14,12 @@ from pipeline import executors
 from pipeline.driver.publish import prepare
 from pipeline.errors import ExtractionError
 from pipeline.executors import choose as choosing
-from pipeline.executors import crew as crews
+from pipeline.executors import workers as layouts
 from pipeline.executors.attempt import Failure
 from pipeline.executors.choose import Execution, gathered, outcomes, require_backend
-from pipeline.executors.crew import Crew
 from pipeline.executors.gpus import Gpus
-from pipeline.executors.watcher import SILENT
+from pipeline.executors.reporter import SILENT
+from pipeline.executors.workers import WorkerLayout
 from pipeline.flow.errors import FlowError
 from pipeline.shard.task import Task
 
@@ -34,7 +34,7 @@ def alone(monkeypatch):
     """No cluster is known on this machine, and it has no GPU."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(choosing, "by_auto", by_variable)
-    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus(()))
+    monkeypatch.setattr(layouts, "find_gpus", lambda: Gpus(()))
 
 
 def by_variable() -> Found:
@@ -44,54 +44,60 @@ def by_variable() -> Found:
     return Found(named())
 
 
-def crew(tasks: list[Task], **given: Any) -> Crew:
+def layout(tasks: list[Task], **given: Any) -> WorkerLayout:
     with gathered(Execution(**given), tasks, say=lambda line: None) as found:
         return found
 
 
 def test_workers_are_processes_and_none_of_them_is_this_process():
-    assert (crew([RGB], workers=3).where, crew([RGB], workers=3).workers) == ("pool", 3)
-    assert (crew([RGB], workers=0).where, crew([RGB], workers=0).workers) == ("here", 1)
-    assert crew([RGB]).where == "pool"
+    assert (layout([RGB], workers=3).where, layout([RGB], workers=3).workers) == (
+        "pool",
+        3,
+    )
+    assert (layout([RGB], workers=0).where, layout([RGB], workers=0).workers) == (
+        "here",
+        1,
+    )
+    assert layout([RGB]).where == "pool"
 
 
 def test_gpus_are_looked_for_where_flow_is_wanted(monkeypatch):
     def looked() -> Gpus:
         raise AssertionError("looked for GPUs")
 
-    monkeypatch.setattr(crews, "find_gpus", looked)
-    assert crew([RGB], workers=1).backend == "cpu"
-    assert crew([], workers=1).backend == "cpu"
+    monkeypatch.setattr(layouts, "find_gpus", looked)
+    assert layout([RGB], workers=1).backend == "cpu"
+    assert layout([], workers=1).backend == "cpu"
     for backend in ("cpu", "opencv"):
-        assert crew([FLOW], workers=1, backend=backend).backend == backend
+        assert layout([FLOW], workers=1, backend=backend).backend == backend
     with pytest.raises(AssertionError, match="looked for GPUs"):
-        crew([FLOW], workers=1)
+        layout([FLOW], workers=1)
     with pytest.raises(AssertionError, match="looked for GPUs"):
-        crew([RGB, FLOW], workers=1)
+        layout([RGB, FLOW], workers=1)
 
 
 @pytest.mark.parametrize("workers", [None, 2])
 def test_a_cluster_that_is_named_is_joined_or_refused(workers, monkeypatch):
     with pytest.raises(ClusterError, match="^--ray: expected a Ray cluster at"):
-        crew([RGB], ray=DEAD, workers=workers)
+        layout([RGB], ray=DEAD, workers=workers)
     monkeypatch.setenv("RAY_ADDRESS", DEAD)
     with pytest.raises(ClusterError, match="^RAY_ADDRESS: expected a Ray cluster at"):
-        crew([RGB], ray="auto", workers=workers)
-    assert crew([RGB], ray="off", workers=workers).where == "pool"
+        layout([RGB], ray="auto", workers=workers)
+    assert layout([RGB], ray="off", workers=workers).where == "pool"
 
 
 def test_without_work_no_cluster_is_asked(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", DEAD)
-    assert crew([], ray=DEAD, workers=2).where == "pool"
-    assert crew([], ray="auto", workers=2).where == "pool"
+    assert layout([], ray=DEAD, workers=2).where == "pool"
+    assert layout([], ray="auto", workers=2).where == "pool"
 
 
 def test_no_worker_is_this_process_unless_a_cluster_is_named(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", DEAD)
-    assert crew([RGB], ray="auto", workers=0).where == "here"
+    assert layout([RGB], ray="auto", workers=0).where == "here"
     for ray in (DEAD, "local"):
         with pytest.raises(ExtractionError, match="expected at least 1, got 0"):
-            crew([RGB], ray=ray, workers=0)
+            layout([RGB], ray=ray, workers=0)
 
 
 def test_why_a_cluster_of_this_machine_is_not_joined_is_said(monkeypatch):
@@ -111,7 +117,7 @@ def test_a_back_end_that_is_not_here_is_refused_before_anything_is_written(monke
     for here in ({}, {"ray": "auto"}, {"ray": "auto", "workers": 0}):
         with pytest.raises(FlowError, match="expected a GPU, got none"):
             require_backend(Execution(**cuda, **here), "default")
-    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus(("0",)))
+    monkeypatch.setattr(layouts, "find_gpus", lambda: Gpus(("0",)))
     require_backend(Execution(**cuda), "default")
 
 
@@ -126,7 +132,7 @@ def test_this_process_builds_one_shard_after_the_other(tmp_path):
     store = tmp_path / "store"
     prepare(store)
     queue = deque([RGB, FLOW])
-    here = Crew(where="here", workers=1, cores=1)
+    here = WorkerLayout(where="here", workers=1, cores=1)
     execution = Execution(workers=0, scratch=tmp_path)
     coming = outcomes(queue, here, store, execution, SILENT)
     first = next(iter(coming))
@@ -134,7 +140,7 @@ def test_this_process_builds_one_shard_after_the_other(tmp_path):
     assert list(queue) == [FLOW]
 
 
-def test_a_pool_gets_what_crew_and_execution_say(tmp_path, monkeypatch):
+def test_a_pool_gets_what_layout_and_execution_say(tmp_path, monkeypatch):
     asked: dict[str, Any] = {}
 
     def run(queue: deque[Task], **given: Any) -> str:
@@ -144,7 +150,7 @@ def test_a_pool_gets_what_crew_and_execution_say(tmp_path, monkeypatch):
     monkeypatch.setattr(choosing, "run_in_pool", run)
     monkeypatch.chdir(tmp_path)
     queue = deque([RGB])
-    pool = Crew(where="pool", workers=3, cores=8, gpus=("0", "1"))
+    pool = WorkerLayout(where="pool", workers=3, cores=8, gpus=("0", "1"))
     execution = Execution(
         workers=5, scratch=Path("fast"), hang_seconds=6.0, stall_seconds=7.0
     )
@@ -155,7 +161,7 @@ def test_a_pool_gets_what_crew_and_execution_say(tmp_path, monkeypatch):
         "scratch": Path("fast"),
         "workers": 3,
         "stall_seconds": 7.0,
-        "watch": SILENT,
+        "reporter": SILENT,
         "gpus": ("0", "1"),
     }
 
@@ -168,13 +174,13 @@ def test_a_cluster_gets_what_the_user_asked_for(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pipeline.executors.on_ray", cluster)
     monkeypatch.setattr(executors, "on_ray", cluster, raising=False)
     monkeypatch.chdir(tmp_path)
-    crew_there = Crew(where="ray", workers=3, cores=8)
+    layout_there = WorkerLayout(where="ray", workers=3, cores=8)
     execution = Execution(ray="auto", hang_seconds=6.0, stall_seconds=7.0)
-    outcomes(deque([RGB]), crew_there, Path("s"), execution, SILENT)
+    outcomes(deque([RGB]), layout_there, Path("s"), execution, SILENT)
     assert asked == {
         "store": tmp_path / "s",
         "scratch": None,
         "workers": None,
         "stall_seconds": 7.0,
-        "watch": SILENT,
+        "reporter": SILENT,
     }

@@ -150,8 +150,8 @@ def test_bars_and_lines_show_names_as_they_are():
     terminal, log = io.StringIO(), io.StringIO()
     console = Console(file=terminal, force_terminal=True, width=200)
     with Bars(console) as bars:
-        for watch in (bars, Lines(log)):
-            watch.say(f"quarantined {CLASSES[2]}: x\n{FORGED}\x1b[2J")
+        for reporter in (bars, Lines(log)):
+            reporter.say(f"quarantined {CLASSES[2]}: x\n{FORGED}\x1b[2J")
     assert_harmless(log.getvalue())
     assert log.getvalue().count("\n") == 1
     for shown in (terminal.getvalue(), log.getvalue()):

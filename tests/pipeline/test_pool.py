@@ -22,7 +22,7 @@ from pipeline.executors import pool as pools
 from pipeline.executors.attempt import SCRATCH_PREFIX, Failure, Outcome
 from pipeline.executors.here import run_here
 from pipeline.executors.pool import _outcome, _Worker, run_in_pool
-from pipeline.executors.watcher import Silent
+from pipeline.executors.reporter import Silent
 from pipeline.shard.task import ShardProgress, ShardReport, Task
 
 
@@ -170,7 +170,7 @@ def pool(monkeypatch, tmp_path):
         queue = deque(made_task(size, shard=k) for k, size in enumerate(sizes))
         wanted = {"workers": 2, "stall_seconds": 150.0} | given
         return run_in_pool(
-            queue, store=tmp_path, scratch=tmp_path, watch=Silent(), **wanted
+            queue, store=tmp_path, scratch=tmp_path, reporter=Silent(), **wanted
         )
 
     yield run
@@ -224,7 +224,7 @@ def test_a_failed_task_that_is_put_back_is_tried_again(pool, tmp_path):
     """It kills its worker twice, and then it is done."""
     sizes = iter((0, 100))
     queue, kinds = deque([made_task(0)]), []
-    given = {"store": tmp_path, "scratch": tmp_path, "watch": Silent()}
+    given = {"store": tmp_path, "scratch": tmp_path, "reporter": Silent()}
     for outcome in run_in_pool(queue, workers=3, stall_seconds=150.0, **given):
         kinds.append(outcome.kind if isinstance(outcome, Failure) else "done")
         if isinstance(outcome, Failure):
@@ -324,7 +324,7 @@ class Watched(Silent):
 
 def test_in_this_process_nothing_runs_between_two_shards(tmp_path):
     prepare(tmp_path)
-    queue, watch = deque([TASK, made_task(100, shard=1)]), Watched()
-    for _ in run_here(queue, store=tmp_path, scratch=tmp_path, watch=watch):
-        assert watch.rows[-1] == []
+    queue, reporter = deque([TASK, made_task(100, shard=1)]), Watched()
+    for _ in run_here(queue, store=tmp_path, scratch=tmp_path, reporter=reporter):
+        assert reporter.rows[-1] == []
     assert not queue

@@ -17,7 +17,7 @@ from pipeline.driver.merging import merge
 from pipeline.driver.plan_file import read_plan
 from pipeline.errors import ExtractionError, PlanError
 from pipeline.executors.choose import Execution
-from pipeline.executors.watcher import Watcher
+from pipeline.executors.reporter import ProgressReporter
 from pipeline.inspection.status import info, status, verify
 from pipeline.store import LayoutError, Store, StoreError
 from pipeline.store.sealing import write_sealed
@@ -27,7 +27,7 @@ COMMIT = "_commits/mv-00001.json"
 SHARD = "rgb-00001-of-00003.h5"
 
 
-class Told(Watcher):
+class Told(ProgressReporter):
     """Keeps what a run says."""
 
     def __init__(self) -> None:
@@ -155,7 +155,9 @@ def test_damage_is_found_and_repaired(kind, folder, finished, store):
     REPAIRED[kind](store)
     assert verify(store, mark=True) or kind == "plan missing"
     told = Told()
-    summary = extract(data_set(folder), RGB_MV, out=store, execution=HERE, watch=told)
+    summary = extract(
+        data_set(folder), RGB_MV, out=store, execution=HERE, reporter=told
+    )
     assert summary.exit_code == 0
     after = store_bytes(store)
     assert after.keys() == store_bytes(finished).keys()
@@ -376,7 +378,7 @@ def test_damage_of_a_modality_that_is_not_asked_for_is_told(folder, finished, st
     told = Told()
     rgb = SETTINGS.only(["rgb"])
     with pytest.raises(LayoutError, match="shard 1 of mv has no commit: extract mv ag"):
-        extract(data_set(folder), rgb, out=store, execution=HERE, watch=told)
+        extract(data_set(folder), rgb, out=store, execution=HERE, reporter=told)
     assert not told.lines
     extract(data_set(folder), RGB_MV, out=store, execution=HERE)
     assert store_bytes(store) == store_bytes(finished)

@@ -16,7 +16,7 @@ from pipeline.executors.ray_resources import (
     Node,
     Shape,
     Slots,
-    cluster_crew,
+    cluster_layout,
     gpu_shape,
     open_slots,
 )
@@ -31,16 +31,18 @@ GPU = Node("gpu", 16, 1)
 BIG = Node("big", 64, 8)
 
 
-def crew(*nodes: Node, backend="auto", modalities=ALL, workers=None):
-    return cluster_crew(nodes, backend=backend, modalities=modalities, workers=workers)
+def layout(*nodes: Node, backend="auto", modalities=ALL, workers=None):
+    return cluster_layout(
+        nodes, backend=backend, modalities=modalities, workers=workers
+    )
 
 
 def test_the_driver_s_own_machine_does_not_decide():
-    found = crew(HEAD, BIG)
+    found = layout(HEAD, BIG)
     assert found.backend == "cuda" and len(found.gpus) == 8
-    assert crew(HEAD, CPU).backend == "cpu"
-    assert crew(HEAD, BIG, backend="cpu").backend == "cpu"
-    assert crew(HEAD, BIG, modalities=("rgb", "mv")).backend == "cpu"
+    assert layout(HEAD, CPU).backend == "cpu"
+    assert layout(HEAD, BIG, backend="cpu").backend == "cpu"
+    assert layout(HEAD, BIG, modalities=("rgb", "mv")).backend == "cpu"
 
 
 @pytest.mark.parametrize(
@@ -53,14 +55,14 @@ def test_the_driver_s_own_machine_does_not_decide():
 )
 def test_what_can_never_run_is_said_at_once(nodes, backend, said):
     with pytest.raises(ExtractionError, match=said) as error:
-        crew(*nodes, backend=backend)
+        layout(*nodes, backend=backend)
     assert "join later" in str(error.value)  # an autoscaler may bring what is missing
 
 
 def test_auto_without_a_gpu_says_that_the_cpu_computes():
-    assert "no GPU in the cluster" in crew(CPU).remark
-    assert "their nodes offer no CPU" in crew(CPU, Node("odd", 0, 4)).remark
-    assert crew(GPU).remark == ""
+    assert "no GPU in the cluster" in layout(CPU).remark
+    assert "their nodes offer no CPU" in layout(CPU, Node("odd", 0, 4)).remark
+    assert layout(GPU).remark == ""
 
 
 def test_workers_share_a_gpu_by_the_cores_beside_it():
@@ -91,26 +93,30 @@ def test_only_living_nodes_count(monkeypatch):
 
 
 def test_gpus_count_where_a_core_is_beside_them():
-    found = crew(GPU, Node("odd", 0, 4), Node("two", 8, 2))
+    found = layout(GPU, Node("odd", 0, 4), Node("two", 8, 2))
     assert found.gpus == ("gpu:0", "two:0", "two:1")
 
 
 def test_modalities_are_built_apart_where_that_helps():
     starved = Node("starved", 4, 1)
-    assert crew(starved, CPU).split  # four cores could not keep its GPU busy
-    assert not crew(GPU, CPU).split  # sixteen can
-    assert not crew(starved).split  # nobody else is there
-    assert not crew(starved, Node("slow", 1, 0)).split  # it would only hold up the rest
-    assert not crew(starved, CPU, modalities=("flow",)).split
-    assert not crew(starved, CPU, backend="cpu").split
+    assert layout(starved, CPU).split  # four cores could not keep its GPU busy
+    assert not layout(GPU, CPU).split  # sixteen can
+    assert not layout(starved).split  # nobody else is there
+    assert not layout(
+        starved, Node("slow", 1, 0)
+    ).split  # it would only hold up the rest
+    assert not layout(starved, CPU, modalities=("flow",)).split
+    assert not layout(starved, CPU, backend="cpu").split
 
 
 def test_as_many_at_a_time_as_there_is_room_for():
-    assert crew(CPU).workers == 16
-    assert crew(CPU, workers=3).workers == 3
-    assert crew(CPU, workers=100).workers == 16
-    assert crew(GPU).workers == 8
-    assert crew(GPU, CPU).coders == 1  # what the task asks for, not what lies elsewhere
+    assert layout(CPU).workers == 16
+    assert layout(CPU, workers=3).workers == 3
+    assert layout(CPU, workers=100).workers == 16
+    assert layout(GPU).workers == 8
+    assert (
+        layout(GPU, CPU).coders == 1
+    )  # what the task asks for, not what lies elsewhere
 
 
 def task(shard: int, *modalities: str) -> Task:
@@ -133,8 +139,8 @@ def test_tasks_in_flight_are_by_kind_and_nodes_may_come_and_go(monkeypatch):
     monkeypatch.setattr(runner, "live_nodes", lambda: nodes)
     monkeypatch.setattr(runner, "LOOK_SECONDS", 0.0)
     said: list[str] = []
-    watch = SimpleNamespace(say=said.append)
-    field = _Field(None, watch)
+    reporter = SimpleNamespace(say=said.append)
+    field = _Field(None, reporter)
     queue = deque(task(k, "rgb", "mv") for k in range(100))
     queue += [task(k, "flow") for k in range(40)]
     running: list[Task] = []
@@ -149,4 +155,4 @@ def test_tasks_in_flight_are_by_kind_and_nodes_may_come_and_go(monkeypatch):
     for it in [it for it in queue if it.on_gpu]:
         queue.remove(it)  # no flow waits: cores have spares, too
     assert taken(field, queue, running)[False] == 32
-    assert _Field(3, watch).next_task(queue, running[:3]) is None
+    assert _Field(3, reporter).next_task(queue, running[:3]) is None

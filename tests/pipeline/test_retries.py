@@ -6,7 +6,7 @@ import pytest
 from batch_solvers import broken
 from made_shards import made_task
 
-from pipeline.driver.retries import ATTEMPTS, Patience, retried
+from pipeline.driver.retries import ATTEMPTS, RetryPolicy, retried
 from pipeline.errors import ExtractionError
 from pipeline.executors.attempt import Failure
 from pipeline.shard.task import ShardReport, Task
@@ -28,20 +28,20 @@ def report(*, videos: int, bad: int = 0, unavailable: int = 0) -> ShardReport:
 
 
 def test_a_shard_has_three_attempts_and_the_third_isolates_every_video():
-    patience, first = Patience(), made_task(100)
+    retries, first = RetryPolicy(), made_task(100)
     assert (first.attempt, first.isolated, ATTEMPTS) == (1, False, 3)
-    second = patience.again(lost(first))
+    second = retries.next_attempt(lost(first))
     assert (second.attempt, second.isolated) == (2, False)
-    third = patience.again(lost(second))
+    third = retries.next_attempt(lost(second))
     assert (third.attempt, third.isolated) == (3, True)
     with pytest.raises(ExtractionError) as gave_up:
-        patience.again(lost(third))
+        retries.next_attempt(lost(third))
     assert str(gave_up.value) == "shard 0 failed 3 times, at last: its worker is gone"
 
 
 def test_shards_and_their_modalities_fail_for_themselves():
     """Two failures each of shards 0 and 1, and of flow and the rest of shard 2."""
-    patience = Patience()
+    retries = RetryPolicy()
     parts = [
         made_task(100, shard=0),
         made_task(100, shard=1),
@@ -49,7 +49,7 @@ def test_shards_and_their_modalities_fail_for_themselves():
         made_task(100, shard=2, modalities=("rgb", "mv")),
     ]
     for task in parts:
-        assert patience.again(lost(patience.again(lost(task)))).attempt == 3
+        assert retries.next_attempt(lost(retries.next_attempt(lost(task)))).attempt == 3
 
 
 def test_attempts_of_runs_before_count():
@@ -61,12 +61,12 @@ def test_attempts_of_runs_before_count():
 
 
 def test_the_same_bug_in_three_shards_ends_the_run_with_its_traceback():
-    patience = Patience()
+    retries = RetryPolicy()
     text = "Traceback ...\n  File ...\nZeroDivisionError: a bug shows itself\n"
     for shard in (0, 1):
-        patience.again(Failure(made_task(100, shard=shard), "error", text))
+        retries.next_attempt(Failure(made_task(100, shard=shard), "error", text))
     with pytest.raises(ExtractionError) as gave_up:
-        patience.again(Failure(made_task(100, shard=2), "error", text))
+        retries.next_attempt(Failure(made_task(100, shard=2), "error", text))
     assert str(gave_up.value) == (
         "the same error came 3 times, last in shard 2: "
         "ZeroDivisionError: a bug shows itself"
@@ -75,64 +75,66 @@ def test_the_same_bug_in_three_shards_ends_the_run_with_its_traceback():
 
 
 def test_different_bugs_are_counted_apart():
-    patience = Patience()
+    retries = RetryPolicy()
     for number in range(9):
         task = made_task(100, shard=number)
-        assert patience.again(Failure(task, "error", f"bug {number}")).attempt == 2
+        assert (
+            retries.next_attempt(Failure(task, "error", f"bug {number}")).attempt == 2
+        )
 
 
 def test_workers_that_die_of_different_shards_are_not_a_bug():
-    patience = Patience()
+    retries = RetryPolicy()
     for number in range(9):
-        assert patience.again(lost(made_task(100, shard=number))).attempt == 2
+        assert retries.next_attempt(lost(made_task(100, shard=number))).attempt == 2
 
 
 def test_a_full_disk_ends_the_run_at_once():
     failure = Failure(made_task(100, shard=4), "environment", "No space left on device")
     with pytest.raises(ExtractionError, match="^shard 4: No space left on device$"):
-        Patience().again(failure)
+        RetryPolicy().next_attempt(failure)
 
 
 def test_without_its_gpu_a_task_goes_on_on_the_cpu_where_that_is_allowed():
     """As if it had not been tried, and as often as it takes: each task finds it out."""
-    patience = Patience()
+    retries = RetryPolicy()
     task = made_task(
         100, modalities=("flow",), backend="cuda", cpu_instead=True, make_solver=broken
     )
     for _ in range(5):
-        again = patience.again(Failure(task, "device", "the driver is too old"))
+        again = retries.next_attempt(Failure(task, "device", "the driver is too old"))
         assert again == replace(task, backend="cpu", make_solver=None)
-    assert patience.again(lost(task)).attempt == 2
+    assert retries.next_attempt(lost(task)).attempt == 2
 
 
 def test_without_its_gpu_a_run_that_asked_for_one_ends():
     task = made_task(100, modalities=("flow",), backend="cuda")
     with pytest.raises(ExtractionError, match="^shard 0: the driver is too old$"):
-        Patience().again(Failure(task, "device", "the driver is too old"))
+        RetryPolicy().next_attempt(Failure(task, "device", "the driver is too old"))
 
 
 def test_thirty_two_bad_videos_and_no_good_one_end_the_run():
-    patience = Patience()
-    patience.finished(report(videos=31, bad=31))
+    retries = RetryPolicy()
+    retries.finished(report(videos=31, bad=31))
     with pytest.raises(ExtractionError, match="every one of the first 32 videos fail"):
-        patience.finished(report(videos=1, bad=1))
+        retries.finished(report(videos=1, bad=1))
 
 
 def test_videos_that_are_away_count_as_bad_ones_do():
     with pytest.raises(ExtractionError, match="every one of the first 32 videos fail"):
-        Patience().finished(report(videos=32, bad=16, unavailable=16))
+        RetryPolicy().finished(report(videos=32, bad=16, unavailable=16))
 
 
 def test_a_run_of_good_videos_is_not_stopped_by_bad_ones():
     """10,000 good ones, and then a folder of nothing but bad ones."""
-    patience = Patience()
+    retries = RetryPolicy()
     for _ in range(100):
-        patience.finished(report(videos=100))
+        retries.finished(report(videos=100))
     for _ in range(100):
-        patience.finished(report(videos=100, bad=100))
+        retries.finished(report(videos=100, bad=100))
 
 
 def test_one_good_video_among_the_first_is_enough():
-    patience = Patience()
-    patience.finished(report(videos=32, bad=31))
-    patience.finished(report(videos=32, bad=32))
+    retries = RetryPolicy()
+    retries.finished(report(videos=32, bad=31))
+    retries.finished(report(videos=32, bad=32))

@@ -23,11 +23,11 @@ from pipeline.driver.extraction import dry_run, extract
 from pipeline.driver.plan_file import read_plan
 from pipeline.driver.resume import DAMAGED
 from pipeline.errors import ExtractionError
-from pipeline.executors import crew as crews
+from pipeline.executors import workers as layouts
 from pipeline.executors.attempt import Failure, Outcome
 from pipeline.executors.choose import Execution
 from pipeline.executors.gpus import Gpus
-from pipeline.executors.watcher import Silent
+from pipeline.executors.reporter import Silent
 from pipeline.flow.errors import FlowError
 from pipeline.shard.task import ShardReport, Task
 from pipeline.store import FolderHeld
@@ -69,7 +69,7 @@ def dataset(tmp_path) -> DataSet:
 
 @pytest.fixture
 def run(monkeypatch, dataset, tmp_path):
-    """A run whose shards are answered like this; gives what the watcher heard."""
+    """A run whose shards are answered like this; returns what the reporter got."""
 
     def start(answer: Answer, *, at_end: Callable[[], None] = lambda: None) -> Watched:
         def outcomes(queue: deque[Task], *given: Any) -> Iterator[Outcome]:
@@ -78,15 +78,15 @@ def run(monkeypatch, dataset, tmp_path):
             at_end()
 
         monkeypatch.setattr(extraction, "outcomes", outcomes)
-        watch = Watched()
+        reporter = Watched()
         extract(
             dataset,
             RGB_MV,
             out=tmp_path / "store",
             execution=Execution(workers=0),
-            watch=watch,
+            reporter=reporter,
         )
-        return watch
+        return reporter
 
     return start
 
@@ -94,7 +94,7 @@ def run(monkeypatch, dataset, tmp_path):
 def test_a_gpu_that_is_not_here_is_missed_before_anything_is_written(
     dataset, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus(()))
+    monkeypatch.setattr(layouts, "find_gpus", lambda: Gpus(()))
     cuda = Execution(workers=0, backend="cuda")
     with pytest.raises(FlowError, match="expected a GPU, got none"):
         extract(dataset, SETTINGS.only(["flow"]), out=tmp_path / "s", execution=cuda)
@@ -113,12 +113,12 @@ def test_a_shard_is_published_before_the_next_is_asked_for(run):
         seen.append((task.plan.shard, committed(out)))
         return built(task, out)
 
-    watch = run(answer)
+    reporter = run(answer)
     assert seen == [(0, []), (1, [0]), (2, [0, 1])]
-    assert watch.videos == 12
+    assert reporter.videos == 12
     # 40 frames in each shard, and 4 bytes in each of its two files
-    assert watch.counts == [{"videos": 4, "frames": 40, "stored_bytes": 8}] * 3
-    assert watch.lines == []
+    assert reporter.counts == [{"videos": 4, "frames": 40, "stored_bytes": 8}] * 3
+    assert reporter.lines == []
 
 
 def test_a_failed_shard_is_tried_again_at_once(run):
@@ -130,10 +130,10 @@ def test_a_failed_shard_is_tried_again_at_once(run):
             return Failure(task, "lost", "Traceback ...\nits worker is gone\n")
         return built(task, out)
 
-    watch = run(answer)
+    reporter = run(answer)
     assert seen == [(0, 1), (1, 1), (1, 2), (2, 1)]
-    assert watch.lines == ["shard 1 failed (attempt 1): its worker is gone"]
-    assert len(watch.counts) == 3
+    assert reporter.lines == ["shard 1 failed (attempt 1): its worker is gone"]
+    assert len(reporter.counts) == 3
 
 
 def test_videos_that_cannot_be_used_are_named_when_their_shard_is_published(run):
@@ -145,12 +145,12 @@ def test_videos_that_cannot_be_used_are_named_when_their_shard_is_published(run)
         report.records["mv"] = []  # frames are those of the modality that has most
         return report
 
-    watch = run(answer)
-    assert watch.lines == [
+    reporter = run(answer)
+    assert reporter.lines == [
         "quarantined v004.mp4: no video",
         "unavailable v006.mp4: no such file",
     ]
-    assert watch.counts[1]["frames"] == 20 and watch.counts[1]["videos"] == 4
+    assert reporter.counts[1]["frames"] == 20 and reporter.counts[1]["videos"] == 4
 
 
 def test_a_run_of_nothing_but_bad_videos_is_stopped(run, dataset, tmp_path):
@@ -164,7 +164,7 @@ def test_a_run_of_nothing_but_bad_videos_is_stopped(run, dataset, tmp_path):
         patch.setattr(
             extraction,
             "outcomes",
-            lambda queue, crew, out, *given: (answer(task, out) for task in [*queue]),
+            lambda queue, layout, out, *given: (answer(task, out) for task in [*queue]),
         )
         with pytest.raises(ExtractionError, match="of the first 32 videos failed"):
             extract(many, RGB_MV, out=tmp_path / "s", execution=Execution(workers=0))
@@ -246,9 +246,9 @@ def test_notes_of_a_repaired_store_are_removed_at_the_end(run, tmp_path):
         assert (store / DAMAGED).exists()
         return built(task, store)
 
-    watch = run(answer)
+    reporter = run(answer)
     assert seen == [(1, ("mv",))]
-    assert watch.lines == ["8 of 12 videos are already finished"]
+    assert reporter.lines == ["8 of 12 videos are already finished"]
     left = {path.name for path in (out / LOGS).iterdir()}
     assert left == {"holder-00002.ended"}
     assert not (out / "_tmp").exists()
@@ -260,8 +260,8 @@ def test_a_whole_store_asks_the_executor_for_nothing(run):
     def never(task: Task, out: Path) -> Outcome:
         raise AssertionError("built again")
 
-    watch = run(never)
-    assert watch.lines == [] and watch.counts == []
+    reporter = run(never)
+    assert reporter.lines == [] and reporter.counts == []
 
 
 def test_a_store_that_cannot_be_written_has_something_to_do_if_its_plan_is_lost(
@@ -306,13 +306,13 @@ def test_a_dry_run_estimates_the_tasks_as_they_would_be_run(
     dataset, tmp_path, monkeypatch
 ):
     """On the GPU that would compute their flow, with the threads that would encode."""
-    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus(("0",)))
+    monkeypatch.setattr(layouts, "find_gpus", lambda: Gpus(("0",)))
     asked: list[Task] = []
     real = extraction.estimate
     monkeypatch.setattr(
         extraction,
         "estimate",
-        lambda tasks, crew, *, measure: asked.extend(tasks) or real([], crew),
+        lambda tasks, layout, *, measure: asked.extend(tasks) or real([], layout),
     )
     flow = SETTINGS.only(["flow"])
     gpu = Execution(workers=1, make_solver=partial(ZeroFlow, notes=tmp_path))

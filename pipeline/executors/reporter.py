@@ -6,8 +6,8 @@ from typing import Protocol
 from pipeline.shard.task import ShardProgress
 
 
-class Watcher(Protocol):
-    """Whoever wants to know how far a run is."""
+class ProgressReporter(Protocol):
+    """Receiver of the progress of a run."""
 
     def say(self, text: str) -> None: ...
 
@@ -19,7 +19,7 @@ class Watcher(Protocol):
 
 
 class Silent:
-    """Watches nothing: for tests and for use from Python."""
+    """Reports nothing: for tests and for use from Python."""
 
     def say(self, text: str) -> None:
         pass

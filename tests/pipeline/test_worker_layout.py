@@ -12,11 +12,17 @@ from small_videos import SETTINGS, data_set, store_bytes
 from pipeline.driver.extraction import extract
 from pipeline.driver.plan import new_plan
 from pipeline.errors import ExtractionError
-from pipeline.executors import crew as crews
+from pipeline.executors import workers as layouts
 from pipeline.executors.choose import Execution
-from pipeline.executors.crew import Crew, coders_beside, gpu_workers, local_crew, split
 from pipeline.executors.gpus import Gpus, _names, trouble_with_flow
-from pipeline.executors.watcher import Silent
+from pipeline.executors.reporter import Silent
+from pipeline.executors.workers import (
+    WorkerLayout,
+    coders_beside,
+    gpu_workers,
+    local_layout,
+    split,
+)
 from pipeline.flow.errors import FlowError
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
@@ -42,7 +48,7 @@ class Said(Silent):
 
 @pytest.fixture
 def two_gpus(monkeypatch):
-    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus(("GPU-a", "GPU-b")))
+    monkeypatch.setattr(layouts, "find_gpus", lambda: Gpus(("GPU-a", "GPU-b")))
 
 
 def task(*sizes: int, modalities=("rgb", "flow", "mv"), backend="cpu") -> Task:
@@ -60,47 +66,47 @@ def test_workers_are_by_cores_and_gpus():
     assert gpu_workers(cores=4, gpus=8) == 8  # none lies idle
 
 
-def test_the_crew_of_this_machine(two_gpus, monkeypatch):
-    monkeypatch.setattr(crews, "worker_cores", lambda: 12)
+def test_the_layout_of_this_machine(two_gpus, monkeypatch):
+    monkeypatch.setattr(layouts, "worker_cores", lambda: 12)
     given = {"profile": "default", "make_solver": ZeroFlow}
-    crew = local_crew(backend="auto", workers=None, **given)
-    assert (crew.backend, crew.workers, crew.coders) == ("cuda", 6, 1)
-    assert crew.gpus == ("GPU-a", "GPU-b") and crew.where == "pool"
-    few = local_crew(backend="cuda", workers=2, **given)
+    layout = local_layout(backend="auto", workers=None, **given)
+    assert (layout.backend, layout.workers, layout.coders) == ("cuda", 6, 1)
+    assert layout.gpus == ("GPU-a", "GPU-b") and layout.where == "pool"
+    few = local_layout(backend="cuda", workers=2, **given)
     assert (few.workers, few.coders, few.cpu_instead) == (2, 4, False)
-    assert local_crew(backend="auto", workers=0, **given).where == "here"
-    told = local_crew(backend="cpu", workers=None, **given)
+    assert local_layout(backend="auto", workers=0, **given).where == "here"
+    told = local_layout(backend="cpu", workers=None, **given)
     assert (told.backend, told.workers, told.gpus) == ("cpu", 12, ())
-    no_flow = local_crew(backend="auto", workers=None, profile=None)
+    no_flow = local_layout(backend="auto", workers=None, profile=None)
     assert (no_flow.backend, no_flow.workers) == ("cpu", 12)
 
 
 @pytest.mark.parametrize("trouble", ["", "the NVIDIA driver says error 803"])
 def test_without_a_gpu_cuda_is_refused_and_auto_says_why(trouble, monkeypatch):
-    monkeypatch.setattr(crews, "find_gpus", lambda: Gpus((), trouble))
+    monkeypatch.setattr(layouts, "find_gpus", lambda: Gpus((), trouble))
     with pytest.raises(FlowError, match=f"expected a GPU, got {trouble or 'none'}"):
-        local_crew(backend="cuda", workers=None, profile="default")
-    crew = local_crew(backend="auto", workers=None, profile="default")
-    assert crew.backend == "cpu" and trouble in crew.remark
-    assert bool(crew.remark) == bool(trouble)
+        local_layout(backend="cuda", workers=None, profile="default")
+    layout = local_layout(backend="auto", workers=None, profile="default")
+    assert layout.backend == "cpu" and trouble in layout.remark
+    assert bool(layout.remark) == bool(trouble)
 
 
 def test_a_gpu_that_cannot_compute_flow_is_as_good_as_none(two_gpus, monkeypatch):
     """It is tried with the profile that is asked for, unless a stand-in computes."""
     tried = []
     monkeypatch.setattr(
-        crews, "trouble_with_flow", lambda profile: tried.append(profile) or "too old"
+        layouts, "trouble_with_flow", lambda profile: tried.append(profile) or "too old"
     )
-    crew = local_crew(backend="auto", workers=None, profile="fast")
-    assert (crew.backend, crew.gpus, tried) == ("cpu", (), ["fast"])
-    assert crew.remark == "GPU not used (too old): the CPU computes flow"
+    layout = local_layout(backend="auto", workers=None, profile="fast")
+    assert (layout.backend, layout.gpus, tried) == ("cpu", (), ["fast"])
+    assert layout.remark == "GPU not used (too old): the CPU computes flow"
     with pytest.raises(FlowError, match="expected a GPU, got too old"):
-        local_crew(backend="cuda", workers=None, profile="fast")
+        local_layout(backend="cuda", workers=None, profile="fast")
     tried.clear()
     given = {"profile": "fast", "make_solver": ZeroFlow}
-    assert local_crew(backend="cuda", workers=None, **given).gpus
-    assert local_crew(backend="auto", workers=None, profile=None).remark == ""
-    assert local_crew(backend="cpu", workers=None, profile="fast").remark == ""
+    assert local_layout(backend="cuda", workers=None, **given).gpus
+    assert local_layout(backend="auto", workers=None, profile=None).remark == ""
+    assert local_layout(backend="cpu", workers=None, profile="fast").remark == ""
     assert tried == []
 
 
@@ -127,10 +133,10 @@ def test_a_gpu_is_tried_in_a_process_of_its_own():
 
 
 def test_long_shards_come_first_and_flow_before_what_is_quick():
-    crew = Crew(where="pool", workers=4, cores=4)
+    layout = WorkerLayout(where="pool", workers=4, cores=4)
     tasks = [task(10, 10), task(500), task(30, modalities=("flow",)), task(100, 20)]
     tasks.append(task(600, modalities=("rgb",)))
-    order = [sum(v.size_bytes for v in t.plan.videos) for t in crew.assigned(tasks)]
+    order = [sum(v.size_bytes for v in t.plan.videos) for t in layout.assigned(tasks)]
     assert order == [500, 120, 30, 20, 600]
 
 
@@ -139,19 +145,19 @@ def test_a_task_is_split_into_flow_and_the_rest():
     assert parts == [("flow",), ("rgb", "mv")]
     only = task(1, modalities=("flow",), backend="cuda")
     assert [part.plan.modalities for part in split(only)] == [("flow",)]
-    crew = Crew(where="ray", workers=4, cores=4, backend="cuda", split=True)
-    assert [t.on_gpu for t in crew.assigned([task(9), task(8)])].count(True) == 2
+    layout = WorkerLayout(where="ray", workers=4, cores=4, backend="cuda", split=True)
+    assert [t.on_gpu for t in layout.assigned([task(9), task(8)])].count(True) == 2
 
 
 def test_where_a_gpu_cannot_be_used_the_cpu_takes_over_and_says_so(
     two_gpus, folder, tmp_path
 ):
     execution = Execution(workers=0, ray="off", make_solver=broken)
-    watch = Said()
+    reporter = Said()
     out = tmp_path / "store"
     flow = SETTINGS.only(["flow"])
-    extract(data_set(folder), flow, out=out, execution=execution, watch=watch)
-    assert len(watch.lines) == 3 and "the driver is too old" in watch.lines[0]
+    extract(data_set(folder), flow, out=out, execution=execution, reporter=reporter)
+    assert len(reporter.lines) == 3 and "the driver is too old" in reporter.lines[0]
     commit = json.loads((out / "_commits/flow-00000.json").read_text())
     assert commit["made_with"]["backend"] == "cpu"
     strict = replace(execution, backend="cuda")
@@ -167,8 +173,8 @@ def test_parts_of_shards_are_published_and_gone_on_with(
     whole, out = tmp_path / "whole", tmp_path / "parts"
     extract(data_set(folder), ALL, out=whole, execution=execution)
     monkeypatch.setattr(
-        "pipeline.executors.choose.local_crew",
-        lambda **given: replace(local_crew(**given), split=True),
+        "pipeline.executors.choose.local_layout",
+        lambda **given: replace(local_layout(**given), split=True),
     )
     with pytest.raises(KeyboardInterrupt):
         extract(
@@ -176,7 +182,7 @@ def test_parts_of_shards_are_published_and_gone_on_with(
             ALL,
             out=out,
             execution=execution,
-            watch=Said(stop_after=4),
+            reporter=Said(stop_after=4),
         )
     commits = sorted(path.stem for path in (out / "_commits").glob("*.json"))
     assert len(commits) == 7  # rgb and mv of three shards, flow of one

@@ -1,4 +1,4 @@
-"""Who builds shards, and who computes their flow: decided once for a run."""
+"""The layout of workers that build shards and of the GPUs for their flow: once for a run."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +23,8 @@ DECODING = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
-    """Who builds shards, and who computes their flow."""
+class WorkerLayout:
+    """Workers that build shards, and the back end that computes their flow."""
 
     where: str
     """here (this process), pool (processes of this machine) or ray."""
@@ -33,7 +33,7 @@ class Crew:
     cores: int
     """That they may use together."""
     backend: str = "cpu"
-    """Who computes flow: cpu, opencv or cuda."""
+    """Of flow: cpu, opencv or cuda."""
     gpus: tuple[str, ...] = ()
     """Their names, where flow is computed on them."""
     coders: int = 1
@@ -46,7 +46,7 @@ class Crew:
     """A line that the user must see: something is not as it could be."""
 
     def text(self) -> str:
-        """Who it is, for a report."""
+        """The layout in words, for a report."""
         kinds = {
             "here": "this process",
             "pool": f"{counted(self.workers, 'process')} on {counted(self.cores, 'core')}",
@@ -60,7 +60,7 @@ class Crew:
         return f"{kinds[self.where]}, flow by {flow}{apart}"
 
     def assigned(self, tasks: Iterable[Task]) -> list[Task]:
-        """The tasks for this crew, those that take long first: no straggler at the end.
+        """The tasks as these workers take them, those that take long first: no straggler at the end.
 
         Which shard comes first does not show in any file.
         """
@@ -96,14 +96,14 @@ def cost(task: Task) -> float:
     return per_byte * sum(video.size_bytes for video in task.plan.videos)
 
 
-def local_crew(
+def local_layout(
     *,
     backend: str,
     workers: int | None,
     profile: str | None,
     make_solver: SolverMaker | None = None,
-) -> Crew:
-    """The crew of this machine.
+) -> WorkerLayout:
+    """The layout of this machine.
 
     Args:
         backend: auto, cpu, opencv or cuda.
@@ -135,7 +135,7 @@ def local_crew(
         chosen = "cuda" if gpus else "cpu"
     else:
         chosen = backend
-    return Crew(
+    return WorkerLayout(
         where=where,
         workers=max(workers, 1),
         cores=cores,
