@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.models.backbones import BackboneConfig, build_backbone
-from training.runs.machine import arranged
+from training.runs.machine import place_on_device
 
 SHAPES = {"r3d_tiny": (8, 2, 16, 40, 56), "r3d_narrow": (16, 2, 8, 56, 72)}
 
@@ -39,7 +39,7 @@ def main() -> None:
     for net, shape in SHAPES.items():
         torch.manual_seed(0)
         built = build_backbone(BackboneConfig(net=net, sees="flow"), 12)
-        last = arranged(copy.deepcopy(built), torch.device("cpu"))
+        last = place_on_device(copy.deepcopy(built), torch.device("cpu"))
         clips = torch.randn(*shape)
         losses = [loss(model, clips) for model in (built, last)]
         torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-5)

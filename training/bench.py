@@ -21,13 +21,13 @@ from pipeline.store import Store, only_store
 from .data.dataset import Clips, frames_of
 from .data.order import Order
 from .data.splits import chosen_split, parts
-from .engine.loop import Batch, Waiting, autocast, fit, on_device
+from .engine.loop import Batch, TimedBatches, autocast, fit, on_device
 from .engine.optim import build_optimizer
 from .experiments.teach import TeachRecipe
 from .models.backbones import build_backbone
 from .recipes import default_name, to_teach
 from .recipes import recipe as recipe_named
-from .runs.machine import Machine, arranged, chosen_machine
+from .runs.machine import Machine, place_on_device, select_machine
 from .scoring.protocols import single_threaded
 from .steps.labels import Supervised
 
@@ -42,7 +42,7 @@ class _Measured:
         steps: Iterator[Any],
         *,
         ahead: int = 0,
-        waiting: Waiting | None = None,
+        waiting: TimedBatches | None = None,
     ) -> None:
         """
         Args:
@@ -127,7 +127,7 @@ def run(
         number of workers.
     """
     opened = Store(store or only_store())
-    machine = chosen_machine(device=device, precision=precision, workers=0)
+    machine = select_machine(device=device, precision=precision, workers=0)
     size_name = "paper" if machine.device.type == "cuda" else "small"
     name = recipe or default_name(size_name, teach=modality)
     settings = to_teach(recipe_named(name), modality).settings
@@ -137,7 +137,7 @@ def run(
     size = min(settings.batch_size, len(clips))
     model = build_backbone(settings.model, len(opened.classes))
     step = Supervised(model, sees=modality)
-    arranged(step, machine.device)
+    place_on_device(step, machine.device)
     pinned = machine.device.type == "cuda"
     batch = next(_endless(clips, size, workers=0))
     bare = _Measured(_bare(step, settings, machine, batch))
@@ -233,7 +233,7 @@ def _training(
     ahead: int = 0,
 ) -> _Measured:
     """The loop of a training, and how long it waits for clips."""
-    waiting = Waiting(batches)
+    waiting = TimedBatches(batches)
     steps = fit(
         step,
         waiting,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from training.engine.signals import asked_to_stop
+from training.engine.signals import stop_on_signal
 from training.errors import Interrupted, RunError
 
 
@@ -33,7 +33,7 @@ def work(stage: Stage, needed: Mapping[str, str], *, folder: Path) -> str:
             path.with_suffix(".begun").touch()
             time.sleep(120)
         case "saves":
-            with asked_to_stop() as stop:
+            with stop_on_signal() as stop:
                 path.with_suffix(".begun").touch()
                 while not stop.asked:
                     time.sleep(0.01)

@@ -12,21 +12,21 @@ from pipeline.store import Store
 from training.errors import RecipeError
 from training.recipes import at_size, recipe
 from training.runs import expected_hours as ahead
-from training.runs.expected_hours import hours_told, pictures_told
+from training.runs.expected_hours import expected_hours, small_frames_notice
 from training.runs.machine import Machine
 
 
 def test_small_recipes_on_large_frames_are_told(store, tmp_path):
     """Frames of 48x64 are twice 24: not yet much larger."""
     clip = tiny.teach("flow").clip
-    assert pictures_told(store, clip) is None
-    told = pictures_told(store, replace(clip, grid_short_px=20))
+    assert small_frames_notice(store, clip) is None
+    told = small_frames_notice(store, replace(clip, grid_short_px=20))
     assert told is not None and "frames of 64x48 px are scaled to 24x20 px" in told
     assert "--size medium" in told
-    assert pictures_told(store, recipe("dtmv_medium").settings.clip) is None
-    assert pictures_told(store, recipe("r3d_rgb").settings.clip) is None
+    assert small_frames_notice(store, recipe("dtmv_medium").settings.clip) is None
+    assert small_frames_notice(store, recipe("r3d_rgb").settings.clip) is None
     demo = Store(write_store(tmp_path / "demo", videos(), dataset="demo"))
-    assert pictures_told(demo, replace(clip, grid_short_px=20)) is None
+    assert small_frames_notice(demo, replace(clip, grid_short_px=20)) is None
 
 
 def test_hours_are_epochs_times_clips_times_a_step(monkeypatch):
@@ -35,12 +35,12 @@ def test_hours_are_epochs_times_clips_times_a_step(monkeypatch):
     settings = replace(recipe("r3d_flow_medium").settings, epochs=100)
     given = {"clips": 900, "classes": 5, "machine": Machine()}
     net = settings.model
-    told = hours_told(settings, (net,), **given)
+    told = expected_hours(settings, (net,), **given)
     assert told is not None
     assert told.startswith("about 7.5 hours on this machine (100 epochs of 900 clips")
-    told = hours_told(settings, (net, net), **given)
+    told = expected_hours(settings, (net, net), **given)
     assert told is not None and told.startswith("about 10 hours")
-    assert hours_told(replace(settings, epochs=1), (net,), **given) is None
+    assert expected_hours(replace(settings, epochs=1), (net,), **given) is None
 
 
 def test_a_step_is_tried_without_a_trace(store, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from torch import nn
 from training.engine import checkpoint
 from training.engine.loop import StepOutput, fit
 from training.engine.optim import OptimConfig, Schedule, build_optimizer, factor
-from training.engine.signals import asked_to_stop
+from training.engine.signals import stop_on_signal
 from training.errors import CheckpointError, RecipeError, RunError
 from training.losses.terms import MultiLevelMAE
 from training.run_files.run_config import (
@@ -365,7 +365,7 @@ def test_lines_after_a_checkpoint_are_forgotten(tmp_path):
 
 def test_first_signal_asks_second_ends():
     before = signal.getsignal(signal.SIGINT)
-    with asked_to_stop() as stop:
+    with stop_on_signal() as stop:
         assert not stop.asked
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.asked

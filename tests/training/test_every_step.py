@@ -18,7 +18,7 @@ from training.losses.terms import Term
 from training.models.backbones import CHANNELS, BackboneConfig, build_backbone
 from training.models.sizes import without_numbers
 from training.recipes import recipe, recipe_names
-from training.runs.config import Course
+from training.runs.config import TrainConfig
 from training.steps.gradients import balanced_weight, gradient_norms
 from training.steps.labels import Supervised
 
@@ -41,7 +41,7 @@ def batch_of(clip: ClipConfig, *, clips: int = 2) -> dict[str, torch.Tensor]:
     return made | {"label": torch.arange(clips) % CLASSES}
 
 
-def step_of(settings: Course, build) -> torch.nn.Module:
+def step_of(settings: TrainConfig, build) -> torch.nn.Module:
     if isinstance(settings, TeachRecipe):
         model = build(settings.model, CLASSES)
         return Supervised(model, sees=settings.model.sees)

@@ -20,7 +20,7 @@ from pipeline.store import replacing
 from training.commands import several_processes
 from training.commands.cli import main
 from training.engine import checkpoint
-from training.engine.signals import asked_to_stop
+from training.engine.signals import stop_on_signal
 from training.errors import Interrupted, RunError, WriteError
 from training.run_files import writing
 from training.runs.record import Run
@@ -218,7 +218,7 @@ def test_an_ignored_hang_up_stays_ignored():
     """As under `nohup`."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with asked_to_stop() as stop:
+        with stop_on_signal() as stop:
             os.kill(os.getpid(), signal.SIGHUP)
             assert not stop.asked
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

@@ -179,7 +179,7 @@ def test_the_best_epoch_is_kept_if_the_recipe_says_so(store, tmp_path):
     recipe = replace(tiny.teach("flow"), epochs=4, select="best")
     run = taught(store, tmp_path / "best", recipe=recipe)
     looks = [x["held_out_top1"] for x in run.metrics() if x["kind"] == "epoch"]
-    chosen = run.results().training.chosen_epoch
+    chosen = run.results().training.selected_epoch
     assert chosen == looks.index(max(looks))
     assert run.results().held_out.top1.mean == max(looks)
 
@@ -313,7 +313,7 @@ def test_choosing_by_nothing_is_told(store, tmp_path):
     told = Told()
     run = taught(store, tmp_path / "run", recipe=best, watch=told)
     assert run.results().videos.held_out == 0
-    assert run.results().training.chosen_epoch == 1
+    assert run.results().training.selected_epoch == 1
     assert any(
         "no videos are held out: the last weights are selected" in line
         for line in told.lines

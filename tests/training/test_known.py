@@ -8,7 +8,7 @@ from tiny_runs import Told, distilled, taught
 
 from pipeline.store import Store
 from training.commands.cli import main
-from training.data.known import known_share, unknown_told
+from training.data.known import known_share, unknown_vectors_notice
 from training.errors import DataError
 
 
@@ -33,7 +33,7 @@ def test_the_share_is_of_intervals_not_of_videos(tmp_path):
     store = Store(write_store(tmp_path / "store", made))
     assert known_share(store.videos()) == pytest.approx(6 / 21)
     assert known_share(store.videos()[2:]) is None
-    assert unknown_told(store.videos()) == (
+    assert unknown_vectors_notice(store.videos()) == (
         "no known motion vectors in 1 of 3 videos to train on (b): they are zero there"
     )
 

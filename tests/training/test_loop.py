@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from training.engine.compiled import compile_networks, compiler
-from training.engine.loop import clips_in, fit, on_device, pieces
+from training.engine.loop import count_clips, fit, on_device, split_batch
 from training.errors import Diverged, MachineError
 from training.steps.labels import Supervised
 
@@ -57,17 +57,17 @@ def weights(step: nn.Module) -> Tensor:
 
 
 def test_batches_are_cut_into_equal_parts():
-    parts = pieces(batch(), 3)
-    assert [clips_in(part) for part in parts] == [3, 3, 2]
+    parts = split_batch(batch(), 3)
+    assert [count_clips(part) for part in parts] == [3, 3, 2]
     assert torch.equal(torch.cat([p["flow"] for p in parts]), batch()["flow"])
     assert torch.equal(torch.cat([p["label"] for p in parts]), batch()["label"])
-    assert [clips_in(part) for part in pieces(batch(), 100)] == [1] * 8
-    both = pieces(both_sets(), 2)
-    assert clips_in(both_sets()) == 14
-    assert [{k: clips_in(v) for k, v in part.items()} for part in both] == [
+    assert [count_clips(part) for part in split_batch(batch(), 100)] == [1] * 8
+    both = split_batch(both_sets(), 2)
+    assert count_clips(both_sets()) == 14
+    assert [{k: count_clips(v) for k, v in part.items()} for part in both] == [
         {"ucf101": 4, "hmdb51": 3}
     ] * 2
-    assert len(pieces(both_sets(), 8)) == 6  # hmdb51 has no more clips
+    assert len(split_batch(both_sets(), 8)) == 6  # hmdb51 has no more clips
 
 
 @pytest.mark.parametrize("count", [2, 3, 8])

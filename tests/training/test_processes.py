@@ -19,26 +19,26 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 import torch
 torch.set_num_threads(1)
-from test_resume import COURSE, adapted, trained
+from test_resume import CONFIG, adapted, trained
 from tiny_runs import Machine, Run, Store, taught
 from training.engine.processes import from_environment, joined, wait
 store, out = Store(Path(sys.argv[1])), Path(sys.argv[2])
 machine = Machine(processes=from_environment())
 
 # A student with projections, accumulated gradients and a weight chosen by gradient.
-course, made = replace(COURSE, batch_size=4, epochs=1), []
+config, made = replace(CONFIG, batch_size=4, epochs=1), []
 
-def kept(course):
-    made.extend(adapted(course))
+def kept(config):
+    made.extend(adapted(config))
     return made
 
 with joined(machine.processes, machine.device):
     taught(store, out, machine=machine)
     out = out.parent / "student"
     if machine.processes.first:
-        Run.open(out, {"course": "test"}, machine={})
+        Run.open(out, {"config": "test"}, machine={})
     wait(machine.processes)
-    trained(store, out, kept, course=course, machine=machine)
+    trained(store, out, kept, config=config, machine=machine)
     learned = {n: w.detach() for n, w in made[0].named_parameters()}
     torch.save([learned, made[0].weights], f"{out}.{machine.processes.rank}")
 """
@@ -51,8 +51,8 @@ def test_alone_without_environment(monkeypatch):
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert not processes.from_environment().first
-    assert processes.agreed(True, processes.ALONE)
-    assert not processes.agreed(False, processes.ALONE)
+    assert processes.any_process(True, processes.ALONE)
+    assert not processes.any_process(False, processes.ALONE)
 
 
 @pytest.mark.slow

@@ -23,8 +23,8 @@ SOFT = {"soft": SoftTargets()}
 REFUSED = {
     "a step between validations": (
         DISTILL,
-        {"look_every": 0},
-        "look_every of 1 epoch or more",
+        {"validate_every": 0},
+        "validate_every of 1 epoch or more",
     ),
     "a share": (DISTILL, {"held_out": 1.0}, "held_out from 0 to below 1"),
     "a choice": (DISTILL, {"select": "bset"}, "select last or best, got bset"),
@@ -154,7 +154,10 @@ def test_an_adapter_that_cannot_be_is_refused_before_the_teacher_is_trained():
     [
         ({"select": "best"}, "the last weights"),
         (
-            {"beside": (BackboneConfig(net="r3d_tiny", sees="rgb"),), "terms": SOFT},
+            {
+                "other_teachers": (BackboneConfig(net="r3d_tiny", sees="rgb"),),
+                "terms": SOFT,
+            },
             "one teacher for several stores",
         ),
     ],

@@ -12,7 +12,7 @@ from training.recipes import (
     to_distill,
     to_teach,
 )
-from training.runs.config import Course
+from training.runs.config import TrainConfig
 from training.runs.record import as_json
 
 MODALITIES = ("rgb", "flow", "mv")
@@ -98,4 +98,4 @@ def test_unknown_recipe_is_refused_with_a_near_name():
 
 def test_senseless_courses_are_refused():
     with pytest.raises(RecipeError, match="at least 1 epoch and batches of 2 clips"):
-        Course(epochs=0)
+        TrainConfig(epochs=0)

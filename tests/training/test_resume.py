@@ -17,7 +17,7 @@ from training.losses.gram import GramMatching
 from training.losses.terms import FeatureMSE, SoftTargets
 from training.models.backbones import BackboneConfig, build_backbone
 from training.models.heads import TwoHeads
-from training.runs.config import Course, Data, open_data
+from training.runs.config import Data, TrainConfig, open_data
 from training.runs.context import StoreJob
 from training.runs.machine import Machine
 from training.runs.record import Run
@@ -37,7 +37,7 @@ OPTIM = OptimConfig(
     gradient_clip=10.0,
     accumulate=2,
 )
-COURSE = Course(
+CONFIG = TrainConfig(
     clip=tiny.CLIP,
     optim=OPTIM,
     epochs=2,
@@ -55,7 +55,7 @@ def net(name: str, sees: str, classes: int = 2) -> nn.Module:
     return build_backbone(BackboneConfig(net=name, sees=sees), classes)
 
 
-def adapted(course: Course) -> tuple[nn.Module, nn.Module]:
+def adapted(config: TrainConfig) -> tuple[nn.Module, nn.Module]:
     """A narrow student of a wider teacher: projections learn with it."""
     torch.manual_seed(0)
     student, teacher = net("r3d_tiny", "mv"), net("r3d_narrow", "flow")
@@ -63,7 +63,7 @@ def adapted(course: Course) -> tuple[nn.Module, nn.Module]:
         "match": FeatureMSE(weight=1.0, taps=("layer4", "avgpool"), adapter="conv"),
         "soft": SoftTargets(),
     }
-    size = (course.clip.length, *course.clip.crop_px)
+    size = (config.clip.length, *config.clip.crop_px)
     step = Distill(
         student,
         teacher,
@@ -79,7 +79,7 @@ def adapted(course: Course) -> tuple[nn.Module, nn.Module]:
     return step, student
 
 
-def joint(course: Course) -> tuple[nn.Module, nn.Module]:
+def joint(config: TrainConfig) -> tuple[nn.Module, nn.Module]:
     """Two data sets, two heads, and a teacher of two heads; the second is judged."""
     torch.manual_seed(0)
     student = TwoHeads(net("r3d_tiny", "mv"), CLASSES)
@@ -93,30 +93,30 @@ def joint(course: Course) -> tuple[nn.Module, nn.Module]:
     return step, student.alone("hmdb51")
 
 
-def data_of(job: StoreJob, course: Course, make) -> Data:
-    data = open_data(course, job, ["mv", "flow"])
+def data_of(job: StoreJob, config: TrainConfig, make) -> Data:
+    data = open_data(config, job, ["mv", "flow"])
     if make is joint:
         clips = data.clips["train"]
         other = open_data(
-            replace(course, held_out=0.5), replace(job, seed=1), ["mv", "flow"]
+            replace(config, held_out=0.5), replace(job, seed=1), ["mv", "flow"]
         )
         both = JoinedClips({"ucf101": clips, "hmdb51": other.clips["train"]})
         return Data(data.parts, data.clips | {"train": both})
     return data
 
 
-def trained(store, out: Path, make, *, course: Course = COURSE, **changes) -> Run:
-    step, model = make(course)
-    run = Run.open(out, {"course": "test"}, machine={})
+def trained(store, out: Path, make, *, config: TrainConfig = CONFIG, **changes) -> Run:
+    step, model = make(config)
+    run = Run.open(out, {"config": "test"}, machine={})
     job = job_on(store, out.parent, **changes)
-    data = data_of(job, course, make)
+    data = data_of(job, config, make)
     train(
-        course,
+        config,
         job,
         step,
         model,
         clips=data.clips["train"],
-        validator=classifier_validator(course, data, sees="mv", machine=job.machine),
+        validator=classifier_validator(config, data, sees="mv", machine=job.machine),
         run=run,
         title="test",
     )
@@ -217,22 +217,22 @@ def test_weights_are_chosen_by_gradient_once_and_recorded(student):
 
 
 def test_looking_at_gradients_changes_nothing(store, tmp_path):
-    looking = replace(COURSE, balance={}, epochs=1)
+    looking = replace(CONFIG, balance={}, epochs=1)
     silent = replace(looking, gradients_at=None)
-    first = final(trained(store, tmp_path / "a", adapted, course=silent))
-    second = final(trained(store, tmp_path / "b", adapted, course=looking))
+    first = final(trained(store, tmp_path / "a", adapted, config=silent))
+    second = final(trained(store, tmp_path / "b", adapted, config=looking))
     assert equal(first["model"], second["model"])
 
 
 def test_features_only_in_the_first_epoch(store, tmp_path):
     """The head has no reason to move: no labels, no soft targets; and no decay of its
     own, since dampened steps of nothing are nothing."""
-    course = replace(
-        COURSE, epochs=1, select="last", optim=replace(OPTIM, weight_decay=0.0)
+    config = replace(
+        CONFIG, epochs=1, select="last", optim=replace(OPTIM, weight_decay=0.0)
     )
-    run = trained(store, tmp_path / "run", adapted, course=course)
+    run = trained(store, tmp_path / "run", adapted, config=config)
     weights = torch.load(run.path("model.pt"), weights_only=True)
-    before = adapted(course)[1].state_dict()
+    before = adapted(config)[1].state_dict()
     assert torch.equal(weights["fc.weight"], before["fc.weight"])
     assert not torch.equal(
         weights["layer4.conv1.0.weight"], before["layer4.conv1.0.weight"]
@@ -251,8 +251,8 @@ def test_labels_and_logits_count_from_the_second_epoch_on(student):
 @pytest.mark.slow
 def test_the_scale_of_float16_goes_on(store, tmp_path):
     """On a CPU, where nobody trains so, but the scaler is the same."""
-    half, course = Machine(precision="float16"), replace(COURSE, balance={})
-    options = {"course": course, "machine": half}
+    half, config = Machine(precision="float16"), replace(CONFIG, balance={})
+    options = {"config": config, "machine": half}
     expected = final(trained(store, tmp_path / "whole", adapted, **options))
     assert expected["scaler"]["_growth_tracker"] == 4
     with pytest.raises(Interrupted):
@@ -262,7 +262,7 @@ def test_the_scale_of_float16_goes_on(store, tmp_path):
 
 def test_balance_needs_a_place_and_a_loss_that_is_there(store, tmp_path):
     with pytest.raises(RecipeError, match="gradients_at, a module where"):
-        replace(COURSE, gradients_at=None)
-    course = replace(COURSE, balance={"dc": 0.5})
+        replace(CONFIG, gradients_at=None)
+    config = replace(CONFIG, balance={"dc": 0.5})
     with pytest.raises(RecipeError, match="among labels, match, soft .* got dc"):
-        trained(store, tmp_path / "run", adapted, course=course)
+        trained(store, tmp_path / "run", adapted, config=config)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.engine.loop import Waiting, fit
+from training.engine.loop import TimedBatches, fit
 from training.errors import Diverged, RecipeError
 from training.losses.terms import (
     FeatureMSE,
@@ -192,7 +192,7 @@ def test_bfloat16_learns_too():
 
 
 def test_waiting_is_counted():
-    batches = Waiting(batch(i) for i in range(3))
+    batches = TimedBatches(batch(i) for i in range(3))
     assert len(list(batches)) == 3
     assert batches.seconds > 0
 

@@ -18,7 +18,7 @@ from training.engine.signals import Stop
 from training.errors import Diverged, Interrupted
 from training.runs import autosave, train
 from training.runs.autosave import Autosave
-from training.runs.config import Course
+from training.runs.config import TrainConfig
 from training.runs.machine import Machine
 from training.runs.progress import Silent
 from training.runs.record import Run
@@ -26,7 +26,7 @@ from training.runs.validation import Validation
 from training.steps.step import Step
 
 CONSTANT = OptimConfig(learning_rate=0.01, momentum=0.0, weight_decay=0.0)
-COURSE = Course(optim=CONSTANT, epochs=2, batch_size=2)
+CONFIG = TrainConfig(optim=CONSTANT, epochs=2, batch_size=2)
 
 
 class Numbers(Dataset):
@@ -108,7 +108,7 @@ def trained(
     out: Path,
     step: Factor,
     *,
-    course: Course = COURSE,
+    config: TrainConfig = CONFIG,
     clips: Dataset | None = None,
     validator: Script | None = None,
     stops: Sequence[int] = (),
@@ -125,7 +125,7 @@ def trained(
     def once(step: Factor, watch: Silent) -> dict:
         job = job_on(None, out.parent, watch=watch)
         options = {"clips": numbers, "validator": validator, "run": run}
-        return train.train(course, job, step, step.model, **options, title="numbers")
+        return train.train(config, job, step, step.model, **options, title="numbers")
 
     for at in stops:
         with pytest.raises(Interrupted, match=f"stopped after step {at} of"):
@@ -162,16 +162,16 @@ def test_a_line_is_the_mean_of_ten_steps_or_of_the_rest_of_an_epoch(tmp_path):
 @pytest.mark.parametrize("stops", [(1,), (3,), (2, 4), (6,), (13, 23, 29)])
 def test_drawn_numbers_and_sums_go_on_where_they_stopped(tmp_path, stops):
     """Steps draw from torch's generator; lines end in the middle of ten steps."""
-    course = replace(COURSE, optim=replace(CONSTANT, momentum=0.9))
+    config = replace(CONFIG, optim=replace(CONSTANT, momentum=0.9))
     clips = Numbers(46) if max(stops) > 6 else None
     whole, told = trained(
-        tmp_path / "whole", Factor(noise=True), course=course, clips=clips
+        tmp_path / "whole", Factor(noise=True), config=config, clips=clips
     )
     part, again = trained(
-        tmp_path / "part", Factor(noise=True), course=course, clips=clips, stops=stops
+        tmp_path / "part", Factor(noise=True), config=config, clips=clips, stops=stops
     )
     assert without_clocks(part) == without_clocks(whole)
-    names = ("epochs", "steps", "chosen_epoch", "parameters")
+    names = ("epochs", "steps", "selected_epoch", "parameters")
     assert [getattr(again, name) for name in names] == [
         getattr(told, name) for name in names
     ]
@@ -192,16 +192,16 @@ def test_steps_are_told_their_epoch_also_when_they_go_on(tmp_path):
 
 @pytest.mark.parametrize("stops", [(), (7,), (9, 10)])
 def test_the_first_of_the_best_epochs_is_selected(tmp_path, stops):
-    course = replace(COURSE, epochs=4, select="best")
+    config = replace(CONFIG, epochs=4, select="best")
     validator = Script([Validation(1.0, top1) for top1 in (0.5, 0.75, 0.75, 0.25)])
     run, told = trained(
         tmp_path / "run",
         step := Factor(),
-        course=course,
+        config=config,
         validator=validator,
         stops=stops,
     )
-    assert told.chosen_epoch == 1
+    assert told.selected_epoch == 1
     weights = torch.load(run.path("model.pt"), weights_only=True)
     assert float(weights["weight"]) == validator.weights[1] != validator.weights[3]
     assert step.model.weight.item() == validator.weights[1]
@@ -210,10 +210,10 @@ def test_the_first_of_the_best_epochs_is_selected(tmp_path, stops):
 
 
 def test_without_classes_the_lowest_loss_is_best(tmp_path):
-    course = replace(COURSE, epochs=3, select="best")
+    config = replace(CONFIG, epochs=3, select="best")
     validator = Script([Validation(3.0), Validation(1.0), Validation(2.0)])
-    run, told = trained(tmp_path / "run", Factor(), course=course, validator=validator)
-    assert told.chosen_epoch == 1
+    run, told = trained(tmp_path / "run", Factor(), config=config, validator=validator)
+    assert told.selected_epoch == 1
     assert all("held_out_top1" not in line for line in lines(run, "epoch"))
 
 
@@ -221,14 +221,14 @@ def test_the_last_epoch_is_selected_unless_the_best_is_asked_for(tmp_path):
     validator = Script([Validation(1.0, 0.75), Validation(1.0, 0.25)])
     run, told = trained(tmp_path / "run", Factor(), validator=validator)
     weights = torch.load(run.path("model.pt"), weights_only=True)
-    assert told.chosen_epoch == 1
+    assert told.selected_epoch == 1
     assert float(weights["weight"]) == validator.weights[1]
 
 
 def test_validated_are_every_second_epoch_and_the_last(tmp_path):
-    course = replace(COURSE, epochs=5, look_every=2)
+    config = replace(CONFIG, epochs=5, validate_every=2)
     validator = Script([Validation(float(n)) for n in (1, 2, 3)])
-    run, _ = trained(tmp_path / "run", Factor(), course=course, validator=validator)
+    run, _ = trained(tmp_path / "run", Factor(), config=config, validator=validator)
     found = [line.get("held_out_loss") for line in lines(run, "epoch")]
     assert found == [None, 1.0, None, 2.0, 3.0]
 
@@ -237,10 +237,10 @@ def test_validated_are_every_second_epoch_and_the_last(tmp_path):
 def test_a_plateau_lowers_the_rate_wherever_it_was_stopped(tmp_path, stops):
     """Losses 2, 2, 1, 1, 1 and no patience: it drops after the 2nd, 4th and 5th."""
     plateau = replace(CONSTANT, schedule="plateau", patience=0)
-    course = replace(COURSE, optim=plateau, epochs=6)
+    config = replace(CONFIG, optim=plateau, epochs=6)
     validator = Script([Validation(float(loss)) for loss in (2, 2, 1, 1, 1, 1)])
     run, _ = trained(
-        tmp_path / "run", Factor(), course=course, validator=validator, stops=stops
+        tmp_path / "run", Factor(), config=config, validator=validator, stops=stops
     )
     rates = [line["learning_rate"] for line in lines(run, "steps")]
     assert rates == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-5])
@@ -264,11 +264,11 @@ def test_seconds_of_an_epoch_and_of_waiting_add_up(tmp_path, monkeypatch, stops)
 
 def test_a_loss_that_is_no_number_names_its_step(tmp_path):
     step = Factor()
-    course = replace(COURSE, optim=replace(CONSTANT, learning_rate=1e38))
+    config = replace(CONFIG, optim=replace(CONSTANT, learning_rate=1e38))
     with pytest.raises(Diverged, match=r"run: step \d of 6: the loss is not finite"):
-        trained(tmp_path / "run", step, course=course)
+        trained(tmp_path / "run", step, config=config)
     with pytest.raises(Diverged, match=f"run: step {len(step.lost)} of 6: "):
-        trained(tmp_path / "run", Factor(), course=course)
+        trained(tmp_path / "run", Factor(), config=config)
 
 
 def test_what_is_complete_is_not_trained_again(tmp_path):
@@ -323,5 +323,5 @@ def test_checkpoints_are_written_between_steps(tmp_path):
     step = Factor()
     job = job_on(None, tmp_path, watch=Reads(), machine=Machine(checkpoint_seconds=0.0))
     options = {"clips": Numbers(6), "validator": None, "run": run, "title": "numbers"}
-    train.train(COURSE, job, step, step.model, **options)
+    train.train(CONFIG, job, step, step.model, **options)
     assert found == [0, 1, 2, 3, 4, 5]

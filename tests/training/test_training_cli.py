@@ -17,7 +17,7 @@ from moving_store import videos, write_store
 from training import catalogue
 from training.commands.cli import main
 from training.recipes import listing, recipe, recipe_names
-from training.runs.machine import chosen_machine
+from training.runs.machine import select_machine
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_what_was_meant_is_asked(tmp_path, monkeypatch, words, meant):
 
 def test_half_precision_on_a_cpu_is_refused():
     with pytest.raises(RuntimeError, match="float32 or bfloat16 on a CPU, got float16"):
-        chosen_machine(device="cpu", precision="float16")
+        select_machine(device="cpu", precision="float16")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -198,10 +198,10 @@ def evaluate(
     from ..report.text import evaluation_text
     from ..run_files.json_dataclasses import to_json
     from ..runs import progress  # here, because torch takes two seconds
-    from ..runs.machine import chosen_machine
+    from ..runs.machine import select_machine
     from . import train as commands
 
-    machine = chosen_machine(device=device, workers=workers, precision="float32")
+    machine = select_machine(device=device, workers=workers, precision="float32")
     chosen = commands.runs_of_splits(runs, split)
     told = [
         commands.run_evaluate(
@@ -350,9 +350,9 @@ def _in_worker(command: tuple[str, ...]) -> None:
 
 def _machine(options: Options) -> Any:
     from ..engine.processes import from_environment
-    from ..runs.machine import chosen_machine
+    from ..runs.machine import select_machine
 
-    return chosen_machine(**machine_of(options), processes=from_environment())
+    return select_machine(**machine_of(options), processes=from_environment())
 
 
 for command in (*cli_systems.COMMANDS, cli_runs.runs):

@@ -14,7 +14,7 @@ from ..recipes import recipe as recipe_named
 from ..report.text import split_text
 from ..run_files.run_config import SplitName
 from ..runs.context import RunContext
-from ..runs.expected_hours import pictures_told
+from ..runs.expected_hours import small_frames_notice
 from ..runs.machine import Machine
 from ..runs.progress import Silent, Watch, watch
 from ..runs.record import Run
@@ -82,7 +82,7 @@ def run_context(
 
 def say_pictures(store: Store, size: Size, watch: Watch) -> None:
     """Say where frames are much larger than what recipes of a size see of them."""
-    told = pictures_told(store, size.clip3d)
+    told = small_frames_notice(store, size.clip3d)
     if told:
         watch.say(told)
 

@@ -17,7 +17,7 @@ from ..models.sizes import cost
 from ..papers.facts import facts_about
 from ..papers.measured import measured_about
 from ..recipes import KINDS, Recipe, recipe
-from ..runs.config import Course
+from ..runs.config import TrainConfig
 
 DATASETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "thumos14": "THUMOS14"}
 
@@ -101,13 +101,13 @@ def _settings(settings: Any, classes: int) -> Iterator[str]:
     own = [f for f in fields(settings) if f.name not in _shown(settings)]
     for field in own:
         yield f"  {field.name:<9} {getattr(settings, field.name)}"
-    if isinstance(settings, Course):
-        yield from _course(settings)
+    if isinstance(settings, TrainConfig):
+        yield from _config(settings)
 
 
 def _shown(settings: Any) -> set[str]:
     """Fields that have a line of their own kind."""
-    known = {f.name for f in fields(Course)}
+    known = {f.name for f in fields(TrainConfig)}
     if isinstance(settings, TeachRecipe):
         return known | {"model"}
     if isinstance(settings, DistillRecipe):
@@ -141,8 +141,8 @@ def _term(name: str, term: Term) -> str:
     return f"{term.weight:g} x {type(term).__name__}{taps}{more}, called {name}"
 
 
-def _course(course: Course) -> Iterator[str]:
-    clip, optim, protocol = course.clip, course.optim, course.protocol
+def _config(config: TrainConfig) -> Iterator[str]:
+    clip, optim, protocol = config.clip, config.optim, config.protocol
     grid = (
         f" of a grid with short side {clip.grid_short_px}" if clip.grid_short_px else ""
     )
@@ -162,9 +162,9 @@ def _course(course: Course) -> Iterator[str]:
     damped = f", dampening {optim.dampening:g}" if optim.dampening else ""
     clipped = f", gradient clip {optim.gradient_clip:g}" if optim.gradient_clip else ""
     yield (
-        f"  schedule  {course.epochs} epochs, batches of {course.batch_size}, {optim.name}"
+        f"  schedule  {config.epochs} epochs, batches of {config.batch_size}, {optim.name}"
         f" {optim.learning_rate:g}{decay}{damped}, {optim.schedule}{rates}{clipped},"
-        f" weights: the {course.select}"
+        f" weights: the {config.select}"
     )
     clips = (
         "clips without overlap" if protocol.clips is None else f"{protocol.clips} clips"

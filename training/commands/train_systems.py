@@ -17,7 +17,7 @@ from ..reproduce.run import reproduce
 from ..reproduce.throughput import benched
 from ..run_files.reproduction import Reproduction
 from ..runs.context import Job
-from ..runs.machine import chosen_machine
+from ..runs.machine import select_machine
 from ..runs.progress import watch
 from ..runs.record import Run
 from .contexts import (
@@ -49,7 +49,7 @@ def run_system(
             train them.
         options: held_out and min_known_share.
     """
-    progress, here = watch(), chosen_machine(**machine)
+    progress, here = watch(), select_machine(**machine)
     opened = Store(store or only_store())
     chosen = chosen_recipe(
         recipe,
@@ -96,7 +96,7 @@ def run_fuse(
         runs=out.parent if out else runs_folder(),
         out=out,
         base=f"{names}-{how}",
-        machine=chosen_machine(device="cpu"),
+        machine=select_machine(device="cpu"),
         watch=watch(),
     )
     return fuse(settings, job, streams=streams)
@@ -116,7 +116,7 @@ def run_reproduce(
     """`training reproduce`: its state, and lines for people."""
     progress = watch()
     opened = Store(store or only_store())
-    size = size or usual_size(chosen_machine(**machine), progress)
+    size = size or usual_size(select_machine(**machine), progress)
     say_pictures(opened, SIZES[size], progress)
     splits = splits_of(opened, split)
     names = "+".join(splits)

@@ -38,7 +38,7 @@ def check_known(store: Store, videos: Sequence[StoredVideo], *, least: float) ->
         )
 
 
-def unknown_told(videos: Sequence[StoredVideo]) -> str | None:
+def unknown_vectors_notice(videos: Sequence[StoredVideo]) -> str | None:
     """A line about videos that have no known vectors at all; None where there are none."""
     without = [video.id for video in videos if video.known_share == 0]
     if not without:

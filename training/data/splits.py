@@ -43,7 +43,7 @@ class Parts(NamedTuple):
     torn: tuple[str, ...]
     """Groups with videos in training and test: the test part is not independent."""
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """A line: the numbers of held-out and test videos, and the rule."""
         return (
             f"{len(self.held_out)} held out ({self.held_out_rule}),"

@@ -30,7 +30,7 @@ class StepOutput(NamedTuple):
     """Unweighted scalars by name, for the record."""
 
 
-class Waiting:
+class TimedBatches:
     """Passes batches on and counts the seconds that the loop waited for them."""
 
     def __init__(self, batches: Iterable[Any]) -> None:
@@ -62,20 +62,22 @@ def on_device(batch: Any, device: torch.device) -> Any:
     return {name: on_device(value, device) for name, value in batch.items()}
 
 
-def clips_in(batch: Any) -> int:
+def count_clips(batch: Any) -> int:
     """How many clips a batch has, over all data sets."""
     parts = list(batch.values())
-    return len(parts[0]) if isinstance(parts[0], Tensor) else sum(map(clips_in, parts))
+    return (
+        len(parts[0]) if isinstance(parts[0], Tensor) else sum(map(count_clips, parts))
+    )
 
 
-def pieces(batch: Any, count: int) -> list[Any]:
+def split_batch(batch: Any, count: int) -> list[Any]:
     """A batch in so many parts, as equal as can be; fewer where it has fewer clips."""
     if isinstance(batch, Tensor):
         return list(batch.tensor_split(min(count, len(batch))))
-    parts = {name: pieces(value, count) for name, value in batch.items()}
+    parts = {name: split_batch(value, count) for name, value in batch.items()}
     fewest = min(map(len, parts.values()))
     if any(len(part) != fewest for part in parts.values()):  # a small data set
-        parts = {name: pieces(value, fewest) for name, value in batch.items()}
+        parts = {name: split_batch(value, fewest) for name, value in batch.items()}
     return [{n: part[i] for n, part in parts.items()} for i in range(fewest)]
 
 
@@ -123,11 +125,11 @@ def fit(
     weights = [w for group in optimizer.param_groups for w in group["params"]]
     for batch in batches:
         optimizer.zero_grad(set_to_none=True)
-        clips = clips_in(batch)
-        parts = pieces(batch, accumulate) if accumulate > 1 else [batch]
+        clips = count_clips(batch)
+        parts = split_batch(batch, accumulate) if accumulate > 1 else [batch]
         found: list[tuple[float, StepOutput]] = []
         for part in parts:
-            share = clips_in(part) / clips
+            share = count_clips(part) / clips
             last = part is parts[-1]
             with _gathered(step, last):
                 with autocast(device, precision):

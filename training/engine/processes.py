@@ -61,7 +61,9 @@ def joined(processes: Processes, device: torch.device) -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def shared(step: nn.Module, processes: Processes, device: torch.device) -> nn.Module:
+def data_parallel(
+    step: nn.Module, processes: Processes, device: torch.device
+) -> nn.Module:
     """A step whose gradients are the mean over all processes."""
     if processes.world_size == 1:
         return step
@@ -69,7 +71,7 @@ def shared(step: nn.Module, processes: Processes, device: torch.device) -> nn.Mo
     return DistributedDataParallel(step, device_ids=devices)
 
 
-def agreed(value: bool, processes: Processes) -> bool:
+def any_process(value: bool, processes: Processes) -> bool:
     """Whether any process says so: then all do."""
     if processes.world_size == 1:
         return value
@@ -79,7 +81,7 @@ def agreed(value: bool, processes: Processes) -> bool:
     return bool(votes.item())
 
 
-def from_first(values: list[float], processes: Processes) -> list[float]:
+def broadcast_first(values: list[float], processes: Processes) -> list[float]:
     """What the first process has, in all of them: else they would drift apart."""
     if processes.world_size == 1:
         return values
@@ -89,7 +91,7 @@ def from_first(values: list[float], processes: Processes) -> list[float]:
     return sent.tolist()
 
 
-def by_first(work: Callable[[], T], processes: Processes) -> T:
+def run_on_first(work: Callable[[], T], processes: Processes) -> T:
     """What the first process makes of some work, in all of them.
 
     Args:

@@ -29,7 +29,7 @@ class Stop:
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[Stop]:
+def stop_on_signal() -> Iterator[Stop]:
     """Inside, the first signal is remembered instead of ending the process.
 
     The second one ends it as usual. Threads other than the main one can't have

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..data.splits import Parts, parts
 from ..engine import checkpoint
-from ..engine.signals import asked_to_stop
+from ..engine.signals import stop_on_signal
 from ..errors import RecipeError, RunError
 from ..models.backbones import TAPS
 from ..models.collaborative import Collaborative, CollaborativeConfig, predict
@@ -21,7 +21,7 @@ from ..runs.autosave import Autosave
 from ..runs.compatibility import check_same
 from ..runs.context import StoreJob
 from ..runs.identity import fingerprint_of, run_config
-from ..runs.lifecycle import begun, kept
+from ..runs.lifecycle import open_run, write_training_ids
 from ..runs.record import CHECKPOINT, SCORES, WEIGHTS, Run
 from ..runs.trained import trained_model
 from ..scoring.scores import Scores, softmax
@@ -94,7 +94,7 @@ def collaborate(
         held_out=[video.id for video in found.held_out],
     )
     config = replace(config, streams=tuple(_stream(run) for run in (first, second)))
-    with begun(config, job, store=job.store, first=first, second=second) as run:
+    with open_run(config, job, store=job.store, first=first, second=second) as run:
         if run.results() is not None:
             forget_features(run)  # a kill may have come between the results and this
             return run
@@ -102,7 +102,7 @@ def collaborate(
             f"{run.folder}: {recipe.snippets} snippets per video of "
             f"{first.folder.name} and {second.folder.name}, trained together"
         )
-        with asked_to_stop() as stop:
+        with stop_on_signal() as stop:
             autosave = Autosave(
                 stop, run.folder, seconds=job.machine.checkpoint_seconds
             )
@@ -127,7 +127,7 @@ def collaborate(
                 run=run,
                 autosave=autosave,
             )
-        kept(run, found)
+        write_training_ids(run, found)
         weights = {name: value.cpu() for name, value in model.state_dict().items()}
         checkpoint.save_weights(run.path(WEIGHTS), weights)
         judged = _judged(model, job, first, spatial, temporal, run=run)

@@ -14,7 +14,7 @@ from ..run_files.run_config import RunConfig
 from ..runs.compatibility import check_teacher
 from ..runs.context import StoreJob
 from ..runs.identity import fingerprint_of, run_config
-from ..runs.lifecycle import begun, carry_out
+from ..runs.lifecycle import open_run, run_training
 from ..runs.record import SCORES, Run
 from ..runs.trained import trained_model
 from ..scoring import metrics
@@ -63,7 +63,7 @@ def distill(
         joint=stores.facts(recipe, recipe.modalities),
         teacher=tuple(map(network_of, teachers)),
     )
-    with begun(config, job, store=stores.stores, teacher=teachers) as run:
+    with open_run(config, job, store=stores.stores, teacher=teachers) as run:
         results = run.results()
         if results is not None:
             if scratch and job.machine.processes.first and results.scratch is None:
@@ -102,7 +102,7 @@ def distill(
             )
 
         of = f" of {stores.names}" if several else ""
-        carry_out(
+        run_training(
             run,
             recipe,
             job,

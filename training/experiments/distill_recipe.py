@@ -12,18 +12,18 @@ from ..losses.terms import SoftTargets, Term, check_equal, check_taps, sides
 from ..models.adapters import build_adapter
 from ..models.backbones import TAPS, BackboneConfig, check_length
 from ..models.sizes import tap_shapes
-from ..runs.config import Course
+from ..runs.config import TrainConfig
 from ..steps.step import LABELS
 from .teach import TeachRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DistillRecipe(Course):
+class DistillRecipe(TrainConfig):
     """Everything that decides the result of a distillation, apart from data and teacher."""
 
     student: BackboneConfig = field(default=BackboneConfig(sees="mv"))
     teacher: BackboneConfig = field(default=BackboneConfig(sees="flow"))
-    beside: tuple[BackboneConfig, ...] = ()
+    other_teachers: tuple[BackboneConfig, ...] = ()
     """Further teachers, whose softmax scores are averaged with the first one's. Features
     are then named by what a teacher sees: "flow.layer4"."""
     terms: Mapping[str, Term] = field(default_factory=lambda: {"soft": SoftTargets()})
@@ -36,7 +36,7 @@ class DistillRecipe(Course):
     """Source of the student's first weights."""
 
     def __post_init__(self) -> None:
-        Course.__post_init__(self)
+        TrainConfig.__post_init__(self)
         self.check_balance(self.terms)
         if self.init not in ("none", "teacher"):
             raise RecipeError(f"expected init none or teacher, got {self.init}")
@@ -73,7 +73,7 @@ class DistillRecipe(Course):
                 f"expected teachers of different modalities, got {', '.join(sees)}"
             )
         taps: tuple[str, ...] = TAPS[self.teacher.net]
-        if self.beside:
+        if self.other_teachers:
             taps = tuple(
                 f"{t.sees}.{tap}" for t in self.teachers for tap in TAPS[t.net]
             )
@@ -101,7 +101,7 @@ class DistillRecipe(Course):
                     net, frames=self.clip.length, height=height, width=width
                 )
         named = {
-            f"{teacher.sees}.{tap}" if self.beside else tap: shape
+            f"{teacher.sees}.{tap}" if self.other_teachers else tap: shape
             for teacher in self.teachers
             for tap, shape in shapes[teacher].items()
         }
@@ -121,7 +121,7 @@ class DistillRecipe(Course):
     @property
     def teachers(self) -> tuple[BackboneConfig, ...]:
         """The first teacher and the further ones."""
-        return (self.teacher, *self.beside)
+        return (self.teacher, *self.other_teachers)
 
     @property
     def modalities(self) -> list[str]:
@@ -138,15 +138,18 @@ class DistillRecipe(Course):
             replace(self.teacher, sees=other) for other in sees if other != first
         )
         terms = self.terms
-        if rest and not self.beside:
+        if rest and not self.other_teachers:
             terms = {name: _of_stream(term, first) for name, term in terms.items()}
         return replace(
-            self, teacher=replace(self.teacher, sees=first), beside=rest, terms=terms
+            self,
+            teacher=replace(self.teacher, sees=first),
+            other_teachers=rest,
+            terms=terms,
         )
 
     def scratch(self) -> TeachRecipe:
         """The student without its teacher: the same net, clips and number of steps."""
-        shared = {f.name: getattr(self, f.name) for f in fields(Course)}
+        shared = {f.name: getattr(self, f.name) for f in fields(TrainConfig)}
         of_terms: dict[str, Any] = {"gradients_at": None, "balance": {}}
         return TeachRecipe(model=self.student, **shared | of_terms)
 

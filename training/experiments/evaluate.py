@@ -17,7 +17,7 @@ from ..run_files.results import (
 )
 from ..run_files.run_config import SplitName
 from ..runs.assessment import assessment, used_videos
-from ..runs.machine import Machine, arranged
+from ..runs.machine import Machine, place_on_device
 from ..runs.progress import Watch
 from ..runs.record import (
     CROPS,
@@ -61,7 +61,7 @@ def evaluate(
     usual = crops is None or crops == protocol.crops
     if crops is not None:
         protocol = replace(protocol, crops=crops)
-    beside = "" if usual else CROPS.format(crops=crops)
+    prefix = "" if usual else CROPS.format(crops=crops)
     of_run, differ, judged_store = run.config(), None, None
     split: SplitName = of_run.split
     about: JudgedVideos
@@ -71,8 +71,8 @@ def evaluate(
         found = unlearned_held_out(found, run)
         videos = {"held_out": found.held_out, "test": found.test}[part]
         about = used_videos(found)
-        path = run.path(f"{beside}evaluation_{part}.json")
-        of_scores = run.path(beside + SCORES.format(part=part))
+        path = run.path(f"{prefix}evaluation_{part}.json")
+        of_scores = run.path(prefix + SCORES.format(part=part))
     elif part != "test":
         raise RunError(
             f"{store.folder}: expected --part test on another store than the run's own,"
@@ -82,7 +82,7 @@ def evaluate(
         modalities = [config.sees]
         there = other_store(run, store, sees=config.sees)
         videos = there.videos
-        path = evaluation_path(run, store, beside=beside)
+        path = evaluation_path(run, store, prefix=prefix)
         of_scores = path.with_suffix(".npz")
         split, about, differ = there.split, there.about, there.differ
         judged_store = JudgedStore(
@@ -109,7 +109,7 @@ def evaluate(
         part=part,
         classes=classes,
     )
-    scores = scorer(arranged(model, machine.device))
+    scores = scorer(place_on_device(model, machine.device))
     evaluation = Evaluation(
         split=split,
         videos=about,

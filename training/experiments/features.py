@@ -14,7 +14,7 @@ from ..run_files.shapes import COUNT
 from ..run_files.writing import open_rows
 from ..runs.autosave import Autosave
 from ..runs.context import StoreJob
-from ..runs.machine import arranged
+from ..runs.machine import place_on_device
 from ..runs.progress import Watch
 from ..runs.record import Run, read_json, write_json
 from ..runs.trained import clip_of, trained_model
@@ -62,7 +62,7 @@ def snippet_features(
     """
     machine = job.machine
     model, config = trained_model(network)
-    arranged(model, machine.device)
+    place_on_device(model, machine.device)
     clip = clip_of(network)
     frames = frames_of(job.store, clip, memory_bytes=machine.worker_bytes)
     told = {}

@@ -19,7 +19,7 @@ from ..run_files.results import Accuracy, FoundWeights, Results, StreamName
 from ..run_files.run_config import FusedStream, RecipeSettings, RunConfig
 from ..runs.assessment import assessment
 from ..runs.context import Job
-from ..runs.lifecycle import begun
+from ..runs.lifecycle import open_run
 from ..runs.record import (
     LEARNED_FROM,
     RESULTS,
@@ -114,7 +114,7 @@ def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
         ),
     )
     store = streams[0].machine().store or ""
-    with begun(config, job, store=store, streams=streams) as run:
+    with open_run(config, job, store=store, streams=streams) as run:
         if run.results() is not None:
             return run
         training = training_ids(streams)

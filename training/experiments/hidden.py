@@ -11,10 +11,10 @@ from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
 from ..run_files.results import Results
 from ..runs.compatibility import check_same
-from ..runs.config import Course, open_data
+from ..runs.config import TrainConfig, open_data
 from ..runs.context import StoreJob
 from ..runs.identity import fingerprint_of, run_config
-from ..runs.lifecycle import begun, carry_out
+from ..runs.lifecycle import open_run, run_training
 from ..runs.record import Run, as_json
 from ..steps.labels import Supervised
 from ..steps.motion import EndToEnd
@@ -23,7 +23,7 @@ from .motion import check_motion, stored_px
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HiddenRecipe(Course):
+class HiddenRecipe(TrainConfig):
     """Everything that decides the result, apart from the data and the first weights."""
 
     motion: MotionConfig = field(default_factory=MotionConfig)
@@ -36,7 +36,7 @@ class HiddenRecipe(Course):
     """Weight of the losses without labels; 0 leaves them out."""
 
     def __post_init__(self) -> None:
-        Course.__post_init__(self)
+        TrainConfig.__post_init__(self)
         self.check_balance()
         check_motion(self.motion)
         if self.classifier.sees == "rgb":
@@ -95,13 +95,15 @@ def hidden(
     )
     hashes = tuple(fingerprint_of(run) for run in given)
     config = replace(config, first_weights=hashes)
-    with begun(config, job, store=job.store, temporal=temporal, motion=motion) as run:
+    with open_run(
+        config, job, store=job.store, temporal=temporal, motion=motion
+    ) as run:
         if run.results() is not None:
             return run
         job.watch.say(
             f"{run.folder}: {estimator.estimator} and {recipe.classifier.net} learn from"
             f" {len(data.parts.train)} videos,"
-            f" {data.parts.told()}"
+            f" {data.parts.summary()}"
         )
         torch.manual_seed(job.seed)  # for first weights that nobody gave
         net = build_backbone(recipe.classifier, len(job.store.classes))
@@ -123,7 +125,7 @@ def hidden(
             folders = tuple(run.folder.name for run in given)
             return replace(results, first_weights=folders)
 
-        carry_out(
+        run_training(
             run,
             recipe,
             job,

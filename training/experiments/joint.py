@@ -24,7 +24,7 @@ from ..models.heads import TwoHeads
 from ..run_files.results import Accuracy, OtherDataSet
 from ..run_files.run_config import JointStore
 from ..runs.assessment import assessment
-from ..runs.config import Course, Data, open_data
+from ..runs.config import Data, TrainConfig, open_data
 from ..runs.context import StoreJob
 from ..runs.identity import held_out_facts, split_facts, store_facts
 from ..runs.lifecycle import fresh_network
@@ -97,10 +97,10 @@ class TrainingStores:
     @property
     def held_out_text(self) -> str:
         """The videos that are not learned; nothing of several stores."""
-        return "" if self.several else f", {self.data_sets[self.own].parts.told()}"
+        return "" if self.several else f", {self.data_sets[self.own].parts.summary()}"
 
     def facts(
-        self, recipe: Course, modalities: Sequence[str]
+        self, recipe: TrainConfig, modalities: Sequence[str]
     ) -> dict[str, JointStore] | None:
         """The part of the other stores in what decides the result."""
         if not self.several:
@@ -125,7 +125,7 @@ class TrainingStores:
         return network.alone(self.own) if isinstance(network, TwoHeads) else network
 
     def judge_others(
-        self, run: Run, recipe: Course, network: nn.Module, *, sees: str
+        self, run: Run, recipe: TrainConfig, network: nn.Module, *, sees: str
     ) -> dict[str, OtherDataSet] | None:
         """Judge the heads of the other stores, and keep their weights and scores."""
         if not isinstance(network, TwoHeads):
@@ -146,7 +146,7 @@ class TrainingStores:
 
 
 def training_stores(
-    recipe: Course, job: StoreJob, modalities: Sequence[str]
+    recipe: TrainConfig, job: StoreJob, modalities: Sequence[str]
 ) -> TrainingStores:
     """The stores of a job, opened.
 
@@ -167,7 +167,7 @@ def training_stores(
     return TrainingStores(jobs, data)
 
 
-def check_joint(recipe: Course, *, teachers: int = 0) -> None:
+def check_joint(recipe: TrainConfig, *, teachers: int = 0) -> None:
     """Check that several stores can be learned together by a recipe.
 
     Raises:
@@ -212,7 +212,7 @@ def head_weights(run: Run, names: Sequence[str]) -> list[Path]:
 
 def _judged(
     run: Run,
-    recipe: Course,
+    recipe: TrainConfig,
     job: StoreJob,
     model: nn.Module,
     *,

@@ -24,10 +24,10 @@ from ..models.motion_backbone import (
 from ..models.motionnet import MotionNet
 from ..run_files.results import FlowError, Results
 from ..runs.assessment import used_videos
-from ..runs.config import Course, open_data
+from ..runs.config import TrainConfig, open_data
 from ..runs.context import StoreJob
 from ..runs.identity import run_config
-from ..runs.lifecycle import begun, kept
+from ..runs.lifecycle import open_run, write_training_ids
 from ..runs.machine import Machine
 from ..runs.record import Run
 from ..runs.train import train
@@ -36,7 +36,7 @@ from ..steps.motion import Unsupervised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MotionRecipe(Course):
+class MotionRecipe(TrainConfig):
     """Everything that decides what a motion network becomes, apart from the data.
 
     `protocol` has no meaning here, as nothing is classified.
@@ -46,7 +46,7 @@ class MotionRecipe(Course):
     loss: FlowLoss = BALANCED
 
     def __post_init__(self) -> None:
-        Course.__post_init__(self)
+        TrainConfig.__post_init__(self)
         if self.balance:
             raise RecipeError(
                 "expected no balance, as a motion network has one loss,"
@@ -96,7 +96,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
         model={"estimator": model, "frames": recipe.motion.frames},
         modalities=["rgb"],
     )
-    with begun(config, job, store=job.store) as run:
+    with open_run(config, job, store=job.store) as run:
         if run.results() is not None:
             return run
         job.watch.say(
@@ -113,7 +113,9 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
             loss=recipe.loss,
         )
         held_out, machine = data.clips["held_out"], job.machine
-        processes.by_first(lambda: kept(run, data.parts), machine.processes)
+        processes.run_on_first(
+            lambda: write_training_ids(run, data.parts), machine.processes
+        )
         training = train(
             recipe,
             job,
@@ -127,7 +129,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
             title="motion",
         )
 
-        def judge() -> None:
+        def evaluate() -> None:
             flow = None
             if "flow" in job.store.modalities:
                 both = Clips(
@@ -148,7 +150,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
                 )
             )
 
-        processes.by_first(judge, machine.processes)
+        processes.run_on_first(evaluate, machine.processes)
     return run
 
 

@@ -112,13 +112,13 @@ def other_store(run: Run, store: Store, *, sees: str) -> OtherStore:
     return OtherStore(tuple(videos), split, about, tuple(differ))
 
 
-def evaluation_path(run: Run, store: Store, *, beside: str = "") -> Path:
+def evaluation_path(run: Run, store: Store, *, prefix: str = "") -> Path:
     """The file of an evaluation on another store: no other store's, never the run's own.
 
     Args:
-        beside: before the store's name.
+        prefix: before the store's name.
     """
-    name = beside + store.folder.resolve().name
+    name = prefix + store.folder.resolve().name
     path = run.path(EVALUATIONS) / f"{name}.json"
     if (
         path.is_file()

@@ -3,23 +3,23 @@
 from dataclasses import dataclass, field, replace
 
 from ..models.backbones import BackboneConfig, check_length
-from ..runs.config import Course
+from ..runs.config import TrainConfig
 from ..runs.context import StoreJob
 from ..runs.identity import run_config
-from ..runs.lifecycle import begun, carry_out
+from ..runs.lifecycle import open_run, run_training
 from ..runs.record import Run
 from ..steps.labels import supervised_step
 from .joint import training_stores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TeachRecipe(Course):
+class TeachRecipe(TrainConfig):
     """Everything that decides the result of a training on labels, apart from the data."""
 
     model: BackboneConfig = field(default=BackboneConfig(sees="flow"))
 
     def __post_init__(self) -> None:
-        Course.__post_init__(self)
+        TrainConfig.__post_init__(self)
         self.check_balance()
         check_length(self.model, self.clip.length)
 
@@ -41,7 +41,7 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
         "teach", recipe, job, model=recipe.model.architecture(), modalities=[sees]
     )
     config = replace(config, joint=stores.facts(recipe, [sees]))
-    with begun(config, job, store=stores.stores) as run:
+    with open_run(config, job, store=stores.stores) as run:
         if run.results() is not None:
             return run
         if if_none:
@@ -51,7 +51,7 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
             f"{stores.held_out_text}"
         )
         model = stores.network(recipe.model)
-        carry_out(
+        run_training(
             run,
             recipe,
             job,

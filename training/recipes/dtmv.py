@@ -38,7 +38,7 @@ FROM_LABELS = TrainSchedule(
     ),
     epochs=2650,
     batch_size=256,
-    look_every=25,
+    validate_every=25,
 )
 INITIALISED = replace(FROM_LABELS, optim=replace(FROM_LABELS.optim, learning_rate=1e-3))
 TAUGHT = replace(

@@ -36,9 +36,9 @@ SGD = OptimConfig(
     milestones=(1 / 3, 2 / 3),
     gradient_clip=20.0,
 )
-SPATIAL = TrainSchedule(optim=SGD, epochs=100, batch_size=64, look_every=5)
+SPATIAL = TrainSchedule(optim=SGD, epochs=100, batch_size=64, validate_every=5)
 TEMPORAL = TrainSchedule(
-    optim=replace(SGD, learning_rate=5e-3), epochs=300, batch_size=64, look_every=10
+    optim=replace(SGD, learning_rate=5e-3), epochs=300, batch_size=64, validate_every=10
 )
 MOTION = TrainSchedule(
     optim=OptimConfig(
@@ -53,7 +53,7 @@ MOTION = TrainSchedule(
     ),
     epochs=745,
     batch_size=16,
-    look_every=25,
+    validate_every=25,
 )
 TOGETHER = TrainSchedule(
     optim=replace(
@@ -61,7 +61,7 @@ TOGETHER = TrainSchedule(
     ),
     epochs=240,
     batch_size=128,
-    look_every=10,
+    validate_every=10,
 )
 JOINT_LOSS = replace(BALANCED, ssim=(0.1, 0.1, 0.1, 0.1, 0.1))
 """Structure counts a tenth end to end, as in the released network."""

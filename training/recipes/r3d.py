@@ -53,9 +53,9 @@ NARROW_SCHEDULE = TrainSchedule(
     ),
     epochs=40,
     batch_size=16,
-    look_every=5,
+    validate_every=5,
 )
-DEMO_MOTION = small_schedule(2e-3, epochs=24, batch_size=8, look_every=5)
+DEMO_MOTION = small_schedule(2e-3, epochs=24, batch_size=8, validate_every=5)
 
 SOFT_AND_POOLED: Mapping[str, Term] = {
     "soft": SoftTargets(),

@@ -13,7 +13,7 @@ from ..experiments.hidden import HiddenRecipe, hidden
 from ..experiments.joint import check_joint, training_stores
 from ..experiments.motion import MotionRecipe, motion
 from ..experiments.teach import TeachRecipe, teach
-from ..runs.config import Course, check_processes
+from ..runs.config import TrainConfig, check_processes
 from ..runs.context import RunContext, StoreJob
 from ..runs.record import Run
 from . import Recipe, baseline_of
@@ -47,7 +47,7 @@ def run_recipe(
         TrainingError: see the experiments.
     """
     given, waiting = needed or {}, replace(context, wait=True)
-    if isinstance(recipe.settings, Course):
+    if isinstance(recipe.settings, TrainConfig):
         check_processes(recipe.settings, context.machine)
     with joined(context.machine.processes, context.machine.device):
         settings, scratch = recipe.settings, None

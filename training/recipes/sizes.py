@@ -22,7 +22,7 @@ class TrainSchedule:
     optim: OptimConfig
     epochs: int
     batch_size: int
-    look_every: int = 1
+    validate_every: int = 1
     select: Literal["last", "best"] = "last"
     held_out: float = 0.1
 
@@ -190,7 +190,7 @@ def small_schedule(
     *,
     epochs: int,
     batch_size: int = 16,
-    look_every: int = 10,
+    validate_every: int = 10,
     gradient_clip: float = 10.0,
 ) -> TrainSchedule:
     """AdamW along one cycle, which needs no tuning of milestones."""
@@ -198,7 +198,7 @@ def small_schedule(
         _TINY_SCHEDULE.optim, learning_rate=learning_rate, gradient_clip=gradient_clip
     )
     return TrainSchedule(
-        optim=optim, epochs=epochs, batch_size=batch_size, look_every=look_every
+        optim=optim, epochs=epochs, batch_size=batch_size, validate_every=validate_every
     )
 
 

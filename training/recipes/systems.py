@@ -84,14 +84,14 @@ class Recipe:
 def train_fields(
     schedule: TrainSchedule, clip: ClipConfig, protocol: ClipProtocol
 ) -> dict[str, Any]:
-    """The fields of a `Course`."""
+    """The fields of a `TrainConfig`."""
     return {
         "clip": clip,
         "protocol": protocol,
         "optim": schedule.optim,
         "epochs": schedule.epochs,
         "batch_size": schedule.batch_size,
-        "look_every": schedule.look_every,
+        "validate_every": schedule.validate_every,
         "select": schedule.select,
         "held_out": schedule.held_out,
     }

@@ -12,7 +12,7 @@ from ..papers.orderings import ORDERINGS
 from ..recipes import SYSTEMS, Recipe, at
 from ..recipes import recipe as recipe_named
 from ..recipes.sizes import SIZES
-from ..runs.config import Course
+from ..runs.config import TrainConfig
 
 
 class Holdings(NamedTuple):
@@ -151,7 +151,7 @@ def in_order(recipe: Recipe) -> list[Recipe]:
 def unfit(recipe: Recipe, store: Holdings) -> str:
     """The reason why a recipe, or one that it needs, cannot run on a store, or nothing."""
     for one in in_order(recipe):
-        if not isinstance(one.settings, Course):
+        if not isinstance(one.settings, TrainConfig):
             continue
         clip = one.settings.clip
         missing = [m for m in modalities_of(one) if m not in store.modalities]

@@ -21,7 +21,7 @@ from ..run_files.reproduction import (
     write_reproduction,
 )
 from ..runs.context import RunContext
-from ..runs.machine import Machine, chosen_machine
+from ..runs.machine import Machine, select_machine
 from ..runs.progress import Watch, about_text, duration_text
 from ..runs.record import CROPS, SCORES, Run
 from .figure_data import write_figures
@@ -57,7 +57,7 @@ def reproduce(
     Args:
         out: folder of the report; runs lie beside it, where other commands find them.
         jobs: processes side by side, on a CPU with one thread each.
-        machine: of `chosen_machine`.
+        machine: of `select_machine`.
         held_out: share of the training videos to hold out; None is the recipes'.
         min_known_share: of the intervals with known motion vectors.
         reading: how fast videos become what networks see, from `benched`.
@@ -129,10 +129,10 @@ def reproduce(
         }
         if store.mirror_safe:
             _evaluate_ten_crops(
-                made, state.runs, store, chosen_machine(**machine), watch
+                made, state.runs, store, select_machine(**machine), watch
             )
         watch.say("figures and speeds")
-        chosen = chosen_machine(**machine)
+        chosen = select_machine(**machine)
         state.speeds = measured_speeds(first, chosen, reading or {})
         write_figures(out, first, store, chosen)
         write_reproduction(out, state)
@@ -178,7 +178,7 @@ def _run_plan(
             store=store,
             split=made.splits[0],
             seed=0,
-            machine=chosen_machine(**machine),
+            machine=select_machine(**machine),
             watch=watch,
             **options,
         )

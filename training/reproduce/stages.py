@@ -12,7 +12,7 @@ from pipeline.store import Store
 from ..recipes import recipe
 from ..recipes.run import run_recipe
 from ..runs.context import RunContext
-from ..runs.machine import chosen_machine
+from ..runs.machine import select_machine
 from ..runs.progress import Silent
 from ..runs.record import Run
 from .plan import Stage
@@ -44,7 +44,7 @@ def run_stage_alone(
     """Run the recipe of a stage in a process of its own, with one thread and silently.
 
     Args:
-        machine: options of `chosen_machine`.
+        machine: options of `select_machine`.
         options: further fields of `RunContext`.
     """
     torch.set_num_threads(1)
@@ -52,7 +52,7 @@ def run_stage_alone(
         store=Store(store),
         split=stage.split,
         seed=stage.seed,
-        machine=chosen_machine(**machine),
+        machine=select_machine(**machine),
         watch=Silent(),
         **options,
     )

@@ -25,7 +25,7 @@ from ..models.backbones import CHANNELS, NETS
 from ..models.sizes import cost_of
 from ..recipes import SYSTEMS
 from ..run_files.reproduction import NetworkSpeed, Speeds, StageSpeed, SystemSpeed
-from ..runs.machine import Machine, arranged
+from ..runs.machine import Machine, place_on_device
 from ..runs.record import Run
 from ..runs.trained import clip_of, trained_model
 
@@ -184,7 +184,7 @@ def _measured(run: Run, system: str, machine: Machine, seconds: float) -> Networ
     clip = clip_of(run)
     shape = (CHANNELS[sees.sees], clip.length, *clip.crop_px)
     told = cost_of(model, shape)
-    arranged(model, machine.device)
+    place_on_device(model, machine.device)
     batch = torch.zeros(BATCH, *shape, device=machine.device)
     rate = _rate(model.eval(), batch, seconds)
     return NetworkSpeed(

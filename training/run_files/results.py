@@ -96,7 +96,7 @@ class TrainingSummary:
 
     epochs: Count
     steps: Count | None = None
-    chosen_epoch: Count | None = None
+    selected_epoch: Count | None = None
     """The epoch whose weights count, from 0."""
     seconds: Number
     """Of all epochs, held-out looks apart."""

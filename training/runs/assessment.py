@@ -63,7 +63,7 @@ def assessment(scores: Scores, classes: tuple[str, ...]) -> Accuracy:
     )
 
 
-def judged(
+def evaluate_parts(
     model: nn.Module,
     clips: Mapping[str, Clips],
     job: StoreJob,

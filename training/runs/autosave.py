@@ -41,8 +41,8 @@ class Autosave:
             Interrupted: a signal came; everything is saved.
         """
         due = time.monotonic() - self.saved >= self.seconds
-        stop = processes.agreed(self.stop.asked, self.processes)
-        if stop or processes.agreed(due, self.processes):
+        stop = processes.any_process(self.stop.asked, self.processes)
+        if stop or processes.any_process(due, self.processes):
             save()
             self.saved = time.monotonic()
         if stop:

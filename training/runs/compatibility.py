@@ -5,7 +5,7 @@ from pipeline.store import Store
 
 from ..errors import RunError
 from ..models.backbones import BackboneConfig
-from .config import Course
+from .config import TrainConfig
 from .identity import store_facts
 from .record import Run, as_json, differences
 from .trained import clip_of
@@ -37,7 +37,7 @@ def check_same(run: Run, store: Store, split: str) -> None:
 
 def check_teacher(
     teacher: Run,
-    recipe: Course,
+    recipe: TrainConfig,
     wanted: BackboneConfig,
     *,
     store: Store,

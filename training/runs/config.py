@@ -15,7 +15,7 @@ from .machine import Machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class TrainConfig:
     """What every training has to say, whatever its step does."""
 
     clip: ClipConfig = field(default_factory=ClipConfig)
@@ -25,7 +25,7 @@ class Course:
     protocol: ClipProtocol = field(default_factory=ClipProtocol)
     held_out: float = 0.1
     """Share of the training groups that is held out: see `held_out_videos`."""
-    look_every: int = 1
+    validate_every: int = 1
     """Epochs between two looks at the held-out part; the last epoch always has one."""
     select: Literal["last", "best"] = "last"
     """Which weights count: the last, or the ones best on the held-out part."""
@@ -42,10 +42,10 @@ class Course:
                 "expected at least 1 epoch and batches of 2 clips,"
                 f" got {self.epochs} and {self.batch_size}"
             )
-        if self.look_every < 1 or not 0 <= self.held_out < 1:
+        if self.validate_every < 1 or not 0 <= self.held_out < 1:
             raise RecipeError(
-                "expected look_every of 1 epoch or more and held_out from 0 to below 1,"
-                f" got {self.look_every} and {self.held_out}"
+                "expected validate_every of 1 epoch or more and held_out from 0 to below 1,"
+                f" got {self.validate_every} and {self.held_out}"
             )
         if self.select not in ("last", "best"):
             raise RecipeError(f"expected select last or best, got {self.select}")
@@ -90,21 +90,21 @@ class Data:
     `JoinedClips` of several data sets."""
 
 
-def check_processes(course: Course, machine: Machine) -> None:
+def check_processes(config: TrainConfig, machine: Machine) -> None:
     """Check that the processes of a training can share its batches equally.
 
     Raises:
         RecipeError: they cannot.
     """
-    if course.batch_size % machine.processes.world_size:
+    if config.batch_size % machine.processes.world_size:
         raise RecipeError(
-            f"expected a number of processes that can share batches of {course.batch_size}"
+            f"expected a number of processes that can share batches of {config.batch_size}"
             f" clips equally, got {machine.processes.world_size}"
         )
 
 
 def open_data(
-    course: Course,
+    config: TrainConfig,
     job: StoreJob,
     modalities: Sequence[str],
     *,
@@ -121,28 +121,28 @@ def open_data(
             too few motion vectors are known.
     """
     store = job.store
-    check_processes(course, job.machine)
+    check_processes(config, job.machine)
     found = parts(
         store,
         split=job.split,
         modalities=modalities,
-        **holding(course, job),
+        **holding(config, job),
         classifies=classifies,
         seed=job.seed,
     )
     if "mv" in modalities:
         check_known(store, found.train, least=job.min_known_share)
     longest = max(available_entries(video, modalities) for video in found.train)
-    if course.clip.span > longest:
+    if config.clip.span > longest:
         of = "frames" if set(modalities) == {"rgb"} else "intervals between frames"
         raise DataError(
-            f"{store.folder}: expected videos of at least {course.clip.span} {of} for the"
+            f"{store.folder}: expected videos of at least {config.clip.span} {of} for the"
             f" recipe's clips, but the longest one to learn from has {longest}"
         )
-    frames = frames_of(store, course.clip, memory_bytes=job.machine.worker_bytes)
+    frames = frames_of(store, config.clip, memory_bytes=job.machine.worker_bytes)
     videos = {"train": found.train, "held_out": found.held_out, "test": found.test}
     clips = {
-        part: Clips(frames, videos[part], modalities, course.clip, seed=job.seed)
+        part: Clips(frames, videos[part], modalities, config.clip, seed=job.seed)
         for part in videos
     }
     return Data(found, clips)

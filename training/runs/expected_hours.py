@@ -12,8 +12,8 @@ from ..data.dataset import ClipConfig
 from ..engine.loop import autocast
 from ..models.backbones import CHANNELS, BackboneConfig, build_backbone
 from ..models.sizes import cost
-from .config import Course
-from .machine import Machine, arranged
+from .config import TrainConfig
+from .machine import Machine, place_on_device
 from .progress import about_text
 
 LONG = 2e13
@@ -22,7 +22,7 @@ SMALL_PX = 100
 """Recipes that reduce frames to a shorter side than this are made for the demo data set."""
 
 
-def pictures_told(store: Store, clip: ClipConfig) -> str | None:
+def small_frames_notice(store: Store, clip: ClipConfig) -> str | None:
     """A line where frames are much larger than what a small recipe sees of them."""
     grid = clip.grid_short_px
     if store.dataset == "demo" or grid is None or grid >= SMALL_PX:
@@ -38,8 +38,8 @@ def pictures_told(store: Store, clip: ClipConfig) -> str | None:
     )
 
 
-def hours_told(
-    course: Course,
+def expected_hours(
+    config: TrainConfig,
     nets: Sequence[BackboneConfig],
     *,
     clips: int,
@@ -54,34 +54,34 @@ def hours_told(
         nets: the network that learns, then those that it learns from.
         clips: of an epoch.
     """
-    clip = course.clip
+    clip = config.clip
     each = [
         cost(net, classes, frames=clip.length, height=height, width=width).multiply_adds
         for net in nets
         for height, width in (clip.crop_px,)
     ]
     per_clip = 3 * each[0] + sum(each[1:])  # back is twice forward
-    if per_clip * clips * course.epochs < LONG:
+    if per_clip * clips * config.epochs < LONG:
         return None
-    seconds = step_seconds(nets[0], course, classes=classes, machine=machine)
+    seconds = step_seconds(nets[0], config, classes=classes, machine=machine)
     seconds *= per_clip / (3 * each[0])
-    total = seconds * clips * course.epochs / machine.processes.world_size
+    total = seconds * clips * config.epochs / machine.processes.world_size
     return (
-        f"{about_text(total)} on this machine ({course.epochs} epochs of {clips:,} clips,"
+        f"{about_text(total)} on this machine ({config.epochs} epochs of {clips:,} clips,"
         f" {per_clip / 1e9:.1f} G multiply-adds and {seconds:.2g} s per clip), without the"
         " time to read clips and to score held-out videos"
     )
 
 
 def step_seconds(
-    net: BackboneConfig, course: Course, *, classes: int, machine: Machine
+    net: BackboneConfig, config: TrainConfig, *, classes: int, machine: Machine
 ) -> float:
     """Seconds that a network takes for a clip, forward and back, as tried once."""
     device, cuda = machine.device, machine.device.type == "cuda"
-    batch = min(course.batch_size, 16 if cuda else 2)
-    shape = (batch, CHANNELS[net.sees], course.clip.length, *course.clip.crop_px)
+    batch = min(config.batch_size, 16 if cuda else 2)
+    shape = (batch, CHANNELS[net.sees], config.clip.length, *config.clip.crop_px)
     with torch.random.fork_rng([device] if cuda else []):
-        model = arranged(build_backbone(net, classes), device).train()
+        model = place_on_device(build_backbone(net, classes), device).train()
         clips = torch.rand(shape, device=device)
         labels = torch.zeros(batch, dtype=torch.int64, device=device)
         started = time.perf_counter()

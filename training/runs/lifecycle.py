@@ -13,7 +13,7 @@ from torch import nn
 from motion_shards.plain_text import first_names
 from pipeline.store import FolderHeld, Store
 
-from ..data.known import unknown_told
+from ..data.known import unknown_vectors_notice
 from ..data.splits import Parts
 from ..engine import processes
 from ..models.backbones import BackboneConfig, build_backbone
@@ -23,10 +23,10 @@ from ..run_files.results import Results
 from ..run_files.run_config import RunConfig, StartedOn
 from ..steps.step import Step
 from . import record
-from .assessment import judged, used_videos
-from .config import Course, Data
+from .assessment import evaluate_parts, used_videos
+from .config import Data, TrainConfig
 from .context import Job, StoreJob
-from .expected_hours import hours_told
+from .expected_hours import expected_hours
 from .identity import run_of
 from .record import CHECKPOINT, LEARNED_FROM, Run, write_json
 from .train import train
@@ -48,7 +48,7 @@ class About(TypedDict, total=False):
 
 
 @contextmanager
-def begun(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Run]:
+def open_run(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Run]:
     """The folder of a run, new or not; inside, its processes can talk to each other.
 
     That a run is complete is said. Of one that is not, this is the only writer.
@@ -74,7 +74,7 @@ def begun(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Run]:
             ours.append(_opened(config, job, told, held))
             return str(ours[0].folder)
 
-        folder = processes.by_first(opened, group)
+        folder = processes.run_on_first(opened, group)
         run = ours[0] if ours else Run(Path(folder))
         results = run.results()
         if results is not None:
@@ -125,9 +125,9 @@ def fresh_network(config: BackboneConfig, job: StoreJob) -> nn.Module:
     return model
 
 
-def carry_out(
+def run_training(
     run: Run,
-    course: Course,
+    config: TrainConfig,
     job: StoreJob,
     step: Step,
     model: nn.Module,
@@ -151,22 +151,22 @@ def carry_out(
     """
     started, machine = time.perf_counter(), job.machine
     group = machine.processes
-    processes.by_first(lambda: kept(run, data.parts), group)
+    processes.run_on_first(lambda: write_training_ids(run, data.parts), group)
     for line in split_lines(used_videos(data.parts)):
         job.watch.say(f"split {job.split}: {line}")
     if "mv" in run.config().modalities:
-        unknown = unknown_told(data.parts.train)
+        unknown = unknown_vectors_notice(data.parts.train)
         if unknown:
             job.watch.say(unknown)
-    if course.chooses and not data.parts.held_out:
+    if config.chooses and not data.parts.held_out:
         job.watch.say(
             "no videos are held out: the last weights are selected, and the "
             "learning rate does not depend on the held-out loss (--held-out 0.3 "
             "holds some out)"
         )
     if nets and group.first and not run.path(CHECKPOINT).exists():
-        hours = hours_told(
-            course,
+        hours = expected_hours(
+            config,
             nets,
             clips=len(data.clips["train"]),
             classes=len(job.store.classes),
@@ -175,19 +175,19 @@ def carry_out(
         if hours:
             job.watch.say(f"{title}: {hours}")
     training = train(
-        course,
+        config,
         job,
         step,
         model,
         clips=data.clips["train"],
-        validator=classifier_validator(course, data, sees=sees, machine=machine),
+        validator=classifier_validator(config, data, sees=sees, machine=machine),
         run=run,
         title=title,
     )
 
-    def judge() -> None:
-        scores = judged(
-            model, data.clips, job, sees=sees, protocol=course.protocol, run=run
+    def evaluate() -> None:
+        scores = evaluate_parts(
+            model, data.clips, job, sees=sees, protocol=config.protocol, run=run
         )
         seconds = round(time.perf_counter() - started, 1)
         results = Results(
@@ -200,10 +200,10 @@ def carry_out(
         )
         run.finish(complete(results))
 
-    processes.by_first(judge, group)
+    processes.run_on_first(evaluate, group)
 
 
-def kept(run: Run, found: Parts) -> None:
+def write_training_ids(run: Run, found: Parts) -> None:
     """Keep who is learned from, for whoever must not fit weights on them."""
     write_json(run.path(LEARNED_FROM), [video.id for video in found.train])
 

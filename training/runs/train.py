@@ -13,9 +13,9 @@ from ..data.joined import JoinedClips, JoinedOrder, grouped, order_of
 from ..data.order import Order
 from ..engine import checkpoint, processes
 from ..engine.compiled import compile_networks
-from ..engine.loop import Waiting, autocast, fit, on_device, pieces
+from ..engine.loop import TimedBatches, autocast, fit, on_device, split_batch
 from ..engine.optim import Schedule, build_optimizer
-from ..engine.signals import asked_to_stop
+from ..engine.signals import stop_on_signal
 from ..engine.state import TrainState
 from ..errors import Diverged
 from ..run_files.results import TrainingSummary
@@ -23,16 +23,16 @@ from ..scoring.protocols import single_threaded
 from ..steps.gradients import balanced_weights, gradient_norms
 from ..steps.step import LABELS, Step
 from .autosave import Autosave
-from .config import Course
+from .config import TrainConfig
 from .context import StoreJob
-from .machine import Machine, arranged
+from .machine import Machine, place_on_device
 from .metrics_log import MetricsLog
 from .record import CHECKPOINT, WEIGHTS, Run
 from .validation import Validator
 
 
 def train(
-    course: Course,
+    config: TrainConfig,
     job: StoreJob,
     step: Step,
     model: nn.Module,
@@ -67,59 +67,59 @@ def train(
     machine, group, watch = job.machine, job.machine.processes, job.watch
     order = order_of(
         clips,
-        course.batch_size,
+        config.batch_size,
         seed=job.seed,
         rank=group.rank,
         world_size=group.world_size,
     )
     steps_per_epoch = order.per_epoch
-    total = steps_per_epoch * course.epochs
+    total = steps_per_epoch * config.epochs
     loader = _loader(clips, order, machine)
-    state = _new_state(course, step, model, machine)
-    shared = processes.shared(step, group, machine.device)
+    state = _new_state(config, step, model, machine)
+    shared = processes.data_parallel(step, group, machine.device)
     log = MetricsLog(run, state, steps_per_epoch, group.first)
 
     def save() -> None:
-        processes.by_first(lambda: _save_checkpoint(run, state), group)
+        processes.run_on_first(lambda: _save_checkpoint(run, state), group)
 
-    with asked_to_stop() as stop:
+    with stop_on_signal() as stop:
         autosave = Autosave(
             stop, run.folder, seconds=machine.checkpoint_seconds, processes=group
         )
         path = run.path(CHECKPOINT)
-        if processes.by_first(lambda: checkpoint.newest(path, watch.say), group):
+        if processes.run_on_first(lambda: checkpoint.newest(path, watch.say), group):
             state.load_checkpoint(
-                path, steps_per_epoch=steps_per_epoch, epochs=course.epochs
+                path, steps_per_epoch=steps_per_epoch, epochs=config.epochs
             )
         if group.first:
             run.forget_after(state.steps_done, state.epochs_done)
         if state.steps_done and group.first:
             watch.say(f"{title}: resuming after step {state.steps_done} of {total}")
-        if not state.steps_done and course.gradients_at is not None:
+        if not state.steps_done and config.gradients_at is not None:
             order.begin(0)
             first: Any = next(iter(order))
             batch = grouped([clips[place] for place in first])
-            found = _balance(course, job, step, batch, title=title)
-            log.write("gradients", 0, step=1, at=course.gradients_at, **found)
+            found = _balance(config, job, step, batch, title=title)
+            log.write("gradients", 0, step=1, at=config.gradients_at, **found)
         if machine.compile:
             compile_networks(step.networks(), machine.device)
         watch.begin(title, total, state.steps_done)
         try:
-            for epoch in range(state.epochs_done, course.epochs):
+            for epoch in range(state.epochs_done, config.epochs):
                 step.begin_epoch(epoch)
                 order.begin(epoch, state.steps_done - epoch * steps_per_epoch)
-                for values in _steps(state, shared, loader, course, machine, total):
+                for values in _steps(state, shared, loader, config, machine, total):
                     state.add(values)
                     log.step(epoch)
                     watch.step(
                         state.steps_done,
-                        f"epoch {epoch + 1}/{course.epochs}  loss {values['loss']:.3f}",
+                        f"epoch {epoch + 1}/{config.epochs}  loss {values['loss']:.3f}",
                     )
                     autosave.after_step(save, f"step {state.steps_done} of {total}")
-                last = epoch + 1 == course.epochs
+                last = epoch + 1 == config.epochs
                 held_out = {}
-                if validator and (last or (epoch + 1) % course.look_every == 0):
-                    held_out = _validate(validator, state, course, machine, epoch)
+                if validator and (last or (epoch + 1) % config.validate_every == 0):
+                    held_out = _validate(validator, state, config, machine, epoch)
                 log.epoch(epoch, steps_per_epoch * order.batch_size, held_out)
                 state.end_epoch(epoch)
                 if last:
@@ -130,10 +130,10 @@ def train(
             ) from None
         finally:
             watch.end()
-    if course.select == "best" and state.best.weights is not None:
+    if config.select == "best" and state.best.weights is not None:
         model.load_state_dict(state.best.weights)
-    processes.by_first(lambda: _save_weights(run, model), group)
-    return _summary(course, state, run, total)
+    processes.run_on_first(lambda: _save_weights(run, model), group)
+    return _summary(config, state, run, total)
 
 
 def _loader(
@@ -153,17 +153,17 @@ def _loader(
 
 
 def _new_state(
-    course: Course, step: Step, model: nn.Module, machine: Machine
+    config: TrainConfig, step: Step, model: nn.Module, machine: Machine
 ) -> TrainState:
     """The state before the first step, its networks on the device."""
     for module in (step, *step.frozen_teachers):
-        arranged(module, machine.device)
-    optimizer = build_optimizer(step, course.optim)
+        place_on_device(module, machine.device)
+    optimizer = build_optimizer(step, config.optim)
     return TrainState(
         step=step,
         model=model,
         optimizer=optimizer,
-        schedule=Schedule(optimizer, course.optim),
+        schedule=Schedule(optimizer, config.optim),
         scaler=torch.amp.GradScaler(
             machine.device.type, enabled=machine.precision == "float16"
         ),
@@ -175,7 +175,7 @@ def _steps(
     state: TrainState,
     step: nn.Module,
     loader: DataLoader,
-    course: Course,
+    config: TrainConfig,
     machine: Machine,
     total: int,
 ) -> Iterator[dict[str, float]]:
@@ -190,7 +190,7 @@ def _steps(
     """
     if not len(loader):
         return
-    batches = Waiting(loader)
+    batches = TimedBatches(loader)
     started = time.perf_counter() - state.seconds
     waited = state.waited
     state.schedule.before_step(state.steps_done, total)
@@ -201,8 +201,8 @@ def _steps(
         device=machine.device,
         precision=machine.precision,
         scaler=state.scaler,
-        gradient_clip=course.optim.gradient_clip,
-        accumulate=course.optim.accumulate,
+        gradient_clip=config.optim.gradient_clip,
+        accumulate=config.optim.accumulate,
     ):
         state.steps_done += 1
         state.seconds = time.perf_counter() - started
@@ -214,38 +214,38 @@ def _steps(
 def _validate(
     validator: Validator,
     state: TrainState,
-    course: Course,
+    config: TrainConfig,
     machine: Machine,
     epoch: int,
 ) -> dict[str, float]:
     """Validate, for the schedule and the best weights; returns values for the record."""
     seen = validator(state.model)
-    value, loss = processes.from_first([seen.value, seen.loss], machine.processes)
+    value, loss = processes.broadcast_first([seen.value, seen.loss], machine.processes)
     state.schedule.after_epoch(loss)
-    if course.select == "best":
+    if config.select == "best":
         state.keep_if_best(epoch, value)
     top1 = {} if seen.top1 is None else {"held_out_top1": value}
     return {"held_out_loss": loss} | top1
 
 
 def _balance(
-    course: Course, job: StoreJob, step: Step, batch: Any, *, title: str
+    config: TrainConfig, job: StoreJob, step: Step, batch: Any, *, title: str
 ) -> dict[str, dict[str, float]]:
     """Measure the losses' gradients before the first step; set weights by `balance`.
 
     Returns:
         "norms": loss -> length of its gradient; "weights": loss -> its new weight.
     """
-    assert course.gradients_at is not None
+    assert config.gradients_at is not None
     machine = job.machine
-    part = on_device(pieces(batch, course.optim.accumulate)[0], machine.device)
+    part = on_device(split_batch(batch, config.optim.accumulate)[0], machine.device)
     half = machine.precision == "bfloat16"  # float16 would need a scaler
     with autocast(machine.device, "bfloat16" if half else "float32"):
-        norms = gradient_norms(step, part, at=course.gradients_at)
-    lengths = processes.from_first(list(norms.values()), machine.processes)
+        norms = gradient_norms(step, part, at=config.gradients_at)
+    lengths = processes.broadcast_first(list(norms.values()), machine.processes)
     norms = dict(zip(norms, lengths, strict=True))
-    weights = balanced_weights(norms, course.balance)
-    for name in course.balance.keys() - weights.keys():
+    weights = balanced_weights(norms, config.balance)
+    for name in config.balance.keys() - weights.keys():
         job.watch.say(
             f"{title}: {name} keeps its weight of {step.weights[name]:g}:"
             " there is nothing to balance, as the first weights know the labels"
@@ -267,16 +267,16 @@ def _save_weights(run: Run, model: nn.Module) -> None:
 
 
 def _summary(
-    course: Course, state: TrainState, run: Run, total: int
+    config: TrainConfig, state: TrainState, run: Run, total: int
 ) -> TrainingSummary:
     epochs = [line for line in run.metrics() if line["kind"] == "epoch"]
     seconds = [line["seconds"] for line in epochs]
     waited = sum(line["waited"] for line in epochs)
-    best = course.select == "best" and state.best.epoch >= 0
+    best = config.select == "best" and state.best.epoch >= 0
     return TrainingSummary(
-        epochs=course.epochs,
+        epochs=config.epochs,
         steps=total,
-        chosen_epoch=state.best.epoch if best else course.epochs - 1,
+        selected_epoch=state.best.epoch if best else config.epochs - 1,
         seconds=round(sum(seconds), 1),
         seconds_per_epoch=round(sum(seconds) / max(len(seconds), 1), 2),
         share_of_waiting=round(waited / max(sum(seconds), 1e-9), 3),

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 from torch import nn
 
 from ..scoring.protocols import Scorer
-from .config import Course, Data
+from .config import Data, TrainConfig
 from .machine import Machine
 
 
@@ -29,7 +29,7 @@ class Validator(Protocol):
 
 
 def classifier_validator(
-    course: Course, data: Data, *, sees: str, machine: Machine
+    config: TrainConfig, data: Data, *, sees: str, machine: Machine
 ) -> Validator | None:
     """Loss and top-1 of a classifier on the held-out part; None where it is empty."""
     if not data.parts.held_out:
@@ -37,7 +37,7 @@ def classifier_validator(
     scorer = Scorer(
         data.clips["held_out"],
         sees=sees,
-        protocol=course.protocol,
+        protocol=config.protocol,
         device=machine.device,
         precision=machine.precision,
         workers=min(machine.workers, 2),
