@@ -1,6 +1,7 @@
 """`_plan.json`: written as it is read, and nothing else is taken for one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,14 @@ def test_a_plan_without_videos_is_whole_too(tmp_path):
 def test_another_shape_is_a_damaged_plan_though_its_checksum_fits(changes, tmp_path):
     with pytest.raises(DamagedPlan, match=f"{PLAN}: "):
         read_plan(resealed(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("ends", [(2,), (2, 4), (2, 2, 3)])
+def test_cuts_that_are_none_are_damage_though_the_fingerprint_fits(ends, tmp_path):
+    """Videos in no shard, shards of nothing, ends beyond the last video."""
+    write_plan(tmp_path, replace(WHOLE, ends=ends))
+    with pytest.raises(DamagedPlan, match=f"{PLAN}: expected a plan, got"):
+        read_plan(tmp_path)
 
 
 def test_a_changed_byte_is_damage_and_another_layout_is_another_layout(tmp_path):
