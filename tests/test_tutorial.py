@@ -49,7 +49,7 @@ def test_the_tutorial_can_be_typed_as_it_stands(tmp_path, monkeypatch) -> None:
             continue
         words = [word for each in words for word in sorted(glob.glob(each)) or [each]]
         words = ["tiny" if word == "demo" else word for word in words]
-        main = importlib.import_module(f"{words[0]}.cli").main
+        main = importlib.import_module(f"{words[0]}.commands.cli").main
         done = CliRunner().invoke(main, words[1:])
         assert done.exit_code == 0, f"{piece}\n{done.output}"
         printed += done.output

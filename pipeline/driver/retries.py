@@ -41,10 +41,14 @@ class RetryPolicy:
             last_line = failure.text.strip().splitlines()[-1]
             self._errors[last_line] += 1
             if self._errors[last_line] >= ATTEMPTS:
-                came = f"the same error came {ATTEMPTS} times, last in shard {shard}"
+                came = (
+                    f"the same error occurred {ATTEMPTS} times, last in shard {shard}"
+                )
                 raise _gave_up(came, failure)
         if self._attempts[part] >= ATTEMPTS:
-            raise _gave_up(f"shard {shard} failed {ATTEMPTS} times, at last", failure)
+            raise _gave_up(
+                f"shard {shard} failed {ATTEMPTS} times; the last error", failure
+            )
         return retried(task)
 
     def finished(self, report: ShardReport) -> None:
@@ -59,8 +63,8 @@ class RetryPolicy:
         if not self._stored and self._bad >= SUSPICIOUS_VIDEOS:
             name, reason = next(iter(unused.items()))
             raise ExtractionError(
-                f"every one of the first {self._bad} videos failed, so it is hardly the "
-                f"videos; {name}: {reason}"
+                f"all of the first {self._bad} videos failed, so the cause is "
+                f"hardly in the videos; {name}: {reason}"
             )
 
 

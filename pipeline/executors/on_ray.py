@@ -254,8 +254,8 @@ def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:
             return Failure(
                 task,
                 "environment",
-                f"a worker of the cluster lacks the program ({error.cause}): the "
-                "same motion-shards must be installed on all machines",
+                f"a worker of the cluster lacks a required package ({error.cause}): "
+                "the same motion-shards must be installed on all machines",
             )
         return Failure(task, "error", str(error))
     except LocalRayletDiedError:

@@ -68,7 +68,7 @@ def task_error(cause: Exception) -> exceptions.RayTaskError:
         (
             task_error(ModuleNotFoundError("No module named 'h5py'")),
             "environment",
-            "lacks what it is to run (No module named 'h5py'): the same motion-shards",
+            "lacks a required package (No module named 'h5py'): the same motion-shards",
         ),
     ],
 )
@@ -86,7 +86,9 @@ def test_workers_that_are_killed_again_and_again_end_the_run_with_a_line(raised)
     with pytest.raises(ExtractionError) as ended:
         for _ in range(3):
             task = retries.next_attempt(runner._outcome(None, task))
-    assert str(ended.value).startswith("shard 0 failed 3 times, at last: its worker is")
+    assert str(ended.value).startswith(
+        "shard 0 failed 3 times; the last error: its worker was"
+    )
     assert "\n" not in str(ended.value)
 
 

@@ -318,7 +318,7 @@ def test_a_job_is_left_found_again_and_stopped_and_its_store_is_its_own(
         stopped = pipeline("stop", name)
         assert stopped.stdout == f"{name}: stopped\n"
         rest, _ = again.communicate(timeout=SECONDS)
-    assert again.returncode == 130 and "are finished and kept in" in rest
+    assert again.returncode == 130 and "are finished and saved in" in rest
     assert holder_of(out) is None
 
 

@@ -227,7 +227,7 @@ def test_many_bad_videos_and_no_good_one_stop_the_run(tmp_path):
     for number in range(40):
         (folder / f"{number}.mp4").write_bytes(b"no video")
     dataset = data_set(tmp_path / "videos")
-    with pytest.raises(ExtractionError, match="hardly the videos"):
+    with pytest.raises(ExtractionError, match="the cause is hardly in the videos"):
         extract(dataset, RGB_MV, out=tmp_path / "store", execution=HERE)
 
 

@@ -196,7 +196,7 @@ def test_a_run_whose_lease_is_gone_was_followed(store):
     with hold(store) as lease:
         left_behind(store, 3, **THERE)
         (store / LOGS / "holder-00001.json").unlink()
-        with pytest.raises(FolderHeld, match="another one follows it.*gpu7"):
+        with pytest.raises(FolderHeld, match="another one took over.*gpu7"):
             lease.require()
 
 

@@ -36,7 +36,10 @@ def test_a_shard_has_three_attempts_and_the_third_isolates_every_video():
     assert (third.attempt, third.isolated) == (3, True)
     with pytest.raises(ExtractionError) as gave_up:
         retries.next_attempt(lost(third))
-    assert str(gave_up.value) == "shard 0 failed 3 times, at last: its worker is gone"
+    assert (
+        str(gave_up.value)
+        == "shard 0 failed 3 times; the last error: its worker is gone"
+    )
 
 
 def test_shards_and_their_modalities_fail_for_themselves():
@@ -68,7 +71,7 @@ def test_the_same_bug_in_three_shards_ends_the_run_with_its_traceback():
     with pytest.raises(ExtractionError) as gave_up:
         retries.next_attempt(Failure(made_task(100, shard=2), "error", text))
     assert str(gave_up.value) == (
-        "the same error came 3 times, last in shard 2: "
+        "the same error occurred 3 times, last in shard 2: "
         "ZeroDivisionError: a bug shows itself"
     )
     assert gave_up.value.__notes__ == [text]
@@ -114,15 +117,15 @@ def test_without_its_gpu_a_run_that_asked_for_one_ends():
 
 
 def test_thirty_two_bad_videos_and_no_good_one_end_the_run():
-    retries = RetryPolicy()
-    retries.finished(report(videos=31, bad=31))
-    with pytest.raises(ExtractionError, match="every one of the first 32 videos fail"):
-        retries.finished(report(videos=1, bad=1))
+    patience = Patience()
+    patience.finished(report(videos=31, bad=31))
+    with pytest.raises(ExtractionError, match="all of the first 32 videos failed"):
+        patience.finished(report(videos=1, bad=1))
 
 
 def test_videos_that_are_away_count_as_bad_ones_do():
-    with pytest.raises(ExtractionError, match="every one of the first 32 videos fail"):
-        RetryPolicy().finished(report(videos=32, bad=16, unavailable=16))
+    with pytest.raises(ExtractionError, match="all of the first 32 videos failed"):
+        Patience().finished(report(videos=32, bad=16, unavailable=16))
 
 
 def test_a_run_of_good_videos_is_not_stopped_by_bad_ones():
