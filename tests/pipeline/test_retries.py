@@ -117,15 +117,15 @@ def test_without_its_gpu_a_run_that_asked_for_one_ends():
 
 
 def test_thirty_two_bad_videos_and_no_good_one_end_the_run():
-    patience = Patience()
-    patience.finished(report(videos=31, bad=31))
+    retries = RetryPolicy()
+    retries.finished(report(videos=31, bad=31))
     with pytest.raises(ExtractionError, match="all of the first 32 videos failed"):
-        patience.finished(report(videos=1, bad=1))
+        retries.finished(report(videos=1, bad=1))
 
 
 def test_videos_that_are_away_count_as_bad_ones_do():
     with pytest.raises(ExtractionError, match="all of the first 32 videos failed"):
-        Patience().finished(report(videos=32, bad=16, unavailable=16))
+        RetryPolicy().finished(report(videos=32, bad=16, unavailable=16))
 
 
 def test_a_run_of_good_videos_is_not_stopped_by_bad_ones():
