@@ -22,10 +22,11 @@ from bench_memory import peak_mb
 
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.driver.merging import merge
+from pipeline.driver.missing import missing_tasks
 from pipeline.driver.plan import StorePlan
 from pipeline.driver.plan_file import read_plan, write_plan
 from pipeline.driver.publish import prepare, publish
-from pipeline.driver.resume import missing_tasks, store_plan
+from pipeline.driver.resume import store_plan
 from pipeline.driver.summary import summarize
 from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings

@@ -1,30 +1,19 @@
 """The `pipeline` command: parses, calls one function, prints what comes back."""
 
 import json
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from motion_shards import __version__
-from motion_shards.choices import MODALITIES, X264_PRESETS
 from motion_shards.console import Console
-from motion_shards.finite import FiniteRange
 
 from .bench import bench
 from .cluster import cluster, jobs, logs, stop, submit
-from .options import (
-    AnyPath,
-    CommaList,
-    ExistingFolder,
-    dataset_options,
-)
+from .extract import extract, plan
+from .options import AnyPath, dataset_options
 from .store import info, preview, status, verify
-
-if TYPE_CHECKING:
-    from pipeline.extract.settings import ExtractSettings
 
 
 @click.group(cls=Console)
@@ -36,9 +25,11 @@ def main() -> None:
 for command in (
     bench,
     cluster,
+    extract,
     info,
     jobs,
     logs,
+    plan,
     preview,
     status,
     stop,
@@ -46,287 +37,6 @@ for command in (
     verify,
 ):
     main.add_command(command)
-
-
-def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int | None:
-    if value is not None and value % 2:
-        raise click.BadParameter(f"expected an even number, got {value}", ctx, param)
-    return value
-
-
-@main.command()
-@dataset_options
-@click.option(
-    "--out",
-    type=AnyPath,
-    help="Folder of the store to create or continue. [default: "
-    "$VIDEO_DATA/stores/NAME]",
-)
-@click.option(
-    "--modalities",
-    type=CommaList(MODALITIES),
-    default=",".join(MODALITIES),
-    show_default=True,
-    help="Comma-separated modalities to extract; others can be added to the store "
-    "later.",
-)
-@click.option(
-    "--short-side",
-    type=click.IntRange(16, 4096),
-    callback=_even,
-    help="Shorter side of the stored frames in px, even. If given, smaller videos are "
-    "enlarged to it. [default: 256, smaller videos at their own size; demo: as drawn]",
-)
-@click.option(
-    "--square-pixels/--no-square-pixels",
-    default=None,
-    help="Stretch anamorphic videos (sample aspect ratio not 1) to square pixels, or "
-    "store them as coded. [default: square pixels, or what the store has]",
-)
-@click.option(
-    "--fps",
-    type=FiniteRange(0, 1000, min_open=True),
-    help="Frame rate of the stored frames. [default: every frame]",
-)
-@click.option(
-    "--flow-profile",
-    type=click.Choice(("default", "fast", "opencv")),
-    default="default",
-    show_default=True,
-    help="Accuracy of TV-L1. fast: twice as fast, less accurate; opencv: the "
-    "iterations of OpenCV.",
-)
-@click.option(
-    "--flow-device",
-    type=click.Choice(("auto", "cpu", "opencv", "cuda")),
-    default="auto",
-    show_default=True,
-    help="Back end of the optical flow. auto: a GPU if available, else the CPU; "
-    "opencv: OpenCV's own code, slow.",
-)
-@click.option(
-    "--flow-codec",
-    type=click.Choice(("companded", "tsn")),
-    default="companded",
-    show_default=True,
-    help="Quantisation of flow to 8 bits: finer near zero (companded), or linear as in "
-    "TSN.",
-)
-@click.option(
-    "--mv-source",
-    type=click.Choice(("canonical", "original")),
-    default="canonical",
-    show_default=True,
-    help="Source of the motion vectors: one common H.264 encoding of the stored frames, "
-    "or the files as they are.",
-)
-@click.option(
-    "--mv-crf",
-    type=click.IntRange(0, 51),
-    help="x264 CRF of the canonical encoding. [default: 18; demo: its own]",
-)
-@click.option(
-    "--mv-preset",
-    type=click.Choice(X264_PRESETS),
-    default="veryfast",
-    show_default=True,
-    help="x264 preset of the canonical encoding.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    help="Number of processes, or of tasks on a cluster; 0: work in this process "
-    "alone. [default: all cores]",
-)
-@click.option(
-    "--ray",
-    default="auto",
-    show_default=True,
-    metavar="auto|off|local|ADDRESS",
-    help="Ray cluster to use. auto: that of $RAY_ADDRESS or one that runs on this "
-    "machine, else processes without Ray; off: no Ray; local: start Ray on "
-    "this machine.",
-)
-@click.option(
-    "--scratch",
-    type=ExistingFolder,
-    help="Folder on a local disk for unfinished shards. [default: $TMPDIR, else /tmp]",
-)
-@click.option(
-    "--hang-seconds",
-    type=FiniteRange(1),
-    default=60.0,
-    show_default=True,
-    help="Time limit in seconds for the next frame of a video; a video that "
-    "exceeds it is quarantined.",
-)
-@click.option(
-    "--retry-quarantined",
-    is_flag=True,
-    help="Retry the quarantined videos of this store.",
-)
-@click.option(
-    "--dry-run",
-    is_flag=True,
-    help="Estimate hours and gigabytes without writing anything.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def extract(
-    dataset: str,
-    called: str | None,
-    videos: Path | None,
-    splits: Path | None,
-    holdout: float | None,
-    seed: int,
-    limit: int | None,
-    classes: tuple[str, ...],
-    out: Path | None,
-    modalities: tuple[str, ...],
-    short_side: int | None,
-    square_pixels: bool | None,
-    fps: float | None,
-    flow_profile: str,
-    flow_device: str,
-    flow_codec: str,
-    mv_source: str,
-    mv_crf: int | None,
-    mv_preset: str,
-    workers: int | None,
-    ray: str,
-    scratch: Path | None,
-    hang_seconds: float,
-    retry_quarantined: bool,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Extract the videos of a data set into a store.
-
-    An existing store is continued: only missing shards are built.
-
-    A video that cannot be decoded is quarantined. One whose file cannot be read now is
-    unavailable, and retried when the same command is run again.
-
-    Exit codes: 0 all videos stored; 3 finished, but some are quarantined or unavailable;
-    1 failed; 2 wrong usage; 130 interrupted: run the same command to resume.
-    """
-    click.echo("reading the list of videos ...", err=True)
-    from pipeline.adapters import load, report
-    from pipeline.adapters.naming import dataset_name
-    from pipeline.driver import extraction, resume  # here, because these take a second
-    from pipeline.executors.choose import Execution
-    from pipeline.extract.settings import ExtractSettings
-    from pipeline.store import places
-    from pipeline.store.codecs import FLOW_CODECS
-
-    from .progress import reporter as progress_reporter
-    from .progress import steps
-
-    out = out or places.store_folder(
-        dataset_name(dataset, videos=videos, called=called)
-    )
-    usual = _usual_settings(dataset, out)
-    if short_side is not None:
-        usual = replace(usual, short_side=short_side, enlarge=True)
-    try:
-        settings = ExtractSettings(
-            modalities=modalities,
-            short_side=usual.short_side,
-            enlarge=usual.enlarge,
-            square_pixels=usual.square_pixels
-            if square_pixels is None
-            else square_pixels,
-            frames_per_second=fps,
-            flow_profile=flow_profile,
-            flow_codec=FLOW_CODECS[flow_codec],
-            mv_source=mv_source,
-            mv_crf=usual.mv_crf if mv_crf is None else mv_crf,
-            mv_preset=mv_preset,
-        )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    with steps("draw the clips") as on_progress:
-        found = load(
-            dataset,
-            called=called,
-            videos=videos,
-            splits=splits,
-            holdout=holdout,
-            seed=seed,
-            limit=limit,
-            classes=classes,
-            on_progress=on_progress,
-        )
-    click.echo(report.text(found), err=as_json)
-    execution = Execution(
-        ray=ray,
-        workers=workers,
-        backend=flow_device,
-        scratch=scratch,
-        hang_seconds=hang_seconds,
-    )
-    if dry_run:
-        click.echo("extracting a few frames to measure speed and size ...", err=True)
-        planned = extraction.dry_run(
-            found,
-            settings,
-            out=out,
-            execution=execution,
-            retry_bad=retry_quarantined,
-        )
-        click.echo(json.dumps(planned.to_dict()) if as_json else planned.text())
-        return
-    try:
-        with progress_reporter() as reporter:
-            summary = extraction.extract(
-                found,
-                settings,
-                out=out,
-                execution=execution,
-                retry_bad=retry_quarantined,
-                reporter=reporter,
-            )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(resume.what_is_kept(out)) from None
-    click.echo(json.dumps(summary.to_dict()) if as_json else summary.text())
-    raise SystemExit(summary.exit_code)
-
-
-main.add_command(
-    click.Command(
-        "plan",
-        params=[param for param in extract.params if param.name != "dry_run"],
-        callback=partial(extract.callback or extract, dry_run=True),
-        help="Estimate hours and gigabytes of an extraction. Takes the options of "
-        "`extract`. A few frames are extracted to measure speed and size; "
-        "nothing is written.",
-    )
-)
-
-
-def _usual_settings(dataset: str, store: Path) -> "ExtractSettings":
-    """The settings where no option says otherwise.
-
-    The demo is small and very clean; a store that was begun keeps the size it stores.
-    """
-    from pipeline.driver.plan_file import read_plan
-    from pipeline.errors import PlanError
-    from pipeline.extract.settings import ExtractSettings
-
-    settings = ExtractSettings()
-    if dataset == "demo":
-        from pipeline.adapters.demo.dataset import DEMO_MV_CRF, DEMO_SHORT_SIDE
-
-        settings = replace(settings, short_side=DEMO_SHORT_SIDE, mv_crf=DEMO_MV_CRF)
-    try:
-        begun = read_plan(store).settings
-    except PlanError:
-        return settings
-    return replace(
-        settings,
-        short_side=begun.short_side,
-        enlarge=begun.enlarge,
-        square_pixels=begun.square_pixels,
-    )
 
 
 @main.command()

@@ -27,13 +27,12 @@ from pipeline.store.records import PLAN, Manifest
 
 from .estimate import Estimate, Measure, estimate
 from .merging import merge, merged_already
+from .missing import DAMAGED, missing_tasks
 from .plan import StorePlan
 from .publish import clear_arriving, prepare, publish
 from .resume import (
-    DAMAGED,
     as_planned,
     damages,
-    missing_tasks,
     readable_plan,
     require_files,
     store_plan,

@@ -1,26 +1,17 @@
-"""What a run finds of earlier ones: the plan to go on with, and the work still missing."""
+"""The plan of a store that a run goes on with, and the state that earlier runs left."""
 
-import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.adapters.subset import without_unusable
 from pipeline.adapters.videos import DataSet
 from pipeline.errors import DamagedPlan, NoPlan, PlanError
-from pipeline.executors.attempt import attempts
-from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
-from pipeline.shard.plan import PlannedVideo, ShardPlan
-from pipeline.shard.sources import available
-from pipeline.shard.task import Task
+from pipeline.shard.plan import PlannedVideo
 from pipeline.store.errors import LayoutError, StoreNotFound
-from pipeline.store.files import (
-    read_manifest,
-    read_regular,
-    require_index,
-)
+from pipeline.store.files import read_manifest, require_index
 from pipeline.store.lease import is_lease
 from pipeline.store.records import (
     ARRIVING,
@@ -29,9 +20,7 @@ from pipeline.store.records import (
     LOGS,
     MANIFEST,
     PLAN,
-    Commit,
     commit_file,
-    shard_file,
 )
 from pipeline.store.replacement import is_part
 from pipeline.store.sealing import write_sealed
@@ -39,12 +28,9 @@ from pipeline.store.sealing import write_sealed
 from .estimate import bytes_per_frame
 from .plan import StorePlan, extended, new_plan, renewed
 from .plan_file import read_plan, write_plan
-from .publish import intact, read_commits
+from .publish import read_commits
 from .replanning import recorded, replanned
-from .retries import retried
 
-DAMAGED = f"{LOGS}/damaged.json"
-"""What `pipeline verify` found; the next run looks at these files closely."""
 CHANGED = "the file has another size now"
 """Why a video waits to be taken up again that was of no use when it was planned."""
 
@@ -246,110 +232,3 @@ def _follow(before: StorePlan, plan: StorePlan, store: Path) -> None:
                 unavailable={**commit.unavailable, **waiting},
             )
             write_sealed(store / commit_file(modality, shard), commit.to_dict())
-
-
-def missing_tasks(
-    plan: StorePlan,
-    modalities: Sequence[str],
-    folder: Path,
-    out: Path,
-    execution: Execution,
-    *,
-    retry_bad: bool = False,
-    before: StorePlan | None = None,
-    say: Callable[[str], None] = lambda text: None,
-) -> list[Task]:
-    """What is missing, damaged or to be taken up again: a task per shard.
-
-    Args:
-        folder: of videos.
-        out: the store.
-        retry_bad: take up quarantined videos, too.
-        before: a plan whose commits have not followed this one yet.
-        say: told of commits that cannot be read.
-
-    Raises:
-        PlanError: a folder is where a file must go.
-    """
-
-    def tell(modality: str, reason: str) -> None:
-        if modality in modalities:
-            say(reason)
-
-    suspects = _suspects(out)
-    fresh = {v.id for v in set(plan.videos) - set(before.videos)} if before else set()
-    tasks = []
-    for shard in range(plan.shards):
-        commits = read_commits(out, shard, plan.fingerprint, damaged=tell)
-        planned = plan.shard_plan(shard, modalities, folder=folder)
-        if before is not None and before.fingerprint != plan.fingerprint:
-            commits = read_commits(out, shard, before.fingerprint) | commits
-        missing = []
-        for modality in modalities:
-            commit = commits.get(modality)
-            if (
-                commit is not None
-                and _is_of(commit, planned)
-                and not (retry_bad and commit.bad)
-            ):
-                whole = intact(commit.record, out, hashed=commit.file in suspects)
-                if whole and not _awaited(commit, plan, folder, fresh):
-                    continue
-            missing.append(modality)
-            names = (
-                shard_file(modality, shard, plan.shards),
-                commit_file(modality, shard),
-            )
-            require_files(out, names)
-        if missing:
-            task = Task(
-                plan=plan.shard_plan(shard, missing, folder=folder.absolute()),
-                make_solver=execution.make_solver,
-                hang_seconds=execution.hang_seconds,
-                open_video=execution.open_video,
-            )
-            tasks.append(retried(task, failures=attempts(out, task.plan)))
-    return tasks
-
-
-def _is_of(commit: Commit, plan: ShardPlan) -> bool:
-    """Whether a commit can be of this shard: of its videos and settings."""
-    names = {*(video.id for video in commit.videos), *commit.bad, *commit.unavailable}
-    return (
-        names == {video.id for video in plan.videos}
-        and commit.shards == plan.shards
-        and dict(commit.settings) == plan.settings.modality_record(commit.modality)
-    )
-
-
-def _awaited(commit: Commit, plan: StorePlan, folder: Path, fresh: set[str]) -> bool:
-    """Whether a video that could not be read is there now.
-
-    Args:
-        fresh: videos that are other files than in the plan before.
-    """
-    names = set(commit.unavailable)
-    if commit.fingerprint != plan.fingerprint:  # it has not followed: see `_follow`
-        names |= commit.bad.keys() & fresh
-    if not names:
-        return False
-    videos = plan.shard_videos(commit.shard)
-    return any(available(folder, video) for video in videos if video.id in names)
-
-
-class _Everything(frozenset[str]):
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
-def _suspects(out: Path) -> frozenset[str]:
-    """Files to look at closely: those of the note, or all if it cannot be read."""
-    try:
-        names = json.loads(read_regular(out / DAMAGED))
-    except FileNotFoundError:
-        return frozenset()
-    except (LayoutError, ValueError, RecursionError):
-        return _Everything()
-    if type(names) is list and all(type(name) is str for name in names):
-        return frozenset(names)
-    return _Everything()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from motion_shards.plain_text import counted, first_names, printable, size_text
+from pipeline.driver.missing import DAMAGED
 from pipeline.driver.plan_file import read_plan
-from pipeline.driver.resume import DAMAGED
 from pipeline.store import Json, Store, StoredVideo, VideoNotFound
 from pipeline.store.errors import LayoutError
 from pipeline.store.files import read_commit, write_json

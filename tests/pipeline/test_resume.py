@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 from made_shards import made_data_set, made_plan, published
 
+from pipeline.driver.missing import DAMAGED, missing_tasks
 from pipeline.driver.plan import StorePlan
 from pipeline.driver.plan_file import read_plan, write_plan
 from pipeline.driver.publish import prepare, read_commits
 from pipeline.driver.resume import (
-    DAMAGED,
     as_planned,
     damages,
     is_new,
-    missing_tasks,
     readable_plan,
     require_files,
     store_plan,

@@ -20,8 +20,8 @@ from motion_shards.processes import ProcessIdentity
 from pipeline.adapters.videos import DataSet
 from pipeline.driver import extraction
 from pipeline.driver.extraction import dry_run, extract
+from pipeline.driver.missing import DAMAGED
 from pipeline.driver.plan_file import read_plan
-from pipeline.driver.resume import DAMAGED
 from pipeline.errors import ExtractionError
 from pipeline.executors import workers as layouts
 from pipeline.executors.attempt import Failure, Outcome

@@ -8,10 +8,11 @@ import pytest
 from bench_scale import SETTINGS, Steps, fake_data_set, publish_all, read, write
 
 from pipeline.driver.merging import merge
+from pipeline.driver.missing import missing_tasks
 from pipeline.driver.plan import StorePlan
 from pipeline.driver.plan_file import read_plan, write_plan
 from pipeline.driver.publish import prepare
-from pipeline.driver.resume import missing_tasks, store_plan
+from pipeline.driver.resume import store_plan
 from pipeline.executors.choose import Execution
 from pipeline.shard.plan import PlannedVideo
 from pipeline.store import MODALITIES, reader

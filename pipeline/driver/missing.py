@@ -1,0 +1,129 @@
+"""The shards of a plan that are missing, damaged or to be taken up again."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipeline.executors.attempt import attempts
+from pipeline.executors.choose import Execution
+from pipeline.shard.plan import ShardPlan
+from pipeline.shard.sources import available
+from pipeline.shard.task import Task
+from pipeline.store.errors import LayoutError
+from pipeline.store.files import read_regular
+from pipeline.store.records import LOGS, Commit, commit_file, shard_file
+
+from .plan import StorePlan
+from .publish import intact, read_commits
+from .resume import require_files
+from .retries import retried
+
+DAMAGED = f"{LOGS}/damaged.json"
+"""What `pipeline verify` found; the next run looks at these files closely."""
+
+
+def missing_tasks(
+    plan: StorePlan,
+    modalities: Sequence[str],
+    folder: Path,
+    out: Path,
+    execution: Execution,
+    *,
+    retry_bad: bool = False,
+    before: StorePlan | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Task]:
+    """What is missing, damaged or to be taken up again: a task per shard.
+
+    Args:
+        folder: of videos.
+        out: the store.
+        retry_bad: take up quarantined videos, too.
+        before: a plan whose commits have not followed this one yet.
+        say: told of commits that cannot be read.
+
+    Raises:
+        PlanError: a folder is where a file must go.
+    """
+
+    def tell(modality: str, reason: str) -> None:
+        if modality in modalities:
+            say(reason)
+
+    suspects = _suspects(out)
+    fresh = {v.id for v in set(plan.videos) - set(before.videos)} if before else set()
+    tasks = []
+    for shard in range(plan.shards):
+        commits = read_commits(out, shard, plan.fingerprint, damaged=tell)
+        planned = plan.shard_plan(shard, modalities, folder=folder)
+        if before is not None and before.fingerprint != plan.fingerprint:
+            commits = read_commits(out, shard, before.fingerprint) | commits
+        missing = []
+        for modality in modalities:
+            commit = commits.get(modality)
+            if (
+                commit is not None
+                and _is_of(commit, planned)
+                and not (retry_bad and commit.bad)
+            ):
+                whole = intact(commit.record, out, hashed=commit.file in suspects)
+                if whole and not _awaited(commit, plan, folder, fresh):
+                    continue
+            missing.append(modality)
+            names = (
+                shard_file(modality, shard, plan.shards),
+                commit_file(modality, shard),
+            )
+            require_files(out, names)
+        if missing:
+            task = Task(
+                plan=plan.shard_plan(shard, missing, folder=folder.absolute()),
+                make_solver=execution.make_solver,
+                hang_seconds=execution.hang_seconds,
+                open_video=execution.open_video,
+            )
+            tasks.append(retried(task, failures=attempts(out, task.plan)))
+    return tasks
+
+
+def _is_of(commit: Commit, plan: ShardPlan) -> bool:
+    """Whether a commit can be of this shard: of its videos and settings."""
+    names = {*(video.id for video in commit.videos), *commit.bad, *commit.unavailable}
+    return (
+        names == {video.id for video in plan.videos}
+        and commit.shards == plan.shards
+        and dict(commit.settings) == plan.settings.modality_record(commit.modality)
+    )
+
+
+def _awaited(commit: Commit, plan: StorePlan, folder: Path, fresh: set[str]) -> bool:
+    """Whether a video that could not be read is there now.
+
+    Args:
+        fresh: videos that are other files than in the plan before.
+    """
+    names = set(commit.unavailable)
+    if commit.fingerprint != plan.fingerprint:  # it has not followed: see `_follow`
+        names |= commit.bad.keys() & fresh
+    if not names:
+        return False
+    videos = plan.shard_videos(commit.shard)
+    return any(available(folder, video) for video in videos if video.id in names)
+
+
+class _Everything(frozenset[str]):
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+def _suspects(out: Path) -> frozenset[str]:
+    """Files to look at closely: those of the note, or all if it cannot be read."""
+    try:
+        names = json.loads(read_regular(out / DAMAGED))
+    except FileNotFoundError:
+        return frozenset()
+    except (LayoutError, ValueError, RecursionError):
+        return _Everything()
+    if type(names) is list and all(type(name) is str for name in names):
+        return frozenset(names)
+    return _Everything()
