@@ -29,6 +29,7 @@ from training.experiments.motion import motion, stored_px
 from training.models.motion_backbone import MotionBackbone, MotionConfig
 from training.recipes import recipe
 from training.recipes.run import run_recipe
+from training.runs import expected_hours
 from training.runs.context import RunContext
 from training.runs.machine import Machine
 from training.runs.progress import Silent
@@ -306,3 +307,20 @@ def test_clips_longer_than_every_video_are_refused(context):
         DataError, match="at least 11 frames for the .* longest .* has 8"
     ):
         run_recipe(recipe("motionnet_small"), context)
+
+
+def test_the_hours_of_motion_and_of_both_are_told_without_a_trace(
+    together, context, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(expected_hours, "LONG", 0.0)
+    watch = Told()
+    job = replace(context.job("m", out=tmp_path / "m"), watch=watch)
+    told = motion(recipe("motionnet_tiny").settings, job)
+    settings = recipe("hidden_temporal_tiny").settings
+    needed = {"motion": told, "temporal": of(context, "vgg_flow_tiny")}
+    both = hidden(settings, replace(job, out=tmp_path / "h"), **needed)
+    lines = [line for line in watch.lines if "on this machine (" in line]
+    assert [line.partition(":")[0] for line in lines] == ["motion", "end to end"]
+    for run, name in ((told, "motionnet_tiny"), (both, "hidden_temporal_tiny")):
+        plain = weights_of(of(context, name))
+        assert all(torch.equal(v, plain[k]) for k, v in weights_of(run).items())

@@ -14,7 +14,7 @@ from ..runs.compatibility import check_same
 from ..runs.config import TrainConfig, open_data
 from ..runs.context import StoreJob
 from ..runs.identity import fingerprint_of, run_config
-from ..runs.lifecycle import open_run, run_training
+from ..runs.lifecycle import open_run, report_hours, run_training
 from ..runs.record import Run, as_json
 from ..steps.labels import Supervised
 from ..steps.motion import EndToEnd
@@ -125,6 +125,8 @@ def hidden(
             folders = tuple(run.folder.name for run in given)
             return replace(results, first_weights=folders)
 
+        title = "end to end"
+        report_hours(run, recipe, job, step, model, data=data, title=title)
         run_training(
             run,
             recipe,
@@ -133,7 +135,7 @@ def hidden(
             model,
             sees="rgb",
             data=data,
-            title="end to end",
+            title=title,
             what=f"rgb through motion, from {' and '.join(names)}",
             complete=complete,
         )

@@ -27,7 +27,7 @@ from ..runs.assessment import used_videos
 from ..runs.config import TrainConfig, open_data
 from ..runs.context import StoreJob
 from ..runs.identity import run_config
-from ..runs.lifecycle import open_run, write_training_ids
+from ..runs.lifecycle import open_run, report_hours, write_training_ids
 from ..runs.machine import Machine
 from ..runs.record import Run
 from ..runs.train import train
@@ -112,6 +112,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
             rgb_std=recipe.clip.rgb_std,
             loss=recipe.loss,
         )
+        report_hours(run, recipe, job, step, estimator, data=data, title="motion")
         held_out, machine = data.clips["held_out"], job.machine
         processes.run_on_first(
             lambda: write_training_ids(run, data.parts), machine.processes

@@ -1,17 +1,20 @@
 """What a training will be like, said before it starts: its pictures, its hours."""
 
+import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from pipeline.store import Store
 
 from ..data.dataset import ClipConfig
 from ..engine.loop import autocast
 from ..models.backbones import CHANNELS, BackboneConfig, build_backbone
-from ..models.sizes import cost
+from ..models.sizes import cost, cost_of
+from ..steps.step import Step
 from .config import TrainConfig
 from .machine import Machine, place_on_device
 from .progress import about_text
@@ -65,6 +68,44 @@ def expected_hours(
         return None
     seconds = step_seconds(nets[0], config, classes=classes, machine=machine)
     seconds *= per_clip / (3 * each[0])
+    return _hours(config, clips, per_clip=per_clip, seconds=seconds, machine=machine)
+
+
+def expected_hours_of_step(
+    config: TrainConfig, step: Step, model: nn.Module, *, clips: int, machine: Machine
+) -> str | None:
+    """The same line for a step on rgb alone, whatever its network is made of.
+
+    One step is tried with a copy.
+
+    Args:
+        model: the network in `step`.
+        clips: of an epoch.
+    """
+    shape = (CHANNELS["rgb"], config.clip.length, *config.clip.crop_px)
+    per_clip = 3 * cost_of(model, shape).multiply_adds
+    if per_clip * clips * config.epochs < LONG:
+        return None
+    count = _tried_clips(config, machine)
+    with torch.random.fork_rng([machine.device] if _on_gpu(machine) else []):
+        copied = place_on_device(copy.deepcopy(step), machine.device).train()
+        batch = {
+            "rgb": torch.rand((count, *shape), device=machine.device),
+            "label": torch.zeros(count, dtype=torch.int64, device=machine.device),
+        }
+        seconds = _seconds(lambda: copied(batch).loss, machine) / count
+    return _hours(config, clips, per_clip=per_clip, seconds=seconds, machine=machine)
+
+
+def _hours(
+    config: TrainConfig, clips: int, *, per_clip: int, seconds: float, machine: Machine
+) -> str:
+    """The line.
+
+    Args:
+        per_clip: multiply-adds of a clip, forward and back.
+        seconds: that it takes.
+    """
     total = seconds * clips * config.epochs / machine.processes.world_size
     return (
         f"{about_text(total)} on this machine ({config.epochs} epochs of {clips:,} clips,"
@@ -77,21 +118,34 @@ def step_seconds(
     net: BackboneConfig, config: TrainConfig, *, classes: int, machine: Machine
 ) -> float:
     """Seconds that a network takes for a clip, forward and back, as tried once."""
-    device, cuda = machine.device, machine.device.type == "cuda"
-    batch = min(config.batch_size, 16 if cuda else 2)
+    device, batch = machine.device, _tried_clips(config, machine)
     shape = (batch, CHANNELS[net.sees], config.clip.length, *config.clip.crop_px)
-    with torch.random.fork_rng([device] if cuda else []):
+    with torch.random.fork_rng([device] if _on_gpu(machine) else []):
         model = place_on_device(build_backbone(net, classes), device).train()
         clips = torch.rand(shape, device=device)
         labels = torch.zeros(batch, dtype=torch.int64, device=device)
-        started = time.perf_counter()
-        for _ in range(3 if cuda else 1):  # a GPU chooses its algorithms first
-            if cuda:
-                torch.cuda.synchronize(device)
-            started = time.perf_counter()
-            with autocast(device, machine.precision):
-                loss = F.cross_entropy(model(clips), labels)
-            loss.backward()
+        return _seconds(lambda: F.cross_entropy(model(clips), labels), machine) / batch
+
+
+def _seconds(loss: Callable[[], Tensor], machine: Machine) -> float:
+    """Seconds that a loss takes, forward and back."""
+    device, cuda = machine.device, _on_gpu(machine)
+    started = time.perf_counter()
+    for _ in range(3 if cuda else 1):  # a GPU chooses its algorithms first
         if cuda:
             torch.cuda.synchronize(device)
-        return (time.perf_counter() - started) / batch
+        started = time.perf_counter()
+        with autocast(device, machine.precision):
+            value = loss()
+        value.backward()
+    if cuda:
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started
+
+
+def _tried_clips(config: TrainConfig, machine: Machine) -> int:
+    return min(config.batch_size, 16 if _on_gpu(machine) else 2)
+
+
+def _on_gpu(machine: Machine) -> bool:
+    return machine.device.type == "cuda"

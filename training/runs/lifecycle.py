@@ -26,7 +26,7 @@ from . import record
 from .assessment import evaluate_parts, used_videos
 from .config import Data, TrainConfig
 from .context import Job, StoreJob
-from .expected_hours import expected_hours
+from .expected_hours import expected_hours, expected_hours_of_step
 from .identity import run_of
 from .record import CHECKPOINT, LEARNED_FROM, Run, write_json
 from .train import train
@@ -201,6 +201,27 @@ def run_training(
         run.finish(complete(results))
 
     processes.run_on_first(evaluate, group)
+
+
+def report_hours(
+    run: Run,
+    config: TrainConfig,
+    job: StoreJob,
+    step: Step,
+    model: nn.Module,
+    *,
+    data: Data,
+    title: str,
+) -> None:
+    """Say how long a training on rgb will take, where it begins and is a long one."""
+    if not job.machine.processes.first or run.path(CHECKPOINT).exists():
+        return
+    clips = len(data.clips["train"])
+    hours = expected_hours_of_step(
+        config, step, model, clips=clips, machine=job.machine
+    )
+    if hours:
+        job.watch.say(f"{title}: {hours}")
 
 
 def write_training_ids(run: Run, found: Parts) -> None:
