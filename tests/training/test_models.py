@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -365,3 +367,18 @@ def test_architecture_builds_the_same_net_again():
         n: t.shape for n, t in second.items()
     }
     assert again.lrn_k == 2.0
+
+
+@pytest.mark.parametrize("net", ["r3d_narrow", "resnext3d_narrow"])
+def test_first_weights_of_3d_nets_keep_the_size_of_gradients(net):
+    """He's rule for what goes back: a variance of 2 / (outputs * kernel) per group."""
+    torch.manual_seed(0)
+    model = build_backbone(BackboneConfig(net=net), 5)
+    for module in model.modules():
+        if isinstance(module, nn.Conv3d) and module.weight.numel() > 10_000:
+            back = module.out_channels * math.prod(module.kernel_size)
+            assert module.weight.std().item() == pytest.approx(
+                math.sqrt(2 / back), rel=0.05
+            )
+    assert model.fc.weight.std().item() == pytest.approx(0.01, rel=0.2)
+    assert not model.fc.bias.any()

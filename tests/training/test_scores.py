@@ -10,7 +10,13 @@ from training.errors import RunError
 from training.run_files.arrays import write_arrays
 from training.run_files.results import ClassAccuracy
 from training.runs.assessment import assessment
-from training.scoring.scores import Scores, cross_entropy, for_fitting, together
+from training.scoring.scores import (
+    Scores,
+    cross_entropy,
+    for_fitting,
+    softmax,
+    together,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -204,3 +210,10 @@ def test_reading_scores_needs_no_torch():
     code = "import sys, training.scoring.scores; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT)
     assert "numpy" in loaded.split() and "torch" not in loaded.split()
+
+
+def test_softmax_of_large_logits_by_hand():
+    """Odds of 3 to 1 in the first row, of 1 to 1 in the second."""
+    logits = np.array([[1000.0, 1000.0 + np.log(3)], [-1000.0, -1000.0]])
+    found = softmax(logits)
+    np.testing.assert_allclose(found, [[0.25, 0.75], [0.5, 0.5]], rtol=1e-12)
