@@ -110,7 +110,7 @@ def test_why_a_cluster_of_this_machine_is_not_joined_is_said(monkeypatch):
 
 def test_a_back_end_that_is_not_here_is_refused_before_anything_is_written(monkeypatch):
     require_backend(Execution(backend="auto"), "default")
-    require_backend(Execution(backend="cpu"), "default")
+    require_backend(Execution(backend="opencv"), "default")
     with pytest.raises(FlowError, match="no such profile"):
         require_backend(Execution(backend="cpu"), "no such profile")
     cuda = {"backend": "cuda"}
