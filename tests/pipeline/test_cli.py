@@ -222,7 +222,10 @@ def test_verify_names_a_flipped_byte(folder, store, tmp_path):
     before = sorted(copy.rglob("*"))
     result = run("verify", copy)
     assert result.exit_code == 1 and victim.name in result.output
-    assert "run this command with --mark" in last_line(result) and sorted(copy.rglob("*")) == before
+    assert (
+        "run this command with --mark" in last_line(result)
+        and sorted(copy.rglob("*")) == before
+    )
     assert run("verify", copy, "--mark").exit_code == 1
     repaired = run("extract", *source(folder), "--out", copy, *SMALL)
     assert "1 shard built" in repaired.output
@@ -409,4 +412,7 @@ def test_plan_says_at_once_what_it_does(folder, tmp_path):
     assert told.startswith("reading the list of videos ...")
     assert not {"numpy", "h5py", "ray", "av", "numba"} & set(told.split())
     result = run("plan", "--dataset", "folder", "--videos", folder, "--workers", 0)
-    assert "extracting a few frames to measure speed and size" in result.stderr and result.exit_code == 0
+    assert (
+        "extracting a few frames to measure speed and size" in result.stderr
+        and result.exit_code == 0
+    )
