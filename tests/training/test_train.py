@@ -246,6 +246,15 @@ def test_a_plateau_lowers_the_rate_wherever_it_was_stopped(tmp_path, stops):
     assert rates == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-5])
 
 
+@pytest.mark.parametrize("stops", [(), (1,), (2, 3)])
+def test_the_rate_is_that_of_the_step_not_of_the_epoch(tmp_path, stops):
+    """It rises over six steps; lines stand after the third and the sixth."""
+    config = replace(CONFIG, optim=replace(CONSTANT, warm_up_steps=6))
+    run, _ = trained(tmp_path / "run", Factor(), config=config, stops=stops)
+    rates = [line["learning_rate"] for line in lines(run, "steps")]
+    assert rates == pytest.approx([0.005, 0.01])
+
+
 @pytest.mark.parametrize("stops", [(), (2,), (4, 5)])
 def test_seconds_of_an_epoch_and_of_waiting_add_up(tmp_path, monkeypatch, stops):
     """A step computes 3 s, and waits 2 x 0.5 s for its two clips."""
