@@ -44,7 +44,7 @@ def writable_by_others(found: os.stat_result) -> bool:
 
 
 def user_name(uid: int) -> str:
-    """For people."""
+    """Name of a user for messages: "user NAME", or "user UID" without an entry."""
     try:
         return f"user {pwd.getpwuid(uid).pw_name}"
     except KeyError:

@@ -1,4 +1,4 @@
-"""Errors of a run of `pipeline extract`, beside those of its videos and its store.
+"""Errors of `pipeline extract`, other than those of single videos and of the store.
 
 MotionShardsError
 ├── PlanError          also a ValueError

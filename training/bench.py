@@ -46,7 +46,7 @@ class _Measured:
     ) -> None:
         """
         Args:
-            ahead: so many may lie ready after a pause, and do not count.
+            ahead: number of batches that may lie ready after a pause and do not count.
         """
         self.steps, self.ahead, self.waiting = steps, ahead, waiting
         self.best = self.waited_at_best = 0.0
@@ -79,9 +79,9 @@ class WorkersSpeed:
     loader_alone: float
     training: float
     share_of_waiting: float
-    """Of the training's time, for clips."""
+    """Share of the training's time that is spent waiting for clips."""
     share_of_bare: float
-    """Of the bare loop's speed."""
+    """Speed as a share of that of the bare loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

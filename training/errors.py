@@ -1,4 +1,4 @@
-"""What can go wrong with training, on purpose.
+"""Errors of training.
 
 TrainingError
 ├── DataError         a store lacks what a run needs; also a ValueError

@@ -41,7 +41,7 @@ def load(
             the videos; else `splits/NAME` again.
         holdout: share of the groups to be test videos in a seeded split of its own.
         seed: of that split. The demo's clips have their own.
-        limit: at most so many videos, spread evenly over the classes.
+        limit: maximum number of videos, spread evenly over the classes.
         classes: only these.
         on_progress: told clips drawn and clips to draw, where there is drawing to do.
 

@@ -31,7 +31,7 @@ class OfficialLists(NamedTuple):
     classes: Sequence[str]
     """In official order."""
     videos: Mapping[str, OfficialEntry]
-    """By name in the lists."""
+    """Entries by name in the lists."""
     splits: Mapping[str, str]
     """Split -> "official" or "lists"."""
     facts: Sequence[str]

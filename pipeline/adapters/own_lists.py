@@ -37,7 +37,7 @@ class OwnLists(NamedTuple):
     """The user's lists, matched with the files."""
 
     videos: Mapping[str, ListedVideo]
-    """By path of the file."""
+    """Listed videos by path of the file."""
     missing: Sequence[str]
     """Names without a file."""
     classes: Sequence[str]

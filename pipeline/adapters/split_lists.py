@@ -29,7 +29,7 @@ class Entry(NamedTuple):
     """A line of a list."""
 
     name: str
-    """As written: relative, with forward slashes, perhaps without a suffix."""
+    """Name as written: relative, with forward slashes, perhaps without a suffix."""
     numbers: tuple[int, ...]
     """The integers behind the name, two at most."""
     where: str

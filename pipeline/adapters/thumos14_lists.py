@@ -38,7 +38,7 @@ class Annotations(NamedTuple):
     """Content of the annotation texts."""
 
     stretches: dict[str, list[Stretch]]
-    """By video; `Ambiguous` ones are not among them."""
+    """Stretches by video; `Ambiguous` ones are not among them."""
     ambiguous: dict[str, int]
     """Video -> number of ambiguous stretches."""
     classes: list[str]

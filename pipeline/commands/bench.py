@@ -18,7 +18,7 @@ def bench() -> None:
 
 
 def bench_options(command: Any) -> Any:
-    """What all benchmarks take."""
+    """Add the options of all benchmarks."""
     clips = click.option(
         "--clips",
         "clips_folder",

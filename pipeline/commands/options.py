@@ -1,4 +1,4 @@
-"""What the commands of `pipeline` share: option types, groups of options, one-line errors."""
+"""Common parts of the commands of `pipeline`: option types, groups of options, one-line errors."""
 
 from pathlib import Path
 from typing import Any

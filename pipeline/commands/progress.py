@@ -1,4 +1,4 @@
-"""How far a run is: bars on a terminal, plain lines in a log."""
+"""Progress of a run: bars on a terminal, plain lines in a log."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -21,11 +21,11 @@ LINE_SECONDS, LATER_LINE_SECONDS = 10.0, 60.0
 """Between two lines of a log, in the first minutes and later."""
 STARTING = "starting (and compiling, the first time on this machine)"
 TELLING_SECONDS, TELLING_SHARE = 5.0, 0.02
-"""From here on one can say when the work will be over."""
+"""Seconds and share of the work from which on the remaining time is estimated."""
 
 
 class Pace:
-    """How much of some work is done, and when it will be over. It never goes back.
+    """Amount of work done, and an estimate of the rest. It never goes back.
 
     Args:
         total: steps to do.
@@ -44,11 +44,11 @@ class Pace:
         self._began = now()
 
     def reach(self, done: int) -> None:
-        """So many steps are done; fewer than before (one is tried again) do not count."""
+        """Record the number of steps done; a smaller one than before (a retry) is ignored."""
         self.done = max(self.done, min(done, self.total))
 
     def left(self) -> str:
-        """How long it will take, in words; nothing while that cannot be told."""
+        """Remaining time in words; empty while it cannot be estimated."""
         if self.done >= self.total or self.seconds < TELLING_SECONDS:
             return ""
         if self.done < TELLING_SHARE * self.total:
@@ -78,7 +78,7 @@ class _Counts:
         self._reach()
 
     def _reach(self) -> None:
-        """What is on its way may be tried again: nothing is shown until it is ahead."""
+        """Add up finished and running work; a retry shows nothing until it is ahead."""
         all_of_it = _sum([self._done, self._moving])
         if all_of_it.frames == self._shown.frames == 0:
             self.pace.begin()
@@ -177,7 +177,7 @@ class Lines:
 
 
 class LineTimes:
-    """When a log gets its next line: every 10 seconds at first, every minute later."""
+    """Times of the lines of a log: every 10 seconds at first, every minute later."""
 
     def __init__(self) -> None:
         self._began = now()
@@ -194,7 +194,7 @@ class LineTimes:
 
 @contextmanager
 def steps(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, or a line now and then, for work of so many steps.
+    """A bar on a terminal, or a line now and then, for work in steps.
 
     Yields a function that is told steps done and steps to do; unless it is called,
     nothing is shown.
@@ -228,7 +228,7 @@ class _StepLine:
         self._pace = Pace(0)
 
     def pace_of(self, done: int, total: int) -> Pace:
-        """Where the work is; its total may become known on the way."""
+        """Update the pace of the work; its total may become known on the way."""
         self._pace.total = total
         self._pace.reach(done)
         return self._pace

@@ -23,11 +23,11 @@ PROBED_VIDEOS, CALIBRATED_VIDEOS = 32, 4
 SIZES_NAMED = 4
 """Sizes of stored frames that are named, at most."""
 GUESSED_BYTES_PER_FRAME = 3_000.0
-"""Where no header says how many frames there are: a UCF101 clip at 320x240."""
+"""Fallback where no header states the number of frames: a UCF101 clip at 320x240."""
 
 
 class Load(NamedTuple):
-    """What some tasks take, all together."""
+    """Sum of the work of some tasks."""
 
     frames: float = 0.0
     core_seconds: float = 0.0
@@ -36,7 +36,7 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a run will take, from headers and a calibration; a rough guide."""
+    """Estimated time and size of a run, from headers and a calibration; a rough guide."""
 
     videos: int
     shards: int
@@ -46,7 +46,7 @@ class Estimate:
     seconds: float
     """Until the last shard is there."""
     bytes: dict[str, int]
-    """By modality."""
+    """Bytes by modality."""
     calibrated_frames: int
     workers: str
     """The workers, in words."""
@@ -54,7 +54,7 @@ class Estimate:
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Width x height of stored frames, px -> videos, of those whose headers were read."""
     enlarged: int = 0
-    """Of these, videos smaller than the short side that was asked for."""
+    """Number of these that are smaller than the requested short side."""
 
     def to_dict(self) -> dict[str, Json]:
         return {
@@ -234,6 +234,6 @@ def _sample(tasks: Sequence[Task]) -> Task:
 
 
 def _spread(videos: Sequence[PlannedVideo], count: int) -> list[PlannedVideo]:
-    """So many videos, evenly over the plan."""
+    """Choose `count` videos, spread evenly over the plan."""
     step = max(len(videos) / count, 1.0)
     return [videos[int(k * step)] for k in range(min(count, len(videos)))]

@@ -163,7 +163,7 @@ def dry_run(
     execution: Execution,
     retry_bad: bool = False,
 ) -> Estimate:
-    """What `extract` would do, and what it would take.
+    """Estimate what `extract` would do, without writing anything.
 
     Nothing is written but scratch files, and these are removed.
 

@@ -39,7 +39,7 @@ from .publish import intact, read_commits
 NO_INDEX = "99aa06d3014798d86001c324468d497f"
 """xxh3-128 of nothing."""
 AGREED = ("path", "size_bytes", "xxh3", "frames", "height", "width", "fps", "codec")
-"""What all commits say alike of a video."""
+"""Fields of a video in which all its commits must agree."""
 
 
 def merge(
@@ -99,7 +99,7 @@ def merged_already(
 
 
 def earlier_manifest(store: Path) -> Manifest | None:
-    """What readers see now; None where there is none, or one that cannot be read.
+    """The manifest that readers see now; None without one, or if it cannot be read.
 
     Raises:
         OtherLayout: it is of another version of the layout.

@@ -19,7 +19,7 @@ from .resume import require_files
 from .retries import retried
 
 DAMAGED = f"{LOGS}/damaged.json"
-"""What `pipeline verify` found; the next run looks at these files closely."""
+"""Findings of `pipeline verify`; the next run checks the hashes of these files."""
 
 
 def missing_tasks(
@@ -33,7 +33,7 @@ def missing_tasks(
     before: StorePlan | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Task]:
-    """What is missing, damaged or to be taken up again: a task per shard.
+    """Shards that are missing, damaged or to be retried: a task for each.
 
     Args:
         folder: of videos.

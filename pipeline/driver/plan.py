@@ -27,7 +27,7 @@ SHARD_FRAMES = 18_000
 SMALL_SHARD_FRAMES = 1_800
 """A minute of TV-L1 on one core: about what an interruption of a small job may cost."""
 SMALL_JOB_SHARDS = 64
-"""A job of up to so many small shards is a small one; shards of larger ones grow."""
+"""Largest number of small shards; those of larger jobs grow."""
 SPREAD_SHARDS, SPREAD_VIDEOS = 8, 4
 """A small data set still gets up to 8 shards (of 4 videos and more), so that it spreads."""
 
@@ -43,7 +43,7 @@ OPTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class StorePlan:
-    """What a store will hold, and in which shards."""
+    """Contents of a store that is to be built, and their division into shards."""
 
     dataset: str
     videos: tuple[PlannedVideo, ...]
@@ -51,7 +51,7 @@ class StorePlan:
     ends: tuple[int, ...]
     settings: ExtractSettings
     unusable: Mapping[str, str] = field(default_factory=dict)
-    """What could not be read when the store was planned, so that it is not among the
+    """Files that could not be read when the store was planned, so that they are not among the
     videos -> reason; folders end in `/`. Not part of the fingerprint."""
 
     @property
@@ -64,7 +64,7 @@ class StorePlan:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of videos, cuts and common settings: equal for all modalities of a store."""
+        """Hash of videos, cuts and common settings: equal for all modalities of a store."""
         from xxhash import xxh3_128
 
         state = xxh3_128()
@@ -92,7 +92,7 @@ class StorePlan:
         )
 
     def to_dict(self) -> dict[str, Json]:
-        """As `_plan.json` has it."""
+        """The content of `_plan.json`."""
         return {
             "layout_version": LAYOUT_VERSION,
             "dataset": self.dataset,
@@ -158,7 +158,7 @@ def new_plan(
 
 
 def shard_ends(frames: Sequence[float]) -> list[int]:
-    """Where shards end: between videos only, so a long video may have one to itself.
+    """Ends of shards: between videos only, so a long video may have one to itself.
 
     Returns:
         Increasing positions; the last one is len(frames).

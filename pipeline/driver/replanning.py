@@ -17,7 +17,7 @@ from .plan import StorePlan, new_plan
 
 
 class Recorded(NamedTuple):
-    """What manifest and commits say of the plan they were made from."""
+    """The plan as far as manifest and commits record it."""
 
     fingerprint: str
     settings: Mapping[str, Mapping[str, Any]]
@@ -26,7 +26,7 @@ class Recorded(NamedTuple):
 
 
 def recorded(store: Path) -> Recorded | None:
-    """What is known of the plan of a store without it; None where nothing is."""
+    """Recover what is known of a plan whose file is missing; None where nothing is."""
     commits = list(_readable(store))
     votes = Counter(commit.fingerprint for commit in commits)
     settings: dict[str, Mapping[str, Any]] = {}
@@ -116,7 +116,7 @@ def _ids(commit: Commit) -> frozenset[str]:
 def _ends(
     videos: Sequence[PlannedVideo], shards: Mapping[int, frozenset[str]]
 ) -> tuple[int, ...] | None:
-    """Where shards end, if their videos are all of these in this order."""
+    """Ends of shards, if their videos are all of these in this order."""
     if sorted(shards) != list(range(len(shards))):
         return None
     ends: list[int] = []

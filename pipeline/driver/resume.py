@@ -32,7 +32,7 @@ from .publish import read_commits
 from .replanning import recorded, replanned
 
 CHANGED = "the file has another size now"
-"""Why a video waits to be taken up again that was of no use when it was planned."""
+"""Reason for which a video waits that was unusable when the store was planned."""
 
 
 def as_planned(dataset: DataSet, out: Path) -> DataSet:
@@ -174,7 +174,7 @@ def is_new(out: Path) -> bool:
 
 
 def what_is_kept(out: Path) -> str:
-    """What a run that was interrupted leaves, in a sentence."""
+    """A sentence on the state in which an interrupted run leaves the store."""
     if not (out / PLAN).is_file():
         return (
             "interrupted before a video was finished; run the same command to "
@@ -193,7 +193,7 @@ def what_is_kept(out: Path) -> str:
 
 
 def _stored(plan: StorePlan, names: set[str], out: Path) -> set[str]:
-    """Which of these videos the store has, in some modality."""
+    """Videos among these that the store has in some modality."""
     return {
         video.id
         for shard in range(plan.shards)

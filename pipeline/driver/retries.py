@@ -1,4 +1,4 @@
-"""What a failed attempt at a shard costs: another one, or the run."""
+"""Retries of failed shards, and the failures that end a run."""
 
 from collections import Counter
 from dataclasses import replace
@@ -78,6 +78,6 @@ def _gave_up(what: str, failure: Failure) -> ExtractionError:
 
 
 def retried(task: Task, *, failures: int = 1) -> Task:
-    """The attempt after so many that failed; the last one isolates every video."""
+    """The attempt after `failures` that failed; the last one isolates every video."""
     attempt = task.attempt + failures
     return replace(task, attempt=attempt, isolated=attempt >= ATTEMPTS)

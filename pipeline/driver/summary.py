@@ -1,4 +1,4 @@
-"""What became of a run, for people and for programs."""
+"""Summary of a run, as text and as JSON."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +24,7 @@ CLIPPED_SHARE = 0.001
 """Above this share of flow values beyond the codec's bound, a video is named."""
 
 SLACK_SECONDS = 0.5
-"""So much later than its last frame a video may end by its annotations."""
+"""Seconds by which annotations may end after the last frame of a video."""
 
 NAMED = 10
 """Videos that are named of each remark, at most."""
@@ -72,12 +72,12 @@ REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
         lambda video: is_askew(video.rotation),
     ),
 }
-"""What is remarkable about stored videos: name, in words, and which they are."""
+"""Remarks on stored videos: name, description, and the videos concerned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What became of a run."""
+    """Results of a run."""
 
     store: Path
     videos: int
@@ -90,7 +90,7 @@ class Summary:
     """Modality -> bytes of its files."""
     frames: int
     hours: float
-    """Of stored video."""
+    """Hours of stored video."""
     fresh_shards: int
     """Built by this run; the others were there."""
     seconds: float
@@ -184,7 +184,7 @@ def summarize(
     unusable: Iterable[str] = (),
     paths: Mapping[str, str] | None = None,
 ) -> Summary:
-    """What a store holds after a run that built so many shards in so many seconds.
+    """Summarize a store after a run.
 
     Args:
         unusable: those of the bad that were never planned, as they cannot be read.

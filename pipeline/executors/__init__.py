@@ -1,1 +1,1 @@
-"""The same `build_shard`, spread out: in this process, over a pool of them, on Ray."""
+"""Executors of `build_shard`: in this process, in a pool of processes, on Ray."""

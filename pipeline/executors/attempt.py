@@ -70,7 +70,7 @@ def attempt(
 
 
 def attempts(store: Path, plan: ShardPlan) -> int:
-    """How many attempts at a shard were begun since it was last published.
+    """Number of attempts at a shard since it was last published.
 
     Where its modalities are built apart, those at the one that was tried most often.
     """
@@ -110,7 +110,7 @@ def _attempts_files(store: Path, plan: ShardPlan) -> list[Path]:
 
 
 def scratch_folder(scratch: Path | None) -> Path:
-    """Where attempts lie: the folder that was named, or the one for temporary files."""
+    """The folder of attempts: the one given, or the folder for temporary files."""
     return scratch or Path(tempfile.gettempdir())
 
 

@@ -1,4 +1,4 @@
-"""Where and how a plan is run: in this process, in a pool, on Ray, with which GPUs."""
+"""Choice of the executor of a plan: this process, a pool, or Ray, and its GPUs."""
 
 import sys
 from collections import deque
@@ -23,16 +23,16 @@ from .workers import WorkerLayout, local_layout, require_gpu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """Where and how a plan is run. Nothing here alters a stored number."""
+    """Settings of execution. Nothing here alters a stored number."""
 
     ray: str = "off"
     """off, auto (a running cluster, else this machine's cores), local or an address."""
     workers: int | None = None
     """Processes, or tasks on a cluster; all cores if None, 0 for this process."""
     backend: str = "auto"
-    """Who computes flow: auto, cpu, opencv, cuda."""
+    """Back end of the flow: auto, cpu, opencv, cuda."""
     make_solver: SolverMaker | None = None
-    """What solves flow on a GPU instead of ours: for tests and benchmarks."""
+    """Another solver of flow on a GPU: for tests and benchmarks."""
     scratch: Path | None = None
     hang_seconds: float = 60.0
     stall_seconds: float = 150.0
@@ -65,7 +65,7 @@ def _tell(line: str) -> None:
 def gathered(
     execution: Execution, tasks: Sequence[Task], *, say: Callable[[str], None] = _tell
 ) -> Iterator[WorkerLayout]:
-    """Who builds these shards. A cluster is joined for as long as this lasts.
+    """Yield the executor of these shards. A cluster is joined for as long as this lasts.
 
     Args:
         say: gets a line about which cluster is joined, or why one is not.

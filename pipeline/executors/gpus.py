@@ -17,12 +17,12 @@ NO_DEVICE = 100
 
 
 class Gpus(NamedTuple):
-    """What was found."""
+    """GPUs that were found."""
 
     names: tuple[str, ...]
-    """As CUDA_VISIBLE_DEVICES takes them, one by one."""
+    """Names of single GPUs for CUDA_VISIBLE_DEVICES."""
     trouble: str = ""
-    """Why there is hardware and yet none of it can be used."""
+    """Reason for which existing hardware cannot be used."""
 
 
 def find_gpus() -> Gpus:
@@ -43,7 +43,7 @@ def find_gpus() -> Gpus:
 
 
 def _names(count: int, visible: str | None) -> tuple[str, ...]:
-    """What the driver counted, by the names that it was given if it was given any."""
+    """Names of the GPUs that the driver counted; those of CUDA_VISIBLE_DEVICES if it is set."""
     given = [name.strip() for name in (visible or "").split(",") if name.strip()]
     return tuple(given[:count] if visible else map(str, range(count)))
 
@@ -54,7 +54,7 @@ def use_gpu(name: str) -> None:
 
 
 def trouble_with_flow(profile: str) -> str:
-    """Why flow cannot be computed on the first GPU; empty if it can.
+    """Reason for which flow cannot be computed on the first GPU; empty if it can.
 
     Tried in a process of its own, so that this one takes no memory on the GPU.
     """

@@ -50,7 +50,7 @@ POLL_SECONDS = 0.5
 PER_SLOT = 2
 """Tasks in flight per place to run one: the next is there when one ends."""
 LOOK_SECONDS = 5.0
-"""How often nodes that have joined or left are looked for."""
+"""Seconds between two checks for nodes that have joined or left."""
 
 
 @contextmanager
@@ -177,14 +177,14 @@ def calibrated(task: Task) -> Calibration:
 
 
 def _needs(task: Task, shape: Shape) -> dict[str, Any]:
-    """What a task asks Ray for."""
+    """Resources of a task."""
     if not task.on_gpu:
         return {"num_cpus": 1}
     return {"num_cpus": shape.cpus, "num_gpus": shape.gpu_share}
 
 
 class _Field:
-    """How many tasks of which kind the cluster can take, looked at again now and then."""
+    """Free task slots of the cluster by kind, updated now and then."""
 
     def __init__(self, workers: int | None, reporter: ProgressReporter) -> None:
         self._workers, self._reporter = workers, reporter
@@ -266,7 +266,7 @@ def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:
 
 @contextmanager
 def _told_in_a_line() -> Iterator[None]:
-    """What Ray raises when it breaks down, as an error of ours."""
+    """Turn errors that Ray raises when it breaks down into ExtractionError."""
     try:
         yield
     except RayError as error:
@@ -289,7 +289,7 @@ def _attempt(task: Task, store: Path, scratch: Path | None, board: Any) -> Outco
 
 
 def _read(board: Any) -> dict[_Key, ShardProgress]:
-    """What is on the board; nothing while it is started again."""
+    """Read the board; nothing while it is started again."""
     try:
         rows = ray.get(board.read.remote())
     except (ActorDiedError, ActorUnavailableError):

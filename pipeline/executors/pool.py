@@ -24,7 +24,7 @@ from .reporter import ProgressReporter
 
 POLL_SECONDS = 0.5
 START_SECONDS = 120.0
-"""What a worker may take to start and import, on a busy machine or a slow file system."""
+"""Seconds that a worker may take to start and import, on a busy machine or slow disk."""
 
 
 def run_in_pool(

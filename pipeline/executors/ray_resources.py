@@ -1,4 +1,4 @@
-"""What a plan needs against what a cluster has: who builds what, or why nobody can.
+"""Resources of a cluster for a plan: the division of work, or the reason it cannot run.
 
 Pure but for `live_nodes`. Ray itself waits for ever for what a cluster does not have.
 """
@@ -21,7 +21,7 @@ from .workers import (
 )
 
 GPU_MS = 0.3
-"""Of a GPU per frame of 340x256: what an H200 is to do, in units of `COST`."""
+"""Time of a GPU per frame of 340x256, in units of `COST`: assumed of an H200."""
 LATE = (
     "nodes that an autoscaler would start, or that join later, do not count yet: "
     "start one first"
@@ -37,7 +37,7 @@ class Node(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """How many tasks can run at a time."""
+    """Number of tasks that can run at a time."""
 
     flow: int
     """With a share of a GPU."""
@@ -46,7 +46,7 @@ class Slots(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What a task on a GPU asks for."""
+    """Resources of a task on a GPU."""
 
     per_gpu: int
     """Tasks that share one."""
@@ -131,7 +131,7 @@ def cluster_layout(
 
 
 def gpu_shape(nodes: Sequence[Node]) -> Shape | None:
-    """What a task on a GPU asks for, so that it fits on every node that has one.
+    """Resources of a task on a GPU that fits on every node that has one.
 
     None where no node has both a GPU and a core.
     """
@@ -144,7 +144,7 @@ def gpu_shape(nodes: Sequence[Node]) -> Shape | None:
 
 
 def open_slots(nodes: Sequence[Node], shape: Shape | None) -> Slots:
-    """How many tasks there is room for; without a shape none is for a GPU."""
+    """Number of free slots; without a shape none is for a GPU."""
     flow = others = 0
     for node in nodes:
         here = 0

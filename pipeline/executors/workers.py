@@ -11,7 +11,7 @@ from pipeline.shard.task import SolverMaker, Task
 from .gpus import find_gpus, trouble_with_flow
 
 CORES_PER_WORKER = 2
-"""Of a worker with a GPU: one decodes and makes vectors, one encodes."""
+"""Cores of a worker with a GPU: one decodes and makes vectors, one encodes."""
 WORKERS_PER_GPU = 8
 """At most: they feed one H200 by today's figures, and each takes memory there."""
 
@@ -31,15 +31,15 @@ class WorkerLayout:
     workers: int
     """Shards at a time."""
     cores: int
-    """That they may use together."""
+    """Cores that all workers may use together."""
     backend: str = "cpu"
-    """Of flow: cpu, opencv or cuda."""
+    """Back end of the flow: cpu, opencv or cuda."""
     gpus: tuple[str, ...] = ()
     """Their names, where flow is computed on them."""
     coders: int = 1
     """Threads of a worker that encode, beside the one that reads; with GPUs only."""
     cpu_instead: bool = False
-    """Where a GPU turns out unusable, the CPU may."""
+    """Whether the CPU takes over where a GPU turns out unusable."""
     split: bool = False
     """Flow of a shard is a task, its other modalities are another."""
     remark: str = ""
@@ -148,12 +148,12 @@ def local_layout(
 
 
 def gpu_workers(cores: int, gpus: int) -> int:
-    """How many workers suit so many cores and GPUs: one for each GPU at least."""
+    """Number of workers for these cores and GPUs: at least one for each GPU."""
     return max(min(cores // CORES_PER_WORKER, WORKERS_PER_GPU * gpus), gpus)
 
 
 def coders_beside(cores: int, workers: int) -> int:
-    """How many threads of a worker may encode, for what cores are left to it."""
+    """Number of encoding threads of a worker, by the cores that are left to it."""
     return min(max(cores // workers - 1, 1), 4)
 
 

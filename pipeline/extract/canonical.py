@@ -20,7 +20,7 @@ from .vectors import Geometry, Grids
 def canonical_encoder(
     *, height: int, width: int, crf: int, preset: str, keyint: int
 ) -> av.VideoCodecContext:
-    """libx264, told to refer to the frame before and to nothing else."""
+    """An encoder (libx264) whose frames refer to the previous frame only."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.height, encoder.width = height, width
     encoder.pix_fmt = "yuv420p"

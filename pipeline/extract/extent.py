@@ -13,7 +13,7 @@ SLACK_BYTES = 8
 """Padding that some writers count and do not write."""
 
 NONSENSE_BYTES = 1 << 50
-"""No file lacks so many bytes: the length itself is damaged."""
+"""Limit of missing bytes: beyond it the stated length itself is damaged."""
 
 BOXES = (
     *(b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp"),

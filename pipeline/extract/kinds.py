@@ -112,7 +112,7 @@ def _unfinished(path: Path | str, head: bytes) -> str:
 
 
 def _has_index(path: Path | str) -> bool:
-    """Whether it is there, or may be."""
+    """Whether the file is there, or may be."""
     end = 0
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size

@@ -33,23 +33,23 @@ Size = int | Fraction
 
 
 class VideoInfo(NamedTuple):
-    """What is known of a video once it is open."""
+    """Facts about a video that is open."""
 
     height: int
     width: int
-    """Of the stored grid, px."""
+    """Size of the stored frames, px."""
     fps: float
-    """Of the stored frames."""
+    """Frames per second of the stored frames."""
     codec: str
     source_height: int = 0
     source_width: int = 0
-    """Of the first frame as it was decoded, px."""
+    """Size of the first frame as it was decoded, px."""
     pixel_aspect: float = 1.0
     """Width of its pixels, for a height of 1."""
     rotation: float = 0.0
     """Degrees, clockwise, by which the file asks to be turned."""
     missing_bytes: int = 0
-    """How far the file ends before the end that its container states."""
+    """Bytes by which the file ends before the end that its container states."""
 
 
 class Block(NamedTuple):
@@ -72,7 +72,7 @@ class Block(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Of its arrays and grey frames."""
+        """Size of its arrays and grey frames."""
         grey = self.grey.nbytes if self.grey is not None else 0
         return grey + sum(array.nbytes for array in self.arrays.values())
 

@@ -25,7 +25,7 @@ class VideoRow:
     state: str
     """stored, quarantined or unavailable."""
     reason: str | None = None
-    """For which it is left out."""
+    """Reason for which it is left out."""
     classes: tuple[str, ...] = ()
     splits: Mapping[str, str] = field(default_factory=dict)
     """Split name -> "train" or "test"."""

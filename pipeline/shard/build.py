@@ -100,7 +100,7 @@ def build_shard(
 def _stage(
     task: Task, codecs: Mapping[str, Codec], stack: ExitStack
 ) -> tuple[Stage, dict[str, str]]:
-    """How this attempt turns videos into rows, and who computes its flow."""
+    """The stage that turns videos into rows, and the record of its flow solver."""
     settings = task.plan.settings
     backend = "cuda" if task.on_gpu else task.backend
     open_video = task.open_video or partial(

@@ -9,9 +9,9 @@ from .build import build_shard
 from .task import Task
 
 CALIBRATED_FRAMES = 48
-"""Of each video, at most."""
+"""Frames that are calibrated of each video, at most."""
 WARMING_FRAMES = 16
-"""Of each video, built once before: kernels are compiled then, and caches filled."""
+"""Frames of each video that are built once before: kernels are compiled then, and caches filled."""
 
 
 class Calibration(NamedTuple):
@@ -21,7 +21,7 @@ class Calibration(NamedTuple):
     core_seconds: float
     gpu_seconds: float
     bytes: dict[str, int]
-    """Of the encoded rows, by modality."""
+    """Size of the encoded rows, by modality."""
 
 
 def calibrate(task: Task, *, scratch: Path | None = None) -> Calibration:

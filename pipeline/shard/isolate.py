@@ -64,7 +64,7 @@ class IsolatedVideos:
 
     @contextmanager
     def open(self, path: Path) -> Iterator[Opened]:
-        """As `open_video(path)`, but a crash or a hang becomes a DecodeError.
+        """Open a video; a crash or a hang becomes a DecodeError.
 
         Raises:
             VideoError: what the child said of this video, or that it died of it; Unavailable
@@ -143,7 +143,7 @@ class IsolatedVideos:
 
 
 class _Remote:
-    """What the parent holds of a video that a child decodes."""
+    """The parent's side of a video that a child decodes."""
 
     def __init__(self, blocks: Callable[[], Iterator[Block]], info: VideoInfo) -> None:
         self._blocks = blocks

@@ -1,4 +1,4 @@
-"""Why a process was killed: whether the system did it, for lack of memory."""
+"""Causes of death of processes, such as lack of memory."""
 
 import signal
 from pathlib import Path
@@ -8,7 +8,7 @@ ADVICE = "fewer --workers need less memory"
 
 
 def memory_kills() -> int | None:
-    """How many processes the system has killed for lack of memory; None if unknown."""
+    """Number of processes that the system has killed for lack of memory; None if unknown."""
     try:
         lines = COUNTER.read_text("utf-8").splitlines()
     except OSError:
@@ -18,7 +18,7 @@ def memory_kills() -> int | None:
 
 
 def cause_of_death(exit_code: int, kills_before: int | None) -> str:
-    """What a process died of, in words.
+    """The cause of death of a process, in words.
 
     Args:
         exit_code: as multiprocessing has it, -9 for SIGKILL.

@@ -1,4 +1,4 @@
-"""From opened videos to rows, with flow computed in batches on a GPU.
+"""Pipeline from opened videos to rows, with flow computed in batches on a GPU.
 
 One thread reads ahead, some encode, and the one that asks for blocks looks after the
 solver in between.
@@ -32,9 +32,9 @@ from .prefetch import Event, Prefetcher
 from .stages import CodedBlock, CodedVideo, Encode, Size, Values
 
 AHEAD_BYTES = 256 << 20
-"""Of decoded blocks that wait for their flow or their turn: about 500 frames of 340x256."""
+"""Memory for decoded blocks that wait for their flow or turn: about 500 frames of 340x256."""
 BATCHES_AHEAD = 4
-"""So many batches must fit in there: two under way, one filling, one being stored."""
+"""Batches that must fit in there: two under way, one filling, one being stored."""
 
 
 @dataclass(slots=True, eq=False)
@@ -100,7 +100,7 @@ class Batched:
         self._groups: dict[Size, deque[_Piece]] = {}
         self._flights: deque[_Flight] = deque()
         self.busy: list[tuple[float, float]] = []
-        """When the solver had work: from a launch to when its result was taken, and on
+        """Spans in which the solver had work: from a launch to when its result was taken, and on
         while the next one was under way; by `time.monotonic`."""
         self.pairs = 0
 
@@ -289,7 +289,7 @@ def _number(event: Event | _Waiting) -> int:
 
 
 def _cut(group: deque[_Piece], most: int) -> list[_Piece]:
-    """Take up to so many pairs from the front, the last piece in part if need be."""
+    """Take up to `most` pairs from the front, the last piece in part if need be."""
     taken = []
     while group and most:
         piece = group.popleft()

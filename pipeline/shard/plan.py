@@ -8,7 +8,7 @@ from pipeline.store.codecs import Codec
 
 
 class PlannedVideo(NamedTuple):
-    """What a plan knows of a video: nothing is read or hashed to plan it."""
+    """A video as a plan knows it: nothing is read or hashed to plan it."""
 
     id: str
     path: str
@@ -33,5 +33,5 @@ class ShardPlan:
         return self.settings.modalities
 
     def codec(self, modality: str) -> Codec:
-        """How rows of a modality are stored."""
+        """The codec of a modality."""
         return self.settings.codec(modality)

@@ -1,4 +1,4 @@
-"""Videos read ahead on a thread of their own, never more than so many bytes.
+"""Prefetching of videos on a thread of its own, within a limit of bytes.
 
 Decoding then goes on while whoever takes the blocks computes, codes or waits.
 """
@@ -22,7 +22,7 @@ class Event(NamedTuple):
     """One thing that happened to a video. In order: its info, its blocks, its end."""
 
     number: int
-    """Of the video, from 0."""
+    """Position of the video, from 0."""
     what: VideoInfo | Block | BaseException | None
     """None: it ended well. An error: it ended so."""
     cost: int = 0
@@ -74,7 +74,7 @@ class Prefetcher:
         self._thread.join(CLOSING_SECONDS)
 
     def take(self) -> list[Event]:
-        """What has been read and not been taken; maybe nothing."""
+        """Events that have been read and not been taken; maybe none."""
         with self._changed:
             self._poked = False
             events = list(self._events)
@@ -118,7 +118,7 @@ class Prefetcher:
         return self._ended or (self._wanted is not None and not self._room())
 
     def _room(self) -> bool:
-        """Whether there is some for what waits; there always is for one block alone."""
+        """Whether there is room for the block that waits; there always is for one alone."""
         wanted = self._wanted or 0
         return not self._held or self._held + wanted <= self.limit
 

@@ -1,4 +1,4 @@
-"""Who computes flow in this process: made on first use, and kept for all its shards."""
+"""Per-process cache of flow solvers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from .task import SolverMaker
 
 @lru_cache(maxsize=4)
 def frame_solver(backend: str, profile: str) -> FlowSolver:
-    """What solves the frames of a block on a core, as soon as they are there."""
+    """A solver of the frames of a block on a core, as soon as they are there."""
     return flow_solver(backend, profile=profile)
 
 
@@ -34,7 +34,7 @@ def _batch_solver(make: SolverMaker, profile: str) -> BatchSolver:
 
 
 def batch_solver(profile: str, *, make: SolverMaker | None = None) -> BatchSolver:
-    """What solves batches on the GPU of this process; made once.
+    """The batch solver on the GPU of this process; made once.
 
     Args:
         make: another one than ours.

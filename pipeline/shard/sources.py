@@ -97,7 +97,7 @@ def available(folder: Path, video: PlannedVideo) -> bool:
 
 @contextmanager
 def open_source(path: Path, *, open_video: OpenVideo) -> Iterator[Opened]:
-    """As `open_video(path)`, but what the system did to the file is Unavailable.
+    """Open a video; errors of the file system are raised as Unavailable.
 
     Raises:
         Unavailable: the file cannot be read now; also while iterating.

@@ -1,4 +1,4 @@
-"""From an opened video to rows: what every way of doing it gives, and the one on a core.
+"""Conversion of an opened video to rows: the interface, and the one on a core.
 
 `InPlace` and `pipelined.Batched` give the blocks of the videos that they are asked for, in
 order, and ready to be written; which of them it was does not show in the bytes.
@@ -23,7 +23,7 @@ class CodedBlock(NamedTuple):
     seconds: np.ndarray
     picture_types: np.ndarray
     rows: dict[str, Encoded]
-    """By modality."""
+    """Rows by modality."""
     damaged: int = 0
     """Packets of the video that did not decode, so far."""
 
@@ -42,7 +42,7 @@ Encode = Callable[[Block, Values | None, Size], CodedBlock]
 
 
 class Stage(Protocol):
-    """How the videos of a shard become rows."""
+    """Conversion of the videos of a shard to rows."""
 
     def open(self, path: Path) -> AbstractContextManager[CodedVideo]:
         """The next video of the shard. Some may be left out, none comes twice.

@@ -1,4 +1,4 @@
-"""What travels: a task to whoever builds a shard, and the report that comes back."""
+"""The task sent to a worker and the report it returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,9 +24,9 @@ class Task:
     isolated: bool = False
     """Decode each video in a child process: slower, but a crash or a hang has a name."""
     backend: str = "cpu"
-    """Who computes flow: cpu, opencv or cuda. Whoever runs the task has decided."""
+    """Back end of the flow: cpu, opencv or cuda, as the executor has decided."""
     cpu_instead: bool = False
-    """Where the GPU cannot be used, the CPU may."""
+    """Whether the CPU takes over where the GPU cannot be used."""
     coders: int = 1
     """Threads that encode, beside the one that reads, where a GPU computes flow."""
     first_frames: int | None = None
@@ -40,29 +40,29 @@ class Task:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether it needs one."""
+        """Whether the task needs a GPU."""
         return "flow" in self.plan.modalities and self.backend == "cuda"
 
 
 class Effort(NamedTuple):
-    """What an attempt took; for benchmarks."""
+    """Time and threads of an attempt, for benchmarks."""
 
     began: float
-    """By `time.monotonic`, with the solver ready."""
+    """Start by `time.monotonic`, with the solver ready."""
     ended: float
     cpu_seconds: float
-    """Of this process and all its threads."""
+    """CPU seconds of this process and all its threads."""
     pairs: int = 0
     """Solved in batches."""
     busy: tuple[tuple[float, float], ...] = ()
-    """When the batch solver had work."""
+    """Spans of time in which the batch solver had work."""
     process: int = 0
-    """Which one it was."""
+    """Id of the process."""
 
 
 @dataclass(slots=True, kw_only=True)
 class ShardReport:
-    """What became of one attempt. Small: it travels from worker to driver."""
+    """Result of one attempt, sent from worker to driver: small."""
 
     plan: ShardPlan
     files: dict[str, Path] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class ShardReport:
 
 
 class ShardProgress(NamedTuple):
-    """How far one attempt at a shard is."""
+    """Progress of one attempt at a shard."""
 
     shard: int
     videos: int

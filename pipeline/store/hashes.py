@@ -33,7 +33,7 @@ def first_changed(
         flat: rows end to end, 1-D and contiguous.
         bounds: where each row begins, and where the last one ends.
         hashes: of these rows.
-        step: only every so many-th row is looked at.
+        step: only every step-th row is checked.
     """
     from xxhash import xxh3_64_intdigest
 

@@ -141,7 +141,7 @@ class Store:
             modality: rgb, flow, mv or mv_valid.
             start, stop: frames for rgb, intervals for the others; stop is exclusive,
                 and the end if left out.
-            step: only every so many-th entry from `start`; the others are not decoded.
+            step: only every step-th entry from `start`; the others are not decoded.
             crop: (top, left, height, width) in pixels for rgb and flow, in cells for mv.
 
         Returns:

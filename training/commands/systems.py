@@ -57,7 +57,7 @@ def motion(out: Path | None, as_json: bool, **options: Any) -> None:
     type=Choice(["average", "search", "attention", "adaptive"]),
     default="average",
     show_default=True,
-    help="How the weights of the streams are found. average: as given by "
+    help="Method that finds the weights of the streams. average: as given by "
     "--weights; on held-out videos, search: by grid search, attention: by a "
     "small network, adaptive: per class.",
 )

@@ -22,7 +22,7 @@ VERSION = 2
 StateDict: TypeAlias = Mapping[str, torch.Tensor]
 """Named tensors of a network."""
 Saved: TypeAlias = dict[str, Any]
-"""By name: tensors, numbers, strings, None, and containers of them."""
+"""Values by name: tensors, numbers, strings, None, and containers of them."""
 
 
 def save_weights(path: Path, weights: StateDict) -> None:
@@ -56,7 +56,7 @@ def save(path: Path, state: Saved) -> None:
 
 
 def before(path: Path) -> Path:
-    """Where the checkpoint lies that was the last one before that of `path`."""
+    """Path of the checkpoint before that of `path`."""
     return path.with_name(f"{path.stem}_before{path.suffix}")
 
 
@@ -101,7 +101,7 @@ def _newest(path: Path, say: Callable[[str], None]) -> bool:
 
 
 def load(path: Path) -> Saved:
-    """What `save` wrote.
+    """Read a checkpoint that `save` wrote.
 
     Raises:
         CheckpointError: the file is damaged, or something else.

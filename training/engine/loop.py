@@ -22,7 +22,7 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class StepOutput(NamedTuple):
-    """What a step owes the loop."""
+    """Result of a step: the loss and its parts."""
 
     loss: Tensor
     """Scalar, to call backward on."""
@@ -63,7 +63,7 @@ def on_device(batch: Any, device: torch.device) -> Any:
 
 
 def count_clips(batch: Any) -> int:
-    """How many clips a batch has, over all data sets."""
+    """Number of clips of a batch, over all data sets."""
     parts = list(batch.values())
     return (
         len(parts[0]) if isinstance(parts[0], Tensor) else sum(map(count_clips, parts))
@@ -71,7 +71,7 @@ def count_clips(batch: Any) -> int:
 
 
 def split_batch(batch: Any, count: int) -> list[Any]:
-    """A batch in so many parts, as equal as can be; fewer where it has fewer clips."""
+    """Split a batch into `count` equal parts, as far as possible; fewer if it has fewer clips."""
     if isinstance(batch, Tensor):
         return list(batch.tensor_split(min(count, len(batch))))
     parts = {name: split_batch(value, count) for name, value in batch.items()}
@@ -112,7 +112,7 @@ def fit(
         step: batch -> `StepOutput`, whose loss is a mean over clips.
         scaler: needed with float16, whose small gradients would vanish.
         gradient_clip: largest norm of the gradient of all weights.
-        accumulate: a batch goes through the network in so many parts, for less memory;
+        accumulate: number of parts in which a batch passes the network, for less memory;
             the gradient is that of the whole batch, but for batch norm and terms that
             relate clips, which see a part at a time. (Of several data sets: where
             each one's clips can be cut equally.)

@@ -13,7 +13,7 @@ from ..errors import RecipeError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimConfig:
-    """How weights follow their gradient."""
+    """Settings of the optimizer and the learning-rate schedule."""
 
     name: Literal["sgd", "adam", "adamw"] = "sgd"
     """adam adds the decay to the gradient, adamw takes it off the weight."""
@@ -24,7 +24,7 @@ class OptimConfig:
     """0.9 as in MARS makes a constant gradient move weights ten times less."""
     weight_decay: float = 5e-4
     decays: Literal["weights", "all"] = "weights"
-    """What the decay is for: weights only, or biases, norms and slopes too (as torch
+    """Parameters that decay: weights only, or biases, norms and slopes too (as torch
     does it unasked)."""
     bias_rate: float = 1.0
     """Learning rate of biases as a multiple of the weights'; 2 is Caffe's habit."""
@@ -36,7 +36,7 @@ class OptimConfig:
     warm_up: float = 0.15
     """one_cycle: share of the run in which the rate rises."""
     warm_up_steps: int = 0
-    """Other schedules: the first so many steps rise evenly to the rate."""
+    """Number of first steps in which the rate rises linearly; not for one_cycle."""
     milestones: tuple[float, ...] = ()
     """steps: shares of the run after which the rate drops."""
     drop: float = 0.1
@@ -45,7 +45,7 @@ class OptimConfig:
     """plateau: epochs without a lower held-out loss before the rate drops."""
     gradient_clip: float | None = None
     accumulate: int = 1
-    """A batch goes through the network in so many parts; see `fit`."""
+    """Number of parts in which a batch passes through the network; see `fit`."""
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -112,7 +112,7 @@ def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optim
 
 
 def factor(config: OptimConfig, share: float) -> float:
-    """What the learning rate is multiplied with when `share` of the run is done.
+    """Factor of the learning rate when `share` of the run is done.
 
     one_cycle rises from 1/25 to 1 along a half cosine, then falls to almost 0 along
     another. plateau is 1 here: see `Schedule`.
@@ -170,7 +170,7 @@ class Schedule:
             self.drops, self.epochs_since = self.drops + 1, 0
 
     def state_dict(self) -> dict[str, float]:
-        """What a checkpoint keeps."""
+        """State for a checkpoint."""
         return {
             "lowest": self.lowest,
             "epochs_since": self.epochs_since,

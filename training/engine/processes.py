@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Processes(NamedTuple):
-    """Which of how many this process is."""
+    """Rank of this process and number of processes."""
 
     rank: int = 0
     world_size: int = 1
@@ -33,7 +33,7 @@ ALONE = Processes()
 
 
 def from_environment() -> Processes:
-    """What RANK, WORLD_SIZE and LOCAL_RANK say; alone without them."""
+    """Read RANK, WORLD_SIZE and LOCAL_RANK; a single process without them."""
     return Processes(
         int(os.environ.get("RANK", "0")),
         int(os.environ.get("WORLD_SIZE", "1")),
@@ -82,7 +82,7 @@ def any_process(value: bool, processes: Processes) -> bool:
 
 
 def broadcast_first(values: list[float], processes: Processes) -> list[float]:
-    """What the first process has, in all of them: else they would drift apart."""
+    """Broadcast values of the first process, so that all processes agree."""
     if processes.world_size == 1:
         return values
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -92,7 +92,7 @@ def broadcast_first(values: list[float], processes: Processes) -> list[float]:
 
 
 def run_on_first(work: Callable[[], T], processes: Processes) -> T:
-    """What the first process makes of some work, in all of them.
+    """Run some work on the first process and give its result to all.
 
     Args:
         work: gives text, numbers or None.

@@ -84,7 +84,7 @@ class CollaborativeFit:
         )
         self.generator = torch.Generator().manual_seed(seed)
         self.order = torch.empty(0, dtype=torch.int64)
-        """Of the videos in this epoch."""
+        """Order of the videos in this epoch."""
         self.per_epoch = -(-len(spatial) // config.batch_size)
         self.total = self.per_epoch * config.epochs
         """Steps in all epochs."""

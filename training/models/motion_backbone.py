@@ -24,8 +24,8 @@ ESTIMATORS: dict[str, Callable[[int], nn.Module]] = {
     "motionnet_narrow": lambda frames: motionnet_narrow(frames=frames),
     "motionnet_tiny": lambda frames: motionnet_tiny(frames=frames),
 }
-"""Names -> for clips of so many frames, what makes (B, 2, F-1, h, w) px of the input out
-of (B, 3, F, H, W) from 0 to 1. The field has the sides of the input, or half of them."""
+"""Name -> a function of the number of frames F, which gives a module that maps
+(B, 3, F, H, W) from 0 to 1 to (B, 2, F-1, h, w) px of the input. The field has the sides of the input, or half of them."""
 
 
 class HasClips(Protocol):

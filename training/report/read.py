@@ -163,7 +163,7 @@ def _names(runs: Sequence[Judged]) -> dict[Path, str]:
 
 
 def hits_of(systems: Mapping[str, Splits], group: Group | None) -> Hits:
-    """What `orderings.judge` wants: of all videos, or of those of a group."""
+    """Hits in the form of `orderings.judge`: of all videos, or of those of a group."""
     return {
         name: {
             split: {seed: _by_video(run, group) for seed, run in seeds.items()}

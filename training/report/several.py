@@ -52,7 +52,7 @@ class SeveralRuns:
     top1: Interval
     """Mean over splits, which count alike."""
     map: MeanPrecision | None = None
-    """Where videos have several labels."""
+    """Mean average precision, where videos have several labels."""
 
 
 def several_runs(folders: Sequence[Path]) -> SeveralRuns:

@@ -39,7 +39,7 @@ def read_arrays(
     optional: Sequence[str] = (),
     what: str,
 ) -> dict[str, np.ndarray]:
-    """What `write_arrays` wrote.
+    """Read arrays that `write_arrays` wrote.
 
     Args:
         kinds: array -> its type ("f8", or "U" for texts) and its number of axes.

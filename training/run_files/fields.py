@@ -11,7 +11,7 @@ from ..errors import RunError
 T = TypeVar("T")
 
 LARGEST = 1 << 20
-"""Of any number in settings that are read back."""
+"""Limit of numbers in settings that are read back."""
 
 
 def recorded(kind: type[T], values: Any, *, where: str) -> T:

@@ -59,7 +59,7 @@ def to_json(value: Any) -> Any:
 
 @cache
 def shape_of(hint: Any) -> Any:
-    """What a type hint allows, as `check` takes it."""
+    """The values that a type hint allows, in the form of `check`."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
         kind, bounds = hint.__origin__, hint.__metadata__[0]

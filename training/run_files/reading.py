@@ -100,7 +100,7 @@ class MetricsLine(TypedDict):
     epoch: int
     step: int
     seconds: float
-    """Of an epoch, as `waited`."""
+    """Seconds of the epoch; `waited` is part of them."""
     waited: float
 
 

@@ -26,7 +26,7 @@ class NetworkSpeed:
     """Inputs."""
     parameters: Number
     multiply_adds: Number
-    """Of one input."""
+    """Multiply-adds for one input."""
     sees: str = ""
     frames: Count = 1
     """Frames of a video that one input stands for."""
@@ -74,7 +74,7 @@ class Speeds:
 
 @dataclass(slots=True, kw_only=True)
 class Reproduction:
-    """What a reproduction is about, and how far it is. Runs are named recipe/seed."""
+    """Contents and progress of a reproduction. Runs are named recipe/seed."""
 
     paper: str | None = None
     """None for a report of given runs."""

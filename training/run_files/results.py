@@ -33,7 +33,7 @@ class ClassAccuracy:
     accuracy: Share
     videos: Count
     average_precision: Share | None = None
-    """Where videos have several labels or none."""
+    """Average precision, where videos have several labels or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Accuracy:
     loss: Number | None = None
     """Mean cross-entropy."""
     top5: ShareInterval | None = None
-    """Where there are more than five classes."""
+    """Top-5 accuracy, where there are more than five classes."""
     confusion: tuple[tuple[Count, ...], ...] | None = None
     """Rows are true classes, columns the answers; where each video has one label."""
     background: Count | None = None
@@ -92,20 +92,20 @@ class UsedVideos(JudgedVideos):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSummary:
-    """How long a training took, and which weights it kept."""
+    """Duration of a training, and the weights that it selected."""
 
     epochs: Count
     steps: Count | None = None
     selected_epoch: Count | None = None
     """The epoch whose weights count, from 0."""
     seconds: Number
-    """Of all epochs, held-out looks apart."""
+    """Seconds of all epochs, without validation."""
     seconds_per_epoch: Number
     share_of_waiting: Number
-    """Of the seconds, for data."""
+    """Share of the seconds that was spent waiting for data."""
     parameters: Count
     wall_seconds: Number | None = None
-    """Of this start of the training, scoring included."""
+    """Seconds since this start of the training, scoring included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ class Baseline(OtherRun):
     """The run without a teacher, and how much better the one with a teacher is."""
 
     difference: Difference
-    """Of top-1, on the same videos."""
+    """Difference in top-1 on the same videos."""
     videos_compared: Count
 
 
@@ -155,7 +155,7 @@ class StreamName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowError:
-    """How far estimated motion is from the stored flow, in px of the stored grid."""
+    """Errors of estimated motion against the stored flow, in px of the stored frames."""
 
     end_point_error_px: Number
     of_no_motion_px: Number
@@ -164,10 +164,10 @@ class FlowError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """What came out of a run: results.json."""
+    """Results of a run: results.json."""
 
     what: str
-    """What was trained or combined, in words."""
+    """The network or combination, in words."""
     split: SplitFacts
     videos: UsedVideos
     training: TrainingSummary | None = None

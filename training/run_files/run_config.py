@@ -130,7 +130,7 @@ class RunConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartedOn:
-    """Where a run was started, for people: recipe.json under "machine"."""
+    """The machine on which a run was started, for people: recipe.json under "machine"."""
 
     device: str = ""
     machine: str = ""

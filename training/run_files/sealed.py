@@ -20,7 +20,7 @@ from ..errors import DamagedFile
 NAME = b"xxh3-128 "
 COMMENT_BYTES = len(NAME) + 32
 END_BYTES = 22
-"""Of the record at the end of an archive, without its comment."""
+"""Size of the record at the end of an archive, without its comment."""
 
 
 def seal(archive: io.BytesIO) -> None:

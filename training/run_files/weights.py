@@ -28,7 +28,7 @@ DAMAGED = (
     OverflowError,
     MemoryError,
 )
-"""What reading raises on a file that was cut, changed, or made to do harm."""
+"""Errors raised on a file that was cut, changed, or made to do harm."""
 
 
 def read_saved(
@@ -74,7 +74,7 @@ def _read(path: Path, what: str, *, ours: bool, old_format: bool) -> Any:
 
 
 MOST_NUMBERS = 1 << 28
-"""Of one tensor: VGG16's largest has 1 << 27."""
+"""Limit of one tensor: VGG16's largest has 1 << 27."""
 
 
 def named_tensors(

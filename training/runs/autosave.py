@@ -1,4 +1,4 @@
-"""When work that goes in small steps is saved: at intervals, and at a signal."""
+"""Automatic saving of work in small steps: at intervals, and at a signal."""
 
 import time
 from collections.abc import Callable

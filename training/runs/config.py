@@ -1,4 +1,4 @@
-"""What every training has to say, and the clips it is about."""
+"""Settings of every training, and the clips of a split."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from .machine import Machine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """What every training has to say, whatever its step does."""
+    """Settings of every training, whatever its step does."""
 
     clip: ClipConfig = field(default_factory=ClipConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -28,7 +28,7 @@ class TrainConfig:
     validate_every: int = 1
     """Epochs between two looks at the held-out part; the last epoch always has one."""
     select: Literal["last", "best"] = "last"
-    """Which weights count: the last, or the ones best on the held-out part."""
+    """Weights to select: the last, or the best ones on the held-out part."""
     gradients_at: str | None = None
     """A module ("fc6") where the losses' gradients are measured before the first step,
     for the record and for `balance`."""

@@ -1,4 +1,4 @@
-"""Where a recipe runs, and with what: data, machine, folders."""
+"""Context of a run: data, machine, folders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -14,12 +14,12 @@ from .progress import Watch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Where a recipe is carried out, and with what."""
+    """Context of the run of one recipe."""
 
     name: str
-    """Of the recipe."""
+    """Name of the recipe."""
     runs: Path
-    """Where runs lie; one that is equal is used, or goes on."""
+    """Folder of runs; an equal one in it is used or resumed."""
     out: Path | None = None
     """The run's folder; None finds or makes one in `runs`."""
     base: str
@@ -27,7 +27,7 @@ class Job:
     machine: Machine
     watch: Watch
     wait: bool = False
-    """Where another process writes the run: wait until it is complete, as for one that
+    """If another process writes the run, wait until it is complete, as for one that
     is only needed. Else this is an error."""
 
 
@@ -41,7 +41,7 @@ class StoreJob(Job):
     held_out: float | None = None
     """Share of the training videos to hold out; None is the recipe's."""
     min_known_share: float = MIN_KNOWN_SHARE
-    """Of the intervals with known motion vectors, where the run sees such."""
+    """Least share of intervals with known motion vectors, if the run sees vectors."""
     fused_by_held_out: bool = False
     """Whether the run is for a fusion whose weights are found on held-out videos."""
     other_stores: tuple[Store, ...] = ()
@@ -50,7 +50,7 @@ class StoreJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """Where recipes run: everything about a run but its recipe. See `StoreJob`."""
+    """Context in which recipes run: all of a run but its recipe. See `StoreJob`."""
 
     store: Store
     split: str
@@ -100,7 +100,7 @@ class Holding(TypedDict):
 
 
 def holding(recipe: HoldsOut, job: StoreJob) -> Holding:
-    """What `parts` and `held_out_videos` want to know of a recipe and its job."""
+    """Arguments of `parts` and `held_out_videos`, from a recipe and its job."""
     if job.held_out is not None:
         return {"held_out": job.held_out, "chooses": True}
     chooses = recipe.chooses or job.fused_by_held_out

@@ -1,4 +1,4 @@
-"""What a training will be like, said before it starts: its pictures, its hours."""
+"""Remarks before a training starts: on the size of its pictures, and on its hours."""
 
 import copy
 import time

@@ -1,4 +1,4 @@
-"""What decides a run's result, as it stands in recipe.json under "run"."""
+"""Everything that decides a run's result: recipe.json under "run"."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -96,7 +96,7 @@ def fingerprint_of(run: Run) -> str:
 
 
 def run_of(runs: Path, base: str, wanted: RunConfig) -> Path:
-    """Where a run without a folder of its own belongs.
+    """Choose the folder of a run for which none was given.
 
     The newest complete run that is equal; else one that was begun; else a new folder
     named `base`, or `base-2` and so on where other runs have the name.

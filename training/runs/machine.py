@@ -1,4 +1,4 @@
-"""What a run is done with: everything that should not decide its result."""
+"""Device, precision and processes of a run: all that should not decide its result."""
 
 import os
 import platform
@@ -34,7 +34,7 @@ class Machine:
 
     @property
     def worker_bytes(self) -> int:
-        """What one process may remember."""
+        """Memory that one process may use to keep decoded clips."""
         return self.memory_bytes // max(self.workers, 1)
 
     def facts(self) -> StartedOn:

@@ -1,4 +1,4 @@
-"""How a training tells where it is: a bar on a terminal, lines in a log."""
+"""Progress of a training: a bar on a terminal, lines in a log."""
 
 import sys
 import time
@@ -36,7 +36,7 @@ def about_text(seconds: float) -> str:
 
 
 class Remaining:
-    """What is left of a stretch of work, from what the part since its begin has taken."""
+    """Estimate of the remaining time of some work, from the time of the part done."""
 
     def __init__(self, total: int, done: int) -> None:
         self._total, self._first, self._started = total, done, time.monotonic()
@@ -55,7 +55,7 @@ class Remaining:
 
 
 class Watch(Protocol):
-    """Whoever looks on."""
+    """Receiver of progress."""
 
     def say(self, text: str) -> None:
         """One line that stays."""
@@ -64,7 +64,7 @@ class Watch(Protocol):
         """A stretch of work of `total` steps, of which `done` were done before."""
 
     def step(self, done: int, text: str) -> None:
-        """So many steps are done, and this is how it looks."""
+        """Report the number of steps done, with a text."""
 
     def end(self) -> None:
         """The stretch is over, finished or not."""
@@ -83,7 +83,7 @@ class Silent:
 
 
 class Lines:
-    """Plain lines, one every so many seconds, the longer it takes the fewer."""
+    """Plain lines at intervals that grow with the time."""
 
     def __init__(self, stream: TextIO, *, seconds: float = LINE_SECONDS) -> None:
         self._stream, self._seconds = stream, seconds

@@ -236,12 +236,12 @@ class Run:
         return bool(record["run"] == to_json(config))
 
     def machine(self) -> StartedOn:
-        """Where it was started."""
+        """The machine on which it was started."""
         where = f"{self.path(RECIPE)}: machine"
         return from_json(StartedOn, self._recipe()["machine"], where=where)
 
     def results(self) -> Results | None:
-        """What came out, None while the run is not complete.
+        """The results; None while the run is not complete.
 
         Raises:
             RunError: the file was damaged.
@@ -249,7 +249,7 @@ class Run:
         return read_results(self.folder) if self.path(RESULTS).exists() else None
 
     def weights(self, name: str = WEIGHTS) -> Path:
-        """Where weights of a complete run lie: those that its results are of.
+        """Path of the weights of a complete run, to which its results belong.
 
         Raises:
             RunError: the run is not complete, or has no weights of this name.

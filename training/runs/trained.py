@@ -17,7 +17,7 @@ MOST_FRAMES, MOST_CLASSES = 1024, 100_000
 
 
 MOST_VALUES = 1 << 28
-"""Of one clip: 1 GB of float32."""
+"""Limit of one clip: 1 GB of float32."""
 
 
 def trained_model(run: Run) -> tuple[nn.Module, BackboneConfig]:
@@ -56,7 +56,7 @@ def trained_model(run: Run) -> tuple[nn.Module, BackboneConfig]:
 
 
 def clip_of(run: Run) -> ClipConfig:
-    """How a run's videos became its network's input.
+    """The settings that turned a run's videos into its network's input.
 
     Raises:
         RunError: recipe.json says something else, or clips that no memory holds.

@@ -10,7 +10,7 @@ from .machine import Machine
 
 
 class Validation(NamedTuple):
-    """How well a network does on the held-out part."""
+    """Result of a network on the held-out part."""
 
     loss: float
     top1: float | None = None

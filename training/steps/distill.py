@@ -20,7 +20,7 @@ TRUNK = "trunk"
 
 
 class Seen(NamedTuple):
-    """What student and teacher made of the same clips."""
+    """Outputs of student and teacher for the same clips."""
 
     student: Outputs
     teacher: Outputs
@@ -54,7 +54,7 @@ class Distill(Step):
                 the terms everything else: MERS, the variant of MARS (Crasto et al.,
                 CVPR 2019). There the classifier comes after the features; here both
                 learn side by side, which labels can't notice.
-            feature_only: so many first epochs have neither labels nor terms of logits.
+            feature_only: number of first epochs with neither labels nor terms of logits.
             example: a batch of a clip or more, of which values do not matter: needed
                 where a term names an adapter, for the shapes.
 
@@ -100,7 +100,7 @@ class Distill(Step):
         self.terms = terms
         self.labels_reach, self.feature_only, self.epoch = labels_reach, feature_only, 0
         self.weights = term_weights(terms, label_weight)
-        """By name. They are in the step's state: a run may choose them at its start."""
+        """Weights by name. They are in the step's state: a run may choose them at its start."""
         wanted = [sides(name) for term in terms.values() for name in term.taps]
         for teacher in teachers:
             teacher.watch(theirs for _, theirs in wanted)
@@ -118,11 +118,11 @@ class Distill(Step):
         return self.frozen_teachers[0]
 
     def begin_epoch(self, epoch: int) -> None:
-        """What comes belongs to this epoch, from 0."""
+        """Set the epoch of the batches that follow, from 0."""
         self.epoch = epoch
 
     def current_weights(self) -> dict[str, float]:
-        """Of the losses by name, in this epoch."""
+        """Weights of the losses by name, in this epoch."""
         if self.epoch >= self.feature_only:
             return dict(self.weights)
         return {
@@ -141,7 +141,7 @@ class Distill(Step):
         return {"": Seen(student, teacher, label_logits, batch["label"])}
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """By name, unweighted; "data set.name" for a batch of several data sets."""
+        """Losses by name, unweighted; "data set.name" for a batch of several data sets."""
         found: dict[str, Tensor] = {}
         for dataset, (student, teacher, logits, labels) in self.seen(batch).items():
             prefix = dataset and f"{dataset}."
@@ -274,5 +274,5 @@ def term_weights(terms: Mapping[str, Term], label_weight: float) -> dict[str, fl
 
 
 def _key(term: str, tap: str) -> str:
-    """Of an adapter: torch wants names without dots."""
+    """Name of an adapter: torch wants names without dots."""
     return f"{term}_{tap}".replace(".", "_").replace(":", "_to_")

@@ -1,4 +1,4 @@
-"""How hard each part of a loss pulls: by this, weights can be chosen instead of guessed."""
+"""Gradient norms of the parts of a loss, by which weights are chosen instead of guessed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -70,7 +70,7 @@ def load(
         folder: of its own; made where it is missing.
         seed: of all clips. Default: that of the folder, else `SEED`.
         size: one of `SIZES`. Default: that of the folder, else "tour".
-        limit: at most so many clips; only these are drawn.
+        limit: maximum number of clips; only these are drawn.
         classes: only these.
 
     Raises:

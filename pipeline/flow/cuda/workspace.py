@@ -18,7 +18,7 @@ from .schedule import Arrays, Schedule
 
 @dataclass(slots=True, eq=False)
 class Results:
-    """Where the results of a ticket go, chunk by chunk."""
+    """Destination of the results of a ticket, chunk by chunk."""
 
     values: np.ndarray
     """(pairs, H, W, 2) float32 px, or coded (pairs, 2, H, W) uint8."""
@@ -41,7 +41,7 @@ class Chunk:
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """What goes in and comes out, on the device and beside it on the host."""
+    """Input and output buffers, on the device and on the host."""
 
     given: Any
     chosen: Any
@@ -53,7 +53,7 @@ class Slot:
     host_chosen: np.ndarray
     host_counts: np.ndarray
     host_flow: np.ndarray
-    """As float32 on both sides; coded results use its memory as bytes."""
+    """Flow as float32 on both sides; coded results use its memory as bytes."""
     host_clipped: np.ndarray
     taken: bool = False
 
