@@ -5,21 +5,15 @@ import numpy as np
 import pytest
 import torch
 from moving_store import SPEED, Made, centred, videos, write_store
+from small_clips import CONFIG, clips_of
 from torch.utils.data import DataLoader
 
 from pipeline.store import Store
-from training.data.dataset import ClipConfig, Clips, Draw, StatedClips, frames_of
+from training.data.dataset import ClipConfig, Draw, StatedClips, frames_of
 from training.data.order import Order, Place, draw_generator
 from training.data.transforms import View, painted, resized
 from training.errors import RecipeError
 from training.scoring.protocols import single_threaded
-
-CONFIG = ClipConfig(length=4, grid_short_px=24, crop_px=(16, 20), motion_gain=20.0)
-
-
-def clips_of(store, modalities, config=CONFIG, *, memory_bytes=0, **options) -> Clips:
-    frames = frames_of(store, config, memory_bytes=memory_bytes)
-    return Clips(frames, store.videos(), modalities, config, **options)
 
 
 def equal(first, second) -> bool:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from test_steps import batch, both_sets, distill, joint_distill
+from small_steps import batch, both_sets, distill, joint_distill
 from torch import Tensor, nn
 
 from training.errors import RecipeError

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 import torch.distributed as dist
-from test_steps import CPU, Tiny, batch, both_sets, distill, joint_distill, sgd
+from small_steps import CPU, Tiny, batch, both_sets, distill, joint_distill, sgd
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 import torch
 torch.set_num_threads(1)
-from test_resume import CONFIG, adapted, trained
+from small_trainings import CONFIG, adapted, trained
 from tiny_runs import Machine, Run, Store, taught
 from training.engine.processes import from_environment, joined, wait
 store, out = Store(Path(sys.argv[1])), Path(sys.argv[2])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from moving_store import Made, centred, videos, write_store
-from test_dataset import CONFIG, clips_of
+from small_clips import CONFIG, clips_of
 from torch import Tensor, nn
 
 from pipeline.store import Store

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 import torch.nn.functional as F
+from small_steps import CPU, Tiny, batch, both_sets, distill, joint_distill, sgd
 from torch import Tensor, nn
 
 from training.engine.loop import TimedBatches, fit
@@ -22,43 +23,6 @@ from training.steps.distill import Distill, JointDistill
 from training.steps.labels import JointSupervised, Supervised
 from training.steps.step import Step
 from training.steps.teachers import Teacher
-
-CPU = torch.device("cpu")
-
-
-class Tiny(nn.Module):
-    """Mean over space and time, batch norm, a linear layer: enough to learn a sign."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.pool = nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten())
-        self.norm = nn.BatchNorm1d(channels)
-        self.hidden = nn.Linear(channels, 8)
-        self.fc = nn.Linear(8, 2)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        return self.fc(torch.relu(self.hidden(self.norm(self.pool(clips)))))
-
-
-def batch(seed: int = 0) -> dict[str, Tensor]:
-    """Motion says the class, and so does a trace of it in rgb."""
-    generator = torch.Generator().manual_seed(seed)
-    label = torch.arange(8) % 2
-    sign = (2.0 * label - 1).reshape(8, 1, 1, 1, 1)
-    flow = sign + 0.1 * torch.randn(8, 2, 2, 4, 4, generator=generator)
-    rgb = 0.3 * sign + 0.1 * torch.randn(8, 3, 2, 4, 4, generator=generator)
-    return {"flow": flow, "rgb": rgb, "label": label}
-
-
-def distill(**options) -> Distill:
-    torch.manual_seed(0)
-    terms = {"match": FeatureMSE(weight=2.0, taps=("hidden",)), "soft": SoftTargets()}
-    options = {"student_sees": "rgb", "terms": terms} | options
-    return Distill(Tiny(3), options.pop("teacher", None) or Tiny(2), **options)
-
-
-def sgd(step: nn.Module, rate: float = 0.1) -> torch.optim.Optimizer:
-    return torch.optim.SGD([p for p in step.parameters() if p.requires_grad], lr=rate)
 
 
 def test_loss_is_the_weighted_sum_of_its_parts():
@@ -436,11 +400,6 @@ def test_taps_of_two_names_are_checked_on_their_own_sides():
 # ---- several data sets
 
 
-def both_sets() -> dict[str, dict[str, Tensor]]:
-    first, second = batch(0), batch(1)
-    return {"ucf101": first, "hmdb51": {k: v[:6] for k, v in second.items()}}
-
-
 def test_joint_loss_is_the_sum_of_the_heads_losses():
     torch.manual_seed(0)
     model = TwoHeads(Tiny(2), {"ucf101": 2, "hmdb51": 3})
@@ -462,19 +421,6 @@ def test_each_head_learns_from_its_own_clips_only_and_the_trunk_from_all():
     assert model.heads["hmdb51"].weight.grad is None
     assert model.heads["ucf101"].weight.grad.abs().sum() > 0
     assert model.trunk.hidden.weight.grad.abs().sum() > 0
-
-
-def joint_distill(**options) -> JointDistill:
-    torch.manual_seed(0)
-    classes = {"ucf101": 2, "hmdb51": 2}
-    expert = TwoHeads(Tiny(2), classes)
-    teachers = {
-        name: Teacher({"flow": expert.alone(name)}, {"flow": "flow"})
-        for name in classes
-    }
-    terms = {"match": FeatureMSE(weight=2.0, taps=("hidden",)), "soft": SoftTargets()}
-    options = {"student_sees": "rgb", "terms": terms} | options
-    return JointDistill(TwoHeads(Tiny(3), classes), teachers, **options)
 
 
 def test_joint_distillation_is_that_of_both_halves():
