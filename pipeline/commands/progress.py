@@ -99,7 +99,7 @@ def _sum(rows: Iterable[ShardProgress]) -> ShardProgress:
     return ShardProgress(0, *counts)
 
 
-class Bars:
+class BarReporter:
     """A bar on a terminal. A context manager."""
 
     def __init__(self, console: Console) -> None:
@@ -143,7 +143,7 @@ class Bars:
         self._bars.update(self._task, completed=counts.pace.done, more=counts.text())
 
 
-class Lines:
+class LineReporter:
     """A line now and then, for job logs and pipes. A context manager."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -241,9 +241,9 @@ class _StepLine:
             print(said, file=sys.stderr, flush=True)
 
 
-def reporter(stream: TextIO | None = None) -> Bars | Lines:
-    """Bars where a person watches, lines elsewhere. On standard error by default."""
+def reporter(stream: TextIO | None = None) -> BarReporter | LineReporter:
+    """A bar on a terminal, lines elsewhere. On standard error by default."""
     stream = stream or sys.stderr
     if stream.isatty():
-        return Bars(Console(file=stream))
-    return Lines(stream)
+        return BarReporter(Console(file=stream))
+    return LineReporter(stream)

@@ -18,7 +18,7 @@ class ProgressReporter(Protocol):
     def published(self, *, videos: int, frames: int, stored_bytes: int) -> None: ...
 
 
-class Silent:
+class SilentReporter:
     """Reports nothing: for tests and for use from Python."""
 
     def say(self, text: str) -> None:
@@ -34,4 +34,4 @@ class Silent:
         pass
 
 
-SILENT = Silent()
+SILENT = SilentReporter()

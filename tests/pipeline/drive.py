@@ -8,7 +8,7 @@ from pathlib import Path
 
 from small_videos import RGB_MV, crashing, data_set, marked, slow
 
-from pipeline.commands.progress import Lines
+from pipeline.commands.progress import LineReporter
 from pipeline.driver.extraction import extract
 from pipeline.errors import ExtractionError
 from pipeline.executors.choose import Execution
@@ -44,7 +44,7 @@ def main() -> int:
             scratch=given.scratch,
             open_video=decoder,
         ),
-        reporter=Lines(sys.stderr),
+        reporter=LineReporter(sys.stderr),
     )
     if given.grow is None:
         return run().exit_code

@@ -16,7 +16,7 @@ from moving import write_video
 from rich.console import Console
 
 from pipeline.commands.cli import main
-from pipeline.commands.progress import Bars, Lines
+from pipeline.commands.progress import BarReporter, LineReporter
 from pipeline.store import Store
 
 
@@ -149,8 +149,8 @@ TERMINALS = (
 def test_bars_and_lines_show_names_as_they_are():
     terminal, log = io.StringIO(), io.StringIO()
     console = Console(file=terminal, force_terminal=True, width=200)
-    with Bars(console) as bars:
-        for reporter in (bars, Lines(log)):
+    with BarReporter(console) as bars:
+        for reporter in (bars, LineReporter(log)):
             reporter.say(f"quarantined {CLASSES[2]}: x\n{FORGED}\x1b[2J")
     assert_harmless(log.getvalue())
     assert log.getvalue().count("\n") == 1

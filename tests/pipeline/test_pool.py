@@ -22,7 +22,7 @@ from pipeline.executors import pool as pools
 from pipeline.executors.attempt import SCRATCH_PREFIX, Failure, Outcome
 from pipeline.executors.here import run_here
 from pipeline.executors.pool import _outcome, _Worker, run_in_pool
-from pipeline.executors.reporter import Silent
+from pipeline.executors.reporter import SilentReporter
 from pipeline.shard.task import ShardProgress, ShardReport, Task
 
 
@@ -170,7 +170,7 @@ def pool(monkeypatch, tmp_path):
         queue = deque(made_task(size, shard=k) for k, size in enumerate(sizes))
         wanted = {"workers": 2, "stall_seconds": 150.0} | given
         return run_in_pool(
-            queue, store=tmp_path, scratch=tmp_path, reporter=Silent(), **wanted
+            queue, store=tmp_path, scratch=tmp_path, reporter=SilentReporter(), **wanted
         )
 
     yield run
@@ -224,7 +224,7 @@ def test_a_failed_task_that_is_put_back_is_tried_again(pool, tmp_path):
     """It kills its worker twice, and then it is done."""
     sizes = iter((0, 100))
     queue, kinds = deque([made_task(0)]), []
-    given = {"store": tmp_path, "scratch": tmp_path, "reporter": Silent()}
+    given = {"store": tmp_path, "scratch": tmp_path, "reporter": SilentReporter()}
     for outcome in run_in_pool(queue, workers=3, stall_seconds=150.0, **given):
         kinds.append(outcome.kind if isinstance(outcome, Failure) else "done")
         if isinstance(outcome, Failure):
@@ -314,7 +314,7 @@ def test_a_real_worker_sees_its_gpu_alone_and_uses_one_thread(
     assert seen[0] == (gpu or "all", "1")
 
 
-class Watched(Silent):
+class Watched(SilentReporter):
     def __init__(self) -> None:
         self.rows: list[list[ShardProgress]] = []
 

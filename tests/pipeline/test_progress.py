@@ -7,7 +7,7 @@ from rich.console import Console
 
 from motion_shards.plain_text import in_words, time_left
 from pipeline.commands import progress
-from pipeline.commands.progress import Bars, Lines, LineTimes, Pace, steps
+from pipeline.commands.progress import BarReporter, LineReporter, LineTimes, Pace, steps
 from pipeline.shard.task import ShardProgress
 
 
@@ -71,7 +71,7 @@ def numbers(text: str) -> list[int]:
 
 def test_a_shard_that_is_tried_again_does_not_turn_the_count_back(clock):
     stream = io.StringIO()
-    lines = Lines(stream)
+    lines = LineReporter(stream)
     lines.start(videos=12)
     for moving, frames in ((3, 300), (6, 600), (0, 0), (2, 200), (7, 700)):
         clock.now += 100
@@ -82,7 +82,7 @@ def test_a_shard_that_is_tried_again_does_not_turn_the_count_back(clock):
 
 def test_preparation_does_not_count_as_work(clock):
     stream = io.StringIO()
-    lines = Lines(stream)
+    lines = LineReporter(stream)
     lines.start(videos=12)
     for _ in range(20):
         clock.now += 10
@@ -97,7 +97,7 @@ def test_preparation_does_not_count_as_work(clock):
 
 def test_what_was_just_published_is_not_counted_twice(clock):
     stream = io.StringIO()
-    lines = Lines(stream)
+    lines = LineReporter(stream)
     lines.start(videos=12)
     lines.running([ShardProgress(0, 4, 400, 0), ShardProgress(1, 3, 300, 0)])
     clock.now += 100
@@ -127,7 +127,7 @@ def test_a_log_gets_a_line_now_and_then(clock):
 def test_a_bar_shows_videos_frames_and_the_time_left(clock):
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=120)
-    with Bars(console) as bars:
+    with BarReporter(console) as bars:
         bars.start(videos=4)
         clock.now += 100
         bars.running([ShardProgress(0, 1, 50, 10**9)])

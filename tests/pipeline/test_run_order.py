@@ -27,7 +27,7 @@ from pipeline.executors import workers as layouts
 from pipeline.executors.attempt import Failure, Outcome
 from pipeline.executors.choose import Execution
 from pipeline.executors.gpus import Gpus
-from pipeline.executors.reporter import Silent
+from pipeline.executors.reporter import SilentReporter
 from pipeline.flow.errors import FlowError
 from pipeline.shard.task import ShardReport, Task
 from pipeline.store import FolderHeld
@@ -37,7 +37,7 @@ RGB_MV = SETTINGS.only(["rgb", "mv"])
 Answer = Callable[[Task, Path], Outcome]
 
 
-class Watched(Silent):
+class Watched(SilentReporter):
     """Keeps what it is told."""
 
     def __init__(self) -> None:

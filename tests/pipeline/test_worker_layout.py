@@ -15,7 +15,7 @@ from pipeline.errors import ExtractionError
 from pipeline.executors import workers as layouts
 from pipeline.executors.choose import Execution
 from pipeline.executors.gpus import Gpus, _names, trouble_with_flow
-from pipeline.executors.reporter import Silent
+from pipeline.executors.reporter import SilentReporter
 from pipeline.executors.workers import (
     WorkerLayout,
     coders_beside,
@@ -30,7 +30,7 @@ from pipeline.shard.task import Task
 ALL = SETTINGS.only(["rgb", "flow", "mv"])
 
 
-class Said(Silent):
+class Said(SilentReporter):
     """Keeps what was said, and can be told to interrupt after so many shards."""
 
     def __init__(self, stop_after: int = 1000) -> None:

@@ -47,9 +47,9 @@ def test_a_step_is_tried_without_a_trace(store, tmp_path, monkeypatch):
     """The same weights with the hours told and without."""
     plain = taught(store, tmp_path / "plain")
     monkeypatch.setattr(ahead, "LONG", 0.0)
-    watch = Told()
-    told = taught(store, tmp_path / "told", watch=watch)
-    assert any(line.startswith("mv: less than") for line in watch.lines)
+    reporter = Told()
+    told = taught(store, tmp_path / "told", reporter=reporter)
+    assert any(line.startswith("mv: less than") for line in reporter.lines)
     first, second = (
         torch.load(run.path("model.pt"), weights_only=True) for run in (plain, told)
     )

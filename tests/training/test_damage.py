@@ -63,7 +63,7 @@ def half(store, tmp_path_factory) -> Run:
     out = tmp_path_factory.mktemp("half") / "run"
     for step in (2, 3):
         with pytest.raises(Interrupted):
-            taught(store, out, recipe=FOUR, watch=StopAt(step))
+            taught(store, out, recipe=FOUR, reporter=StopAt(step))
     return Run(out)
 
 
@@ -153,9 +153,9 @@ def test_from_the_checkpoint_before_the_same_result_follows(store, half, tmp_pat
     data = bytearray(run.path("checkpoint.pt").read_bytes())
     data[len(data) // 2] ^= 4
     run.path("checkpoint.pt").write_bytes(data)
-    watch = Told()
-    assert same(whole, taught(store, run.folder, recipe=FOUR, watch=watch))
-    assert any("resuming after step 2 of" in line for line in watch.lines)
+    reporter = Told()
+    assert same(whole, taught(store, run.folder, recipe=FOUR, reporter=reporter))
+    assert any("resuming after step 2 of" in line for line in reporter.lines)
     steps = [line["step"] for line in run.metrics() if line["kind"] == "steps"]
     assert steps == sorted(set(steps))
 

@@ -10,7 +10,7 @@ from training.errors import DataError, RecipeError, RunError
 from training.experiments.fuse import FuseRecipe, fuse
 from training.runs.context import Job
 from training.runs.machine import Machine
-from training.runs.progress import Silent
+from training.runs.progress import SilentReporter
 from training.runs.record import Run
 from training.scoring.scores import Scores
 
@@ -44,7 +44,7 @@ def fused(runs, tmp_path, **settings) -> Run:
         runs=tmp_path / "runs",
         base="both",
         machine=Machine(),
-        watch=Silent(),
+        reporter=SilentReporter(),
     )
     return fuse(FuseRecipe(**settings), job, streams=runs)
 

@@ -32,7 +32,7 @@ from training.recipes.run import run_recipe
 from training.runs import expected_hours
 from training.runs.context import RunContext
 from training.runs.machine import Machine
-from training.runs.progress import Silent
+from training.runs.progress import SilentReporter
 from training.runs.record import Run
 from training.runs.trained import trained_model
 from training.scoring.scores import Scores
@@ -130,7 +130,7 @@ def test_motion_stopped_and_gone_on_is_the_same(together, context, tmp_path):
     whole = motion(settings, context.job("m", out=tmp_path / "whole"))
     job = context.job("m", out=tmp_path / "stopped")
     with pytest.raises(Interrupted):
-        motion(settings, replace(job, watch=StopAt(4)))
+        motion(settings, replace(job, reporter=StopAt(4)))
     again = motion(settings, job)
     assert again.results().flow == whole.results().flow
     assert again.path("model.pt").read_bytes() == whole.path("model.pt").read_bytes()
@@ -147,7 +147,7 @@ def test_the_hidden_stream_sees_frames_only_and_is_judged_again(together, contex
         store=context.store.folder,
         part="test",
         machine=Machine(),
-        watch=Silent(),
+        reporter=SilentReporter(),
     )
     after = Scores.load(run.path("scores_test.npz"))
     np.testing.assert_allclose(after.logits, before.logits, rtol=1e-5, atol=1e-6)
@@ -264,18 +264,18 @@ def test_collaboration_stopped_and_gone_on_is_the_same(
     often = replace(context.machine, checkpoint_seconds=0.0)  # as if minutes went by
     context = replace(context, machine=often)
 
-    def run(name: str, watch: Told) -> Run:
+    def run(name: str, reporter: Told) -> Run:
         job = context.job("c", out=tmp_path / name)
-        return collaborate(settings, replace(job, watch=watch), **needed)
+        return collaborate(settings, replace(job, reporter=reporter), **needed)
 
     whole = run("whole", StopIn("never", 0, kill))
     with pytest.raises(ends):
         run("parts", StopIn(stretch, at, what))
     left = {path.name for path in (tmp_path / "parts").iterdir()}
     assert "features_first_train.f32" in left and "results.json" not in left
-    watch = StopIn("never", 0, kill)
-    again = run("parts", watch)
-    assert watch.begun[0] == goes_on
+    reporter = StopIn("never", 0, kill)
+    again = run("parts", reporter)
+    assert reporter.begun[0] == goes_on
     assert not list(again.folder.glob("features_*"))
     assert weights_of(again).keys() == weights_of(whole).keys()
     assert all(
@@ -313,13 +313,13 @@ def test_the_hours_of_motion_and_of_both_are_told_without_a_trace(
     together, context, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(expected_hours, "LONG", 0.0)
-    watch = Told()
-    job = replace(context.job("m", out=tmp_path / "m"), watch=watch)
+    reporter = Told()
+    job = replace(context.job("m", out=tmp_path / "m"), reporter=reporter)
     told = motion(recipe("motionnet_tiny").settings, job)
     settings = recipe("hidden_temporal_tiny").settings
     needed = {"motion": told, "temporal": of(context, "vgg_flow_tiny")}
     both = hidden(settings, replace(job, out=tmp_path / "h"), **needed)
-    lines = [line for line in watch.lines if "on this machine (" in line]
+    lines = [line for line in reporter.lines if "on this machine (" in line]
     assert [line.partition(":")[0] for line in lines] == ["motion", "end to end"]
     for run, name in ((told, "motionnet_tiny"), (both, "hidden_temporal_tiny")):
         plain = weights_of(of(context, name))

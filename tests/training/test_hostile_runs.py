@@ -11,7 +11,7 @@ from moving_store import videos, write_store
 
 from training.commands.cli import main
 from training.report.page import Page, markdown
-from training.runs.progress import Lines
+from training.runs.progress import LineReporter
 
 
 def call(*arguments: object):
@@ -68,7 +68,7 @@ def test_markdown_keeps_code_numbers_and_ordinary_names():
 
 def test_lines_of_a_log_stay_lines():
     log = io.StringIO()
-    lines = Lines(log, seconds=0)
+    lines = LineReporter(log, seconds=0)
     lines.say(f"teacher: x\n{FORGED}\x1b[2J")
     lines.begin(f"run\r{FORGED}", total=1)
     lines.step(1, "loss 1")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import tiny_recipe as tiny
 from click.testing import CliRunner
-from tiny_runs import Silent, StopAt, same, taught
+from tiny_runs import SilentReporter, StopAt, same, taught
 
 from pipeline.store import replacing
 from training.commands import several_processes
@@ -49,7 +49,7 @@ def whole(store, tmp_path_factory) -> Run:
 def half(store, tmp_path) -> Run:
     """A run that was stopped after its third step."""
     with pytest.raises(Interrupted):
-        taught(store, tmp_path / "run", recipe=FOUR, watch=StopAt(3))
+        taught(store, tmp_path / "run", recipe=FOUR, reporter=StopAt(3))
     return Run(tmp_path / "run")
 
 
@@ -196,7 +196,7 @@ def test_another_number_of_processes_is_refused(store, half):
     assert path.read_bytes() == before and half.results() is None
 
 
-class HangUpAt(Silent):
+class HangUpAt(SilentReporter):
     """The terminal closes when so many steps are done."""
 
     def __init__(self, step: int) -> None:
@@ -210,7 +210,7 @@ class HangUpAt(Silent):
 def test_a_hang_up_saves_as_a_termination_does(store, whole, tmp_path):
     out = tmp_path / "run"
     with pytest.raises(Interrupted, match="stopped after step 2 of 4"):
-        taught(store, out, recipe=FOUR, watch=HangUpAt(2))
+        taught(store, out, recipe=FOUR, reporter=HangUpAt(2))
     assert same(whole, taught(store, out, recipe=FOUR))
 
 

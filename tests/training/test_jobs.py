@@ -35,7 +35,7 @@ from training.models.backbones import BackboneConfig, build_backbone
 from training.recipes.run import run_recipe
 from training.runs.identity import runs_in
 from training.runs.machine import Machine
-from training.runs.progress import Silent
+from training.runs.progress import SilentReporter
 from training.runs.record import RESULTS, Run, read_json, write_json
 from training.runs.trained import trained_model
 
@@ -59,7 +59,7 @@ def test_a_2d_net_starts_from_a_file_and_is_found_again(store, tmp_path):
         epochs=1,
     )
     told = Told()
-    run = taught(store, tmp_path / "run", recipe=recipe, watch=told)
+    run = taught(store, tmp_path / "run", recipe=recipe, reporter=told)
     assert (
         f"first weights: {path}: 21 tensors copied; not taken: fc8.weight"
         in "".join(told.lines)
@@ -115,7 +115,7 @@ def test_stopping_and_going_on_anywhere_changes_nothing(store, tmp_path):
     for at in (1, 3, 5, 8):
         out = tmp_path / f"stopped{at}"
         with pytest.raises(Interrupted, match=f"after step {at} of 9, everything is s"):
-            taught(store, out, recipe=recipe, watch=StopAt(at))
+            taught(store, out, recipe=recipe, reporter=StopAt(at))
         assert Run(out).results() is None
         torch.manual_seed(99)  # whatever happened in between
         assert same(whole, taught(store, out, recipe=recipe)), at
@@ -126,7 +126,7 @@ def test_going_on_twice_changes_nothing_for_a_student(store, tmp_path, teacher):
     runs = tmp_path / "stopped"
     options = {"teacher": "flow", "student": "mv", "teacher_runs": [teacher.folder]}
     for at in (1, 2):
-        context = tiny_context(store, runs, watch=StopAt(at))
+        context = tiny_context(store, runs, reporter=StopAt(at))
         with pytest.raises(Interrupted):
             run_distill(TINY, context, baseline=False, out=None, **options)
     again = distilled(store, runs, teacher_runs=[teacher.folder])
@@ -187,7 +187,7 @@ def test_the_best_epoch_is_kept_if_the_recipe_says_so(store, tmp_path):
 def test_a_complete_run_is_not_redone(store, teacher):
     told = Told()
     before = teacher.path(RESULTS).stat().st_mtime_ns
-    again = taught(store, teacher.folder, recipe=tiny.teach("flow"), watch=told)
+    again = taught(store, teacher.folder, recipe=tiny.teach("flow"), reporter=told)
     assert again.path(RESULTS).stat().st_mtime_ns == before
     assert told.lines == [f"{teacher.folder}: complete, nothing to do"]
 
@@ -198,7 +198,7 @@ def test_a_complete_run_without_its_weights_says_what_is_missing(
     shutil.copytree(teacher.folder, tmp_path / "run")
     (tmp_path / "run" / "model.pt").unlink()
     told = Told()
-    taught(store, tmp_path / "run", recipe=tiny.teach("flow"), watch=told)
+    taught(store, tmp_path / "run", recipe=tiny.teach("flow"), reporter=told)
     (line,) = told.lines
     assert line == (
         f"{tmp_path / 'run'}: complete, but without model.pt: put back what is missing,"
@@ -208,7 +208,7 @@ def test_a_complete_run_without_its_weights_says_what_is_missing(
 
 def test_distil_trains_a_teacher_if_there_is_none_and_then_finds_it(store, tmp_path):
     told = Told()
-    context = tiny_context(store, tmp_path, watch=told)
+    context = tiny_context(store, tmp_path, reporter=told)
     options = {"teacher": "flow", "teacher_runs": (), "out": None}
     run = run_distill(TINY, context, student="mv", baseline=True, **options)
     assert any("no complete flow teacher" in line for line in told.lines)
@@ -271,7 +271,11 @@ def test_evaluating_again_says_the_same(store, teacher, tmp_path):
     shutil.copytree(teacher.folder, tmp_path / "run")
     for part in ("test", "held_out"):
         told = run_evaluate(
-            tmp_path / "run", store=None, part=part, machine=Machine(), watch=Silent()
+            tmp_path / "run",
+            store=None,
+            part=part,
+            machine=Machine(),
+            reporter=SilentReporter(),
         )
         assert told.result == getattr(teacher.results(), part)
     assert (tmp_path / "run" / "evaluation_held_out.json").exists()
@@ -301,7 +305,7 @@ def test_a_split_that_means_less_is_told_at_the_start(tmp_path):
     ]
     store = Store(write_store(tmp_path / "s", made))
     told = Told()
-    run = taught(store, tmp_path / "run", watch=told)
+    run = taught(store, tmp_path / "run", reporter=told)
     assert "split 1: classes in the training part only: right" in told.lines
     (torn,) = [line for line in told.lines if "training and test" in line]
     assert "1 (g00): accuracies are too high" in torn
@@ -311,7 +315,7 @@ def test_a_split_that_means_less_is_told_at_the_start(tmp_path):
 def test_choosing_by_nothing_is_told(store, tmp_path):
     best = replace(tiny.teach("mv"), select="best", held_out=0.1)
     told = Told()
-    run = taught(store, tmp_path / "run", recipe=best, watch=told)
+    run = taught(store, tmp_path / "run", recipe=best, reporter=told)
     assert run.results().videos.held_out == 0
     assert run.results().training.selected_epoch == 1
     assert any(
@@ -426,7 +430,7 @@ def test_teacher_that_is_not_complete_or_not_a_run(store, tmp_path, teacher):
 def test_damaged_checkpoint_stops_instead_of_starting_afresh(store, tmp_path):
     out = tmp_path / "run"
     with pytest.raises(Interrupted):
-        taught(store, out, watch=StopAt(1))
+        taught(store, out, reporter=StopAt(1))
     (out / "checkpoint.pt").write_bytes(b"junk")
     with pytest.raises(CheckpointError, match="expected a checkpoint of a training"):
         taught(store, out)
@@ -471,8 +475,8 @@ def test_taps_of_other_shapes_are_refused(store, tmp_path, teacher):
 def test_evaluating_an_unfinished_run(store, tmp_path):
     fresh = tmp_path / "begun"
     with pytest.raises(Interrupted):
-        taught(store, fresh, watch=StopAt(1))
-    options = {"part": "test", "machine": Machine(), "watch": Silent()}
+        taught(store, fresh, reporter=StopAt(1))
+    options = {"part": "test", "machine": Machine(), "reporter": SilentReporter()}
     with pytest.raises(
         RunError, match="expected a complete run, but it has no results"
     ):

@@ -81,7 +81,7 @@ def test_a_student_learns_from_both_heads_and_goes_on_exactly(
     whole = distill(settings, job, **given)
     job = replace(job, runs=tmp_path / "b")
     with pytest.raises(Interrupted):
-        distill(settings, replace(job, watch=StopAt(2)), **given)
+        distill(settings, replace(job, reporter=StopAt(2)), **given)
     again = distill(settings, job, **given)
     for name in ("model.pt", "model_hmdb51.pt"):
         first, second = (

@@ -48,7 +48,7 @@ def test_vectors_that_are_mostly_unknown_are_refused(tmp_path):
         distilled(store, tmp_path / "runs")  # before the teacher is trained
     assert not (tmp_path / "runs").exists()
     told = Told()
-    taught(store, tmp_path / "run", min_known_share=0.44, watch=told)
+    taught(store, tmp_path / "run", min_known_share=0.44, reporter=told)
     assert any("vectors in 3 of 6 videos to train" in line for line in told.lines)
     taught(store, tmp_path / "flow", recipe=tiny.teach("flow"))
 

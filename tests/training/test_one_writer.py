@@ -65,7 +65,7 @@ def test_several_processes_of_one_training_do_not_wait(complete, tmp_path, monke
     monkeypatch.setattr(lifecycle.time, "sleep", sleeps)
     run = unfinished(complete, tmp_path / "run")
     machine = SimpleNamespace(processes=SimpleNamespace(world_size=2))
-    job = SimpleNamespace(out=run.folder, wait=True, machine=machine, watch=Told())
+    job = SimpleNamespace(out=run.folder, wait=True, machine=machine, reporter=Told())
     with run.writing(), ExitStack() as held, pytest.raises(FolderHeld):
         lifecycle._opened(run.config(), job, None, held)
 
@@ -74,22 +74,22 @@ def test_a_training_waits_for_a_run_that_it_needs(
     store, complete, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(record, "WAIT_SECONDS", 0.02)
-    run, watch = unfinished(complete, tmp_path / "run"), Told()
+    run, reporter = unfinished(complete, tmp_path / "run"), Told()
     found: list[Run] = []
 
     def need() -> None:
-        found.append(taught(store, run.folder, wait=True, watch=watch))
+        found.append(taught(store, run.folder, wait=True, reporter=reporter))
 
     with run.writing():
         needing = threading.Thread(target=need)
         needing.start()
-        while not watch.lines:
+        while not reporter.lines:
             assert needing.is_alive()
         shutil.copy(complete.path("results.json"), run.folder)
     needing.join(60)
     assert [one.folder for one in found] == [run.folder]
-    assert watch.lines[0].startswith("waiting until the run is complete: ")
-    assert watch.lines[1:] == [f"{run.folder}: complete, nothing to do"]
+    assert reporter.lines[0].startswith("waiting until the run is complete: ")
+    assert reporter.lines[1:] == [f"{run.folder}: complete, nothing to do"]
 
 
 def test_a_run_that_was_taken_over_writes_no_more(complete, tmp_path):
@@ -149,19 +149,19 @@ def test_two_students_at_once_share_one_teacher(store, tmp_path):
     assert len(teachers) == 1
 
 
-def judged(run: Run, store, watch) -> Evaluation:
-    return evaluate(run, store=store, machine=Machine(), watch=watch)
+def judged(run: Run, store, reporter) -> Evaluation:
+    return evaluate(run, store=store, machine=Machine(), reporter=reporter)
 
 
 def test_an_evaluation_waits_for_another_and_then_keeps_its_result(
     store, complete, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(record, "WAIT_SECONDS", 0.02)
-    run, watch = Run(shutil.copytree(complete.folder, tmp_path / "run")), Told()
-    judging = threading.Thread(target=judged, args=(run, store, watch))
+    run, reporter = Run(shutil.copytree(complete.folder, tmp_path / "run")), Told()
+    judging = threading.Thread(target=judged, args=(run, store, reporter))
     with run.writing():
         judging.start()
-        while not any(line.startswith("waits: ") for line in watch.lines):
+        while not any(line.startswith("waits: ") for line in reporter.lines):
             assert judging.is_alive()
         assert not run.path("evaluation_test.json").exists()
     judging.join(60)
@@ -171,16 +171,16 @@ def test_an_evaluation_waits_for_another_and_then_keeps_its_result(
 def test_an_evaluation_of_a_run_that_cannot_be_written_gives_its_result(
     store, complete, tmp_path, monkeypatch
 ):
-    run, watch = Run(shutil.copytree(complete.folder, tmp_path / "run")), Told()
+    run, reporter = Run(shutil.copytree(complete.folder, tmp_path / "run")), Told()
     before = files_of(run.folder)
 
     def refused(folder, **options):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(folder))
 
     monkeypatch.setattr(record, "hold", refused)
-    told = judged(run, store, watch)
+    told = judged(run, store, reporter)
     assert told.result.top1 == run.results().test.top1
-    assert watch.lines[-1] == (
+    assert reporter.lines[-1] == (
         f"not saved with the run: {run.folder}/_logs: cannot be written: read-only file"
         " system"
     )

@@ -38,7 +38,7 @@ def other(folder: Path, made=None, **options) -> Store:
 
 
 def judged(run: Run, store: Store, **options) -> dict:
-    options = {"part": "test", "machine": Machine(), "watch": Told()} | options
+    options = {"part": "test", "machine": Machine(), "reporter": Told()} | options
     return to_json(run_evaluate(run.folder, store=store.folder, **options))
 
 
@@ -79,7 +79,7 @@ def test_what_differs_is_told(run, tmp_path):
     }
     told = Told()
     store = other(tmp_path / "other", settings=settings)
-    differ = judged(run, store, watch=told)["differ"]
+    differ = judged(run, store, reporter=told)["differ"]
     assert differ == [
         "common.short_side: 48, 96",
         'mv.source: "canonical", "original"',

@@ -4,7 +4,13 @@ from itertools import pairwise
 import pytest
 
 from training.runs import progress
-from training.runs.progress import Bars, Lines, Remaining, about_text, duration_text
+from training.runs.progress import (
+    BarReporter,
+    LineReporter,
+    Remaining,
+    about_text,
+    duration_text,
+)
 
 
 class Clock:
@@ -17,7 +23,7 @@ class Clock:
 
 def test_lines_are_few_and_the_last_one_comes():
     stream = io.StringIO()
-    lines = Lines(stream, seconds=3600)
+    lines = LineReporter(stream, seconds=3600)
     lines.begin("flow", 100)
     for done in range(1, 101):
         lines.step(done, f"loss {1 / done:.2f}")
@@ -28,7 +34,7 @@ def test_lines_are_few_and_the_last_one_comes():
 def test_lines_say_what_is_left_in_words(monkeypatch):
     """10 of 110 steps were done before; 25 steps take 150 s, 75 are left."""
     clock, stream = Clock(monkeypatch), io.StringIO()
-    lines = Lines(stream)
+    lines = LineReporter(stream)
     lines.begin("flow", 110, done=10)
     clock.now += 150
     lines.step(35, "loss 1")
@@ -38,7 +44,7 @@ def test_lines_say_what_is_left_in_words(monkeypatch):
 def test_lines_come_every_so_often_and_less_often_the_longer_it_takes(monkeypatch):
     """Ten hours, a step a second: not 36,000 lines, and not 2,400."""
     clock, stream = Clock(monkeypatch), io.StringIO()
-    lines = Lines(stream)
+    lines = LineReporter(stream)
     lines.begin("flow", 36_000)
     for done in range(1, 36_001):
         clock.now += 1
@@ -76,7 +82,7 @@ def test_durations_are_words(seconds, text):
 
 def test_bars_go_and_what_was_said_stays():
     stream = io.StringIO()
-    bars = Bars(stream)
+    bars = BarReporter(stream)
     bars.begin("flow", 10, done=4)
     bars.step(5, "loss 1")
     bars.say("a line [with brackets]")

@@ -17,7 +17,7 @@ from pipeline.store import Store
 from training.errors import Interrupted, RunError
 from training.reproduce.run import reproduce
 from training.run_files.json_dataclasses import to_json
-from training.runs.progress import Silent
+from training.runs.progress import SilentReporter
 from training.runs.record import Run, read_json
 
 ROWS = ("mv", "ti", "dtmv", "frame_dtmv")
@@ -31,7 +31,7 @@ def tiny_store(tmp_path_factory) -> Store:
     return Store(write_store(folder, videos(groups=8, tested=3)))
 
 
-class StopAfter(Silent):
+class StopAfter(SilentReporter):
     """Sends SIGINT to this process in a stage, some steps after a stage was complete."""
 
     def __init__(self, stages: int) -> None:
@@ -55,7 +55,7 @@ def told_of(store: Store, out: Path, **changes) -> dict:
         "rows": ROWS,
         "machine": MACHINE,
         "controls": False,
-        "watch": Silent(),
+        "reporter": SilentReporter(),
     } | changes
     return to_json(reproduce("dtmv", **settings))
 
@@ -69,7 +69,7 @@ def test_interrupted_and_resumed_is_as_if_nothing_had_been(tiny_store, tmp_path)
     assert whole["done"] == whole["total"] == 6
     out = tmp_path / "parts" / "report"
     with pytest.raises(Interrupted, match="2 of 6 stages are complete; run the same"):
-        told_of(tiny_store, out, watch=StopAfter(2))
+        told_of(tiny_store, out, reporter=StopAfter(2))
     begun = {run.parent.name for run in (tmp_path / "parts").glob("*/checkpoint.pt")}
     assert len(begun) == 3  # two complete, one that goes on
     assert read_json(out / "reproduction.json")["done"] == 2
@@ -151,7 +151,7 @@ def test_two_processes_give_the_same_and_stop_together(tiny_store, tmp_path):
         splits=("1",),
         out=alone,
         machine=MACHINE,
-        watch=Silent(),
+        reporter=SilentReporter(),
     )
     both = data / "runs" / "moving-reproduce-htsc-tiny-split1"
     assert accuracies(both) == accuracies(alone)
@@ -168,7 +168,7 @@ def test_all_splits_are_trained_and_their_mean_is_told(tmp_path):
     alone = tmp_path / "runs" / "alone"
     told_of(store, alone, rows=("ti",))
     with pytest.raises(Interrupted, match="3 of 4 stages"):
-        told_of(store, out, rows=("ti",), splits=("1", "2"), watch=StopAfter(3))
+        told_of(store, out, rows=("ti",), splits=("1", "2"), reporter=StopAfter(3))
     before = read_json(alone / "reproduction.json")
     told = told_of(store, out, rows=("ti",), splits=("1", "2"))
     assert told["split"] == "1,2" and told["done"] == told["total"] == 4
@@ -201,7 +201,7 @@ def test_another_paper_in_the_same_folder_is_refused(tiny_store, tmp_path):
             splits=("1",),
             out=tmp_path / "report",
             machine=MACHINE,
-            watch=Silent(),
+            reporter=SilentReporter(),
         )
 
 

@@ -58,7 +58,7 @@ def test_stopping_and_going_on_changes_nothing(store, tmp_path, make, whole, req
     assert len(ends) == 2 and ends[1] > ends[0] + 1
     for at in (ends[0], ends[0] + 1):
         with pytest.raises(Interrupted):
-            trained(store, tmp_path / "run", make, watch=StopAt(at))
+            trained(store, tmp_path / "run", make, reporter=StopAt(at))
         torch.manual_seed(99)  # whatever happened in between
     assert equal(expected, final(trained(store, tmp_path / "run", make)))
 
@@ -146,7 +146,7 @@ def test_the_scale_of_float16_goes_on(store, tmp_path):
     expected = final(trained(store, tmp_path / "whole", adapted, **options))
     assert expected["scaler"]["_growth_tracker"] == 4
     with pytest.raises(Interrupted):
-        trained(store, tmp_path / "run", adapted, watch=StopAt(3), **options)
+        trained(store, tmp_path / "run", adapted, reporter=StopAt(3), **options)
     assert equal(expected, final(trained(store, tmp_path / "run", adapted, **options)))
 
 

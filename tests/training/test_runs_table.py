@@ -27,7 +27,7 @@ def folder(store, teacher, tmp_path_factory) -> Path:
     runs = tmp_path_factory.mktemp("runs")
     shutil.copytree(teacher.folder, runs / "more" / "teacher")
     with pytest.raises(Interrupted):
-        taught(store, runs / "stopped", watch=StopAt(1))
+        taught(store, runs / "stopped", reporter=StopAt(1))
     Run.open(
         runs / "new", Run(runs / "stopped").config(), machine=StartedOn(store="/a/b")
     )

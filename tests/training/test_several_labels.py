@@ -14,7 +14,7 @@ from training.experiments.evaluate import evaluate
 from training.experiments.teach import teach
 from training.report.text import results_text
 from training.runs.machine import Machine
-from training.runs.progress import Silent
+from training.runs.progress import SilentReporter
 from training.runs.record import Run
 from training.scoring import metrics
 from training.scoring.protocols import ClipProtocol
@@ -69,7 +69,7 @@ def test_results_tell_precision_and_leave_background_out_of_accuracies(run, stor
 
 def test_evaluating_again_is_by_the_same_protocol(run, store: Store, tmp_path: Path):
     before = Scores.load(run.path("scores_test.npz"))
-    told = evaluate(run, store=store, machine=Machine(), watch=Silent())
+    told = evaluate(run, store=store, machine=Machine(), reporter=SilentReporter())
     after = Scores.load(run.path("scores_test.npz"))
     assert told.result == run.results().test
     assert (after.part, after.split, after.aggregate) == ("test", "1", "softmax")

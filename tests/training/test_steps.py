@@ -208,7 +208,7 @@ def test_several_streams_teach_the_mean_of_their_chances():
     """(3/4 + 1/8) / 2 = 7/16; features are named by stream."""
     streams = {"rgb": Says(3 / 4, 1 / 4), "flow": Says(1 / 8, 7 / 8)}
     teacher = Teacher(streams, {"rgb": "rgb", "flow": "flow"})
-    teacher.watch(["flow.logits"])
+    teacher.set_taps(["flow.logits"])
     logits, features = teacher(batch())
     torch.testing.assert_close(
         logits.softmax(1), torch.tensor([[7 / 16, 9 / 16]]).expand(8, 2)
@@ -259,7 +259,7 @@ def test_teachers_that_do_not_fit_are_refused():
         Teacher({"rgb": Tiny(3)}, {"flow": "flow"})
     two = Teacher({"a": Tiny(3), "b": Tiny(3)}, {"a": "rgb", "b": "rgb"})
     with pytest.raises(RecipeError, match="streams? of a, b as a.layer4, got hidden"):
-        two.watch(["hidden"])
+        two.set_taps(["hidden"])
     with pytest.raises(RecipeError, match="got nothing"):
         distill(terms={"match": FeatureMSE(taps=("hidden:nothing",))})
 

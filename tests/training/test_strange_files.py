@@ -32,7 +32,7 @@ from training.run_files.reading import read_json
 from training.run_files.sealed import seal
 from training.run_files.shapes import COUNT, SHARE
 from training.runs.machine import Machine
-from training.runs.progress import Silent
+from training.runs.progress import SilentReporter
 from training.runs.record import Run
 from training.runs.trained import trained_model
 from training.scoring.scores import Scores
@@ -125,7 +125,7 @@ def run(teacher, tmp_path) -> Run:
 
 
 def judge(run: Run, store: Store) -> None:
-    evaluate(run, store=store, machine=Machine(), watch=Silent())
+    evaluate(run, store=store, machine=Machine(), reporter=SilentReporter())
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from training.runs import autosave, train
 from training.runs.autosave import Autosave
 from training.runs.config import TrainConfig
 from training.runs.machine import Machine
-from training.runs.progress import Silent
+from training.runs.progress import SilentReporter
 from training.runs.record import Run
 from training.runs.validation import Validation
 from training.steps.step import Step
@@ -82,7 +82,7 @@ class Clock:
     monotonic = perf_counter
 
 
-class StopAt(Silent):
+class StopAt(SilentReporter):
     """Sends SIGINT to this process after each of these steps."""
 
     def __init__(self, *steps: int) -> None:
@@ -112,7 +112,7 @@ def trained(
     clips: Dataset | None = None,
     validator: Script | None = None,
     stops: Sequence[int] = (),
-    last: Silent | None = None,
+    last: SilentReporter | None = None,
 ) -> tuple[Run, dict]:
     """Train on 6 numbers; after every stop go on with a new step, as a new process does.
 
@@ -122,15 +122,15 @@ def trained(
     run = Run.open(out, {"course": "numbers"}, machine={})
     numbers = clips or Numbers(6)
 
-    def once(step: Factor, watch: Silent) -> dict:
-        job = job_on(None, out.parent, watch=watch)
+    def once(step: Factor, reporter: SilentReporter) -> dict:
+        job = job_on(None, out.parent, reporter=reporter)
         options = {"clips": numbers, "validator": validator, "run": run}
         return train.train(config, job, step, step.model, **options, title="numbers")
 
     for at in stops:
         with pytest.raises(Interrupted, match=f"stopped after step {at} of"):
             once(Factor(noise=step.noise, clock=step.clock), StopAt(at))
-    return run, once(step, last or Silent())
+    return run, once(step, last or SilentReporter())
 
 
 def lines(run: Run, kind: str) -> list[dict]:
@@ -294,7 +294,7 @@ def test_a_checkpoint_counts_steps_and_recorded_epochs(tmp_path, at, ended):
     """An epoch has 3 steps; a stop after its last one comes before its end."""
     found = []
 
-    class Reads(Silent):
+    class Reads(SilentReporter):
         def begin(self, title: str, total: int, done: int = 0) -> None:
             state = checkpoint.load(tmp_path / "run/checkpoint.pt")
             found.append((done, state["steps_done"], state["epochs_done"]))
@@ -324,13 +324,15 @@ def test_checkpoints_are_written_between_steps(tmp_path):
     """With no interval: at step k the checkpoint is of step k - 1."""
     path, found = tmp_path / "run/checkpoint.pt", []
 
-    class Reads(Silent):
+    class Reads(SilentReporter):
         def step(self, done: int, text: str) -> None:
             found.append(checkpoint.load(path)["steps_done"] if path.exists() else 0)
 
     run = Run.open(tmp_path / "run", {"course": "numbers"}, machine={})
     step = Factor()
-    job = job_on(None, tmp_path, watch=Reads(), machine=Machine(checkpoint_seconds=0.0))
+    job = job_on(
+        None, tmp_path, reporter=Reads(), machine=Machine(checkpoint_seconds=0.0)
+    )
     options = {"clips": Numbers(6), "validator": None, "run": run, "title": "numbers"}
     train.train(CONFIG, job, step, step.model, **options)
     assert found == [0, 1, 2, 3, 4, 5]

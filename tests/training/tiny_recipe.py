@@ -8,7 +8,7 @@ from training.experiments.teach import TeachRecipe
 from training.recipes import recipe, to_distill, to_teach
 from training.runs.context import RunContext
 from training.runs.machine import Machine
-from training.runs.progress import Silent
+from training.runs.progress import SilentReporter
 
 TINY = recipe("tiny")
 CLIP, PROTOCOL = TINY.settings.clip, TINY.settings.protocol
@@ -30,6 +30,6 @@ def tiny_context(store: Store, runs: Path, **changes) -> RunContext:
         "seed": 0,
         "runs": runs,
         "machine": Machine(),
-        "watch": Silent(),
+        "reporter": SilentReporter(),
     }
     return RunContext(**given | changes)

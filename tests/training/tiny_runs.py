@@ -14,11 +14,11 @@ from training.commands.train import run_distill
 from training.experiments.teach import TeachRecipe, teach
 from training.runs.context import StoreJob
 from training.runs.machine import Machine
-from training.runs.progress import Silent
+from training.runs.progress import SilentReporter
 from training.runs.record import Run
 
 
-class StopAt(Silent):
+class StopAt(SilentReporter):
     """Sends SIGINT to this process when so many steps are done."""
 
     def __init__(self, step: int) -> None:
@@ -29,7 +29,7 @@ class StopAt(Silent):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-class Told(Silent):
+class Told(SilentReporter):
     """Keeps what was said."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ def job_on(store: Store, runs: Path, name: str = "tiny", **changes) -> StoreJob:
         runs=runs,
         base=name,
         machine=Machine(),
-        watch=Silent(),
+        reporter=SilentReporter(),
     )
     return replace(job, **changes)
 

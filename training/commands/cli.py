@@ -210,7 +210,7 @@ def evaluate(
             part=part.replace("-", "_"),
             crops=commands.crops_of(crops),
             machine=machine,
-            watch=progress.watch(),
+            reporter=progress.default_reporter(),
         )
         for run in chosen
     ]

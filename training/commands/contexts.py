@@ -16,7 +16,7 @@ from ..run_files.run_config import SplitName
 from ..runs.context import RunContext
 from ..runs.expected_hours import small_frames_notice
 from ..runs.machine import Machine
-from ..runs.progress import Silent, Watch, watch
+from ..runs.progress import ProgressReporter, SilentReporter, default_reporter
 from ..runs.record import Run
 
 
@@ -26,7 +26,7 @@ def chosen_recipe(
     *,
     default: Callable[[str], str],
     machine: Machine,
-    watch: Watch,
+    reporter: ProgressReporter,
 ) -> Recipe:
     """The recipe that --recipe and --size ask for, or the default.
 
@@ -35,7 +35,7 @@ def chosen_recipe(
         default: size -> name of a recipe.
     """
     if name is None:
-        return recipe_named(default(size or usual_size(machine, watch)))
+        return recipe_named(default(size or usual_size(machine, reporter)))
     return recipe_named(at_size(name, size) if size else name)
 
 
@@ -47,7 +47,7 @@ def run_context(
     seed: int,
     out: Path | None,
     machine: Machine,
-    watch: Watch,
+    reporter: ProgressReporter,
     held_out: float | None = None,
     min_known_share: float = MIN_KNOWN_SHARE,
     other_stores: tuple[Store, ...] = (),
@@ -65,33 +65,33 @@ def run_context(
         seed=seed,
         runs=out.parent if out else runs_folder(),
         machine=machine,
-        watch=watch,
+        reporter=reporter,
         held_out=held_out,
         min_known_share=min_known_share,
         other_stores=other_stores,
         fused_by_held_out=fused_by_held_out,
     )
     of_split = SplitName(name=context.split, kind=store.splits[context.split])
-    watch.say(
+    reporter.say(
         f"store {store.folder}; {split_text(of_split)}; recipe {recipe.name}, seed {seed},"
         f" {machine.device.type} {machine.precision}"
     )
-    say_pictures(store, recipe.size, watch)
+    say_pictures(store, recipe.size, reporter)
     return context
 
 
-def say_pictures(store: Store, size: Size, watch: Watch) -> None:
+def say_pictures(store: Store, size: Size, reporter: ProgressReporter) -> None:
     """Say where frames are much larger than what recipes of a size see of them."""
     told = small_frames_notice(store, size.clip3d)
     if told:
-        watch.say(told)
+        reporter.say(told)
 
 
-def usual_size(machine: Machine, watch: Watch) -> str:
+def usual_size(machine: Machine, reporter: ProgressReporter) -> str:
     """paper with a GPU, small without one; the latter is said."""
     if machine.device.type == "cuda":
         return "paper"
-    watch.say("no GPU here: --size small")
+    reporter.say("no GPU here: --size small")
     return "small"
 
 
@@ -119,13 +119,13 @@ def for_each_split_and_seed(
             f"{out}: expected one split and one seed with --out, got {len(splits)} and"
             f" {len(seeds)}: without it, every run has a folder of its own"
         )
-    progress = watch() if machine.processes.first else Silent()
+    progress = default_reporter() if machine.processes.first else SilentReporter()
     recipe = chosen_recipe(
         options["recipe"],
         options["size"],
         default=default,
         machine=machine,
-        watch=progress,
+        reporter=progress,
     )
     found = []
     for split in splits:
@@ -137,7 +137,7 @@ def for_each_split_and_seed(
                 seed=seed,
                 out=out,
                 machine=machine,
-                watch=progress,
+                reporter=progress,
                 held_out=options["held_out"],
                 min_known_share=options["min_known_share"],
                 other_stores=tuple(Store(path) for path in stores[1:]),

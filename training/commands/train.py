@@ -15,7 +15,7 @@ from ..runs.compatibility import check_teacher
 from ..runs.context import RunContext
 from ..runs.identity import runs_in
 from ..runs.machine import Machine
-from ..runs.progress import Watch
+from ..runs.progress import ProgressReporter
 from ..runs.record import Run, differences
 from ..scoring.protocols import Crops
 
@@ -66,7 +66,7 @@ def _given_teachers(
     for role, wanted, path in zip(recipe.needs, settings.teachers, given, strict=True):
         run = Run(by_sees.get(wanted.sees, path))
         check_teacher(run, settings, wanted, store=context.store, split=context.split)
-        context.watch.say(f"teacher: {run.folder}")
+        context.reporter.say(f"teacher: {run.folder}")
         found[role] = run
     return found
 
@@ -78,13 +78,18 @@ def run_evaluate(
     part: str,
     crops: Crops | None = None,
     machine: Machine,
-    watch: Watch,
+    reporter: ProgressReporter,
 ) -> Evaluation:
     """`training evaluate`: on the store that is given, or where it was at training."""
     run = Run(folder)
     where = store or Path(run.machine().store or "")
     return evaluate(
-        run, store=Store(where), part=part, crops=crops, machine=machine, watch=watch
+        run,
+        store=Store(where),
+        part=part,
+        crops=crops,
+        machine=machine,
+        reporter=reporter,
     )
 
 

@@ -18,7 +18,7 @@ from ..reproduce.throughput import benched
 from ..run_files.reproduction import Reproduction
 from ..runs.context import Job
 from ..runs.machine import select_machine
-from ..runs.progress import watch
+from ..runs.progress import default_reporter
 from ..runs.record import Run
 from .contexts import (
     chosen_recipe,
@@ -49,14 +49,14 @@ def run_system(
             train them.
         options: held_out and min_known_share.
     """
-    progress, here = watch(), select_machine(**machine)
+    progress, here = default_reporter(), select_machine(**machine)
     opened = Store(store or only_store())
     chosen = chosen_recipe(
         recipe,
         size,
         default=partial(default_system, command),
         machine=here,
-        watch=progress,
+        reporter=progress,
     )
     kind = KINDS[chosen.system.kind]
     if kind.command != command:
@@ -71,7 +71,7 @@ def run_system(
         seed=seed,
         out=out,
         machine=here,
-        watch=progress,
+        reporter=progress,
         fused_by_held_out=fits_on_held_out(chosen),
         **options,
     )
@@ -97,7 +97,7 @@ def run_fuse(
         out=out,
         base=f"{names}-{how}",
         machine=select_machine(device="cpu"),
-        watch=watch(),
+        reporter=default_reporter(),
     )
     return fuse(settings, job, streams=streams)
 
@@ -114,7 +114,7 @@ def run_reproduce(
     **options: Any,
 ) -> tuple[Reproduction, str]:
     """`training reproduce`: its state, and lines for people."""
-    progress = watch()
+    progress = default_reporter()
     opened = Store(store or only_store())
     size = size or usual_size(select_machine(**machine), progress)
     say_pictures(opened, SIZES[size], progress)
@@ -130,7 +130,7 @@ def run_reproduce(
         out=folder,
         machine=machine,
         reading=benched(benches),
-        watch=progress,
+        reporter=progress,
         **options,
     )
     lines = [f"{folder / 'report.html'}", f"{folder / 'report.md'}"]

@@ -98,7 +98,7 @@ def collaborate(
         if run.results() is not None:
             forget_features(run)  # a kill may have come between the results and this
             return run
-        job.watch.say(
+        job.reporter.say(
             f"{run.folder}: {recipe.snippets} snippets per video of "
             f"{first.folder.name} and {second.folder.name}, trained together"
         )
@@ -193,25 +193,25 @@ def _fitted(
         device=job.machine.device,
     )
     path, title = run.path(CHECKPOINT), "collaborative layers"
-    if checkpoint.newest(path, job.watch.say):
+    if checkpoint.newest(path, job.reporter.say):
         state = checkpoint.load(path)
         with checkpoint.of_this_run(path):
             fit.load_state_dict(state["fit"])
-        job.watch.say(f"{title}: resuming after step {fit.taken} of {fit.total}")
+        job.reporter.say(f"{title}: resuming after step {fit.taken} of {fit.total}")
 
     def save() -> None:
         run.require()
         state = {"version": checkpoint.VERSION, "fit": fit.state_dict()}
         checkpoint.save(path, state)
 
-    job.watch.begin(title, fit.total, fit.taken)
+    job.reporter.begin(title, fit.total, fit.taken)
     try:
         while fit.taken < fit.total:
             loss = fit.step()
-            job.watch.step(fit.taken, f"loss {loss:.3f}")
+            job.reporter.step(fit.taken, f"loss {loss:.3f}")
             autosave.after_step(save, f"step {fit.taken} of {fit.total} of the {title}")
     finally:
-        job.watch.end()
+        job.reporter.end()
     return fit.chosen()
 
 

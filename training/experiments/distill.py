@@ -67,10 +67,10 @@ def distill(
         results = run.results()
         if results is not None:
             if scratch and job.machine.processes.first and results.scratch is None:
-                with run.writing(job.watch.say, wait=True):
+                with run.writing(job.reporter.say, wait=True):
                     run.finish(replace(results, scratch=compared(run, scratch)))
             return run
-        job.watch.say(
+        job.reporter.say(
             f"{run.folder}: {sees} {recipe.student.net} learns from {stores.text} and a"
             f" {seen} teacher{stores.held_out_text}"
         )
@@ -89,7 +89,7 @@ def distill(
                     but=(NETS[recipe.student.net].head,),
                     what=str(teachers[0].folder),
                 )
-                job.watch.say(f"first weights from the teacher: {fitted.text()}")
+                job.reporter.say(f"first weights from the teacher: {fitted.text()}")
             step = student_step(recipe, student, experts, stores.data.clips["train"])
 
         def complete(results: Results) -> Results:

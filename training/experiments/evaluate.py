@@ -18,7 +18,7 @@ from ..run_files.results import (
 from ..run_files.run_config import SplitName
 from ..runs.assessment import assessment, used_videos
 from ..runs.machine import Machine, place_on_device
-from ..runs.progress import Watch
+from ..runs.progress import ProgressReporter
 from ..runs.record import (
     CROPS,
     LEARNED_FROM,
@@ -40,7 +40,7 @@ def evaluate(
     part: str = "test",
     crops: Crops | None = None,
     machine: Machine,
-    watch: Watch,
+    reporter: ProgressReporter,
 ) -> Evaluation:
     """Judge a complete run again, as its recipe says, on its own store or another.
 
@@ -89,12 +89,12 @@ def evaluate(
             folder=str(store.folder), fingerprint=store.fingerprint
         )
         for line in there.differ:
-            watch.say(f"{store.folder}: differs from training: {line}")
+            reporter.say(f"{store.folder}: differs from training: {line}")
     if not videos:
         raise DataError(f"{run.folder}: no video was held out")
     clip = clip_of(run)
     clips = Clips(frames_of(store, clip), videos, modalities, clip)
-    watch.say(
+    reporter.say(
         f"{run.folder.name}: scoring {counted(len(clips), 'video')} ({part.replace('_', ' ')})"
     )
     classes = of_run.store.classes
@@ -119,12 +119,12 @@ def evaluate(
         result=assessment(scores, classes),
     )
     try:
-        with run.writing(watch.say, wait=True):
+        with run.writing(reporter.say, wait=True):
             path.parent.mkdir(exist_ok=True)
             scores.save(of_scores)
             write_json(path, to_json(evaluation))
     except OSError as error:  # the run of somebody else, a full disk: the result stands
-        watch.say(f"not saved with the run: {error}")
+        reporter.say(f"not saved with the run: {error}")
     return evaluation
 
 

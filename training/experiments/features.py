@@ -15,7 +15,7 @@ from ..run_files.writing import open_rows
 from ..runs.autosave import Autosave
 from ..runs.context import StoreJob
 from ..runs.machine import place_on_device
-from ..runs.progress import Watch
+from ..runs.progress import ProgressReporter
 from ..runs.record import Run, read_json, write_json
 from ..runs.trained import clip_of, trained_model
 from ..scoring.protocols import ClipProtocol, Scorer, first_labels
@@ -80,7 +80,14 @@ def snippet_features(
         )
         title = f"{network.folder.name}: features of {len(videos)} videos ({part})"
         path = _filled(
-            run, f"{role}_{part}", scorer, model, tap, autosave, job.watch, title=title
+            run,
+            f"{role}_{part}",
+            scorer,
+            model,
+            tap,
+            autosave,
+            job.reporter,
+            title=title,
         )
         shape = (len(videos), snippets, -1)
         kept = np.memmap(path, np.float32, "c").reshape(shape)
@@ -106,7 +113,7 @@ def _filled(
     model: nn.Module,
     tap: str,
     autosave: Autosave,
-    watch: Watch,
+    reporter: ProgressReporter,
     *,
     title: str,
 ) -> Path:
@@ -116,8 +123,8 @@ def _filled(
     total = len(scorer.loader)
     if batches == total:
         return path
-    watch.say(title)
-    watch.begin(title, total, batches)
+    reporter.say(title)
+    reporter.begin(title, total, batches)
     with open_rows(path, anew=not batches) as file:
         file.truncate(size)
         file.seek(size)
@@ -131,10 +138,10 @@ def _filled(
             for rows in scorer.snippet_features(model, tap, first=batches):
                 file.write(rows.tobytes())
                 batches += 1
-                watch.step(batches, "")
+                reporter.step(batches, "")
                 autosave.after_step(save, f"step {batches} of {total} of {title}")
         finally:
-            watch.end()
+            reporter.end()
         save()
     return path
 

@@ -100,7 +100,7 @@ def hidden(
     ) as run:
         if run.results() is not None:
             return run
-        job.watch.say(
+        job.reporter.say(
             f"{run.folder}: {estimator.estimator} and {recipe.classifier.net} learn from"
             f" {len(data.parts.train)} videos,"
             f" {data.parts.summary()}"

@@ -99,7 +99,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
     with open_run(config, job, store=job.store) as run:
         if run.results() is not None:
             return run
-        job.watch.say(
+        job.reporter.say(
             f"{run.folder}: {model} learns from {len(data.parts.train)} videos without"
             " labels"
         )

@@ -45,8 +45,8 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
         if run.results() is not None:
             return run
         if if_none:
-            job.watch.say(if_none)
-        job.watch.say(
+            job.reporter.say(if_none)
+        job.reporter.say(
             f"{run.folder}: {sees} {recipe.model.net} learns from {stores.text}"
             f"{stores.held_out_text}"
         )

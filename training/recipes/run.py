@@ -80,7 +80,7 @@ def _needed(role: str, recipe: Recipe, context: RunContext) -> Run:
         return run_recipe(recipe, context)
     sees = recipe.settings.model.sees
     run = _run(recipe, {}, context, if_none=NO_TEACHER.format(sees=sees))
-    context.watch.say(f"teacher: {run.folder}")
+    context.reporter.say(f"teacher: {run.folder}")
     return run
 
 

@@ -22,7 +22,7 @@ from ..run_files.reproduction import (
 )
 from ..runs.context import RunContext
 from ..runs.machine import Machine, select_machine
-from ..runs.progress import Watch, about_text, duration_text
+from ..runs.progress import ProgressReporter, about_text, duration_text
 from ..runs.record import CROPS, SCORES, Run
 from .figure_data import write_figures
 from .plan import Holdings, Plan, Stage, plan, recipe_of_key
@@ -47,7 +47,7 @@ def reproduce(
     controls: bool = True,
     reading: Mapping[str, StageSpeed] | None = None,
     command: str = "",
-    watch: Watch,
+    reporter: ProgressReporter,
 ) -> Reproduction:
     """Train what is missing, then compare and write the report.
 
@@ -83,7 +83,7 @@ def reproduce(
         wanted=rows,
         controls=controls,
     )
-    with Run(out).writing(watch.say):
+    with Run(out).writing(reporter.say):
         state = Reproduction(
             paper=paper,
             size=size,
@@ -102,14 +102,16 @@ def reproduce(
             before = read_reproduction(out)
             state.check_same(before, out)
             state.seconds, state.speeds = dict(before.seconds), before.speeds
-        watch.say(
+        reporter.say(
             f"{paper} at size {size}: {len(made.recipe_of)} systems, {counted(len(seeds), 'seed')},"
             f"{f' {len(splits)} splits,' * (len(splits) > 1)}"
             f" {len(made.stages)} stages; {len(made.not_run)} rows not run"
         )
         try:
             options = {"held_out": held_out, "min_known_share": min_known_share}
-            stopped = _run_plan(made, store, out, jobs, machine, options, state, watch)
+            stopped = _run_plan(
+                made, store, out, jobs, machine, options, state, reporter
+            )
         except Interrupted:
             stopped = True
         if stopped:
@@ -129,9 +131,9 @@ def reproduce(
         }
         if store.mirror_safe:
             _evaluate_ten_crops(
-                made, state.runs, store, select_machine(**machine), watch
+                made, state.runs, store, select_machine(**machine), reporter
             )
-        watch.say("figures and speeds")
+        reporter.say("figures and speeds")
         chosen = select_machine(**machine)
         state.speeds = measured_speeds(first, chosen, reading or {})
         write_figures(out, first, store, chosen)
@@ -160,7 +162,7 @@ def _run_plan(
     machine: Mapping[str, Any],
     options: Mapping[str, Any],
     state: Reproduction,
-    watch: Watch,
+    reporter: ProgressReporter,
 ) -> bool:
     """Run the stages and keep `state` up to date. Returns whether it was interrupted.
 
@@ -179,7 +181,7 @@ def _run_plan(
             split=made.splits[0],
             seed=0,
             machine=select_machine(**machine),
-            watch=watch,
+            reporter=reporter,
             **options,
         )
         here = partial(run_stage, context=context)
@@ -195,9 +197,9 @@ def _run_plan(
             for system, name in made.recipe_of.items():
                 if name == stage.recipe:
                     state.not_run.setdefault(system, why)
-            watch.say(f"{key}: {why}")
+            reporter.say(f"{key}: {why}")
             for line in done.error.strip().splitlines()[:-1]:  # a bug's traceback
-                watch.say(f"  {line}")
+                reporter.say(f"  {line}")
             continue
         state.runs[key] = done.folder
         state.done = len(state.runs)
@@ -205,7 +207,7 @@ def _run_plan(
             state.seconds[key] = round(done.seconds, 1)
             fresh += 1
         write_reproduction(out, state)
-        watch.say(_progress(done, state, made, jobs, time.monotonic() - started))
+        reporter.say(_progress(done, state, made, jobs, time.monotonic() - started))
         if all(
             made.key(one) in state.runs
             for one in made.stages
@@ -216,7 +218,11 @@ def _run_plan(
 
 
 def _evaluate_ten_crops(
-    made: Plan, runs: Mapping[str, str], store: Store, machine: Machine, watch: Watch
+    made: Plan,
+    runs: Mapping[str, str],
+    store: Store,
+    machine: Machine,
+    reporter: ProgressReporter,
 ) -> None:
     """Also evaluate by ten crops what a paper evaluated so.
 
@@ -228,7 +234,7 @@ def _evaluate_ten_crops(
         run = Run(Path(folder))
         done = run.path(CROPS.format(crops=10) + SCORES.format(part="test"))
         if recipe_of_key(key) in recipes and not done.is_file():
-            evaluate(run, store=store, crops=10, machine=machine, watch=watch)
+            evaluate(run, store=store, crops=10, machine=machine, reporter=reporter)
 
 
 def _progress(

@@ -13,7 +13,7 @@ from ..recipes import recipe
 from ..recipes.run import run_recipe
 from ..runs.context import RunContext
 from ..runs.machine import select_machine
-from ..runs.progress import Silent
+from ..runs.progress import SilentReporter
 from ..runs.record import Run
 from .plan import Stage
 
@@ -53,7 +53,7 @@ def run_stage_alone(
         split=stage.split,
         seed=stage.seed,
         machine=select_machine(**machine),
-        watch=Silent(),
+        reporter=SilentReporter(),
         **options,
     )
     return run_stage(stage, needed, context)

@@ -77,7 +77,7 @@ def evaluate_parts(
     for part in ("held_out", "test"):
         if not len(clips[part]):
             continue
-        job.watch.say(
+        job.reporter.say(
             f"{run.folder.name}: scoring {counted(len(clips[part]), 'video')} ({part.replace('_', ' ')})"
         )
         scorer = Scorer(

@@ -9,7 +9,7 @@ from pipeline.store import Store
 
 from ..data.known import MIN_KNOWN_SHARE
 from .machine import Machine
-from .progress import Watch
+from .progress import ProgressReporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Job:
     base: str
     """Name of a new folder there."""
     machine: Machine
-    watch: Watch
+    reporter: ProgressReporter
     wait: bool = False
     """If another process writes the run, wait until it is complete, as for one that
     is only needed. Else this is an error."""
@@ -57,7 +57,7 @@ class RunContext:
     seed: int
     runs: Path
     machine: Machine
-    watch: Watch
+    reporter: ProgressReporter
     wait: bool = False
     held_out: float | None = None
     min_known_share: float = MIN_KNOWN_SHARE

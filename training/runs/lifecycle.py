@@ -78,7 +78,7 @@ def open_run(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Ru
         run = ours[0] if ours else Run(Path(folder))
         results = run.results()
         if results is not None:
-            job.watch.say(f"{run.folder}: {_completeness(run, results)}")
+            job.reporter.say(f"{run.folder}: {_completeness(run, results)}")
         yield run
 
 
@@ -102,12 +102,12 @@ def _opened(config: RunConfig, job: Job, machine: StartedOn, held: ExitStack) ->
         if run.results() is not None:
             return run
         try:
-            held.enter_context(run.writing(job.watch.say))
+            held.enter_context(run.writing(job.reporter.say))
         except FolderHeld as error:
             if not job.wait or job.machine.processes.world_size > 1:
                 raise
             if waited_for != str(run.folder):
-                job.watch.say(f"waiting until the run is complete: {error}")
+                job.reporter.say(f"waiting until the run is complete: {error}")
             waited_for = str(run.folder)
             time.sleep(record.WAIT_SECONDS)
         else:
@@ -121,7 +121,7 @@ def fresh_network(config: BackboneConfig, job: StoreJob) -> nn.Module:
     model = build_backbone(config, len(job.store.classes))
     fitted = first_weights(model, config)
     if fitted:
-        job.watch.say(f"first weights: {config.weights}: {fitted.text()}")
+        job.reporter.say(f"first weights: {config.weights}: {fitted.text()}")
     return model
 
 
@@ -153,13 +153,13 @@ def run_training(
     group = machine.processes
     processes.run_on_first(lambda: write_training_ids(run, data.parts), group)
     for line in split_lines(used_videos(data.parts)):
-        job.watch.say(f"split {job.split}: {line}")
+        job.reporter.say(f"split {job.split}: {line}")
     if "mv" in run.config().modalities:
         unknown = unknown_vectors_notice(data.parts.train)
         if unknown:
-            job.watch.say(unknown)
+            job.reporter.say(unknown)
     if config.chooses and not data.parts.held_out:
-        job.watch.say(
+        job.reporter.say(
             "no videos are held out: the last weights are selected, and the "
             "learning rate does not depend on the held-out loss (--held-out 0.3 "
             "holds some out)"
@@ -173,7 +173,7 @@ def run_training(
             machine=machine,
         )
         if hours:
-            job.watch.say(f"{title}: {hours}")
+            job.reporter.say(f"{title}: {hours}")
     training = train(
         config,
         job,
@@ -221,7 +221,7 @@ def report_hours(
         config, step, model, clips=clips, machine=job.machine
     )
     if hours:
-        job.watch.say(f"{title}: {hours}")
+        job.reporter.say(f"{title}: {hours}")
 
 
 def write_training_ids(run: Run, found: Parts) -> None:

@@ -54,7 +54,7 @@ class Remaining:
         return f"{about_text(each * (self._total - done))} left"
 
 
-class Watch(Protocol):
+class ProgressReporter(Protocol):
     """Receiver of progress."""
 
     def say(self, text: str) -> None:
@@ -70,8 +70,8 @@ class Watch(Protocol):
         """The stretch is over, finished or not."""
 
 
-class Silent:
-    """Says nothing: for tests and for code that calls the jobs."""
+class SilentReporter:
+    """Reports nothing: for tests and for use from Python."""
 
     def say(self, text: str) -> None: ...
 
@@ -82,7 +82,7 @@ class Silent:
     def end(self) -> None: ...
 
 
-class Lines:
+class LineReporter:
     """Plain lines at intervals that grow with the time."""
 
     def __init__(self, stream: TextIO, *, seconds: float = LINE_SECONDS) -> None:
@@ -109,7 +109,7 @@ class Lines:
     def end(self) -> None: ...
 
 
-class Bars:
+class BarReporter:
     """A bar of rich, which goes when the stretch is over."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -158,6 +158,6 @@ class Bars:
         self._progress.stop()
 
 
-def watch() -> Watch:
-    """Bars where standard error is a terminal, lines otherwise."""
-    return Bars(sys.stderr) if sys.stderr.isatty() else Lines(sys.stderr)
+def default_reporter() -> ProgressReporter:
+    """A bar where standard error is a terminal, lines otherwise."""
+    return BarReporter(sys.stderr) if sys.stderr.isatty() else LineReporter(sys.stderr)

@@ -64,7 +64,7 @@ def train(
         RunError: it was begun with another number of processes.
         WriteError: a file of the run cannot be written.
     """
-    machine, group, watch = job.machine, job.machine.processes, job.watch
+    machine, group, reporter = job.machine, job.machine.processes, job.reporter
     order = order_of(
         clips,
         config.batch_size,
@@ -87,14 +87,14 @@ def train(
             stop, run.folder, seconds=machine.checkpoint_seconds, processes=group
         )
         path = run.path(CHECKPOINT)
-        if processes.run_on_first(lambda: checkpoint.newest(path, watch.say), group):
+        if processes.run_on_first(lambda: checkpoint.newest(path, reporter.say), group):
             state.load_checkpoint(
                 path, steps_per_epoch=steps_per_epoch, epochs=config.epochs
             )
         if group.first:
             run.forget_after(state.steps_done, state.epochs_done)
         if state.steps_done and group.first:
-            watch.say(f"{title}: resuming after step {state.steps_done} of {total}")
+            reporter.say(f"{title}: resuming after step {state.steps_done} of {total}")
         if not state.steps_done and config.gradients_at is not None:
             order.begin(0)
             first: Any = next(iter(order))
@@ -103,7 +103,7 @@ def train(
             log.write("gradients", 0, step=1, at=config.gradients_at, **found)
         if machine.compile:
             compile_networks(step.networks(), machine.device)
-        watch.begin(title, total, state.steps_done)
+        reporter.begin(title, total, state.steps_done)
         try:
             for epoch in range(state.epochs_done, config.epochs):
                 step.begin_epoch(epoch)
@@ -111,7 +111,7 @@ def train(
                 for values in _steps(state, shared, loader, config, machine, total):
                     state.add(values)
                     log.step(epoch)
-                    watch.step(
+                    reporter.step(
                         state.steps_done,
                         f"epoch {epoch + 1}/{config.epochs}  loss {values['loss']:.3f}",
                     )
@@ -129,7 +129,7 @@ def train(
                 f"{run.folder}: step {state.steps_done + 1} of {total}: {error}"
             ) from None
         finally:
-            watch.end()
+            reporter.end()
     if config.select == "best" and state.best.weights is not None:
         model.load_state_dict(state.best.weights)
     processes.run_on_first(lambda: _save_weights(run, model), group)
@@ -246,7 +246,7 @@ def _balance(
     norms = dict(zip(norms, lengths, strict=True))
     weights = balanced_weights(norms, config.balance)
     for name in config.balance.keys() - weights.keys():
-        job.watch.say(
+        job.reporter.say(
             f"{title}: {name} keeps its weight of {step.weights[name]:g}:"
             " there is nothing to balance, as the first weights know the labels"
             f" (gradients {norms[name]:.3g} and {norms[LABELS]:.3g})"

@@ -103,7 +103,7 @@ class Distill(Step):
         """Weights by name. They are in the step's state: a run may choose them at its start."""
         wanted = [sides(name) for term in terms.values() for name in term.taps]
         for teacher in teachers:
-            teacher.watch(theirs for _, theirs in wanted)
+            teacher.set_taps(theirs for _, theirs in wanted)
         self.reader = self._reader(sorted({ours for ours, _ in wanted}))
         self.adapters = nn.ModuleDict()
         if any(term.adapter for term in terms.values()):

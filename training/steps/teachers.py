@@ -40,14 +40,14 @@ class Teacher(nn.Module):
         self.sees = dict(sees)
         self.requires_grad_(False)
         self.eval()
-        self.watch(())
+        self.set_taps(())
 
     def train(self, mode: bool = True) -> Self:
         """Stays as it is: else its batch norm would follow the student's data."""
         return super().train(False)
 
-    def watch(self, taps: Iterable[str]) -> None:
-        """From now on, hand out these features.
+    def set_taps(self, taps: Iterable[str]) -> None:
+        """Choose the features that each later call returns.
 
         Args:
             taps: of the only stream, or "stream.tap".
