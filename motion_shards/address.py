@@ -30,59 +30,65 @@ _LISTENING = "0A"
 """The state LISTEN in /proc/net/tcp."""
 
 
-class Named(NamedTuple):
+class ClusterAddress(NamedTuple):
     """A cluster that is to be joined."""
 
     address: str
     """HOST:PORT, ray://HOST:PORT or local."""
-    by: str
+    named_by: str
     """The option or variable that named it. Empty: it was found on this machine."""
 
     def text(self) -> str:
-        return f"{self.address} ({self.by or f'noted in {note()}'})"
+        return f"{self.address} ({self.named_by or f'noted in {cluster_note()}'})"
 
 
-class Found(NamedTuple):
+class ClusterSearch(NamedTuple):
     """The result of a search for a cluster on this machine."""
 
-    cluster: Named | None
+    cluster: ClusterAddress | None
     why_not: str = ""
     """Reason for not joining the cluster that is there; one line, empty if there is none."""
 
 
-def by_variable() -> Named | None:
+def cluster_from_environment() -> ClusterAddress | None:
     """The cluster that RAY_ADDRESS names. Ray sets it in jobs."""
     named = os.environ.get("RAY_ADDRESS", "")
-    return Named(named, "RAY_ADDRESS") if named not in ("", "auto", "local") else None
+    return (
+        ClusterAddress(named, "RAY_ADDRESS")
+        if named not in ("", "auto", "local")
+        else None
+    )
 
 
-def by_auto() -> Found:
+def find_cluster() -> ClusterSearch:
     """The cluster that `auto` means: RAY_ADDRESS, whether it answers or not, else one that
     was joined on this machine, answers, and is this user's or root's."""
     if os.environ.get("RAY_ADDRESS") == "local":
-        return Found(None)
-    named = by_variable()
-    return Found(named) if named else running_here()
+        return ClusterSearch(None)
+    named = cluster_from_environment()
+    return ClusterSearch(named) if named else find_local_cluster()
 
 
-def running_here() -> Found:
+def find_local_cluster() -> ClusterSearch:
     """The cluster that this machine has joined last."""
     try:
         address = _noted()
     except ClusterError as error:
-        return Found(None, str(error))
+        return ClusterSearch(None, str(error))
     if address is None:
-        return Found(None)
+        return ClusterSearch(None)
     # one that was killed leaves its note behind
     why = answers(address, seconds=3) or _strangers(address)
     if not why and _state(address) == "silent":
         why = NO_RAY
     if why:
-        return Found(None, f"{address}, noted in {note()}, is not joined: {why}")
-    return Found(Named(address, ""))
+        return ClusterSearch(
+            None, f"{address}, noted in {cluster_note()}, is not joined: {why}"
+        )
+    return ClusterSearch(ClusterAddress(address, ""))
 
 
-def note() -> Path:
+def cluster_note() -> Path:
     """Ray's own file with the address of the cluster that was joined last."""
     folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     return Path(folder, "ray", "ray_current_cluster")
@@ -94,7 +100,7 @@ def _noted() -> str | None:
     Raises:
         ClusterError: it may be another user's.
     """
-    path = note()
+    path = cluster_note()
     try:
         with _opened(path.parent, os.O_DIRECTORY) as folder:
             _require_ours(path.parent, os.fstat(folder))
@@ -184,7 +190,7 @@ def answers(address: str, *, seconds: float = ANSWER_SECONDS) -> str | None:
     return None
 
 
-def require(cluster: Named, *, name_by: str = "--ray HOST:PORT") -> None:
+def require(cluster: ClusterAddress, *, name_by: str = "--ray HOST:PORT") -> None:
     """See that a cluster answers, and let Ray join it as it wants it: with the token, or
     without.
 
@@ -209,18 +215,18 @@ def require(cluster: Named, *, name_by: str = "--ray HOST:PORT") -> None:
             "--ray": "start it, or use --ray off",
         }
         raise ClusterError(
-            f"{cluster.by or note()}: expected a Ray cluster at {cluster.address}, got "
-            f"none: {why or NO_RAY} ({mend.get(cluster.by, 'start it')})"
+            f"{cluster.named_by or cluster_note()}: expected a Ray cluster at {cluster.address}, got "
+            f"none: {why or NO_RAY} ({mend.get(cluster.named_by, 'start it')})"
         )
     if os.environ.get("RAY_AUTH_MODE"):
         return
     if state == "closed":
         if not has_token():
             raise ClusterError(f"{cluster.address}: {TOKEN_NEEDED}")
-        if not cluster.by:
+        if not cluster.named_by:
             raise ClusterError(token_not_sent(cluster.address, name_by))
         os.environ["RAY_AUTH_MODE"] = "token"
-    elif state == "open" or not cluster.by:
+    elif state == "open" or not cluster.named_by:
         os.environ["RAY_AUTH_MODE"] = "disabled"
 
 

@@ -10,7 +10,7 @@ from importlib import import_module
 import click
 
 from motion_shards.errors import Shadowed
-from motion_shards.packages import require_ours
+from motion_shards.packages import require_own_package
 from motion_shards.variables import unpack
 
 
@@ -27,7 +27,7 @@ def training() -> None:
 def _command(name: str) -> click.Command:
     unpack()
     try:
-        require_ours(name)
+        require_own_package(name)
     except Shadowed as error:
         sys.exit(f"Error: {error}")
     return import_module(f"{name}.commands.cli").main

@@ -25,7 +25,7 @@ def shadow(name: str) -> Path | None:
     return None if found == ours else found
 
 
-def require_ours(name: str) -> None:
+def require_own_package(name: str) -> None:
     """Check that a name leads to our package.
 
     Raises:
@@ -39,7 +39,7 @@ def require_ours(name: str) -> None:
         )
 
 
-def load_ours() -> None:
+def load_own_packages() -> None:
     """Load our packages wherever they are looked for first. For workers of a cluster: Ray
     looks in the folder where the user is."""
     for name in NAMES:

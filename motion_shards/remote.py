@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from motion_shards.packages import load_ours
+from motion_shards.packages import load_own_packages
 
 
 def run(variables: Mapping[str, str], call: bytes, *more: Any) -> Any:
@@ -20,7 +20,7 @@ def run(variables: Mapping[str, str], call: bytes, *more: Any) -> Any:
         more: further arguments, as Ray has delivered them.
     """
     os.environ.update(variables)
-    load_ours()
+    load_own_packages()
     function, arguments = pickle.loads(call)
     return function(*arguments, *more)
 

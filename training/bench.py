@@ -20,7 +20,7 @@ from pipeline.store import Store, only_store
 
 from .data.dataset import Clips, frames_of
 from .data.order import Order
-from .data.splits import chosen_split, parts
+from .data.splits import parts, resolve_split
 from .engine.loop import Batch, TimedBatches, autocast, fit, on_device
 from .engine.optim import build_optimizer
 from .experiments.teach import TeachRecipe
@@ -131,7 +131,7 @@ def run(
     size_name = "paper" if machine.device.type == "cuda" else "small"
     name = recipe or default_name(size_name, teach=modality)
     settings = to_teach(recipe_named(name), modality).settings
-    found = parts(opened, split=chosen_split(opened, None), modalities=[modality])
+    found = parts(opened, split=resolve_split(opened, None), modalities=[modality])
     frames = frames_of(opened, settings.clip, memory_bytes=int(memory_gb * (1 << 30)))
     clips = Clips(frames, found.train, [modality], settings.clip)
     size = min(settings.batch_size, len(clips))

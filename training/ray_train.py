@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from motion_shards import remote
-from motion_shards.address import Found, Named, by_auto, require
+from motion_shards.address import ClusterAddress, ClusterSearch, find_cluster, require
 from motion_shards.errors import ClusterError
 from motion_shards.joining import joined
 from motion_shards.plain_text import printable
@@ -51,7 +51,11 @@ def run(
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         _train(job, workers=workers, gpus=gpus, cpus_per_worker=cpus_per_worker)
         return
-    cluster = Found(Named(address, "--ray")) if address != "auto" else by_auto()
+    cluster = (
+        ClusterSearch(ClusterAddress(address, "--ray"))
+        if address != "auto"
+        else find_cluster()
+    )
     try:
         if cluster.cluster is None:
             why = cluster.why_not or "none runs here"
@@ -73,7 +77,7 @@ def _require_installed() -> None:
 
 
 @contextmanager
-def _joined(cluster: Named) -> Iterator[None]:
+def _joined(cluster: ClusterAddress) -> Iterator[None]:
     import ray
 
     where = f"the Ray cluster at {cluster.text()}"

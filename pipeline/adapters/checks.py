@@ -70,7 +70,7 @@ def duplicates(folder: Path, videos: Sequence[Video]) -> list[Finding]:
     return findings
 
 
-def none_found(expected: str, found: Scan, *, advice: str = "") -> DatasetNotFound:
+def no_videos_error(expected: str, found: Scan, *, advice: str = "") -> DatasetNotFound:
     """The error of a folder without a video: what lies there instead, and what to do.
 
     Args:

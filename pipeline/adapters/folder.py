@@ -12,7 +12,7 @@ from pathlib import Path
 from . import checks, split_lists
 from .errors import DatasetError
 from .matching import Match, Matcher, class_key, elsewhere_findings, match_findings
-from .own_lists import OwnLists, nothing_found, read_own_lists
+from .own_lists import OwnLists, none_listed_message, read_own_lists
 from .rows import Row, videos_of
 from .scan import File, scan, unwrapped
 from .ucf101 import NAME, group
@@ -42,13 +42,13 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
     given = folder
     folder, found = unwrapped(folder, scan(folder), levels=1)
     if not found.files:
-        raise checks.none_found(f"expected videos in {folder}", found)
+        raise checks.no_videos_error(f"expected videos in {folder}", found)
     source, strays = (splits, []) if splits else _lists_beside((folder, given))
     listing = NO_LISTS
     if source:
         listing = read_own_lists(source, Matcher(found.files), _folder_class)
         if not listing.videos:
-            text = nothing_found(source, listing, folder, found.files[0].path)
+            text = none_listed_message(source, listing, folder, found.files[0].path)
             if splits:
                 raise DatasetError(text)
             strays, listing = [text], NO_LISTS

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.store import places
+from pipeline.store import default_folders
 
 from . import balance, checks, folder, hmdb51, thumos14, ucf101, video_list
 from .errors import DatasetError, DatasetNotFound
 from .holdout import with_holdout
 from .naming import dataset_name
-from .subset import kept_classes, limited
+from .subset import limited, select_classes
 from .videos import DataSet
 
 DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
@@ -54,7 +54,9 @@ def load(
         )
     own_name = dataset_name(name, videos=videos, called=called)
     usual = own_name if videos is None else called or name
-    place = (videos if videos is not None else places.videos_folder(usual)).absolute()
+    place = (
+        videos if videos is not None else default_folders.videos_folder(usual)
+    ).absolute()
     if name == "demo":
         from .demo import dataset as demo  # draws clips: needs numpy, OpenCV and PyAV
 
@@ -64,7 +66,7 @@ def load(
     else:
         dataset = _read(name, place, splits, usual, by_default=videos is None)
         if classes:
-            dataset = kept_classes(dataset, classes)
+            dataset = select_classes(dataset, classes)
         if limit is not None:
             dataset = limited(dataset, limit)
     if holdout is not None:
@@ -85,7 +87,7 @@ def _read(
     if splits is not None and not splits.exists():
         what = "a list" if name in ("folder", "list") else f"the lists of {name}"
         raise DatasetNotFound(f"expected {what} (--splits), found nothing: {splits}")
-    usual = places.splits_folder(usual_name)
+    usual = default_folders.splits_folder(usual_name)
     usual_lists = usual if usual.is_dir() else None
     if name in ("folder", "list"):
         if splits is None and by_default:

@@ -61,7 +61,7 @@ def dataset(
     """
     folder, found = unwrapped(folder, scan(folder), classes=lists.classes)
     if not found.files:
-        raise checks.none_found(
+        raise checks.no_videos_error(
             f"expected the videos of {title} in {folder}",
             found,
             advice=f"; get them from {source}",

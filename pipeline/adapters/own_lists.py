@@ -93,7 +93,9 @@ def read_own_lists(source: Path, matcher: Matcher, folder_class: Folder) -> OwnL
     )
 
 
-def nothing_found(source: Path, listing: OwnLists, folder: Path, found: str) -> str:
+def none_listed_message(
+    source: Path, listing: OwnLists, folder: Path, found: str
+) -> str:
     """A line for lists that name none of the videos, with what may be wrong."""
     name = listing.missing[0]
     hint = ""

@@ -11,7 +11,7 @@ from .errors import DatasetError
 from .videos import DataSet, Video
 
 
-def kept_classes(dataset: DataSet, names: Sequence[str]) -> DataSet:
+def select_classes(dataset: DataSet, names: Sequence[str]) -> DataSet:
     """Only the videos of some classes; labels count from 0 over those that are left.
 
     Upper and lower case may differ. A video of several classes keeps the chosen ones.

@@ -51,7 +51,7 @@ def read(folder: Path, splits: Path) -> DataSet:
     annotations = texts.read_annotations(paths)
     found = scan(folder)
     if not found.files:
-        raise checks.none_found(
+        raise checks.no_videos_error(
             f"expected the videos of THUMOS14 in {folder}",
             found,
             advice=f"; get them from {SOURCE}",

@@ -21,7 +21,7 @@ from .matching import (
     Matcher,
     unreadable_listed,
 )
-from .own_lists import nothing_found, read_own_lists
+from .own_lists import none_listed_message, read_own_lists
 from .rows import Row, videos_of
 from .scan import scan
 from .videos import DataSet
@@ -45,13 +45,15 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
     """
     found = scan(folder)
     if not found.files:
-        raise checks.none_found(f"expected videos in {folder}", found)
+        raise checks.no_videos_error(f"expected videos in {folder}", found)
     source = splits or folder
     if not source.exists():
         raise DatasetNotFound(f"expected a list of videos: {source}: no such file")
     listing = read_own_lists(source, Matcher(found.files), _folder_class)
     if not listing.videos:
-        raise DatasetError(nothing_found(source, listing, folder, found.files[0].path))
+        raise DatasetError(
+            none_listed_message(source, listing, folder, found.files[0].path)
+        )
     rows = [
         Row(
             file=video.match.file,

@@ -22,7 +22,7 @@ from pipeline.driver.publish import prepare
 from pipeline.executors.attempt import Failure
 from pipeline.executors.pool import run_in_pool
 from pipeline.executors.reporter import SILENT
-from pipeline.executors.workers import coders_beside, local_layout
+from pipeline.executors.workers import coders_per_worker, local_layout
 from pipeline.extract.settings import ExtractSettings
 from pipeline.flow.batches import BatchSolver, CpuBatches
 from pipeline.flow.solver import flow_solver
@@ -211,7 +211,7 @@ def _extracted(
     make_solver: SolverMaker | None,
 ) -> list[ShardReport]:
     """The reports of all shards but those that warmed up. Nothing is kept on disk."""
-    coders = coders_beside(worker_cores(), workers)
+    coders = coders_per_worker(worker_cores(), workers)
     queue = deque(
         Task(plan=plan, backend="cuda", coders=coders, make_solver=make_solver)
         for plan in plans

@@ -9,10 +9,10 @@ from motion_shards.address import (
     DASHBOARD_PORT,
     TOKEN_NEEDED,
     answers,
-    by_variable,
+    cluster_from_environment,
+    find_local_cluster,
     has_token,
     require,
-    running_here,
     token_not_sent,
     use_token,
 )
@@ -44,9 +44,9 @@ def dashboard(address: str | None) -> str:
                 )
             use_token(named=True)
             return url
-    if cluster := by_variable() or running_here().cluster:
+    if cluster := cluster_from_environment() or find_local_cluster().cluster:
         require(cluster, name_by=f"--address http://HEAD:{DASHBOARD_PORT}")
-        use_token(named=bool(cluster.by))
+        use_token(named=bool(cluster.named_by))
         if found := _dashboard_of(cluster.address):
             return found
     url = f"http://127.0.0.1:{DASHBOARD_PORT}"

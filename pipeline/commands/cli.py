@@ -90,11 +90,11 @@ def demo(videos: Path | None, size: str | None, seed: int | None) -> None:
     """
     from pipeline.adapters import report
     from pipeline.adapters.demo import dataset as drawing
-    from pipeline.store import places
+    from pipeline.store import default_folders
 
     from .progress import steps
 
-    folder = (videos or places.videos_folder("demo")).absolute()
+    folder = (videos or default_folders.videos_folder("demo")).absolute()
     with steps("draw the clips") as on_progress:
         drawn = drawing.load(folder, seed=seed, size=size, on_progress=on_progress)
     click.echo(report.text(drawn))

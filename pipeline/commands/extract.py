@@ -184,13 +184,13 @@ def extract(
     from pipeline.driver import extraction, resume  # here, because these take a second
     from pipeline.executors.choose import Execution
     from pipeline.extract.settings import ExtractSettings
-    from pipeline.store import places
+    from pipeline.store import default_folders
     from pipeline.store.codecs import FLOW_CODECS
 
     from .progress import reporter as progress_reporter
     from .progress import steps
 
-    out = out or places.store_folder(
+    out = out or default_folders.store_folder(
         dataset_name(dataset, videos=videos, called=called)
     )
     usual = _usual_settings(dataset, out)
@@ -255,7 +255,7 @@ def extract(
                 reporter=reporter,
             )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(resume.what_is_kept(out)) from None
+        raise KeyboardInterrupt(resume.interruption_message(out)) from None
     click.echo(json.dumps(summary.to_dict()) if as_json else summary.text())
     raise SystemExit(summary.exit_code)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from motion_shards.address import DASHBOARD_PORT, answers, by_auto, has_token
+from motion_shards.address import DASHBOARD_PORT, answers, find_cluster, has_token
 from motion_shards.cores import usable_cores
 from motion_shards.private import trouble
 
@@ -179,7 +179,7 @@ def compile_cache() -> Check:
 
 def ray_cluster(version: str) -> Check:
     """The cluster that `--ray auto` would join, checked by connecting to its port."""
-    cluster, why_not = by_auto()
+    cluster, why_not = find_cluster()
     if why_not:
         return Check(
             "ray",

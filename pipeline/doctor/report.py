@@ -274,7 +274,7 @@ def _ray() -> Iterator[Check]:
 
 def _folders() -> Iterator[Check]:
     try:
-        from pipeline.store.places import data_folder  # loads numpy and h5py
+        from pipeline.store.default_folders import data_folder  # loads numpy and h5py
     except ImportError as error:
         yield Check("data folder", "warning", f"not checked: {error}", "")
         return

@@ -14,9 +14,9 @@ from pipeline.executors.attempt import Failure, forget_attempts
 from pipeline.executors.choose import (
     POOL,
     Execution,
-    gathered,
     outcomes,
     require_backend,
+    worker_layout,
 )
 from pipeline.executors.reporter import SILENT, ProgressReporter
 from pipeline.extract.settings import ExtractSettings
@@ -182,7 +182,7 @@ def dry_run(
         retry_bad=retry_bad,
         before=readable_plan(out),
     )
-    with gathered(execution, tasks) as layout:
+    with worker_layout(execution, tasks) as layout:
         measure: Measure = partial(calibrate, scratch=execution.scratch)
         if layout.where == "ray":
             from pipeline.executors import on_ray as runner
@@ -202,7 +202,7 @@ def _run(
     if not tasks:
         return
     with ExitStack() as stack:
-        layout = stack.enter_context(gathered(execution, tasks, say=reporter.say))
+        layout = stack.enter_context(worker_layout(execution, tasks, say=reporter.say))
         if layout.remark:
             reporter.say(layout.remark)
         queue, retries = deque(layout.assigned(tasks)), RetryPolicy()

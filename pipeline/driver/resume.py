@@ -173,7 +173,7 @@ def is_new(out: Path) -> bool:
     return True
 
 
-def what_is_kept(out: Path) -> str:
+def interruption_message(out: Path) -> str:
     """A sentence on the state in which an interrupted run leaves the store."""
     if not (out / PLAN).is_file():
         return (

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from motion_shards.address import Found, Named, by_auto, require
+from motion_shards.address import ClusterAddress, ClusterSearch, find_cluster, require
 from motion_shards.plain_text import printable
 from pipeline.errors import ExtractionError
 from pipeline.flow.solver import flow_solver
@@ -53,17 +53,20 @@ def require_backend(execution: Execution, profile: str) -> None:
     """
     if execution.backend in ("cpu", "opencv"):
         flow_solver(execution.backend, profile=profile)
-    elif execution.backend == "cuda" and not _asked(execution).cluster:
+    elif execution.backend == "cuda" and not _requested_cluster(execution).cluster:
         require_gpu()
 
 
-def _tell(line: str) -> None:
+def _print_to_stderr(line: str) -> None:
     print(printable(line), file=sys.stderr, flush=True)
 
 
 @contextmanager
-def gathered(
-    execution: Execution, tasks: Sequence[Task], *, say: Callable[[str], None] = _tell
+def worker_layout(
+    execution: Execution,
+    tasks: Sequence[Task],
+    *,
+    say: Callable[[str], None] = _print_to_stderr,
 ) -> Iterator[WorkerLayout]:
     """Yield the executor of these shards. A cluster is joined for as long as this lasts.
 
@@ -76,17 +79,17 @@ def gathered(
         FlowError: the GPU that is asked for cannot be used.
     """
     modalities = {name for task in tasks for name in task.plan.modalities}
-    cluster, why_not = _asked(execution) if tasks else Found(None)
+    cluster, why_not = _requested_cluster(execution) if tasks else ClusterSearch(None)
     if why_not:
         say(why_not)
     if cluster:
         require(cluster)  # before ray is imported
         from . import on_ray as runner  # here, because ray is slow to import
 
-        with runner.cluster(cluster, workers=execution.workers):
+        with runner.join_cluster(cluster, workers=execution.workers):
             if cluster.address != "local":
                 say(f"joined the Ray cluster at {cluster.text()}")
-            yield runner.gathered(
+            yield runner.ray_layout(
                 backend=execution.backend,
                 modalities=modalities,
                 workers=execution.workers,
@@ -135,7 +138,7 @@ def outcomes(
     )
 
 
-def _asked(execution: Execution) -> Found:
+def _requested_cluster(execution: Execution) -> ClusterSearch:
     """The cluster to use, if any. `auto` joins what runs, and starts nothing.
 
     Raises:
@@ -143,9 +146,9 @@ def _asked(execution: Execution) -> Found:
     """
     ray = execution.ray
     if ray == "off" or (ray == "auto" and execution.workers == 0):
-        return Found(None)
+        return ClusterSearch(None)
     if ray == "auto":
-        return by_auto()
+        return find_cluster()
     if execution.workers == 0:
         raise ExtractionError(f"workers on Ray ({ray}): expected at least 1, got 0")
-    return Found(Named(ray, "--ray"))
+    return ClusterSearch(ClusterAddress(ray, "--ray"))

@@ -25,7 +25,7 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from motion_shards.address import Named
+from motion_shards.address import ClusterAddress
 from motion_shards.errors import ClusterError
 from motion_shards.joining import joined
 from motion_shards.remote import Board, run
@@ -49,12 +49,12 @@ from .workers import WorkerLayout
 POLL_SECONDS = 0.5
 PER_SLOT = 2
 """Tasks in flight per place to run one: the next is there when one ends."""
-LOOK_SECONDS = 5.0
+REFRESH_SECONDS = 5.0
 """Seconds between two checks for nodes that have joined or left."""
 
 
 @contextmanager
-def cluster(wanted: Named, *, workers: int | None) -> Iterator[None]:
+def join_cluster(address: ClusterAddress, *, workers: int | None) -> Iterator[None]:
     """Join a cluster, or start one of this machine (`local`), for as long as this lasts.
 
     Raises:
@@ -62,14 +62,14 @@ def cluster(wanted: Named, *, workers: int | None) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    local = wanted.address == "local"
-    where = "a Ray of this machine" if local else f"the cluster at {wanted.text()}"
+    local = address.address == "local"
+    where = "a Ray of this machine" if local else f"the cluster at {address.text()}"
 
     def init() -> None:
         try:
             ray.init(
                 # never "auto": Ray would join any cluster of this machine, whosever it is
-                address=wanted.address,
+                address=address.address,
                 num_cpus=workers if local else None,
                 include_dashboard=False if local else None,
                 log_to_driver=False,
@@ -83,7 +83,7 @@ def cluster(wanted: Named, *, workers: int | None) -> Iterator[None]:
         yield
 
 
-def gathered(
+def ray_layout(
     *, backend: str, modalities: Collection[str], workers: int | None
 ) -> WorkerLayout:
     """The layout of workers on the joined cluster; see `cluster_layout`."""
@@ -110,7 +110,7 @@ def run_on_ray(
     Args:
         workers: as many tasks at a time at most; what the cluster has if None.
     """
-    with _told_in_a_line():
+    with _ray_errors_in_one_line():
         yield from _run(queue, store, scratch, workers, stall_seconds, reporter)
 
 
@@ -123,7 +123,7 @@ def _run(
     reporter: ProgressReporter,
 ) -> Iterator[Outcome]:
     board, variables = _board(), of_this_job()
-    field = _Field(workers, reporter)
+    field = _FreeSlots(workers, reporter)
     running: dict[ray.ObjectRef, Task] = {}
     heard: dict[_Key, tuple[float, ShardProgress]] = {}
     try:
@@ -183,12 +183,12 @@ def _needs(task: Task, shape: Shape) -> dict[str, Any]:
     return {"num_cpus": shape.cpus, "num_gpus": shape.gpu_share}
 
 
-class _Field:
+class _FreeSlots:
     """Free task slots of the cluster by kind, updated now and then."""
 
     def __init__(self, workers: int | None, reporter: ProgressReporter) -> None:
         self._workers, self._reporter = workers, reporter
-        self._looked = float("-inf")
+        self._refreshed = float("-inf")
         self._slots, self._shape = Slots(0, 0), Shape(1, 1)
         self._said = False
         # With max_calls=0 a process stays from task to task and keeps its GPU. Ray may
@@ -200,7 +200,7 @@ class _Field:
         """Take the next task for which there is room out of the queue."""
         if not queue or (self._workers and len(running) >= self._workers):
             return None
-        self._look((*queue, *running))
+        self._refresh((*queue, *running))
         on_gpu = sum(task.on_gpu for task in running)
         room = {
             True: max(self._slots.flow, 1) * PER_SLOT - on_gpu,
@@ -218,11 +218,11 @@ class _Field:
         waiting = any(task.on_gpu for task in queue)
         return max(self._slots.others, 1) * (1 if waiting else PER_SLOT)
 
-    def _look(self, tasks: Collection[Task]) -> None:
+    def _refresh(self, tasks: Collection[Task]) -> None:
         now = time.monotonic()
-        if now < self._looked + LOOK_SECONDS:
+        if now < self._refreshed + REFRESH_SECONDS:
             return
-        self._looked = now
+        self._refreshed = now
         on_gpu = any(task.on_gpu for task in tasks)
         nodes = live_nodes()
         shape = gpu_shape(nodes) if on_gpu else None
@@ -265,7 +265,7 @@ def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:
 
 
 @contextmanager
-def _told_in_a_line() -> Iterator[None]:
+def _ray_errors_in_one_line() -> Iterator[None]:
     """Turn errors that Ray raises when it breaks down into ExtractionError."""
     try:
         yield

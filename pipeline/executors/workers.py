@@ -141,7 +141,7 @@ def local_layout(
         cores=cores,
         backend=chosen,
         gpus=tuple(gpus),
-        coders=coders_beside(cores, max(workers, 1)),
+        coders=coders_per_worker(cores, max(workers, 1)),
         cpu_instead=backend == "auto",
         remark=remark,
     )
@@ -152,7 +152,7 @@ def gpu_workers(cores: int, gpus: int) -> int:
     return max(min(cores // CORES_PER_WORKER, WORKERS_PER_GPU * gpus), gpus)
 
 
-def coders_beside(cores: int, workers: int) -> int:
+def coders_per_worker(cores: int, workers: int) -> int:
     """Number of encoding threads of a worker, by the cores that are left to it."""
     return min(max(cores // workers - 1, 1), 4)
 

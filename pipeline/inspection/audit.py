@@ -45,12 +45,12 @@ class Audit:
     dataset: str
     videos: int
     """Videos of the data set."""
-    looked_at: int
+    inspected: int
     """Videos inspected: all or a sample."""
     table: dict[str, Counter[Signature]]
     """Class -> codings of its videos. A video of several classes counts in each."""
     bad: dict[str, str]
-    """Video that could not be looked at -> why."""
+    """Video that could not be inspected -> why."""
     guess: Guess | None
     """None where there is nothing to test: one class, or one group."""
 
@@ -81,7 +81,7 @@ class Audit:
         lines += [
             "",
             (
-                f"{printable(self.dataset)}: {self.looked_at} of {self.videos} videos "
+                f"{printable(self.dataset)}: {self.inspected} of {self.videos} videos "
                 "inspected"
             ),
         ]
@@ -118,7 +118,7 @@ class Audit:
         return {
             "dataset": self.dataset,
             "videos": self.videos,
-            "looked_at": self.looked_at,
+            "inspected": self.inspected,
             "classes": {
                 name: [
                     {"videos": count, **coding._asdict()}
@@ -141,19 +141,19 @@ def audit(
     frames: int = FRAMES,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Audit:
-    """Look at the coding of every video, or of a sample spread over classes and groups.
+    """Inspect the coding of every video, or of a sample spread over classes and groups.
 
     Args:
-        sample: videos to look at, about; all if left out.
+        sample: approximate number of videos to inspect; None: all.
         frames: of each video to decode, at most.
-        on_progress: told videos inspected, and how many there will be.
+        on_progress: called with the videos inspected so far and their final number.
 
     Raises:
         OSError: a file cannot be read.
     """
     chosen = spread(dataset.videos, sample)
     table: dict[str, Counter[Signature]] = {name: Counter() for name in dataset.classes}
-    looked: list[tuple[Video, Signature]] = []
+    inspected: list[tuple[Video, Signature]] = []
     bad = {}
     for done, video in enumerate(chosen, 1):
         try:
@@ -161,17 +161,17 @@ def audit(
         except VideoError as error:
             bad[video.path] = str(error)
         else:
-            looked.append((video, coding))
+            inspected.append((video, coding))
             for label in video.labels:
                 table[dataset.classes[label]][coding] += 1
         on_progress(done, len(chosen))
     return Audit(
         dataset=dataset.name,
         videos=len(dataset.videos),
-        looked_at=len(looked),
+        inspected=len(inspected),
         table=table,
         bad=bad,
-        guess=guess_classes(looked),
+        guess=guess_classes(inspected),
     )
 
 
@@ -190,7 +190,7 @@ def spread(videos: Sequence[Video], sample: int | None) -> list[Video]:
     ]
 
 
-def guess_classes(looked: Sequence[tuple[Video, Signature]]) -> Guess | None:
+def guess_classes(inspected: Sequence[tuple[Video, Signature]]) -> Guess | None:
     """Guess the class of each video from its coding, taught by videos of other groups.
 
     Naive Bayes, with counts that start from one: the plainest way to let five words
@@ -199,7 +199,7 @@ def guess_classes(looked: Sequence[tuple[Video, Signature]]) -> Guess | None:
     """
     examples = [
         (video.labels[0], video.group, coding)
-        for video, coding in looked
+        for video, coding in inspected
         if video.labels
     ]
     groups = sorted({group for _, group, _ in examples})

@@ -7,6 +7,15 @@ one. `storage_layout.md` says the same for readers in other languages.
 from motion_shards.choices import MODALITIES
 
 from .colour_wheel import motion_colours, motion_wheel
+from .default_folders import (
+    data_folder,
+    only_store,
+    runs_folder,
+    splits_folder,
+    store_folder,
+    stores_folder,
+    videos_folder,
+)
 from .errors import (
     FolderHeld,
     LayoutError,
@@ -18,15 +27,6 @@ from .errors import (
 from .files import hash_of, open_regular
 from .json_value import Json
 from .lease import Lease, LeaseInfo, hold, holder_of
-from .places import (
-    data_folder,
-    only_store,
-    runs_folder,
-    splits_folder,
-    store_folder,
-    stores_folder,
-    videos_folder,
-)
 from .png import encode_png
 from .reader import Store, StoredBlock
 from .replacement import remove_parts, replacing, require_plain_folder

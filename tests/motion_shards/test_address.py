@@ -11,7 +11,14 @@ import grpc
 import pytest
 
 from motion_shards import address as addresses
-from motion_shards.address import Found, Named, answers, by_auto, require, running_here
+from motion_shards.address import (
+    ClusterAddress,
+    ClusterSearch,
+    answers,
+    find_cluster,
+    find_local_cluster,
+    require,
+)
 from motion_shards.errors import ClusterError
 
 CLOSED = grpc.StatusCode.UNAUTHENTICATED
@@ -60,20 +67,25 @@ def given_to(uid: int, monkeypatch) -> None:
 def test_a_cluster_of_this_user_is_joined(head, note):
     there = head()
     note(f"{there.address}\n")
-    assert by_auto() == Found(Named(there.address, ""))
-    assert f"noted in {addresses.note()}" in Named(there.address, "").text()
+    assert find_cluster() == ClusterSearch(ClusterAddress(there.address, ""))
+    assert (
+        f"noted in {addresses.cluster_note()}"
+        in ClusterAddress(there.address, "").text()
+    )
 
 
 def test_a_cluster_that_was_killed_left_a_note_and_is_not_joined(note, monkeypatch):
-    assert by_auto() == Found(None)
+    assert find_cluster() == ClusterSearch(None)
     note("127.0.0.1:1")
-    found = by_auto()
+    found = find_cluster()
     assert found.cluster is None
     assert "127.0.0.1:1, noted in" in found.why_not and "refused" in found.why_not
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")  # as in a job
-    assert by_auto() == Found(Named("10.0.0.1:6379", "RAY_ADDRESS"))
+    assert find_cluster() == ClusterSearch(
+        ClusterAddress("10.0.0.1:6379", "RAY_ADDRESS")
+    )
     monkeypatch.setenv("RAY_ADDRESS", "local")
-    assert by_auto() == Found(None)
+    assert find_cluster() == ClusterSearch(None)
 
 
 @pytest.mark.parametrize("which", ["file", "folder"])
@@ -87,7 +99,7 @@ def test_what_another_user_has_noted_is_not_believed(
     else:
         given_to(STRANGER, monkeypatch)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "s3cret")
-    found = by_auto()
+    found = find_cluster()
     assert found.cluster is None
     assert "it belongs to user" in found.why_not and str(STRANGER) in found.why_not
     assert found.why_not.count("\n") == 0
@@ -136,7 +148,7 @@ def something_else(path: Path) -> None:
 def test_a_note_that_others_could_have_made_is_not_believed(change, head, note):
     there = head()
     change(note(there.address))
-    found = by_auto()
+    found = find_cluster()
     assert found.cluster is None and "is ignored" in found.why_not
     assert found.why_not.isprintable() and not there.told
 
@@ -147,10 +159,10 @@ def test_a_port_that_a_stranger_has_taken_over_is_not_joined(head, note, monkeyp
     port = addresses.host_and_port(there.address)[1]
     assert addresses._listeners(port) == {os.getuid()}
     monkeypatch.setattr(addresses, "_listeners", lambda _: {STRANGER})
-    found = by_auto()
+    found = find_cluster()
     assert found.cluster is None and f"user {STRANGER}" in found.why_not
     monkeypatch.setattr(addresses, "_listeners", lambda _: {0})
-    assert by_auto().cluster
+    assert find_cluster().cluster
 
 
 @pytest.mark.parametrize("asked", ["", "token"])
@@ -161,7 +173,7 @@ def test_the_token_goes_to_a_cluster_that_was_found_only_when_asked_for(
     note(there.address)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "s3cret")
     monkeypatch.setenv("RAY_AUTH_MODE", asked)
-    cluster = running_here().cluster
+    cluster = find_local_cluster().cluster
     if asked:
         require(cluster)
         assert os.environ["RAY_AUTH_MODE"] == "token"
@@ -196,28 +208,28 @@ def test_ray_sends_its_token_where_a_named_cluster_asks_for_it(
     there = head(code)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "s3cret")
     monkeypatch.setenv("RAY_ADDRESS", there.address)
-    cluster = by_auto().cluster
-    assert cluster and cluster.by == "RAY_ADDRESS"
+    cluster = find_cluster().cluster
+    assert cluster and cluster.named_by == "RAY_ADDRESS"
     require(cluster)
     assert (os.environ["RAY_AUTH_MODE"] or None) == mode
 
 
 def test_a_token_that_is_missing_is_one_line(head, monkeypatch):
-    there = Named(head(CLOSED).address, "--ray")
+    there = ClusterAddress(head(CLOSED).address, "--ray")
     with pytest.raises(
         ClusterError, match=f"{there.address}: the cluster asks for its token"
     ):
         require(there)
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # somebody has decided
     require(there)
-    require(Named("local", "--ray"))
+    require(ClusterAddress("local", "--ray"))
 
 
 @pytest.mark.parametrize("by", ["RAY_ADDRESS", "--ray"])
 def test_a_dead_address_is_one_line_that_says_what_named_it(by):
     began = time.monotonic()
     with pytest.raises(ClusterError) as refused:
-        require(Named("127.0.0.1:1", by))
+        require(ClusterAddress("127.0.0.1:1", by))
     assert time.monotonic() - began < 3
     line = str(refused.value)
     assert line.startswith(f"{by}: expected a Ray cluster at 127.0.0.1:1, got none")
@@ -231,9 +243,9 @@ def test_a_server_that_does_not_speak_as_ray_does_is_no_cluster(note, monkeypatc
         with pytest.raises(
             ClusterError, match="something listens there, but it is not Ray"
         ):
-            require(Named(address, "RAY_ADDRESS"))
+            require(ClusterAddress(address, "RAY_ADDRESS"))
         note(address)
-        assert "something listens there, but it is not Ray" in by_auto().why_not
+        assert "something listens there, but it is not Ray" in find_cluster().why_not
 
 
 @pytest.mark.parametrize("text", ["http://head", "head", "head:99999", ":1", "head:x"])

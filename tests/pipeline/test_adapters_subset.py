@@ -9,7 +9,7 @@ import pytest
 from pipeline.adapters import DataSet, DatasetError, Segment, Video, load, report
 from pipeline.adapters.holdout import with_holdout
 from pipeline.adapters.naming import dataset_name
-from pipeline.adapters.subset import kept_classes, limited
+from pipeline.adapters.subset import limited, select_classes
 
 
 def dataset(videos: list[Video], classes=("a", "b", "c"), **more) -> DataSet:
@@ -48,19 +48,19 @@ def uneven() -> DataSet:
 
 
 def test_chosen_classes_count_from_zero_in_their_own_order(uneven):
-    part = kept_classes(uneven, ["c", "A"])
+    part = select_classes(uneven, ["c", "A"])
     assert part.classes == ("a", "c")
     assert Counter(each.labels for each in part.videos) == {(0,): 9, (1,): 1}
 
 
 def test_a_report_of_chosen_classes_does_not_miss_the_others(uneven):
     whole = dataset(list(uneven.videos), expected={"a": 9, "b": 3, "c": 2, "d": 5})
-    assert kept_classes(whole, ["a", "c"]).expected == {"a": 9, "c": 2}
+    assert select_classes(whole, ["a", "c"]).expected == {"a": 9, "c": 2}
 
 
 def test_a_video_of_several_classes_keeps_the_chosen_ones():
     both = video("x", 0, 2, segments=(Segment(0, 1, 2), Segment(2, 3, 4)))
-    part = kept_classes(dataset([both, video("y", 1)]), ["c"])
+    part = select_classes(dataset([both, video("y", 1)]), ["c"])
     assert [(each.labels, each.segments) for each in part.videos] == [
         ((0,), (Segment(0, 3, 4),))
     ]
@@ -69,15 +69,15 @@ def test_a_video_of_several_classes_keeps_the_chosen_ones():
 def test_an_unknown_class_is_refused_with_the_closest_names(uneven):
     several = dataset(list(uneven.videos), classes=("Archery", "Surfing", "YoYo"))
     with pytest.raises(DatasetError, match="no class 'archry'; did you mean Archery?"):
-        kept_classes(several, ["archry"])
+        select_classes(several, ["archry"])
     with pytest.raises(DatasetError, match="no class 'zzz'; it has Archery, Surfing"):
-        kept_classes(several, ["zzz"])
+        select_classes(several, ["zzz"])
 
 
 def test_a_class_of_the_lists_without_a_video_is_refused_as_such(uneven):
     part = dataset(list(uneven.videos), expected={"a": 9, "Diving": 4})
     with pytest.raises(DatasetError, match="'Diving' has no video in videos"):
-        kept_classes(part, ["diving"])
+        select_classes(part, ["diving"])
 
 
 @pytest.mark.parametrize(
@@ -225,14 +225,14 @@ def test_classes_with_commas_are_named_alone_in_quotes_or_one_by_one():
         (['"jump, high",run'], ("jump, high", "run")),
         (["run", "jump, high"], ("jump, high", "run")),
     ):
-        assert kept_classes(several, names).classes == kept
+        assert select_classes(several, names).classes == kept
     with pytest.raises(DatasetError, match="expected names of classes"):
-        kept_classes(several, [","])
+        select_classes(several, [","])
     with pytest.raises(DatasetError, match="commas between them"):
-        kept_classes(several, ['"jump'])
+        select_classes(several, ['"jump'])
     others = dataset([video("x", 0), video("y", 1)], ("jump, high", "run"))
     with pytest.raises(DatasetError, match="mean 'jump, high'. Give it alone, or in"):
-        kept_classes(others, ["jump, high,run"])
+        select_classes(others, ["jump, high,run"])
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_the_usual_places_of_a_named_data_set_have_its_name(tmp_path, monkeypatc
 def test_what_cannot_be_read_belongs_to_the_chosen_classes_or_to_none(uneven):
     lost = {"a/1.mp4": "gone", "b/": "forbidden", "c/x.mp4": "gone", "d.mp4": "gone"}
     whole = dataset(list(uneven.videos), unusable=lost)
-    assert set(kept_classes(whole, ["a"]).unusable) == {"a/1.mp4", "d.mp4"}
-    assert set(kept_classes(whole, ["b", "c"]).unusable) == {"b/", "c/x.mp4", "d.mp4"}
+    assert set(select_classes(whole, ["a"]).unusable) == {"a/1.mp4", "d.mp4"}
+    assert set(select_classes(whole, ["b", "c"]).unusable) == {"b/", "c/x.mp4", "d.mp4"}
     assert limited(whole, 99).unusable == lost
     assert limited(whole, 5).unusable == {}, "a part was asked for, and it is whole"

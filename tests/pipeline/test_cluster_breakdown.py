@@ -94,7 +94,7 @@ def test_workers_that_are_killed_again_and_again_end_the_run_with_a_line(raised)
 
 def test_a_raylet_that_died_ends_the_run_with_a_line(raised):
     raised(exceptions.LocalRayletDiedError())
-    with pytest.raises(ExtractionError) as ended, runner._told_in_a_line():
+    with pytest.raises(ExtractionError) as ended, runner._ray_errors_in_one_line():
         runner._outcome(None, TASK)
     line = str(ended.value)
     assert line.startswith("Ray has broken down (The task's local raylet died")

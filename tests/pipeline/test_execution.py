@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 from made_shards import made_task
 
-from motion_shards.address import ClusterError, Found
+from motion_shards.address import ClusterError, ClusterSearch
 from pipeline import executors
 from pipeline.driver.publish import prepare
 from pipeline.errors import ExtractionError
 from pipeline.executors import choose as choosing
 from pipeline.executors import workers as layouts
 from pipeline.executors.attempt import Failure
-from pipeline.executors.choose import Execution, gathered, outcomes, require_backend
+from pipeline.executors.choose import (
+    Execution,
+    outcomes,
+    require_backend,
+    worker_layout,
+)
 from pipeline.executors.gpus import Gpus
 from pipeline.executors.reporter import SILENT
 from pipeline.executors.workers import WorkerLayout
@@ -33,19 +38,19 @@ FLOW = made_task(100, modalities=("flow",))
 def alone(monkeypatch):
     """No cluster is known on this machine, and it has no GPU."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(choosing, "by_auto", by_variable)
+    monkeypatch.setattr(choosing, "find_cluster", cluster_from_environment)
     monkeypatch.setattr(layouts, "find_gpus", lambda: Gpus(()))
 
 
-def by_variable() -> Found:
+def cluster_from_environment() -> ClusterSearch:
     """What `auto` finds where Ray has left no note."""
-    from motion_shards.address import by_variable as named
+    from motion_shards.address import cluster_from_environment as named
 
-    return Found(named())
+    return ClusterSearch(named())
 
 
 def layout(tasks: list[Task], **given: Any) -> WorkerLayout:
-    with gathered(Execution(**given), tasks, say=lambda line: None) as found:
+    with worker_layout(Execution(**given), tasks, say=lambda line: None) as found:
         return found
 
 
@@ -101,9 +106,13 @@ def test_no_worker_is_this_process_unless_a_cluster_is_named(monkeypatch):
 
 
 def test_why_a_cluster_of_this_machine_is_not_joined_is_said(monkeypatch):
-    monkeypatch.setattr(choosing, "by_auto", lambda: Found(None, "it is a stranger's"))
+    monkeypatch.setattr(
+        choosing, "find_cluster", lambda: ClusterSearch(None, "it is a stranger's")
+    )
     said: list[str] = []
-    with gathered(Execution(ray="auto", workers=1), [RGB], say=said.append) as found:
+    with worker_layout(
+        Execution(ray="auto", workers=1), [RGB], say=said.append
+    ) as found:
         assert found.where == "pool"
     assert said == ["it is a stranger's"]
 

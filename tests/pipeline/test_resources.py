@@ -11,7 +11,7 @@ from pipeline.driver.plan import new_plan
 from pipeline.errors import ExtractionError
 from pipeline.executors import on_ray as runner
 from pipeline.executors import ray_resources as resources
-from pipeline.executors.on_ray import _Field
+from pipeline.executors.on_ray import _FreeSlots
 from pipeline.executors.ray_resources import (
     Node,
     Shape,
@@ -127,7 +127,7 @@ def task(shard: int, *modalities: str) -> Task:
     return Task(plan=replace(shard_plan, shard=shard), backend="cuda")
 
 
-def taken(field: _Field, queue: deque[Task], running: list[Task]) -> Counter:
+def taken(field: _FreeSlots, queue: deque[Task], running: list[Task]) -> Counter:
     """How many of which kind are started until there is room for no other."""
     while given := field.next_task(queue, running):
         running.append(given)
@@ -137,10 +137,10 @@ def taken(field: _Field, queue: deque[Task], running: list[Task]) -> Counter:
 def test_tasks_in_flight_are_by_kind_and_nodes_may_come_and_go(monkeypatch):
     nodes = [CPU, Node("starved", 4, 1)]
     monkeypatch.setattr(runner, "live_nodes", lambda: nodes)
-    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(runner, "REFRESH_SECONDS", 0.0)
     said: list[str] = []
     reporter = SimpleNamespace(say=said.append)
-    field = _Field(None, reporter)
+    field = _FreeSlots(None, reporter)
     queue = deque(task(k, "rgb", "mv") for k in range(100))
     queue += [task(k, "flow") for k in range(40)]
     running: list[Task] = []
@@ -155,4 +155,4 @@ def test_tasks_in_flight_are_by_kind_and_nodes_may_come_and_go(monkeypatch):
     for it in [it for it in queue if it.on_gpu]:
         queue.remove(it)  # no flow waits: cores have spares, too
     assert taken(field, queue, running)[False] == 32
-    assert _Field(3, reporter).next_task(queue, running[:3]) is None
+    assert _FreeSlots(3, reporter).next_task(queue, running[:3]) is None

@@ -17,11 +17,11 @@ from pipeline.driver.publish import prepare, read_commits
 from pipeline.driver.resume import (
     as_planned,
     damages,
+    interruption_message,
     is_new,
     readable_plan,
     require_files,
     store_plan,
-    what_is_kept,
     write_if_new,
 )
 from pipeline.errors import PlanError
@@ -329,13 +329,19 @@ def test_a_store_cannot_be_begun_where_a_folder_of_it_is_something_else(tmp_path
 
 def test_videos_are_kept_where_their_shard_is_whole_in_all_modalities(store):
     """Two videos in shard 0, one in shard 1."""
-    assert what_is_kept(store).startswith("interrupted: 3 of 3 videos are finished")
+    assert interruption_message(store).startswith(
+        "interrupted: 3 of 3 videos are finished"
+    )
     (store / commit_file("mv", 0)).unlink()
-    assert what_is_kept(store).startswith("interrupted: 1 of 3 videos are finished")
+    assert interruption_message(store).startswith(
+        "interrupted: 1 of 3 videos are finished"
+    )
     (store / commit_file("rgb", 1)).unlink()
-    assert what_is_kept(store).startswith("interrupted: 0 of 3 videos are finished")
+    assert interruption_message(store).startswith(
+        "interrupted: 0 of 3 videos are finished"
+    )
     (store / PLAN).unlink()
-    assert "run the same command to start again" in what_is_kept(store)
+    assert "run the same command to start again" in interruption_message(store)
 
 
 def test_texts_that_will_be_made_again_are_told(store):

@@ -18,7 +18,7 @@ from pipeline.executors.gpus import Gpus, _names, trouble_with_flow
 from pipeline.executors.reporter import SilentReporter
 from pipeline.executors.workers import (
     WorkerLayout,
-    coders_beside,
+    coders_per_worker,
     gpu_workers,
     local_layout,
     split,
@@ -118,7 +118,7 @@ def test_threads_that_encode_are_the_cores_beside_the_one_that_reads(
     cores, workers, coders
 ):
     """One at least, and four at most: more have nothing to do."""
-    assert coders_beside(cores, workers) == coders
+    assert coders_per_worker(cores, workers) == coders
 
 
 def test_gpus_keep_the_names_that_they_were_given():

@@ -5,7 +5,7 @@ import pytest
 from moving_store import Made, videos, write_store
 
 from pipeline.store import Store
-from training.data.splits import chosen_split, held_out_videos, parts
+from training.data.splits import held_out_videos, parts, resolve_split
 from training.errors import DataError
 
 
@@ -282,19 +282,19 @@ def test_groups_on_both_sides_are_named(tmp_path, store):
 
 
 def test_split_is_found_or_asked_for(tmp_path, store):
-    assert chosen_split(store, None) == "1"
+    assert resolve_split(store, None) == "1"
     with pytest.raises(DataError, match="expected a split among 1, got 2"):
-        chosen_split(store, "2")
+        resolve_split(store, "2")
     several = made_store(tmp_path, videos(), splits={"a": "lists", "b": "lists"})
     with pytest.raises(
         DataError, match="several splits, choose one with --split: a, b"
     ):
-        chosen_split(several, None)
+        resolve_split(several, None)
 
 
 def test_store_without_split_says_how_to_get_one(tmp_path):
     with pytest.raises(DataError, match="none: extract it with --splits, or with --h"):
-        chosen_split(made_store(tmp_path, videos(), splits={}), None)
+        resolve_split(made_store(tmp_path, videos(), splits={}), None)
 
 
 def test_missing_modality_says_how_to_get_it(tmp_path):

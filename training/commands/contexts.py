@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.store import Store, only_store, runs_folder
 
 from ..data.known import MIN_KNOWN_SHARE
-from ..data.splits import chosen_split
+from ..data.splits import resolve_split
 from ..errors import RunError
 from ..recipes import Recipe, Size, at_size
 from ..recipes import recipe as recipe_named
@@ -20,7 +20,7 @@ from ..runs.progress import ProgressReporter, SilentReporter, default_reporter
 from ..runs.record import Run
 
 
-def chosen_recipe(
+def resolve_recipe(
     name: str | None,
     size: str | None,
     *,
@@ -61,7 +61,7 @@ def run_context(
     """
     context = RunContext(
         store=store,
-        split=chosen_split(store, split),
+        split=resolve_split(store, split),
         seed=seed,
         runs=out.parent if out else runs_folder(),
         machine=machine,
@@ -120,7 +120,7 @@ def for_each_split_and_seed(
             f" {len(seeds)}: without it, every run has a folder of its own"
         )
     progress = default_reporter() if machine.processes.first else SilentReporter()
-    recipe = chosen_recipe(
+    recipe = resolve_recipe(
         options["recipe"],
         options["size"],
         default=default,
@@ -155,5 +155,5 @@ def splits_of(store: Store, wanted: str | None) -> list[str]:
     if wanted == "all":
         return sorted(store.splits)
     if wanted is None:
-        return [chosen_split(store, None)]
-    return [chosen_split(store, name) for name in wanted.split(",")]
+        return [resolve_split(store, None)]
+    return [resolve_split(store, name) for name in wanted.split(",")]

@@ -21,7 +21,7 @@ from ..runs.machine import select_machine
 from ..runs.progress import default_reporter
 from ..runs.record import Run
 from .contexts import (
-    chosen_recipe,
+    resolve_recipe,
     run_context,
     say_pictures,
     splits_of,
@@ -51,7 +51,7 @@ def run_system(
     """
     progress, here = default_reporter(), select_machine(**machine)
     opened = Store(store or only_store())
-    chosen = chosen_recipe(
+    chosen = resolve_recipe(
         recipe,
         size,
         default=partial(default_system, command),

@@ -60,7 +60,7 @@ class HeldOut(NamedTuple):
     rule: str
 
 
-def chosen_split(store: Store, name: str | None) -> str:
+def resolve_split(store: Store, name: str | None) -> str:
     """The split asked for; "1" or the only one where none was.
 
     Raises:

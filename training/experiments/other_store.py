@@ -8,7 +8,7 @@ from typing import NamedTuple
 from motion_shards.plain_text import first_names
 from pipeline.store import Store, StoredVideo
 
-from ..data.splits import chosen_split, unusable
+from ..data.splits import resolve_split, unusable
 from ..errors import DataError, RunError
 from ..run_files.results import JudgedVideos
 from ..run_files.run_config import SplitName
@@ -137,5 +137,5 @@ def _split(wanted: str, store: Store) -> SplitName:
             f"{store.folder}: expected a split {wanted}, as the run's, or a single one, got"
             f" {', '.join(sorted(store.splits))}"
         )
-    name = wanted if wanted in store.splits else chosen_split(store, None)
+    name = wanted if wanted in store.splits else resolve_split(store, None)
     return SplitName(name=name, kind=store.splits[name])

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.store import Json, Store
 
-from ..data.splits import chosen_split, held_out_videos
+from ..data.splits import held_out_videos, resolve_split
 from ..errors import RunError
 from ..run_files.run_config import (
     RecipeSettings,
@@ -45,7 +45,7 @@ def split_facts(store: Store, split: str) -> SplitFacts:
         if split in video.splits:
             line = (video.id, video.splits[split], video.labels, video.group)
             state.update(repr(line).encode("utf-8", "surrogateescape"))
-    name = chosen_split(store, split)
+    name = resolve_split(store, split)
     return SplitFacts(name=name, kind=store.splits[name], videos=state.hexdigest())
 
 

@@ -80,7 +80,7 @@ def load(
     card = _card(folder, seed, size)
     dataset = _planned(folder, card)
     if classes:
-        dataset = subset.kept_classes(dataset, classes)
+        dataset = subset.select_classes(dataset, classes)
     if limit is not None:
         dataset = subset.limited(dataset, limit)
     _write(folder / "demo.json", card.text())
