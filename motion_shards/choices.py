@@ -1,5 +1,11 @@
 """Names among which a user chooses, for commands that have loaded nothing yet."""
 
+OFFICIAL_DATASETS = ("hmdb51", "ucf101", "thumos14")
+"""Data sets that are read with the lists of train and test videos they come with."""
+
+DATASETS = (*OFFICIAL_DATASETS, "folder", "list", "demo")
+"""Values of `--dataset`."""
+
 MODALITIES = ("rgb", "flow", "mv")
 """Modalities that can be extracted and trained on; one file per shard and modality."""
 

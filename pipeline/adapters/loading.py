@@ -1,9 +1,11 @@
-"""Name of a data set, folders and wishes -> the data set, checked. The one way in."""
+"""Load a data set by name: find its folders, read it with its adapter, check and narrow it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
+from motion_shards.choices import DATASETS
 from pipeline.store import default_folders
 
 from . import balance, checks, folder, hmdb51, thumos14, ucf101, video_list
@@ -13,7 +15,30 @@ from .naming import dataset_name
 from .subset import limited, select_classes
 from .videos import DataSet
 
-DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
+
+class Adapter(Protocol):
+    """A module that reads one data set with the lists it comes with."""
+
+    SOURCE: str
+    """Address to get the data set from, for messages."""
+
+    def read(self, folder: Path, splits: Path, /) -> DataSet:
+        """The videos of a folder with the lists of another.
+
+        Raises:
+            DatasetError: as one line.
+        """
+
+    def find_lists(self, folder: Path, /) -> Path | None:
+        """The folder of lists in a folder of videos or next to it; None without one."""
+
+
+ADAPTERS: Mapping[str, Adapter] = {
+    "hmdb51": hmdb51,
+    "ucf101": ucf101,
+    "thumos14": thumos14,
+}
+"""Adapters of `OFFICIAL_DATASETS`."""
 
 
 def load(
@@ -28,22 +53,23 @@ def load(
     classes: Sequence[str] = (),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> DataSet:
-    """A data set as its adapter finds it, narrowed to what was asked for.
+    """Read a data set with its adapter; keep the classes and the number of videos asked for.
 
-    Reads lists and file names, and of files of equal size the content; decodes nothing.
+    Lists and file names are read, and the content of files of equal size; nothing is
+    decoded.
 
     Args:
         name: one of `DATASETS`.
         called: name of a `folder` or `list` data set, instead of that of its folder.
         videos: folder of the videos. Default: `videos/NAME` of the data folder.
         splits: folder of the lists, or one list. Default: `splits/NAME` of the data
-            folder where the videos are looked for there, too; else lists that lie with
-            the videos; else `splits/NAME` again.
-        holdout: share of the groups to be test videos in a seeded split of its own.
-        seed: of that split. The demo's clips have their own.
+            folder where `videos` has its default, too; else lists that lie with the
+            videos; else `splits/NAME` again.
+        holdout: share of the groups that become test videos of an additional split.
+        seed: random seed of that split. The demo's clips have a seed of their own.
         limit: maximum number of videos, spread evenly over the classes.
         classes: only these.
-        on_progress: told clips drawn and clips to draw, where there is drawing to do.
+        on_progress: called with the number of clips drawn and of all, by the demo.
 
     Raises:
         DatasetError: as one line; see the adapters.
@@ -93,7 +119,7 @@ def _read(
         if splits is None and by_default:
             splits = usual_lists
         return (folder if name == "folder" else video_list).read(place, splits)
-    adapter = {"hmdb51": hmdb51, "ucf101": ucf101, "thumos14": thumos14}[name]
+    adapter = ADAPTERS[name]
     if not place.is_dir():
         came = "a file" if place.exists() else "nothing"
         raise DatasetNotFound(

@@ -3,11 +3,14 @@
 import os
 from pathlib import Path
 
+from motion_shards.choices import OFFICIAL_DATASETS
+
 from .errors import DatasetError
 
 OWN = ("folder", "list")
 """Adapters of data sets that the user brings."""
-KNOWN = ("hmdb51", "ucf101", "thumos14", "demo")
+KNOWN = (*OFFICIAL_DATASETS, "demo")
+"""Names that a data set of the user's cannot have."""
 
 
 def dataset_name(
@@ -15,9 +18,9 @@ def dataset_name(
 ) -> str:
     """The name under which a data set is stored.
 
-    A data set of `folder` or `list` has the name of the folder of its videos (like its adapter where that is the
-    usual place), `ucf101-folder` where the folder is called like a known data set: its
-    splits are not the official ones.
+    A data set of `folder` or `list` is called after the folder of its videos, or like its
+    adapter where no folder was given. A folder called like a known data set gives
+    `ucf101-folder`, as its splits are not the official ones.
 
     Args:
         adapter: as in `--dataset`.

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
+from motion_shards.choices import DATASETS
 from motion_shards.finite import FiniteRange
 
-DATASETS = ("hmdb51", "ucf101", "thumos14", "folder", "list", "demo")
 ExistingFolder = click.Path(exists=True, file_okay=False, path_type=Path)
 ExistingFile = click.Path(exists=True, dir_okay=False, path_type=Path)
 AnyPath = click.Path(path_type=Path)

@@ -47,15 +47,15 @@ class ExtractSettings:
     """Stretch frames whose pixels are not shown as squares; else store them as coded."""
     frames_per_second: float | None = None
     """None: every frame."""
-    rgb_codec: JpegRgb = field(default_factory=JpegRgb)
+    rgb_codec: Codec = field(default_factory=JpegRgb)
     flow_profile: str = "default"
-    flow_codec: JpegFlow = field(default_factory=JpegFlow)
+    flow_codec: Codec = field(default_factory=JpegFlow)
     mv_source: str = "canonical"
     """canonical: of our own H.264 of the stored frames. original: of the file as it is."""
     mv_crf: int = 18
     mv_preset: str = "veryfast"
     mv_keyint: int = 12
-    mv_codec: QuarterPel = field(default_factory=QuarterPel)
+    mv_codec: Codec = field(default_factory=QuarterPel)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.modalities if name not in MODALITIES]

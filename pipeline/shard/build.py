@@ -118,7 +118,7 @@ def _stage(
         solver = frame_solver(task.backend, settings.flow_profile)
         return InPlace(open_video, encode), _made_with(solver)
     codec = codecs["flow"]
-    assert isinstance(codec, JpegFlow)
+    assert isinstance(codec, JpegFlow), "GPUs compute the levels of this codec only"
     solver = batch_solver(settings.flow_profile, make=task.make_solver)
     stack.push(forget_batch_solver)
     batched = Batched(

@@ -1,11 +1,12 @@
 """Entries in physical units <-> stored rows: one flat array per frame or interval.
 
-A field of zeros decodes to exactly zeros in every codec, and the same values always
+To add a codec, write a frozen dataclass with the methods of `Codec`, whose fields are its
+parameters and have defaults, and add it to `CODECS`. A field of zeros decodes to exactly zeros in every codec, and the same values always
 give the same bytes (with the same OpenCV). `storage_layout.md` has the formulas for
 readers in other languages. OpenCV is imported by the first JPEG row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
@@ -58,6 +59,11 @@ class Codec(Protocol):
         """Number of values of these entries beyond the range that can be stored."""
 
 
+def _check_quality(quality: object) -> None:
+    if type(quality) is not int or not 1 <= quality <= 100:
+        raise LayoutError(f"quality: expected 1 to 100, got {shown(quality)}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JpegRgb:
     """A frame as one baseline JPEG, 4:2:0. Colours in the file are in the usual order."""
@@ -67,6 +73,9 @@ class JpegRgb:
     name: ClassVar[str] = "jpeg_rgb"
     modality: ClassVar[str] = "rgb"
     dtype: ClassVar[str] = "uint8"
+
+    def __post_init__(self) -> None:
+        _check_quality(self.quality)
 
     def to_dict(self) -> dict[str, Json]:
         return {"name": self.name, "quality": self.quality}
@@ -114,6 +123,18 @@ class JpegFlow:
     modality: ClassVar[str] = "flow"
     dtype: ClassVar[str] = "uint8"
 
+    def __post_init__(self) -> None:
+        _check_quality(self.quality)
+        if self.curve not in ("sqrt", "linear"):
+            raise LayoutError(
+                f"curve: expected sqrt or linear, got {shown(self.curve)}"
+            )
+        bound = self.bound_px
+        if type(bound) not in (int, float) or not 0 < bound < np.inf:
+            raise LayoutError(
+                f"bound_px: expected a number above 0, got {shown(bound)}"
+            )
+
     def to_dict(self) -> dict[str, Json]:
         return {
             "name": self.name,
@@ -130,7 +151,7 @@ class JpegFlow:
         ]
 
     def pack(self, planes: np.ndarray) -> list[np.ndarray]:
-        """Levels that were computed elsewhere -> rows; what `encode` does after `levels`.
+        """Rows of levels that were computed elsewhere, as `encode` makes them of `levels`.
 
         Args:
             planes: (F, 2, H, W) uint8, u before v.
@@ -251,30 +272,25 @@ FLOW_CODECS: Mapping[str, JpegFlow] = {
 }
 
 
+CODECS: Mapping[str, Callable[..., Codec]] = {
+    kind.name: kind for kind in (JpegRgb, JpegFlow, QuarterPel)
+}
+"""Name -> class of every codec that a store may use."""
+
+
 def from_dict(value: Mapping[str, Any]) -> Codec:
-    """The codec that `to_dict` described.
+    """Rebuild a codec from the dictionary that its `to_dict` returned.
 
     Raises:
-        LayoutError: unknown name, or parameters that make no sense.
+        LayoutError: unknown name, or parameters that the codec does not take.
     """
-    kinds: dict[str, type] = {
-        kind.name: kind for kind in (JpegRgb, JpegFlow, QuarterPel)
-    }
-    settings = dict(value)
-    kind = kinds.get(str(settings.pop("name", "")), dict)
-    quality, bound = settings.get("quality", 1), settings.get("bound_px", 1.0)
-    sound = (
-        kind is not dict
-        and settings.keys() == kind().to_dict().keys() - {"name"}
-        and type(quality) is int
-        and 1 <= quality <= 100
-        and type(bound) in (int, float)
-        and 0 < bound < np.inf
-        and settings.get("curve", "sqrt") in ("sqrt", "linear")
-    )
-    if not sound:
-        raise LayoutError(f"expected a codec among {sorted(kinds)}, got {shown(value)}")
-    return kind(**settings)
+    parameters = dict(value)
+    kind = CODECS.get(str(parameters.pop("name", "")))
+    if kind is None or parameters.keys() != kind().to_dict().keys() - {"name"}:
+        raise LayoutError(
+            f"expected a codec among {sorted(CODECS)}, got {shown(value)}"
+        )
+    return kind(**parameters)
 
 
 def _padded(pixels: int) -> int:

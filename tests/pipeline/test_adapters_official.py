@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from motion_shards.choices import OFFICIAL_DATASETS
 from pipeline.adapters import DatasetError, DatasetNotFound, load, report
+from pipeline.adapters.loading import ADAPTERS
 
 
 @pytest.fixture(autouse=True)
@@ -343,3 +345,10 @@ def test_odd_files_are_videos_or_listed(clips_folder):
     dataset = load("folder", videos=clips_folder / "odd")
     assert len(dataset.videos) == 78
     assert all("mv_reference" in name for name in kinds(dataset)["not a video"])
+
+
+def test_every_official_data_set_has_an_adapter():
+    assert tuple(ADAPTERS) == OFFICIAL_DATASETS
+    for name in OFFICIAL_DATASETS:
+        with pytest.raises(DatasetNotFound, match=f"the folder of {name}'s videos"):
+            load(name, videos=Path("nowhere"))

@@ -252,16 +252,32 @@ def test_a_codec_is_what_its_description_says(codec):
         {"name": "pickle"},
         {"name": ["jpeg_rgb"]},
         {"name": "jpeg_rgb"},
-        {"name": "jpeg_rgb", "quality": 0},
-        {"name": "jpeg_rgb", "quality": "95"},
         {"name": "jpeg_rgb", "quality": 95, "more": 1},
-        JpegFlow().to_dict() | {"curve": "cubic"},
-        JpegFlow().to_dict() | {"bound_px": 0},
-        JpegFlow().to_dict() | {"bound_px": float("nan")},
     ],
 )
 def test_an_unknown_codec_is_refused(wrong):
     with pytest.raises(LayoutError, match="expected a codec among"):
+        from_dict(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"name": "jpeg_rgb", "quality": 0}, "quality: expected 1 to 100, got 0"),
+        ({"name": "jpeg_rgb", "quality": 101}, "quality: expected 1 to 100, got 101"),
+        ({"name": "jpeg_rgb", "quality": "95"}, "quality: expected 1 to 100"),
+        ({"name": "jpeg_rgb", "quality": True}, "quality: expected 1 to 100"),
+        (JpegFlow().to_dict() | {"quality": 0}, "quality: expected 1 to 100"),
+        (JpegFlow().to_dict() | {"curve": "cubic"}, "curve: expected sqrt or linear"),
+        (JpegFlow().to_dict() | {"curve": ["sqrt"]}, "curve: expected sqrt or linear"),
+        (JpegFlow().to_dict() | {"bound_px": 0}, "bound_px: expected a number above 0"),
+        (JpegFlow().to_dict() | {"bound_px": "20"}, "bound_px: expected a number"),
+        (JpegFlow().to_dict() | {"bound_px": float("nan")}, "bound_px: expected"),
+        (JpegFlow().to_dict() | {"bound_px": float("inf")}, "bound_px: expected"),
+    ],
+)
+def test_parameters_that_a_codec_does_not_take_are_refused(wrong, message):
+    with pytest.raises(LayoutError, match=message):
         from_dict(wrong)
 
 

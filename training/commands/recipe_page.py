@@ -14,16 +14,15 @@ from ..experiments.teach import TeachRecipe
 from ..losses.terms import Term
 from ..models.backbones import BackboneConfig
 from ..models.sizes import cost
-from ..papers.facts import facts_about
+from ..papers.facts import DATASET_TITLES, facts_about
 from ..papers.measured import measured_about
 from ..recipes import KINDS, Recipe, recipe
 from ..runs.config import TrainConfig
 
-DATASETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "thumos14": "THUMOS14"}
-
 
 def recipe_text(name: str, classes: int = 101) -> str:
-    """
+    """The page of a recipe, as text for a terminal.
+
     Args:
         classes: for the counts of parameters.
 
@@ -187,7 +186,7 @@ def _measured(chosen: Recipe) -> Iterator[str]:
     for one in measured_about(chosen.name):
         yield (
             f"  measured  {one.mean:.1f} [{one.low:.1f}, {one.high:.1f}] top-1,"
-            f" {DATASETS.get(one.dataset, one.dataset)} split {one.split},"
+            f" {DATASET_TITLES.get(one.dataset, one.dataset)} split {one.split},"
             f" {one.seeds} seed{'s' * (one.seeds > 1)} ({one.about}):"
             " docs/reproduction.md"
         )
@@ -204,7 +203,7 @@ def _printed(chosen: Recipe) -> Iterator[str]:
         crops = f", {fact.crops} crops" if fact.crops else ""
         pretrain = f", {fact.pretrain}" if fact.pretrain else ""
         yield (
-            f"            {fact.value:g} {metric}, {DATASETS[fact.dataset]} split"
+            f"            {fact.value:g} {metric}, {DATASET_TITLES[fact.dataset]} split"
             f" {fact.split}{crops}{pretrain}: {fact.place}, {fact.row}"
         )
     if chosen.size.name != "paper":

@@ -19,6 +19,9 @@ PAPERS = {
 }
 """Name on the command line -> what it is about."""
 
+DATASET_TITLES = {"ucf101": "UCF101", "hmdb51": "HMDB51", "thumos14": "THUMOS14"}
+"""Data set -> its name in tables."""
+
 NUM_CLASSES = {"ucf101": 101, "hmdb51": 51, "thumos14": 20}
 """Data set -> how many classes the papers' numbers are about."""
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 
-from ..papers.facts import NUM_CLASSES, PAPERS, Fact, facts_beside
+from ..papers.facts import DATASET_TITLES, NUM_CLASSES, PAPERS, Fact, facts_beside
 from ..papers.groups import Group
 from ..run_files.reproduction import Reproduction
 from ..run_files.results import Interval
 from .numbers import Systems
 from .page import Page
 from .read import Judged, Splits, accuracy
-
-DATASETS = {"ucf101": "UCF101", "hmdb51": "HMDB51", "thumos14": "THUMOS14"}
 
 
 def percent(interval: Interval | None) -> str:
@@ -130,7 +128,7 @@ def _printed(fact: Fact, splits: Sequence[str]) -> str:
     of_split = ", mean of 3 splits" * ("3" in fact.split)
     if len(splits) > 1 and fact.split in splits:
         of_split = f", split {fact.split}"
-    dataset = DATASETS.get(fact.dataset, fact.dataset)
+    dataset = DATASET_TITLES.get(fact.dataset, fact.dataset)
     return f"{fact.value:g} ({dataset}{', mAP' * (fact.metric == 'map')}{of_split})"
 
 
