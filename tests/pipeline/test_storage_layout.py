@@ -15,7 +15,7 @@ from default_codecs import default_codec
 from tiny_store import write_store
 
 from pipeline.store import LAYOUT, LAYOUT_VERSION, MODALITIES, Store
-from pipeline.store.codecs import JpegFlow, JpegRgb, QuarterPel
+from pipeline.store.codecs import CODECS, JpegFlow
 from pipeline.store.records import (
     COMMITS,
     INDEX,
@@ -142,7 +142,8 @@ def test_attributes_are_those_of_the_files(store):
 
 def test_codecs_are_those_of_the_code():
     expected = []
-    for codec in (JpegRgb(), JpegFlow(), QuarterPel()):
+    for kind in CODECS.values():
+        codec = kind()
         parameters = {
             k: json.dumps(v) for k, v in codec.to_dict().items() if k != "name"
         }

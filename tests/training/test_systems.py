@@ -13,7 +13,6 @@ from training.models.motion_backbone import build_motion_backbone
 from training.models.sizes import without_numbers
 from training.papers.measured import all_measured
 from training.recipes import KINDS, SIZES, SYSTEMS, at, recipe, recipe_names
-from training.reproduce.plan import modalities_of
 
 REPORT = Path(__file__).parents[2] / "docs" / "reproduction" / "report.md"
 ALL = [recipe(name) for name in recipe_names()]
@@ -92,7 +91,19 @@ def test_the_papers_test_time_inputs():
     assert inputs_at_test(recipe("htsc")) == {
         "rgb": "one frame of 224x224 + 11 entries of 224x224"
     }
-    assert modalities_of(recipe("dtmv")) == ("mv", "flow")
+    assert recipe("dtmv").settings.modalities == ["mv", "flow"]
+    assert recipe("dtmv").needs["teacher"].settings.modalities == ["flow"]
+    assert recipe("motionnet").settings.modalities == ["rgb"]
+    hidden = recipe("hidden_temporal")
+    assert hidden.settings.modalities == ["rgb"]
+    assert inputs_at_test(hidden) == {"rgb": "11 entries of 224x224"}
+
+
+def test_a_recipe_has_a_network_where_its_kind_classifies():
+    for one in ALL:
+        kind = KINDS[one.system.kind]
+        assert (net_of(one.settings) is not None) == kind.classifies, one.name
+        assert not kind.default or kind.default in SYSTEMS
 
 
 def test_measured_figures_are_those_of_the_report():

@@ -39,9 +39,11 @@ def test_networks_of_a_combination_are_those_it_is_made_of():
     assert networks_of("frame_dtmv") == ("frame", "dtmv")
     assert networks_of("htsc") == ("vgg_frame", "hidden_temporal")
     assert networks_of("motionnet") == ()  # it recognises nothing
+    assert throughput.CLASSIFIERS == ("teach", "distill", "hidden")
     for system in SYSTEMS.values():
         assert all(
-            SYSTEMS[name].kind in throughput.KINDS for name in networks_of(system.name)
+            SYSTEMS[name].kind in throughput.CLASSIFIERS
+            for name in networks_of(system.name)
         )
 
 

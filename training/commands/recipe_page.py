@@ -9,7 +9,6 @@ from motion_shards.plain_text import counted
 from ..data.dataset import ClipConfig
 from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe
-from ..experiments.hidden import HiddenRecipe
 from ..experiments.teach import TeachRecipe
 from ..losses.terms import Term
 from ..models.backbones import BackboneConfig
@@ -50,7 +49,11 @@ def recipe_text(name: str, classes: int = 101) -> str:
 
 
 def inputs_at_test(chosen: Recipe) -> dict[str, str]:
-    """Modality -> what a network of it takes, when the trained system is used."""
+    """Modality -> the input of its network at test time.
+
+    A network that sees what another one computes (hidden two-stream) takes the stored
+    modality that this is computed from.
+    """
     settings, kind = chosen.settings, chosen.system.kind
     if kind in ("fuse", "collaborate"):
         found: dict[str, str] = {}
@@ -59,20 +62,16 @@ def inputs_at_test(chosen: Recipe) -> dict[str, str]:
                 known = found.get(modality)
                 found[modality] = what if known in (None, what) else f"{known} + {what}"
         return found
-    net = net_of(settings)
-    sees = net.sees if net and kind != "hidden" else "rgb"
+    net, stored = net_of(settings), settings.modalities
+    sees = net.sees if net and net.sees in stored else stored[0]
     length, clip = settings.clip.length, settings.clip
     many = "one frame" if length == 1 else f"{length} entries"
     return {sees: f"{many} of {clip.crop_px[0]}x{clip.crop_px[1]}"}
 
 
 def net_of(settings: Any) -> BackboneConfig | None:
-    """The network that a recipe leaves behind."""
-    if isinstance(settings, TeachRecipe):
-        return settings.model
-    if isinstance(settings, DistillRecipe):
-        return settings.student
-    return settings.classifier if isinstance(settings, HiddenRecipe) else None
+    """The network that recognises classes once a recipe is trained; None without one."""
+    return settings.network if isinstance(settings, TrainConfig) else None
 
 
 def _settings(settings: Any, classes: int) -> Iterator[str]:

@@ -92,11 +92,9 @@ def fuse(
     if options["recipe"]:
         raise click.UsageError("expected RUNS or --recipe, got both")
     _refuse_held_out(options)
-    from . import (
-        train_systems as commands_systems,  # here, because torch takes two seconds
-    )
+    from . import train_systems  # here, because torch takes two seconds
 
-    run = commands_systems.run_fuse(runs, how=how, weights=weights, on=on, out=out)
+    run = train_systems.run_fuse(runs, how=how, weights=weights, on=on, out=out)
     show_run(run, as_json)
 
 
@@ -185,11 +183,9 @@ def reproduce(
     failed, and the report names them.
     """
     from ..run_files.json_dataclasses import to_json
-    from . import (
-        train_systems as commands_systems,  # here, because torch takes two seconds
-    )
+    from . import train_systems  # here, because torch takes two seconds
 
-    state, text = commands_systems.run_reproduce(
+    state, text = train_systems.run_reproduce(
         paper,
         size=size,
         seeds=range(seeds),
@@ -248,11 +244,9 @@ def _system(
     options: Options,
     **more: Any,
 ) -> None:
-    from . import (
-        train_systems as commands_systems,  # here, because torch takes two seconds
-    )
+    from . import train_systems  # here, because torch takes two seconds
 
-    run = commands_systems.run_system(
+    run = train_systems.run_system(
         command, machine=machine_of(options), out=out, **options, **more
     )
     show_run(run, as_json)

@@ -124,6 +124,10 @@ class DistillRecipe(TrainConfig):
         return (self.teacher, *self.other_teachers)
 
     @property
+    def network(self) -> BackboneConfig:
+        return self.student
+
+    @property
     def modalities(self) -> list[str]:
         """Modalities of student and teachers."""
         return list(dict.fromkeys(n.sees for n in (self.student, *self.teachers)))

@@ -59,6 +59,10 @@ class HiddenRecipe(TrainConfig):
             )
         check_length(self.classifier, self.motion.frames - 1)
 
+    @property
+    def network(self) -> BackboneConfig:
+        return self.classifier
+
 
 def hidden(
     recipe: HiddenRecipe, job: StoreJob, *, motion: Run | None, temporal: Run

@@ -23,6 +23,14 @@ class TeachRecipe(TrainConfig):
         self.check_balance()
         check_length(self.model, self.clip.length)
 
+    @property
+    def network(self) -> BackboneConfig:
+        return self.model
+
+    @property
+    def modalities(self) -> list[str]:
+        return [self.model.sees]
+
 
 def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
     """Train, evaluate, and leave a complete run. What is done already is not redone.

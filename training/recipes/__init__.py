@@ -164,8 +164,8 @@ def default_name(size: str, *, teach: str | None = None, student: str = "mv") ->
 def default_system(command: str, size: str) -> str:
     """Name of the recipe of `training motion`, `fuse` or `collaborate` where none is
     given."""
-    system = {"motion": "motionnet", "fuse": "frame_dtmv", "collaborate": "hts_cln"}
-    return system[command] + SIZES[size].suffix
+    defaults = (kind.default for kind in KINDS.values() if kind.command == command)
+    return next(filter(None, defaults)) + SIZES[size].suffix
 
 
 def listing() -> dict[str, object]:

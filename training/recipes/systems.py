@@ -15,20 +15,36 @@ class Kind(NamedTuple):
     line: str
     command: str
     """The command of `training` that runs it."""
+    default: str = ""
+    """The system that the command runs without --recipe; empty where that depends on
+    modalities, or where another kind has the same command."""
+    classifies: bool = True
+    """Whether it leaves one network behind that recognises classes."""
 
 
 KINDS = {
     "teach": Kind("a network learns the labels", "teach"),
     "distill": Kind("a student learns from labels and a teacher", "distill"),
-    "motion": Kind("a network learns motion from frames, without labels", "motion"),
+    "motion": Kind(
+        "a network learns motion from frames, without labels",
+        "motion",
+        default="motionnet",
+        classifies=False,
+    ),
     "hidden": Kind(
         "a motion network and a classifier learn together, from frames", "motion"
     ),
-    "fuse": Kind("trained networks are combined", "fuse"),
+    "fuse": Kind(
+        "trained networks are combined", "fuse", default="frame_dtmv", classifies=False
+    ),
     "collaborate": Kind(
-        "two trained networks attend to each other's snippets", "collaborate"
+        "two trained networks attend to each other's snippets",
+        "collaborate",
+        default="hts_cln",
+        classifies=False,
     ),
 }
+"""Name of a kind -> its line in lists, and its command."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,25 +154,16 @@ def unfit(recipe: Recipe, store: Holdings) -> str:
         if not isinstance(one.settings, TrainConfig):
             continue
         clip = one.settings.clip
-        missing = [m for m in modalities_of(one) if m not in store.modalities]
+        modalities = one.settings.modalities
+        missing = [name for name in modalities if name not in store.modalities]
         if missing:
             return f"the store has no {', '.join(missing)}"
-        needed = clip.span + (modalities_of(one) != ("rgb",))
+        needed = clip.span + (modalities != ["rgb"])
         if needed > store.longest:
             return (
                 f"its clips need {needed} frames, the longest video has {store.longest}"
             )
     return ""
-
-
-def modalities_of(recipe: Recipe) -> tuple[str, ...]:
-    """Modalities that a recipe's own training reads."""
-    settings, kind = recipe.settings, recipe.system.kind
-    if kind == "teach":
-        return (settings.model.sees,)
-    if kind == "distill":
-        return tuple(dict.fromkeys((settings.student.sees, settings.teacher.sees)))
-    return ("rgb",)
 
 
 def _all_needs(system: str) -> list[str]:

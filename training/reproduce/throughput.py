@@ -23,14 +23,15 @@ from motion_shards.cores import processor_name
 from ..errors import RunError
 from ..models.backbones import CHANNELS, NETS
 from ..models.sizes import cost_of
-from ..recipes import SYSTEMS
+from ..recipes import KINDS, SYSTEMS
 from ..run_files.reproduction import NetworkSpeed, Speeds, StageSpeed, SystemSpeed
 from ..runs.machine import Machine, place_on_device
 from ..runs.record import Run
 from ..runs.trained import clip_of, trained_model
 
 BATCH, SECONDS = 16, 0.5
-KINDS = ("teach", "distill", "hidden")
+CLASSIFIERS = tuple(name for name, kind in KINDS.items() if kind.classifies)
+"""Kinds of runs whose network is measured."""
 
 READING = {
     ("rgb",): ("rgb",),
@@ -93,7 +94,7 @@ def measured_speeds(
     """
     rows, known = dict[str, NetworkSpeed](), dict[str, NetworkSpeed]()
     for system, run in runs.items():
-        if run.config().kind not in KINDS:
+        if run.config().kind not in CLASSIFIERS:
             continue
         folder = str(run.folder)
         if folder not in known:
@@ -112,7 +113,7 @@ def measured_speeds(
 def networks_of(system: str) -> tuple[str, ...]:
     """The systems that have a network of their own and whose scores this one is."""
     one = SYSTEMS[system]
-    if one.kind in KINDS:
+    if one.kind in CLASSIFIERS:
         return (system,)
     names = [name for needed in one.needs.values() for name in networks_of(needed)]
     return tuple(dict.fromkeys(names))

@@ -9,6 +9,7 @@ from ..data.known import check_known
 from ..data.splits import Parts, available_entries, parts
 from ..engine.optim import OptimConfig
 from ..errors import DataError, RecipeError
+from ..models.backbones import BackboneConfig
 from ..scoring.protocols import ClipProtocol
 from .context import StoreJob, holding
 from .machine import Machine
@@ -16,7 +17,11 @@ from .machine import Machine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """Settings of every training, whatever its step does."""
+    """Settings of every training, whatever its step does.
+
+    An experiment derives its settings from this class, and overrides `network` and
+    `modalities` where they are others.
+    """
 
     clip: ClipConfig = field(default_factory=ClipConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -57,6 +62,16 @@ class TrainConfig:
             raise RecipeError(
                 "expected gradients_at, a module where gradients can be balanced, got none"
             )
+
+    @property
+    def network(self) -> BackboneConfig | None:
+        """The network that recognises classes once it is trained; None without one."""
+        return None
+
+    @property
+    def modalities(self) -> list[str]:
+        """Modalities that the training reads from a store."""
+        return ["rgb"]
 
     @property
     def chooses(self) -> bool:
