@@ -54,8 +54,8 @@ def inputs_at_test(chosen: Recipe) -> dict[str, str]:
     A network that sees what another one computes (hidden two-stream) takes the stored
     modality that this is computed from.
     """
-    settings, kind = chosen.settings, chosen.system.kind
-    if kind in ("fuse", "collaborate"):
+    settings = chosen.settings
+    if not isinstance(settings, TrainConfig):  # it combines what it needs
         found: dict[str, str] = {}
         for needed in chosen.needs.values():
             for modality, what in inputs_at_test(needed).items():
@@ -174,8 +174,9 @@ def _config(config: TrainConfig) -> Iterator[str]:
 
 
 def _inputs(chosen: Recipe) -> Iterator[str]:
-    if chosen.system.kind == "motion":
-        return
+    settings = chosen.settings
+    if isinstance(settings, TrainConfig) and settings.network is None:
+        return  # it recognises nothing
     inputs = inputs_at_test(chosen)
     told = "; ".join(f"{modality} ({what})" for modality, what in inputs.items())
     yield f"  at test   {told}"
