@@ -38,6 +38,15 @@ def test_every_folder_has_a_row() -> None:
     assert folders <= shown
 
 
+@pytest.mark.parametrize("top", ["pipeline", "training"])
+def test_folders_of_tests_mirror_the_packages(top: str) -> None:
+    for path in (ROOT / "tests" / top).rglob("test_*.py"):
+        folder = ROOT / path.parent.relative_to(ROOT / "tests")
+        module = folder / path.name.removeprefix("test_")
+        inner = folder.name != top and (folder / "__init__.py").is_file()
+        assert inner or module.is_file(), path
+
+
 @pytest.mark.parametrize("name", sorted(set(NAMES)))
 def test_every_file_that_it_names_is_there(name: str) -> None:
     path = ROOT / name

@@ -30,13 +30,13 @@ NOT_RUN = {
     "pipeline jobs": "needs a Ray cluster with its job server",
     "pipeline logs": "needs a Ray cluster with its job server",
     "pipeline stop": "needs a Ray cluster with its job server",
-    "pipeline bench": "measures for a minute; tests/pipeline/test_bench_*.py",
+    "pipeline bench": "measures for a minute; tests/pipeline/bench",
     "pipeline demo --size full": "draws 624 clips",
     "pipeline extract --dataset demo --videos VIDEOS": "takes these 624 clips",
     "pipeline extract --dataset ucf101 --videos CLIPS": "takes 729 clips of UCF101",
-    "training bench": "measures for a minute; tests/training/test_training_cli.py",
+    "training bench": "measures for a minute; tests/training/commands/test_training_cli.py",
     "training ray-train": "starts Ray; tests/training/test_ray_train.py",
-    "training reproduce": "trains a hundred networks; tests/training/test_reproduce.py",
+    "training reproduce": "trains a hundred networks; tests/training/reproduce/test_reproduce.py",
 }
 """Beginning of a line -> why it is not run here."""
 

@@ -31,7 +31,7 @@ from pipeline.store.records import (
 from pipeline.store.schema import COLUMNS_ATTRIBUTE, DATASETS, INDEX_FIELDS
 from pipeline.store.sealing import CHECKSUM
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "storage_layout.md").read_text()
 EXAMPLE = ROOT / "examples" / "read_store.py"
 

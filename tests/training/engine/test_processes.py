@@ -58,7 +58,7 @@ def test_alone_without_environment(monkeypatch):
 @pytest.mark.slow
 def test_two_processes_finish_one_run(store, tmp_path):
     out = tmp_path / "run"
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1])
     command = [sys.executable, "-c", ONE_OF_TWO, str(store.folder), str(out), here]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -138,7 +138,7 @@ except OSError as error:
 @pytest.mark.parametrize("limit", [0, 5_000, 50_000])
 def test_a_limit_of_file_sizes_is_told(limit, tmp_path):
     path = tmp_path / "shard.h5"
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(path), str(limit)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},

@@ -560,7 +560,7 @@ def test_an_endless_line_takes_no_time(videos, tmp_path, text):
     assert time.process_time() - began < 2
 
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "lists.md").read_text()
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "lists.md").read_text()
 EXAMPLES = re.findall(r"^```\w+ (\S+)\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
 
 

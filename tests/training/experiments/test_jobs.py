@@ -154,7 +154,7 @@ taught(Store(Path(sys.argv[1])), Path(sys.argv[2]), recipe=recipe,
 @pytest.mark.slow
 def test_a_killed_training_goes_on_from_its_last_checkpoint(store, tmp_path):
     out = tmp_path / "killed"
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parents[1])
     command = [sys.executable, "-c", KILLED, str(store.folder), str(out), here]
     child = subprocess.Popen(command)
     deadline = time.monotonic() + 120

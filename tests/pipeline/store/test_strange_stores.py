@@ -24,7 +24,7 @@ from pipeline.store.hashes import column_hash, column_set_hash
 from pipeline.store.jpeg import decoded, encoded
 from pipeline.store.sealing import write_sealed
 
-FUZZ = Path(__file__).with_name("store_fuzz.py")
+FUZZ = Path(__file__).parents[1] / "store_fuzz.py"
 SETTINGS = ExtractSettings(modalities=("rgb",), short_side=16)
 
 

@@ -18,7 +18,7 @@ from training.scoring.scores import (
     together,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def scores(

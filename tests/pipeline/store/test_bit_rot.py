@@ -13,7 +13,7 @@ from tiny_store import write_store
 from pipeline.store import LayoutError, Store
 from pipeline.store.sealing import write_sealed
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "read_store.py"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "read_store.py"
 FLIPS = 25
 
 

@@ -31,7 +31,7 @@ from pipeline.store import Store
 from pipeline.store.records import LOGS
 
 pytestmark = pytest.mark.slow
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 PATHS = (HERE, HERE.parent, HERE.parents[1])  # the code beside these tests
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, PATHS))}
 

@@ -14,7 +14,7 @@ from training.models.sizes import without_numbers
 from training.papers.measured import all_measured
 from training.recipes import KINDS, SIZES, SYSTEMS, at, recipe, recipe_names
 
-REPORT = Path(__file__).parents[2] / "docs" / "reproduction" / "report.md"
+REPORT = Path(__file__).parents[3] / "docs" / "reproduction" / "report.md"
 ALL = [recipe(name) for name in recipe_names()]
 
 

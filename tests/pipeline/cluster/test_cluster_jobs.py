@@ -23,7 +23,7 @@ from pipeline.store import Store
 from pipeline.store.lease import holder_of
 
 pytestmark = pytest.mark.slow
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 SCRIPTS = Path(sys.executable).parent
 SECONDS = 120
 """For a machine with other things to do."""

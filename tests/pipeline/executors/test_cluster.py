@@ -38,7 +38,7 @@ pytestmark = [
 def cluster():
     """One Ray for all these tests; `ray.init` of a run joins it."""
     ray = pytest.importorskip("ray")
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     paths = os.pathsep.join(map(str, (here, here.parent, here.parents[1])))
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = paths  # workers import what they are given by name
