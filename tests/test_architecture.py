@@ -57,7 +57,8 @@ def test_every_file_that_it_names_is_there(name: str) -> None:
     ("word", "file"),
     [
         ("DataSet", "pipeline/adapters/videos.py"),
-        ("DATASETS", "pipeline/adapters/loading.py"),
+        ("OFFICIAL_DATASETS", "motion_shards/choices.py"),
+        ("ADAPTERS", "pipeline/adapters/loading.py"),
         ("LAYOUT", "pipeline/store/schema.py"),
         ("MODALITIES", "motion_shards/choices.py"),
         ("Codec", "pipeline/store/codecs.py"),
