@@ -20,13 +20,12 @@ from pipeline.store import Store, only_store
 
 from .data.dataset import Clips, frames_of
 from .data.order import Order
-from .data.splits import parts, resolve_split
+from .data.splits import resolve_split, split_parts
 from .engine.loop import Batch, TimedBatches, autocast, fit, on_device
 from .engine.optim import build_optimizer
 from .experiments.teach import TeachRecipe
 from .models.backbones import build_backbone
-from .recipes import default_name, to_teach
-from .recipes import recipe as recipe_named
+from .recipes import default_name, get_recipe, to_teach
 from .runs.machine import Machine, place_on_device, select_machine
 from .scoring.protocols import single_threaded
 from .steps.labels import Supervised
@@ -130,8 +129,10 @@ def run(
     machine = select_machine(device=device, precision=precision, workers=0)
     size_name = "paper" if machine.device.type == "cuda" else "small"
     name = recipe or default_name(size_name, teach=modality)
-    settings = to_teach(recipe_named(name), modality).settings
-    found = parts(opened, split=resolve_split(opened, None), modalities=[modality])
+    settings = to_teach(get_recipe(name), modality).settings
+    found = split_parts(
+        opened, split=resolve_split(opened, None), modalities=[modality]
+    )
     frames = frames_of(opened, settings.clip, memory_bytes=int(memory_gb * (1 << 30)))
     clips = Clips(frames, found.train, [modality], settings.clip)
     size = min(settings.batch_size, len(clips))

@@ -35,7 +35,7 @@ def work(stage: Stage, needed: Mapping[str, str], *, folder: Path) -> str:
         case "saves":
             with stop_on_signal() as stop:
                 path.with_suffix(".begun").touch()
-                while not stop.asked:
+                while not stop.requested:
                     time.sleep(0.01)
                 time.sleep(1.5 * stage.seed)  # a second signal would end it here
                 path.with_suffix(".saved").touch()

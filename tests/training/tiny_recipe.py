@@ -5,12 +5,12 @@ from pathlib import Path
 from pipeline.store import Store
 from training.experiments.distill_recipe import DistillRecipe
 from training.experiments.teach import TeachRecipe
-from training.recipes import recipe, to_distill, to_teach
+from training.recipes import get_recipe, to_distill, to_teach
 from training.runs.context import RunContext
 from training.runs.machine import Machine
 from training.runs.progress import SilentReporter
 
-TINY = recipe("tiny")
+TINY = get_recipe("tiny")
 CLIP, PROTOCOL = TINY.settings.clip, TINY.settings.protocol
 
 

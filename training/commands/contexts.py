@@ -6,11 +6,10 @@ from typing import Any
 
 from pipeline.store import Store, only_store, runs_folder
 
-from ..data.known import MIN_KNOWN_SHARE
+from ..data.known_share import MIN_KNOWN_SHARE
 from ..data.splits import resolve_split
 from ..errors import RunError
-from ..recipes import Recipe, Size, at_size
-from ..recipes import recipe as recipe_named
+from ..recipes import Recipe, Size, at_size, get_recipe
 from ..report.text import split_text
 from ..run_files.run_config import SplitName
 from ..runs.context import RunContext
@@ -35,8 +34,8 @@ def resolve_recipe(
         default: size -> name of a recipe.
     """
     if name is None:
-        return recipe_named(default(size or usual_size(machine, reporter)))
-    return recipe_named(at_size(name, size) if size else name)
+        return get_recipe(default(size or usual_size(machine, reporter)))
+    return get_recipe(at_size(name, size) if size else name)
 
 
 def run_context(

@@ -15,7 +15,7 @@ from ..models.backbones import BackboneConfig
 from ..models.sizes import cost
 from ..papers.facts import DATASET_TITLES, facts_about
 from ..papers.measured import measured_about
-from ..recipes import KINDS, Recipe, recipe
+from ..recipes import KINDS, Recipe, get_recipe
 from ..runs.config import TrainConfig
 
 
@@ -28,36 +28,36 @@ def recipe_text(name: str, classes: int = 101) -> str:
     Raises:
         RecipeError: no recipe of this name.
     """
-    chosen = recipe(name)
-    system = chosen.system
+    recipe = get_recipe(name)
+    system = recipe.system
     lines = [
-        f"{name}: {chosen.line}",
+        f"{name}: {recipe.line}",
         f"  kind      {system.kind}: {KINDS[system.kind].line}",
     ]
     if system.any_modality:
         lines.append("  for any pair of modalities; here flow to mv")
-    like = system.like.get(chosen.size.name)
+    like = system.like.get(recipe.size.name)
     if like:
-        lines.append(f"  at this size the same as {like}{chosen.size.suffix}")
-    for role, needed in chosen.needs.items():
+        lines.append(f"  at this size the same as {like}{recipe.size.suffix}")
+    for role, needed in recipe.needs.items():
         lines.append(f"  {role:<9} {needed.name}: {needed.system.line}")
-    lines += _settings(chosen.settings, classes)
-    lines += _inputs(chosen)
-    lines += _measured(chosen)
-    lines += _printed(chosen)
+    lines += _settings(recipe.settings, classes)
+    lines += _inputs(recipe)
+    lines += _measured(recipe)
+    lines += _printed(recipe)
     return "\n".join(lines)
 
 
-def inputs_at_test(chosen: Recipe) -> dict[str, str]:
+def inputs_at_test(recipe: Recipe) -> dict[str, str]:
     """Modality -> the input of its network at test time.
 
     A network that sees what another one computes (hidden two-stream) takes the stored
     modality that this is computed from.
     """
-    settings = chosen.settings
+    settings = recipe.settings
     if not isinstance(settings, TrainConfig):  # it combines what it needs
         found: dict[str, str] = {}
-        for needed in chosen.needs.values():
+        for needed in recipe.needs.values():
             for modality, what in inputs_at_test(needed).items():
                 known = found.get(modality)
                 found[modality] = what if known in (None, what) else f"{known} + {what}"
@@ -173,17 +173,17 @@ def _config(config: TrainConfig) -> Iterator[str]:
     )
 
 
-def _inputs(chosen: Recipe) -> Iterator[str]:
-    settings = chosen.settings
+def _inputs(recipe: Recipe) -> Iterator[str]:
+    settings = recipe.settings
     if isinstance(settings, TrainConfig) and settings.network is None:
         return  # it recognises nothing
-    inputs = inputs_at_test(chosen)
+    inputs = inputs_at_test(recipe)
     told = "; ".join(f"{modality} ({what})" for modality, what in inputs.items())
     yield f"  at test   {told}"
 
 
-def _measured(chosen: Recipe) -> Iterator[str]:
-    for one in measured_about(chosen.name):
+def _measured(recipe: Recipe) -> Iterator[str]:
+    for one in measured_about(recipe.name):
         yield (
             f"  measured  {one.mean:.1f} [{one.low:.1f}, {one.high:.1f}] top-1,"
             f" {DATASET_TITLES.get(one.dataset, one.dataset)} split {one.split},"
@@ -192,8 +192,8 @@ def _measured(chosen: Recipe) -> Iterator[str]:
         )
 
 
-def _printed(chosen: Recipe) -> Iterator[str]:
-    facts = [fact for fact in facts_about(chosen.system.name) if fact.metric != "fps"]
+def _printed(recipe: Recipe) -> Iterator[str]:
+    facts = [fact for fact in facts_about(recipe.system.name) if fact.metric != "fps"]
     if not facts:
         yield "  papers    print no number for it"
         return
@@ -204,7 +204,7 @@ def _printed(chosen: Recipe) -> Iterator[str]:
         pretrain = f", {fact.pretrain}" if fact.pretrain else ""
         yield (
             f"            {fact.value:g} {metric}, {DATASET_TITLES[fact.dataset]} split"
-            f" {fact.split}{crops}{pretrain}: {fact.place}, {fact.row}"
+            f" {fact.split}{crops}{pretrain}: {fact.citation}, {fact.row}"
         )
-    if chosen.size.name != "paper":
+    if recipe.size.name != "paper":
         yield "            for the published size; expect the same order of methods, not these values"

@@ -21,18 +21,18 @@ from ..scoring.protocols import Crops
 
 
 def run_teach(
-    chosen: Recipe,
+    recipe: Recipe,
     context: RunContext,
     modality: str | None = None,
     *,
     out: Path | None,
 ) -> Run:
     """`training teach`."""
-    return run_recipe(to_teach(chosen, modality), context, out=out)
+    return run_recipe(to_teach(recipe, modality), context, out=out)
 
 
 def run_distill(
-    chosen: Recipe,
+    recipe: Recipe,
     context: RunContext,
     *,
     teacher: str | Sequence[str] | None = None,
@@ -43,7 +43,7 @@ def run_distill(
 ) -> Run:
     """`training distill`: teachers if there are none, a baseline if wanted, the student."""
     sees = (teacher,) if isinstance(teacher, str) else tuple(teacher or ())
-    recipe = to_distill(chosen, sees, student)
+    recipe = to_distill(recipe, sees, student)
     needed = _given_teachers(recipe, context, teacher_runs) if teacher_runs else {}
     return run_recipe(recipe, context, needed=needed, baseline=baseline, out=out)
 

@@ -16,7 +16,7 @@ from . import sampling
 from .frames import Frames
 from .motion_input import Fill, motion_input
 from .normal import KINETICS, Colours
-from .order import Place, draw_generator
+from .order import ClipPosition, draw_generator
 from .sampling import Short
 from .splits import available_entries
 from .transforms import (
@@ -140,14 +140,16 @@ class Clips(Dataset):
     def __len__(self) -> int:
         return len(self.videos)
 
-    def __getitem__(self, place: Place) -> dict[str, Tensor]:
+    def __getitem__(self, position: ClipPosition) -> dict[str, Tensor]:
         """A training clip.
 
         Returns:
             modality -> (C, T, H, W) float32, and "label", an int64 scalar.
         """
-        video = self.videos[place.video]
-        return self.clip(video, self.draw(video, draw_generator(place, seed=self.seed)))
+        video = self.videos[position.video]
+        return self.clip(
+            video, self.draw(video, draw_generator(position, seed=self.seed))
+        )
 
     def available(self, video: StoredVideo) -> int:
         return available_entries(video, self.modalities)
@@ -262,22 +264,22 @@ class StatedClips(Dataset):
     """Clips of which start and views are given by a protocol, in its order."""
 
     def __init__(
-        self, clips: Clips, wanted: Sequence[tuple[int, int]], *, crops: int = 1
+        self, clips: Clips, starts: Sequence[tuple[int, int]], *, crops: int = 1
     ) -> None:
         """
         Args:
-            wanted: (video's place in `clips.videos`, first entry) of each clip.
+            starts: (index of the video in `clips.videos`, first entry) of each clip.
             crops: see `crop_views`.
         """
-        self.clips, self.wanted, self.crops = clips, list(wanted), crops
+        self.clips, self.starts, self.crops = clips, list(starts), crops
 
     def __len__(self) -> int:
-        return len(self.wanted)
+        return len(self.starts)
 
-    def __getitem__(self, place: int) -> dict[str, Tensor]:
-        """Modality -> (views, C, T, H, W), and "place": that in `wanted`."""
-        index, start = self.wanted[place]
-        video = self.clips.videos[index]
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """Modality -> (views, C, T, H, W), and "index", the given one."""
+        number, start = self.starts[index]
+        video = self.clips.videos[number]
         views = self.clips.views(video, self.crops)
         clip = self.clips.stated(video, start, views)
-        return clip | {"place": torch.tensor(place)}
+        return clip | {"index": torch.tensor(index)}

@@ -12,14 +12,14 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from .dataset import Clips
-from .order import Order, Place
+from .order import ClipPosition, Order
 
 
-class JoinedPlace(NamedTuple):
+class JoinedPosition(NamedTuple):
     """Position of a clip in a joint training."""
 
     dataset: str
-    place: Place
+    position: ClipPosition
     """In the training of this data set alone."""
 
 
@@ -39,8 +39,8 @@ class JoinedClips(Dataset):
     def __len__(self) -> int:
         return sum(map(len, self.parts.values()))
 
-    def __getitem__(self, place: JoinedPlace) -> JoinedClip:
-        return JoinedClip(place.dataset, self.parts[place.dataset][place.place])
+    def __getitem__(self, at: JoinedPosition) -> JoinedClip:
+        return JoinedClip(at.dataset, self.parts[at.dataset][at.position])
 
 
 class JoinedOrder:
@@ -67,18 +67,18 @@ class JoinedOrder:
     def __len__(self) -> int:
         return self.per_epoch - self.first_batch
 
-    def __iter__(self) -> Iterator[list[JoinedPlace]]:
+    def __iter__(self) -> Iterator[list[JoinedPosition]]:
         known: dict[tuple[str, int], list[int]] = {}
         for batch in range(self.first_batch, self.per_epoch):
-            places = []
+            positions = []
             for name, order in self.orders.items():
                 since_start = self.epoch * self.per_epoch + batch
                 epoch, own = divmod(since_start, order.per_epoch)
                 if (name, epoch) not in known:
                     known[name, epoch] = order.of_epoch(epoch)
-                ours = order.places(own, epoch, known[name, epoch])
-                places += [JoinedPlace(name, place) for place in ours]
-            yield places
+                ours = order.positions(own, epoch, known[name, epoch])
+                positions += [JoinedPosition(name, position) for position in ours]
+            yield positions
 
 
 def order_of(

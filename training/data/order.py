@@ -14,14 +14,14 @@ import numpy as np
 from ..errors import RecipeError
 
 
-class Place(NamedTuple):
+class ClipPosition(NamedTuple):
     """Position of a clip in a training."""
 
     epoch: int
     position: int
-    """Place in the epoch."""
+    """Index of the clip in the epoch."""
     video: int
-    """Its place in the list of videos."""
+    """Index of its video in the list of videos."""
 
 
 def epoch_order(num_videos: int, *, seed: int, epoch: int) -> np.ndarray:
@@ -29,9 +29,9 @@ def epoch_order(num_videos: int, *, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(num_videos)
 
 
-def draw_generator(place: Place, *, seed: int) -> np.random.Generator:
+def draw_generator(position: ClipPosition, *, seed: int) -> np.random.Generator:
     """The random numbers of one clip, apart from those of the order."""
-    return np.random.default_rng([seed, place.epoch, place.position, 1])
+    return np.random.default_rng([seed, position.epoch, position.position, 1])
 
 
 def batches_per_epoch(num_videos: int, batch_size: int) -> int:
@@ -74,18 +74,18 @@ class Order:
     def __len__(self) -> int:
         return self.per_epoch - self.first_batch
 
-    def __iter__(self) -> Iterator[list[Place]]:
+    def __iter__(self) -> Iterator[list[ClipPosition]]:
         order = self.of_epoch(self.epoch)
         for batch in range(self.first_batch, self.per_epoch):
-            yield self.places(batch, self.epoch, order)
+            yield self.positions(batch, self.epoch, order)
 
     def of_epoch(self, epoch: int) -> list[int]:
         """The videos of an epoch, by position."""
         return epoch_order(self.num_videos, seed=self.seed, epoch=epoch).tolist()
 
-    def places(self, batch: int, epoch: int, order: list[int]) -> list[Place]:
+    def positions(self, batch: int, epoch: int, order: list[int]) -> list[ClipPosition]:
         """This process's share of a batch."""
         first = batch * self.batch_size
         last = min(first + self.batch_size, self.num_videos)
         ours = range(first + self.rank, last, self.world_size)
-        return [Place(epoch, position, order[position]) for position in ours]
+        return [ClipPosition(epoch, position, order[position]) for position in ours]

@@ -24,7 +24,7 @@ NEAR = 1.5
 """Times the share that may be held out at most: groups are not cut, and differ in size."""
 
 
-class Parts(NamedTuple):
+class SplitParts(NamedTuple):
     """Videos of the training, held-out and test parts."""
 
     train: tuple[StoredVideo, ...]
@@ -86,7 +86,7 @@ def resolve_split(store: Store, name: str | None) -> str:
     return name
 
 
-def parts(
+def split_parts(
     store: Store,
     *,
     split: str,
@@ -95,7 +95,7 @@ def parts(
     chooses: bool = True,
     classifies: bool = True,
     seed: int = 0,
-) -> Parts:
+) -> SplitParts:
     """Sort the videos of a split into their parts.
 
     Args:
@@ -139,7 +139,7 @@ def parts(
     )
     train = tuple(v for v in usable["train"] if v.id not in held.ids)
     taught, tested = _labels(train), _labels(usable["test"])
-    return Parts(
+    return SplitParts(
         train=train,
         held_out=tuple(v for v in usable["train"] if v.id in held.ids),
         test=tuple(usable["test"]),

@@ -22,10 +22,10 @@ def stopping() -> dict[signal.Signals, Any]:
 
 
 class Stop:
-    """Whether a signal asked to stop."""
+    """The stop that a signal has requested, if any."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def stop_on_signal() -> Iterator[Stop]:
     before = stopping()
 
     def remember(number: int, frame: object) -> None:
-        stop.asked = True
+        stop.requested = True
         signal.signal(number, before[signal.Signals(number)])
 
     for number in before:

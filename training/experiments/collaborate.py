@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from torch import nn
 
-from ..data.splits import Parts, parts
+from ..data.splits import SplitParts, split_parts
 from ..engine import checkpoint
 from ..engine.signals import stop_on_signal
 from ..errors import RecipeError, RunError
@@ -81,17 +81,17 @@ def collaborate(
     modalities = list(
         dict.fromkeys(m for run in (first, second) for m in run.config().modalities)
     )
-    found = parts(
+    parts = split_parts(
         job.store, split=job.split, modalities=modalities, held_out=0.0, seed=job.seed
     )
-    found = held_out_by_all(found, (first, second))
+    parts = held_out_by_all(parts, (first, second))
     config = run_config(
         "collaborate",
         recipe,
         job,
         model=None,
         modalities=modalities,
-        held_out=[video.id for video in found.held_out],
+        held_out=[video.id for video in parts.held_out],
     )
     config = replace(config, streams=tuple(_stream(run) for run in (first, second)))
     with open_run(config, job, store=job.store, first=first, second=second) as run:
@@ -113,7 +113,7 @@ def collaborate(
                     role=role,
                     tap=recipe.tap,
                     snippets=recipe.snippets,
-                    found=found,
+                    parts=parts,
                     run=run,
                     autosave=autosave,
                 )
@@ -127,17 +127,17 @@ def collaborate(
                 run=run,
                 autosave=autosave,
             )
-        write_training_ids(run, found)
+        write_training_ids(run, parts)
         weights = {name: value.cpu() for name, value in model.state_dict().items()}
         checkpoint.save_weights(run.path(WEIGHTS), weights)
-        judged = _judged(model, job, first, spatial, temporal, run=run)
+        accuracies = _evaluate(model, job, first, spatial, temporal, run=run)
         run.finish(
             Results(
                 what=f"collaboration of {first.folder.name} and {second.folder.name}",
                 split=config.split,
-                videos=used_videos(found),
-                held_out=judged.get("held_out"),
-                test=judged.get("test"),
+                videos=used_videos(parts),
+                held_out=accuracies.get("held_out"),
+                test=accuracies.get("test"),
             )
         )
         forget_features(run)
@@ -151,12 +151,12 @@ def _stream(run: Run) -> NetworkStream:
     )
 
 
-def held_out_by_all(found: Parts, streams: Sequence[Run]) -> Parts:
+def held_out_by_all(parts: SplitParts, streams: Sequence[Run]) -> SplitParts:
     """The parts, held out of them the training videos that no stream has learned from."""
     learned = training_ids(streams)
-    return found._replace(
-        train=tuple(video for video in found.train if video.id in learned),
-        held_out=tuple(video for video in found.train if video.id not in learned),
+    return parts._replace(
+        train=tuple(video for video in parts.train if video.id in learned),
+        held_out=tuple(video for video in parts.train if video.id not in learned),
         held_out_rule="those that neither stream was trained on",
     )
 
@@ -189,7 +189,7 @@ def _fitted(
         config=recipe.learning,
         seed=job.seed,
         heads=heads,
-        watched=(held[0].features, held[1].features, held[0].labels) if held else None,
+        held_out=(held[0].features, held[1].features, held[0].labels) if held else None,
         device=job.machine.device,
     )
     path, title = run.path(CHECKPOINT), "collaborative layers"
@@ -212,10 +212,10 @@ def _fitted(
             autosave.after_step(save, f"step {fit.taken} of {fit.total} of the {title}")
     finally:
         job.reporter.end()
-    return fit.chosen()
+    return fit.best_model()
 
 
-def _judged(
+def _evaluate(
     model: Collaborative,
     job: StoreJob,
     first: Run,
@@ -230,7 +230,7 @@ def _judged(
     Args:
         first: whose scores know of several labels.
     """
-    told: dict[str, Accuracy] = {}
+    accuracies: dict[str, Accuracy] = {}
     for part in ("held_out", "test"):
         if part not in spatial:
             continue
@@ -254,8 +254,8 @@ def _judged(
             )
             scores.save(run.path(SCORES.format(part=part + name)))
             if not name:
-                told[part] = assessment(scores, job.store.classes)
-    return told
+                accuracies[part] = assessment(scores, job.store.classes)
+    return accuracies
 
 
 def _relevant(like: Scores, ids: tuple[str, ...]) -> np.ndarray | None:

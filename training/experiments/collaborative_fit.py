@@ -17,15 +17,15 @@ from ..models.collaborative import Collaborative, CollaborativeConfig
 
 CPU = torch.device("cpu")
 
-Watched = tuple[Tensor, Tensor, Sequence[int] | np.ndarray]
+HeldOut = tuple[Tensor, Tensor, Sequence[int] | np.ndarray]
 """Features of both streams and labels."""
 
 
 class CollaborativeFit:
-    """Trains on the snippets of training videos, whose features stand still.
+    """Training on the snippets of training videos, whose features are fixed.
 
-    Its state after any step, given to an equal one, goes on to the same weights. Random
-    numbers of others are neither used nor disturbed.
+    An equal object that loads the state after any step reaches the same weights. The
+    global random generators are neither used nor changed.
 
     Source:
         Adam, weight decay and dropout as usual; the paper names neither. Its "end-to-end"
@@ -43,15 +43,15 @@ class CollaborativeFit:
         config: CollaborativeConfig,
         seed: int = 0,
         heads: tuple[nn.Linear, nn.Linear] | None = None,
-        watched: Watched | None = None,
+        held_out: HeldOut | None = None,
         device: torch.device = CPU,
     ) -> None:
         """
         Args:
             spatial, motion: (V, N, d) features: the same videos, the same N snippets.
-            heads: of both streams: what the classifiers start from; without, random.
-            watched: the same of held-out videos: the epoch with their lowest loss wins;
-                without, the last one.
+            heads: last layers of both streams, copied into the classifiers; None: random weights.
+            held_out: features and labels of held-out videos: the weights of the epoch with
+                the lowest loss on them are selected; None: those of the last epoch.
 
         Raises:
             DataError: features that do not fit each other, the labels or the classes.
@@ -59,10 +59,10 @@ class CollaborativeFit:
         """
         self.spatial, self.motion = spatial, motion
         self.labels = _checked(spatial, motion, labels, num_classes)
-        self.watched: tuple[Tensor, Tensor, Tensor] | None = None
-        if watched is not None:
-            self.watched = (*watched[:2], _checked(*watched, num_classes))
-            _check_widths(self.watched, spatial, motion)
+        self.held_out: tuple[Tensor, Tensor, Tensor] | None = None
+        if held_out is not None:
+            self.held_out = (*held_out[:2], _checked(*held_out, num_classes))
+            _check_widths(self.held_out, spatial, motion)
         self.config, self.device = config, device
         with self._own_random():
             torch.manual_seed(seed)  # for the first weights and the dropout
@@ -94,7 +94,7 @@ class CollaborativeFit:
         self.best: dict[str, Tensor] | None = None
 
     def step(self) -> float:
-        """One batch; after the last of an epoch, a look at the watched videos.
+        """Train on one batch; after the last one of an epoch, validate on the held-out videos.
 
         Returns:
             The loss of the batch.
@@ -104,12 +104,12 @@ class CollaborativeFit:
             loss = self._batch()
             self.random = self._random_state()
         self.taken += 1
-        if self.watched is not None and self.taken % self.per_epoch == 0:
-            self._look(self.watched)
+        if self.held_out is not None and self.taken % self.per_epoch == 0:
+            self._validate(self.held_out)
         return loss
 
-    def chosen(self) -> Collaborative:
-        """The network with the weights that won, in evaluation mode."""
+    def best_model(self) -> Collaborative:
+        """The network with the selected weights, in evaluation mode."""
         if self.best is not None:
             self.model.load_state_dict(self.best)
         return self.model.eval()
@@ -128,7 +128,7 @@ class CollaborativeFit:
         }
 
     def load_state_dict(self, state: Saved) -> None:
-        """Go on from a checkpoint."""
+        """Load the state of a checkpoint."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
@@ -156,9 +156,9 @@ class CollaborativeFit:
         return loss.item()
 
     @torch.no_grad()
-    def _look(self, watched: tuple[Tensor, Tensor, Tensor]) -> None:
+    def _validate(self, held_out: tuple[Tensor, Tensor, Tensor]) -> None:
         self.model.eval()
-        first, second, truth = (it.to(self.device) for it in watched)
+        first, second, truth = (it.to(self.device) for it in held_out)
         now = _loss(self.model(first, second), truth).item()
         if now < self.lowest:
             self.lowest = now
@@ -223,9 +223,9 @@ def _checked(
 
 
 def _check_widths(
-    watched: tuple[Tensor, Tensor, Tensor], spatial: Tensor, motion: Tensor
+    held_out: tuple[Tensor, Tensor, Tensor], spatial: Tensor, motion: Tensor
 ) -> None:
-    widths = watched[0].shape[2], watched[1].shape[2]
+    widths = held_out[0].shape[2], held_out[1].shape[2]
     if widths != (spatial.shape[2], motion.shape[2]):
         raise DataError(
             "collaborative: expected held-out features as wide as those of training,"

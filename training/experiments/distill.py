@@ -95,7 +95,7 @@ def distill(
         def complete(results: Results) -> Results:
             return replace(
                 results,
-                others=stores.judge_others(run, recipe, student, sees=sees),
+                others=stores.evaluate_others(run, recipe, student, sees=sees),
                 teacher=_summary_of(teachers[0]),
                 teachers=tuple(map(_summary_of, teachers)),
                 scratch=compared(run, scratch) if scratch else None,

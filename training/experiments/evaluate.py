@@ -6,14 +6,14 @@ from motion_shards.plain_text import counted
 from pipeline.store import Store
 
 from ..data.dataset import Clips, frames_of
-from ..data.splits import Parts, parts
+from ..data.splits import SplitParts, split_parts
 from ..errors import DataError, RunError
 from ..run_files.fields import recorded
 from ..run_files.json_dataclasses import to_json
 from ..run_files.results import (
+    EvaluatedStore,
+    EvaluatedVideos,
     Evaluation,
-    JudgedStore,
-    JudgedVideos,
 )
 from ..run_files.run_config import SplitName
 from ..runs.assessment import assessment, used_videos
@@ -64,13 +64,15 @@ def evaluate(
     prefix = "" if usual else CROPS.format(crops=crops)
     of_run, differ, judged_store = run.config(), None, None
     split: SplitName = of_run.split
-    about: JudgedVideos
+    about: EvaluatedVideos
     if is_own(run, store):
         modalities: list[str] = list(of_run.modalities)
-        found = parts(store, split=split.name, modalities=modalities, held_out=0.0)
-        found = unlearned_held_out(found, run)
-        videos = {"held_out": found.held_out, "test": found.test}[part]
-        about = used_videos(found)
+        parts = split_parts(
+            store, split=split.name, modalities=modalities, held_out=0.0
+        )
+        parts = unlearned_held_out(parts, run)
+        videos = {"held_out": parts.held_out, "test": parts.test}[part]
+        about = used_videos(parts)
         path = run.path(f"{prefix}evaluation_{part}.json")
         of_scores = run.path(prefix + SCORES.format(part=part))
     elif part != "test":
@@ -85,7 +87,7 @@ def evaluate(
         path = evaluation_path(run, store, prefix=prefix)
         of_scores = path.with_suffix(".npz")
         split, about, differ = there.split, there.about, there.differ
-        judged_store = JudgedStore(
+        judged_store = EvaluatedStore(
             folder=str(store.folder), fingerprint=store.fingerprint
         )
         for line in there.differ:
@@ -134,14 +136,14 @@ def run_protocol(run: Run) -> ClipProtocol:
     return recorded(ClipProtocol, run.setting("protocol"), where=where)
 
 
-def unlearned_held_out(found: Parts, run: Run) -> Parts:
+def unlearned_held_out(parts: SplitParts, run: Run) -> SplitParts:
     """Parts of which nothing is held out -> as the run held them out."""
     learned = set(read_json(run.path(LEARNED_FROM), [str]))
     results = run.results()
     used = results.videos if results else None
-    return found._replace(
-        train=tuple(video for video in found.train if video.id in learned),
-        held_out=tuple(video for video in found.train if video.id not in learned),
+    return parts._replace(
+        train=tuple(video for video in parts.train if video.id in learned),
+        held_out=tuple(video for video in parts.train if video.id not in learned),
         held_out_rule=(used.held_out_rule if used else None) or "",
         held_out_by_video=used.held_out_by_video if used else (),
     )

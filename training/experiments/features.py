@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.dataset import Clips, frames_of
-from ..data.splits import Parts
+from ..data.splits import SplitParts
 from ..run_files.shapes import COUNT
 from ..run_files.writing import open_rows
 from ..runs.autosave import Autosave
@@ -41,7 +41,7 @@ def snippet_features(
     role: str,
     tap: str,
     snippets: int,
-    found: Parts,
+    parts: SplitParts,
     run: Run,
     autosave: Autosave,
 ) -> dict[str, SnippetFeatures]:
@@ -67,7 +67,7 @@ def snippet_features(
     frames = frames_of(job.store, clip, memory_bytes=machine.worker_bytes)
     told = {}
     for part in PARTS:
-        videos = [video for video in getattr(found, part) if video.labels]
+        videos = [video for video in getattr(parts, part) if video.labels]
         if not videos:
             continue
         scorer = Scorer(

@@ -15,7 +15,7 @@ from pipeline.store import Json
 
 from ..errors import RecipeError, RunError
 from ..run_files.json_dataclasses import to_json
-from ..run_files.results import Accuracy, FoundWeights, Results, StreamName
+from ..run_files.results import Accuracy, FusionWeights, Results, StreamName
 from ..run_files.run_config import FusedStream, RecipeSettings, RunConfig
 from ..runs.assessment import assessment
 from ..runs.context import Job
@@ -158,7 +158,7 @@ def fitted(
     *,
     training: Collection[str],
     seed: int,
-) -> tuple[Combine, FoundWeights]:
+) -> tuple[Combine, FusionWeights]:
     """A combination, and its weights.
 
     Args:
@@ -173,7 +173,7 @@ def fitted(
         average = WeightedAverage(
             weights=recipe.weights or (1.0,) * count, on=recipe.on
         )
-        return average, FoundWeights(weights=_shares(average.weights))
+        return average, FusionWeights(weights=_shares(average.weights))
     if held_out is None:
         raise RunError(
             f"expected held-out videos to find the weights of a fusion by {recipe.how},"
@@ -184,12 +184,12 @@ def fitted(
     if recipe.how == "search":
         searched = searched_weights(known, training=training, on=recipe.on)
         weights = _shares(searched.average.weights)
-        return searched.average, FoundWeights(videos=count, weights=weights)
+        return searched.average, FusionWeights(videos=count, weights=weights)
     if recipe.how == "attention":
         attention = fit_attention(
             known, training=training, config=recipe.attention, seed=seed
         )
-        return attention.fuse, FoundWeights(videos=count)
+        return attention.fuse, FusionWeights(videos=count)
     adapted = recipe.adaptive.fit(known, training=training)
     names = {
         name: tuple(weights)
@@ -197,7 +197,7 @@ def fitted(
             known[0].classes, adapted.weights.tolist(), strict=True
         )
     }
-    return adapted.__call__, FoundWeights(videos=count, weights=names)
+    return adapted.__call__, FusionWeights(videos=count, weights=names)
 
 
 def training_ids(streams: Sequence[Run]) -> set[str]:

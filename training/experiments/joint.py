@@ -124,14 +124,14 @@ class TrainingStores:
         """The network that is judged: the trunk with the head of the run's store."""
         return network.alone(self.own) if isinstance(network, TwoHeads) else network
 
-    def judge_others(
+    def evaluate_others(
         self, run: Run, recipe: TrainConfig, network: nn.Module, *, sees: str
     ) -> dict[str, OtherDataSet] | None:
         """Judge the heads of the other stores, and keep their weights and scores."""
         if not isinstance(network, TwoHeads):
             return None
         return {
-            name: _judged(
+            name: _evaluate_head(
                 run,
                 recipe,
                 job,
@@ -210,7 +210,7 @@ def head_weights(run: Run, names: Sequence[str]) -> list[Path]:
     return [run.weights(file) for file in files]
 
 
-def _judged(
+def _evaluate_head(
     run: Run,
     recipe: TrainConfig,
     job: StoreJob,
@@ -228,7 +228,7 @@ def _judged(
     """
     weights = {key: value.cpu() for key, value in model.state_dict().items()}
     checkpoint.save_weights(run.path(OTHER_WEIGHTS.format(name=name)), weights)
-    told: dict[str, Accuracy] = {}
+    accuracies: dict[str, Accuracy] = {}
     for part in ("held_out", "test"):
         if not len(clips[part]):
             continue
@@ -244,5 +244,7 @@ def _judged(
         )
         scores = scorer(model)
         scores.save(run.path(OTHER_SCORES.format(part=part, name=name)))
-        told[part] = assessment(scores, job.store.classes)
-    return OtherDataSet(held_out=told.get("held_out"), test=told.get("test"))
+        accuracies[part] = assessment(scores, job.store.classes)
+    return OtherDataSet(
+        held_out=accuracies.get("held_out"), test=accuracies.get("test")
+    )

@@ -10,7 +10,7 @@ from pipeline.store import Store, StoredVideo
 
 from ..data.splits import resolve_split, unusable
 from ..errors import DataError, RunError
-from ..run_files.results import JudgedVideos
+from ..run_files.results import EvaluatedVideos
 from ..run_files.run_config import SplitName
 from ..runs.identity import split_facts, store_facts
 from ..runs.record import LEARNED_FROM, Run, differences, read_json
@@ -25,7 +25,7 @@ class OtherStore(NamedTuple):
     videos: tuple[StoredVideo, ...]
     """Their labels are positions among the classes of the run."""
     split: SplitName
-    about: JudgedVideos
+    about: EvaluatedVideos
     """About the videos, for people."""
     differ: tuple[str, ...]
     """Settings that differ from those of the training's store: name, there, here."""
@@ -102,7 +102,7 @@ def other_store(run: Run, store: Store, *, sees: str) -> OtherStore:
     untested = known.keys() - {
         store.classes[label] for video in store.videos() for label in video.labels
     }
-    about = JudgedVideos(
+    about = EvaluatedVideos(
         test=len(videos),
         left_out=left_out,
         untaught=(),

@@ -6,8 +6,8 @@ from torch import nn
 from torch.utils.data import default_collate
 
 from ..data.dataset import Clips
-from ..data.joined import JoinedClips, JoinedPlace, grouped
-from ..data.order import Place
+from ..data.joined import JoinedClips, JoinedPosition, grouped
+from ..data.order import ClipPosition
 from ..models.backbones import build_backbone
 from ..models.heads import TwoHeads
 from ..models.weights import load_exactly, read_weights
@@ -39,7 +39,7 @@ def student_step(
     adapted = any(term.adapter for term in recipe.terms.values())
     example = None
     if adapted and clips is not None:
-        example = default_collate([clips[Place(0, 0, 0)]])
+        example = default_collate([clips[ClipPosition(0, 0, 0)]])
     return Distill(
         student,
         experts[0] if one else named,
@@ -84,7 +84,7 @@ def joint_student_step(
         return supervised_step(student, sees=sees)
     example = None
     if any(term.adapter for term in recipe.terms.values()):
-        first = [JoinedPlace(name, Place(0, 0, 0)) for name in classes]
+        first = [JoinedPosition(name, ClipPosition(0, 0, 0)) for name in classes]
         example = grouped([clips[place] for place in first])
     return JointDistill(
         student,

@@ -71,7 +71,7 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
             nets=(recipe.model,),
             what=f"{sees} from labels{f' of {stores.names}' * stores.several}",
             complete=lambda results: replace(
-                results, others=stores.judge_others(run, recipe, model, sees=sees)
+                results, others=stores.evaluate_others(run, recipe, model, sees=sees)
             ),
         )
     return run

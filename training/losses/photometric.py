@@ -77,7 +77,7 @@ REFERENCE_JOINT = replace(REFERENCE, ssim=(1.12, 0.56, 0.36, 0.18, 0.09))
 """The same where flow and actions are learned together."""
 
 
-class Parts(NamedTuple):
+class FlowLossTerms(NamedTuple):
     """Unweighted terms, each (levels,), from fine to coarse."""
 
     photometric: Tensor
@@ -91,7 +91,7 @@ def flow_loss(
     config: FlowLoss = BALANCED,
     *,
     valid: Tensor | None = None,
-) -> tuple[Tensor, Parts]:
+) -> tuple[Tensor, FlowLossTerms]:
     """The loss of the flows at five levels, and its terms.
 
     Args:
@@ -108,7 +108,7 @@ def flow_loss(
         )
     with torch.autocast(frames.device.type, enabled=False):  # EPSILON is small
         terms = [level_terms(frames.detach(), flow, config, valid) for flow in flows]
-        parts = Parts(*(torch.stack(each) for each in zip(*terms, strict=True)))
+        parts = FlowLossTerms(*(torch.stack(each) for each in zip(*terms, strict=True)))
         total = parts.photometric.new_zeros(())
         for part, weights in zip(
             parts, (config.photometric, config.smoothness, config.ssim), strict=True

@@ -243,9 +243,9 @@ def at_least_single(values: Tensor) -> Tensor:
     return values if values.dtype == torch.float64 else values.float()
 
 
-def distances(ours: Tensor, theirs: Tensor) -> Tensor:
+def distances(student: Tensor, teacher: Tensor) -> Tensor:
     """(B,) Euclidean distances of each clip's features; no slope where they are equal."""
-    return torch.linalg.vector_norm((ours - theirs).flatten(1), dim=1)
+    return torch.linalg.vector_norm((student - teacher).flatten(1), dim=1)
 
 
 def check_choice(term: str, name: str, value: str, choices: tuple[str, ...]) -> None:

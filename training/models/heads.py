@@ -34,8 +34,8 @@ class TwoHeads(nn.Module):
         super().__init__()
         if not classes:
             raise RecipeError("expected at least one data set, got none")
-        self.place, last = split_head(model)
-        self.trunk = replaced(model, self.place, nn.Identity())
+        self.head_name, last = split_head(model)
+        self.trunk = with_module(model, self.head_name, nn.Identity())
         self.heads = nn.ModuleDict(
             {name: _head_like(last, count) for name, count in classes.items()}
         )
@@ -49,12 +49,12 @@ class TwoHeads(nn.Module):
         }
 
     def alone(self, name: str) -> nn.Module:
-        """The trunk with one head, as if there had never been another.
+        """The trunk with one head, as a network of one data set.
 
         Takes (B, C, T, H, W); names of weights are those of the original network. The
         weights are shared: what one learns, the other knows.
         """
-        return replaced(self.trunk, self.place, self.heads[name])
+        return with_module(self.trunk, self.head_name, self.heads[name])
 
 
 def split_head(model: nn.Module) -> tuple[str, nn.Linear]:
@@ -76,17 +76,17 @@ def split_head(model: nn.Module) -> tuple[str, nn.Linear]:
     return found[-1]
 
 
-def replaced(model: nn.Module, place: str, module: nn.Module) -> nn.Module:
-    """The same network with another module at one place; everything else is shared.
+def with_module(model: nn.Module, name: str, module: nn.Module) -> nn.Module:
+    """A copy of a network with another module under one name; everything else is shared.
 
-    Only the modules on the way to the place are copied, and they hold the same
+    Only the modules on the path to that name are copied, and they hold the same
     parameters and buffers.
     """
-    parent, _, rest = place.partition(".")
+    parent, _, rest = name.partition(".")
     other = copy.copy(model)
     other._modules = dict(model._modules)
     below = model.get_submodule(parent)
-    other._modules[parent] = replaced(below, rest, module) if rest else module
+    other._modules[parent] = with_module(below, rest, module) if rest else module
     return other
 
 

@@ -21,7 +21,7 @@ class Fitted(NamedTuple):
     copied: tuple[str, ...]
     adapted: tuple[str, ...]
     """Copied with another number of input channels."""
-    kept: tuple[str, ...]
+    missing: tuple[str, ...]
     """Left as the network had them: not in the file, or of another shape."""
     unused: tuple[str, ...] = ()
     """In the file, but not in the network."""
@@ -31,8 +31,8 @@ class Fitted(NamedTuple):
         parts = [f"{len(self.copied)} tensors copied"]
         if self.adapted:
             parts.append(f"adapted: {first_names(self.adapted, 6, count=True)}")
-        if self.kept:
-            parts.append(f"not taken: {first_names(self.kept, 6, count=True)}")
+        if self.missing:
+            parts.append(f"not taken: {first_names(self.missing, 6, count=True)}")
         if self.unused:
             parts.append(f"left over: {first_names(self.unused, 6, count=True)}")
         return "; ".join(parts)
@@ -97,14 +97,14 @@ def transfer(
         CheckpointError: weights of another net; what does not fit is named, and
             the network is as it was.
     """
-    copied, adapted, kept = [], [], []
+    copied, adapted, missing = [], [], []
     own = model.state_dict()
     new = dict(own)
     first = first_layer(model)
     for name, tensor in own.items():
         theirs = state.get(name)
         if theirs is None:
-            kept.append(name)
+            missing.append(name)
         elif theirs.shape == tensor.shape:
             new[name] = theirs
             copied.append(name)
@@ -112,12 +112,12 @@ def transfer(
             new[name] = adapt_input(theirs, tensor.shape[1], scale=scale)
             adapted.append(name)
         else:
-            kept.append(name)
+            missing.append(name)
     unused = [name for name in state if name not in own]
     if but is not None:
         wrong = [
             name
-            for name in (*kept, *unused)
+            for name in (*missing, *unused)
             if not belongs(name, but)
             and not name.endswith("num_batches_tracked")  # torch 0.4 had none
         ]
@@ -130,7 +130,7 @@ def transfer(
                 f" {len(own)} tensors fit; {name}: expected {ours}, got {theirs_is}"
             )
     model.load_state_dict(new)
-    return Fitted(tuple(copied), tuple(adapted), tuple(kept), tuple(unused))
+    return Fitted(tuple(copied), tuple(adapted), tuple(missing), tuple(unused))
 
 
 def adapt_input(weight: Tensor, channels: int, *, scale: Scale = "response") -> Tensor:

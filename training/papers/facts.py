@@ -45,7 +45,7 @@ class Fact(NamedTuple):
     note: str = ""
 
     @property
-    def place(self) -> str:
+    def citation(self) -> str:
         """Paper, table and row, in words."""
         table = self.table if self.table.startswith("text") else f"table {self.table}"
         return f"{self.paper} {table}"
@@ -67,13 +67,13 @@ def facts_of(paper: str) -> tuple[Fact, ...]:
     return tuple(fact for fact in all_facts() if fact.paper == paper)
 
 
-def facts_beside(paper: str, dataset: str) -> tuple[Fact, ...]:
+def facts_to_compare(paper: str, dataset: str) -> tuple[Fact, ...]:
     """Rows of a paper to compare with runs on a data set: those of the data set, else all.
 
     Of `all` papers, what stands there of each.
     """
     if paper == "all":
-        found = {fact for one in PAPERS for fact in facts_beside(one, dataset)}
+        found = {fact for one in PAPERS for fact in facts_to_compare(one, dataset)}
         return tuple(fact for fact in all_facts() if fact in found)
     facts = facts_of(paper)
     return tuple(fact for fact in facts if fact.dataset == dataset) or facts

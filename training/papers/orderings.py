@@ -135,7 +135,7 @@ Hits = Mapping[str, SplitHits]
 """System -> split -> seed -> video -> whether it was recognised."""
 
 
-def judge(ordering: Ordering, hits: Hits, *, draws: int = 2000) -> Verdict:
+def evaluate_ordering(ordering: Ordering, hits: Hits, *, draws: int = 2000) -> Verdict:
     """Apply the rule. The least difference counts where there are several opponents.
 
     Args:

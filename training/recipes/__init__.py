@@ -1,7 +1,7 @@
 """The papers' systems, each at several sizes: named settings of every experiment.
 
->>> recipe("dtmv_small").settings
->>> to_distill(recipe("demo"), ("rgb",), "mv")
+>>> get_recipe("dtmv_small").settings
+>>> to_distill(get_recipe("demo"), ("rgb",), "mv")
 """
 
 from dataclasses import replace
@@ -27,7 +27,7 @@ _BY_NAME = {
 }
 
 
-def recipe(name: str) -> Recipe:
+def get_recipe(name: str) -> Recipe:
     """A system at a size, by the name of both: dtmv, dtmv_small.
 
     Raises:
@@ -35,10 +35,10 @@ def recipe(name: str) -> Recipe:
     """
     if name not in _BY_NAME:
         raise unknown(name)
-    return _made(*_BY_NAME[name])
+    return _build(*_BY_NAME[name])
 
 
-def at(system: str, size: Size) -> Recipe:
+def system_at(system: str, size: Size) -> Recipe:
     """A system at a size, or the one that is the same there.
 
     Raises:
@@ -47,7 +47,7 @@ def at(system: str, size: Size) -> Recipe:
     if system not in SYSTEMS:
         raise unknown(system)
     found = SYSTEMS[system]
-    return _made(SYSTEMS[found.like.get(size.name, found.name)], size)
+    return _build(SYSTEMS[found.like.get(size.name, found.name)], size)
 
 
 def recipe_names() -> list[str]:
@@ -61,22 +61,22 @@ def at_size(name: str, size: str) -> str:
     Raises:
         RecipeError: no recipe of this name, or not at this size.
     """
-    chosen = recipe(name)
+    recipe = get_recipe(name)
     sized = name + SIZES[size].suffix
-    if chosen.size.name == size:
+    if recipe.size.name == size:
         return name
-    if chosen.size.name == "paper" and sized in _BY_NAME:
+    if recipe.size.name == "paper" and sized in _BY_NAME:
         return sized
-    if chosen.system.named:
+    if recipe.system.named:
         raise RecipeError(
             f"expected no --size {size} with the recipe {name}, which has one size"
         )
     raise RecipeError(
-        f"expected --size {chosen.size.name}, or none, with the recipe {name}, got {size}"
+        f"expected --size {recipe.size.name}, or none, with the recipe {name}, got {size}"
     )
 
 
-def to_teach(chosen: Recipe, modality: str | None = None) -> Recipe:
+def to_teach(recipe: Recipe, modality: str | None = None) -> Recipe:
     """The training on labels that a recipe is, or that its student's teacher needs.
 
     Args:
@@ -85,23 +85,23 @@ def to_teach(chosen: Recipe, modality: str | None = None) -> Recipe:
     Raises:
         RecipeError: it neither teaches nor distils.
     """
-    _require(chosen, "teach", "distill")
-    if chosen.system.kind == "distill":
-        chosen = chosen.needs["teacher"]
-    usual = chosen.settings.model.sees
+    _require(recipe, "teach", "distill")
+    if recipe.system.kind == "distill":
+        recipe = recipe.needs["teacher"]
+    usual = recipe.settings.model.sees
     sees = modality or usual
-    if chosen.system.any_modality:
-        settings = chosen.system.make(chosen.size, sees)
+    if recipe.system.any_modality:
+        settings = recipe.system.make(recipe.size, sees)
     else:
         settings = replace(
-            chosen.settings, model=replace(chosen.settings.model, sees=sees)
+            recipe.settings, model=replace(recipe.settings.model, sees=sees)
         )
-    own = sees == usual and not chosen.system.any_modality
-    return replace(chosen, settings=settings, label="" if own else sees)
+    own = sees == usual and not recipe.system.any_modality
+    return replace(recipe, settings=settings, label="" if own else sees)
 
 
 def to_distill(
-    chosen: Recipe, teachers: tuple[str, ...] = (), student: str | None = None
+    recipe: Recipe, teachers: tuple[str, ...] = (), student: str | None = None
 ) -> Recipe:
     """A distillation between other modalities.
 
@@ -113,14 +113,14 @@ def to_distill(
     Raises:
         RecipeError: it does not distil.
     """
-    _require(chosen, "teach", "distill")
-    settings, system = chosen.settings, chosen.system
+    _require(recipe, "teach", "distill")
+    settings, system = recipe.settings, recipe.system
     if not isinstance(settings, DistillRecipe):
-        raise RecipeError(f"{chosen.name} has no teacher: {system.line}")
+        raise RecipeError(f"{recipe.name} has no teacher: {system.line}")
     usual = (settings.teacher.sees, settings.student.sees)
     teachers, sees = teachers or usual[:1], student or usual[1]
     if system.any_modality:
-        settings = system.make(chosen.size, teachers[0], sees)
+        settings = system.make(recipe.size, teachers[0], sees)
     else:
         settings = replace(
             settings,
@@ -132,11 +132,11 @@ def to_distill(
     names = [one.sees for one in settings.teachers]
     own = (*names, sees) == usual and not system.any_modality
     needs = {
-        "teacher" if i == 0 else f"teacher_{name}": to_teach(chosen, name)
+        "teacher" if i == 0 else f"teacher_{name}": to_teach(recipe, name)
         for i, name in enumerate(names)
     }
     label = "" if own else f"{'+'.join(names)}-to-{sees}"
-    return replace(chosen, settings=settings, needs=needs, label=label)
+    return replace(recipe, settings=settings, needs=needs, label=label)
 
 
 def baseline_of(student: Recipe) -> Recipe:
@@ -172,7 +172,7 @@ def listing() -> dict[str, object]:
     """The content of catalogue.json, for commands that need the names alone."""
     return {
         "lines": {
-            name: recipe(name).line
+            name: get_recipe(name).line
             for system in SYSTEMS.values()
             for name in (system.named or (system.name,))
         },
@@ -180,22 +180,24 @@ def listing() -> dict[str, object]:
     }
 
 
-def _made(system: System, size: Size) -> Recipe:
+def _build(system: System, size: Size) -> Recipe:
     name = next(name for name, at in system.recipes.items() if at is size)
     needs = {
-        role: at(needed, size) if isinstance(needed, str) else _made(needed, size)
+        role: system_at(needed, size)
+        if isinstance(needed, str)
+        else _build(needed, size)
         for role, needed in system.needs.items()
     }
     settings = system.make(size)
     return Recipe(name=name, system=system, size=size, settings=settings, needs=needs)
 
 
-def _require(chosen: Recipe, *kinds: str) -> None:
-    kind = chosen.system.kind
+def _require(recipe: Recipe, *kinds: str) -> None:
+    kind = recipe.system.kind
     if kind not in kinds:
         raise RecipeError(
-            f"expected a recipe that teaches or distils, but {chosen.name} is for"
-            f" `training {KINDS[kind].command}`: {chosen.system.line}"
+            f"expected a recipe that teaches or distils, but {recipe.name} is for"
+            f" `training {KINDS[kind].command}`: {recipe.system.line}"
         )
 
 

@@ -59,21 +59,22 @@ def connected(*taps: str, form: Literal["paper", "mse"] = "mse") -> dict[str, Te
 
 
 def frame(size: Size) -> TeachRecipe:
-    chosen = schedule_at(size, paper=SPATIAL, small=small_schedule(2e-3, epochs=120))
+    schedule = schedule_at(size, paper=SPATIAL, small=small_schedule(2e-3, epochs=120))
     net = BackboneConfig(net=size.net2d, sees="rgb", frames=1)
-    return TeachRecipe(model=net, **train_fields(chosen, size.frame, size.protocol2d))
+    return TeachRecipe(model=net, **train_fields(schedule, size.frame, size.protocol2d))
 
 
 def fields(sees: str, *, small_epochs: int, longer: int = 1):
     """A network of ten fields on labels."""
 
     def make(size: Size) -> TeachRecipe:
-        chosen = schedule_at(
+        schedule = schedule_at(
             size, paper=FROM_LABELS, small=small_schedule(2e-3, epochs=small_epochs)
         )
-        chosen = replace(chosen, epochs=chosen.epochs * longer)
+        schedule = replace(schedule, epochs=schedule.epochs * longer)
         return TeachRecipe(
-            model=_net(size, sees), **train_fields(chosen, size.fields, size.protocol2d)
+            model=_net(size, sees),
+            **train_fields(schedule, size.fields, size.protocol2d),
         )
 
     return make
@@ -85,14 +86,14 @@ def student(
     def make(size: Size) -> DistillRecipe:
         rate = 2e-3 if init == "none" else 1e-3
         paper = TAUGHT if terms else INITIALISED
-        chosen = schedule_at(size, paper=paper, small=small_schedule(rate, epochs=70))
+        schedule = schedule_at(size, paper=paper, small=small_schedule(rate, epochs=70))
         return DistillRecipe(
             student=_net(size, "mv"),
             teacher=_net(size, "flow"),
             terms=terms,
             init=init,
             **_weighed(size, terms),
-            **train_fields(chosen, size.fields, size.protocol2d),
+            **train_fields(schedule, size.fields, size.protocol2d),
         )
 
     return make

@@ -32,33 +32,33 @@ GRAM: Mapping[str, Term] = {"gram": GramMatching(weight=50.0, norm="mean")}
 def stream(sees: str, *, frames: int = 16):
     def make(size: Size):
         small = SMALL_FLOW if sees == "flow" else SMALL_RGB
-        chosen = schedule_at(size, paper=ALONE, small=small)
+        schedule = schedule_at(size, paper=ALONE, small=small)
         net = BackboneConfig(net=size.deep3d, sees=sees)
-        return TeachRecipe(model=net, **_fields(size, chosen, frames))
+        return TeachRecipe(model=net, **_fields(size, schedule, frames))
 
     return make
 
 
 def student(terms: Mapping[str, Term], *, frames: int = 16, label_trunk: bool = True):
     def make(size: Size):
-        chosen = schedule_at(size, paper=TAUGHT, small=SMALL_RGB)
+        schedule = schedule_at(size, paper=TAUGHT, small=SMALL_RGB)
         net = BackboneConfig(net=size.deep3d, sees="rgb")
         recipe = DistillRecipe(
             student=net,
             teacher=replace(net, sees="flow"),
             terms=terms,
-            **_fields(size, chosen, frames),
+            **_fields(size, schedule, frames),
         )
         return recipe if label_trunk else replace(recipe, labels_reach="head")
 
     return make
 
 
-def _fields(size: Size, chosen: TrainSchedule, frames: int) -> dict:
+def _fields(size: Size, schedule: TrainSchedule, frames: int) -> dict:
     clip = size.clip3d
     if size.name != "tiny":
         clip = replace(clip, length=frames)
-    return train_fields(chosen, clip, size.protocol3d)
+    return train_fields(schedule, clip, size.protocol3d)
 
 
 def _streams(suffix: str, frames: int) -> tuple[System, ...]:

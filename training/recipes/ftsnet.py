@@ -50,12 +50,12 @@ def r3d(sees: str, *, longer: float = 1, decays: Mapping[str, float] = NO_OTHER)
 
     def make(size: Size):
         small = SMALL_FLOW if sees == "flow" else SMALL_RGB
-        chosen = schedule_at(size, paper=PAPER, small=small)
-        chosen = replace(chosen, epochs=round(chosen.epochs * longer))
-        decay = decays.get(size.name, chosen.optim.weight_decay)
-        chosen = replace(chosen, optim=replace(chosen.optim, weight_decay=decay))
+        schedule = schedule_at(size, paper=PAPER, small=small)
+        schedule = replace(schedule, epochs=round(schedule.epochs * longer))
+        decay = decays.get(size.name, schedule.optim.weight_decay)
+        schedule = replace(schedule, optim=replace(schedule.optim, weight_decay=decay))
         return TeachRecipe(
-            model=BackboneConfig(net=size.net3d, sees=sees), **_fields(size, chosen)
+            model=BackboneConfig(net=size.net3d, sees=sees), **_fields(size, schedule)
         )
 
     return make
@@ -63,18 +63,18 @@ def r3d(sees: str, *, longer: float = 1, decays: Mapping[str, float] = NO_OTHER)
 
 def fts(size: Size):
     student = BackboneConfig(net=size.net3d, sees="rgb")
-    chosen = schedule_at(size, paper=PAPER, small=SMALL_RGB)
+    schedule = schedule_at(size, paper=PAPER, small=SMALL_RGB)
     teacher = replace(student, sees="flow")
     return DistillRecipe(
-        student=student, teacher=teacher, terms=MATCH, **_fields(size, chosen)
+        student=student, teacher=teacher, terms=MATCH, **_fields(size, schedule)
     )
 
 
 def layer(size: Size) -> HiddenRecipe:
     """Module M1: flow is computed from the frames as they come, by fixed layers."""
     paper = replace(PAPER, optim=replace(SGD, learning_rate=1e-3), epochs=20)
-    chosen = schedule_at(size, paper=paper, small=small_schedule(2e-4, epochs=4))
-    fields = _fields(size, chosen)
+    schedule = schedule_at(size, paper=paper, small=small_schedule(2e-4, epochs=4))
+    fields = _fields(size, schedule)
     clip = replace(
         fields["clip"],
         length=fields["clip"].length + 1,
@@ -89,9 +89,9 @@ def layer(size: Size) -> HiddenRecipe:
     )
 
 
-def _fields(size: Size, chosen: TrainSchedule) -> dict:
+def _fields(size: Size, schedule: TrainSchedule) -> dict:
     clip = replace(size.clip3d, length=24) if size.name == "paper" else size.clip3d
-    return train_fields(chosen, clip, size.protocol3d)
+    return train_fields(schedule, clip, size.protocol3d)
 
 
 SYSTEMS = (

@@ -68,42 +68,42 @@ JOINT_LOSS = replace(BALANCED, ssim=(0.1, 0.1, 0.1, 0.1, 0.1))
 
 
 def spatial(size: Size):
-    chosen = schedule_at(size, paper=SPATIAL, small=small_schedule(1e-3, epochs=120))
+    schedule = schedule_at(size, paper=SPATIAL, small=small_schedule(1e-3, epochs=120))
     net = BackboneConfig(net=size.vgg, sees="rgb", frames=1)
     clip = size.frame
     if size.name == "paper":
         net, clip = replace(net, weights=IMAGENET_WEIGHTS), replace(clip, **IMAGENET)
-    return TeachRecipe(model=net, **train_fields(chosen, clip, size.protocol2d))
+    return TeachRecipe(model=net, **train_fields(schedule, clip, size.protocol2d))
 
 
 def temporal(size: Size):
-    chosen = schedule_at(size, paper=TEMPORAL, small=small_schedule(1e-3, epochs=60))
+    schedule = schedule_at(size, paper=TEMPORAL, small=small_schedule(1e-3, epochs=60))
     clip = replace(
         size.fields,
         length=size.hidden.length - 1,
         motion_gain=size.hidden.motion_gain,
     )
     return TeachRecipe(
-        model=_sees_motion(size), **train_fields(chosen, clip, size.protocol2d)
+        model=_sees_motion(size), **train_fields(schedule, clip, size.protocol2d)
     )
 
 
 def motionnet(size: Size):
     # twice the epochs gain 0.01 px; see `motionnet_tiny`
     small = small_schedule(1.5e-3, epochs=40, batch_size=8, gradient_clip=0.5)
-    chosen = schedule_at(size, paper=MOTION, small=small)
+    schedule = schedule_at(size, paper=MOTION, small=small)
     return MotionRecipe(
-        motion=_motion(size), **train_fields(chosen, size.hidden, size.protocol2d)
+        motion=_motion(size), **train_fields(schedule, size.hidden, size.protocol2d)
     )
 
 
 def together(size: Size):
-    chosen = schedule_at(size, paper=TOGETHER, small=small_schedule(5e-4, epochs=30))
+    schedule = schedule_at(size, paper=TOGETHER, small=small_schedule(5e-4, epochs=30))
     return HiddenRecipe(
         motion=_motion(size),
         classifier=_sees_motion(size),
         loss=JOINT_LOSS,
-        **train_fields(chosen, size.hidden, size.protocol2d),
+        **train_fields(schedule, size.hidden, size.protocol2d),
     )
 
 

@@ -10,7 +10,7 @@ from ..run_files.writing import write_json, write_text
 from .html import html
 from .numbers import numbers
 from .page import markdown, pictures
-from .read import Judged, judged_run
+from .read import EvaluatedRun, read_evaluated_run
 from .reproduction import page_of
 from .runs_table import unfinished
 
@@ -24,7 +24,7 @@ def write_report(out: Path, state: Reproduction) -> Path | None:
     Raises:
         RunError: a run is something else.
     """
-    runs = _judged(Path(folder) for folder in state.runs.values())
+    runs = _evaluated(Path(folder) for folder in state.runs.values())
     return _write(out, state, runs) if runs else None
 
 
@@ -52,18 +52,18 @@ def report_of(
         raise RunError(f"expected a complete run, got {': '.join(one)}")
     for folder, how_far in far.items():
         say(f"not in the report: {folder}: {how_far}")
-    return _write(out, state, _judged(complete), far)
+    return _write(out, state, _evaluated(complete), far)
 
 
-def _judged(folders: Iterable[Path]) -> list[Judged]:
-    found = (judged_run(folder) for folder in folders)
+def _evaluated(folders: Iterable[Path]) -> list[EvaluatedRun]:
+    found = (read_evaluated_run(folder) for folder in folders)
     return [run for run in found if run is not None]
 
 
 def _write(
     out: Path,
     state: Reproduction,
-    runs: Sequence[Judged],
+    runs: Sequence[EvaluatedRun],
     unfinished: Mapping[str, str] | None = None,
 ) -> Path:
     if not runs:

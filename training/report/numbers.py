@@ -6,17 +6,17 @@ from pipeline.store import Json
 
 from ..papers.facts import facts_of
 from ..papers.groups import Group, groups_of
-from ..papers.orderings import Hits, Verdict, concerning, judge
+from ..papers.orderings import Hits, Verdict, concerning, evaluate_ordering
 from ..run_files.json_dataclasses import to_json
 from ..run_files.reproduction import Reproduction
 from ..run_files.results import Interval
-from .read import Judged, Splits, accuracy, by_system, hits_of
+from .read import EvaluatedRun, Splits, accuracy, by_system, hits_of
 
 Systems = Mapping[str, Splits]
 """System -> split -> seed -> run."""
 
 
-def numbers(state: Reproduction, runs: Sequence[Judged]) -> dict[str, Json]:
+def numbers(state: Reproduction, runs: Sequence[EvaluatedRun]) -> dict[str, Json]:
     """The tables' numbers and the verdicts, for programs."""
     splits = state.splits
     systems = by_system(runs, state.recipe_of, splits=splits)
@@ -97,7 +97,11 @@ def narrower(verdict: Verdict, hits: Mapping[str, Hits]) -> dict[str, Interval]:
     if verdict.difference is None or verdict.ordering.group != "all":
         return {}
     nearest = verdict.ordering._replace(than=(verdict.against,))
-    found = {name: judge(nearest, of) for name, of in hits.items() if name != "all"}
+    found = {
+        name: evaluate_ordering(nearest, of)
+        for name, of in hits.items()
+        if name != "all"
+    }
     return {name: one.difference for name, one in found.items() if one.difference}
 
 
@@ -117,6 +121,6 @@ def verdicts(hits: Mapping[str, Hits], paper: str) -> tuple[Verdict, ...]:
         hits: of `grouped_hits`.
     """
     return tuple(
-        judge(ordering, hits.get(ordering.group, hits["all"]))
+        evaluate_ordering(ordering, hits.get(ordering.group, hits["all"]))
         for ordering in concerning(paper)
     )

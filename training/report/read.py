@@ -20,7 +20,7 @@ SIZES = ("_small", "_tiny")
 TEST_SCORES = SCORES.format(part="test")
 
 
-class Judged(NamedTuple):
+class EvaluatedRun(NamedTuple):
     """One complete run."""
 
     folder: Path
@@ -47,7 +47,7 @@ class Judged(NamedTuple):
         return self.scores.classes
 
 
-def judged_run(folder: Path) -> Judged | None:
+def read_evaluated_run(folder: Path) -> EvaluatedRun | None:
     """Read a run's files; None for one that judges no video, as of a motion network.
 
     Raises:
@@ -63,7 +63,7 @@ def judged_run(folder: Path) -> Judged | None:
             return None
     config = read_recipe(folder).run
     ten = folder / (CROPS.format(crops=10) + TEST_SCORES)
-    judged = Judged(
+    run = EvaluatedRun(
         folder=folder,
         recipe=config.recipe.name,
         seed=config.seed,
@@ -73,33 +73,33 @@ def judged_run(folder: Path) -> Judged | None:
         results=read_results(folder),
         crops10=Scores.load(ten) if ten.is_file() else None,
     )
-    for scores in filter(None, (judged.scores, judged.crops10)):
+    for scores in filter(None, (run.scores, run.crops10)):
         if scores.classes != config.store.classes:
             raise RunError(
                 f"{folder}: expected scores of the {len(config.store.classes)}"
                 f" classes of {RECIPE}, got {len(scores.classes)} others"
             )
-    return judged
+    return run
 
 
-Splits = Mapping[str, Mapping[int, Judged]]
+Splits = Mapping[str, Mapping[int, EvaluatedRun]]
 """Runs of one system: split -> seed -> run."""
 
 
-def by_split(runs: Iterable[Judged]) -> dict[str, dict[int, Judged]]:
+def by_split(runs: Iterable[EvaluatedRun]) -> dict[str, dict[int, EvaluatedRun]]:
     """Runs of one system by split and seed, as they come."""
-    found: dict[str, dict[int, Judged]] = {}
+    found: dict[str, dict[int, EvaluatedRun]] = {}
     for run in runs:
         found.setdefault(run.split.name, {})[run.seed] = run
     return found
 
 
 def by_system(
-    runs: Sequence[Judged],
+    runs: Sequence[EvaluatedRun],
     recipe_of: Mapping[str, str] | None = None,
     *,
     splits: Sequence[str] | None = None,
-) -> dict[str, dict[str, dict[int, Judged]]]:
+) -> dict[str, dict[str, dict[int, EvaluatedRun]]]:
     """System -> split -> seed -> run, those of a split of the same test videos.
 
     Args:
@@ -114,7 +114,7 @@ def by_system(
     called = _names(runs)
     names = splits or (first.split.name,)
     known: dict[str, SplitFacts] = {}
-    of_system: dict[str, list[Judged]] = {}
+    of_system: dict[str, list[EvaluatedRun]] = {}
     for run in runs:
         split = run.split.name
         same = (run.dataset, run.classes) == (first.dataset, first.classes)
@@ -149,7 +149,7 @@ def by_system(
     }
 
 
-def _names(runs: Sequence[Judged]) -> dict[Path, str]:
+def _names(runs: Sequence[EvaluatedRun]) -> dict[Path, str]:
     """Folder -> the recipe's name; with what it did where runs of one recipe differ."""
     did: dict[str, set[str]] = {}
     for run in runs:
@@ -163,7 +163,7 @@ def _names(runs: Sequence[Judged]) -> dict[Path, str]:
 
 
 def hits_of(systems: Mapping[str, Splits], group: Group | None) -> Hits:
-    """Hits in the form of `orderings.judge`: of all videos, or of those of a group."""
+    """Hits in the form of `orderings.evaluate_ordering`: of all videos, or of those of a group."""
     return {
         name: {
             split: {seed: _by_video(run, group) for seed, run in seeds.items()}
@@ -173,7 +173,9 @@ def hits_of(systems: Mapping[str, Splits], group: Group | None) -> Hits:
     }
 
 
-def hits_in(run: Judged, group: Group | None) -> tuple[tuple[str, ...], np.ndarray]:
+def hits_in(
+    run: EvaluatedRun, group: Group | None
+) -> tuple[tuple[str, ...], np.ndarray]:
     """Videos of a group, or all, and whether each was recognised."""
     scores = run.scores.labelled
     if group is None:
@@ -218,6 +220,6 @@ def accuracy(runs: Splits, group: Group | None = None) -> metrics.Interval | Non
     return metrics.over_splits(hits) if hits else None
 
 
-def _by_video(run: Judged, group: Group | None) -> dict[str, bool]:
+def _by_video(run: EvaluatedRun, group: Group | None) -> dict[str, bool]:
     ids, hits = hits_in(run, group)
     return dict(zip(ids, hits.tolist(), strict=True))

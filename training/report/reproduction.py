@@ -12,7 +12,7 @@ from ..scoring.metrics import SEEDS
 from .illustrations import figures_part
 from .numbers import Systems, grouped_hits, narrower, verdicts
 from .page import Page
-from .read import Judged, by_system
+from .read import EvaluatedRun, by_system
 from .speed import speed_part, speed_verdicts
 from .tables import fewer_splits_text, others_table, paper_tables
 from .text import split_text
@@ -22,7 +22,7 @@ MARKS = {"holds": "good", "consistent": "fair", "not reproduced": "poor"}
 
 def page_of(
     state: Reproduction,
-    runs: Sequence[Judged],
+    runs: Sequence[EvaluatedRun],
     *,
     unfinished: Mapping[str, str] | None = None,
     folder: Path | None = None,
@@ -67,10 +67,10 @@ def points(interval: Interval | None) -> str:
 def _what(
     page: Page,
     state: Reproduction,
-    runs: Sequence[Judged],
+    runs: Sequence[EvaluatedRun],
     unfinished: Mapping[str, str],
 ) -> None:
-    first, on_split = runs[0], dict[str, Judged]()
+    first, on_split = runs[0], dict[str, EvaluatedRun]()
     for run in runs:
         on_split.setdefault(run.split.name, run)
     seeds = sorted({run.seed for run in runs})

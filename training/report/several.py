@@ -12,7 +12,7 @@ from ..errors import RunError
 from ..run_files.results import Interval
 from ..run_files.run_config import SplitFacts
 from ..scoring import metrics
-from .read import by_split, hits_by_split, judged_run
+from .read import by_split, hits_by_split, read_evaluated_run
 from .text import split_text
 
 
@@ -61,7 +61,9 @@ def several_runs(folders: Sequence[Path]) -> SeveralRuns:
     Raises:
         RunError: a run is not complete, or of another recipe or data set.
     """
-    runs = [run for folder in folders if (run := judged_run(folder)) is not None]
+    runs = [
+        run for folder in folders if (run := read_evaluated_run(folder)) is not None
+    ]
     first = runs[0]
     for run in runs:
         ours = (run.recipe, run.dataset, run.classes)

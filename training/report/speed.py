@@ -64,7 +64,7 @@ def speed_part(page: Page, state: Reproduction, paper: str) -> None:
     if facts:
         page.table(
             ("paper, table", "row", "data set", "frames per second", "device"),
-            [(f.place, f.row, f.dataset, f"{f.value:g}", f.device) for f in facts],
+            [(f.citation, f.row, f.dataset, f"{f.value:g}", f.device) for f in facts],
             caption="Printed in the papers, on their machines",
         )
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from ..papers.facts import DATASET_TITLES, NUM_CLASSES, PAPERS, Fact, facts_beside
+from ..papers.facts import DATASET_TITLES, NUM_CLASSES, PAPERS, Fact, facts_to_compare
 from ..papers.groups import Group
 from ..run_files.reproduction import Reproduction
 from ..run_files.results import Interval
 from .numbers import Systems
 from .page import Page
-from .read import Judged, Splits, accuracy
+from .read import EvaluatedRun, Splits, accuracy
 
 
 def percent(interval: Interval | None) -> str:
@@ -56,7 +56,7 @@ def paper_tables(
 
 def _shown(paper: str, dataset: str) -> list[Fact]:
     """Rows of the tables of a paper, or of all of them."""
-    return [fact for fact in facts_beside(paper, dataset) if fact.metric != "fps"]
+    return [fact for fact in facts_to_compare(paper, dataset) if fact.metric != "fps"]
 
 
 def _rows_of(facts: Sequence[Fact]) -> dict[tuple[str, str, str], list[Fact]]:
@@ -132,7 +132,7 @@ def _printed(fact: Fact, splits: Sequence[str]) -> str:
     return f"{fact.value:g} ({dataset}{', mAP' * (fact.metric == 'map')}{of_split})"
 
 
-def _ten_crops(runs: Splits) -> dict[str, dict[int, Judged]]:
+def _ten_crops(runs: Splits) -> dict[str, dict[int, EvaluatedRun]]:
     """The same runs as ten crops judge them, where they were looked at so."""
     ten = {
         split: {

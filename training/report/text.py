@@ -7,8 +7,8 @@ from motion_shards.plain_text import counted, first_names, printable
 from ..run_files.results import (
     Accuracy,
     ClassAccuracy,
+    EvaluatedVideos,
     Evaluation,
-    JudgedVideos,
     Results,
     ShortAccuracy,
 )
@@ -119,7 +119,7 @@ def class_lines(per_class: Mapping[str, ClassAccuracy]) -> list[str]:
     ]
 
 
-def split_lines(videos: JudgedVideos) -> list[str]:
+def split_lines(videos: EvaluatedVideos) -> list[str]:
     """Warnings about a split whose accuracies mean less than they seem to."""
     lines = []
     if videos.untaught:
@@ -134,7 +134,7 @@ def split_lines(videos: JudgedVideos) -> list[str]:
     return lines
 
 
-def left_out_lines(videos: JudgedVideos) -> list[str]:
+def left_out_lines(videos: EvaluatedVideos) -> list[str]:
     """Videos that could not be used, and classes that were cut within a group."""
     lines = []
     left_out = videos.left_out

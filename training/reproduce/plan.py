@@ -7,10 +7,9 @@ from typing import NamedTuple
 from motion_shards.near import near
 
 from ..errors import RecipeError
-from ..papers.facts import PAPERS, Fact, facts_beside
+from ..papers.facts import PAPERS, Fact, facts_to_compare
 from ..papers.orderings import ORDERINGS
-from ..recipes import SYSTEMS, Recipe, at
-from ..recipes import recipe as recipe_named
+from ..recipes import SYSTEMS, Recipe, get_recipe, system_at
 from ..recipes.sizes import SIZES
 from ..runs.config import TrainConfig
 
@@ -54,7 +53,7 @@ class Plan(NamedTuple):
         return {
             stage: {
                 role: stage._replace(recipe=needed.name)
-                for role, needed in recipe_named(stage.recipe).needs.items()
+                for role, needed in get_recipe(stage.recipe).needs.items()
             }
             for stage in self.stages
         }
@@ -96,7 +95,7 @@ def plan(
         )
     if size not in SIZES:
         raise RecipeError(f"expected a size among {', '.join(SIZES)}, got {size}")
-    rows = facts_beside(paper, store.dataset)
+    rows = facts_to_compare(paper, store.dataset)
     systems = dict.fromkeys(f.system for f in rows if f.system in SYSTEMS)
     if controls:
         papers = _papers(paper)
@@ -110,7 +109,7 @@ def plan(
         if name not in chosen:
             not_run[name] = "not asked for"
             continue
-        recipe = at(name, SIZES[size])
+        recipe = system_at(name, SIZES[size])
         reason = unfit(recipe, store)
         if reason:
             not_run[name] = reason
@@ -118,14 +117,14 @@ def plan(
             recipe_of[name] = recipe.name
     ordered: dict[str, None] = {}
     for name in tuple(recipe_of):
-        for needed in in_order(at(name, SIZES[size])):
+        for needed in in_order(system_at(name, SIZES[size])):
             ordered[needed.name] = None
         for needed_name in _all_needs(name):  # stages on the way are results, too
-            needed = at(needed_name, SIZES[size])
+            needed = system_at(needed_name, SIZES[size])
             recipe_of.setdefault(needed_name, needed.name)
             recipe_of.setdefault(needed.system.name, needed.name)
     for name in () if wanted else compared:
-        recipe = at(name, SIZES[size])
+        recipe = system_at(name, SIZES[size])
         if name not in recipe_of and all(
             r.name in ordered for r in in_order(recipe)[:-1]
         ):

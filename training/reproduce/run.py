@@ -9,7 +9,7 @@ from typing import Any
 from motion_shards.plain_text import counted
 from pipeline.store import Store
 
-from ..data.known import MIN_KNOWN_SHARE
+from ..data.known_share import MIN_KNOWN_SHARE
 from ..errors import Interrupted, RunError
 from ..experiments.evaluate import evaluate
 from ..report.files import write_report

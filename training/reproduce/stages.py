@@ -9,7 +9,7 @@ import torch
 
 from pipeline.store import Store
 
-from ..recipes import recipe
+from ..recipes import get_recipe
 from ..recipes.run import run_recipe
 from ..runs.context import RunContext
 from ..runs.machine import select_machine
@@ -30,7 +30,7 @@ def run_stage(stage: Stage, needed: Mapping[str, str], context: RunContext) -> s
     """
     context = replace(context, split=stage.split, seed=stage.seed)
     runs = {role: Run(Path(folder)) for role, folder in needed.items()}
-    return str(run_recipe(recipe(stage.recipe), context, needed=runs).folder)
+    return str(run_recipe(get_recipe(stage.recipe), context, needed=runs).folder)
 
 
 def run_stage_alone(

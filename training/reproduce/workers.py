@@ -96,13 +96,13 @@ def in_processes(
                 lost = [
                     s for s in ready if not folders.keys() >= set(needs[s].values())
                 ]
-                for stage in lost if not stop.asked else ():
+                for stage in lost if not stop.requested else ():
                     ready.remove(stage)
                     order.done(stage)
                     yield Done(stage, error=WITHOUT)
-                if lost and not stop.asked:
+                if lost and not stop.requested:
                     continue
-                while ready and len(running) < processes and not stop.asked:
+                while ready and len(running) < processes and not stop.requested:
                     stage = ready.pop(0)
                     needed = {role: folders[one] for role, one in needs[stage].items()}
                     running[_begun(work, stage, needed)] = stage
@@ -110,13 +110,13 @@ def in_processes(
                     raise Interrupted("stopped between two stages")
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     stage = running.pop(future)
-                    done = _result(future, stage, stopped=stop.asked)
+                    done = _result(future, stage, stopped=stop.requested)
                     order.done(stage)
                     if done.folder:
                         folders[stage] = done.folder
                     yield done
         finally:
-            _end(_children(others), ask=bool(running) and not stop.asked)
+            _end(_children(others), ask=bool(running) and not stop.requested)
 
 
 def _begun(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Future[Done]:
@@ -150,7 +150,7 @@ def _passing_signals_on(others: set[BaseProcess]) -> Iterator[Stop]:
     stop = Stop()
 
     def pass_on(number: int, frame: object) -> None:
-        stop.asked = True
+        stop.requested = True
         for child in _children(others):
             child.terminate()
 

@@ -66,7 +66,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedVideos:
+class EvaluatedVideos:
     """The videos of an evaluation."""
 
     test: Count
@@ -82,7 +82,7 @@ class JudgedVideos:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UsedVideos(JudgedVideos):
+class UsedVideos(EvaluatedVideos):
     """The videos of a training."""
 
     train: Count
@@ -137,7 +137,7 @@ class OtherDataSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundWeights:
+class FusionWeights:
     """The weights of a fusion, and on how many held-out videos they were found."""
 
     videos: Count | None = None
@@ -178,7 +178,7 @@ class Results:
     teachers: tuple[OtherRun, ...] | None = None
     scratch: Baseline | None = None
     streams: tuple[StreamName, ...] | None = None
-    fusion: FoundWeights | None = None
+    fusion: FusionWeights | None = None
     first_weights: tuple[str, ...] | None = None
     """Names of the runs whose weights it started from."""
     flow: FlowError | None = None
@@ -187,7 +187,7 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedStore:
+class EvaluatedStore:
     """Another store than that of the training."""
 
     folder: str
@@ -199,10 +199,10 @@ class Evaluation:
     """A complete run judged again: evaluation_<part>.json, evaluations/<store>.json."""
 
     split: SplitName
-    videos: JudgedVideos
+    videos: EvaluatedVideos
     differ: tuple[str, ...] | None = None
     """Settings in which another store differs from that of the training."""
-    store: JudgedStore | None = None
+    store: EvaluatedStore | None = None
     """None for the run's own."""
     part: str
     result: Accuracy

@@ -9,7 +9,7 @@ from torch import nn
 from motion_shards.plain_text import counted
 
 from ..data.dataset import Clips
-from ..data.splits import Parts
+from ..data.splits import SplitParts
 from ..errors import Diverged
 from ..run_files.results import (
     Accuracy,
@@ -25,7 +25,7 @@ from .record import SCORES, Run
 def assessment(scores: Scores, classes: tuple[str, ...]) -> Accuracy:
     """The accuracies of one network on one part.
 
-    Accuracies are of labelled videos; mean average precision, of all, is told where
+    Accuracies are of labelled videos; mean average precision, of all, is given where
     some have several labels or none.
     """
     known, hits = scores.labelled, scores.hits()
@@ -39,7 +39,7 @@ def assessment(scores: Scores, classes: tuple[str, ...]) -> Accuracy:
         for i, name in enumerate(classes)
         if num_videos[i]
     }
-    found = Accuracy(
+    accuracy = Accuracy(
         videos=len(known),
         top1=metrics.bootstrap(hits),
         mean_class=metrics.mean_class(hits, known.truth, len(classes)),
@@ -49,11 +49,11 @@ def assessment(scores: Scores, classes: tuple[str, ...]) -> Accuracy:
     )
     if scores.relevant is None:
         counts = metrics.confusion(known.scores, known.labels).tolist()
-        return replace(found, confusion=tuple(map(tuple, counts)))
+        return replace(accuracy, confusion=tuple(map(tuple, counts)))
     precisions = metrics.precision_per_class(scores.scores, scores.relevant)
     of_class = dict(zip(classes, precisions.tolist(), strict=True))
     return replace(
-        found,
+        accuracy,
         background=len(scores) - len(known),
         map=metrics.bootstrap_map(scores.scores, scores.relevant),
         per_class={
@@ -73,7 +73,7 @@ def evaluate_parts(
     run: Run,
 ) -> dict[str, Accuracy]:
     """Score the held-out and the test part, and keep the scores beside the results."""
-    told: dict[str, Accuracy] = {}
+    accuracies: dict[str, Accuracy] = {}
     for part in ("held_out", "test"):
         if not len(clips[part]):
             continue
@@ -94,20 +94,20 @@ def evaluate_parts(
         if not np.isfinite(scores.scores).all():
             raise Diverged(f"{run.folder}: the scores are not finite ({part})")
         scores.save(run.path(SCORES.format(part=part)))
-        told[part] = assessment(scores, job.store.classes)
-    return told
+        accuracies[part] = assessment(scores, job.store.classes)
+    return accuracies
 
 
-def used_videos(found: Parts) -> UsedVideos:
+def used_videos(parts: SplitParts) -> UsedVideos:
     """The videos that were used, and those that were not, for results.json."""
     return UsedVideos(
-        train=len(found.train),
-        held_out=len(found.held_out),
-        test=len(found.test),
-        left_out=found.left_out,
-        held_out_rule=found.held_out_rule,
-        held_out_by_video=tuple(found.held_out_by_video),
-        untaught=tuple(found.untaught),
-        untested=tuple(found.untested),
-        torn=tuple(found.torn),
+        train=len(parts.train),
+        held_out=len(parts.held_out),
+        test=len(parts.test),
+        left_out=parts.left_out,
+        held_out_rule=parts.held_out_rule,
+        held_out_by_video=tuple(parts.held_out_by_video),
+        untaught=tuple(parts.untaught),
+        untested=tuple(parts.untested),
+        torn=tuple(parts.torn),
     )

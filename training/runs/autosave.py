@@ -41,7 +41,7 @@ class Autosave:
             Interrupted: a signal came; everything is saved.
         """
         due = time.monotonic() - self.saved >= self.seconds
-        stop = processes.any_process(self.stop.asked, self.processes)
+        stop = processes.any_process(self.stop.requested, self.processes)
         if stop or processes.any_process(due, self.processes):
             save()
             self.saved = time.monotonic()

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..data.dataset import ClipConfig, Clips, frames_of
-from ..data.known import check_known
-from ..data.splits import Parts, available_entries, parts
+from ..data.known_share import check_known_share
+from ..data.splits import SplitParts, available_entries, split_parts
 from ..engine.optim import OptimConfig
 from ..errors import DataError, RecipeError
 from ..models.backbones import BackboneConfig
@@ -99,7 +99,7 @@ class TrainConfig:
 class Data:
     """The videos of a run, and who reads them."""
 
-    parts: Parts
+    parts: SplitParts
     clips: dict[str, Any]
     """"train", "held_out", "test": `Clips` that remember frames together. "train" may be
     `JoinedClips` of several data sets."""
@@ -128,7 +128,7 @@ def open_data(
     """The parts of a job's split as clips.
 
     Args:
-        classifies: see `parts`.
+        classifies: see `split_parts`.
 
     Raises:
         RecipeError: the job's processes cannot share a batch equally.
@@ -137,7 +137,7 @@ def open_data(
     """
     store = job.store
     check_processes(config, job.machine)
-    found = parts(
+    parts = split_parts(
         store,
         split=job.split,
         modalities=modalities,
@@ -146,8 +146,8 @@ def open_data(
         seed=job.seed,
     )
     if "mv" in modalities:
-        check_known(store, found.train, least=job.min_known_share)
-    longest = max(available_entries(video, modalities) for video in found.train)
+        check_known_share(store, parts.train, least=job.min_known_share)
+    longest = max(available_entries(video, modalities) for video in parts.train)
     if config.clip.span > longest:
         of = "frames" if set(modalities) == {"rgb"} else "intervals between frames"
         raise DataError(
@@ -155,9 +155,9 @@ def open_data(
             f" recipe's clips, but the longest one to learn from has {longest}"
         )
     frames = frames_of(store, config.clip, memory_bytes=job.machine.worker_bytes)
-    videos = {"train": found.train, "held_out": found.held_out, "test": found.test}
+    videos = {"train": parts.train, "held_out": parts.held_out, "test": parts.test}
     clips = {
         part: Clips(frames, videos[part], modalities, config.clip, seed=job.seed)
         for part in videos
     }
-    return Data(found, clips)
+    return Data(parts, clips)

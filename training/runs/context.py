@@ -7,7 +7,7 @@ from typing import Protocol, TypedDict
 
 from pipeline.store import Store
 
-from ..data.known import MIN_KNOWN_SHARE
+from ..data.known_share import MIN_KNOWN_SHARE
 from .machine import Machine
 from .progress import ProgressReporter
 

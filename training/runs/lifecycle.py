@@ -13,8 +13,8 @@ from torch import nn
 from motion_shards.plain_text import first_names
 from pipeline.store import FolderHeld, Store
 
-from ..data.known import unknown_vectors_notice
-from ..data.splits import Parts
+from ..data.known_share import unknown_vectors_notice
+from ..data.splits import SplitParts
 from ..engine import processes
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
@@ -224,9 +224,9 @@ def report_hours(
         job.reporter.say(f"{title}: {hours}")
 
 
-def write_training_ids(run: Run, found: Parts) -> None:
-    """Keep who is learned from, for whoever must not fit weights on them."""
-    write_json(run.path(LEARNED_FROM), [video.id for video in found.train])
+def write_training_ids(run: Run, parts: SplitParts) -> None:
+    """Record the videos of the training part, on which no later fit may be made."""
+    write_json(run.path(LEARNED_FROM), [video.id for video in parts.train])
 
 
 def _folders(sources: str | Store | Run | Sequence[Store | Run]) -> str:

@@ -211,10 +211,10 @@ class AttentionConfig:
     learning_rate: float = 1e-3
     epochs: int = 50
     batch_size: int = 16
-    watched: float = 0.25
-    """Share of the videos that only say when to stop."""
+    validation_share: float = 0.25
+    """Share of the videos that are only used for early stopping."""
     patience: int = 10
-    """Epochs without a lower loss on the watched videos before it stops."""
+    """Epochs without a lower loss on the validation videos before it stops."""
 
 
 def fit_attention(
@@ -224,11 +224,12 @@ def fit_attention(
     config: AttentionConfig = AttentionConfig(),
     seed: int = 0,
 ) -> AttentionFusion:
-    """Train the weights with Adam on held-out videos; the best epoch on watched ones wins.
+    """Train the weights with Adam on held-out videos; the epoch with the lowest validation
+    loss is selected.
 
-    The start counts as an epoch, so the result is not worse than the mean on the watched
-    videos. On training videos each stream is nearly always right, and there would be
-    nothing to learn.
+    The start counts as an epoch, so the result is not worse than the mean on the
+    validation videos. On training videos each stream is nearly always right, and there
+    would be nothing to learn.
 
     The loss is cross-entropy; a video of several classes is of each of them to the same
     part.
@@ -254,8 +255,8 @@ def fit_attention(
     targets = targets / targets.sum(dim=1, keepdim=True)
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(known), generator=generator)
-    count = min(max(round(config.watched * len(known)), 1), len(known) - 1)
-    watched, own = order[:count], order[count:]
+    count = min(max(round(config.validation_share * len(known)), 1), len(known) - 1)
+    validation, own = order[:count], order[count:]
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # for the first weights
@@ -269,7 +270,7 @@ def fit_attention(
         return -(targets[videos] * logs).sum(dim=1).mean()
 
     with torch.no_grad():
-        lowest = loss(watched).item()
+        lowest = loss(validation).item()
     best, since = _copied(model), 0
     for _ in range(config.epochs):
         shuffled = own[torch.randperm(len(own), generator=generator)]
@@ -278,7 +279,7 @@ def fit_attention(
             loss(batch).backward()
             optimizer.step()
         with torch.no_grad():
-            now = loss(watched).item()
+            now = loss(validation).item()
         if now < lowest:
             lowest, best, since = now, _copied(model), 0
         else:

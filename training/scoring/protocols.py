@@ -194,7 +194,7 @@ class Scorer:
         """
         for batch in self.loader if first == 0 else self._loader(first):
             clips = batch[self.sees].to(self.device, non_blocking=True)
-            yield batch["place"].numpy(), clips
+            yield batch["index"].numpy(), clips
 
     def forward(self, model: nn.Module, clips: Tensor) -> Tensor:
         """(B, crops, C, T, H, W) -> (crops with mirrors, B, K) float64 logits."""

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..engine.loop import Batch, StepOutput
-from ..losses.photometric import BALANCED, FlowLoss, Parts, flow_loss
+from ..losses.photometric import BALANCED, FlowLoss, FlowLossTerms, flow_loss
 from ..models.motion_backbone import MotionBackbone, unnormalised
 from ..models.motionnet import MotionNet
 from .step import LABELS, Step, weighted
@@ -42,7 +42,7 @@ class Unsupervised(Step):
         loss, parts = self._flow_loss(batch)
         return StepOutput(loss, _means(parts))
 
-    def _flow_loss(self, batch: Batch) -> tuple[Tensor, Parts]:
+    def _flow_loss(self, batch: Batch) -> tuple[Tensor, FlowLossTerms]:
         frames = unnormalised(batch["rgb"], mean=self.rgb_mean, std=self.rgb_std)
         return flow_loss(frames, self.model.scales(frames), self.loss)
 
@@ -80,13 +80,13 @@ class EndToEnd(Step):
         loss, values = weighted(losses, self.weights)
         return StepOutput(loss, values | _means(parts))
 
-    def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], Parts]:
+    def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], FlowLossTerms]:
         logits, frames, flows = self.model.forward_with_flows(batch["rgb"])
         labels = F.cross_entropy(logits, batch["label"])
         explained, parts = flow_loss(frames, flows, self.loss)
         return {LABELS: labels, FLOW: explained}, parts
 
 
-def _means(parts: Parts) -> dict[str, Tensor]:
+def _means(parts: FlowLossTerms) -> dict[str, Tensor]:
     """Each kind of term, as a mean over the levels."""
     return {name: part.detach().mean() for name, part in parts._asdict().items()}

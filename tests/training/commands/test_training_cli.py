@@ -16,7 +16,7 @@ from moving_store import videos, write_store
 
 from training import catalogue
 from training.commands.cli import main
-from training.recipes import listing, recipe, recipe_names
+from training.recipes import get_recipe, listing, recipe_names
 from training.runs.machine import select_machine
 
 
@@ -178,7 +178,7 @@ def test_the_list_is_that_of_the_recipes():
     assert json.loads(catalogue.PATH.read_text("utf-8")) == listing()
     assert catalogue.recipe_names() == recipe_names()
     for name in catalogue.recipe_names():
-        assert recipe(name).name == name
+        assert get_recipe(name).name == name
 
 
 @pytest.mark.parametrize("words", [(), *((name,) for name in sorted(main.commands))])

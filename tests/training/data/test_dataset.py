@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from pipeline.store import Store
 from training.data.dataset import ClipConfig, Draw, StatedClips, frames_of
-from training.data.order import Order, Place, draw_generator
+from training.data.order import ClipPosition, Order, draw_generator
 from training.data.transforms import View, painted, resized
 from training.errors import RecipeError
 from training.scoring.protocols import single_threaded
@@ -23,7 +23,7 @@ def equal(first, second) -> bool:
 
 
 def test_a_clip_has_all_modalities_of_one_length(store):
-    clip = clips_of(store, ["rgb", "flow", "mv"])[Place(0, 0, 3)]
+    clip = clips_of(store, ["rgb", "flow", "mv"])[ClipPosition(0, 0, 3)]
     shapes = {name: tuple(value.shape) for name, value in clip.items()}
     assert shapes == {
         "rgb": (3, 4, 16, 20),
@@ -37,7 +37,7 @@ def test_a_clip_has_all_modalities_of_one_length(store):
 def test_motion_of_a_class_is_what_it_is(store):
     clips = clips_of(store, ["flow", "mv"], replace(CONFIG, flip=False))
     for number, video in enumerate(clips.videos):
-        clip = clips[Place(0, 0, number)]
+        clip = clips[ClipPosition(0, 0, number)]
         u = SPEED if video.class_names == ("right",) else -SPEED
         for name in ("flow", "mv"):
             assert clip[name][0].mean() == pytest.approx(u, abs=0.3)
@@ -46,7 +46,7 @@ def test_motion_of_a_class_is_what_it_is(store):
 
 def test_flips_happen_only_where_classes_survive_them(store, tmp_path):
     safe = Store(write_store(tmp_path / "safe", videos(), mirror_safe=True))
-    places = [Place(0, position, 0) for position in range(20)]
+    places = [ClipPosition(0, position, 0) for position in range(20)]
     signs = {
         bool(clip["flow"][0].mean() > 0)
         for clip in map(clips_of(safe, ["flow"]).__getitem__, places)
@@ -59,14 +59,16 @@ def test_flips_happen_only_where_classes_survive_them(store, tmp_path):
 def test_clip_of_looped_video_is_whole(tmp_path):
     made = [Made(id="short", label=0, group="g", frames=3)]
     store = Store(write_store(tmp_path / "s", made))
-    clip = clips_of(store, ["rgb", "flow"])[Place(0, 0, 0)]
+    clip = clips_of(store, ["rgb", "flow"])[ClipPosition(0, 0, 0)]
     assert clip["rgb"].shape[1] == clip["flow"].shape[1] == 4
     assert torch.equal(clip["flow"][:, 0], clip["flow"][:, 2])
 
 
 def test_memory_changes_nothing(store):
     places = [
-        Place(e, p, (5 * p) % len(store.videos())) for e in (0, 1) for p in range(9)
+        ClipPosition(e, p, (5 * p) % len(store.videos()))
+        for e in (0, 1)
+        for p in range(9)
     ]
     fresh = clips_of(store, ["rgb", "flow", "mv"], seed=1)
     for memory in (200_000, 1 << 30):
@@ -137,7 +139,7 @@ def test_stated_clips_are_centred_and_know_their_video(store):
     stated = StatedClips(clips, [(3, 0), (0, 2)])
     assert len(stated) == 2
     clip = stated[1]
-    assert clip["place"] == 1
+    assert clip["index"] == 1
     video = clips.videos[0]
     middle = clips.clip(video, centred(clips, video, 2))
     assert torch.equal(clip["flow"], middle["flow"][None])
@@ -159,11 +161,13 @@ def test_stacks_and_frames_of_2d_networks(tmp_path):
     made = [Made(id="short", label=0, group="g", frames=5)]
     store = Store(write_store(tmp_path / "s", made))
     config = replace(CONFIG, length=10, short="hold", crop_px=(24, 32), flip=False)
-    stack = clips_of(store, ["flow"], config)[Place(0, 0, 0)]["flow"]
+    stack = clips_of(store, ["flow"], config)[ClipPosition(0, 0, 0)]["flow"]
     assert stack.shape == (2, 10, 24, 32)
     assert all(torch.equal(stack[:, 3], stack[:, t]) for t in range(4, 10))
     assert not torch.equal(stack[:, 2], stack[:, 3])
-    frame = clips_of(store, ["rgb"], replace(config, length=1))[Place(0, 0, 0)]["rgb"]
+    frame = clips_of(store, ["rgb"], replace(config, length=1))[ClipPosition(0, 0, 0)][
+        "rgb"
+    ]
     assert frame.shape == (3, 1, 24, 32)
 
 
@@ -200,12 +204,12 @@ def test_a_video_of_two_classes_teaches_both(tmp_path):
     made = [replace(video, labels=(0, 1)) for video in videos()[:1]]
     store = Store(write_store(tmp_path / "s", made))
     clips = clips_of(store, ["flow"])
-    places = [Place(0, position, 0) for position in range(400)]
+    places = [ClipPosition(0, position, 0) for position in range(400)]
     drawn = [
         clips.draw(clips.videos[0], draw_generator(p, seed=0)).label for p in places
     ]
     assert np.mean(drawn) == pytest.approx(0.5, abs=0.1)
-    place = Place(0, drawn.index(1), 0)
+    place = ClipPosition(0, drawn.index(1), 0)
     assert clips[place]["label"] == 1
 
 
@@ -214,7 +218,7 @@ def test_one_label_changes_no_other_draw(store, tmp_path):
     made = [replace(video, labels=(video.label, 1 - video.label)) for video in videos()]
     several = clips_of(Store(write_store(tmp_path / "s", made)), ["flow"], seed=3)
     single = clips_of(store, ["flow"], seed=3)
-    for place in (Place(0, 4, 1), Place(2, 0, 5)):
+    for place in (ClipPosition(0, 4, 1), ClipPosition(2, 0, 5)):
         assert torch.equal(single[place]["flow"], several[place]["flow"])
 
 
@@ -233,7 +237,7 @@ def test_settings_that_mean_nothing_are_refused(wrong, message):
 
 def test_a_copy_for_a_worker_is_small(store):
     clips = clips_of(store, ["flow"], memory_bytes=1 << 30)
-    clips[Place(0, 0, 0)]
+    clips[ClipPosition(0, 0, 0)]
     copy = pickle.loads(pickle.dumps(clips))
     assert not copy.frames._kept
-    assert equal(copy[Place(0, 0, 0)], clips[Place(0, 0, 0)])
+    assert equal(copy[ClipPosition(0, 0, 0)], clips[ClipPosition(0, 0, 0)])

@@ -25,9 +25,11 @@ def test_an_epoch_is_one_of_the_larger_set_and_the_smaller_goes_round():
     for epoch in range(2):
         order.begin(epoch)
         for batch in order:
-            assert [place.dataset for place in batch] == ["large"] * 2 + ["small"] * 2
-            for dataset, place in batch:
-                videos[dataset].append(place)
+            assert [position.dataset for position in batch] == ["large"] * 2 + [
+                "small"
+            ] * 2
+            for dataset, position in batch:
+                videos[dataset].append(position)
     assert sorted(p.video for p in videos["large"][:10]) == list(range(10))
     for first in range(0, 20, 4):  # its own epochs, five of them
         turn = videos["small"][first : first + 4]
@@ -38,7 +40,7 @@ def test_an_epoch_is_one_of_the_larger_set_and_the_smaller_goes_round():
 
 def test_each_set_has_the_order_it_has_alone():
     order, alone = joined(), Order(10, 2, seed=0)
-    ours = [[p.place for p in batch if p.dataset == "large"] for batch in order]
+    ours = [[p.position for p in batch if p.dataset == "large"] for batch in order]
     assert ours == list(alone)
 
 
@@ -89,5 +91,5 @@ def test_one_data_set_is_ordered_and_batched_as_before(store):
     clips = Clips(frames_of(store, CONFIG), store.videos(), ["mv"], CONFIG)
     order = order_of(clips, 100, seed=3)
     assert isinstance(order, Order) and order.batch_size == len(clips)
-    batch = grouped([clips[place] for place in next(iter(order))])
+    batch = grouped([clips[position] for position in next(iter(order))])
     assert batch["mv"].shape[0] == batch["label"].shape[0] == len(clips)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from training.data.order import (
+    ClipPosition,
     Order,
-    Place,
     batches_per_epoch,
     draw_generator,
     epoch_order,
@@ -49,9 +49,9 @@ def test_set_smaller_than_a_batch_is_one_batch():
 
 
 def test_draws_follow_from_the_place_alone():
-    place = Place(epoch=4, position=7, video=2)
-    first, again = (draw_generator(place, seed=5).random(3) for _ in range(2))
+    position = ClipPosition(epoch=4, position=7, video=2)
+    first, again = (draw_generator(position, seed=5).random(3) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    for other in (place._replace(epoch=5), place._replace(position=8)):
+    for other in (position._replace(epoch=5), position._replace(position=8)):
         assert not np.array_equal(first, draw_generator(other, seed=5).random(3))
-    assert not np.array_equal(first, draw_generator(place, seed=6).random(3))
+    assert not np.array_equal(first, draw_generator(position, seed=6).random(3))

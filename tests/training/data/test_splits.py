@@ -5,7 +5,7 @@ import pytest
 from moving_store import Made, videos, write_store
 
 from pipeline.store import Store
-from training.data.splits import held_out_videos, parts, resolve_split
+from training.data.splits import held_out_videos, resolve_split, split_parts
 from training.errors import DataError
 
 
@@ -14,7 +14,9 @@ def made_store(folder, made, **options) -> Store:
 
 
 def test_groups_are_never_torn_apart(tmp_path):
-    found = parts(made_store(tmp_path, videos(24, 6)), split="1", modalities=["flow"])
+    found = split_parts(
+        made_store(tmp_path, videos(24, 6)), split="1", modalities=["flow"]
+    )
     groups = [{video.group for video in part} for part in found[:3]]
     assert [len(part) for part in groups] == [16, 2, 6]
     assert not groups[0] & groups[1] and not groups[0] & groups[2]
@@ -30,7 +32,7 @@ def test_every_class_is_held_out_where_groups_have_one_class(tmp_path):
         for clip in range(2)
     ]
     made += [replace(video, id=f"t{video.id}", part="test") for video in made[:1]]
-    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    found = split_parts(made_store(tmp_path, made), split="1", modalities=["mv"])
     assert Counter(video.labels[0] for video in found.held_out) == {0: 2, 1: 2}
     assert not {v.group for v in found.held_out} & {v.group for v in found.train}
 
@@ -39,7 +41,7 @@ def test_the_seed_chooses_who_is_held_out(store):
     held = [
         {
             v.id
-            for v in parts(
+            for v in split_parts(
                 store, split="1", modalities=["mv"], held_out=0.25, seed=seed
             ).held_out
         }
@@ -62,7 +64,7 @@ TESTED = [Made(id="t", label=0, group="x", part="test")]
 
 
 def held(store: Store, **options) -> tuple[int, str]:
-    found = parts(store, split="1", modalities=["mv"], **options)
+    found = split_parts(store, split="1", modalities=["mv"], **options)
     groups = {v.group for v in found.held_out} & {v.group for v in found.train}
     assert not groups or found.held_out_by_video
     assert {v.labels for v in found.train} == {(0,), (1,)}
@@ -72,7 +74,7 @@ def held(store: Store, **options) -> tuple[int, str]:
 def test_class_of_one_group_is_held_out_by_video_and_named(tmp_path):
     made = [Made(id=f"a{i}", label=0, group="only") for i in range(10)]
     store = made_store(tmp_path, [*made, *many(1, 10, 1), *TESTED])
-    found = parts(store, split="1", modalities=["mv"])
+    found = split_parts(store, split="1", modalities=["mv"])
     assert Counter(v.labels[0] for v in found.held_out) == {0: 1, 1: 1}
     assert found.held_out_by_video == ("left",)
 
@@ -81,7 +83,7 @@ def test_of_a_small_class_of_one_group_a_video_is_held_out_all_the_same(tmp_path
     """A tenth of 4 is none: else nothing of this class would be chosen by."""
     made = [Made(id=f"a{i}", label=0, group="only") for i in range(4)]
     store = made_store(tmp_path, [*made, *many(1, 20, 1), *TESTED])
-    found = parts(store, split="1", modalities=["mv"])
+    found = split_parts(store, split="1", modalities=["mv"])
     assert Counter(v.labels[0] for v in found.held_out) == {0: 1, 1: 2}
     assert found.held_out_by_video == ("left",)
 
@@ -92,7 +94,9 @@ def test_the_only_video_of_a_class_is_learned_from(seed, tmp_path):
     only = Made(id="a", label=0, group="only")
     store = made_store(tmp_path, [only, *many(1, 20, 1), *TESTED])
     for share in (0.1, 0.5, 0.9):
-        found = parts(store, split="1", modalities=["mv"], held_out=share, seed=seed)
+        found = split_parts(
+            store, split="1", modalities=["mv"], held_out=share, seed=seed
+        )
         assert "a" in {video.id for video in found.train}
         assert found.untaught == ()
 
@@ -165,7 +169,7 @@ def test_held_out_by_video_is_not_said_where_no_video_could_be(tmp_path):
     """A class of a single video keeps it."""
     only = Made(id="a", label=0, group="only")
     store = made_store(tmp_path, [only, *many(1, 20, 1), *TESTED])
-    found = parts(store, split="1", modalities=["mv"])
+    found = split_parts(store, split="1", modalities=["mv"])
     assert [v.labels for v in found.held_out] == [(1,), (1,)]
     assert found.held_out_by_video == ()
 
@@ -199,7 +203,7 @@ def test_the_share_is_a_limit_by_group(tmp_path):
 
 
 def test_the_test_part_is_never_learned_from(store):
-    found = parts(store, split="1", modalities=["flow"])
+    found = split_parts(store, split="1", modalities=["flow"])
     assert {v.id for v in found.test} == {
         v.id for v in store.videos() if v.splits["1"] == "test"
     }
@@ -213,19 +217,19 @@ def test_unusable_videos_are_named(tmp_path):
     made[2] = replace(made[2], labels=(0, 1))
     made[3] = replace(made[3], labels=())
     store = made_store(tmp_path, made)
-    assert parts(store, split="1", modalities=["flow"]).left_out == {
+    assert split_parts(store, split="1", modalities=["flow"]).left_out == {
         made[0].id: "no flow",
         made[1].id: "one frame, so no motion",
         made[3].id: "no label",
     }
-    rgb = parts(store, split="1", modalities=["rgb"])
+    rgb = split_parts(store, split="1", modalities=["rgb"])
     assert rgb.left_out.keys() == {made[3].id}
 
 
 def test_background_is_tested_and_never_learned_from(tmp_path):
     made = videos()
     made[0], made[-1] = (replace(v, labels=()) for v in (made[0], made[-1]))
-    found = parts(made_store(tmp_path, made), split="1", modalities=["flow"])
+    found = split_parts(made_store(tmp_path, made), split="1", modalities=["flow"])
     assert made[-1].id in {v.id for v in found.test}
     assert all(v.labels for v in found.train + found.held_out)
     assert found.left_out == {made[0].id: "no label"}
@@ -234,18 +238,20 @@ def test_background_is_tested_and_never_learned_from(tmp_path):
 def test_a_test_part_of_background_only_is_refused(tmp_path):
     made = [replace(v, labels=()) if v.part == "test" else v for v in videos()]
     with pytest.raises(DataError, match="split 1 has no usable test video"):
-        parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+        split_parts(made_store(tmp_path, made), split="1", modalities=["mv"])
 
 
 def test_every_label_of_a_video_counts(tmp_path):
     """Held out and still taught: both classes of videos that have both."""
     made = [replace(v, labels=(0, 1)) if v.label == 0 else v for v in videos(12, 3)]
-    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    found = split_parts(made_store(tmp_path, made), split="1", modalities=["mv"])
     for part in (found.train, found.held_out):
         assert {label for v in part for label in v.labels} == {0, 1}
     only = [replace(v, labels=(0,)) if v.part == "train" else v for v in made]
     (tmp_path / "only").mkdir()
-    found = parts(made_store(tmp_path / "only", only), split="1", modalities=["mv"])
+    found = split_parts(
+        made_store(tmp_path / "only", only), split="1", modalities=["mv"]
+    )
     assert found.untaught == ("right",)
 
 
@@ -254,7 +260,7 @@ def test_teacher_and_student_hold_out_the_same(tmp_path):
     made[0] = replace(made[0], modalities=("rgb", "flow"))
     store = made_store(tmp_path, made)
     of_flow, of_mv = (
-        {v.id for v in parts(store, split="1", modalities=[m]).held_out}
+        {v.id for v in split_parts(store, split="1", modalities=[m]).held_out}
         for m in ("flow", "mv")
     )
     assert of_flow - {made[0].id} == of_mv
@@ -262,23 +268,23 @@ def test_teacher_and_student_hold_out_the_same(tmp_path):
 
 def test_classes_without_a_training_video_are_named(tmp_path, store):
     made = [v if v.part == "test" else replace(v, label=0) for v in videos()]
-    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    found = split_parts(made_store(tmp_path, made), split="1", modalities=["mv"])
     assert found.untaught == ("right",)
-    assert parts(store, split="1", modalities=["mv"]).untaught == ()
+    assert split_parts(store, split="1", modalities=["mv"]).untaught == ()
 
 
 def test_classes_without_a_test_video_are_named(tmp_path, store):
     made = [v if v.part == "train" else replace(v, label=0) for v in videos()]
-    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    found = split_parts(made_store(tmp_path, made), split="1", modalities=["mv"])
     assert (found.untested, found.untaught) == (("right",), ())
-    assert parts(store, split="1", modalities=["mv"]).untested == ()
+    assert split_parts(store, split="1", modalities=["mv"]).untested == ()
 
 
 def test_groups_on_both_sides_are_named(tmp_path, store):
     made = [replace(v, group="g00") if v.part == "test" else v for v in videos()]
-    found = parts(made_store(tmp_path, made), split="1", modalities=["mv"])
+    found = split_parts(made_store(tmp_path, made), split="1", modalities=["mv"])
     assert found.torn == ("g00",)
-    assert parts(store, split="1", modalities=["mv"]).torn == ()
+    assert split_parts(store, split="1", modalities=["mv"]).torn == ()
 
 
 def test_split_is_found_or_asked_for(tmp_path, store):
@@ -302,23 +308,23 @@ def test_missing_modality_says_how_to_get_it(tmp_path):
     with pytest.raises(
         DataError, match="has only rgb: extract it with --modalities mv"
     ):
-        parts(store, split="1", modalities=["rgb", "mv"])
+        split_parts(store, split="1", modalities=["rgb", "mv"])
 
 
 def test_empty_part_is_refused(tmp_path):
     with pytest.raises(DataError, match="split 1 has no usable test video"):
-        parts(made_store(tmp_path, videos(4, 0)), split="1", modalities=["mv"])
+        split_parts(made_store(tmp_path, videos(4, 0)), split="1", modalities=["mv"])
     (tmp_path / "other").mkdir()
     made = [replace(v, labels=()) for v in videos()]
     store = made_store(tmp_path / "other", made, classes=())
     with pytest.raises(
         DataError, match="expected videos of at least two classes, but it has none"
     ):
-        parts(store, split="1", modalities=["mv"])
+        split_parts(store, split="1", modalities=["mv"])
 
 
 def test_a_store_of_one_class_is_refused_before_anything_is_trained(tmp_path):
     made = [replace(v, label=0) for v in videos()]
     store = made_store(tmp_path, made, classes=("jump",))
     with pytest.raises(DataError, match=r"two classes, but it has one \(jump\)"):
-        parts(store, split="1", modalities=["mv"])
+        split_parts(store, split="1", modalities=["mv"])

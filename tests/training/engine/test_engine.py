@@ -366,12 +366,12 @@ def test_lines_after_a_checkpoint_are_forgotten(tmp_path):
 def test_first_signal_asks_second_ends():
     before = signal.getsignal(signal.SIGINT)
     with stop_on_signal() as stop:
-        assert not stop.asked
+        assert not stop.requested
         os.kill(os.getpid(), signal.SIGINT)
-        assert stop.asked
-        stop.asked = False
+        assert stop.requested
+        stop.requested = False
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.asked
+        assert stop.requested
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before

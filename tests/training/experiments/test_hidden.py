@@ -27,7 +27,7 @@ from training.experiments.collaborate import collaborate
 from training.experiments.hidden import hidden
 from training.experiments.motion import motion, stored_px
 from training.models.motion_backbone import MotionBackbone, MotionConfig
-from training.recipes import recipe
+from training.recipes import get_recipe
 from training.recipes.run import run_recipe
 from training.runs import expected_hours
 from training.runs.context import RunContext
@@ -47,7 +47,7 @@ def context(store, tmp_path_factory) -> RunContext:
 @pytest.fixture(scope="module")
 def together(context) -> Run:
     """Complete, with all it needs beside it."""
-    return run_recipe(recipe("hts_cln_tiny"), context)
+    return run_recipe(get_recipe("hts_cln_tiny"), context)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def many(tmp_path_factory) -> tuple[RunContext, dict[str, Run]]:
     made = videos(groups=26, tested=2)
     store = Store(write_store(folder / "moving", made))
     context = tiny_context(store, folder / "runs", fused_by_held_out=True)
-    chosen = recipe("vgg_frame_tiny")
+    chosen = get_recipe("vgg_frame_tiny")
     runs = {
         role: run_recipe(chosen, replace(context, seed=seed))
         for role, seed in (("first", 0), ("second", 1))
@@ -68,7 +68,7 @@ def many(tmp_path_factory) -> tuple[RunContext, dict[str, Run]]:
 def test_nothing_is_chosen_by_what_a_stream_has_learned(many, tmp_path):
     """The streams of two seeds hold out different videos."""
     context, needed = many
-    settings = recipe("hts_cln_tiny").settings
+    settings = get_recipe("hts_cln_tiny").settings
     run = collaborate(settings, context.job("c", out=tmp_path / "c"), **needed)
     learned = [
         set(json.loads(one.path("learned_from.json").read_text()))
@@ -81,7 +81,7 @@ def test_nothing_is_chosen_by_what_a_stream_has_learned(many, tmp_path):
 
 def test_heads_of_the_streams_take_their_own_features_only(many, tmp_path):
     context, needed = many
-    settings = replace(recipe("hts_cln_tiny").settings, tap="fc6")
+    settings = replace(get_recipe("hts_cln_tiny").settings, tap="fc6")
     job = context.job("c", out=tmp_path / "c")
     with pytest.raises(RecipeError, match="expected the tap fc7, .* got fc6"):
         collaborate(settings, job, **needed)
@@ -90,7 +90,7 @@ def test_heads_of_the_streams_take_their_own_features_only(many, tmp_path):
 
 
 def of(context: RunContext, name: str) -> Run:
-    return run_recipe(recipe(name), context)
+    return run_recipe(get_recipe(name), context)
 
 
 def weights(run: Run) -> dict:
@@ -117,16 +117,16 @@ def test_motion_is_learned_from_a_store_of_one_class(tmp_path):
     made = [video for video in videos() if video.label == 0]
     store = Store(write_store(tmp_path / "one", made, classes=("left",)))
     job = tiny_context(store, tmp_path / "runs").job("motion")
-    settings = replace(recipe("motionnet_tiny").settings, epochs=1)
+    settings = replace(get_recipe("motionnet_tiny").settings, epochs=1)
     results = motion(settings, job).results()
     assert results.videos.train + results.videos.held_out == 4
     assert results.flow.end_point_error_px > 0
     with pytest.raises(DataError, match=r"at least two classes, but it has one \(left"):
-        run_recipe(recipe("vgg_frame_tiny"), tiny_context(store, tmp_path / "runs"))
+        run_recipe(get_recipe("vgg_frame_tiny"), tiny_context(store, tmp_path / "runs"))
 
 
 def test_motion_stopped_and_gone_on_is_the_same(together, context, tmp_path):
-    settings = replace(recipe("motionnet_tiny").settings, batch_size=2)
+    settings = replace(get_recipe("motionnet_tiny").settings, batch_size=2)
     whole = motion(settings, context.job("m", out=tmp_path / "whole"))
     job = context.job("m", out=tmp_path / "stopped")
     with pytest.raises(Interrupted):
@@ -154,7 +154,7 @@ def test_the_hidden_stream_sees_frames_only_and_is_judged_again(together, contex
 
 
 def test_end_to_end_starts_from_both_and_moves_both(together, context, tmp_path):
-    settings = recipe("hidden_temporal_tiny").settings
+    settings = get_recipe("hidden_temporal_tiny").settings
     still = replace(settings, optim=replace(settings.optim, learning_rate=0.0))
     given = {
         "motion": of(context, "motionnet_tiny"),
@@ -172,7 +172,7 @@ def test_end_to_end_starts_from_both_and_moves_both(together, context, tmp_path)
 
 
 def test_an_estimator_that_does_not_learn_needs_no_run(together, context, tmp_path):
-    settings = recipe("hidden_temporal_tiny").settings
+    settings = get_recipe("hidden_temporal_tiny").settings
     fixed = replace(
         settings,
         motion=MotionConfig(estimator="tvl1", frames=5, learns=False),
@@ -184,7 +184,7 @@ def test_an_estimator_that_does_not_learn_needs_no_run(together, context, tmp_pa
 
 
 def test_weights_of_another_net_say_what_did_not_fit(together, context, tmp_path):
-    settings = recipe("hidden_temporal_tiny").settings
+    settings = get_recipe("hidden_temporal_tiny").settings
     job = context.job("x", out=tmp_path / "run")
     with pytest.raises(RunError, match="classifier .*'sees': 'flow'.*'sees': 'rgb'"):
         hidden(
@@ -210,7 +210,7 @@ def test_both_heads_are_streams_for_adaptive_weights(together, context):
     ]
     mean = (heads[0].softmax + heads[1].softmax) / 2
     np.testing.assert_allclose(both.softmax, mean)
-    run = run_recipe(recipe("htsc_tiny"), context, needed={"first": together})
+    run = run_recipe(get_recipe("htsc_tiny"), context, needed={"first": together})
     assert run.results().what == "adaptive of hts_cln_tiny"
     assert set(run.results().fusion.weights) == {"left", "right"}
 
@@ -257,7 +257,7 @@ def test_collaboration_stopped_and_gone_on_is_the_same(
     many, stretch, at, what, ends, goes_on, tmp_path
 ):
     context, needed = many
-    settings = recipe("hts_cln_tiny").settings
+    settings = get_recipe("hts_cln_tiny").settings
     settings = replace(
         settings, learning=replace(settings.learning, batch_size=16, epochs=3)
     )
@@ -299,14 +299,14 @@ def test_parts_of_another_split_are_refused(together, context, tmp_path):
     with pytest.raises(
         RunError, match="a run on split 2, got split 1: it may know the"
     ):
-        run_recipe(recipe("hts_cln_tiny"), elsewhere, needed=needed)
+        run_recipe(get_recipe("hts_cln_tiny"), elsewhere, needed=needed)
 
 
 def test_clips_longer_than_every_video_are_refused(context):
     with pytest.raises(
         DataError, match="at least 11 frames for the .* longest .* has 8"
     ):
-        run_recipe(recipe("motionnet_small"), context)
+        run_recipe(get_recipe("motionnet_small"), context)
 
 
 def test_the_hours_of_motion_and_of_both_are_told_without_a_trace(
@@ -315,8 +315,8 @@ def test_the_hours_of_motion_and_of_both_are_told_without_a_trace(
     monkeypatch.setattr(expected_hours, "LONG", 0.0)
     reporter = Told()
     job = replace(context.job("m", out=tmp_path / "m"), reporter=reporter)
-    told = motion(recipe("motionnet_tiny").settings, job)
-    settings = recipe("hidden_temporal_tiny").settings
+    told = motion(get_recipe("motionnet_tiny").settings, job)
+    settings = get_recipe("hidden_temporal_tiny").settings
     needed = {"motion": told, "temporal": of(context, "vgg_flow_tiny")}
     both = hidden(settings, replace(job, out=tmp_path / "h"), **needed)
     lines = [line for line in reporter.lines if "on this machine (" in line]

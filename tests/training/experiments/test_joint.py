@@ -15,14 +15,14 @@ from training.experiments.distill import distill
 from training.experiments.joint import names_of
 from training.experiments.teach import teach
 from training.losses.terms import FeatureMSE
-from training.recipes import recipe
+from training.recipes import get_recipe
 from training.runs.context import StoreJob
 from training.runs.record import Run, read_json
 from training.runs.trained import trained_model
 from training.scoring.scores import Scores
 
-TEACH = replace(recipe("flow2d_tiny").settings, epochs=2)
-DISTILL = recipe("dtmv_tiny").settings
+TEACH = replace(get_recipe("flow2d_tiny").settings, epochs=2)
+DISTILL = get_recipe("dtmv_tiny").settings
 
 
 @pytest.fixture(scope="module")

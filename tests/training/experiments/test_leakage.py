@@ -15,7 +15,7 @@ from tiny_runs import job_on, taught
 from pipeline.store import Store, StoredVideo
 from training.data.dataset import Clips
 from training.data.frames import Frames
-from training.data.splits import parts
+from training.data.splits import split_parts
 from training.engine.optim import OptimConfig
 from training.experiments.distill import distill
 from training.experiments.teach import TeachRecipe
@@ -140,7 +140,7 @@ def test_distilling_does_not_depend_on_test_videos(
 @pytest.mark.parametrize("part", ["train", "held_out"])
 def test_but_it_does_on_the_others(pair, clean, recipe, tmp_path, part):
     """Else the tests above could not fail: the same poison, in one video elsewhere."""
-    found = parts(clean, split="1", modalities=["flow"], held_out=recipe.held_out)
+    found = split_parts(clean, split="1", modalities=["flow"], held_out=recipe.held_out)
     victim = getattr(found, part)[0].id
     made = [replace(v, poisoned=v.id == victim) for v in videos(8, 2)]
     run = taught(store_of(tmp_path / "moving", made), tmp_path / "run", recipe=recipe)
@@ -177,7 +177,7 @@ def test_until_a_network_is_judged_nobody_opens_a_test_video(
     monkeypatch.setattr(whole, "judged", over)
     with pytest.raises(Trained):
         taught(clean, tmp_path / "run", recipe=recipe)
-    found = parts(clean, split="1", modalities=["flow"], held_out=recipe.held_out)
+    found = split_parts(clean, split="1", modalities=["flow"], held_out=recipe.held_out)
     assert opened == ids_of(found.train + found.held_out)
     assert learned_from == ids_of(found.train)
 
@@ -237,7 +237,7 @@ def test_parts_never_share_a_video_or_a_group():
     for seed in range(300):
         store = random_store(rng)
         try:
-            found = parts(store, split="1", modalities=["flow"], seed=seed)
+            found = split_parts(store, split="1", modalities=["flow"], seed=seed)
         except ValueError:  # a part without a video: said, and nothing is trained
             continue
         told += 1
@@ -251,6 +251,6 @@ def test_parts_never_share_a_video_or_a_group():
         for group in torn:
             of_group = [v for v in store.videos() if v.group == group]
             assert {label for v in of_group for label in v.labels} & by_video
-        other = parts(swapped(store), split="1", modalities=["flow"], seed=seed)
+        other = split_parts(swapped(store), split="1", modalities=["flow"], seed=seed)
         assert ids_of(other.train) == train and ids_of(other.held_out) == held
     assert told > 100

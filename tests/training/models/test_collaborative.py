@@ -23,7 +23,7 @@ SMALL = CollaborativeConfig(
 def fit_collaborative(*data, **options) -> Collaborative:
     fit = CollaborativeFit(*data, **options)
     run(fit)
-    return fit.chosen()
+    return fit.best_model()
 
 
 def run(fit: CollaborativeFit) -> None:
@@ -146,10 +146,10 @@ def test_same_seed_same_weights_whatever_was_drawn_before():
 
 @pytest.mark.parametrize("stop", [1, 3, 7])  # within an epoch, and between two
 def test_state_of_any_step_goes_on_to_the_same_weights(stop):
-    """The last ones, and the best: those of the first epoch, as watched labels are wrong."""
+    """The last ones, and the best: those of the first epoch, as the held-out labels are wrong."""
     spatial, motion, labels = snippets()
     config = replace(SMALL, epochs=4)
-    options = {"config": config, "watched": (spatial, motion, (labels + 1) % 4)}
+    options = {"config": config, "held_out": (spatial, motion, (labels + 1) % 4)}
     whole, first, second = (
         CollaborativeFit(spatial, motion, labels, 4, **options) for _ in range(3)
     )
@@ -168,15 +168,15 @@ def test_state_of_any_step_goes_on_to_the_same_weights(stop):
             whole.model.parameters(), second.model.parameters(), strict=True
         ):
             assert torch.equal(one, two)
-        assert whole.chosen() is whole.model and second.chosen() is second.model
+        assert whole.best_model() is whole.model and second.best_model() is second.model
 
 
-def test_the_best_epoch_on_watched_videos_wins():
+def test_the_best_epoch_on_held_out_videos_is_selected():
     """Watched videos with all labels wrong: the longer it learns, the worse."""
     spatial, motion, labels = snippets()
     wrong = (spatial, motion, (labels + 1) % 4)
     long = replace(SMALL, dropout=0.0)
-    kept = fit_collaborative(spatial, motion, labels, 4, config=long, watched=wrong)
+    kept = fit_collaborative(spatial, motion, labels, 4, config=long, held_out=wrong)
     first = fit_collaborative(
         spatial, motion, labels, 4, config=replace(long, epochs=1)
     )
@@ -194,5 +194,5 @@ def test_features_that_do_not_fit_are_refused():
         fit_collaborative(spatial, motion, labels, 3, config=SMALL)
     with pytest.raises(DataError, match="as wide as those of training, got 7 and 5"):
         fit_collaborative(
-            spatial, motion, labels, 4, config=SMALL, watched=(motion, spatial, labels)
+            spatial, motion, labels, 4, config=SMALL, held_out=(motion, spatial, labels)
         )

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from training.errors import RecipeError
 from training.models.backbones import BackboneConfig, build_backbone
-from training.models.heads import TwoHeads, replaced, split_head
+from training.models.heads import TwoHeads, split_head, with_module
 
 
 class Net(nn.Module):
@@ -103,7 +103,7 @@ def test_what_is_learned_together_is_known_alone():
 def test_the_original_is_left_as_it_was():
     net = Net()
     head = net.end[2]
-    replaced(net, "end.2", nn.Identity())
+    with_module(net, "end.2", nn.Identity())
     assert net.end[2] is head
 
 

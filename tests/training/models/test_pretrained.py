@@ -89,7 +89,7 @@ def test_torchvision_weights_come_from_its_cache(tmp_path, monkeypatch):
     model = build_backbone(config, 5)
     fitted = first_weights(model, config)
     assert fitted.adapted == ("stem.0.weight",)
-    assert fitted.kept == ("fc.weight", "fc.bias")
+    assert fitted.missing == ("fc.weight", "fc.bias")
     name = "layer3.0.conv1.0.weight"
     assert torch.equal(model.state_dict()[name], state[name])
     torch.testing.assert_close(
@@ -130,7 +130,7 @@ def test_checkpoints_of_mars_fit(tmp_path, theirs, old_format):
     model = build_backbone(config, 11)
     fitted = first_weights(model, config)
     counters = {n for n in model.state_dict() if n.endswith("num_batches_tracked")}
-    assert set(fitted.kept) == {"fc.weight", "fc.bias"} | counters
+    assert set(fitted.missing) == {"fc.weight", "fc.bias"} | counters
     assert fitted.adapted == (() if theirs == "flow" else ("stem.0.weight",))
     assert not fitted.unused
     for ours, name in (
@@ -156,7 +156,7 @@ def test_weights_of_our_own_names_fit_every_kind_of_net(tmp_path):
         config = BackboneConfig(net=net, weights=str(path), first_layer="plain")
         model = build_backbone(config, 5)
         fitted = first_weights(model, config)
-        assert len(fitted.kept) == 2 and not fitted.adapted  # the head
+        assert len(fitted.missing) == 2 and not fitted.adapted  # the head
 
 
 def test_no_weights_are_none():

@@ -21,7 +21,7 @@ def tiny(sees: str = "mv", classes: int = 4, net: str = "r3d_tiny") -> nn.Module
 def test_weights_of_flow_are_weights_for_vectors():
     flow, mv = tiny("flow"), tiny("mv")
     fitted = transfer(mv, flow.state_dict())
-    assert not fitted.kept and not fitted.adapted and not fitted.unused
+    assert not fitted.missing and not fitted.adapted and not fitted.unused
     assert len(fitted.copied) == len(mv.state_dict())
     assert all(map(torch.equal, mv.state_dict().values(), flow.state_dict().values()))
 
@@ -42,7 +42,7 @@ def test_first_layer_is_adapted_and_the_report_says_so():
     before = rgb.fc.weight.clone()
     fitted = transfer(rgb, flow.state_dict())
     assert fitted.adapted == ("stem.0.weight",)
-    assert fitted.kept == ("fc.weight", "fc.bias")
+    assert fitted.missing == ("fc.weight", "fc.bias")
     assert torch.equal(rgb.fc.weight, before)
     assert torch.equal(rgb.layer1.conv1[0].weight, flow.layer1.conv1[0].weight)
     assert "adapted: stem.0.weight; not taken: fc" in fitted.text()
@@ -54,7 +54,7 @@ def test_only_the_first_layer_is_adapted():
     deep = "layer3.conv1.0.weight"
     state[deep] = torch.zeros(32, 5, 3, 3, 3)  # 16 there
     before = own.state_dict()[deep].clone()
-    assert transfer(own, state).kept == (deep,)
+    assert transfer(own, state).missing == (deep,)
     assert torch.equal(own.state_dict()[deep], before)
 
 
@@ -83,7 +83,7 @@ def test_plainly_adapted_layer_has_the_mean_in_every_channel():
     rgb = build_backbone(BackboneConfig(net="vgg_tiny"), 4)
     flow = build_backbone(BackboneConfig(net="vgg_tiny", sees="flow", frames=10), 4)
     fitted = transfer(flow, rgb.state_dict(), scale="plain")
-    assert fitted.adapted == ("features.0.weight",) and not fitted.kept
+    assert fitted.adapted == ("features.0.weight",) and not fitted.missing
     mean = rgb.features[0].weight.mean(dim=1)
     torch.testing.assert_close(flow.features[0].weight[:, 19], mean)
 
@@ -105,7 +105,7 @@ def test_all_but_the_head_must_fit():
     def check(state):
         return transfer(model, state, but=("fc",), what="x")
 
-    assert check(tiny(classes=9).state_dict()).kept == ("fc.weight", "fc.bias")
+    assert check(tiny(classes=9).state_dict()).missing == ("fc.weight", "fc.bias")
     state = tiny("rgb").state_dict()
     assert check(state).adapted == ("stem.0.weight",)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -127,7 +127,7 @@ def test_all_but_the_head_must_fit():
     ):
         check(state | {"layer5.weight": torch.zeros(3)})
     assert all(torch.equal(before[n], t) for n, t in model.state_dict().items())
-    assert "layer2.conv1.1.bias" in transfer(model, old).kept
+    assert "layer2.conv1.1.bias" in transfer(model, old).missing
 
 
 def test_files_that_are_no_weights_are_refused(tmp_path):

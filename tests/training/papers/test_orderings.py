@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from made_runs import VIDEOS, hits
 
-from training.papers.orderings import NOT_RUN, ORDERINGS, concerning, judge, paired
+from training.papers.orderings import (
+    NOT_RUN,
+    ORDERINGS,
+    concerning,
+    evaluate_ordering,
+    paired,
+)
 from training.recipes import SYSTEMS
 
 
@@ -38,7 +44,7 @@ def test_orderings_are_about_systems_we_have():
 )
 def test_the_rule(better, seeds, verdict):
     ordering = next(o for o in ORDERINGS if o.name == "O1")
-    found = judge(
+    found = evaluate_ordering(
         ordering,
         {"flow2d": on_one([better] * seeds), "mv": on_one([0.5] * seeds)},
     )
@@ -58,23 +64,25 @@ def test_between_holds_and_not_reproduced_is_consistent():
     better = {seed: dict(videos) for seed, videos in worse.items()}
     missed = [video for video, hit in better[0].items() if not hit]
     better[0][missed[0]] = True  # one video of one seed: above 0, but not surely
-    found = judge(ordering, {"flow2d": {"1": better}, "mv": {"1": worse}})
+    found = evaluate_ordering(ordering, {"flow2d": {"1": better}, "mv": {"1": worse}})
     assert found.verdict == "consistent" and found.wins == 1
 
 
 def test_the_nearest_opponent_decides():
     ordering = next(o for o in ORDERINGS if o.name == "O3")
     sides = {"ti": on_one([0.2] * 5), "st": on_one([0.7] * 5)}
-    found = judge(ordering, {"emv": on_one([0.5] * 5)} | sides)
+    found = evaluate_ordering(ordering, {"emv": on_one([0.5] * 5)} | sides)
     assert (found.against, found.verdict) == ("st", "not reproduced")
-    assert judge(ordering, {"emv": on_one([0.5] * 5)}).verdict == NOT_RUN
+    assert evaluate_ordering(ordering, {"emv": on_one([0.5] * 5)}).verdict == NOT_RUN
 
 
 def test_only_the_same_videos_and_seeds_are_compared():
     ordering = next(o for o in ORDERINGS if o.name == "O1")
     teacher, student = of_seeds([1.0] * 5), of_seeds([0.0] * 3)
     del teacher[0]["7"]
-    found = judge(ordering, {"flow2d": {"1": teacher}, "mv": {"1": student}})
+    found = evaluate_ordering(
+        ordering, {"flow2d": {"1": teacher}, "mv": {"1": student}}
+    )
     assert (found.seeds, found.videos) == (3, VIDEOS - 1)
 
 
@@ -95,9 +103,11 @@ def of_splits(*shares: float) -> dict[str, dict[int, dict[str, bool]]]:
 def test_an_ordering_is_judged_by_the_mean_of_the_splits():
     ordering = next(o for o in ORDERINGS if o.name == "O1")
     flow, mv = of_splits(0.45, 0.8, 0.8), of_splits(0.5, 0.5, 0.5)
-    found = judge(ordering, {"flow2d": flow, "mv": mv})
+    found = evaluate_ordering(ordering, {"flow2d": flow, "mv": mv})
     alone = [
-        judge(ordering, {"flow2d": {split: flow[split]}, "mv": {split: mv[split]}})
+        evaluate_ordering(
+            ordering, {"flow2d": {split: flow[split]}, "mv": {split: mv[split]}}
+        )
         for split in ("1", "2", "3")
     ]
     assert [one.verdict for one in alone] == ["not reproduced", "holds", "holds"]
@@ -113,9 +123,12 @@ def test_only_splits_and_seeds_of_both_sides_are_compared():
     ordering = next(o for o in ORDERINGS if o.name == "O1")
     flow, mv = of_splits(0.9, 0.9, 0.9), of_splits(0.5, 0.5)
     del mv["2"][4]
-    found = judge(ordering, {"flow2d": flow, "mv": mv})
+    found = evaluate_ordering(ordering, {"flow2d": flow, "mv": mv})
     assert (found.splits, found.seeds, found.verdict) == (2, 4, "too few seeds")
-    assert judge(ordering, {"flow2d": {"3": flow["3"]}, "mv": mv}).verdict == NOT_RUN
+    assert (
+        evaluate_ordering(ordering, {"flow2d": {"3": flow["3"]}, "mv": mv}).verdict
+        == NOT_RUN
+    )
 
 
 def test_pairs_are_of_seeds_and_videos_that_both_have():

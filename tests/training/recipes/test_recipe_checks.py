@@ -11,12 +11,12 @@ from training.experiments.joint import check_joint
 from training.experiments.motion import motion
 from training.losses.terms import FeatureMSE, SoftTargets
 from training.models.backbones import BackboneConfig
-from training.recipes import recipe
+from training.recipes import get_recipe
 from training.scoring.fusion import AttentionConfig
 from training.scoring.weighting import AdaptiveWeighting
 
-MOTION = recipe("motionnet_tiny").settings
-HIDDEN = recipe("hidden_temporal_tiny").settings
+MOTION = get_recipe("motionnet_tiny").settings
+HIDDEN = get_recipe("hidden_temporal_tiny").settings
 DISTILL = tiny.distill("flow", "mv")
 SOFT = {"soft": SoftTargets()}
 

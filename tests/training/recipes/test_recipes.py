@@ -8,7 +8,7 @@ from training.recipes import (
     SYSTEMS,
     baseline_of,
     default_name,
-    recipe,
+    get_recipe,
     to_distill,
     to_teach,
 )
@@ -23,7 +23,7 @@ ANY_MODALITY = sorted(SYSTEMS["r3d"].recipes)
 
 @pytest.mark.parametrize("name", [*ANY_MODALITY, "dtmv_small", "ds_medium", "fts"])
 def test_a_distillation_has_every_pair_and_fits_itself(name):
-    chosen = recipe(name)
+    chosen = get_recipe(name)
     for teacher, student in product(MODALITIES, MODALITIES):
         asked = to_distill(chosen, (teacher,), student)
         settings = asked.settings
@@ -46,7 +46,7 @@ def test_runs_are_named_by_modalities_that_the_recipe_does_not_say():
         ("dtmv", ("rgb",), None, "rgb-to-mv", ("flow2d", "rgb")),
         ("dtmv", ("rgb", "flow"), None, "flow+rgb-to-mv", ("flow2d", "")),
     ):
-        asked = to_distill(recipe(name), teachers, student)
+        asked = to_distill(get_recipe(name), teachers, student)
         assert (asked.name, asked.label) == (name, label)
         teacher = asked.needs["teacher"]
         assert (teacher.name, teacher.label) == needed
@@ -58,13 +58,13 @@ def test_runs_are_named_by_modalities_that_the_recipe_does_not_say():
         ("mv", None, ("mv", "")),
         ("mv", "rgb", ("mv", "rgb")),
     ):
-        taught = to_teach(recipe(name), modality)
+        taught = to_teach(get_recipe(name), modality)
         assert (taught.name, taught.label) == told
 
 
 @pytest.mark.parametrize("name", ANY_MODALITY)
 def test_a_baseline_has_as_many_steps_as_the_student(name):
-    student = to_distill(recipe(name), ("flow",), "rgb")
+    student = to_distill(get_recipe(name), ("flow",), "rgb")
     baseline = baseline_of(student)
     scratch, settings = baseline.settings, student.settings
     assert (baseline.name, baseline.label) == (name, "rgb-scratch")
@@ -83,17 +83,17 @@ def test_defaults_follow_size_and_modalities():
     assert default_name("small") == "dtmv_small"
     assert default_name("small", student="rgb") == "ds_small"
     assert default_name("paper") == "dtmv"
-    assert default_name("paper", teach="flow") == to_teach(recipe("dtmv")).name
-    assert to_teach(recipe("dtmv")).name == "flow2d"
+    assert default_name("paper", teach="flow") == to_teach(get_recipe("dtmv")).name
+    assert to_teach(get_recipe("dtmv")).name == "flow2d"
 
 
 def test_demo_clips_are_never_mirrored():
-    assert not to_teach(recipe("demo"), "flow").settings.clip.flip
+    assert not to_teach(get_recipe("demo"), "flow").settings.clip.flip
 
 
 def test_unknown_recipe_is_refused_with_a_near_name():
     with pytest.raises(RecipeError, match="no recipe 'dtmw': did you mean dtmv"):
-        recipe("dtmw")
+        get_recipe("dtmw")
 
 
 def test_senseless_courses_are_refused():

@@ -12,10 +12,10 @@ from training.models.backbones import CHANNELS
 from training.models.motion_backbone import build_motion_backbone
 from training.models.sizes import without_numbers
 from training.papers.measured import all_measured
-from training.recipes import KINDS, SIZES, SYSTEMS, at, recipe, recipe_names
+from training.recipes import KINDS, SIZES, SYSTEMS, get_recipe, recipe_names, system_at
 
 REPORT = Path(__file__).parents[3] / "docs" / "reproduction" / "report.md"
-ALL = [recipe(name) for name in recipe_names()]
+ALL = [get_recipe(name) for name in recipe_names()]
 
 
 @pytest.mark.parametrize("size", sorted({one.size.name for one in ALL}))
@@ -48,7 +48,7 @@ def test_recipes_build_and_terms_find_their_taps(size):
 
 def test_hidden_streams_go_from_frames_to_classes():
     for size in SIZES.values():
-        settings = recipe("hidden_temporal" + size.suffix).settings
+        settings = get_recipe("hidden_temporal" + size.suffix).settings
         assert isinstance(settings, HiddenRecipe)
         with torch.device("meta"):
             net = without_numbers(settings.classifier, 5)
@@ -56,7 +56,7 @@ def test_hidden_streams_go_from_frames_to_classes():
             clip = torch.zeros(1, 3, settings.clip.length, *settings.clip.crop_px)
             assert model.eval()(clip).shape == (1, 5)
         for hidden in ("hidden_temporal", "r3d_layer"):
-            one = recipe(hidden + size.suffix)
+            one = get_recipe(hidden + size.suffix)
             temporal = one.needs["temporal"].settings
             assert temporal.model == one.settings.classifier
             for name in ("motion_gain", "crop_px", "grid_short_px", "crop_scales"):
@@ -67,34 +67,34 @@ def test_hidden_streams_go_from_frames_to_classes():
 def test_systems_of_one_size_that_are_alike_are_alike():
     for name, system in SYSTEMS.items():
         for size, other in system.like.items():
-            here = recipe(name + SIZES[size].suffix)
+            here = get_recipe(name + SIZES[size].suffix)
             assert here.system == system
-            assert at(name, SIZES[size]).system.name == other
-            assert here.settings == at(other, SIZES[size]).settings
+            assert system_at(name, SIZES[size]).system.name == other
+            assert here.settings == system_at(other, SIZES[size]).settings
 
 
 def test_names_say_system_and_size():
-    assert recipe("dtmv_fc7_small").name == "dtmv_fc7_small"
-    assert recipe("dtmv").size.name == "paper"
+    assert get_recipe("dtmv_fc7_small").name == "dtmv_fc7_small"
+    assert get_recipe("dtmv").size.name == "paper"
     for one in ALL:
-        assert recipe(one.name) == one
+        assert get_recipe(one.name) == one
 
 
 def test_the_papers_test_time_inputs():
     """The table of the five systems, last column."""
-    assert inputs_at_test(recipe("fts")) == {"rgb": "24 entries of 112x112"}
-    assert inputs_at_test(recipe("ds_flow")).keys() == {"rgb", "flow"}
-    assert inputs_at_test(recipe("frame_dtmv")) == {
+    assert inputs_at_test(get_recipe("fts")) == {"rgb": "24 entries of 112x112"}
+    assert inputs_at_test(get_recipe("ds_flow")).keys() == {"rgb", "flow"}
+    assert inputs_at_test(get_recipe("frame_dtmv")) == {
         "rgb": "one frame of 224x224",
         "mv": "10 entries of 224x224",
     }
-    assert inputs_at_test(recipe("htsc")) == {
+    assert inputs_at_test(get_recipe("htsc")) == {
         "rgb": "one frame of 224x224 + 11 entries of 224x224"
     }
-    assert recipe("dtmv").settings.modalities == ["mv", "flow"]
-    assert recipe("dtmv").needs["teacher"].settings.modalities == ["flow"]
-    assert recipe("motionnet").settings.modalities == ["rgb"]
-    hidden = recipe("hidden_temporal")
+    assert get_recipe("dtmv").settings.modalities == ["mv", "flow"]
+    assert get_recipe("dtmv").needs["teacher"].settings.modalities == ["flow"]
+    assert get_recipe("motionnet").settings.modalities == ["rgb"]
+    hidden = get_recipe("hidden_temporal")
     assert hidden.settings.modalities == ["rgb"]
     assert inputs_at_test(hidden) == {"rgb": "11 entries of 224x224"}
 
@@ -111,7 +111,7 @@ def test_measured_figures_are_those_of_the_report():
     report = REPORT.read_text("utf-8")
     assert {"demo"} < {one.dataset for one in all_measured()}
     for one in all_measured():
-        assert recipe(one.recipe).name == one.recipe
+        assert get_recipe(one.recipe).name == one.recipe
         told = f"{one.mean:.1f} [{one.low:.1f}, {one.high:.1f}]"
         assert told in report or one.dataset != "demo", one
         assert f"measured  {told} top-1" in recipe_text(one.recipe)

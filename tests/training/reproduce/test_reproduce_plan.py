@@ -4,7 +4,7 @@ import pytest
 
 from training.errors import RecipeError
 from training.papers.facts import PAPERS
-from training.recipes import SYSTEMS, at, recipe
+from training.recipes import SYSTEMS, get_recipe, system_at
 from training.recipes.sizes import SIZES
 from training.reproduce.plan import Holdings, Stage, in_order, plan
 from training.reproduce.run import remaining_seconds
@@ -32,7 +32,7 @@ def test_what_a_stage_needs_stands_before_it():
     made = planned()
     done: set[Stage] = set()
     for stage in made.stages:
-        for needed in recipe(stage.recipe).needs.values():
+        for needed in get_recipe(stage.recipe).needs.values():
             assert stage._replace(recipe=needed.name) in done
             assert stage._replace(recipe=needed.name) in made.needs[stage].values()
         done.add(stage)
@@ -42,7 +42,7 @@ def test_what_a_stage_needs_stands_before_it():
 
 def test_a_recipe_needs_each_other_one_once():
     """`ds_flow` fuses a student with its own teacher, which both sides need."""
-    needed = [one.name for one in in_order(at("ds_flow", SIZES["small"]))]
+    needed = [one.name for one in in_order(system_at("ds_flow", SIZES["small"]))]
     assert needed == ["r3d_flow_small", "ds_small", "ds_flow_small"]
 
 

@@ -25,7 +25,7 @@ from training.errors import RunError, TrainingError
 from training.experiments.evaluate import evaluate
 from training.models.weights import read_weights
 from training.report.files import report_of
-from training.report.read import judged_run
+from training.report.read import read_evaluated_run
 from training.report.text import results_text
 from training.run_files.arrays import write_arrays
 from training.run_files.reading import read_json
@@ -348,7 +348,7 @@ def test_a_run_whose_json_is_deep_or_empty_is_told_by_every_command(store, run):
             run.path(name).write_text(text)
             for read in (
                 lambda: judge(run, store),
-                lambda: judged_run(run.folder),
+                lambda: read_evaluated_run(run.folder),
                 lambda: trained_model(run),
                 lambda: taught(store, run.folder),
             ):

@@ -10,7 +10,7 @@ from tiny_runs import Told, taught
 
 from pipeline.store import Store
 from training.errors import RecipeError
-from training.recipes import at_size, recipe
+from training.recipes import at_size, get_recipe
 from training.runs import expected_hours as ahead
 from training.runs.expected_hours import expected_hours, small_frames_notice
 from training.runs.machine import Machine
@@ -23,8 +23,8 @@ def test_small_recipes_on_large_frames_are_told(store, tmp_path):
     told = small_frames_notice(store, replace(clip, grid_short_px=20))
     assert told is not None and "frames of 64x48 px are scaled to 24x20 px" in told
     assert "--size medium" in told
-    assert small_frames_notice(store, recipe("dtmv_medium").settings.clip) is None
-    assert small_frames_notice(store, recipe("r3d_rgb").settings.clip) is None
+    assert small_frames_notice(store, get_recipe("dtmv_medium").settings.clip) is None
+    assert small_frames_notice(store, get_recipe("r3d_rgb").settings.clip) is None
     demo = Store(write_store(tmp_path / "demo", videos(), dataset="demo"))
     assert small_frames_notice(demo, replace(clip, grid_short_px=20)) is None
 
@@ -32,7 +32,7 @@ def test_small_recipes_on_large_frames_are_told(store, tmp_path):
 def test_hours_are_epochs_times_clips_times_a_step(monkeypatch):
     """A teacher only looks: a third of what the student costs."""
     monkeypatch.setattr(ahead, "step_seconds", lambda *_, **__: 0.3)
-    settings = replace(recipe("r3d_flow_medium").settings, epochs=100)
+    settings = replace(get_recipe("r3d_flow_medium").settings, epochs=100)
     given = {"clips": 900, "classes": 5, "machine": Machine()}
     net = settings.model
     told = expected_hours(settings, (net,), **given)

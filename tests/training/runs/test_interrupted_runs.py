@@ -220,7 +220,7 @@ def test_an_ignored_hang_up_stays_ignored():
     try:
         with stop_on_signal() as stop:
             os.kill(os.getpid(), signal.SIGHUP)
-            assert not stop.asked
+            assert not stop.requested
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -314,7 +314,7 @@ def test_autosave_saves_at_intervals_and_at_a_stop(tmp_path, monkeypatch):
         clock.now += 4
         saver.after_step(lambda: saved.append(clock.now - 100), "step")
     assert saved == [12.0, 24.0]
-    stop.asked = True
+    stop.requested = True
     with pytest.raises(Interrupted, match="stopped after step 8 of 9, everything is"):
         saver.after_step(lambda: saved.append(0.0), "step 8 of 9")
     assert saved == [12.0, 24.0, 0.0]

@@ -17,7 +17,7 @@ from training.experiments.teach import TeachRecipe
 from training.losses.terms import Term
 from training.models.backbones import CHANNELS, BackboneConfig, build_backbone
 from training.models.sizes import without_numbers
-from training.recipes import recipe, recipe_names
+from training.recipes import get_recipe, recipe_names
 from training.runs.config import TrainConfig
 from training.steps.gradients import balanced_weight, gradient_norms
 from training.steps.labels import Supervised
@@ -26,7 +26,7 @@ CLASSES = 3
 DISTILLED = {
     name: settings
     for name in recipe_names()
-    if isinstance(settings := recipe(name).settings, DistillRecipe)
+    if isinstance(settings := get_recipe(name).settings, DistillRecipe)
 }
 
 
@@ -75,7 +75,7 @@ def test_a_student_and_its_baseline_take_a_step(name):
 
 @pytest.mark.parametrize("name", ["flow2d", "frame", "r3d_rgb", "resnext_flow"])
 def test_a_medium_network_takes_a_step(name):
-    settings = recipe(f"{name}_medium").settings
+    settings = get_recipe(f"{name}_medium").settings
     torch.manual_seed(0)
     step = step_of(settings, build_backbone).train()
     output = step(batch_of(settings.clip))

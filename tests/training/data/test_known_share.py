@@ -8,7 +8,7 @@ from tiny_runs import Told, distilled, taught
 
 from pipeline.store import Store
 from training.commands.cli import main
-from training.data.known import known_share, unknown_vectors_notice
+from training.data.known_share import known_share, unknown_vectors_notice
 from training.errors import DataError
 
 

@@ -21,7 +21,9 @@ def known_share(videos: Sequence[StoredVideo]) -> float | None:
     return sum(share * count for share, count in told) / intervals
 
 
-def check_known(store: Store, videos: Sequence[StoredVideo], *, least: float) -> None:
+def check_known_share(
+    store: Store, videos: Sequence[StoredVideo], *, least: float
+) -> None:
     """Check that the vectors of the videos to learn from are known often enough.
 
     Raises:
