@@ -9,6 +9,10 @@ DATASETS = (*OFFICIAL_DATASETS, "folder", "list", "demo")
 MODALITIES = ("rgb", "flow", "mv")
 """Modalities that can be extracted and trained on; one file per shard and modality."""
 
+MOTION = ("flow", "mv")
+"""Modalities of (right, down) vectors in px, one field per interval between frames. The
+others are pictures, one per frame."""
+
 X264_PRESETS = (
     "ultrafast",
     "superfast",

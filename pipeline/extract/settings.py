@@ -109,12 +109,8 @@ class ExtractSettings:
 
     def codec(self, modality: str) -> Codec:
         """The codec that rows of a modality are stored with."""
-        codecs: Mapping[str, Codec] = {
-            "rgb": self.rgb_codec,
-            "flow": self.flow_codec,
-            "mv": self.mv_codec,
-        }
-        return codecs[modality]
+        codec: Codec = getattr(self, f"{modality}_{CODEC}")
+        return codec
 
     def only(self, modalities: Iterable[str]) -> Self:
         """The same settings for some of their modalities.
@@ -179,11 +175,13 @@ _COMMON_FIELDS: Mapping[str, Fits] = {
     "square_pixels": is_flag,
     "frames_per_second": lambda value: value is None or is_number(value),
 }
+"""Settings that all modalities share, and the values that fit."""
 _OWN_FIELDS: Mapping[str, Mapping[str, Fits]] = {
     "rgb": {},
     "flow": {"profile": is_text},
     "mv": {"source": is_text, "crf": is_count, "preset": is_text, "keyint": is_count},
 }
+"""Settings of each modality, without its codec: fields `MODALITY_NAME` of the class."""
 
 
 def _own_fields(modality: str, mv_source: Any) -> Mapping[str, Fits]:

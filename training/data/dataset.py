@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from motion_shards.choices import MOTION
 from pipeline.store import Store, StoredVideo
 
 from ..errors import RecipeError
@@ -191,8 +192,8 @@ class Clips(Dataset):
         label = video.labels[draw.label] if video.labels else -1
         batch: dict[str, Tensor] = {"label": torch.tensor(label)}
         for modality, frames in self._read(video, draw.start).items():
-            part = self._cut(frames, draw.view, motion=modality != "rgb")
-            part = self._normal(part, draw, motion=modality != "rgb")
+            part = self._cut(frames, draw.view, motion=modality in MOTION)
+            part = self._normal(part, draw, motion=modality in MOTION)
             batch[modality] = to_tensor(part)
         return batch
 
@@ -203,7 +204,7 @@ class Clips(Dataset):
         plain = Draw(start, views[0])
         batch = {}
         for modality, frames in self._read(video, start).items():
-            motion = modality != "rgb"
+            motion = modality in MOTION
             # Values first where pixels stay what they are: views overlap.
             early = all((v.height, v.width) == self.config.crop_px for v in views)
             if early:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from motion_shards.choices import MOTION
 from pipeline.store import Store, StoredVideo
 
 from .motion_input import Fill, filled_from
@@ -65,8 +66,10 @@ class Frames:
         if kept is not None:
             return kept
         height, width = self.size(video)
-        count = video.frames if modality == "rgb" else video.frames - 1
-        needed = count * height * width * (3 if modality == "rgb" else 8)
+        count, pixel_bytes = video.frames, 3
+        if modality in MOTION:
+            count, pixel_bytes = video.frames - 1, 8
+        needed = count * height * width * pixel_bytes
         if needed > self._free:
             return None
         kept = self._stored(video, modality, 0, count)

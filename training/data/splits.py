@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from motion_shards.choices import MOTION
 from motion_shards.near import near
 from pipeline.store import Store, StoredVideo
 
@@ -265,7 +266,7 @@ def _of_any_class(
 
 def available_entries(video: StoredVideo, modalities: Sequence[str]) -> int:
     """Entries a clip may use: frames, or intervals as soon as motion is part of it."""
-    return video.frames if set(modalities) == {"rgb"} else video.frames - 1
+    return video.frames - any(name in MOTION for name in modalities)
 
 
 def unusable(video: StoredVideo, modalities: Sequence[str], part: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
+from motion_shards.choices import MOTION
 from pipeline.store import Json
 
 from ..errors import RecipeError
@@ -149,7 +150,7 @@ def build_backbone(config: BackboneConfig, num_classes: int) -> nn.Module:
     if net.dim == 3:
         return net.build(config.channels, num_classes)
     options = {name: getattr(config, name) for name in net.options if name != "frames"}
-    motion = config.sees != "rgb"
+    motion = config.sees in MOTION
     return net.build(config.channels, num_classes, motion=motion, **options)
 
 

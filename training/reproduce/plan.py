@@ -4,6 +4,7 @@ split. Pure."""
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from motion_shards.choices import MOTION
 from motion_shards.near import near
 
 from ..errors import RecipeError
@@ -157,7 +158,7 @@ def unfit(recipe: Recipe, store: Holdings) -> str:
         missing = [name for name in modalities if name not in store.modalities]
         if missing:
             return f"the store has no {', '.join(missing)}"
-        needed = clip.span + (modalities != ["rgb"])
+        needed = clip.span + any(name in MOTION for name in modalities)
         if needed > store.longest:
             return (
                 f"its clips need {needed} frames, the longest video has {store.longest}"

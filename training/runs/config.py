@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from motion_shards.choices import MOTION
+
 from ..data.dataset import ClipConfig, Clips, frames_of
 from ..data.known_share import check_known_share
 from ..data.splits import SplitParts, available_entries, split_parts
@@ -149,7 +151,8 @@ def open_data(
         check_known_share(store, parts.train, least=job.min_known_share)
     longest = max(available_entries(video, modalities) for video in parts.train)
     if config.clip.span > longest:
-        of = "frames" if set(modalities) == {"rgb"} else "intervals between frames"
+        motion = any(name in MOTION for name in modalities)
+        of = "intervals between frames" if motion else "frames"
         raise DataError(
             f"{store.folder}: expected videos of at least {config.clip.span} {of} for the"
             f" recipe's clips, but the longest one to learn from has {longest}"

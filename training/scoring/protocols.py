@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
+from motion_shards.choices import MOTION
 from pipeline.store import StoredVideo
 
 from ..data.dataset import Clips, StatedClips
@@ -206,7 +207,7 @@ class Scorer:
         inputs = clips.flatten(0, 1)
         yield inputs
         if self.mirrors:
-            yield mirrored(inputs, motion=self.sees != "rgb")
+            yield mirrored(inputs, motion=self.sees in MOTION)
 
     def _pass(self, model: nn.Module, inputs: Tensor) -> Tensor:
         with autocast(self.device, self.precision):
