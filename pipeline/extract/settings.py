@@ -181,7 +181,7 @@ _OWN_FIELDS: Mapping[str, Mapping[str, Fits]] = {
     "flow": {"profile": is_text},
     "mv": {"source": is_text, "crf": is_count, "preset": is_text, "keyint": is_count},
 }
-"""Settings of each modality, without its codec: fields `MODALITY_NAME` of the class."""
+"""Settings of each modality, without its codec: `profile` of flow is the field `flow_profile`."""
 
 
 def _own_fields(modality: str, mv_source: Any) -> Mapping[str, Fits]:
