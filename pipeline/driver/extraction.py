@@ -187,7 +187,7 @@ def dry_run(
         if layout.where == "ray":
             from pipeline.executors import on_ray as runner
 
-            measure = runner.calibrated
+            measure = partial(runner.calibrated, scratch=execution.scratch)
         return estimate(layout.assigned(tasks), layout, measure=measure)
 
 

@@ -2,25 +2,21 @@
 
 import errno
 import os
-import shutil
 import socket
 import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from motion_shards.processes import has_ended, process_mark
 from pipeline.errors import NoDevice
 from pipeline.shard.build import build_shard
 from pipeline.shard.isolate import ChildError
 from pipeline.shard.plan import ShardPlan
+from pipeline.shard.scratch import work_folder
 from pipeline.shard.task import ShardProgress, ShardReport, Task
 from pipeline.store.records import LOGS
 
 from .deliver import deliver
-
-SCRATCH_PREFIX = "motion-shards"
 
 
 class Failure(NamedTuple):
@@ -54,12 +50,9 @@ def attempt(
     """
     for path in _attempts_files(store, task.plan):
         _mark(path)  # before anything can crash
-    folder = scratch_folder(scratch)
-    sweep(folder)
-    name = f"{SCRATCH_PREFIX}-{process_mark()}-"
     try:
-        with tempfile.TemporaryDirectory(prefix=name, dir=folder) as work:
-            report = build_shard(task, scratch=Path(work), on_progress=on_progress)
+        with work_folder(scratch) as work:
+            report = build_shard(task, scratch=work, on_progress=on_progress)
             return deliver(report, store)
     except OSError as error:
         return Failure(task, "environment", str(error))
@@ -107,20 +100,3 @@ def _is_file(path: Path) -> bool:
 def _attempts_files(store: Path, plan: ShardPlan) -> list[Path]:
     name = f"attempts-{plan.shard:05d}"
     return [store / LOGS / f"{name}-{modality}" for modality in plan.modalities]
-
-
-def scratch_folder(scratch: Path | None) -> Path:
-    """The folder of attempts: the one given, or the folder for temporary files."""
-    return scratch or Path(tempfile.gettempdir())
-
-
-def sweep(folder: Path) -> None:
-    """Remove what attempts of dead processes left on scratch.
-
-    Only of processes that would be seen here if they lived: a folder may be shared by
-    containers or machines, in which the same number is another process.
-    """
-    for path in folder.glob(f"{SCRATCH_PREFIX}-*"):
-        owner = path.name.removeprefix(f"{SCRATCH_PREFIX}-").rpartition("-")[0]
-        if has_ended(owner):
-            shutil.rmtree(path, ignore_errors=True)

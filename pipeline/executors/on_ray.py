@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,15 +159,18 @@ def _run(
                 ray.cancel(ref, force=True)
 
 
-def calibrated(task: Task) -> Calibration:
+def calibrated(task: Task, *, scratch: Path | None = None) -> Calibration:
     """`calibrate` on the joined cluster, where such a task would run.
+
+    Args:
+        scratch: as in `calibrate`, on that machine.
 
     Raises:
         ExtractionError: it failed there.
     """
     asked = _needs(task, gpu_shape(live_nodes()) or Shape(1, 1))
     remote: Any = ray.remote(max_retries=0, max_calls=0)(run)
-    call = cloudpickle.dumps((calibrate, (task,)))
+    call = cloudpickle.dumps((partial(calibrate, scratch=scratch), (task,)))
     try:
         return ray.get(remote.options(**asked).remote(of_this_job(), call))
     except RayError as error:

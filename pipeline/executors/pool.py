@@ -16,9 +16,10 @@ from typing import Any
 
 from motion_shards.processes import follow_parent
 from pipeline.shard.killed import cause_of_death, memory_kills
+from pipeline.shard.scratch import scratch_folder, sweep
 from pipeline.shard.task import ShardProgress, Task
 
-from .attempt import Failure, Outcome, attempt, scratch_folder, sweep
+from .attempt import Failure, Outcome, attempt
 from .gpus import use_gpu
 from .reporter import ProgressReporter
 

@@ -1,11 +1,11 @@
 """A short calibration on this machine: seconds and bytes of some frames."""
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from .build import build_shard
+from .scratch import work_folder
 from .task import Task
 
 CALIBRATED_FRAMES = 48
@@ -35,9 +35,9 @@ def calibrate(task: Task, *, scratch: Path | None = None) -> Calibration:
         OSError: the environment failed, as in `build_shard`.
         NoDevice: it needs a GPU that cannot be used.
     """
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+    with work_folder(scratch) as folder:
         for frames in (WARMING_FRAMES, CALIBRATED_FRAMES):
-            built = Path(folder, f"{frames}")
+            built = folder / f"{frames}"
             built.mkdir()
             report = build_shard(replace(task, first_frames=frames), scratch=built)
     assert report.effort is not None

@@ -23,17 +23,31 @@ def no_video(
         ids: of all stored videos, sorted.
     """
     start = f"no video {wanted!r} in {folder}"
-    for name in (wanted, without_suffix(wanted)):
-        if reason := manifest.bad.get(name):
-            return VideoNotFound(f"{start}: it is quarantined: {reason}")
-        if reason := manifest.unavailable.get(name):
-            return VideoNotFound(f"{start}: its file was unavailable: {reason}")
+    if left_out := _left_out(manifest, wanted):
+        return VideoNotFound(f"{start}: {left_out}")
     place = bisect_left(ids, wanted)
     near = ids[max(place - COMPARED, 0) : place + COMPARED]
     found = _similar_ids(wanted, near)
     question = f": did you mean {' or '.join(found)}?" if found else ""
     listing = f"`pipeline info {shlex.quote(str(folder))} --videos` lists them"
     return VideoNotFound(f"{start}{question} ({listing})")
+
+
+def _left_out(manifest: Manifest, wanted: str) -> str:
+    """The reason for which a video is left out, by its id, path or the end of one; or ""."""
+    states = {"quarantined": manifest.bad, "unavailable": manifest.unavailable}
+    told = {
+        name: f"is {state}: {reason}"
+        for state, reasons in states.items()
+        for name, reason in reasons.items()
+    }
+    for name in (wanted, without_suffix(wanted)):
+        if name in told:
+            return f"it {told[name]}"
+        ends = [left_out for left_out in told if left_out.endswith(f"/{name}")]
+        if len(ends) == 1:
+            return f"{ends[0]} {told[ends[0]]}"
+    return ""
 
 
 def without_suffix(name: str) -> str:

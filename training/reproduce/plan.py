@@ -14,6 +14,9 @@ from ..recipes import SYSTEMS, Recipe, get_recipe, system_at
 from ..recipes.sizes import SIZES
 from ..runs.config import TrainConfig
 
+NOT_WANTED = "not asked for"
+"""Reason for which a row is not run that `--rows` leaves out."""
+
 
 class Holdings(NamedTuple):
     """Data set, modalities and lengths of a store: what recipes need of it."""
@@ -108,7 +111,7 @@ def plan(
     recipe_of, not_run = {}, {}
     for name in systems:
         if name not in chosen:
-            not_run[name] = "not asked for"
+            not_run[name] = NOT_WANTED
             continue
         recipe = system_at(name, SIZES[size])
         reason = unfit(recipe, store)

@@ -25,7 +25,7 @@ from ..runs.machine import Machine, select_machine
 from ..runs.progress import ProgressReporter, about_text, duration_text
 from ..runs.record import CROPS, SCORES, Run
 from .figure_data import write_figures
-from .plan import Holdings, Plan, Stage, plan, recipe_of_key
+from .plan import NOT_WANTED, Holdings, Plan, Stage, plan, recipe_of_key
 from .stages import run_stage, run_stage_alone
 from .throughput import measured_speeds
 from .workers import Done, in_processes, in_this_process
@@ -279,4 +279,6 @@ def remaining_seconds(
 
 
 def _reasons(state: Reproduction) -> str:
-    return "; ".join(f"{name}: {why}" for name, why in state.not_run.items())
+    """Why the rows that were asked for could not be run."""
+    wanted = {name: why for name, why in state.not_run.items() if why != NOT_WANTED}
+    return "; ".join(f"{name}: {why}" for name, why in wanted.items())

@@ -14,15 +14,9 @@ from motion_shards.processes import has_ended, process_mark
 from pipeline.driver.publish import prepare
 from pipeline.errors import NoDevice
 from pipeline.executors import attempt as trying
-from pipeline.executors.attempt import (
-    SCRATCH_PREFIX,
-    Failure,
-    attempt,
-    attempts,
-    forget_attempts,
-    sweep,
-)
+from pipeline.executors.attempt import Failure, attempt, attempts, forget_attempts
 from pipeline.shard.isolate import ChildError
+from pipeline.shard.scratch import SCRATCH_PREFIX, sweep
 from pipeline.shard.task import Task
 
 

@@ -19,10 +19,11 @@ from made_shards import made_task
 from motion_shards.processes import process_mark
 from pipeline.driver.publish import prepare
 from pipeline.executors import pool as pools
-from pipeline.executors.attempt import SCRATCH_PREFIX, Failure, Outcome
+from pipeline.executors.attempt import Failure, Outcome
 from pipeline.executors.here import run_here
 from pipeline.executors.pool import _outcome, _Worker, run_in_pool
 from pipeline.executors.reporter import SilentReporter
+from pipeline.shard.scratch import SCRATCH_PREFIX
 from pipeline.shard.task import ShardProgress, ShardReport, Task
 
 

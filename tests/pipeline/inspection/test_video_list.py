@@ -112,6 +112,14 @@ def test_quarantined_videos_are_named_by_path_with_extension(extracted, tmp_path
         ("???", "no video '???' in {out} (`pipeline info {out} --videos` lists them)"),
         (TORN, "no video '" + TORN + "' in {out}: it is quarantined: "),
         (
+            TORN.rpartition("/")[2],
+            "no video '"
+            + TORN.rpartition("/")[2]
+            + "' in {out}: "
+            + TORN[:-4]
+            + " is quarantined: ",
+        ),
+        (
             "right/v001.avi",
             "no video 'right/v001.avi' in {out}: did you mean right/v001",
         ),

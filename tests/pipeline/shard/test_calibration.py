@@ -1,7 +1,12 @@
 """Calibration: the build of a run, on the beginnings of some videos."""
 
+import pickle
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -9,8 +14,10 @@ import pytest
 from batch_solvers import LargeBatches
 from small_videos import SETTINGS, draw_videos
 
+from motion_shards.remote import run
 from pipeline.driver.plan import new_plan
-from pipeline.shard import sources
+from pipeline.executors import on_ray
+from pipeline.shard import calibration, sources
 from pipeline.shard.build import build_shard
 from pipeline.shard.calibration import CALIBRATED_FRAMES, calibrate
 from pipeline.shard.plan import PlannedVideo
@@ -92,3 +99,48 @@ def test_an_environment_that_fails_ends_it(task, tmp_path):
         calibrate(replace(task, plan=plan), scratch=tmp_path)
     with pytest.raises(OSError, match="no scratch"):
         calibrate(task, scratch=Path("no scratch"))
+
+
+def test_a_killed_calibration_leaves_nothing_that_the_next_one_keeps(task, tmp_path):
+    """SIGKILL in the middle of a build: nobody else would ever remove its files."""
+    code = (
+        "import os, pickle, signal, sys\n"
+        "from pathlib import Path\n"
+        "from pipeline.shard import calibration\n"
+        "def build(task, *, scratch):\n"
+        "    (scratch / 'rgb.h5').write_bytes(b'rows')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "calibration.build_shard = build\n"
+        "task = pickle.load(sys.stdin.buffer)\n"
+        "calibration.calibrate(task, scratch=Path(sys.argv[1]))\n"
+    )
+    (tmp_path / "thesis").mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        input=pickle.dumps(task),
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    calibrate(task, scratch=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
+
+
+def test_on_a_cluster_it_is_built_on_the_same_scratch(task, tmp_path, monkeypatch):
+    """Ray hands the call to a worker as it is: here, the worker is this process."""
+    scratches = []
+    monkeypatch.setattr(
+        calibration,
+        "build_shard",
+        lambda task, *, scratch: (
+            scratches.append(scratch.parents[1]) or build_shard(task, scratch=scratch)
+        ),
+    )
+    worker = SimpleNamespace(
+        options=lambda **needs: SimpleNamespace(remote=run), remote=run
+    )
+    monkeypatch.setattr(on_ray.ray, "remote", lambda **options: lambda call: worker)
+    monkeypatch.setattr(on_ray.ray, "get", lambda result: result)
+    monkeypatch.setattr(on_ray, "live_nodes", list)
+    assert on_ray.calibrated(task, scratch=tmp_path).frames == 1 + 5 + CALIBRATED_FRAMES
+    assert set(scratches) == {tmp_path}

@@ -104,6 +104,17 @@ def test_a_failing_row_leaves_the_others_and_is_named(tiny_store, tmp_path):
     assert "| ti | " in (out / "report.md").read_text().partition("## Not run")[2]
 
 
+def test_only_rows_that_were_asked_for_say_why_none_could_be_run(tiny_store, tmp_path):
+    bad, out = tmp_path / "moving-mv_tiny-split1-seed0", tmp_path / "report"
+    told_of(tiny_store, out, rows=("mv",))
+    shutil.rmtree(out)
+    (bad / "results.json").unlink()
+    (bad / "checkpoint.pt").write_bytes(b"junk")
+    with pytest.raises(RunError, match="no stage could be completed: mv: ") as failed:
+        told_of(tiny_store, out, rows=("mv",))
+    assert "not asked for" not in str(failed.value)
+
+
 def test_another_folder_is_not_written_into(tiny_store, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
