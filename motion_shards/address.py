@@ -1,9 +1,10 @@
 """The address of a Ray cluster, without importing Ray: an option, the environment, Ray's note.
 
-A cluster that the user names (by an option or a variable) is theirs, and gets Ray's token.
-One that is only found on this machine may be a stranger's: Ray's note of the cluster that
-was joined last lies in a folder where everybody may write, and ports are free for all. It
-is joined if note and port belong to this user or to root, and gets no token unasked.
+A cluster that the user names (by an option or a variable) is trusted and receives Ray's
+token. A cluster that is only found on this machine may belong to another user: the file in
+which Ray notes the last cluster lies in a folder that everybody may write, and any user may
+open a port. It is joined if file and port belong to this user or to root, and receives the
+token only on request.
 """
 
 import contextlib
@@ -180,7 +181,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def answers(address: str, *, seconds: float = ANSWER_SECONDS) -> str | None:
-    """None if somebody listens at HOST:PORT (of a URL, too), else why not."""
+    """None if HOST:PORT (or that of a URL) accepts connections, else the reason."""
     try:
         socket.create_connection(host_and_port(address), seconds).close()
     except ValueError as error:
@@ -191,19 +192,18 @@ def answers(address: str, *, seconds: float = ANSWER_SECONDS) -> str | None:
 
 
 def require(cluster: ClusterAddress, *, name_by: str = "--ray HOST:PORT") -> None:
-    """See that a cluster answers, and let Ray join it as it wants it: with the token, or
-    without.
+    """Check that a cluster answers, and set whether Ray sends it the token.
 
-    Left to itself, Ray would wait for minutes; send no token to an address that it is
-    given; and send one to a cluster of this machine that asks for none, where no actor
-    starts then. Call it before Ray is imported. What RAY_AUTH_MODE says already is left.
+    By default Ray waits for minutes, sends no token to an address that it is given, and
+    sends one to a cluster of this machine that needs none, where actors then fail to
+    start. Call this before Ray is imported. A RAY_AUTH_MODE that is set already is kept.
 
     Args:
-        name_by: how the command at hand is told a cluster; for the message.
+        name_by: option of the current command that names a cluster; for the message.
 
     Raises:
-        ClusterError: nobody answers, or the cluster asks for a token, and there is none,
-            or the cluster was only found.
+        ClusterError: nothing answers; or the cluster requires a token and there is none,
+            or the user has not named the cluster.
     """
     if cluster.address == "local":
         return
@@ -231,7 +231,7 @@ def require(cluster: ClusterAddress, *, name_by: str = "--ray HOST:PORT") -> Non
 
 
 def token_not_sent(address: str, named: str) -> str:
-    """A line: why a cluster that was only found did not get the token that it asks for."""
+    """A line: why the required token is not sent to a cluster that the user has not named."""
     return (
         f"{address}: the cluster asks for a token, which is sent only to a cluster "
         f"that is named: {named}, or RAY_AUTH_MODE=token if this one is yours"
@@ -239,7 +239,7 @@ def token_not_sent(address: str, named: str) -> str:
 
 
 def has_token() -> bool:
-    """Whether Ray's token is at hand, which a cluster may ask for."""
+    """Whether this user has a token of Ray, which a cluster may require."""
     return bool(
         os.environ.get("RAY_AUTH_TOKEN")
         or os.environ.get("RAY_AUTH_TOKEN_PATH")
@@ -248,13 +248,13 @@ def has_token() -> bool:
 
 
 def use_token(*, named: bool) -> None:
-    """Let Ray's client of jobs send the token, or not.
+    """Set whether Ray's job client sends the token.
 
-    It has one at hand and does not send it, unless told to. A job server that asks for
-    none takes no notice. Call it before Ray is imported: it looks once.
+    By default it does not send one even if there is one. A job server that needs none
+    ignores it. Call this before Ray is imported, which reads the setting once.
 
     Args:
-        named: by the user. A job server that was only found gets none.
+        named: whether the user named the job server; if not, no token is sent.
     """
     if has_token() and not os.environ.get("RAY_AUTH_MODE"):
         os.environ["RAY_AUTH_MODE"] = "token" if named else "disabled"
@@ -264,10 +264,11 @@ State = Literal["open", "closed", "silent", "unknown"]
 
 
 def _state(address: str) -> State:
-    """Whether a cluster lets everybody in (open), turns away who has no token (closed), or
-    does not answer (silent).
+    """Whether a cluster accepts everybody (open), refuses requests without a token (closed),
+    or does not answer (silent).
 
-    Asked without Ray, which decides once for a process what it sends, and without a token.
+    The request is made without Ray, which fixes its authentication once per process, and
+    without a token.
     """
     if os.environ.get("RAY_USE_TLS", "0") not in ("", "0", "false", "False"):
         return "unknown"

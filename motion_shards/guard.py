@@ -36,15 +36,15 @@ os.kill(pid, signal.SIGKILL)
 def guarded(
     *, seconds: float, leave_seconds: float, line: str, interrupted: str
 ) -> Iterator[None]:
-    """Let another process kill this one if what is inside takes too long, and this one
-    does not come round to ending it itself.
+    """Have another process kill this one if the block takes too long and this process is
+    too blocked to end itself.
 
     Only in the main thread on Linux; elsewhere nothing is watched.
 
     Args:
-        seconds: what it may take; time in which this process is paused does not count.
-        leave_seconds: what it may take from the first SIGINT or SIGTERM on.
-        line: what standard error is told when the time is up.
+        seconds: limit for the block; time in which this process is paused does not count.
+        leave_seconds: limit from the first SIGINT or SIGTERM on.
+        line: written to standard error when the limit is reached.
         interrupted: the same after a signal.
     """
     main = threading.current_thread() is threading.main_thread()

@@ -1,6 +1,6 @@
 """`pipeline` and `training` are names that users give to files of their own, too.
 
-Which file a name leads to, and how to get at ours in spite of it.
+Find the file that each name resolves to, and load this project's packages regardless.
 """
 
 import sys
@@ -29,7 +29,7 @@ def require_own_package(name: str) -> None:
     """Check that a name leads to our package.
 
     Raises:
-        Shadowed: it does not; the line names the file, and says how to go on.
+        Shadowed: it does not; the message names the other file and what to do about it.
     """
     if found := shadow(name):
         folder = found.parent.parent if found.name == "__init__.py" else found.parent
@@ -40,8 +40,8 @@ def require_own_package(name: str) -> None:
 
 
 def load_own_packages() -> None:
-    """Load our packages wherever they are looked for first. For workers of a cluster: Ray
-    looks in the folder where the user is."""
+    """Load this project's packages whatever comes first on the path. For workers of a
+    cluster: Ray searches the user's current folder first."""
     for name in NAMES:
         if shadow(name):
             spec = PathFinder.find_spec(name, [str(ROOT)])

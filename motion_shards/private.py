@@ -1,4 +1,4 @@
-"""A path -> who else could change what lies there. For files that are believed or run."""
+"""Check which other users could change a path. For files that are trusted or executed."""
 
 import grp
 import os
@@ -17,10 +17,10 @@ def trouble(path: Path) -> str:
     The file or folder itself must belong to this user or to root, and must not be writable
     by others; so must every folder and link on the way to it. Folders in which others may
     write, but where they cannot touch what is not theirs (/tmp), are in order on the way.
-    Of a path that does not exist yet, the way is looked at as far as it goes.
+    Of a path that does not exist yet, the existing parent folders are checked.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: it cannot be inspected.
     """
     steps = list(_steps(Path(os.path.abspath(path))))
     there = os.path.exists(path)

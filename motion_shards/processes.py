@@ -21,7 +21,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessIdentity:
-    """A process, described so that it can be told from all others."""
+    """Identity of a process: distinguishes it from every other one."""
 
     host: str
     user: str

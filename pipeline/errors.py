@@ -6,7 +6,7 @@ MotionShardsError
 │   └── DamagedPlan    the plan is not as it was written
 ├── SourceChanged      a video has another content than before; also a ValueError
 ├── NoDevice           a GPU cannot be used; also a RuntimeError
-└── ExtractionError    the run cannot go on; also a RuntimeError
+└── ExtractionError    the run cannot continue; also a RuntimeError
 """
 
 from motion_shards.errors import MotionShardsError
@@ -33,4 +33,4 @@ class NoDevice(MotionShardsError, RuntimeError):
 
 
 class ExtractionError(MotionShardsError, RuntimeError):
-    """The run cannot go on. What is published stays, and the next run continues from it."""
+    """The run cannot continue. Published shards stay, and the next run resumes from them."""

@@ -1,4 +1,4 @@
-"""Clips per second in training, beside a bare loop over the same network.
+"""Clips per second in training, compared with a bare loop over the same network.
 
 The bare loop is what one would write in ten lines: one batch, always the same and
 already where the network is, forward, backward, step. What training has beyond it is

@@ -10,7 +10,7 @@ TrainingError
 ├── MachineError      the machine lacks what was asked for; also a RuntimeError
 ├── FirstFailed       another process of a run failed, and says why
 ├── Diverged          the loss is no longer a number; also an ArithmeticError
-└── Interrupted       a signal came: the run is saved and can go on
+└── Interrupted       a signal came: the run is saved and can resume
 """
 
 from motion_shards.errors import MotionShardsError
@@ -60,4 +60,4 @@ class Diverged(TrainingError, ArithmeticError):
 
 
 class Interrupted(TrainingError):
-    """A signal came. Everything is saved, and the same command goes on."""
+    """A signal came. Everything is saved, and the same command resumes."""

@@ -4,7 +4,7 @@
 
 Needs `pip install 'ray[train]'`. Store and runs must lie on a folder that all machines
 see. Nothing but the start differs from torchrun: ranks come from the environment, the
-run's folder holds the results, and the same command goes on with a run that was stopped.
+run's folder holds the results, and the same command resumes a run that was stopped.
 """
 
 import logging
@@ -41,7 +41,7 @@ def run(
             Ray Train has set as torchrun does.
         gpus: one for every worker; without, gradients travel by gloo.
         address: of a Ray cluster; "auto" is the one that runs, and "local" starts one
-            of this machine. A Ray that is connected already is used as it is.
+            of this machine. A Ray connection that exists already is used.
 
     Raises:
         MachineError: Ray Train is not installed, or no cluster is at the address.
@@ -68,7 +68,7 @@ def run(
 
 
 def _require_installed() -> None:
-    """Without importing Ray, which looks once for what it is to do with its token."""
+    """Before Ray is imported, which reads its authentication settings once."""
     for name in ("ray", "pandas", "pyarrow"):
         if find_spec(name) is None:
             raise MachineError(

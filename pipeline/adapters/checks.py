@@ -71,7 +71,7 @@ def duplicates(folder: Path, videos: Sequence[Video]) -> list[Finding]:
 
 
 def no_videos_error(expected: str, found: Scan, *, advice: str = "") -> DatasetNotFound:
-    """The error of a folder without a video: what lies there instead, and what to do.
+    """The error for a folder without videos: what it holds instead, and what to do.
 
     Args:
         expected: "expected videos in FOLDER".

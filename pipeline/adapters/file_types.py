@@ -14,7 +14,7 @@ SUFFIXES = frozenset(
     .vob .webm .wmv .wtv .xvid .y4m
     """.split()  # noqa: SIM905 - fifty strings in quotes are no easier to read
 )
-"""Videos by name. `.ts` is not among them (TypeScript): it is looked into."""
+"""Suffixes of videos. `.ts` is not among them (TypeScript): such files are inspected."""
 
 LISTED_SUFFIXES = SUFFIXES | {".ts", ".gif", ".jsv", ".mod", ".tod", ".dat"}
 """Suffixes that a name in a list may have without their being part of the name."""

@@ -103,7 +103,7 @@ class Matcher:
 
 
 def _chosen(files: Sequence[File], how: str, classes: Collection[str]) -> Match:
-    """The first of several files, or the one that lies in the folder of a class."""
+    """The first of several files, or the one in the folder of a class."""
     keys = set(map(class_key, classes))
     inside = [file for file in files if not keys.isdisjoint(folder_keys(file.path))]
     first, *others = inside or files

@@ -196,7 +196,7 @@ class LineTimes:
 def steps(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal, or a line now and then, for work in steps.
 
-    Yields a function that is told steps done and steps to do; unless it is called,
+    Yields a function to call with the steps done and the total steps; unless it is called,
     nothing is shown.
     """
     line = _StepLine(what)

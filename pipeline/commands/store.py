@@ -1,4 +1,4 @@
-"""Commands that look at a store: verify, status, info, preview."""
+"""Commands that inspect a store: verify, status, info, preview."""
 
 import json
 from itertools import islice

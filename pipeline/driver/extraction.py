@@ -62,10 +62,10 @@ def extract(
         PlanError: the folder is something else, or a store of other videos or settings.
         FlowError: the back end for flow is not available here.
         FolderHeld: another run is writing this store.
-        ExtractionError: the run cannot go on; the message is one line, or a bug's
+        ExtractionError: the run cannot continue; the message is one line, or a bug's
             traceback.
-        ClusterError: the Ray cluster is not there, or does not let us in.
-        KeyboardInterrupt: stopped; what is published stays, the same call goes on.
+        ClusterError: the Ray cluster is not there, or refuses access.
+        KeyboardInterrupt: stopped; published shards stay, and the same call resumes.
     """
     began = time.monotonic()
     dataset = as_planned(dataset, out)

@@ -40,7 +40,7 @@ def missing_tasks(
         out: the store.
         retry_bad: take up quarantined videos, too.
         before: a plan whose commits have not followed this one yet.
-        say: told of commits that cannot be read.
+        say: called with a line about each commit that cannot be read.
 
     Raises:
         PlanError: a folder is where a file must go.
@@ -117,7 +117,7 @@ class _Everything(frozenset[str]):
 
 
 def _suspects(out: Path) -> frozenset[str]:
-    """Files to look at closely: those of the note, or all if it cannot be read."""
+    """Files to check in full: those of the note, or all if it cannot be read."""
     try:
         names = json.loads(read_regular(out / DAMAGED))
     except FileNotFoundError:

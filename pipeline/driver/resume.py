@@ -1,4 +1,4 @@
-"""The plan of a store that a run goes on with, and the state that earlier runs left."""
+"""The plan of a store that a run resumes, and the state that earlier runs left."""
 
 import os
 from collections.abc import Iterable
@@ -204,9 +204,9 @@ def _stored(plan: StorePlan, names: set[str], out: Path) -> set[str]:
 
 
 def write_if_new(plan: StorePlan, store: Path) -> None:
-    """Put the plan on disk, and let the commits of the one before follow it.
+    """Write the plan, after updating the commits of the previous one to it.
 
-    Commits first: if this is interrupted, the next run does the same again.
+    Commits first: if this is interrupted, the next run repeats it.
     """
     before = readable_plan(store)
     if before is not None:

@@ -13,7 +13,7 @@ SUSPICIOUS_VIDEOS = 32
 
 
 class RetryPolicy:
-    """Decides about failures, and stops a run in which they look systemic."""
+    """Decides whether failures are retried, and stops a run in which they appear systemic."""
 
     def __init__(self) -> None:
         self._errors: Counter[str] = Counter()

@@ -46,7 +46,7 @@ def attempt(
             where None.
 
     Raises:
-        A bug, with its own type: whoever runs attempts decides what it costs.
+        A bug, with its own type: the caller decides what follows from it.
     """
     for path in _attempts_files(store, task.plan):
         _mark(path)  # before anything can crash

@@ -71,10 +71,10 @@ def worker_layout(
     """Yield the executor of these shards. A cluster is joined for as long as this lasts.
 
     Args:
-        say: gets a line about which cluster is joined, or why one is not.
+        say: called with a line about the cluster that is joined, or why none is.
 
     Raises:
-        ClusterError: the cluster is not there, or does not let us in.
+        ClusterError: the cluster is not there, or refuses access.
         ExtractionError: the cluster cannot build them.
         FlowError: the GPU that is asked for cannot be used.
     """

@@ -49,7 +49,7 @@ def _names(count: int, visible: str | None) -> tuple[str, ...]:
 
 
 def use_gpu(name: str) -> None:
-    """Let this process see one GPU only. Comes before anything that uses CUDA."""
+    """Make only one GPU visible to this process. Call it before anything uses CUDA."""
     os.environ[VARIABLE] = name
 
 

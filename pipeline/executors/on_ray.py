@@ -197,7 +197,7 @@ class _FreeSlots:
         self._said = False
         # With max_calls=0 a process stays from task to task and keeps its GPU. Ray may
         # give it a task for another one; that costs balance, and happens rarely, since
-        # whoever ends a task is the next to get one on the GPU it had.
+        # the process that ends a task is the next to receive one on its GPU.
         self._remote: Any = ray.remote(max_retries=0, max_calls=0)(run)
 
     def next_task(self, queue: deque[Task], running: Collection[Task]) -> Task | None:

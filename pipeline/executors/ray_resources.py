@@ -42,7 +42,7 @@ class Slots(NamedTuple):
     flow: int
     """With a share of a GPU."""
     others: int
-    """Beside those, on cores alone."""
+    """Further tasks, on cores alone."""
 
 
 class Shape(NamedTuple):
@@ -158,7 +158,7 @@ def open_slots(nodes: Sequence[Node], shape: Shape | None) -> Slots:
 def _better_apart(
     slots: Slots, shape: Shape, nodes: Sequence[Node], modalities: Collection[str]
 ) -> bool:
-    """Whether cores elsewhere, doing all but flow, let the GPUs go faster.
+    """Whether cores elsewhere, doing all but flow, make the GPUs faster.
 
     Only the slowest part of the cluster counts; where nothing is gained, a video is
     decoded once.

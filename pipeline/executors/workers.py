@@ -37,7 +37,7 @@ class WorkerLayout:
     gpus: tuple[str, ...] = ()
     """Their names, where flow is computed on them."""
     coders: int = 1
-    """Threads of a worker that encode, beside the one that reads; with GPUs only."""
+    """Encoding threads of a worker, in addition to the one that reads; with GPUs only."""
     cpu_instead: bool = False
     """Whether the CPU takes over where a GPU turns out unusable."""
     split: bool = False
@@ -109,7 +109,7 @@ def local_layout(
         backend: auto, cpu, opencv or cuda.
         workers: processes; 0 for this one; None for what cores and GPUs suggest.
         profile: of flow; None where no flow is wanted.
-        make_solver: what stands in for our solver; then the GPU itself is not tried.
+        make_solver: used in place of the solver; the GPU itself is then not tried.
 
     Raises:
         FlowError: cuda is asked for and cannot be used.

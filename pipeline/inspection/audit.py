@@ -1,4 +1,4 @@
-"""A data set -> how its files are coded, class by class, and whether that tells the class.
+"""A data set -> how its files are coded, class by class, and whether that reveals the class.
 
 A student trained on the vectors of the files as they are can learn the encoder instead
 of the action where encoders and classes go together, as they do in UCF101.
@@ -193,9 +193,8 @@ def spread(videos: Sequence[Video], sample: int | None) -> list[Video]:
 def guess_classes(inspected: Sequence[tuple[Video, Signature]]) -> Guess | None:
     """Guess the class of each video from its coding, taught by videos of other groups.
 
-    Naive Bayes, with counts that start from one: the plainest way to let five words
-    speak for a class, and it needs no fitting that could go wrong. A video of several
-    classes stands for its first.
+    Naive Bayes with add-one smoothing over the five words of a coding; it needs no fitting
+    that could go wrong. A video of several classes counts as one of its first.
     """
     examples = [
         (video.labels[0], video.group, coding)

@@ -64,7 +64,7 @@ def preview(
 
     Args:
         video_id: the first one of the store if left out.
-        out: of the picture (PNG); the movie (MP4) lies beside it. In the current
+        out: of the picture (PNG); the movie (MP4) is written next to it. In the current
             folder, under the name of the video, if left out.
         interval: of the picture and the colours' scale; by default the one of the
             movie with most motion.

@@ -21,7 +21,7 @@ class VideoRow:
 
     id: str
     path: str | None
-    """Relative to the folder of videos; None if unknown: left out, and no plan tells."""
+    """Relative to the folder of videos; None if unknown: left out, and in no plan."""
     state: str
     """stored, quarantined or unavailable."""
     reason: str | None = None

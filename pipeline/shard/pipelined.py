@@ -1,6 +1,6 @@
 """Pipeline from opened videos to rows, with flow computed in batches on a GPU.
 
-One thread reads ahead, some encode, and the one that asks for blocks looks after the
+One thread reads ahead, some encode, and the one that requests blocks drives the
 solver in between.
 """
 
@@ -68,7 +68,7 @@ class _Flight(NamedTuple):
 class Batched:
     """Decodes ahead, solves in batches across videos, encodes on threads.
 
-    A thread reads; threads encode; the thread that asks for blocks looks after the
+    A thread reads; threads encode; the thread that requests blocks drives the
     solver meanwhile. A context manager: leaving it stops the threads and takes back what
     the solver still has.
 
@@ -145,7 +145,7 @@ class Batched:
                 self._prefetcher.free(head.event.cost)
 
     def _next(self) -> Event | _Waiting:
-        """The next event of the video at hand, a block of it with its rows.
+        """The next event of the current video, a block of it with its rows.
 
         Raises:
             Exception: what the video ended with.
@@ -256,7 +256,7 @@ class Batched:
 
     def _finish(self, waiting: _Waiting, flow: Values) -> None:
         """Have a block encoded, now that all of it is there."""
-        if waiting.event.number > self._number:  # nobody left this video
+        if waiting.event.number > self._number:  # this video was not abandoned
             waiting.rows = self._pool.submit(
                 self._encode, waiting.block, flow, waiting.size
             )

@@ -1,6 +1,6 @@
 """Prefetching of videos on a thread of its own, within a limit of bytes.
 
-Decoding then goes on while whoever takes the blocks computes, codes or waits.
+Decoding then continues while the consumer of the blocks computes, codes or waits.
 """
 
 import threading
@@ -111,7 +111,7 @@ class Prefetcher:
             self._changed.notify_all()
 
     def skip(self, number: int) -> None:
-        """Nobody wants more of this video, nor of those before it."""
+        """Discard the rest of this video and of those before it."""
         self._unwanted = max(self._unwanted, number)
 
     def _stuck(self) -> bool:

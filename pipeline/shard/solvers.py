@@ -48,7 +48,7 @@ def batch_solver(profile: str, *, make: SolverMaker | None = None) -> BatchSolve
 def forget_batch_solver(
     kind: type[BaseException] | None, error: BaseException | None, trace: object
 ) -> None:
-    """After an error nobody knows what the solver still has under way."""
+    """After an error the state of the solver's pending work is unknown."""
     if kind is not None:
         _batch_solver.cache_clear()
 

@@ -16,7 +16,7 @@ from .isolate import Opened, OpenVideo
 from .plan import PlannedVideo
 
 OWN_LACK = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-"""A file cannot be opened for want of these, wherever it lies: that is not its fault."""
+"""Errors of exhausted resources, for which no file can be opened: not the file's fault."""
 
 
 class Source(NamedTuple):
@@ -132,7 +132,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _require_file(path: Path) -> None:
-    """Opening a pipe would wait for whoever writes it."""
+    """Opening a pipe would wait for its writer."""
     mode = os.stat(path).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder the system tells
         raise Unavailable("expected a readable file, got a pipe or a device")

@@ -28,7 +28,7 @@ class Task:
     cpu_instead: bool = False
     """Whether the CPU takes over where the GPU cannot be used."""
     coders: int = 1
-    """Threads that encode, beside the one that reads, where a GPU computes flow."""
+    """Encoding threads, in addition to the one that reads, where a GPU computes flow."""
     first_frames: int | None = None
     """Build these of each video, to see how long they take: its files are not read whole,
     so that no hash is recorded, and nothing can be published. None: all frames."""

@@ -27,7 +27,7 @@ def resolve_recipe(
     machine: Machine,
     reporter: ProgressReporter,
 ) -> Recipe:
-    """The recipe that --recipe and --size ask for, or the default.
+    """The recipe that --recipe and --size name, or the default.
 
     Args:
         size: small, medium or paper; None is small without a GPU, and says so.
@@ -52,11 +52,11 @@ def run_context(
     other_stores: tuple[Store, ...] = (),
     fused_by_held_out: bool = False,
 ) -> RunContext:
-    """The context in which a recipe runs; it is said.
+    """The context in which a recipe runs; it is reported.
 
     Args:
         split: None is the usual one.
-        out: folder of the run; others that are needed lie in the same folder.
+        out: folder of the run; the runs it needs are in the same folder.
     """
     context = RunContext(
         store=store,
@@ -87,7 +87,7 @@ def say_pictures(store: Store, size: Size, reporter: ProgressReporter) -> None:
 
 
 def usual_size(machine: Machine, reporter: ProgressReporter) -> str:
-    """paper with a GPU, small without one; the latter is said."""
+    """paper with a GPU, small without one; the latter is reported."""
     if machine.device.type == "cuda":
         return "paper"
     reporter.say("no GPU here: --size small")

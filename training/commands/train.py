@@ -103,7 +103,7 @@ def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:
     """The given runs; with splits asked for, the one given and its like on these.
 
     Raises:
-        RunError: a split has no complete run like it beside it.
+        RunError: a split has no complete run of the same settings in that folder.
     """
     if wanted is None:
         return list(folders)

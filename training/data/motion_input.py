@@ -1,4 +1,4 @@
-"""Motion in px -> what a network sees. The store keeps it in px and keeps what is invalid."""
+"""Motion in px -> input of a network. The store has motion in px, invalid fields included."""
 
 from typing import Literal
 

@@ -1,12 +1,12 @@
-"""Videos of a store -> those to learn from, those to choose by, those to be judged by.
+"""Videos of a store -> the training, held-out (validation) and test parts of a split.
 
-The test part is the split's own and nobody else reads it. What decides about a training
-(schedule, best epoch, weights of a fusion) looks at videos held out of the training
-part, by group: clips of one recording never lie on both sides.
+The test part is the split's own and is used for the final evaluation only. All that decides
+about a training (schedule, best epoch, weights of a fusion) uses videos held out of the
+training part, by group: clips of one recording are never on both sides.
 
-A video may have several labels. One without any is background: nobody can learn from
-it, but in the test part it is there to be mistaken for something (mean average
-precision counts it; accuracies do not).
+A video may have several labels. One without any is background: it cannot be learned from,
+but it belongs to the test part, where mean average precision counts it and accuracies do
+not.
 """
 
 from collections import defaultdict
@@ -38,7 +38,7 @@ class SplitParts(NamedTuple):
     held_out_rule: str
     """The rule by which these are held out, in words."""
     untaught: tuple[str, ...]
-    """Classes of test videos that nobody learns from: no network can know them."""
+    """Classes of test videos without a training video: no network can learn them."""
     untested: tuple[str, ...]
     """Classes that are learned, but of which no video is tested."""
     torn: tuple[str, ...]
@@ -102,8 +102,7 @@ def split_parts(
     Args:
         modalities: those the run reads; a video without one of them is left out.
         held_out, chooses: see `held_out_videos`.
-        classifies: whether the run learns to tell classes apart, of which it then needs
-            two.
+        classifies: whether the run learns to classify; it then needs two classes.
 
     Raises:
         DataError: a part would be empty, or the store has not all modalities.

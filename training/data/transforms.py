@@ -71,7 +71,7 @@ def crop_views(
     Args:
         crops: 1 is the centre; 3 lie along the long side (left, centre, right, or top,
             centre, bottom); 10 are the corners, the centre, and the mirrors of these
-            five, which whoever asks has to add.
+            five, which the caller has to add.
         scaled: as large as a training crop can be, instead of `crop_px` as it is.
     """
     height, width = cut_size(size, crop_px, 1.0 if scaled else None)

@@ -38,7 +38,7 @@ def save(path: Path, state: Saved) -> None:
     """Write a checkpoint, with the file's hash, or nothing at all.
 
     The file gets its name after it is complete and on disk, so a killed process
-    leaves the one before; and that one is kept beside it, under `before`.
+    leaves the previous one, which stays in the same folder under `before`.
 
     Raises:
         WriteError: the file cannot be written; the one before is still there.
@@ -64,7 +64,7 @@ def newest(path: Path, say: Callable[[str], None] = lambda text: None) -> bool:
     """Whether there is a checkpoint at `path`, once it is the newest that is whole.
 
     Args:
-        say: told where a damaged one has to be given up for the one before.
+        say: called with a line where a damaged one is replaced by the previous one.
 
     Raises:
         CheckpointError: there is none that is whole.
@@ -140,7 +140,7 @@ def random_state() -> dict[str, torch.Tensor]:
 
 
 def restore_random_state(state: StateDict) -> None:
-    """Go on drawing where a checkpoint stopped."""
+    """Restore the random generators of a checkpoint."""
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])

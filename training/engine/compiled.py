@@ -12,7 +12,7 @@ from ..errors import MachineError
 def compile_networks(networks: Iterable[nn.Module], device: torch.device) -> None:
     """Compile networks in place, at their first batch; names of weights stay.
 
-    Values change by rounding, so a run that goes on should be compiled as before.
+    Values change by rounding, so a resumed run should be compiled as before.
 
     Raises:
         MachineError: a CPU's code needs a C++ compiler, and none is there.

@@ -158,7 +158,7 @@ class Schedule:
         return rate
 
     def after_epoch(self, held_out_loss: float) -> None:
-        """Look whether the held-out loss still falls."""
+        """Check whether the held-out loss still falls."""
         if held_out_loss < self.lowest:
             self.lowest, self.epochs_since = held_out_loss, 0
             return
@@ -178,7 +178,7 @@ class Schedule:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from a checkpoint."""
+        """Load the state of a checkpoint."""
         self.lowest = state["lowest"]
         self.epochs_since, self.drops = state["epochs_since"], state["drops"]
 

@@ -120,7 +120,7 @@ class TrainState:
                 raise ValueError(f"step {self.steps_done} of {total}")
 
     def _others(self) -> StateDict:
-        """The step's state beside the model's: adapters, weights of losses, other heads."""
+        """The step's state without the model's: adapters, weights of losses, other heads."""
         own = {id(value) for value in self.model.state_dict(keep_vars=True).values()}
         values = self.step.state_dict(keep_vars=True)
         names = {name for name, value in values.items() if id(value) not in own}

@@ -53,10 +53,11 @@ class CollaborateRecipe:
 def collaborate(
     recipe: CollaborateRecipe, job: StoreJob, *, first: Run, second: Run
 ) -> Run:
-    """Train the collaborative layers on frozen features, judge, leave a complete run.
+    """Train the collaborative layers on frozen features, evaluate them, complete the run.
 
-    Beside the scores of both classifiers' mean lie those of each, as streams that may
-    be weighted adaptively. The features lie in the run's folder until it is complete.
+    The scores of each classifier are saved in addition to those of their mean, as streams
+    that may be weighted adaptively. The features stay in the run's folder until it is
+    complete.
 
     Args:
         first, second: complete runs of the spatial and the temporal network.
@@ -65,7 +66,7 @@ def collaborate(
         RecipeError: the heads of the streams do not take the features of the tap.
         RunError: a run is of another data set or split, or not complete.
         DataError: the store lacks what is needed.
-        Interrupted: a signal came; the same call goes on, to the same result.
+        Interrupted: a signal came; the same call resumes, with the same result.
     """
     for run in (first, second):
         check_same(run, job.store, job.split)
@@ -224,11 +225,10 @@ def _evaluate(
     *,
     run: Run,
 ) -> dict[str, Accuracy]:
-    """Score the held-out and the test part, and keep the scores, those of each stream
-    too.
+    """Score the held-out and the test part; save the scores, also those of each stream.
 
     Args:
-        first: whose scores know of several labels.
+        first: its scores have the classes of videos with several labels.
     """
     accuracies: dict[str, Accuracy] = {}
     for part in ("held_out", "test"):

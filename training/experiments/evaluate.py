@@ -42,9 +42,9 @@ def evaluate(
     machine: Machine,
     reporter: ProgressReporter,
 ) -> Evaluation:
-    """Judge a complete run again, as its recipe says, on its own store or another.
+    """Evaluate a complete run again by its recipe's protocol, on its own store or another.
 
-    Leaves evaluation_<part>.json and the scores; of another store, a file named after it
+    Writes evaluation_<part>.json and the scores; for another store, a file named after it
     in the run's folder `evaluations`, so that the run's own results stay.
 
     Args:
@@ -54,7 +54,7 @@ def evaluate(
     Raises:
         RunError: the run is not complete, or another store has classes it does not know,
             or is asked for its held-out part.
-        DataError: the store lacks the modality, or has nothing to judge.
+        DataError: the store lacks the modality, or has no video to evaluate on.
     """
     model, config = trained_model(run)
     protocol = run_protocol(run)
@@ -125,7 +125,7 @@ def evaluate(
             path.parent.mkdir(exist_ok=True)
             scores.save(of_scores)
             write_json(path, to_json(evaluation))
-    except OSError as error:  # the run of somebody else, a full disk: the result stands
+    except OSError as error:  # another user's run, a full disk: the result is valid
         reporter.say(f"not saved with the run: {error}")
     return evaluation
 

@@ -1,4 +1,4 @@
-"""Snippets of videos -> what a trained network makes of them, in files that can go on."""
+"""Snippets of videos -> features of a trained network, in files that can be resumed."""
 
 import os
 from pathlib import Path
@@ -47,7 +47,7 @@ def snippet_features(
 ) -> dict[str, SnippetFeatures]:
     """Part -> features of the snippets of its labelled videos.
 
-    What lies in the run's folder already is not made again.
+    Features that are in the run's folder already are not computed again.
 
     Args:
         network: a complete run of one network.
@@ -57,7 +57,7 @@ def snippet_features(
         run: whose folder keeps the features until `forget_features`.
 
     Raises:
-        Interrupted: a signal came; the same call goes on.
+        Interrupted: a signal came; the same call resumes.
         RunError, CheckpointError: see `trained_model`.
     """
     machine = job.machine

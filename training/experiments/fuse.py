@@ -76,7 +76,7 @@ class FuseRecipe:
 
 
 def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
-    """Combine complete runs, judge, and leave a complete run.
+    """Combine complete runs, evaluate the result, and complete its run.
 
     Its data set, split and seed are those of the streams.
 

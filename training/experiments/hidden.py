@@ -109,7 +109,7 @@ def hidden(
             f" {len(data.parts.train)} videos,"
             f" {data.parts.summary()}"
         )
-        torch.manual_seed(job.seed)  # for first weights that nobody gave
+        torch.manual_seed(job.seed)  # for first weights that are drawn
         net = build_backbone(recipe.classifier, len(job.store.classes))
         model = build_motion_backbone(estimator, net, recipe.clip)
         if motion is not None:

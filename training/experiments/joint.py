@@ -73,7 +73,7 @@ class TrainingStores:
 
     @property
     def data(self) -> Data:
-        """Clips of all to learn from, of the run's own to judge."""
+        """Training clips of all stores, held-out and test clips of the run's own."""
         data = self.data_sets[self.own]
         if not self.several:
             return data
@@ -121,13 +121,13 @@ class TrainingStores:
         return TwoHeads(network, self.classes) if self.several else network
 
     def own_network(self, network: nn.Module) -> nn.Module:
-        """The network that is judged: the trunk with the head of the run's store."""
+        """The network that is evaluated: the trunk with the head of the run's store."""
         return network.alone(self.own) if isinstance(network, TwoHeads) else network
 
     def evaluate_others(
         self, run: Run, recipe: TrainConfig, network: nn.Module, *, sees: str
     ) -> dict[str, OtherDataSet] | None:
-        """Judge the heads of the other stores, and keep their weights and scores."""
+        """Evaluate the heads of the other stores, and save their weights and scores."""
         if not isinstance(network, TwoHeads):
             return None
         return {
@@ -220,7 +220,7 @@ def _evaluate_head(
     sees: str,
     clips: Mapping[str, Clips],
 ) -> OtherDataSet:
-    """Judge the head of another data set, and keep its weights and scores.
+    """Evaluate the head of another data set, and save its weights and scores.
 
     Args:
         job: on the videos of that data set.

@@ -1,5 +1,5 @@
-"""A trained network on another store than that of its training: what can be judged there,
-what differs, and where the answer is kept."""
+"""Evaluation of a network on another store than that of its training: the videos, the
+settings that differ, and the file of the result."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,7 @@ def is_own(run: Run, store: Store) -> bool:
 
 
 def other_store(run: Run, store: Store, *, sees: str) -> OtherStore:
-    """The videos of another store that a run can be judged on.
+    """The videos of another store that a run can be evaluated on.
 
     The test part of the run's split, of the store's own where it has no split of that
     name, or all videos where it has none at all; never one from which the run has
@@ -52,7 +52,7 @@ def other_store(run: Run, store: Store, *, sees: str) -> OtherStore:
         sees: the modality that the network sees.
 
     Raises:
-        DataError: the store has not this modality, or nothing to judge.
+        DataError: the store lacks this modality, or has no video to evaluate on.
         RunError: the store has classes that the run does not know.
     """
     config = run.config()

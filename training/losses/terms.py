@@ -40,7 +40,7 @@ class Term(Protocol):
     """One named part of a distillation loss.
 
     To write one, derive a frozen dataclass from this class, with `weight`, `taps` and
-    `__call__`; its fields stand in the run's recipe.json. Everything else has a default:
+    `__call__`; its fields are in the run's recipe.json. Everything else has a default:
 
         @dataclass(frozen=True, slots=True, kw_only=True)
         class Cosine(Term):
@@ -260,7 +260,7 @@ def check_choice(term: str, name: str, value: str, choices: tuple[str, ...]) -> 
 
 
 def check_taps(terms: Mapping[str, Term], nets: Mapping[str, tuple[str, ...]]) -> None:
-    """Check that every net has the taps that the terms ask for.
+    """Check that every net has the taps that the terms name.
 
     Args:
         nets: name -> its taps; the student's first, then teachers'. A teacher of several

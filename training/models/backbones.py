@@ -18,14 +18,14 @@ CHANNELS = {"rgb": 3, "flow": 2, "mv": 2}
 
 
 class Net(NamedTuple):
-    """A kind of network, and what others must know of it."""
+    """A kind of network and its properties."""
 
     build: Callable[..., nn.Module]
     """channels, classes -> network; 2D ones also take motion and `options`."""
     dim: Literal[2, 3]
     """3 convolves over frames, and takes any number; 2 stacks them into channels."""
     taps: tuple[str, ...]
-    """Submodules a distillation may ask for, from input to output."""
+    """Submodules a distillation may name, from input to output."""
     head: str
     """The layer that knows the classes."""
     options: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ NETS = {
 }
 
 TAPS = {name: net.taps for name, net in NETS.items()}
-"""Net -> the submodules a distillation may ask for, from input to output."""
+"""Net -> the submodules a distillation may name, from input to output."""
 
 DIM = {name: net.dim for name, net in NETS.items()}
 """Net -> 3 (convolves over frames) or 2 (stacks them into channels)."""
@@ -82,7 +82,7 @@ DIM = {name: net.dim for name, net in NETS.items()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneConfig:
-    """A network, and what it looks at."""
+    """A network and the modality it sees."""
 
     net: str = "r3d_18"
     sees: str = "rgb"

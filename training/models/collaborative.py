@@ -1,4 +1,4 @@
-"""Snippets of two streams that tell each other which of them matter.
+"""Snippets of two streams, each of which weights those of the other.
 
 Axes: V videos, N snippets of a video, d features of a snippet, K classes.
 """

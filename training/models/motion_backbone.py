@@ -178,7 +178,7 @@ class MotionBackbone(nn.Module):
         return self.motion_gain * field
 
     def get_submodule(self, target: str) -> nn.Module:
-        """Look a module up here, or else in `net`, so that taps need no prefix."""
+        """Find a module here, or else in `net`, so that taps need no prefix."""
         try:
             return super().get_submodule(target)
         except AttributeError:

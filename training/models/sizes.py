@@ -38,7 +38,7 @@ def cost(
 
 
 def cost_of(model: nn.Module, shape: tuple[int, ...]) -> Cost:
-    """The same for a network that is there, wherever its weights lie.
+    """The same for an existing network, on any device.
 
     Args:
         shape: of one input, without the batch: (C, T, H, W).

@@ -69,7 +69,7 @@ class Taps:
 
     def __call__(self, clips: Any) -> tuple[Any, dict[str, Tensor], dict[str, Tensor]]:
         """The network's output, outputs by name, and inputs by name."""
-        self.collects = True  # not when the network is judged in between
+        self.collects = True  # not during a validation in between
         try:
             output = self.model(clips)
         finally:

@@ -1,8 +1,8 @@
 """Numbers that the papers print, with table and row, and our systems that they are about.
 
 papers.json has every number that a paper gives for its own systems and for the baselines
-we can train too. Numbers of others' methods are left out: nothing here could stand beside
-them.
+we can train too. Numbers of others' methods are left out: no run here could be
+compared with them.
 """
 
 import json
@@ -70,7 +70,7 @@ def facts_of(paper: str) -> tuple[Fact, ...]:
 def facts_to_compare(paper: str, dataset: str) -> tuple[Fact, ...]:
     """Rows of a paper to compare with runs on a data set: those of the data set, else all.
 
-    Of `all` papers, what stands there of each.
+    For `all` papers, such rows of each.
     """
     if paper == "all":
         found = {fact for one in PAPERS for fact in facts_to_compare(one, dataset)}

@@ -92,7 +92,7 @@ class Recipe:
 
     @property
     def line(self) -> str:
-        """A line for a list; it tells recipes of one system apart by their size."""
+        """A line for a list; it distinguishes the recipes of one system by their size."""
         system = self.system
         return f"{system.line}: {self.size.line}" if system.named else system.line
 

@@ -19,7 +19,7 @@ def write_report(out: Path, state: Reproduction) -> Path | None:
     """Write the report of a reproduction from the runs it names.
 
     Returns:
-        Where report.html is; None while no run has judged a video.
+        The path of report.html; None while no run has scores of test videos.
 
     Raises:
         RunError: a run is something else.
@@ -33,10 +33,10 @@ def report_of(
 ) -> Path:
     """A report of given folders: runs, or one reproduction.
 
-    Runs that are not complete stand in it by name, and how far they are.
+    Incomplete runs are listed by name with their progress.
 
     Args:
-        say: told of each of these.
+        say: called with a line about each of these.
 
     Raises:
         RunError: none of them is a run, or they can't be compared.

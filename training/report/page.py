@@ -19,7 +19,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of text. A cell that looks like a number is set to the right."""
+    """Rows of text. Cells with numbers are aligned to the right."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -30,12 +30,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A picture as SVG, and in words for who cannot see it."""
+    """A picture as SVG, with a text alternative."""
 
     svg: str
     caption: str
     name: str
-    """Name of its file beside the markdown."""
+    """Name of its file in the folder of the markdown."""
 
 
 Part = Heading | Text | Table | Figure

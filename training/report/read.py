@@ -32,7 +32,7 @@ class EvaluatedRun(NamedTuple):
     """Scores of the labelled test videos."""
     results: Results
     crops10: Scores | None = None
-    """Scores of ten crops, where they were evaluated beside the recipe's."""
+    """Scores of ten crops, where they were evaluated in addition to the recipe's."""
 
     @property
     def system(self) -> str:
@@ -48,7 +48,7 @@ class EvaluatedRun(NamedTuple):
 
 
 def read_evaluated_run(folder: Path) -> EvaluatedRun | None:
-    """Read a run's files; None for one that judges no video, as of a motion network.
+    """Read a run's files; None for one without scores of videos, as of a motion network.
 
     Raises:
         RunError: it is not complete, or its files are something else.

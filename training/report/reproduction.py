@@ -1,4 +1,4 @@
-"""The runs of a reproduction -> its report: orderings, tables beside the papers', figures."""
+"""The runs of a reproduction -> its report: orderings, tables next to the papers', figures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,7 +47,7 @@ def page_of(
     _orderings(page, paper, systems, groups, state)
     for name in PAPERS if paper == "all" else (paper,):
         if paper == "all" and name == "mars":
-            continue  # its rows stand in the Dual-action Stream's tables
+            continue  # its rows are in the Dual-action Stream's tables
         paper_tables(page, name, systems, groups, state, first.dataset)
     others_table(page, paper, systems, groups, first.dataset)
     figures_part(page, systems, groups, folder)

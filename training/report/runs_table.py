@@ -190,5 +190,5 @@ def _time(seconds: float | None) -> str:
 
 
 def _without(folder: Path, error: Exception) -> str:
-    """Message of an error without the folder, which stands in the row."""
+    """Message of an error without the folder, which is in the row already."""
     return str(error).removeprefix(f"{folder}{os.sep}").removeprefix(f"{folder}: ")

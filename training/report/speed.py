@@ -1,4 +1,4 @@
-"""Frames and inputs per second: what was measured, beside what the papers print."""
+"""Frames and inputs per second: measured rates next to those that the papers print."""
 
 from collections.abc import Iterator
 

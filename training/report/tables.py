@@ -1,4 +1,4 @@
-"""The papers' tables, with our numbers beside theirs."""
+"""The papers' tables, with our numbers next to theirs."""
 
 from collections.abc import Sequence
 
@@ -133,7 +133,7 @@ def _printed(fact: Fact, splits: Sequence[str]) -> str:
 
 
 def _ten_crops(runs: Splits) -> dict[str, dict[int, EvaluatedRun]]:
-    """The same runs as ten crops judge them, where they were looked at so."""
+    """The same runs with scores of ten crops, where these were evaluated."""
     ten = {
         split: {
             seed: run._replace(scores=run.crops10)
@@ -161,7 +161,7 @@ def seeds_text(runs: Splits) -> str:
 def others_table(
     page: Page, paper: str, systems: Systems, groups: Sequence[Group], dataset: str
 ) -> None:
-    """Stages and controls that stand in no table."""
+    """Stages and controls that are in no table."""
     printed = {fact.system for fact in _shown(paper, dataset)}
     others = [name for name in systems if name not in printed]
     if not others:

@@ -51,23 +51,23 @@ def reproduce(
 ) -> Reproduction:
     """Train what is missing, then compare and write the report.
 
-    Stages that were complete are found again; one that was interrupted goes on. The
+    Complete stages are reused; an interrupted one is resumed. The
     report is written after every seed and split, so there is something to read early.
 
     Args:
-        out: folder of the report; runs lie beside it, where other commands find them.
+        out: folder of the report; runs are next to it, where other commands find them.
         jobs: processes side by side, on a CPU with one thread each.
         machine: of `select_machine`.
         held_out: share of the training videos to hold out; None is the recipes'.
         min_known_share: of the intervals with known motion vectors.
         reading: how fast videos become what networks see, from `benched`.
-        command: that goes on, for the report.
+        command: that resumes this, for the report.
 
     Returns:
         The state of the reproduction, as in reproduction.json.
 
     Raises:
-        Interrupted: a signal came; the same call goes on.
+        Interrupted: a signal came; the same call resumes.
         FolderHeld: another process writes this reproduction.
         RecipeError, RunError, DataError: see `plan` and the experiments.
     """

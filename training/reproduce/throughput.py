@@ -85,7 +85,7 @@ def measured_speeds(
     seconds: float = SECONDS,
 ) -> Speeds:
     """Inputs per second of every network among the runs, from memory, and frames per
-    second of every system whose inputs somebody has measured.
+    second of every system whose inputs were measured.
 
     Args:
         runs: system -> a complete run.

@@ -1,4 +1,4 @@
-"""JSON objects <-> frozen dataclasses, whose type hints say what may stand there.
+"""JSON objects <-> frozen dataclasses, whose type hints give the allowed values.
 
 A field is a text, a number or a named tuple of numbers (`Annotated` with their bounds), a
 choice, another dataclass, a tuple or a mapping of these, or `Json`. One that has a default may be missing; `None`, if

@@ -97,7 +97,7 @@ class Reproduction:
     """Stages."""
     done: Count | None = None
     command: str | None = None
-    """The command that goes on."""
+    """The command that resumes it."""
     speeds: Speeds | None = None
 
     @property
@@ -106,7 +106,7 @@ class Reproduction:
         return tuple(filter(None, self.split.split(",")))
 
     def check_same(self, before: "Reproduction", folder: Path) -> None:
-        """Check that this can go on with what was begun in a folder.
+        """Check that this can resume the reproduction that was begun in a folder.
 
         Raises:
             RunError: that is of another paper, size, split or held-out share.

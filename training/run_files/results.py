@@ -38,7 +38,7 @@ class ClassAccuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShortAccuracy:
-    """Top-1 with its interval, for another run beside this one."""
+    """Top-1 with its interval, of another run for comparison."""
 
     videos: Count
     top1: ShareInterval
@@ -110,7 +110,7 @@ class TrainingSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherRun:
-    """Another run beside this one: a teacher, or the baseline without a teacher."""
+    """Another run for comparison: a teacher, or the baseline without a teacher."""
 
     run: str
     """Name of its folder."""
@@ -196,7 +196,7 @@ class EvaluatedStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """A complete run judged again: evaluation_<part>.json, evaluations/<store>.json."""
+    """A later evaluation of a complete run: evaluation_<part>.json, evaluations/<store>.json."""
 
     split: SplitName
     videos: EvaluatedVideos

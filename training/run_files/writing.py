@@ -45,7 +45,7 @@ def open_rows(path: Path, *, anew: bool) -> IO[bytes]:
     """A file of a run to write in place; a link there is not followed.
 
     Args:
-        anew: without what stands there.
+        anew: discard the present content.
 
     Raises:
         WriteError: it cannot be opened.

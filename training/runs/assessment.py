@@ -25,8 +25,8 @@ from .record import SCORES, Run
 def assessment(scores: Scores, classes: tuple[str, ...]) -> Accuracy:
     """The accuracies of one network on one part.
 
-    Accuracies are of labelled videos; mean average precision, of all, is given where
-    some have several labels or none.
+    Accuracies are over labelled videos. Mean average precision, over all videos, is given
+    where some have several labels or none.
     """
     known, hits = scores.labelled, scores.hits()
     counts = known.truth.sum(axis=0) if known.truth.ndim == 2 else None
@@ -72,7 +72,7 @@ def evaluate_parts(
     protocol: ClipProtocol,
     run: Run,
 ) -> dict[str, Accuracy]:
-    """Score the held-out and the test part, and keep the scores beside the results."""
+    """Score the held-out and the test part, and save the scores in the run's folder."""
     accuracies: dict[str, Accuracy] = {}
     for part in ("held_out", "test"):
         if not len(clips[part]):

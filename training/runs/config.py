@@ -33,7 +33,7 @@ class TrainConfig:
     held_out: float = 0.1
     """Share of the training groups that is held out: see `held_out_videos`."""
     validate_every: int = 1
-    """Epochs between two looks at the held-out part; the last epoch always has one."""
+    """Epochs between two validations on the held-out part; the last epoch always has one."""
     select: Literal["last", "best"] = "last"
     """Weights to select: the last, or the best ones on the held-out part."""
     gradients_at: str | None = None
@@ -41,7 +41,7 @@ class TrainConfig:
     for the record and for `balance`."""
     balance: Mapping[str, float] = field(default_factory=dict)
     """Term -> the share of the labels' gradient that its own shall have there at the
-    start: chooses the term's weight."""
+    start: determines the term's weight."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2:
@@ -81,10 +81,10 @@ class TrainConfig:
         return self.select == "best" or self.optim.schedule == "plateau"
 
     def check_balance(self, terms: Collection[str] = ()) -> None:
-        """Check that what is balanced is there.
+        """Check that every balanced loss exists.
 
         Args:
-            terms: names of the losses beside the labels' that have weights of their own.
+            terms: names of the losses, except that of the labels, with weights of their own.
 
         Raises:
             RecipeError: another loss is to be balanced.
@@ -99,7 +99,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The videos of a run, and who reads them."""
+    """The videos of a run and the clips made of them."""
 
     parts: SplitParts
     clips: dict[str, Any]

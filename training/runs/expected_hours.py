@@ -1,4 +1,4 @@
-"""Remarks before a training starts: on the size of its pictures, and on its hours."""
+"""Notices before a training starts: about the size of its frames, and its hours."""
 
 import copy
 import time
@@ -20,7 +20,7 @@ from .machine import Machine, place_on_device
 from .progress import about_text
 
 LONG = 2e13
-"""Multiply-adds from which on a training's hours are told: some minutes of one core."""
+"""Multiply-adds from which on the hours of a training are reported: minutes of one core."""
 SMALL_PX = 100
 """Recipes that reduce frames to a shorter side than this are made for the demo data set."""
 
@@ -51,7 +51,7 @@ def expected_hours(
 ) -> str | None:
     """A line with the hours that a training will take; None where it is a short one.
 
-    One step of the network that learns is tried; nothing is left of it.
+    One step of the learning network is timed, without lasting effect.
 
     Args:
         nets: the network that learns, then those that it learns from.
@@ -76,7 +76,7 @@ def expected_hours_of_step(
 ) -> str | None:
     """The same line for a step on rgb alone, whatever its network is made of.
 
-    One step is tried with a copy.
+    One step of a copy is timed.
 
     Args:
         model: the network in `step`.
@@ -104,7 +104,7 @@ def _hours(
 
     Args:
         per_clip: multiply-adds of a clip, forward and back.
-        seconds: that it takes.
+        seconds: of a clip.
     """
     total = seconds * clips * config.epochs / machine.processes.world_size
     return (

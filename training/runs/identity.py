@@ -131,5 +131,5 @@ def _ids(videos: Collection[str]) -> VideosHash:
 def _same(run: Run, wanted: RunConfig) -> bool:
     try:
         return run.is_of(wanted)
-    except RunError:  # somebody else's folder: none of ours
+    except RunError:  # a folder of something else
         return False

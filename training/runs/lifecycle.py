@@ -1,4 +1,4 @@
-"""A run from its folder to its results: what teaching and distilling share."""
+"""A run from its folder to its results, as teaching and distilling share it."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -49,9 +49,9 @@ class About(TypedDict, total=False):
 
 @contextmanager
 def open_run(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Run]:
-    """The folder of a run, new or not; inside, its processes can talk to each other.
+    """Open the folder of a run, new or not; inside, its processes can communicate.
 
-    That a run is complete is said. Of one that is not, this is the only writer.
+    A complete run is reported as such. Of any other, this is the only writer.
 
     Args:
         about: the store, and runs it needs, where there are such.
@@ -83,7 +83,7 @@ def open_run(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Ru
 
 
 def _completeness(run: Run, results: Results) -> str:
-    """A complete run in words; files that its results name and that are away are named."""
+    """A complete run in words; files that its results list and that are missing are named."""
     away = [name for name in results.files or {} if not run.path(name).exists()]
     if not away:
         return "complete, nothing to do"
@@ -94,7 +94,7 @@ def _completeness(run: Run, results: Results) -> str:
 
 
 def _opened(config: RunConfig, job: Job, machine: StartedOn, held: ExitStack) -> Run:
-    """A run that is complete, or that nobody else writes until `held` is left."""
+    """A run that is complete, or of which this process is the only writer until `held` exits."""
     waited_for = ""
     while True:
         run = Run(job.out or run_of(job.runs, job.base, config))
@@ -116,7 +116,7 @@ def _opened(config: RunConfig, job: Job, machine: StartedOn, held: ExitStack) ->
 
 
 def fresh_network(config: BackboneConfig, job: StoreJob) -> nn.Module:
-    """A network with its first weights: drawn, or those of others, which is said."""
+    """A network with its first weights: random, or those of a file, which is reported."""
     torch.manual_seed(job.seed)
     model = build_backbone(config, len(job.store.classes))
     fitted = first_weights(model, config)
@@ -139,12 +139,12 @@ def run_training(
     complete: Callable[[Results], Results] = lambda results: results,
     nets: Sequence[BackboneConfig] = (),
 ) -> None:
-    """Train, judge, and write results.json.
+    """Train, evaluate, and write results.json.
 
     Args:
-        nets: the one that learns and those it learns from, to say what that will cost.
-        what: was learned, for the results.
-        complete: adds to the results when the scores lie in the folder.
+        nets: the student and its teachers, for the estimate of the hours.
+        what: the network in words, for the results.
+        complete: adds to the results once the scores are saved.
 
     Raises:
         TrainingError: see `train`.
@@ -213,7 +213,7 @@ def report_hours(
     data: Data,
     title: str,
 ) -> None:
-    """Say how long a training on rgb will take, where it begins and is a long one."""
+    """Report the hours of a training on rgb, if it starts here and is a long one."""
     if not job.machine.processes.first or run.path(CHECKPOINT).exists():
         return
     clips = len(data.clips["train"])

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Device and helpers of a run."""
+    """Device, worker processes and precision of a run."""
 
     device: torch.device = CPU
     precision: Precision = "float32"
@@ -29,7 +29,7 @@ class Machine:
     """Clips are remembered up to here, over all workers."""
     checkpoint_seconds: float = 180.0
     compile: bool = False
-    """Let torch compile the networks; values change by rounding."""
+    """Compile the networks with torch.compile; values change by rounding."""
     processes: Processes = ALONE
 
     @property
@@ -77,15 +77,15 @@ def select_machine(
     compiled: bool = False,
     processes: Processes = ALONE,
 ) -> Machine:
-    """The machine as it is, and as it was asked for.
+    """The device and processes of this machine, by the options given.
 
     Args:
         device: auto, cpu or cuda; auto is a GPU where there is one.
         precision: auto, float32, bfloat16 or float16; auto is bfloat16 on a GPU.
-        workers: None is none on a CPU, whose cores the network needs itself, and one
-            per core up to 8 beside a GPU.
-        deterministic: only algorithms that give the same twice on a GPU; slower.
-        compiled: let torch compile the networks; faster after a minute or two.
+        workers: None is 0 on a CPU, whose cores the network needs itself, and one per
+            core up to 8 with a GPU.
+        deterministic: only deterministic algorithms on a GPU; slower.
+        compiled: compile the networks with torch.compile; faster after a minute or two.
 
     Raises:
         MachineError: there is no GPU, but one was asked for.

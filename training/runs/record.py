@@ -60,7 +60,7 @@ __all__ = [
 ]
 
 WAIT_SECONDS = 2.0
-"""Between two looks at a run that another process writes."""
+"""Seconds between two checks of a run that another process writes."""
 
 
 def as_json(value: Any) -> Any:
@@ -96,9 +96,9 @@ def differences(first: Any, second: Any, where: str = "") -> list[str]:
 
 
 class Run:
-    """The folder of one run. Opening it again is how a run goes on.
+    """The folder of one run. A run is resumed by opening it again.
 
-    What decides the result stands in recipe.json under "run" and can't change; under
+    What decides the result is in recipe.json under "run" and cannot change; under
     "machine" is where it was started, for people.
     """
 
@@ -108,7 +108,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path, config: RunConfig, *, machine: StartedOn) -> "Run":
-        """Begin a run, or go on with it.
+        """Begin a run, or resume it.
 
         Raises:
             RunError: the folder holds a run of other settings, or something else.
@@ -169,11 +169,11 @@ class Run:
         """Keep every other process from writing this run.
 
         Args:
-            say: told when this has to wait, or to watch whether another one still runs.
+            say: called with a line when this waits, or checks whether another one still runs.
             wait: where another process writes it, until it does not.
 
         Raises:
-            FolderHeld: another process writes it; the line says who, and since when.
+            FolderHeld: another process writes it; the message says which, and since when.
             WriteError: nothing can be written there.
         """
         with ExitStack() as stack:

@@ -139,7 +139,7 @@ def train(
 def _loader(
     clips: Clips | JoinedClips, order: Order | JoinedOrder, machine: Machine
 ) -> DataLoader:
-    """Batches in this order; what `order.begin` is told holds for the next iteration."""
+    """Batches in this order; `order.begin` takes effect at the next iteration."""
     return DataLoader(
         clips,
         batch_sampler=order,  # type: ignore[arg-type]

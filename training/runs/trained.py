@@ -21,7 +21,7 @@ MOST_VALUES = 1 << 28
 
 
 def trained_model(run: Run) -> tuple[nn.Module, BackboneConfig]:
-    """The network of a complete run, with its weights, ready to judge.
+    """The network of a complete run, with its weights, ready for evaluation.
 
     Raises:
         RunError: the run is not complete.
