@@ -7,15 +7,15 @@ from pipeline.kernels.compiled import compile_kernels, compiled
 
 @compiled(
     "void(Array(int32, 1, 'C', True), Array(int16, 1, 'C', True),"
-    " Array(uint8, 1, 'C', True), int32[:, :, ::1])"
+    " Array(uint8, 1, 'C', True), int32, int32[:, :, ::1])"
 )
-def _paint(words, halves, octets, grid):
+def _paint(words, halves, octets, sign, grid):
     """Three views of the same records of 40 bytes: AVMotionVector, libavutil/motion_vector.h."""
     rows, columns = grid.shape[0], grid.shape[1]
     for vector in range(words.size // 10):
         word, half, octet = 10 * vector, 20 * vector, 40 * vector
         scale = halves[half + 16]
-        if words[word] >= 0 or scale <= 0:  # source: in the future
+        if sign * words[word] <= 0 or scale <= 0:  # source: of the other kind
             continue
         wide, high = octets[octet + 4], octets[octet + 5]
         left, top = halves[half + 5] - wide // 2, halves[half + 6] - high // 2
@@ -30,7 +30,9 @@ def _paint(words, halves, octets, grid):
                 grid[row, column, 1] = down
 
 
-def quarter_grid(records: bytes | memoryview, *, cells: tuple[int, int]) -> np.ndarray:
+def quarter_grid(
+    records: bytes | memoryview, *, cells: tuple[int, int], future: bool = False
+) -> np.ndarray:
     """Paint the blocks of one frame.
 
     FFmpeg's vectors point from a block to where the encoder copied it from. They are
@@ -40,15 +42,17 @@ def quarter_grid(records: bytes | memoryview, *, cells: tuple[int, int]) -> np.n
     Args:
         records: AVMotionVector of every block. May be empty: intra-coded frames have none.
         cells: rows and columns of the grid.
+        future: paint the blocks copied from the future (FFmpeg's source +1: reference
+            list 1) instead of those from the past (-1: list 0).
 
     Returns:
         (rows, columns, 2) int32, (dx, dy) in quarters of a pixel from the reference frame
-        to this one. Zero where no block from the past covers a cell; of several the last
+        to this one. Zero where no such block covers a cell; of several the last
         one counts.
 
     Note:
-        FFmpeg says that the reference is in the past, not how far. `references.py` decides
-        whether it is the frame before.
+        FFmpeg says that the reference is in the past, not how far. `references.py` knows
+        the rules of the codecs.
 
     Source:
         Motion vectors as a network's input: Zhang et al., "Real-time Action Recognition
@@ -62,5 +66,5 @@ def quarter_grid(records: bytes | memoryview, *, cells: tuple[int, int]) -> np.n
         views = (
             np.frombuffer(records, kind) for kind in (np.int32, np.int16, np.uint8)
         )
-        _paint(*views, grid)
+        _paint(*views, 1 if future else -1, grid)
     return grid

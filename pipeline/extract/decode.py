@@ -20,10 +20,11 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from .clock import REPEATED_EACH, Clock
+from .distances import VectorStatus
 from .errors import DecodeError, NotAVideo
 from .extent import missing_bytes
 from .kinds import kind_of
-from .references import NoReferences, References, VectorStatus, references
+from .references import NoReferences, References, references
 
 CONTAINERS = (
     "amv,apng,asf,asf_o,av1,avi,avs2,avs3,bink,cavsvideo,dhav,dirac,dnxhd,dv,evc,film_cpk,"
@@ -79,7 +80,7 @@ class Picture(NamedTuple):
     picture_type: int
     """ASCII: I, P, B, S or ?"""
     vector_status: VectorStatus
-    """Status of its vectors; empty if none were asked for."""
+    """Status of its vectors; unknown if none were asked for. Later frames may settle it."""
 
 
 class VideoFile:

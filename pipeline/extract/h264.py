@@ -12,6 +12,9 @@ SLICE, IDR_SLICE, SEQUENCE, PICTURE = 1, 5, 7, 8
 WITH_CHROMA_FORMAT = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
 """profile_idc of which a sequence parameter set says more, 7.3.2.1.1."""
 
+LONGEST_HEADER = 256
+"""Bytes of a slice that are looked at; few headers need more than ten."""
+
 
 class Unit(NamedTuple):
     """A NAL unit, without the bytes that only keep start codes unique."""
@@ -34,6 +37,12 @@ class Sequence(NamedTuple):
     separate_planes: bool
     cropped: tuple[int, int]
     """Luma rows and columns cut off at the top and left."""
+    order_type: int
+    """pic_order_cnt_type: how a slice states its position in the order of display."""
+    order_bits: int
+    """Bits of the number that states it where the type is 0."""
+    coloured: bool
+    """Weights of chroma follow those of luma."""
 
 
 class Bits:
@@ -70,9 +79,8 @@ def units(data: bytes, *, length_bytes: int) -> Iterator[Unit]:
     """
     for raw in _split(data, length_bytes):
         if raw:
-            # A slice header never needs more than the first bytes.
             kind = raw[0] & 31
-            payload = raw[1:24] if kind in (SLICE, IDR_SLICE) else raw[1:]
+            payload = raw[1:LONGEST_HEADER] if kind in (SLICE, IDR_SLICE) else raw[1:]
             yield Unit(kind, bool(raw[0] >> 5 & 3), payload.replace(b"\0\0\3", b"\0\0"))
 
 
@@ -120,9 +128,9 @@ def sequence(payload: bytes) -> Sequence:
                 if bits.read(1):
                     _skip_scaling_list(bits, 16 if index < 6 else 64)
     frame_number_bits = 4 + bits.golomb()
-    order = bits.golomb()
+    order, order_bits = bits.golomb(), 0
     if order == 0:
-        bits.golomb()
+        order_bits = 4 + bits.golomb()
     elif order == 1:
         bits.read(1), bits.signed(), bits.signed()
         for _ in range(bits.golomb()):
@@ -140,7 +148,15 @@ def sequence(payload: bytes) -> Sequence:
         down = (2 if chroma == 1 and not separate else 1) * (2 - progressive)
         cropped = (top * down, left * across)
     return Sequence(
-        number, references, progressive, frame_number_bits, separate, cropped
+        number,
+        references,
+        progressive,
+        frame_number_bits,
+        separate,
+        cropped,
+        order,
+        order_bits,
+        chroma != 0 and not separate,
     )
 
 

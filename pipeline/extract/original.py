@@ -1,11 +1,59 @@
-"""Vectors of the file as it is -> `mv` of the stored grid."""
+"""Vectors of the file as it is -> `mv` of the stored grid.
+
+The interval that ends with a frame has the vectors of that frame, each divided by its
+distance in frames: motion between a frame and its reference is taken to be even.
+"""
+
+from collections import deque
+from itertools import groupby
+from typing import NamedTuple
 
 import av
 import numpy as np
 
+from pipeline.store.schema import CELL_PX
+
+from .cells import quarter_grid
+from .distances import VectorStatus
 from .orientation import Orientation
-from .references import VectorStatus
-from .vectors import Geometry, Grids
+from .side_data import side_data
+from .vectors import VECTOR, Geometry, stored_grids
+
+
+class _Frame(NamedTuple):
+    """The vectors of one frame, in the source's cells."""
+
+    past: np.ndarray | None
+    future: np.ndarray | None
+    """(rows, columns, 2) int32 quarters of a pixel from the reference to the frame, of the
+    vectors that FFmpeg marks as from the past and from the future; None: it has none."""
+    status: VectorStatus
+    geometry: Geometry
+
+    def per_interval(self) -> tuple[np.ndarray, bool]:
+        """Quarters of a pixel per interval, and whether they are known.
+
+        Of a block with two vectors the one from the past counts: the interval lies between
+        its reference and the frame. Only where that is zero the one from the future
+        counts, as FFmpeg exports a zero for each part of an H.264 macroblock that has no
+        vector of a kind that another part has. Unknown vectors stay as they are.
+        """
+        known = True
+        divided: list[np.ndarray] = []
+        for quarters, distance in zip(
+            (self.past, self.future), self.status.distances, strict=True
+        ):
+            if quarters is None:
+                continue
+            if distance is None:
+                known = False
+            else:
+                divided.append(quarters if distance == 1 else quarters / distance)
+        if not known or not divided:
+            nothing = np.zeros((*self.geometry.source_cells, 2), np.int32)
+            return nothing if self.past is None else self.past, False
+        first, last = divided[0], divided[-1]
+        return np.where(first.any(axis=2, keepdims=True), first, last), True
 
 
 class OriginalVectors:
@@ -19,36 +67,48 @@ class OriginalVectors:
         """
         self._stored, self._turned = (height, width), turned
         self._source: tuple[tuple[int, int], tuple[int, int]] | None = None
-        self._grids: Grids
+        self._geometry: Geometry
         self._first = True
-        self._finished: list[np.ndarray] = []
-        self._valid: list[bool] = []
+        self._frames: deque[_Frame] = deque()
 
     def send(self, frame: av.VideoFrame, status: VectorStatus) -> None:
-        """Note the vectors of the next frame, and what is known of them."""
+        """Note the vectors of the next frame; later ones may settle their status."""
         if self._first:  # no interval leads to the first frame
             self._first = False
             return
         source = ((frame.height, frame.width), status.cropped)
         if self._source != source:
-            self._renew(*source)
-        present = self._grids.add(frame)
-        self._valid.append(status.known and present)
+            self._source = source
+            self._geometry = Geometry.of(
+                source[0], self._stored, turned=self._turned, cropped=source[1]
+            )
+        records = side_data(frame, "MOTION_VECTORS")
+        kinds = np.frombuffer(records, VECTOR)["source"]
+        cells = self._geometry.source_cells
+        past, future = (
+            quarter_grid(records, cells=cells, future=later) if present else None
+            for later, present in (
+                (False, (kinds < 0).any()),
+                (True, (kinds > 0).any()),
+            )
+        )
+        self._frames.append(_Frame(past, future, status, self._geometry))
+
+    def finish(self) -> None:
+        """Wait for no more frames."""
+        for frame in self._frames:
+            frame.status.settled = True
 
     def take(self) -> tuple[np.ndarray, np.ndarray]:
-        """`mv` (F, M, N, 2) and `mv_valid` (F,) of the intervals since the last call."""
-        if self._source is None:
-            self._renew(self._turned.size(*self._stored), (0, 0))
-        grids = np.concatenate([*self._finished, self._grids.take()])
-        valid = np.array(self._valid, bool)
-        self._finished.clear()
-        self._valid.clear()
-        return grids, valid
-
-    def _renew(self, size: tuple[int, int], cropped: tuple[int, int]) -> None:
-        if self._source is not None:
-            self._finished.append(self._grids.take())
-        self._source = (size, cropped)
-        self._grids = Grids(
-            Geometry.of(size, self._stored, turned=self._turned, cropped=cropped)
-        )
+        """`mv` (F, M, N, 2) and `mv_valid` (F,) of the intervals settled since the last call."""
+        frames: list[_Frame] = []
+        while self._frames and self._frames[0].status.settled:
+            frames.append(self._frames.popleft())
+        cells = tuple(-(-side // CELL_PX) for side in self._stored)
+        grids, valid = [np.empty((0, *cells, 2), np.float32)], []
+        for _, alike in groupby(frames, key=lambda frame: id(frame.geometry)):
+            group = list(alike)
+            quarters, known = zip(*(f.per_interval() for f in group), strict=True)
+            grids.append(stored_grids(np.stack(quarters), group[0].geometry))
+            valid += known
+        return np.concatenate(grids), np.array(valid, bool)

@@ -92,15 +92,11 @@ class Grids:
         self._geometry = geometry
         self._quarters: list[np.ndarray] = []
 
-    def add(self, frame: av.VideoFrame) -> bool:
-        """Paint the vectors of the next frame; whether it has any.
-
-        Intra-coded frames have none, nor have those that some decoders give out at the end.
-        """
+    def add(self, frame: av.VideoFrame) -> None:
+        """Paint the vectors of the next frame; intra-coded ones have none."""
         records = side_data(frame, "MOTION_VECTORS")
         grid = quarter_grid(records, cells=self._geometry.source_cells)
         self._quarters.append(grid)
-        return len(records) > 0
 
     def take(self) -> np.ndarray:
         """(F, M, N, 2) float32 of the frames since the last call."""
@@ -114,13 +110,14 @@ def stored_grids(quarters: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Bring grids of the source's cells to the stored grid.
 
     Args:
-        quarters: (F, rows, columns, 2) int32 of the source.
+        quarters: (F, rows, columns, 2) of the source; int32, or float64 where vectors
+            were divided.
 
     Returns:
         (F, M, N, 2) float32 px of the stored grid: the block under each cell's centre,
         scaled, rounded to a quarter pixel, turned upright.
     """
-    if geometry.same:
+    if geometry.same and quarters.dtype == np.int32:
         return quarters.astype(np.float32) / 4
     under = quarters[:, geometry.rows, geometry.columns]
     scaled = np.rint(under * np.array(geometry.scale)).astype(np.float32) / 4

@@ -62,7 +62,7 @@ class Block(NamedTuple):
     arrays: dict[str, np.ndarray]
     """`rgb` (F, H, W, 3) uint8, `flow` (F', H, W, 2) float32, `mv` (F'', M, N, 2) float32
     and `mv_valid` (F'',) bool. Over all blocks F' and F'' sum up to T-1; in one block they
-    may differ, as the encoder of `mv` looks ahead. The last block may have no frame."""
+    may differ, as `mv` may wait for later frames. The last block may have no frame."""
     damaged: int = 0
     """Packets of the file that did not decode or were incomplete, and frames with errors,
     so far."""
@@ -166,7 +166,7 @@ class Extraction:
                 mv.send(picture.frame, picture.vector_status)
             if len(seconds) == frames.most:
                 yield block()
-        if isinstance(mv, CanonicalVectors):
+        if mv is not None:
             mv.finish()
         yield block()
 

@@ -127,3 +127,23 @@ def packets_of(path: Path) -> list[bytes]:
     """The coded packets of the video stream, in order."""
     with av.open(str(path)) as container:
         return [bytes(p) for p in container.demux(container.streams.video[0]) if p.size]
+
+
+def texture_at(
+    positions: Iterable[tuple[int, int]], *, smooth: bool = False
+) -> np.ndarray:
+    """(T, 96, 128, 3): a texture that wraps around, at these positions, (right, down) px.
+
+    Args:
+        smooth: without edges, so that a search for motion that follows the slope finds its
+            way over long distances.
+    """
+    still = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+    still = still.repeat(4, axis=0).repeat(4, axis=1)
+    if smooth:
+        around = [np.roll(still, (y, x), (0, 1)) for y in range(8) for x in range(8)]
+        blurred = np.mean(around, axis=0)
+        still = ((blurred - blurred.min()) * 255 / np.ptp(blurred)).astype(np.uint8)
+    return np.stack(
+        [np.roll(still, (down, right), axis=(0, 1)) for right, down in positions]
+    )

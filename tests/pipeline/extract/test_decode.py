@@ -13,6 +13,7 @@ from encoded import LAST_FRAME_ONLY, encode, packets_of, rgb_frames
 
 from pipeline.extract.clock import Clock, Ticks
 from pipeline.extract.decode import Picture, open_video, probe
+from pipeline.extract.distances import VectorStatus
 from pipeline.extract.errors import DecodeError, NotAVideo, VideoError
 from pipeline.extract.orientation import (
     UPRIGHT,
@@ -21,7 +22,6 @@ from pipeline.extract.orientation import (
     orientation,
     rotation,
 )
-from pipeline.extract.references import UNKNOWN
 
 
 def pictures_of(path: Path) -> list[Picture]:
@@ -412,7 +412,7 @@ def shown(
     seconds: list[float], *, frames_per_second: float, rate: float = 10
 ) -> list[int]:
     frame = av.VideoFrame(16, 16)
-    pictures = [Picture(frame, s, n, UNKNOWN) for n, s in enumerate(seconds)]
+    pictures = [Picture(frame, s, n, VectorStatus()) for n, s in enumerate(seconds)]
     ticks = Ticks(frames_per_second=frames_per_second, rate=rate)
     return [picture.picture_type for picture in ticks.shown(pictures)]
 

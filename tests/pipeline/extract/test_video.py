@@ -178,8 +178,9 @@ def test_frame_k_is_frame_k_in_every_modality(tmp_path: Path, codec, b_frames, s
     )
     np.testing.assert_array_equal(distance.argmin(axis=1), np.arange(30))
     known = arrays["mv"][arrays["mv_valid"]]
-    if source == "original" and b_frames:  # no P frame follows I or P
-        assert len(known) == 0
+    if source == "original" and b_frames and codec == "mpeg4":
+        ends_with = arrays["picture_types"][1:][arrays["mv_valid"]]
+        assert set(ends_with) <= {ord("P")}  # FFmpeg exports zeros for the B frames
         return
     assert len(known) >= 26
     median = np.median(known, axis=(1, 2))
