@@ -34,7 +34,9 @@ from pipeline.inspection import status as upkeep
 from pipeline.shard.plan import ShardPlan
 from pipeline.shard.task import ShardReport, Task
 from pipeline.store import MODALITIES, Store
-from pipeline.store.records import ARRIVING, FileRecord, VideoRecord, shard_file
+from pipeline.store.commit import VideoRecord
+from pipeline.store.file_names import ARRIVING, shard_file
+from pipeline.store.manifest import FileRecord
 from pipeline.store.schema import num_entries
 
 KINETICS_700 = 650_000

@@ -21,7 +21,7 @@ import numpy as np
 from motion_shards.cores import processor_name
 from motion_shards.plain_text import first_names
 from pipeline.store import RangeError, Store, StoredVideo
-from pipeline.store.records import shard_file
+from pipeline.store.file_names import shard_file
 from pipeline.store.shard_reader import ShardReader
 
 FRAMES, SIDE_PX = 16, 112

@@ -22,8 +22,9 @@ from pipeline.executors.reporter import SILENT, ProgressReporter
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.calibration import calibrate
 from pipeline.shard.task import Task
+from pipeline.store.file_names import PLAN
 from pipeline.store.lease import Lease, hold
-from pipeline.store.records import PLAN, Manifest
+from pipeline.store.manifest import Manifest
 
 from .estimate import Estimate, Measure, estimate
 from .merging import merge, merged_already

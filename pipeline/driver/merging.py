@@ -10,7 +10,9 @@ from xxhash import xxh3_128
 
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.extract.settings import COMMON
+from pipeline.store.commit import Commit, VideoRecord
 from pipeline.store.errors import LayoutError, OtherLayout, StoreError
+from pipeline.store.file_names import INDEX, MANIFEST, commit_file
 from pipeline.store.files import (
     content_hash,
     index_lines,
@@ -19,18 +21,8 @@ from pipeline.store.files import (
     require_index,
     write_index,
 )
-from pipeline.store.records import (
-    INDEX,
-    MANIFEST,
-    Commit,
-    FileRecord,
-    IndexRecord,
-    Manifest,
-    ModalityRecord,
-    Rows,
-    VideoRecord,
-    commit_file,
-)
+from pipeline.store.index import IndexRecord, Rows
+from pipeline.store.manifest import FileRecord, Manifest, ModalityRecord
 from pipeline.store.sealing import write_sealed
 
 from .plan import StorePlan
@@ -267,28 +259,15 @@ def _index_records(
     for name, by_modality in sorted(found.items()):
         video, first = videos[name], next(iter(by_modality.values()))
         flow, mv = by_modality.get("flow"), by_modality.get("mv")
+        damaged = max(record.damaged for record in by_modality.values())
         yield IndexRecord(
-            id=name,
-            path=first.path,
-            size_bytes=first.size_bytes,
-            xxh3=first.xxh3,
+            **{**first.facts(), "damaged": damaged},
             labels=video.labels,
             splits={**kept.get(name, {}), **video.splits},
             group=video.group,
             segments=tuple(
                 (s.label, s.start_seconds, s.stop_seconds) for s in video.segments
             ),
-            frames=first.frames,
-            height=first.height,
-            width=first.width,
-            fps=first.fps,
-            codec=first.codec,
-            source_height=first.source_height,
-            source_width=first.source_width,
-            pixel_aspect=first.pixel_aspect,
-            rotation=first.rotation,
-            damaged=max(record.damaged for record in by_modality.values()),
-            missing_bytes=first.missing_bytes,
             clipped_share=flow.clipped / max(flow.values, 1) if flow else None,
             known_share=mv.known / mv.rows if mv and mv.rows else None,
             rows={

@@ -9,9 +9,10 @@ from pipeline.executors.choose import Execution
 from pipeline.shard.plan import ShardPlan
 from pipeline.shard.sources import available
 from pipeline.shard.task import Task
+from pipeline.store.commit import Commit
 from pipeline.store.errors import LayoutError
+from pipeline.store.file_names import LOGS, commit_file, shard_file
 from pipeline.store.files import read_regular
-from pipeline.store.records import LOGS, Commit, commit_file, shard_file
 
 from .plan import StorePlan
 from .publish import intact, read_commits

@@ -19,7 +19,7 @@ from pipeline.errors import PlanError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo, ShardPlan
 from pipeline.store import Json
-from pipeline.store.records import PLAN
+from pipeline.store.file_names import PLAN
 from pipeline.store.schema import LAYOUT_VERSION
 
 SHARD_FRAMES = 18_000

@@ -20,8 +20,8 @@ from pipeline.store.fields import (
     require_fields,
     shown,
 )
+from pipeline.store.file_names import COMMITS, MANIFEST, PLAN
 from pipeline.store.files import MAX_PLAN_BYTES, read_sealed
-from pipeline.store.records import COMMITS, MANIFEST, PLAN
 from pipeline.store.replacement import replacing
 from pipeline.store.sealing import CHECKSUM, UNSEALED, checksum_place
 

@@ -14,19 +14,14 @@ from pathlib import Path
 from motion_shards.choices import MODALITIES
 from pipeline.errors import SourceChanged
 from pipeline.shard.task import ShardReport
+from pipeline.store.commit import Commit
 from pipeline.store.errors import LayoutError
+from pipeline.store.file_names import ARRIVING, COMMITS, LOGS, commit_file
 from pipeline.store.files import (
     content_hash,
     read_commit,
 )
-from pipeline.store.records import (
-    ARRIVING,
-    COMMITS,
-    LOGS,
-    Commit,
-    FileRecord,
-    commit_file,
-)
+from pipeline.store.manifest import FileRecord
 from pipeline.store.replacement import remove_parts, require_plain_folder, sync_folder
 from pipeline.store.sealing import write_sealed
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from pipeline.errors import PlanError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo
+from pipeline.store.commit import Commit
 from pipeline.store.errors import LayoutError, StoreError
 from pipeline.store.files import committed, read_commit, read_manifest
-from pipeline.store.records import Commit
 
 from .plan import StorePlan, new_plan
 

@@ -11,9 +11,7 @@ from pipeline.errors import DamagedPlan, NoPlan, PlanError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo
 from pipeline.store.errors import LayoutError, StoreNotFound
-from pipeline.store.files import read_manifest, require_index
-from pipeline.store.lease import is_lease
-from pipeline.store.records import (
+from pipeline.store.file_names import (
     ARRIVING,
     COMMITS,
     INDEX,
@@ -22,6 +20,8 @@ from pipeline.store.records import (
     PLAN,
     commit_file,
 )
+from pipeline.store.files import read_manifest, require_index
+from pipeline.store.lease import is_lease
 from pipeline.store.replacement import is_part
 from pipeline.store.sealing import write_sealed
 

@@ -16,7 +16,8 @@ from pipeline.extract.orientation import is_askew
 from pipeline.extract.video import SHORTEST_SIDE
 from pipeline.store import Json
 from pipeline.store.files import read_index
-from pipeline.store.records import IndexRecord, Manifest
+from pipeline.store.index import IndexRecord
+from pipeline.store.manifest import Manifest
 
 from .estimate import named_sizes
 

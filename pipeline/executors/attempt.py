@@ -14,7 +14,7 @@ from pipeline.shard.isolate import ChildError
 from pipeline.shard.plan import ShardPlan
 from pipeline.shard.scratch import work_folder
 from pipeline.shard.task import ShardProgress, ShardReport, Task
-from pipeline.store.records import LOGS
+from pipeline.store.file_names import LOGS
 
 from .deliver import deliver
 

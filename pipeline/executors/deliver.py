@@ -7,11 +7,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from pipeline.shard.task import ShardReport
+from pipeline.store.file_names import ARRIVING
 from pipeline.store.files import (
     hash_of,
-)
-from pipeline.store.records import (
-    ARRIVING,
 )
 from pipeline.store.shard_reader import file_record
 

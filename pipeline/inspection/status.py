@@ -12,10 +12,10 @@ from pipeline.driver.missing import DAMAGED
 from pipeline.driver.plan_file import read_plan
 from pipeline.store import Json, Store, StoredVideo, VideoNotFound
 from pipeline.store.errors import LayoutError
+from pipeline.store.file_names import LOGS, MANIFEST
 from pipeline.store.files import read_commit, write_json
 from pipeline.store.lease import LeaseInfo, holder_of
 from pipeline.store.lookup import no_video, without_suffix
-from pipeline.store.records import LOGS, MANIFEST
 from pipeline.store.replacement import require_plain_folder
 from pipeline.store.verify import Damage
 from pipeline.store.verify import verify as damage_of

@@ -15,8 +15,9 @@ from pipeline.extract.video import Block, VideoInfo
 from pipeline.flow.batches import BatchSolver, Coding
 from pipeline.flow.solver import FlowSolver
 from pipeline.store.codecs import Codec, JpegFlow
+from pipeline.store.commit import VideoRecord
 from pipeline.store.encoding import encoded
-from pipeline.store.records import VideoRecord, shard_file
+from pipeline.store.file_names import shard_file
 from pipeline.store.shard import Entry, ShardWriter
 
 from .isolate import IsolatedVideos
@@ -201,16 +202,8 @@ def _store_video(
                 size_bytes=video.size_bytes,
                 xxh3=source.xxh3,
                 frames=entry.frames,
-                height=entry.height,
-                width=entry.width,
-                fps=info.fps,
-                codec=info.codec,
-                source_height=info.source_height,
-                source_width=info.source_width,
-                pixel_aspect=info.pixel_aspect,
-                rotation=info.rotation,
+                **info._asdict(),
                 damaged=damaged,
-                missing_bytes=info.missing_bytes,
                 first=records[-1].first + records[-1].rows if records else 0,
                 rows=entry.rows,
                 known=entry.known,

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.flow.batches import BatchSolver
-from pipeline.store.records import FileRecord, VideoRecord
+from pipeline.store.commit import VideoRecord
+from pipeline.store.manifest import FileRecord
 
 from .isolate import OpenVideo
 from .plan import ShardPlan

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from .errors import StoreError, StoreNotFound
-from .records import MANIFEST
+from .file_names import MANIFEST
 
 
 def data_folder() -> Path:

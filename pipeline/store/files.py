@@ -16,21 +16,12 @@ from typing import IO, Any
 
 from motion_shards.choices import MODALITIES
 
+from .commit import Commit
 from .errors import LayoutError, StoreNotFound
-from .records import (
-    COMMITS,
-    INDEX,
-    MANIFEST,
-    NOT_AS_EXPECTED,
-    PLAN,
-    Commit,
-    IndexRecord,
-    Manifest,
-    commit_file,
-    complaint,
-    complaints,
-    require_version,
-)
+from .file_names import COMMITS, INDEX, MANIFEST, PLAN, commit_file
+from .index import IndexRecord
+from .malformed import NOT_AS_EXPECTED, complaint, complaints, require_version
+from .manifest import Manifest
 from .replacement import replacing
 from .sealing import CHECKSUM, has_seal, require_seal
 

@@ -34,8 +34,8 @@ from uuid import uuid4
 from motion_shards.processes import ProcessIdentity
 
 from .errors import FolderHeld
+from .file_names import LOGS
 from .json_value import Json
-from .records import LOGS
 
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 180.0

@@ -18,8 +18,10 @@ from typing import Any, overload
 import numpy as np
 
 from .errors import LayoutError
+from .file_names import INDEX
 from .files import open_index
-from .records import INDEX, NOT_AS_EXPECTED, IndexRecord, complaint
+from .index import IndexRecord
+from .malformed import NOT_AS_EXPECTED, complaint
 from .videos import StoredVideo
 
 BLOCK_BYTES = 16 << 20

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from motion_shards.near import similar
 
 from .errors import VideoNotFound
-from .records import Manifest
+from .manifest import Manifest
 
 COMPARED = 1_000
 """Ids on either side of a missing one, in sorted order, that are compared with it."""

@@ -12,10 +12,12 @@ import numpy as np
 from motion_shards.choices import MODALITIES
 
 from .errors import LayoutError, RangeError, VideoNotFound
+from .file_names import shard_file
 from .files import open_index, read_manifest, require_index
+from .index import Rows
 from .long_index import LongIndex
 from .lookup import no_video
-from .records import Manifest, Rows, shard_file
+from .manifest import Manifest
 from .schema import LAYOUT, entry_shape
 from .shard_reader import ShardReader, require_published
 from .videos import HeldIndex, StoredVideo, VideoMaker, read_videos, require_count

@@ -23,7 +23,8 @@ from .codecs import Codec
 from .errors import LayoutError, StoreError, StoreNotFound
 from .files import content_hash
 from .hashes import column_hash, column_set_hash, first_changed
-from .records import MAX_REASON, FileRecord, Manifest, require_version
+from .malformed import MAX_REASON, require_version
+from .manifest import FileRecord, Manifest
 from .schema import COLUMNS_ATTRIBUTE, INDEX_FIELDS
 
 ADVICE = "`pipeline verify` says what is damaged"

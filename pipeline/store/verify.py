@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from .commit import Commit
 from .errors import LayoutError, StoreError, StoreNotFound
+from .file_names import COMMITS, INDEX, MANIFEST, PLAN, commit_file
 from .files import (
     MAX_PLAN_BYTES,
     committed,
@@ -22,16 +24,8 @@ from .files import (
     require_index,
 )
 from .hashes import column_set_hash
-from .records import (
-    COMMITS,
-    INDEX,
-    MANIFEST,
-    PLAN,
-    Commit,
-    Manifest,
-    Rows,
-    commit_file,
-)
+from .index import Rows
+from .manifest import Manifest
 from .replacement import require_plain_folder
 from .shard_reader import ShardReader
 

@@ -9,18 +9,15 @@ from motion_shards.choices import MODALITIES
 
 from .errors import LayoutError
 from .files import read_index
-from .records import IndexRecord, Manifest, Rows
+from .index import IndexRecord, Rows
+from .manifest import Manifest
+from .video_facts import VideoFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredVideo:
+class StoredVideo(VideoFacts):
     """A video of a store, with everything its lists said."""
 
-    id: str
-    path: str
-    """Path of the source, relative to its folder of videos."""
-    xxh3: str
-    """xxh3-128 of the source."""
     labels: tuple[int, ...]
     """Positions in `Store.classes`."""
     class_names: tuple[str, ...]
@@ -30,30 +27,12 @@ class StoredVideo:
     group: str
     segments: tuple[tuple[int, float, float], ...]
     """(label, start, stop) in seconds."""
-    frames: int
-    height: int
-    width: int
-    """Size of the stored frames, px."""
-    fps: float
-    codec: str
-    """Codec of the source: h264, mpeg4, ..."""
     clipped_share: float | None
     """Share of flow values beyond the range of the codec; None without flow."""
     rows: Mapping[str, Rows]
     """Modality -> where it lies."""
     known_share: float | None = None
     """Share of intervals with `mv_valid`; None without mv or without intervals."""
-    source_height: int = 0
-    source_width: int = 0
-    """Size in the source, px, before rotation; 0: not recorded."""
-    pixel_aspect: float = 1.0
-    """Width of a pixel of the source, for a height of 1."""
-    rotation: float = 0.0
-    """Degrees, clockwise, by which the source asks to be turned; a multiple of 90 was."""
-    damaged: int = 0
-    """Packets of the source that did not decode or were incomplete, and frames with errors."""
-    missing_bytes: int = 0
-    """Bytes by which the source ends before the end that its container states."""
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -151,26 +130,13 @@ def _stored_video(
     record: IndexRecord, class_names: tuple[str, ...], rows: Mapping[str, Rows]
 ) -> StoredVideo:
     return StoredVideo(
-        id=record.id,
-        path=record.path,
-        xxh3=record.xxh3,
+        **record.facts(),
         labels=record.labels,
         class_names=class_names,
         splits=record.splits,
         group=record.group,
         segments=record.segments,
-        frames=record.frames,
-        height=record.height,
-        width=record.width,
-        fps=record.fps,
-        codec=record.codec,
         clipped_share=record.clipped_share,
         known_share=record.known_share,
-        source_height=record.source_height,
-        source_width=record.source_width,
-        pixel_aspect=record.pixel_aspect,
-        rotation=record.rotation,
-        damaged=record.damaged,
-        missing_bytes=record.missing_bytes,
         rows=rows,
     )

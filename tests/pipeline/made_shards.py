@@ -14,7 +14,9 @@ from pipeline.driver.publish import prepare, publish
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import ShardReport, Task
-from pipeline.store.records import FileRecord, VideoRecord, shard_file
+from pipeline.store.commit import VideoRecord
+from pipeline.store.file_names import shard_file
+from pipeline.store.manifest import FileRecord
 from pipeline.store.schema import num_entries
 
 SETTINGS = ExtractSettings(short_side=32)

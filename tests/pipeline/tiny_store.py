@@ -10,21 +10,12 @@ import numpy as np
 from default_codecs import default_codec
 
 from pipeline.store import MODALITIES
+from pipeline.store.commit import Commit, VideoRecord
+from pipeline.store.file_names import COMMITS, INDEX, MANIFEST, commit_file, shard_file
 from pipeline.store.files import content_hash, write_index
 from pipeline.store.hashes import column_hash, row_hash
-from pipeline.store.records import (
-    COMMITS,
-    INDEX,
-    MANIFEST,
-    Commit,
-    IndexRecord,
-    Manifest,
-    ModalityRecord,
-    Rows,
-    VideoRecord,
-    commit_file,
-    shard_file,
-)
+from pipeline.store.index import IndexRecord, Rows
+from pipeline.store.manifest import Manifest, ModalityRecord
 from pipeline.store.schema import cells
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter

@@ -9,15 +9,10 @@ import numpy as np
 from default_codecs import default_codec
 
 from pipeline.store import MODALITIES, StoredVideo
+from pipeline.store.file_names import MANIFEST, shard_file
 from pipeline.store.files import write_index
-from pipeline.store.records import (
-    MANIFEST,
-    IndexRecord,
-    Manifest,
-    ModalityRecord,
-    Rows,
-    shard_file,
-)
+from pipeline.store.index import IndexRecord, Rows
+from pipeline.store.manifest import Manifest, ModalityRecord
 from pipeline.store.schema import cells
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter

@@ -28,7 +28,7 @@ from pipeline.errors import ExtractionError
 from pipeline.executors.choose import Execution
 from pipeline.inspection.status import status, verify
 from pipeline.store import Store
-from pipeline.store.records import LOGS
+from pipeline.store.file_names import LOGS
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parents[1]

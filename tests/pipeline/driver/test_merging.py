@@ -13,16 +13,10 @@ from pipeline.driver import merging
 from pipeline.driver.merging import earlier_manifest, merge, merged_already
 from pipeline.driver.plan import StorePlan
 from pipeline.store import LayoutError
+from pipeline.store.file_names import INDEX, MANIFEST, commit_file, shard_file
 from pipeline.store.files import content_hash, read_index, read_manifest
-from pipeline.store.records import (
-    INDEX,
-    MANIFEST,
-    IndexRecord,
-    Manifest,
-    Rows,
-    commit_file,
-    shard_file,
-)
+from pipeline.store.index import IndexRecord, Rows
+from pipeline.store.manifest import Manifest
 from pipeline.store.sealing import write_sealed
 
 PLAN = made_plan(2, 1)

@@ -11,7 +11,7 @@ from made_shards import made_plan
 from pipeline.driver.plan import StorePlan
 from pipeline.driver.plan_file import read_plan, write_plan
 from pipeline.errors import DamagedPlan, NoPlan, PlanError
-from pipeline.store.records import COMMITS, MANIFEST, PLAN
+from pipeline.store.file_names import COMMITS, MANIFEST, PLAN
 from pipeline.store.sealing import write_sealed
 
 WHOLE = made_plan(2, 1, modalities=("rgb", "flow", "mv"))

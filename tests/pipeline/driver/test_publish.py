@@ -23,8 +23,8 @@ from pipeline.errors import SourceChanged
 from pipeline.executors.deliver import deliver
 from pipeline.shard.task import ShardReport
 from pipeline.store import LayoutError
+from pipeline.store.file_names import COMMITS, LOGS, commit_file, shard_file
 from pipeline.store.files import read_commit
-from pipeline.store.records import COMMITS, LOGS, commit_file, shard_file
 from pipeline.store.sealing import write_sealed
 
 PLAN = made_plan(2, 1)

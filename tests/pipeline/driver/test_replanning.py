@@ -10,7 +10,7 @@ from pipeline.driver.merging import merge
 from pipeline.driver.plan import StorePlan, new_plan
 from pipeline.driver.replanning import recorded, replanned
 from pipeline.errors import PlanError
-from pipeline.store.records import MANIFEST, commit_file
+from pipeline.store.file_names import MANIFEST, commit_file
 from pipeline.store.sealing import write_sealed
 
 PLAN = made_plan(2, 1, 3)

@@ -27,8 +27,8 @@ from pipeline.driver.resume import (
 from pipeline.errors import PlanError
 from pipeline.executors.choose import Execution
 from pipeline.shard.task import Task
+from pipeline.store.file_names import COMMITS, LOGS, PLAN, commit_file, shard_file
 from pipeline.store.lease import hold
-from pipeline.store.records import COMMITS, LOGS, PLAN, commit_file, shard_file
 from pipeline.store.sealing import write_sealed
 
 BOTH = ("rgb", "mv")

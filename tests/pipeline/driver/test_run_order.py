@@ -31,7 +31,7 @@ from pipeline.executors.reporter import SilentReporter
 from pipeline.flow.errors import FlowError
 from pipeline.shard.task import ShardReport, Task
 from pipeline.store import FolderHeld
-from pipeline.store.records import LOGS, commit_file
+from pipeline.store.file_names import LOGS, commit_file
 
 RGB_MV = SETTINGS.only(["rgb", "mv"])
 Answer = Callable[[Task, Path], Outcome]

@@ -8,13 +8,8 @@ import pytest
 
 from pipeline.driver.summary import Summary, summarize
 from pipeline.store.files import write_index
-from pipeline.store.records import (
-    FileRecord,
-    IndexRecord,
-    Manifest,
-    ModalityRecord,
-    Rows,
-)
+from pipeline.store.index import IndexRecord, Rows
+from pipeline.store.manifest import FileRecord, Manifest, ModalityRecord
 
 HASH = "ab" * 16
 VIDEO = IndexRecord(

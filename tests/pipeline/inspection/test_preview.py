@@ -22,15 +22,10 @@ from pipeline.store import (
     motion_colours,
     motion_wheel,
 )
+from pipeline.store.file_names import MANIFEST, shard_file
 from pipeline.store.files import write_index
-from pipeline.store.records import (
-    MANIFEST,
-    IndexRecord,
-    Manifest,
-    ModalityRecord,
-    Rows,
-    shard_file,
-)
+from pipeline.store.index import IndexRecord, Rows
+from pipeline.store.manifest import Manifest, ModalityRecord
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter
 from pipeline.store.shard_reader import file_record

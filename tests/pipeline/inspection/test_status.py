@@ -12,8 +12,8 @@ from pipeline.driver.merging import merge
 from pipeline.driver.plan_file import write_plan
 from pipeline.inspection.status import full_id, info, known_share, lines, status, verify
 from pipeline.store import Store, VideoNotFound
+from pipeline.store.file_names import LOGS, commit_file, shard_file
 from pipeline.store.files import read_index, write_index
-from pipeline.store.records import LOGS, commit_file, shard_file
 
 PLAN = made_plan(2, 1)
 BOTH = ("rgb", "mv")

@@ -14,7 +14,7 @@ from tiny_store import write_store
 from pipeline.commands.cli import main
 from pipeline.inspection import video_table
 from pipeline.store import Store, VideoNotFound, reader
-from pipeline.store.records import PLAN
+from pipeline.store.file_names import PLAN
 
 SMALL = (
     "--short-side",

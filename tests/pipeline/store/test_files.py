@@ -6,6 +6,7 @@ import pytest
 from tiny_store import write_store
 
 from pipeline.store.errors import LayoutError, StoreNotFound
+from pipeline.store.file_names import commit_file, shard_file
 from pipeline.store.files import (
     committed,
     read_commit,
@@ -14,7 +15,6 @@ from pipeline.store.files import (
     write_index,
     write_json,
 )
-from pipeline.store.records import commit_file, shard_file
 from pipeline.store.sealing import write_sealed
 
 

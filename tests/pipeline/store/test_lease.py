@@ -15,8 +15,8 @@ import pytest
 from motion_shards.processes import ProcessIdentity
 from pipeline.store import lease
 from pipeline.store.errors import FolderHeld
+from pipeline.store.file_names import LOGS
 from pipeline.store.lease import hold, holder_of
-from pipeline.store.records import LOGS
 
 QUICK = {"beat_seconds": 0.05, "stale_seconds": 0.4}
 THERE = {"host": "gpu7", "user": "anna", "pid": 12, "space": "another boot"}

@@ -16,18 +16,17 @@ from tiny_store import write_store
 
 from pipeline.store import LAYOUT, LAYOUT_VERSION, MODALITIES, Store
 from pipeline.store.codecs import CODECS, JpegFlow
-from pipeline.store.records import (
+from pipeline.store.commit import Commit, VideoRecord
+from pipeline.store.file_names import (
     COMMITS,
     INDEX,
     MANIFEST,
     PLAN,
-    Commit,
-    IndexRecord,
-    Manifest,
-    VideoRecord,
     commit_file,
     shard_file,
 )
+from pipeline.store.index import IndexRecord
+from pipeline.store.manifest import Manifest
 from pipeline.store.schema import COLUMNS_ATTRIBUTE, DATASETS, INDEX_FIELDS
 from pipeline.store.sealing import CHECKSUM
 

@@ -11,9 +11,10 @@ from pipeline.driver.plan_file import write_plan
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo
 from pipeline.store import StoreNotFound, verify
+from pipeline.store.commit import Commit
+from pipeline.store.file_names import commit_file
 from pipeline.store.files import content_hash, read_commit
 from pipeline.store.hashes import column_set_hash
-from pipeline.store.records import Commit, commit_file
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard_reader import _text
 from pipeline.store.verify import Damage

@@ -174,7 +174,7 @@ def test_until_a_network_is_judged_nobody_opens_a_test_video(
 
     monkeypatch.setattr(Frames, "read", reading)
     monkeypatch.setattr(Clips, "__getitem__", learning)
-    monkeypatch.setattr(whole, "judged", over)
+    monkeypatch.setattr(whole, "evaluate_parts", over)
     with pytest.raises(Trained):
         taught(clean, tmp_path / "run", recipe=recipe)
     found = split_parts(clean, split="1", modalities=["flow"], held_out=recipe.held_out)
@@ -200,6 +200,7 @@ def random_store(rng: np.random.Generator) -> SimpleNamespace:
                 StoredVideo(
                     id=f"g{group}c{clip}",
                     path="",
+                    size_bytes=0,
                     xxh3="",
                     labels=tuple(labels.tolist()),
                     class_names=(),
