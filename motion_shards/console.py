@@ -22,7 +22,7 @@ class Commands(click.Group):
 
 
 class Console(Commands):
-    """A whole command. Errors of ours are one line; bugs keep their traceback.
+    """A whole command. Expected errors are one line; bugs keep their traceback.
 
     Ctrl-C, SIGTERM and SIGHUP end it with a line and exit code 130. Characters that the
     terminal lacks are printed as escapes.
@@ -42,7 +42,7 @@ class Console(Commands):
             with as_ctrl_c():
                 return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise  # a closed pipe (`| head`): click ends without a word
+            raise  # a closed pipe (`| head`): click ends silently
         except self.interruptions as error:
             self.interrupted(error)
         except click.ClickException as error:

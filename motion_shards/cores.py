@@ -11,7 +11,7 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def usable_cores() -> float:
-    """Cores' worth of time that this process gets at most; less than 1 under a small quota."""
+    """CPU time available to this process, in cores; less than 1 under a small quota."""
     return min([float(_allowed()), *_quotas()])
 
 

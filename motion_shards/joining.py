@@ -1,9 +1,9 @@
-"""`ray.init` with a time limit, and with signals that are heeded while it waits.
+"""`ray.init` with a time limit, during which signals are handled.
 
-It may wait for ever for a raylet that does not answer, and a signal is not looked at in
-its C++. So it runs in a thread of its own, while the main thread watches; and another
-process watches both, as the C++ may hold Python's lock all the while. What SIGTERM does
-stays as it was: Ray would replace it by an exit without a word, and by a crash report.
+It may wait forever for a raylet that does not answer, and its C++ does not handle signals.
+So it runs in a thread of its own, while the main thread waits with a limit; a second process
+watches both, as the C++ may hold Python's lock all the while. The handler of SIGTERM is
+restored: Ray would replace it by a silent exit, or by a crash report.
 """
 
 import atexit
@@ -23,7 +23,7 @@ JOIN_SECONDS = 120.0
 """Limit for joining or starting a cluster; time in which this process is paused does not
 count."""
 LEAVE_SECONDS = 5.0
-"""Limit for an interrupted join to come to its end, so that it can be undone."""
+"""Limit for an interrupted join to finish, so that it can be undone."""
 _POLL_SECONDS = 0.25
 
 
@@ -43,8 +43,8 @@ def joined(
         where: for the message.
 
     Raises:
-        ClusterError: it has not come back in time. The process can do nothing more with
-            Ray then, and must end.
+        ClusterError: it has not returned in time. The process can no longer use Ray, and
+            must end.
         KeyboardInterrupt: while it waited.
     """
     answer: Future[object] = Future()
@@ -76,7 +76,7 @@ def _watch(
     where: str,
     seconds: float,
 ) -> None:
-    """Let a thread work until there is an answer, or no hope of one."""
+    """Wait for a thread's answer up to the limit, and for its end after a signal."""
     logger = logging.getLogger("ray._private.worker")
     logger.addFilter(_no_word_of_signals)
     late = (
@@ -107,7 +107,7 @@ def _watch(
 
 
 def _done(answer: Future[object], seconds: float) -> bool:
-    """Whether there is an answer in this time; waits for it. Signals get through."""
+    """Whether an answer arrives within this time; signals are handled while waiting."""
     for _ in range(max(round(seconds / _POLL_SECONDS), 1)):
         done = wait([answer], _POLL_SECONDS).done
         _keep_sigterm()
@@ -117,7 +117,7 @@ def _done(answer: Future[object], seconds: float) -> bool:
 
 
 def _keep_sigterm() -> None:
-    """Handle SIGTERM as before: Ray's C++ puts a crash report in the place of that."""
+    """Restore the handler of SIGTERM, which Ray's C++ replaces by a crash report."""
     if threading.current_thread() is threading.main_thread():
         handler = signal.getsignal(signal.SIGTERM)
         if handler is not None:
@@ -125,7 +125,7 @@ def _keep_sigterm() -> None:
 
 
 def _abandon(shutdown: Callable[..., object], *, exit_code: int) -> None:
-    """See to it that this process ends, although a thread of it is stuck in Ray."""
+    """Make this process end although one of its threads is stuck in Ray."""
     atexit.unregister(shutdown)  # it would wait for that thread
     atexit.register(_end, exit_code)  # first of all: and so would what C++ tidies up
 

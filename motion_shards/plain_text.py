@@ -41,7 +41,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def first_names(names: Sequence[str], most: int = 3, *, count: bool = False) -> str:
-    """The first names of a list, and a sign of how it goes on.
+    """The first names of a list, with a mark for the rest.
 
     Args:
         count: end in the number of names that are left out, not in dots.

@@ -1,4 +1,4 @@
-"""The state of a run in one file, and the one before: read without executing anything."""
+"""The state of a run in one file, and the previous one: read without executing code."""
 
 import io
 import os
@@ -26,22 +26,22 @@ Saved: TypeAlias = dict[str, Any]
 
 
 def save_weights(path: Path, weights: StateDict) -> None:
-    """Write named tensors, with the file's hash, or nothing at all.
+    """Write named tensors with the file's hash, atomically.
 
     Raises:
-        WriteError: the file cannot be written; the one before is still there.
+        WriteError: the file cannot be written; the previous one is still there.
     """
     write_bytes(path, _packed(weights))
 
 
 def save(path: Path, state: Saved) -> None:
-    """Write a checkpoint, with the file's hash, or nothing at all.
+    """Write a checkpoint with the file's hash, atomically.
 
     The file gets its name after it is complete and on disk, so a killed process
     leaves the previous one, which stays in the same folder under `before`.
 
     Raises:
-        WriteError: the file cannot be written; the one before is still there.
+        WriteError: the file cannot be written; the previous one is still there.
     """
     data = _packed(state)
     try:
@@ -56,18 +56,18 @@ def save(path: Path, state: Saved) -> None:
 
 
 def before(path: Path) -> Path:
-    """Path of the checkpoint before that of `path`."""
+    """Path of the checkpoint that precedes the one at `path`."""
     return path.with_name(f"{path.stem}_before{path.suffix}")
 
 
 def newest(path: Path, say: Callable[[str], None] = lambda text: None) -> bool:
-    """Whether there is a checkpoint at `path`, once it is the newest that is whole.
+    """Whether there is a checkpoint at `path`, after the newest intact one was put there.
 
     Args:
         say: called with a line where a damaged one is replaced by the previous one.
 
     Raises:
-        CheckpointError: there is none that is whole.
+        CheckpointError: none is intact.
         RunError: one cannot be read.
     """
     with reading(path):
@@ -117,7 +117,7 @@ def load(path: Path) -> Saved:
 
 @contextmanager
 def of_this_run(path: Path) -> Iterator[None]:
-    """Turns what loading a strange state raises into one line.
+    """Turn the errors of loading a foreign state into one line.
 
     Raises:
         CheckpointError: the checkpoint is not one of this run.

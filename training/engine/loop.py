@@ -1,4 +1,4 @@
-"""The one loop: batches in, optimizer steps done, measurements out."""
+"""The training loop: takes batches, makes optimizer steps, yields losses."""
 
 import math
 import time
@@ -56,7 +56,7 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
 
 
 def on_device(batch: Any, device: torch.device) -> Any:
-    """The same batch where the network is."""
+    """The batch on the network's device."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     return {name: on_device(value, device) for name, value in batch.items()}
@@ -82,9 +82,9 @@ def split_batch(batch: Any, count: int) -> list[Any]:
 
 
 def train_mode(step: nn.Module) -> None:
-    """Training mode, but for modules of which nothing learns: they stay as they are.
+    """Set training mode, except for modules without trainable parameters.
 
-    Else batch norm in a frozen stage would follow the new data.
+    Otherwise batch norm in a frozen stage would follow the new data.
     """
     step.train()
     for module in step.modules():
@@ -113,12 +113,12 @@ def fit(
         scaler: needed with float16, whose small gradients would vanish.
         gradient_clip: largest norm of the gradient of all weights.
         accumulate: number of parts in which a batch passes the network, for less memory;
-            the gradient is that of the whole batch, but for batch norm and terms that
-            relate clips, which see a part at a time. (Of several data sets: where
+            the gradient is that of the whole batch, except that batch norm and terms
+            that relate clips see one part at a time. (Of several data sets: where
             each one's clips can be cut equally.)
 
     Raises:
-        Diverged: the loss is infinite or not a number. No step is taken then.
+        Diverged: the loss is not finite. No step is taken then.
     """
     train_mode(step)
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)

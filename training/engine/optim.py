@@ -16,7 +16,7 @@ class OptimConfig:
     """Settings of the optimizer and the learning-rate schedule."""
 
     name: Literal["sgd", "adam", "adamw"] = "sgd"
-    """adam adds the decay to the gradient, adamw takes it off the weight."""
+    """adam adds the decay to the gradient, adamw subtracts it from the weight."""
     learning_rate: float = 0.1
     momentum: float = 0.9
     """SGD's; Adam has its own."""
@@ -24,10 +24,10 @@ class OptimConfig:
     """0.9 as in MARS makes a constant gradient move weights ten times less."""
     weight_decay: float = 5e-4
     decays: Literal["weights", "all"] = "weights"
-    """Parameters that decay: weights only, or biases, norms and slopes too (as torch
-    does it unasked)."""
+    """Parameters that decay: weights only, or biases, norms and slopes too (the default
+    of torch)."""
     bias_rate: float = 1.0
-    """Learning rate of biases as a multiple of the weights'; 2 is Caffe's habit."""
+    """Learning rate of biases as a multiple of the weights'; 2 is usual in Caffe."""
     rates: Mapping[str, float] = field(default_factory=dict)
     """Beginning of a weight's name -> multiple of its learning rate; the longest that
     fits counts. Names are the network's ("layer1.") or the step's ("student.layer1.").
@@ -40,7 +40,7 @@ class OptimConfig:
     milestones: tuple[float, ...] = ()
     """steps: shares of the run after which the rate drops."""
     drop: float = 0.1
-    """steps, plateau: what the rate is multiplied with."""
+    """steps, plateau: factor by which the rate drops."""
     patience: int = 10
     """plateau: epochs without a lower held-out loss before the rate drops."""
     gradient_clip: float | None = None
@@ -68,12 +68,12 @@ class OptimConfig:
 
 
 def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """An optimizer for everything in `module` that learns.
+    """An optimizer for all trainable parameters of `module`.
 
     Weights with a rate of 0 are frozen here.
 
     Raises:
-        RecipeError: a rate is for a name that no weight has, or nothing learns.
+        RecipeError: a rate is for a name that no weight has, or nothing is trainable.
     """
     multiples = _multiples(module, config.rates)
     for name, weight in module.named_parameters():
@@ -135,7 +135,7 @@ def factor(config: OptimConfig, share: float) -> float:
 
 
 class Schedule:
-    """Sets the learning rate before each step; remembers what a plateau needs."""
+    """Sets the learning rate before each step; holds the state of a plateau schedule."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, config: OptimConfig) -> None:
         self.optimizer, self.config = optimizer, config
@@ -184,7 +184,7 @@ class Schedule:
 
 
 def _multiples(module: nn.Module, rates: Mapping[str, float]) -> dict[str, float]:
-    """Every weight's multiple of the learning rate, by its name."""
+    """Name of a weight -> multiple of the learning rate."""
     found: dict[str, float] = {}
     used: set[str] = set()
     for name, _ in module.named_parameters():

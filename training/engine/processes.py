@@ -25,7 +25,7 @@ class Processes(NamedTuple):
 
     @property
     def first(self) -> bool:
-        """The one that writes, prints and evaluates."""
+        """Whether this process is the one that writes, prints and evaluates."""
         return self.rank == 0
 
 
@@ -43,7 +43,7 @@ def from_environment() -> Processes:
 
 @contextmanager
 def joined(processes: Processes, device: torch.device) -> Iterator[None]:
-    """Processes that can talk to each other, inside. Nothing to do for one alone."""
+    """A process group for the duration of the block; nothing for a single process."""
     if processes.world_size == 1 or dist.is_initialized():
         yield
         return
@@ -72,7 +72,7 @@ def data_parallel(
 
 
 def any_process(value: bool, processes: Processes) -> bool:
-    """Whether any process says so: then all do."""
+    """Logical or over all processes, the same on each."""
     if processes.world_size == 1:
         return value
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -114,11 +114,11 @@ def run_on_first(work: Callable[[], T], processes: Processes) -> T:
 
 
 def wait(processes: Processes) -> None:
-    """Until all processes are here."""
+    """Barrier: wait until all processes arrive."""
     if processes.world_size > 1:
         dist.barrier()
 
 
 def _left_alone(error: RuntimeError) -> bool:
-    """Whether an exchange failed because its other side is gone."""
+    """Whether an exchange failed because another process has ended."""
     return isinstance(error, dist.DistError) or "gloo" in str(error)

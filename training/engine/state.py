@@ -16,7 +16,7 @@ from .optim import Schedule
 
 
 class Best(NamedTuple):
-    """The weights that did best on the held-out part so far."""
+    """The weights with the highest validation score so far."""
 
     epoch: int = -1
     """From 0; -1 before the first validation."""
@@ -29,11 +29,11 @@ class Best(NamedTuple):
 class TrainState:
     """Everything that changes while a network trains: what a checkpoint holds.
 
-    Training on from `to_checkpoint` gives the same weights, to the bit, as not stopping.
+    Resuming from `to_checkpoint` gives the same weights, to the bit, as not stopping.
     """
 
     step: nn.Module
-    """Everything that learns."""
+    """The step with all trainable parameters."""
     model: nn.Module
     """The part of it that is validated and stored in model.pt."""
     optimizer: torch.optim.Optimizer
@@ -50,7 +50,7 @@ class TrainState:
     line_sums: dict[str, float] = field(default_factory=dict)
     """Name -> the same since the last line of steps in metrics.jsonl."""
     seconds: float = 0.0
-    """Time spent on this epoch."""
+    """Seconds spent on this epoch."""
     waited: float = 0.0
     """The part of it that was spent waiting for batches."""
     best: Best = field(default_factory=Best)
@@ -62,12 +62,12 @@ class TrainState:
             self.line_sums[name] = self.line_sums.get(name, 0.0) + value
 
     def keep_if_best(self, epoch: int, value: float) -> None:
-        """Remember the model's weights if no epoch before had a value as high."""
+        """Copy the model's weights if no earlier epoch had a value as high."""
         if value > self.best.value:
             self.best = Best(epoch, value, copy.deepcopy(self.model.state_dict()))
 
     def end_epoch(self, epoch: int) -> None:
-        """The end of this epoch is recorded: its sums and clocks begin again."""
+        """Reset the sums and clocks after the end of an epoch was recorded."""
         self.epochs_done = epoch + 1
         self.epoch_sums, self.seconds, self.waited = {}, 0.0, 0.0
 

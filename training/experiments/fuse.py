@@ -1,7 +1,7 @@
 """Trained networks -> one prediction: given, searched, learned or fitted weights.
 
-Only scores are read, no video and no network: a fusion takes a moment. What is searched,
-learned or fitted looks at held-out videos, never at those of the training or the test.
+Only scores are read, no video and no network: a fusion takes a moment. Weights are
+searched, learned or fitted on held-out videos, never on training or test videos.
 """
 
 import hashlib
@@ -166,8 +166,8 @@ def fitted(
         training: ids of videos that a stream has learned from.
 
     Raises:
-        RunError: there is nothing to fit on, or it is of the test part.
-        DataError: it is of training videos.
+        RunError: there are no scores to fit on, or they are of the test part.
+        DataError: they are of training videos.
     """
     if recipe.how == "average":
         average = WeightedAverage(
@@ -209,7 +209,7 @@ def training_ids(streams: Sequence[Run]) -> set[str]:
 
 
 def stream_scores(streams: Sequence[Run], part: str) -> tuple[Scores, ...] | None:
-    """Scores of each stream on the videos that all of them know.
+    """Scores of each stream on the videos that all of them have.
 
     Returns:
         None where a stream has none of this part.
@@ -258,7 +258,7 @@ def _alike(run: Run) -> dict[str, Json]:
 
 
 def fused_scores(values: np.ndarray, like: Scores, *, on: str) -> Scores:
-    """Scores of a fusion: what was not weighted follows from what was.
+    """Scores of a fusion: probabilities from weighted logits, or logits from probabilities.
 
     Args:
         values: (V, K): logits, or probabilities of the classes.

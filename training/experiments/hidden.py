@@ -70,7 +70,7 @@ def hidden(
     """Train both end to end, evaluate, and leave a complete run that sees rgb.
 
     Args:
-        motion: the first weights of the estimator; None where it has none that learn.
+        motion: the first weights of the estimator; None if it has no trainable ones.
         temporal: those of the classifier, trained on stored flow.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Source:
     Simonyan and Zisserman, "Two-Stream Convolutional Networks", NIPS 2014, section 6; so
-    HMDB51 is trained beside UCF101 by Zhang et al., "Real-Time Action Recognition With
+    HMDB51 is trained together with UCF101 by Zhang et al., "Real-Time Action Recognition With
     Deeply Transferred Motion Vector CNNs", IEEE TIP 2018. There and here a batch has clips
     of both, the loss is the sum, and each head sees its own clips only.
 """
@@ -40,8 +40,8 @@ OTHER_SCORES = "scores_{part}.{name}.npz"
 class TrainingStores:
     """The stores that a run learns: its own, or also others, with a head for each.
 
-    The run is one of its own store, whose head counts; results of the others stand beside,
-    and their heads in files of their own.
+    The run belongs to its own store, whose head gives its results; those of the others are
+    recorded under `others`, and their heads saved in files of their own.
     """
 
     jobs: Mapping[str, StoreJob]
@@ -86,7 +86,7 @@ class TrainingStores:
 
     @property
     def text(self) -> str:
-        """The videos to learn from, for people."""
+        """The training videos in words."""
         counts = {name: len(data.parts.train) for name, data in self.data_sets.items()}
         if not self.several:
             return f"{counts[self.own]} videos"
@@ -96,7 +96,7 @@ class TrainingStores:
 
     @property
     def held_out_text(self) -> str:
-        """The videos that are not learned; nothing of several stores."""
+        """The held-out videos in words; empty for several stores."""
         return "" if self.several else f", {self.data_sets[self.own].parts.summary()}"
 
     def facts(
@@ -151,8 +151,8 @@ def training_stores(
     """The stores of a job, opened.
 
     Raises:
-        RecipeError: the recipe selects weights, which several stores cannot.
-        RunError: two stores are one.
+        RecipeError: the recipe selects the best weights, which is undefined for several stores.
+        RunError: two stores are the same.
         DataError: see `open_data`.
     """
     jobs = {"": job}
@@ -187,7 +187,7 @@ def names_of(stores: Sequence[Store]) -> list[str]:
     """Names of the data sets; of the folders where two are of one kind.
 
     Raises:
-        RunError: two have one name, or there is one alone.
+        RunError: two have the same name, or there is only one.
     """
     names = [store.dataset for store in stores]
     if len(set(names)) < len(names):

@@ -1,4 +1,4 @@
-"""Frames without labels -> a network that finds motion between them."""
+"""Frames without labels -> a network that estimates the motion between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ from ..steps.motion import Unsupervised
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionRecipe(TrainConfig):
-    """Everything that decides what a motion network becomes, apart from the data.
+    """Everything that decides the result of a motion network, apart from the data.
 
     `protocol` has no meaning here, as nothing is classified.
     """
@@ -69,7 +69,7 @@ class MotionRecipe(TrainConfig):
 def check_motion(config: MotionConfig) -> None:
     """
     Raises:
-        RecipeError: it has `stored_px`, which is the store's to say.
+        RecipeError: it sets `stored_px`, which the store determines.
     """
     if config.stored_px != 1:
         raise RecipeError(
@@ -79,7 +79,7 @@ def check_motion(config: MotionConfig) -> None:
 
 
 def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
-    """Train, compare with the stored flow where there is some, leave a complete run.
+    """Train, compare with the stored flow if there is any, and complete the run.
 
     Nothing is recognised: the results have the end-point error against the stored TV-L1,
     in px of the stored grid, and that of no motion at all.
@@ -105,7 +105,7 @@ def motion(recipe: MotionRecipe, job: StoreJob) -> Run:
         )
         torch.manual_seed(job.seed)  # for the first weights
         estimator = build_estimator(recipe.motion)
-        assert isinstance(estimator, MotionNet)  # the recipe has seen to it
+        assert isinstance(estimator, MotionNet)  # checked by the recipe
         step = Unsupervised(
             estimator,
             rgb_mean=recipe.clip.rgb_mean,

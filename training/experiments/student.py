@@ -26,7 +26,7 @@ def student_step(
     experts: Sequence[nn.Module],
     clips: Clips | None = None,
 ) -> Step:
-    """The step of a recipe, for networks that are there.
+    """The step of a recipe, for given networks.
 
     Args:
         clips: of the training, needed where a term names an adapter.

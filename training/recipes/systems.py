@@ -64,7 +64,7 @@ class System:
     like: Mapping[str, str] = field(default_factory=dict)
     """Size -> another system that is the same there, and is trained instead."""
     control: bool = False
-    """In no paper: a comparison without which a row would say too much."""
+    """In no paper: a comparison that shows how much of a row is due to its method."""
     any_modality: bool = False
     """Schedule and losses follow the modalities, which are named in a run's name."""
     named: Mapping[str, Size] = field(default_factory=dict)

@@ -126,18 +126,18 @@ def device_text(device: torch.device) -> str:
     return f"{processor_name()}, threads: {torch.get_num_threads()}"
 
 
-def _rates(told: Mapping[str, Any]) -> Iterator[StageSpeed]:
-    device = f"{told['processor']}, one core"
-    if "profiles" in told:
-        height, width = told["size"]
+def _rates(measured: Mapping[str, Any]) -> Iterator[StageSpeed]:
+    device = f"{measured['processor']}, one core"
+    if "profiles" in measured:
+        height, width = measured["size"]
         yield StageSpeed(
             stage="flow",
-            frames_per_second=1000 / told["profiles"]["default"]["ms"],
+            frames_per_second=1000 / measured["profiles"]["default"]["ms"],
             device=device,
             how=f"pipeline bench flow, TV-L1 `default` at {width}x{height}",
         )
         return
-    speeds = [one["speeds"] for one in told["sets"].values()]
+    speeds = [one["speeds"] for one in measured["sets"].values()]
     stages = {"vectors": "ours vectors", "vectors and rgb": "ours both"}
     command = "vectors"
     if "ours" in speeds[0]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 15.0
 MOST_SECONDS = 600.0
-"""Between two lines of a long training: a twentieth of the time so far, up to this."""
+"""Longest interval between two lines, which otherwise is a twentieth of the time so far."""
 
 
 def duration_text(seconds: float) -> str:
@@ -30,7 +30,7 @@ def duration_text(seconds: float) -> str:
 
 
 def about_text(seconds: float) -> str:
-    """The same of an estimate: about 12 minutes, or less than a minute."""
+    """The text of an estimated duration: about 12 minutes, or less than a minute."""
     text = duration_text(seconds)
     return text if text.startswith("less") else f"about {text}"
 
@@ -43,7 +43,7 @@ class Remaining:
 
     @property
     def seconds(self) -> float:
-        """Since the begin."""
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
     def text(self, done: int) -> str:
@@ -58,16 +58,16 @@ class ProgressReporter(Protocol):
     """Receiver of progress."""
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print a line that stays."""
 
     def begin(self, title: str, total: int, done: int = 0) -> None:
-        """A stretch of work of `total` steps, of which `done` were done before."""
+        """Start a task of `total` steps, of which `done` were done before."""
 
     def step(self, done: int, text: str) -> None:
         """Report the number of steps done, with a text."""
 
     def end(self) -> None:
-        """The stretch is over, finished or not."""
+        """End the task, finished or not."""
 
 
 class SilentReporter:
@@ -110,7 +110,7 @@ class LineReporter:
 
 
 class BarReporter:
-    """A bar of rich, which goes when the stretch is over."""
+    """A progress bar of rich, removed when the task ends."""
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console  # here: a log needs no terminal library

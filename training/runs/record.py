@@ -1,4 +1,4 @@
-"""A run's folder: recipe.json says what it is, metrics.jsonl how it went, results.json how it ended."""
+"""A run's folder: recipe.json (configuration), metrics.jsonl (log), results.json (results)."""
 
 import dataclasses
 import json
@@ -129,7 +129,7 @@ class Run:
         """Check that the folder is free for a run, or holds it already.
 
         Args:
-            config: of the run; what is None in it may be anything there.
+            config: of the run; fields that are None match any value.
 
         Raises:
             RunError: it holds a run of other settings, or something else.
@@ -155,7 +155,7 @@ class Run:
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing is here, but for who was about to begin a run."""
+        """Whether the folder is free: empty, or with nothing but the folder of its lease."""
         if not self.folder.exists():
             return True
         return self.folder.is_dir() and all(
@@ -170,7 +170,7 @@ class Run:
 
         Args:
             say: called with a line when this waits, or checks whether another one still runs.
-            wait: where another process writes it, until it does not.
+            wait: if another process writes the run, wait until it has stopped.
 
         Raises:
             FolderHeld: another process writes it; the message says which, and since when.
@@ -185,7 +185,7 @@ class Run:
     def _held(
         self, say: Callable[[str], None], wait: bool
     ) -> AbstractContextManager[Lease]:
-        """A lease that is already taken."""
+        """A lease that is already held."""
         logs, waits = self.path(LOGS), False
         _make(logs)
         require_plain_folder(logs)
@@ -209,7 +209,7 @@ class Run:
         """Check that no other process has taken the run over, where this one writes it.
 
         Raises:
-            FolderHeld: one has: this process was asleep for minutes.
+            FolderHeld: one has, as after minutes in which this process was suspended.
         """
         if self._lease is not None:
             self._lease.require()
@@ -303,7 +303,7 @@ class Run:
         append(self.path(METRICS), json.dumps(values, sort_keys=True) + "\n")
 
     def metrics(self) -> list[MetricsLine]:
-        """The lines so far; a last one cut off by a kill does not count.
+        """The lines so far, without a last one that a kill has truncated.
 
         Raises:
             RunError: another line was damaged; it is named.
@@ -311,7 +311,7 @@ class Run:
         return read_lines(self.path(METRICS))
 
     def forget_after(self, step: int, epoch: int) -> None:
-        """Drop lines of steps, and of ends of epochs, that will come again."""
+        """Drop the lines of steps and epochs that a resumed training repeats."""
         kept = [
             line
             for line in self.metrics()

@@ -44,11 +44,11 @@ def train(
 ) -> TrainingSummary:
     """Train `step` from the start, or from the run's checkpoint, to the end.
 
-    Leaves the selected weights in `model` and in the run's model.pt. Stopping anywhere
-    and calling this again gives the same weights, to the bit, as not stopping.
+    The selected weights end up in `model` and in the run's model.pt. Stopping anywhere and
+    calling this again gives the same weights, to the bit, as an uninterrupted training.
 
     Args:
-        step: batch -> StepOutput; has all weights that learn.
+        step: batch -> StepOutput; its parameters are those that are trained.
         model: the part of it that is validated and stored.
         clips: to learn from.
         validator: runs the model on the held-out part; None where there is none.
@@ -58,7 +58,7 @@ def train(
         Epochs, steps, seconds, the selected epoch.
 
     Raises:
-        Diverged: the loss is no longer a number.
+        Diverged: the loss is not finite.
         Interrupted: a signal came; the run is saved.
         CheckpointError: the run's checkpoints are damaged.
         RunError: it was begun with another number of processes.
@@ -179,10 +179,9 @@ def _steps(
     machine: Machine,
     total: int,
 ) -> Iterator[dict[str, float]]:
-    """Take the steps that are left of an epoch, and yield the loss and its parts.
+    """Take the remaining steps of an epoch, and yield the loss and its parts.
 
-    The state's count of steps, clocks and learning rate are those of the step when it is
-    yielded.
+    When a step is yielded, the state's count of steps, clocks and learning rate include it.
 
     Args:
         step: as the processes share it.

@@ -56,7 +56,7 @@ def trained_model(run: Run) -> tuple[nn.Module, BackboneConfig]:
 
 
 def clip_of(run: Run) -> ClipConfig:
-    """The settings that turned a run's videos into its network's input.
+    """The clip settings of a run: how videos become its network's input.
 
     Raises:
         RunError: recipe.json says something else, or clips that no memory holds.

@@ -1,4 +1,4 @@
-"""Validation: how well a network does on held-out videos while it trains."""
+"""Validation of a network on held-out videos during its training."""
 
 from typing import NamedTuple, Protocol
 
@@ -14,7 +14,7 @@ class Validation(NamedTuple):
 
     loss: float
     top1: float | None = None
-    """Share of videos classified right; None for a network that classifies nothing."""
+    """Top-1 accuracy, from 0 to 1; None for a network that is no classifier."""
 
     @property
     def value(self) -> float:
