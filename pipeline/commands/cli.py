@@ -2,17 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from motion_shards import __version__
 from motion_shards.console import Console
 
+from .audit import audit
 from .bench import bench
 from .cluster import cluster, jobs, logs, stop, submit
 from .extract import extract, plan
-from .options import AnyPath, dataset_options
+from .options import AnyPath
 from .store import info, preview, status, verify
 
 
@@ -23,6 +23,7 @@ def main() -> None:
 
 
 for command in (
+    audit,
     bench,
     cluster,
     extract,
@@ -37,32 +38,6 @@ for command in (
     verify,
 ):
     main.add_command(command)
-
-
-@main.command()
-@dataset_options
-@click.option(
-    "--sample",
-    type=click.IntRange(1),
-    help="Approximate number of videos to inspect. [default: all]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def audit(sample: int | None, as_json: bool, **which: Any) -> None:
-    """Show how the videos are encoded, and whether the encoding predicts the class.
-
-    If it does, a student of original motion vectors can learn the encoder instead of
-    the action.
-    """
-    click.echo("reading the list of videos ...", err=True)
-    from pipeline.adapters import load
-    from pipeline.inspection import audit as auditing
-
-    from .progress import steps
-
-    found = load(which.pop("dataset"), **which)
-    with steps("audit") as on_progress:
-        result = auditing.audit(found, sample=sample, on_progress=on_progress)
-    click.echo(json.dumps(result.to_dict()) if as_json else result.text())
 
 
 @main.command()

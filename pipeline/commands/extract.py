@@ -87,7 +87,8 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     default="canonical",
     show_default=True,
     help="Source of the motion vectors: one common H.264 encoding of the stored frames, "
-    "or the files as they are. Of files with B-frames, vectors over several frames are "
+    "which makes the trace of the source's encoder faint, or the files as they are, whose "
+    "encoder shows in them. Of files with B-frames, vectors over several frames are "
     "divided by their number where that is certain, else marked unknown.",
 )
 @click.option(

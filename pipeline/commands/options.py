@@ -35,14 +35,18 @@ class CommaList(click.ParamType):
         return names
 
 
-def dataset_options(command: Any) -> Any:
-    """The options that say which videos."""
+def dataset_options(command: Any, *, required: bool = True) -> Any:
+    """The options that say which videos.
+
+    Args:
+        required: whether the command needs a data set.
+    """
     for option in reversed(
         (
             click.option(
                 "--dataset",
                 type=click.Choice(DATASETS),
-                required=True,
+                required=required,
                 help="Kind of the data set: how its folders and lists are read.",
             ),
             click.option(

@@ -4,38 +4,22 @@ A student trained on the vectors of the files as they are can learn the encoder 
 of the action where encoders and classes go together, as they do in UCF101.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+
+import numpy as np
 
 from motion_shards.plain_text import printable
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.extract.errors import VideoError
 from pipeline.extract.signature import FRAMES, Signature, signature
 
-FOLDS = 5
-STANDARD_ERRORS = 2
+from .classifiers import as_numbers, naive_bayes
+from .guess import Guess, guess, predictions
+from .sample import spread
+
 COLUMNS = ("codec", "profile", "key frames", "B-frames", "blocks")
-
-
-class Guess(NamedTuple):
-    """Accuracy of guessing the class of a video from the coding of other groups' videos."""
-
-    videos: int
-    groups: int
-    accuracy: float
-    chance: float
-    """Accuracy of always guessing the most frequent class."""
-    standard_error: float
-    """Standard error of the difference, over groups: videos of a group are not independent."""
-
-    @property
-    def leaks(self) -> bool:
-        margin = STANDARD_ERRORS * self.standard_error
-        return self.accuracy > self.chance + margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +45,8 @@ class Audit:
             return None
         return (
             "the encoding predicts the class: from original motion vectors a "
-            "student would learn the encoder; keep --mv-source canonical"
+            "student can learn the encoder; canonical ones carry a faint trace of it "
+            "(keep --mv-source canonical)"
         )
 
     def text(self) -> str:
@@ -127,9 +112,7 @@ class Audit:
                 for name, codings in self.table.items()
             },
             "bad": self.bad,
-            "guess": None
-            if guess is None
-            else {**guess._asdict(), "leaks": guess.leaks},
+            "guess": None if guess is None else guess.to_dict(),
             "warning": self.warning,
         }
 
@@ -175,80 +158,17 @@ def audit(
     )
 
 
-def spread(videos: Sequence[Video], sample: int | None) -> list[Video]:
-    """About `sample` videos: of every class as many, evenly over its sorted groups."""
-    if sample is None or sample >= len(videos):
-        return list(videos)
-    by_class: dict[tuple[int, ...], list[Video]] = {}
-    for video in sorted(videos, key=lambda video: (video.group, video.id)):
-        by_class.setdefault(video.labels, []).append(video)
-    each = math.ceil(sample / len(by_class))
-    return [
-        members[index * len(members) // min(each, len(members))]
-        for _, members in sorted(by_class.items())
-        for index in range(min(each, len(members)))
-    ]
-
-
 def guess_classes(inspected: Sequence[tuple[Video, Signature]]) -> Guess | None:
     """Guess the class of each video from its coding, taught by videos of other groups.
 
-    Naive Bayes with add-one smoothing over the five words of a coding; it needs no fitting
-    that could go wrong. A video of several classes counts as one of its first.
+    Naive Bayes over the five words of a coding; it needs no fitting that could go wrong. A
+    video of several classes counts as one of its first.
     """
-    examples = [
-        (video.labels[0], video.group, coding)
-        for video, coding in inspected
-        if video.labels
-    ]
-    groups = sorted({group for _, group, _ in examples})
-    classes = Counter(label for label, _, _ in examples)
-    if len(groups) < 2 or len(classes) < 2:
+    inspected = [(video, coding) for video, coding in inspected if video.labels]
+    groups = [video.group for video, _ in inspected]
+    targets = np.array([video.labels[0] for video, _ in inspected])
+    if len(set(groups)) < 2 or len(np.unique(targets)) < 2:
         return None
-    fold_of = {group: number % FOLDS for number, group in enumerate(groups)}
-    frequent = classes.most_common(1)[0][0]
-    right = 0
-    ahead = dict.fromkeys(groups, 0)  # right guesses, less those of the frequent class
-    for fold in range(min(FOLDS, len(groups))):
-        likely = _most_likely(
-            [(label, c) for label, group, c in examples if fold_of[group] != fold]
-        )
-        for label, group, coding in examples:
-            if fold_of[group] == fold:
-                hit = likely(coding) == label
-                right += hit
-                ahead[group] += hit - (label == frequent)
-    count = len(examples)
-    mean = sum(ahead.values()) / len(groups)
-    squares = sum((each - mean) ** 2 for each in ahead.values())
-    return Guess(
-        videos=count,
-        groups=len(groups),
-        accuracy=right / count,
-        chance=classes[frequent] / count,
-        standard_error=math.sqrt(squares * len(groups) / (len(groups) - 1)) / count,
-    )
-
-
-def _most_likely(
-    known: Sequence[tuple[int, Signature]],
-) -> Callable[[Signature], int]:
-    """Learn from (class, coding) pairs which class a coding most likely has."""
-    classes = Counter(label for label, _ in known)
-    seen = Counter(
-        (label, word) for label, coding in known for word in enumerate(coding)
-    )
-    words = Counter(place for place, _ in {word for _, word in seen})
-
-    @lru_cache
-    def likely(coding: Signature) -> int:
-        def score(label: int) -> float:
-            count = classes[label]
-            return math.log(count) + sum(
-                math.log((seen[label, word] + 1) / (count + words[word[0]] + 1))
-                for word in enumerate(coding)
-            )
-
-        return max(sorted(classes), key=score)
-
-    return likely
+    words = as_numbers([coding for _, coding in inspected])
+    found = predictions(words, targets, naive_bayes, apart=[groups])
+    return guess(found, targets, clusters=[groups])

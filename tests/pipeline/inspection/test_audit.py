@@ -12,7 +12,8 @@ from moving import write_video
 from pipeline.adapters import load
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.extract.signature import Signature, signature
-from pipeline.inspection.audit import audit, guess_classes, spread
+from pipeline.inspection.audit import audit, guess_classes
+from pipeline.inspection.sample import spread
 
 XVID = Signature("mpeg4", "Simple Profile", "12", "no", "16x16")
 DIVX = Signature("mpeg4", "Advanced Simple Profile", "long", "yes", "8x8 16x16")
