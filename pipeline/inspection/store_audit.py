@@ -6,7 +6,7 @@ from pathlib import Path
 
 from motion_shards.plain_text import counted, printable
 from pipeline.store import Json, Store, StoreNotFound
-from pipeline.store.records import COMMITS, PLAN
+from pipeline.store.file_names import COMMITS, PLAN
 
 from .leakage import ROWS, Row, measured
 from .observations import observe
