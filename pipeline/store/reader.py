@@ -11,25 +11,18 @@ import numpy as np
 
 from motion_shards.choices import MODALITIES
 
+from .entries import Crop, decode_entries
 from .errors import LayoutError, RangeError, VideoNotFound
 from .file_names import shard_file
-from .files import open_index, read_manifest, require_index
 from .index import Rows
-from .long_index import LongIndex
 from .lookup import no_video
 from .manifest import Manifest
+from .opening import open_videos
 from .schema import LAYOUT, entry_shape
 from .shard_reader import ShardReader, require_published
-from .videos import HeldIndex, StoredVideo, VideoMaker, read_videos, require_count
+from .videos import StoredVideo
 
-HELD_INDEX_BYTES = 8 << 20
-"""About 18,000 videos: an index up to here is read at once, and checked to its last line."""
 MAX_OPEN_FILES = 64
-DECODE_ROWS = 64
-"""Rows fetched at once: a long range needs no second copy of all its stored bytes."""
-
-Crop = tuple[int, int, int, int]
-"""Top, left, height, width, on the array's own grid."""
 
 
 class StoredBlock(NamedTuple):
@@ -67,7 +60,7 @@ class Store:
     ) -> None:
         self.folder = Path(folder)
         self._max_open_files, self._check = max_open_files, check
-        self.manifest, self._videos = _opened(self.folder, check)
+        self.manifest, self._videos = open_videos(self.folder, check=check)
         self._forget_files()
 
     @property
@@ -175,7 +168,7 @@ class Store:
             shard = self._shard(LAYOUT[modality].modality, rows.shard)
             if modality == "mv_valid":
                 return shard.valid(first, end)[::step]
-            return _decoded(shard, video, modality, first, end, step, crop)
+            return decode_entries(shard, video, modality, first, end, step, crop)
 
     def seconds(self, video_id: str) -> np.ndarray:
         """(T,) float64: when each frame is shown."""
@@ -273,21 +266,6 @@ class Store:
         self._pid = os.getpid()
 
 
-def _opened(folder: Path, check: bool) -> tuple[Manifest, HeldIndex | LongIndex]:
-    """Manifest and index that belong together."""
-    manifest = read_manifest(folder)
-    while True:
-        try:
-            if check:
-                require_index(folder, manifest)
-            return manifest, _opened_index(folder, manifest)
-        except LayoutError:
-            # A run that adds a modality may have replaced both in the meantime.
-            before, manifest = manifest, read_manifest(folder)
-            if manifest == before:
-                raise
-
-
 @contextmanager
 def _named(video_id: str, modality: str) -> Iterator[None]:
     """Damage that is met while a video is read names the video."""
@@ -295,18 +273,6 @@ def _named(video_id: str, modality: str) -> Iterator[None]:
         yield
     except LayoutError as error:
         raise LayoutError(f"{video_id}: {modality}: {error}") from None
-
-
-def _opened_index(folder: Path, manifest: Manifest) -> HeldIndex | LongIndex:
-    with open_index(folder) as file:
-        size = os.fstat(file.fileno()).st_size
-    if size > HELD_INDEX_BYTES:
-        videos = LongIndex(folder, VideoMaker(folder, manifest))
-        if len(videos) <= manifest.videos:
-            require_count(folder, manifest, len(videos))
-            return videos
-        # A run that adds a modality was interrupted: some lines are to be ignored.
-    return read_videos(folder, manifest)
 
 
 def _open_shard(
@@ -320,46 +286,3 @@ def _open_shard(
         reader.close()
         raise
     return reader
-
-
-def _decoded(
-    shard: ShardReader,
-    video: StoredVideo,
-    modality: str,
-    first: int,
-    end: int,
-    step: int,
-    crop: Crop | None,
-) -> np.ndarray:
-    shape = entry_shape(modality, height=video.height, width=video.width)
-    window = (slice(None), slice(None))
-    if crop is not None:
-        top, left, height, width = crop
-        if not (
-            0 <= top < top + height <= shape[0] and 0 <= left < left + width <= shape[1]
-        ):
-            raise RangeError(
-                f"{video.id}: {modality}: expected a crop (top, left, height, width) "
-                f"within {shape[0]}x{shape[1]}, got {crop}"
-            )
-        window = (slice(top, top + height), slice(left, left + width))
-        shape = (height, width, *shape[2:])
-    if end > shard.num_rows:
-        raise LayoutError(f"{shard.path}: expected {end} rows, got {shard.num_rows}")
-    count, dtype = len(range(first, end, step)), LAYOUT[modality].dtype
-    entries = np.empty((0, *shape), dtype)
-    rows_at_once = DECODE_ROWS * step
-    decode, filled = shard.codec.decode, 0
-    for begin in range(first, end, rows_at_once):
-        flat, bounds = shard.stored(begin, min(begin + rows_at_once, end), step)
-        for row in range(0, len(bounds) - 1, step):
-            stored = flat[bounds[row] : bounds[row + 1]]
-            try:
-                entry = decode(stored, video.height, video.width, window)
-            except LayoutError as error:
-                raise LayoutError(f"{shard.path}: row {begin + row}: {error}") from None
-            if not filled:  # the size is true: a wrong one would ask for any memory
-                entries = np.empty((count, *shape), dtype)
-            entries[filled] = entry
-            filled += 1
-    return entries

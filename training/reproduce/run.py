@@ -279,6 +279,6 @@ def remaining_seconds(
 
 
 def _reasons(state: Reproduction) -> str:
-    """Why the rows that were asked for could not be run."""
+    """Reasons for which requested rows could not be run, in one line."""
     wanted = {name: why for name, why in state.not_run.items() if why != NOT_WANTED}
     return "; ".join(f"{name}: {why}" for name, why in wanted.items())

@@ -15,7 +15,7 @@ from pipeline.driver.publish import prepare
 from pipeline.driver.resume import store_plan
 from pipeline.executors.choose import Execution
 from pipeline.shard.plan import PlannedVideo
-from pipeline.store import MODALITIES, reader
+from pipeline.store import MODALITIES, opening
 
 COUNT = 2_000
 
@@ -28,7 +28,7 @@ def no_power_cut(monkeypatch):
 def test_two_thousand_videos_are_planned_published_merged_and_read(
     tmp_path, monkeypatch, no_power_cut
 ):
-    monkeypatch.setattr(reader, "HELD_INDEX_BYTES", 0)
+    monkeypatch.setattr(opening, "HELD_INDEX_BYTES", 0)
     steps = []
     step = Steps(steps.append)
     write(COUNT, tmp_path / "store", step)

@@ -13,7 +13,7 @@ from tiny_store import write_store
 
 from pipeline.commands.cli import main
 from pipeline.inspection import video_table
-from pipeline.store import Store, VideoNotFound, reader
+from pipeline.store import Store, VideoNotFound, opening
 from pipeline.store.file_names import PLAN
 
 SMALL = (
@@ -158,7 +158,7 @@ def test_videos_of_a_long_index_are_read_as_they_are_printed(tmp_path, monkeypat
     names = [f"{number:05d}" for number in range(300)]
     out = write_store(tmp_path / "s", [dict.fromkeys(names, 2)], modalities=["mv"])
     whole = run("info", out, "--videos").stdout
-    monkeypatch.setattr(reader, "HELD_INDEX_BYTES", 0)
+    monkeypatch.setattr(opening, "HELD_INDEX_BYTES", 0)
     assert run("info", out, "--videos").stdout == whole
     assert [line.split()[0] for line in whole.splitlines()[1:]] == names
     made = []

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from tiny_store import seal_manifest, write_store
 
-from pipeline.store import LayoutError, Store, long_index, reader
+from pipeline.store import LayoutError, Store, long_index, opening
 
 SHARDS = [{"b": 7, "a": 1}, {"c/d": 12, "e": 2}]
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(reader, "HELD_INDEX_BYTES", 0)
+    monkeypatch.setattr(opening, "HELD_INDEX_BYTES", 0)
     return write_store(tmp_path / "store", SHARDS, modalities=["mv"], height=8, width=8)
 
 
@@ -30,7 +30,7 @@ def rewrite(folder: Path, **changes: object) -> None:
 
 def test_videos_are_found_by_place_and_by_id(folder, monkeypatch):
     store = Store(folder)
-    monkeypatch.setattr(reader, "HELD_INDEX_BYTES", 1 << 20)
+    monkeypatch.setattr(opening, "HELD_INDEX_BYTES", 1 << 20)
     held = Store(folder)
     assert list(store.ids()) == list(held.ids()) == ["a", "b", "c/d", "e"]
     assert tuple(store.videos()) == held.videos()

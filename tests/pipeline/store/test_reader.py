@@ -20,10 +20,10 @@ from pipeline.store import (
     Store,
     StoreNotFound,
     VideoNotFound,
-    reader,
+    opening,
 )
+from pipeline.store.entries import DECODE_ROWS
 from pipeline.store.files import content_hash
-from pipeline.store.reader import DECODE_ROWS
 from pipeline.store.sealing import write_sealed
 
 SHARDS = [{"b": 7, "a": 1}, {"c/d": 12, "e": 2}]
@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 def store(folder, request, monkeypatch):
     """The same store with its index held, and as one of millions of videos."""
     if request.param == "long":
-        monkeypatch.setattr(reader, "HELD_INDEX_BYTES", 0)
+        monkeypatch.setattr(opening, "HELD_INDEX_BYTES", 0)
     return Store(folder)
 
 

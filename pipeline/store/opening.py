@@ -1,0 +1,48 @@
+"""The folder of a store -> its manifest and its videos, which belong together."""
+
+import os
+from pathlib import Path
+
+from .errors import LayoutError
+from .files import open_index, read_manifest, require_index
+from .long_index import LongIndex
+from .manifest import Manifest
+from .videos import HeldIndex, VideoMaker, read_videos, require_count
+
+HELD_INDEX_BYTES = 8 << 20
+"""About 18,000 videos: an index up to here is read at once, and checked to its last line."""
+
+
+def open_videos(folder: Path, *, check: bool) -> tuple[Manifest, HeldIndex | LongIndex]:
+    """Manifest and index that belong together.
+
+    Args:
+        check: compare the index with its hash.
+
+    Raises:
+        StoreNotFound: no such folder, or something else, or not finished.
+        LayoutError: a store of another layout, or a damaged one.
+    """
+    manifest = read_manifest(folder)
+    while True:
+        try:
+            if check:
+                require_index(folder, manifest)
+            return manifest, _opened_index(folder, manifest)
+        except LayoutError:
+            # A run that adds a modality may have replaced both in the meantime.
+            before, manifest = manifest, read_manifest(folder)
+            if manifest == before:
+                raise
+
+
+def _opened_index(folder: Path, manifest: Manifest) -> HeldIndex | LongIndex:
+    with open_index(folder) as file:
+        size = os.fstat(file.fileno()).st_size
+    if size > HELD_INDEX_BYTES:
+        videos = LongIndex(folder, VideoMaker(folder, manifest))
+        if len(videos) <= manifest.videos:
+            require_count(folder, manifest, len(videos))
+            return videos
+        # A run that adds a modality was interrupted: some lines are to be ignored.
+    return read_videos(folder, manifest)
