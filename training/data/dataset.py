@@ -56,7 +56,7 @@ class ClipConfig:
     uneven_crops: bool = False
     """Height and width have shares of their own, equal or next to each other."""
     corners: bool = False
-    """Training crops lie at the centre or in a corner only."""
+    """Take training crops at the centre or in a corner only."""
     test_crop: Literal["largest", "input"] = "largest"
     """Crop of evaluation: as much as the largest training crop, or `crop_px`
     unscaled. The same where training crops are unscaled."""
@@ -119,9 +119,9 @@ class Draw(NamedTuple):
 class Clips(Dataset):
     """Clips of videos: random ones for training, stated ones for evaluation.
 
-    Everything a clip contains follows from its key, so any process may make it. A
-    video of several labels has one of them in each of its training clips, any as
-    likely: on average the loss is that of even targets, and no step has to know.
+    The content of a clip is a function of its key, so any process may make it. Each
+    training clip of a video with several labels has one of them, drawn uniformly: on
+    average the loss is that of uniform targets, and steps need no special case.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class Clips(Dataset):
         return Draw(start, view, 1 + contrast, brightness, label)
 
     def seeing(self, modality: str) -> "Clips":
-        """The same videos for a network that sees this modality alone."""
+        """The same videos for a network that sees this modality only."""
         return Clips(self.frames, self.videos, [modality], self.config, seed=self.seed)
 
     def views(self, video: StoredVideo, crops: int) -> tuple[View, ...]:
@@ -205,7 +205,7 @@ class Clips(Dataset):
         batch = {}
         for modality, frames in self._read(video, start).items():
             motion = modality in MOTION
-            # Values first where pixels stay what they are: views overlap.
+            # Values first where pixels are not resampled: views overlap.
             early = all((v.height, v.width) == self.config.crop_px for v in views)
             if early:
                 frames = self._normal(frames, plain, motion=motion)

@@ -1,4 +1,4 @@
-"""Entries of a video, reduced to the net's grid, read from the store or remembered."""
+"""Entries of a video, reduced to the net's grid, read from the store or from memory."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from .transforms import grid_size, painted, resized
 
 
 class Frames:
-    """Reads entries of a video, and keeps what fits into its memory.
+    """Reads entries of a video, and caches what fits into its memory.
 
     Small data sets are read from the store once and then come from memory, with the
-    same values. A copy in another process starts empty: what was read does not travel.
+    same values. A copy in another process starts with an empty cache.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Frames:
     def read(
         self, video: StoredVideo, modality: str, entries: Sequence[int] | np.ndarray
     ) -> np.ndarray:
-        """Entries of one modality in any order. Not to be written to.
+        """Entries of one modality in any order, read-only.
 
         Returns:
             (F, h, w, 3) uint8 for rgb, (F, h, w, 2) float32 px of the stored grid for
@@ -112,7 +112,7 @@ class Frames:
 
 
 def _taken(frames: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """frames[places], without a copy where they follow each other."""
+    """frames[places], without a copy where the places are consecutive."""
     first = int(places[0])
     if np.array_equal(places, np.arange(first, first + len(places))):
         return frames[first : first + len(places)]

@@ -36,7 +36,7 @@ def run_recipe(
     """Find the complete run of a recipe, or train it, after all that it needs.
 
     Args:
-        needed: role -> a complete run, for roles that are not to be found or trained.
+        needed: role -> a complete run, used instead of finding or training one.
         baseline: of a distillation, also train the student without its teacher.
         out: folder of the run; None finds or makes one in `context.runs`.
 
@@ -75,7 +75,7 @@ def fits_on_held_out(recipe: Recipe) -> bool:
 
 
 def _needed(role: str, recipe: Recipe, context: RunContext) -> Run:
-    """The run of a recipe that another one needs. A teacher is announced."""
+    """The run of a recipe that another one needs. A teacher is reported."""
     if not role.startswith("teacher"):
         return run_recipe(recipe, context)
     sees = recipe.settings.model.sees
@@ -118,7 +118,7 @@ def _run(
 
 
 def _refuse_early(settings: DistillRecipe, job: StoreJob) -> None:
-    """Raise what would fail after the teacher's minutes before them."""
+    """Raise before the training of the teacher what would fail after it."""
     settings.check_shapes()
     if job.other_stores:
         check_joint(settings, teachers=len(settings.teachers))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a new process loads torch only for a stage that needs it
     from .plan import Stage
 
 Work = Callable[["Stage", Mapping[str, str]], str]
-"""Does a stage, given the folders of the runs it needs by role; returns its own."""
+"""Run a stage, given the folders of the runs it needs by role; returns its own."""
 
 Needs = Mapping["Stage", Mapping[str, "Stage"]]
 """Stage -> role -> the stage that fills it."""
@@ -37,12 +37,12 @@ GRACE_SECONDS = 30.0
 
 
 class Done(NamedTuple):
-    """A stage that is over."""
+    """A finished stage."""
 
     stage: "Stage"
     folder: str = ""
     error: str = ""
-    """The reason of a failure, else empty."""
+    """The reason of a failure; empty after a success."""
     interrupted: bool = False
     seconds: float = 0.0
 
@@ -50,7 +50,7 @@ class Done(NamedTuple):
 def in_this_process(
     stages: "Sequence[Stage]", needs: Needs, work: Work
 ) -> Iterator[Done]:
-    """One after the other. Ends after an interruption."""
+    """Run the stages one after the other, up to an interruption."""
     folders: dict[Stage, str] = {}
     for stage in stages:
         needed = needs[stage]
@@ -68,7 +68,7 @@ def in_this_process(
 def in_processes(
     stages: "Sequence[Stage]", needs: Needs, work: Work, *, processes: int
 ) -> Iterator[Done]:
-    """Each in a process of its own, as soon as what it needs is there.
+    """Run each stage in a process of its own, as soon as the runs it needs are there.
 
     Of stages that are ready the first one in `stages` begins. A process that is killed
     takes its own stage with it and no other. SIGINT, SIGTERM and SIGHUP reach all
@@ -80,7 +80,7 @@ def in_processes(
         processes: stages at a time.
 
     Raises:
-        Interrupted: a signal came while nothing was at work.
+        Interrupted: a signal came while no stage was running.
     """
     order = TopologicalSorter({stage: needs[stage].values() for stage in stages})
     order.prepare()
@@ -123,7 +123,7 @@ def _begun(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Future[Done
     """A stage in a new process; a pool of one, as a killed process breaks its pool."""
     pool = ProcessPoolExecutor(
         max_workers=1,
-        max_tasks_per_child=1,  # ends by itself, also where this process is gone
+        max_tasks_per_child=1,  # ends by itself, also if this process has died
         mp_context=multiprocessing.get_context("spawn"),
         initializer=signal.signal,
         initargs=(signal.SIGINT, signal.SIG_IGN),  # the terminal's: we send SIGTERM
@@ -172,7 +172,7 @@ def _end(children: set[BaseProcess], *, ask: bool) -> None:
     """Wait for children to end, and kill those that do not.
 
     Args:
-        ask: them to stop; twice would end one that saves.
+        ask: send SIGTERM first; a second one would end a process that saves.
     """
     for child in children if ask else ():
         child.terminate()
@@ -193,6 +193,6 @@ def _done(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Done:
         return Done(stage, interrupted=True)
     except (TrainingError, StoreError, OSError) as error:
         return Done(stage, error=str(error))
-    except Exception:  # noqa: BLE001  a bug in one stage leaves the others
+    except Exception:  # noqa: BLE001  a bug in one stage does not affect the others
         return Done(stage, error=traceback.format_exc())
     return Done(stage, folder, seconds=time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""Arrays in one file, with its hash: written whole or not at all, read with types and bounds."""
+"""Arrays in one file with its hash: written atomically, read with types and bounds."""
 
 import io
 import math
@@ -24,7 +24,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write an .npz without pickles.
 
     Raises:
-        WriteError: it cannot be written; the file before is still there.
+        WriteError: it cannot be written; the previous file is still there.
     """
     data = io.BytesIO()
     np.savez(data, **arrays)
@@ -44,7 +44,7 @@ def read_arrays(
     Args:
         kinds: array -> its type ("f8", or "U" for texts) and its number of axes.
         optional: which of them may be missing.
-        what: the file should be, for the message: "scores".
+        what: expected content, for the message: "scores".
 
     Raises:
         RunError: no such file, one that has changed or cannot be read, or of other
@@ -91,7 +91,7 @@ def _array(data: bytes) -> np.ndarray | None:
         shape, by_columns, dtype = header(file)
     except (ValueError, TypeError, LookupError, SyntaxError, RecursionError):
         return None
-    except MemoryError:  # of a parser whose stack is full
+    except MemoryError:  # raised by a parser whose stack is full
         return None
     size = math.prod(shape) * dtype.itemsize
     if (

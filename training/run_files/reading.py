@@ -15,7 +15,7 @@ from .shapes import COUNT, NUMBER, check
 
 JSON_BYTES, LINES_BYTES = 64 << 20, 1 << 30
 DEPTH = 64
-"""Levels of objects and lists in each other."""
+"""Limit of nested objects and lists."""
 LINE = {"kind": str, "epoch": COUNT, "step": COUNT}
 EPOCH_LINE = LINE | {"seconds": NUMBER, "waited": NUMBER}
 
@@ -41,7 +41,7 @@ def read_bytes(path: Path, *, most: int = JSON_BYTES) -> bytes:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns what the system says of a file that cannot be read into one line.
+    """Turn the system's error for a file that cannot be read into one line.
 
     Raises:
         RunError: it is not there, or cannot be read.
@@ -105,7 +105,7 @@ class MetricsLine(TypedDict):
 
 
 def read_lines(path: Path) -> list[MetricsLine]:
-    """The lines of metrics.jsonl; a last one cut off by a kill does not count.
+    """The lines of metrics.jsonl, without a last one that a kill has truncated.
 
     Raises:
         RunError: another line was damaged; it is named.

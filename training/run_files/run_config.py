@@ -19,7 +19,7 @@ Seed = Annotated[int, SEED]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeSettings:
-    """A recipe by its name, and all that it says."""
+    """A recipe: its name and all its settings."""
 
     name: str
     settings: Mapping[str, Json]
@@ -97,7 +97,7 @@ class RunConfig:
     """teach, distill, motion, hidden, fuse or collaborate."""
     recipe: RecipeSettings
     model: Mapping[str, Json] | None
-    """The network as it will be built again; None where there is not one."""
+    """Configuration of the network; None if there is not exactly one."""
     modalities: tuple[Modality, ...]
     """All that are read from the store."""
     store: StoreFacts
@@ -116,13 +116,13 @@ class RunConfig:
 
     @property
     def net(self) -> str | None:
-        """The name of the network that recognises; None where there is not one."""
+        """Name of the network that classifies; None if there is not exactly one."""
         net = (self.model or {}).get("net")
         return net if isinstance(net, str) else None
 
     @property
     def sees(self) -> str | None:
-        """The modality that the run's one network takes; None where there is not one."""
+        """Modality that the run's network takes; None if there is not exactly one network."""
         model = self.model or {}
         sees = "rgb" if "estimator" in model else model.get("sees")
         return sees if isinstance(sees, str) else None

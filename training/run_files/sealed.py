@@ -1,8 +1,8 @@
 """Zip archives that carry a hash of themselves: weights, checkpoints and scores of a run.
 
 The archive's comment is "xxh3-128 " and 32 hexadecimal digits, of all bytes before it.
-`torch.load`, `numpy.load` and unzip take no notice of it. A file in which a bit has
-changed, or which was cut or emptied, is found before anything in it is used.
+`torch.load`, `numpy.load` and unzip ignore it. A file in which a bit has changed, or
+which was truncated or emptied, is detected before anything in it is used.
 """
 
 import io
@@ -35,7 +35,7 @@ def checked_seal(path: Path) -> str:
     """The hash of a sealed file, 32 hexadecimal digits.
 
     Raises:
-        DamagedFile: it is empty, cut, changed, not sealed at all or no file.
+        DamagedFile: it is empty, truncated, changed, not sealed at all or no file.
         OSError: it cannot be read.
     """
     with _open(path) as file:
@@ -92,7 +92,7 @@ def check_archive(path: Path, *, hashed: bool) -> None:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a zip archive, be it a damaged one."""
+    """Whether a file is a zip archive, intact or damaged."""
     try:
         return zipfile.is_zipfile(path)
     except (zipfile.BadZipFile, struct.error):
@@ -100,7 +100,7 @@ def is_archive(path: Path) -> bool:
 
 
 def _open(path: Path) -> IO[bytes]:
-    """An ordinary file; never waits, as for the writer of a pipe."""
+    """Open an ordinary file; never waits, as for the writer of a pipe."""
     try:
         return open_regular(path)
     except LayoutError as error:

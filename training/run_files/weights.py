@@ -28,7 +28,7 @@ DAMAGED = (
     OverflowError,
     MemoryError,
 )
-"""Errors raised on a file that was cut, changed, or made to do harm."""
+"""Errors raised on a file that is truncated, changed or malicious."""
 
 
 def read_saved(
@@ -37,9 +37,9 @@ def read_saved(
     """Tensors on the CPU, numbers, strings, and containers of them.
 
     Args:
-        what: the file should be, for the message: "a checkpoint of a training".
+        what: expected content, for the message: "a checkpoint of a training".
         ours: it was written by a run, with its hash.
-        old_format: also take what torch wrote before 1.6, as released weights are.
+        old_format: also accept the format of torch before 1.6, as of released weights.
 
     Raises:
         CheckpointError: it is not there, damaged, or holds anything else.

@@ -103,7 +103,7 @@ def check_aligned(streams: Sequence[StreamScores]) -> None:
 
 
 def check_unseen(ids: Sequence[str], *, training: Collection[str]) -> None:
-    """Check that no video was used to train a stream: there, scores say nothing.
+    """Check that no video was used to train a stream, where scores are meaningless.
 
     Args:
         training: ids of the videos on which any of the streams was trained.
@@ -151,7 +151,7 @@ class WeightedAverage:
 
         Raises:
             DataError: the streams are of other videos or classes.
-            RecipeError: not one weight per stream.
+            RecipeError: the number of weights is not that of the streams.
         """
         if len(streams) != len(self.weights):
             raise RecipeError(
@@ -231,8 +231,8 @@ def fit_attention(
     validation videos. On training videos each stream is nearly always right, and there
     would be nothing to learn.
 
-    The loss is cross-entropy; a video of several classes is of each of them to the same
-    part.
+    The loss is cross-entropy; the targets of a video of several classes are uniform over
+    them.
 
     Args:
         streams: scores of held-out videos.

@@ -1,4 +1,4 @@
-"""Clips of a video -> scores of a video: how a trained network is judged."""
+"""Clips of a video -> scores of a video: the evaluation protocol."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,13 +33,13 @@ Crops = Literal[1, 3, 10]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipProtocol:
-    """Clips of a video that evaluation sees, and the way their scores become one.
+    """Evaluation protocol: clips of a video, and the way their scores are averaged.
 
     3D networks of the papers: the default. 2D networks: 25 snippets, softmax.
     """
 
     clips: int | None = None
-    """Number of clips, spread evenly over the video; None: all that follow without overlap.
+    """Number of clips, spread evenly over the video; None: consecutive without overlap.
     Where a video is too short, some count several times."""
     aggregate: Aggregate = "logits"
     """Scores that are averaged over clips and crops: logits or softmax."""
@@ -64,11 +64,10 @@ class ClipProtocol:
 
 
 class Scorer:
-    """Scores the same videos again and again; workers stay between.
+    """Scorer of a fixed set of videos; its workers stay alive between calls.
 
-    A network sees what it would see alone: its own modality, from its own first to its
-    own last entry, whatever it was trained beside. A clip that counts several times is
-    read and seen once.
+    A network sees its own modality only, from its first to its last entry, whatever
+    modalities its training had. A clip that counts several times is read and scored once.
     """
 
     def __init__(
@@ -88,8 +87,8 @@ class Scorer:
         """
         Args:
             batch_size: inputs seen at once; each crop is one.
-            classes: that the videos' labels mean, where they are not the store's.
-            split, part: for the scores' record.
+            classes: names of the labels, if they are not the store's.
+            split, part: recorded with the scores.
 
         Raises:
             RecipeError: the protocol mirrors, but a mirrored video is of another class.
@@ -122,7 +121,7 @@ class Scorer:
 
     @torch.no_grad()
     def __call__(self, model: nn.Module) -> Scores:
-        """Look at every clip once, in evaluation mode; the mode is put back."""
+        """Score every clip once, in evaluation mode; the mode is restored."""
         videos = self.clips.videos
         sums: dict[str, np.ndarray] = {}
         training = model.training
@@ -188,7 +187,7 @@ class Scorer:
             model.train(training)
 
     def batches(self, first: int = 0) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Places in the protocol's list of clips, and (B, crops, C, T, H, W).
+        """Indices in the protocol's list of clips, and (B, crops, C, T, H, W).
 
         Args:
             first: the batch to begin with.
@@ -244,8 +243,8 @@ def _by_crop(values: Tensor, clips: int) -> Tensor:
 
 
 def single_threaded(worker: int) -> None:
-    """One thread for a loader's worker: they are many, and share the cores."""
-    import cv2  # here, because only workers need to be told
+    """Limit a loader's worker to one thread: many workers share the cores."""
+    import cv2  # here, because only workers need it
 
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -46,7 +46,7 @@ class Scores:
     relevant: np.ndarray | None = None
     """(V, K) bool where some video has several labels or none, else None."""
     aggregate: Aggregate = "logits"
-    """The one of the two by which the protocol judges."""
+    """The scores that the protocol evaluates: logits or softmax."""
     classes: tuple[str, ...] = ()
     """Names of the K classes."""
     split: str = ""
@@ -72,7 +72,7 @@ class Scores:
 
     @property
     def scores(self) -> np.ndarray:
-        """(V, K): what the protocol judges by."""
+        """(V, K): the scores that the protocol evaluates."""
         return self.logits if self.aggregate == "logits" else self.softmax
 
     @property
@@ -82,7 +82,7 @@ class Scores:
 
     @cached_property
     def labelled(self) -> "Scores":
-        """Without background videos, which no accuracy can count."""
+        """The videos with a label; accuracies leave background videos out."""
         known = self.labels >= 0
         return self if known.all() else self.rows(np.flatnonzero(known))
 
@@ -97,7 +97,7 @@ class Scores:
 
     @property
     def loss(self) -> float:
-        """Mean cross-entropy of labelled videos; even targets where there are several."""
+        """Mean cross-entropy of labelled videos; uniform targets for several labels."""
         one = self.labelled
         return cross_entropy(one.scores, one.truth, logits=self.aggregate == "logits")
 
@@ -115,10 +115,10 @@ class Scores:
         )
 
     def save(self, path: Path) -> None:
-        """Write an .npz without pickles, with its hash; whole or not at all.
+        """Write an .npz without pickles, with its hash, atomically.
 
         Raises:
-            WriteError: it cannot be written; the file before is still there.
+            WriteError: it cannot be written; the previous file is still there.
         """
         values = {name: getattr(self, name) for name in ARRAYS}
         values |= {name: np.array(getattr(self, name), "U") for name in TEXTS}
@@ -149,11 +149,11 @@ class Scores:
 
 
 def together(*several: Scores) -> tuple[Scores, ...]:
-    """The videos that all of these know, in the order of the first.
+    """The videos that all of these have, in the order of the first.
 
     Raises:
         RunError: they are of other classes, splits, parts or labels, or of no video in
-            common: to combine or compare them would mean nothing.
+            common: combining or comparing them would be meaningless.
     """
     first = several[0]
     common = set(first.ids).intersection(*(one.ids for one in several[1:]))

@@ -22,7 +22,7 @@ from .fusion import (
 from .scores import softmax
 
 Quality = Callable[[np.ndarray], float]
-"""Scores (V, K) -> how good they are; higher is better."""
+"""Quality of scores (V, K); higher is better."""
 
 
 class Searched(NamedTuple):
@@ -30,7 +30,7 @@ class Searched(NamedTuple):
 
     average: WeightedAverage
     quality: float
-    """Accuracy of the chosen weights on the videos they were chosen for: optimistic elsewhere."""
+    """Accuracy of the selected weights on the videos of the search, hence optimistic."""
     tried: int
 
 
@@ -44,7 +44,7 @@ def searched_weights(
 ) -> Searched:
     """The best weighted average of held-out videos, over a grid of weights that sum to 1.
 
-    Of equally good weights, those nearest to equal ones win: with few videos many are.
+    Ties, frequent with few videos, go to the weights nearest to equal ones.
 
     Args:
         training: ids of the videos that trained a stream.
@@ -80,7 +80,7 @@ def searched_weights(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptiveWeighting:
-    """For every class its own weights of the streams, from held-out videos.
+    """Adaptive weighting: weights of the streams per class, from held-out videos.
 
     A class a has for each stream the gain
 
@@ -107,7 +107,7 @@ class AdaptiveWeighting:
     min_weight: float = 0.1
     """bounded: least weight of a stream."""
     temperature: float = 0.1
-    """softmax: by how much mean probabilities must differ to matter."""
+    """softmax: temperature, as a difference of mean probabilities."""
     c: float = 5e-3
     balanced: bool = False
     """c is 0.5 / (K - 1) instead."""
@@ -131,7 +131,7 @@ class AdaptiveWeighting:
     ) -> "ClassWeights":
         """The weights of every class.
 
-        A class without a video has nothing to say and gets equal weights. A video of
+        A class without a video gets equal weights. A video of
         several classes counts for each.
 
         Args:

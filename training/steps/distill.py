@@ -1,4 +1,4 @@
-"""A student of labels and of frozen teachers."""
+"""Distillation: a student trained on labels and frozen teachers."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
     student: Outputs
     teacher: Outputs
     label_logits: Tensor
-    """(B, classes), to be judged by the labels."""
+    """(B, classes) logits for the labels' loss."""
     labels: Tensor
     """(B,) int64"""
 
@@ -100,7 +100,7 @@ class Distill(Step):
         self.terms = terms
         self.labels_reach, self.feature_only, self.epoch = labels_reach, feature_only, 0
         self.weights = term_weights(terms, label_weight)
-        """Weights by name. They are in the step's state: a run may choose them at its start."""
+        """Weights by name. They are in the step's state: a run may set them at its start."""
         wanted = [sides(name) for term in terms.values() for name in term.taps]
         for teacher in teachers:
             teacher.set_taps(theirs for _, theirs in wanted)
@@ -162,7 +162,7 @@ class Distill(Step):
         return [*super().networks(), *streams]
 
     def _adapted(self, name: str, student: Outputs) -> Outputs:
-        """The student as a term wants to see it."""
+        """The student's outputs as a term takes them, adapters applied."""
         made = {
             written: self.adapters[_key(name, written)](
                 student.features[sides(written)[0]]
@@ -194,7 +194,7 @@ class Distill(Step):
 class JointDistill(Distill):
     """A student of several data sets; each half of a batch has its own teacher's view.
 
-    The sum over the data sets of what `Distill` does with one.
+    The sum over the data sets of the losses of `Distill` for each.
 
     Source:
         Zhang et al., "Real-Time Action Recognition With Deeply Transferred Motion
@@ -274,5 +274,5 @@ def term_weights(terms: Mapping[str, Term], label_weight: float) -> dict[str, fl
 
 
 def _key(term: str, tap: str) -> str:
-    """Name of an adapter: torch wants names without dots."""
+    """Name of an adapter: torch requires names without dots."""
     return f"{term}_{tap}".replace(".", "_").replace(":", "_to_")

@@ -1,4 +1,4 @@
-"""Gradient norms of the parts of a loss, by which weights are chosen instead of guessed."""
+"""Gradient norms of the parts of a loss, from which loss weights are computed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,9 +12,9 @@ from .step import LABELS, Step
 
 
 def gradient_norms(step: Step, batch: Any, *, at: str) -> dict[str, float]:
-    """The length of every unweighted loss's gradient at one place of a network.
+    """The norm of every unweighted loss's gradient at one module of a network.
 
-    Nothing is changed by looking: no weight, no running mean, no random number.
+    The measurement changes nothing: no weight, no running mean, no random generator.
 
     Args:
         batch: on the step's device.
@@ -24,7 +24,7 @@ def gradient_norms(step: Step, batch: Any, *, at: str) -> dict[str, float]:
 
     Returns:
         By the loss's name, over all data sets of a batch; 0 for one that does not
-        depend on the place.
+        depend on the module.
 
     Raises:
         RecipeError: there is no such module.
@@ -35,7 +35,7 @@ def gradient_norms(step: Step, batch: Any, *, at: str) -> dict[str, float]:
     buffers = {name: value.clone() for name, value in step.named_buffers()}
     cuda = [device] if device.type == "cuda" else []
     with (
-        torch.compiler.set_stance("force_eager"),  # compiled code knows no new hooks
+        torch.compiler.set_stance("force_eager"),  # compiled code ignores new hooks
         torch.random.fork_rng(cuda),
         tap(place, "") as seen,
     ):
@@ -59,14 +59,14 @@ def gradient_norms(step: Step, batch: Any, *, at: str) -> dict[str, float]:
 def balanced_weight(
     norms: dict[str, float], name: str, *, against: str = LABELS, share: float = 0.5
 ) -> float:
-    """The weight with which a loss pulls with a share of another's gradient.
+    """The weight at which a loss's gradient norm is a share of another's.
 
     Args:
         norms: of unweighted losses, from `gradient_norms`.
 
     Raises:
-        RecipeError: there is no such loss, or it has no gradient there, so no weight
-            will do.
+        RecipeError: there is no such loss, or it has no gradient there, so that no weight
+            is possible.
     """
     for wanted in (name, against):
         if wanted not in norms:
@@ -84,7 +84,7 @@ def balanced_weight(
 def balanced_weights(
     norms: dict[str, float], shares: Mapping[str, float]
 ) -> dict[str, float]:
-    """Loss -> the weight with which it pulls with its share of the labels' gradient.
+    """Loss -> the weight at which its gradient norm is its share of that of the labels.
 
     Losses are left out where either gradient is next to nothing: see `pulls`.
 
@@ -99,9 +99,9 @@ def balanced_weights(
 
 
 def pulls(norms: dict[str, float], *names: str, share: float = 1e-6) -> bool:
-    """Whether each of these losses has a gradient to speak of beside the longest one.
+    """Whether each of these losses has a gradient that is not negligible against the longest.
 
-    The labels have none where the first weights know them all already.
+    That of the labels is negligible where the first weights already fit them.
     """
     longest = max(norms.values())
     return longest > 0 and all(norms[name] >= share * longest for name in names)

@@ -1,4 +1,4 @@
-"""Networks that learn from labels alone."""
+"""Supervised training on labels alone."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from .step import LABELS, Step
 
 
 class Supervised(Step):
-    """A network learns the labels of what it sees."""
+    """Cross-entropy of a network on the labels of its clips."""
 
     def __init__(self, model: nn.Module, *, sees: str) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Supervised(Step):
 
 
 class JointSupervised(Step):
-    """A network learns the labels of several data sets: the sum of its heads' losses."""
+    """Cross-entropy on the labels of several data sets, summed over the heads."""
 
     def __init__(self, model: TwoHeads, *, sees: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks that learn motion from frames, alone or with the network that sees it."""
+"""Unsupervised learning of motion from frames, alone or together with a classifier of it."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ FLOW = "flow"
 
 
 class Unsupervised(Step):
-    """MotionNet learns from rgb clips which motion explains the next frame."""
+    """Unsupervised training of MotionNet: its motion must reconstruct the next rgb frame."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Unsupervised(Step):
     ) -> None:
         """
         Args:
-            rgb_mean, rgb_std: with which the clips are normalised, to undo it.
+            rgb_mean, rgb_std: normalisation of the clips, which is undone.
         """
         super().__init__()
         self.model, self.loss = model, loss
@@ -48,13 +48,13 @@ class Unsupervised(Step):
 
 
 class EndToEnd(Step):
-    """A motion estimator and the network that sees its motion learn together.
+    """Joint training of a motion estimator and the network that sees its motion.
 
     Source:
         Zhou, Chen, Sugumaran, "Hidden Two-Stream Collaborative Learning Network for Action
         Recognition", section 3.1, after Zhu et al., "Hidden Two-Stream Convolutional
-        Networks for Action Recognition", ACCV 2018: the losses of the flow stay, so that
-        it remains one.
+        Networks for Action Recognition", ACCV 2018: the losses of the flow are kept, so that
+        it remains a flow.
     """
 
     def __init__(

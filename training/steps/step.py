@@ -12,10 +12,10 @@ LABELS = "labels"
 
 
 class Step(nn.Module):
-    """A batch -> its losses: the only thing in which trainings differ.
+    """A batch -> its losses: the only part in which trainings differ.
 
-    To write one, derive from this class, keep every network that learns as a submodule
-    and every network that does not in `frozen_teachers`, fill `weights`, and define
+    To write one, derive from this class, keep every trained network as a submodule and
+    every frozen one in `frozen_teachers`, fill `weights`, and define
     `losses`. Everything else has a default:
 
         class Contrast(Step):
@@ -29,14 +29,14 @@ class Step(nn.Module):
 
     A batch of one data set is {"rgb": (B, 3, T, H, W) float32, "label": (B,) int64}, with
     one entry per modality ("flow" and "mv" have 2 channels); a batch of several data sets
-    is {data set: such a batch}. It lies on the device of the step's parameters.
+    is {data set: such a batch}. It is on the device of the step's parameters.
     """
 
     weights: dict[str, float]
     """Loss -> its factor in the sum. `TrainConfig.balance` may set some at the start."""
     frozen_teachers: tuple[nn.Module, ...] = ()
-    """Networks the step asks and that do not learn. In a tuple, where torch does not find
-    them: they are in no optimizer, no checkpoint and no list of parameters."""
+    """Networks that the step evaluates without training them. In a tuple, so that torch does
+    not register them: they are in no optimizer, checkpoint or list of parameters."""
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Name -> unweighted scalar with a gradient.
@@ -51,18 +51,20 @@ class Step(nn.Module):
         return weighted(self.losses(batch), self.current_weights())
 
     def current_weights(self) -> dict[str, float]:
-        """Loss -> its factor in this epoch: `weights`, unless the step has a plan."""
+        """Loss -> its factor in this epoch: `weights`, unless a subclass schedules them."""
         return dict(self.weights)
 
     def begin_epoch(self, epoch: int) -> None:
-        """The batches that follow belong to this epoch, from 0. Does nothing here."""
+        """Set the epoch of the following batches, from 0. Does nothing by default."""
 
     def networks(self) -> list[nn.Module]:
         """All networks that take clips, to compile them one by one."""
         return list(self.children())
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        for teacher in self.frozen_teachers:  # goes where the step goes: .to(device)
+        for (
+            teacher
+        ) in self.frozen_teachers:  # moved together with the step: .to(device)
             teacher._apply(fn, recurse)
         return super()._apply(fn, recurse)
 

@@ -1,4 +1,4 @@
-"""Frozen networks -> what a student is told: logits, and features by tap."""
+"""Frozen networks -> targets of a student: logits, and features by tap."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from ..models.taps import Taps
 class Teacher(nn.Module):
     """One frozen network, or several whose predictions are averaged.
 
-    Nothing in it changes: no gradient, batch norm as it was trained. With several
+    It never changes: no gradient, and batch norm in evaluation mode. With several
     streams the logits are the logarithm of the mean of their softmax scores, and
     features are named by stream: "flow.layer4".
     """
@@ -43,7 +43,7 @@ class Teacher(nn.Module):
         self.set_taps(())
 
     def train(self, mode: bool = True) -> Self:
-        """Stays as it is: else its batch norm would follow the student's data."""
+        """Stay in evaluation mode: else batch norm would follow the student's data."""
         return super().train(False)
 
     def set_taps(self, taps: Iterable[str]) -> None:
