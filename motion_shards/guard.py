@@ -1,4 +1,4 @@
-"""A process that watches another one which may be stuck, and ends it.
+"""A child process that kills its parent when that is stuck.
 
 While C++ holds Python's lock, no thread of that process can do anything, nor can signals
 be handled; but the system still passes them on through a pipe (`signal.set_wakeup_fd`).

@@ -2,7 +2,7 @@
 
 Ray writes `env_vars` of a runtime environment into logs that everybody on the head may
 read, and replaces `$NAME` in them. What describes a job (its metadata) it hands to the
-job's command as it is, and shows to whoever is let in to the cluster.
+job's command as it is, and shows to all users of the cluster.
 """
 
 import json

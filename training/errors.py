@@ -9,7 +9,7 @@ TrainingError
 ├── CheckpointError   a file is not the checkpoint or the weights it should be; also a ValueError
 ├── MachineError      the machine lacks what was asked for; also a RuntimeError
 ├── FirstFailed       another process of a run failed, and says why
-├── Diverged          the loss is no longer a number; also an ArithmeticError
+├── Diverged          the loss is not finite; also an ArithmeticError
 └── Interrupted       a signal came: the run is saved and can resume
 """
 

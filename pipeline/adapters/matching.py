@@ -14,7 +14,7 @@ from .videos import Finding
 
 
 class Match(NamedTuple):
-    """The file a list means."""
+    """The file that an entry of a list refers to."""
 
     file: File
     how: str
@@ -48,8 +48,8 @@ class Matcher:
         """The file that a name refers to, or None.
 
         Of several that fit equally well, the first in order of paths, with the others.
-        What looks like a suffix belongs to the name where a file says so: `jump/take.a`
-        is `jump/take.a.mp4` before it is another copy of `jump/take.mp4`.
+        The last part after a dot may be a suffix or belong to the name: `jump/take.a` is
+        `jump/take.a.mp4` if there is such a file, and else a copy of `jump/take.mp4`.
 
         Args:
             name: relative to the folder, with or without a suffix, with slashes or
@@ -111,7 +111,7 @@ def _chosen(files: Sequence[File], how: str, classes: Collection[str]) -> Match:
 
 
 def elsewhere_findings(matches: Iterable[tuple[str, Match]]) -> tuple[Finding, ...]:
-    """Videos that lists give a folder, and that lie in a folder of another name.
+    """Finding: videos in another folder than the lists say.
 
     Args:
         matches: name in the list, and its match.
@@ -192,7 +192,7 @@ def _fold(name: str) -> str:
 
 
 def _agreement(path: str, stem: str) -> int:
-    """Number of equal folders, counted from the file name up."""
+    """Number of equal parent folders, counted from the file name up."""
     ours, theirs = _fold(path).split("/")[-2::-1], _fold(stem).split("/")[-2::-1]
     count = 0
     for one, other in zip(ours, theirs, strict=False):

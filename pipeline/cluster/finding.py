@@ -4,8 +4,8 @@ from typing import Literal, NamedTuple
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong, or looks so."""
+    """One problem, or possible problem, of the file."""
 
     level: Literal["error", "warning"]
     text: str
-    """One line: where, what was expected, what came."""
+    """One line: key, expected value, actual value."""

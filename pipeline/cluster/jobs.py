@@ -38,7 +38,7 @@ class JobServer:
             RAY_API_SERVER_ADDRESS says, else a cluster of this machine.
 
     Raises:
-        ClusterError: nobody answers, or we are not let in.
+        ClusterError: the cluster does not answer, or refuses the connection.
     """
 
     def __init__(self, address: str | None = None) -> None:
@@ -126,7 +126,8 @@ class JobServer:
 
         Args:
             write: gets the job's text.
-            say: gets lines about the job: that it waits, that the cluster is away.
+            say: called with lines about the job: that it waits, or that the cluster does not
+                answer.
 
         Raises:
             ClusterError: the cluster was silent for too long; the job may still be running.

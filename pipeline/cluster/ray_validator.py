@@ -1,6 +1,7 @@
 """Ray's own checks of a cluster.yaml: its validator, and the keys of its schema.
 
-Neither is public: where they are not what they were, what is said is less, and says so.
+Neither is public: where a release of Ray has changed them, fewer faults are found, and a
+warning says so.
 """
 
 import contextlib

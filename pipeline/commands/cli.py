@@ -1,4 +1,4 @@
-"""The `pipeline` command: parses, calls one function, prints what comes back."""
+"""The `pipeline` command: parses options, calls one function, prints its result."""
 
 import json
 from pathlib import Path

@@ -200,7 +200,7 @@ def ray_cluster(version: str) -> Check:
 
 
 def token_file() -> Iterator[Check]:
-    """Ray makes it readable for everybody, and whoever has it can run anything."""
+    """A warning where other users can read Ray's token, with which they could run code."""
     path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token")
     try:
         path = path.expanduser()

@@ -1,4 +1,4 @@
-"""The job of `pipeline extract`: plan -> executor -> publish; resume, retries, summary."""
+"""A whole extraction: plan, build missing shards, publish them, retry, merge, summarize."""
 
 import os
 import time
@@ -52,12 +52,12 @@ def extract(
     retry_bad: bool = False,
     reporter: ProgressReporter = SILENT,
 ) -> Summary:
-    """Make what is missing of a store.
+    """Build the shards that are missing in a store, and finish it.
 
     Args:
         settings: of the modalities that are asked for.
-        out: the store to make or to continue.
-        retry_bad: take up quarantined videos again.
+        out: the store to create or to continue.
+        retry_bad: try quarantined videos again.
 
     Raises:
         PlanError: the folder is something else, or a store of other videos or settings.
@@ -164,9 +164,9 @@ def dry_run(
     execution: Execution,
     retry_bad: bool = False,
 ) -> Estimate:
-    """Estimate what `extract` would do, without writing anything.
+    """Estimate time and size of an extraction.
 
-    Nothing is written but scratch files, and these are removed.
+    Only scratch files are written, and removed again.
 
     Raises:
         PlanError: as in `extract`.
@@ -199,7 +199,7 @@ def _run(
     reporter: ProgressReporter,
     lease: Lease,
 ) -> None:
-    """Run the tasks, publish what comes back, try again what failed."""
+    """Run the tasks, publish finished shards, retry those that failed."""
     if not tasks:
         return
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Commits -> index and manifest: from then on the store can be read."""
+"""Commits -> index and manifest, which make the store readable."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -42,10 +42,10 @@ def merge(
     Splits that an earlier run wrote are kept where this one brings none of their name.
 
     Args:
-        asked: modalities that must be whole by now.
+        asked: modalities of which every shard must be committed.
 
     Returns:
-        The manifest; its `videos` is what could be stored.
+        The manifest; its `videos` is the number of stored videos.
 
     Raises:
         LayoutError: a commit or file is missing, damaged, or disagrees with another.
@@ -105,7 +105,7 @@ def earlier_manifest(store: Path) -> Manifest | None:
 
 
 class _Kept(NamedTuple):
-    """Splits that are in the store and that a run does not bring."""
+    """Splits of the store that the data set of this run does not have."""
 
     kinds: Mapping[str, str]
     members: Mapping[str, Mapping[str, str]]
@@ -113,7 +113,7 @@ class _Kept(NamedTuple):
 
 
 class _Merging:
-    """One pass over all commits; count and reasons are complete at its end."""
+    """One pass over all commits. Call `manifest` after all `records` were taken."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The shards of a plan that are missing, damaged or to be taken up again."""
+"""The shards of a plan that are missing, damaged or to be retried."""
 
 import json
 from collections.abc import Callable, Sequence

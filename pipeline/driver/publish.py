@@ -1,7 +1,7 @@
-"""Finished files become part of a store: copy + hash, rename, commit.
+"""Publishing of finished files: rename into the store, then commit.
 
-A file without its commit does not exist for readers, so a crash between any two lines
-here leaves nothing half-visible, and costs at most this one shard.
+Readers ignore a file without its commit, so a crash between any two lines here leaves
+nothing half-visible, and costs at most this one shard.
 """
 
 import os
@@ -31,8 +31,8 @@ LIBRARIES = ("av", "h5py", "numba", "numpy", "opencv-contrib-python")
 def publish(report: ShardReport, store: Path) -> None:
     """Make the files of a delivered shard part of the store. Only the driver does this.
 
-    A file that lacks a video which the published one has, because its source is away
-    now, does not take the place of that one.
+    The published file stays where the new one lacks some of its videos, because their
+    sources are missing now.
 
     Raises:
         SourceChanged: a video has another content than in a modality published before.
@@ -100,8 +100,8 @@ def read_commits(
     """The commits of a shard by modality, if they are of this plan.
 
     Args:
-        damaged: told modality and reason of commits that cannot be read; they are as
-            good as missing.
+        damaged: called with modality and reason for each commit that cannot be read;
+            such commits count as missing.
     """
     found = {}
     for modality in MODALITIES:
@@ -129,7 +129,7 @@ def intact(file: FileRecord, store: Path, *, hashed: bool) -> bool:
 
 
 def clear_arriving(store: Path) -> None:
-    """Remove what attempts that died left behind. Only for the run that holds the store."""
+    """Remove files of attempts that died. Only for the run that holds the lease."""
     shutil.rmtree(store / ARRIVING, ignore_errors=True)
     for folder in (store, store / COMMITS, store / LOGS):
         remove_parts(folder)

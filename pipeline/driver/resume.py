@@ -38,7 +38,7 @@ CHANGED = "the file has another size now"
 def as_planned(dataset: DataSet, out: Path) -> DataSet:
     """The data set without what could not be read when the store in a folder was planned.
 
-    A store goes on as it was planned; the reasons say that another one would take it in.
+    A resumed store keeps its plan; the reasons say that a new store would include them.
     """
     plan = readable_plan(out)
     return without_unusable(dataset, plan.unusable) if plan else dataset
@@ -218,7 +218,7 @@ def write_if_new(plan: StorePlan, store: Path) -> None:
 
 
 def _follow(before: StorePlan, plan: StorePlan, store: Path) -> None:
-    """Make commits those of a renewed plan; its renewed videos are to be taken up."""
+    """Rewrite commits for a renewed plan; its renewed videos are extracted again."""
     fresh = set(plan.videos) - set(before.videos)
     names = {video.id for video in fresh}
     for shard in range(before.shards):

@@ -1,4 +1,4 @@
-"""One attempt at a shard, wherever it runs: build, deliver, clean up, say what became of it."""
+"""One attempt at a shard: build, deliver, clean up, and return a report or a failure."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ from .deliver import deliver
 
 
 class Failure(NamedTuple):
-    """An attempt that brought nothing. The videos are not to blame for it, so far."""
+    """An attempt without a result, for a reason that is not in the videos."""
 
     task: Task
     kind: str
@@ -42,8 +42,7 @@ def attempt(
     """Build one shard on scratch and copy it into the store's `_tmp`.
 
     Args:
-        scratch: a folder on a disk of this machine; its folder for temporary files
-            where None.
+        scratch: a folder on a local disk; None: the folder for temporary files.
 
     Raises:
         A bug, with its own type: the caller decides what follows from it.
@@ -80,7 +79,7 @@ def forget_attempts(store: Path, plan: ShardPlan | None = None) -> None:
 
 
 def _mark(path: Path) -> None:
-    """Make a file of ours longer; what else has its name is left alone."""
+    """Append a byte to a file of attempts; links and folders of its name are left alone."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         handle = os.open(path, flags, 0o666)

@@ -28,7 +28,7 @@ class Execution:
     ray: str = "off"
     """off, auto (a running cluster, else this machine's cores), local or an address."""
     workers: int | None = None
-    """Processes, or tasks on a cluster; all cores if None, 0 for this process."""
+    """Number of processes, or of tasks on a cluster; None: all cores; 0: this process."""
     backend: str = "auto"
     """Back end of the flow: auto, cpu, opencv, cuda."""
     make_solver: SolverMaker | None = None
@@ -44,9 +44,9 @@ POOL = Execution()
 
 
 def require_backend(execution: Execution, profile: str) -> None:
-    """Say before anything is written that a back end is not here.
+    """Check that the back end of the flow is available, before anything is written.
 
-    What a cluster has is asked of the cluster: this machine may be the one without a GPU.
+    A cluster is asked later: this machine may have no GPU where its workers have one.
 
     Raises:
         FlowError: the back end for flow is not available.
@@ -113,7 +113,7 @@ def outcomes(
     execution: Execution,
     reporter: ProgressReporter,
 ) -> Iterator[Outcome]:
-    """The executor that fits, at work on the queue."""
+    """Build the tasks of the queue with the executor of the layout."""
     if layout.where == "here":
         return run_here(queue, store=out, scratch=execution.scratch, reporter=reporter)
     if layout.where == "pool":

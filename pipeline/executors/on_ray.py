@@ -1,7 +1,7 @@
 """Shards as Ray tasks, on this machine or on a cluster.
 
-A task receives paths and returns a small report; frames never travel. Ray retries nothing
-(its retries after a lack of memory have no end): the driver does, and it alone publishes.
+A task receives paths and returns a small report; frames are never sent. Retries of Ray are
+off, as those after a lack of memory have no end: the driver retries, and it alone publishes.
 """
 
 import logging
@@ -49,7 +49,7 @@ from .workers import WorkerLayout
 
 POLL_SECONDS = 0.5
 PER_SLOT = 2
-"""Tasks in flight per place to run one: the next is there when one ends."""
+"""Tasks in flight per slot, so that the next one is ready when one ends."""
 REFRESH_SECONDS = 5.0
 """Seconds between two checks for nodes that have joined or left."""
 
@@ -59,7 +59,7 @@ def join_cluster(address: ClusterAddress, *, workers: int | None) -> Iterator[No
     """Join a cluster, or start one of this machine (`local`), for as long as this lasts.
 
     Raises:
-        ClusterError: Ray cannot join it, or does not come back from trying.
+        ClusterError: Ray cannot join it, or hangs in the attempt.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -102,14 +102,14 @@ def run_on_ray(
     stall_seconds: float,
     reporter: ProgressReporter,
 ) -> Iterator[Outcome]:
-    """Build the queued shards on the joined cluster and yield what became of each.
+    """Build the queued shards on the joined cluster, and yield a report or failure of each.
 
     Tasks on a GPU ask for a share of one, so Ray places them; nodes that join or leave
-    meanwhile are counted in. Whether a failed task is tried again is the caller's
-    decision: it puts it into `queue`.
+    meanwhile are counted in. The caller decides whether a failed shard is retried: it
+    adds a task to `queue`.
 
     Args:
-        workers: as many tasks at a time at most; what the cluster has if None.
+        workers: maximum number of parallel tasks; None: all slots of the cluster.
     """
     with _ray_errors_in_one_line():
         yield from _run(queue, store, scratch, workers, stall_seconds, reporter)
@@ -217,8 +217,8 @@ class _FreeSlots:
         return None
 
     def _others(self, queue: deque[Task]) -> int:
-        """Tasks without a GPU in flight. While some with one wait, no more than run at
-        once beside those: Ray would give them the cores next to the GPUs."""
+        """Maximum number of tasks without a GPU in flight. While tasks with a GPU wait, others
+        must not take the cores that those need."""
         waiting = any(task.on_gpu for task in queue)
         return max(self._slots.others, 1) * (1 if waiting else PER_SLOT)
 

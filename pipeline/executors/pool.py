@@ -38,12 +38,12 @@ def run_in_pool(
     reporter: ProgressReporter,
     gpus: Sequence[str] = (),
 ) -> Iterator[Outcome]:
-    """Build the queued shards in parallel and yield what became of each, as it comes.
+    """Build the queued shards in parallel, and yield a report or failure of each.
 
-    Whether a failed one is tried again is the caller's decision: it appends to `queue`.
+    The caller decides whether a failed shard is retried: it adds a task to `queue`.
 
     Args:
-        stall_seconds: a worker that says nothing for so long is killed.
+        stall_seconds: a worker without a message for this time is killed.
         gpus: by name. Workers are spread over them; each sees one.
     """
     pool: list[_Worker] = []
@@ -78,7 +78,7 @@ def _idle(pool: list["_Worker"]) -> int:
 
 
 class _Worker:
-    """One process, and what it is doing."""
+    """One worker process and its task."""
 
     def __init__(self, store: Path, scratch: Path | None, gpu: str | None) -> None:
         self.gpu = gpu
@@ -104,7 +104,7 @@ class _Worker:
             pass  # it died idle: listen() says so
 
     def silent_seconds(self) -> float:
-        """Since the worker was last heard of; of a new task, since it can have begun."""
+        """Seconds since the last message of the worker, or since its task began."""
         grace = START_SECONDS if self.progress is None else 0.0
         return time.monotonic() - self._heard - grace
 
@@ -128,7 +128,7 @@ class _Worker:
         return [message]
 
     def kill_stalled(self) -> Failure:
-        """End a worker that says nothing any more."""
+        """Kill a worker that sends no messages."""
         assert self.task is not None
         task, silent = self.task, self.silent_seconds()
         self.end()

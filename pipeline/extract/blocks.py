@@ -12,8 +12,8 @@ BLOCK = 16
 """Frames in one block, at most."""
 
 CACHED_BYTES = 1_000_000
-"""Bytes of rgb in one block at most, where no flow is asked for (flow gains by many frames
-at once): they fit a core's cache, where the encoder that takes the block finds them."""
+"""Maximum bytes of RGB in one block without flow: they fit a core's cache until they are
+encoded. With flow, blocks are larger, as flow is faster on many frames at once."""
 
 
 class Solver(Protocol):
@@ -24,9 +24,9 @@ class Solver(Protocol):
 
 
 class DeferredFlow:
-    """In the place of a solver: blocks have the grey frames that flow is computed from.
+    """Marker instead of a solver: blocks contain grey frames, and flow is computed later.
 
-    They are the last frame of the block before and those of this one, so that every
+    The grey frames of a block begin with the last frame of the block before, so that each
     block can be solved by itself.
     """
 

@@ -3,7 +3,7 @@
 VideoError               also a ValueError; the video is quarantined with this reason
 ├── NotAVideo            no decodable video stream in the file
 ├── DecodeError          the decoder gave up, or no frame came out
-└── Unavailable          not the video's fault: not quarantined, but taken up again
+└── Unavailable          not the video's fault: not quarantined, but retried
 """
 
 from motion_shards.errors import MotionShardsError
@@ -18,8 +18,8 @@ class NotAVideo(VideoError):
 
 
 class DecodeError(VideoError):
-    """The stream is there, but it does not decode to frames."""
+    """The file has a video stream that does not decode to frames."""
 
 
 class Unavailable(VideoError):
-    """The file is away, closed to us, unreadable or still being written: for now."""
+    """The file is missing, unreadable or still being written now."""

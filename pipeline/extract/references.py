@@ -1,8 +1,8 @@
 """Rules of the codecs: the frames that the motion vectors of a frame refer to.
 
 FFmpeg says that a vector points to the past or to the future, not how far. What the rules
-of a codec leave no doubt about is called known; everything else is not, and nobody
-guesses.
+of a codec leave no doubt about is called known; everything else is not, and nothing
+is guessed.
 """
 
 from typing import NamedTuple, Protocol

@@ -68,7 +68,7 @@ class Block(NamedTuple):
     so far."""
     grey: np.ndarray | None = None
     """(F'+1, H, W) uint8: the frames that `flow` is to be computed from, where that was
-    left to whoever takes the block (`DeferredFlow`); else None."""
+    left to the caller (`DeferredFlow`); else None."""
 
     @property
     def nbytes(self) -> int:
@@ -201,7 +201,7 @@ def open_extraction(
 
     Args:
         path: a local file.
-        settings: what is wanted.
+        settings: modalities and their settings.
         solver: for flow, or `DeferredFlow()`; needed if that is among the modalities.
         frames: stop behind the first ones, at least 1; None: all.
 

@@ -56,7 +56,7 @@ class Coding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlowBatch:
-    """Flow of B pairs, as it is or coded. The arrays belong to whoever collected them."""
+    """Flow of B pairs, as it is or coded. The arrays belong to the caller of `collect`."""
 
     flow: np.ndarray | None = None
     """(B, H, W, 2) float32 in px, (right, down); None if coded."""

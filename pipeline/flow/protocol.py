@@ -11,7 +11,7 @@ class FlowSolver(Protocol):
     """Dense optical flow between consecutive frames, by one back end.
 
     A solver may be given frames of different sizes in turn. A pair's flow depends on its
-    two frames and on nothing else: not on the block it came in, nor on what came before.
+    two frames and on nothing else: not on their block, nor on earlier frames.
     One solver serves one thread.
     """
 

@@ -1,4 +1,4 @@
-"""Looking after a store: verify, status, info."""
+"""Damage, progress and contents of a store: `verify`, `status`, `info`."""
 
 import os
 from collections import Counter

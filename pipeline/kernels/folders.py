@@ -14,7 +14,7 @@ from motion_shards.private import trouble
 
 
 def kept_folder(name: str) -> Path:
-    """A folder of this name that nobody else can write, made if it is not there: what lies
+    """A folder of this name that no other user can write, made if it is not there: what lies
     in it is run.
 
     It is below NUMBA_CACHE_DIR where that is set, else below the user's cache folder
@@ -50,7 +50,7 @@ def kept_base() -> Path:
 
 
 def temporary_folder(name: str) -> Path:
-    """A folder that all processes of this user find, and that nobody else can write; or
+    """A folder that all processes of this user find, and that no other user can write; or
     one for this process alone, where another user holds that name."""
     folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid()}"
     with contextlib.suppress(OSError):

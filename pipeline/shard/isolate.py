@@ -22,7 +22,7 @@ from .killed import cause_of_death, memory_kills
 
 
 class Opened(Protocol):
-    """An opened video: what it will be on the stored grid, then its blocks."""
+    """An opened video: facts about it, and an iterator of its blocks."""
 
     info: VideoInfo
 
@@ -33,15 +33,15 @@ OpenVideo = Callable[[Path], AbstractContextManager[Opened]]
 
 
 class ChildError(RuntimeError):
-    """A bug showed itself in the child; the message is its traceback."""
+    """A bug in the child; the message is its traceback."""
 
 
 class IsolatedVideos:
     """Opens videos in a child process. A context manager; the child ends with it.
 
     Args:
-        open_video: what the child does with a path. Must be picklable.
-        hang_seconds: a video without a new block for so long is given up.
+        open_video: opens a video in the child. Must be picklable.
+        hang_seconds: time limit for the next block of a video, in seconds.
     """
 
     def __init__(self, open_video: OpenVideo, *, hang_seconds: float) -> None:

@@ -32,7 +32,7 @@ from .prefetch import Event, Prefetcher
 from .stages import CodedBlock, CodedVideo, Encode, Size, Values
 
 AHEAD_BYTES = 256 << 20
-"""Memory for decoded blocks that wait for their flow or turn: about 500 frames of 340x256."""
+"""Memory for decoded blocks that wait for their flow or turn: 500 frames of 340x256."""
 BATCHES_AHEAD = 4
 """Batches that must fit in there: two under way, one filling, one being stored."""
 

@@ -74,7 +74,7 @@ class Prefetcher:
         self._thread.join(CLOSING_SECONDS)
 
     def take(self) -> list[Event]:
-        """Events that have been read and not been taken; maybe none."""
+        """Take the events that have been read so far; may be empty."""
         with self._changed:
             self._poked = False
             events = list(self._events)
@@ -85,8 +85,8 @@ class Prefetcher:
         """Wait until there is something to take, or `poke` was called.
 
         Args:
-            for_room: come back, too, where the prefetcher cannot go on: it waits for room,
-                or has read everything.
+            for_room: return, too, where the prefetcher has stopped: it waits for room, or
+                has read everything.
         """
         with self._changed:
             while not (self._events or self._poked or (for_room and self._stuck())):
@@ -94,7 +94,7 @@ class Prefetcher:
 
     @property
     def stuck(self) -> bool:
-        """Whether nothing more comes until room is made, or ever."""
+        """Whether no event will come until `free` is called, or ever."""
         with self._changed:
             return not self._events and self._stuck()
 
@@ -105,7 +105,7 @@ class Prefetcher:
             self._changed.notify_all()
 
     def free(self, cost: int) -> None:
-        """The bytes of an event are gone."""
+        """Give the bytes of an event back."""
         with self._changed:
             self._held -= cost
             self._changed.notify_all()

@@ -32,9 +32,9 @@ def read_source(path: Path, video: PlannedVideo) -> Source:
     """Read a video's file from start to end.
 
     Raises:
-        Unavailable: the file is away, closed to us, cannot be read, or has another size
-            than was planned.
-        OSError: the folder of videos is away as a whole.
+        Unavailable: the file is missing, cannot be read, or has another size than was
+            planned.
+        OSError: the whole folder of videos is missing.
     """
     with _reading(path, unnamed=True), _opened(path) as file:
         stamp = _stamp(os.fstat(file.fileno()))
@@ -47,17 +47,17 @@ def read_source(path: Path, video: PlannedVideo) -> Source:
 
 
 def unread_source(path: Path) -> Source:
-    """The file of a video of which the beginning is enough; without a hash.
+    """The source of a video that is not read whole, so that it has no hash.
 
     Raises:
-        Unavailable: the file is away, or closed to us.
+        Unavailable: the file is missing or cannot be read.
     """
     with _reading(path, unnamed=True), _opened(path) as file:
         return Source("", _stamp(os.fstat(file.fileno())))
 
 
 def require_unchanged(path: Path, source: Source) -> None:
-    """See that a file is the one that was hashed, after it was decoded.
+    """Check that a decoded file is still the one that was hashed.
 
     Raises:
         Unavailable: it was written or replaced meanwhile.
@@ -77,7 +77,7 @@ def require_stamp(stamp: tuple[int, ...] | None, source: Source) -> None:
 
 
 def stamps(folder: Path, videos: Iterable[PlannedVideo]) -> dict[str, tuple[int, ...]]:
-    """Video -> stamp of its file now; those that are away are left out."""
+    """Video -> stamp of its file now; missing files are left out."""
     found = {}
     for video in videos:
         with suppress(OSError):
@@ -110,7 +110,7 @@ def open_source(path: Path, *, open_video: OpenVideo) -> Iterator[Opened]:
 
 
 class _Watched:
-    """An opened video whose file may go away while it is read."""
+    """An opened video whose file may disappear while it is read."""
 
     def __init__(self, path: Path, opened: Opened) -> None:
         self._path, self._opened = path, opened
@@ -158,7 +158,7 @@ def _reading(path: Path, *, unnamed: bool) -> Iterator[None]:
 
 
 def require_folder(folder: Path) -> None:
-    """See that a folder of videos is there: a disk that went away leaves an empty one.
+    """Check that a folder of videos is not empty, as an unmounted disk leaves it.
 
     Raises:
         OSError: it is not, or it is empty.

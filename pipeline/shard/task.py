@@ -13,7 +13,7 @@ from .isolate import OpenVideo
 from .plan import ShardPlan
 
 SolverMaker = Callable[[str], BatchSolver]
-"""Name of a profile -> what solves batches with it on the GPU of this process."""
+"""Name of a profile -> a solver of batches with it on the GPU of this process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,8 @@ class Task:
     coders: int = 1
     """Encoding threads, in addition to the one that reads, where a GPU computes flow."""
     first_frames: int | None = None
-    """Build these of each video, to see how long they take: its files are not read whole,
-    so that no hash is recorded, and nothing can be published. None: all frames."""
+    """Number of frames of each video to build, to measure the time: files are not read
+    whole, so that no hash is recorded, and nothing can be published. None: all frames."""
     hang_seconds: float = 60.0
     open_video: OpenVideo | None = None
     """Another decoder than ours: tests use it to let one crash or hang."""

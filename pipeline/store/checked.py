@@ -1,9 +1,8 @@
-"""A file that HDF5 writes through us, because errors of the system end a process inside it.
+"""A file object for HDF5 that hides failed writes, as HDF5 may crash after one.
 
-HDF5 may crash after a write that failed (full disk, quota, limit, I/O error): what it
-still holds can neither be written nor given up. So it never hears of a failure. From the
-first one on, what it writes is kept in memory, where it finds it again; whoever uses it
-asks `check` in between, stops, and throws the file away.
+After a failed write (full disk, quota, limit, I/O error) HDF5 can neither write nor drop
+the data it still holds. So failures are not reported to it. From the first one on, its writes are kept in memory, where it can read them; the caller calls
+`check` in between, stops at an error, and discards the file.
 """
 
 import io

@@ -133,7 +133,7 @@ def hold(
 
     Args:
         written: its folder for logs exists.
-        say: told when a silent run is watched before this one follows it, which takes
+        say: called when a silent run is watched before this one follows it, which takes
             two beats.
 
     Raises:

@@ -81,7 +81,7 @@ class LongIndex(Sequence[StoredVideo]):
         return self._line(range(len(self))[place])
 
     def __iter__(self) -> Iterator[StoredVideo]:
-        for first in range(0, len(self), 1024):  # so many lines at a time
+        for first in range(0, len(self), 1024):  # lines at a time
             last = min(first + 1024, len(self))
             lines = self._text(first, last).splitlines()
             for place, line in zip(range(first, last), lines, strict=True):

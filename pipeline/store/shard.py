@@ -115,7 +115,7 @@ class ShardWriter:
     """Writes one modality of one shard: rows of all videos end to end, and an index.
 
     The file lies on scratch. It becomes part of a store only when it is published,
-    so a half-written one is nobody's problem; after an error it is removed.
+    so no reader sees a half-written one; after an error it is removed.
 
     >>> with ShardWriter(path, modality="mv", codec=QuarterPel()) as shard:
     ...     with shard.video("v_0001", height=256, width=340) as entry:

@@ -49,7 +49,7 @@ DAMAGE_ERRNOS = (None, errno.EINVAL, errno.EOVERFLOW, errno.EFBIG)
 
 
 class ShardReader:
-    """Rows of one shard file. Cheap to open; closes when nobody holds it any more.
+    """Rows of one shard file. Cheap to open; closes when it is garbage-collected.
 
     Args:
         checked: compare rows and columns with their hashes whenever they are read.

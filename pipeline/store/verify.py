@@ -41,7 +41,7 @@ class Damage(NamedTuple):
     """None where it concerns the whole store."""
     shard: int | None
     reason: str
-    """One line: what was expected, what came."""
+    """One line: expected and actual value."""
 
 
 def verify(

@@ -17,8 +17,6 @@ from motion_shards.plain_text import printable
 
 from ..catalogue import check_name, recipe_lines
 from ..errors import Interrupted
-from . import runs as cli_runs
-from . import systems as cli_systems
 from .options import (
     DEVICE,
     JSON,
@@ -33,7 +31,9 @@ from .options import (
     machine_of,
 )
 from .results import show_runs
+from .runs import runs
 from .several_processes import is_first, let_the_first_say
+from .systems import COMMANDS
 
 
 class Cli(Console):
@@ -238,7 +238,7 @@ def recipes(name: str | None, classes: int) -> None:
     """List the recipes, or show all settings of one by its NAME.
 
     Every system of a paper has two smaller sizes: NAME_small for the demo data set,
-    NAME_medium for real clips without a large GPU. The last four recipes are for any
+    NAME_medium for real clips without a large GPU. r3d, r3d_small, demo and tiny are for any
     pair of modalities.
     """
     if not name:
@@ -355,5 +355,5 @@ def _machine(options: Options) -> Any:
     return select_machine(**machine_of(options), processes=from_environment())
 
 
-for command in (*cli_systems.COMMANDS, cli_runs.runs):
+for command in (*COMMANDS, runs):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""The options of a command -> recipes, and where to run them."""
+"""Options of a command -> recipes, and the contexts in which they run."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

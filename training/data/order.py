@@ -1,8 +1,8 @@
-"""(seed, epoch, position) -> which clip comes next, as a pure function.
+"""Order of the clips in training: a pure function of seed, epoch and position.
 
-There is no state to save: a run that stopped after batch 37 of epoch 4 goes on with
-batch 38 of epoch 4. A position says all about a clip: which video it is of and, by its
-own random generator, which start, crop, flip and brightness. So the clips of a run do
+There is no state to save: a run that stopped after batch 37 of epoch 4 resumes with
+batch 38 of epoch 4. A position determines a clip: its video and, by a random generator
+of the clip, its start, crop, flip and brightness. So the clips of a run do
 not depend on workers, on the number of processes, or on what was drawn before.
 """
 
@@ -35,7 +35,7 @@ def draw_generator(position: ClipPosition, *, seed: int) -> np.random.Generator:
 
 
 def batches_per_epoch(num_videos: int, batch_size: int) -> int:
-    """Whole batches only; a set smaller than a batch is one batch."""
+    """Number of whole batches; a set smaller than a batch is one batch."""
     return max(num_videos // batch_size, 1)
 
 

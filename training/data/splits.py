@@ -42,7 +42,7 @@ class SplitParts(NamedTuple):
     untested: tuple[str, ...]
     """Classes that are learned, but of which no video is tested."""
     torn: tuple[str, ...]
-    """Groups with videos in training and test: the test part is not independent."""
+    """Groups with videos in both training and test: the test part is not independent."""
 
     def summary(self) -> str:
         """A line: the numbers of held-out and test videos, and the rule."""

@@ -95,10 +95,10 @@ def run_on_first(work: Callable[[], T], processes: Processes) -> T:
     """Run some work on the first process and give its result to all.
 
     Args:
-        work: gives text, numbers or None.
+        work: returns text, numbers or None.
 
     Raises:
-        FirstFailed: in the others, where it failed in the first.
+        FirstFailed: in the other processes, if it failed in the first.
     """
     if processes.world_size == 1:
         return work()

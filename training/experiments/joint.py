@@ -1,4 +1,4 @@
-"""One network learns several data sets together: one trunk, and a head for each.
+"""Joint training on several data sets: one trunk, and a head for each.
 
 Source:
     Simonyan and Zisserman, "Two-Stream Convolutional Networks", NIPS 2014, section 6; so
@@ -38,7 +38,7 @@ OTHER_SCORES = "scores_{part}.{name}.npz"
 
 @dataclass(frozen=True, slots=True)
 class TrainingStores:
-    """The stores that a run learns: its own, or also others, with a head for each.
+    """The stores that a run is trained on: its own, or also others, with a head for each.
 
     The run belongs to its own store, whose head gives its results; those of the others are
     recorded under `others`, and their heads saved in files of their own.

@@ -1,4 +1,4 @@
-"""Names of networks -> networks."""
+"""Networks by name, and the settings of one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Run folders -> what each network made of the test videos."""
+"""Folders of runs -> their scores of the test videos."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

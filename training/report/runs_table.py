@@ -1,4 +1,4 @@
-"""Runs below a folder as a table: what each is, how far it is, and what came out."""
+"""Table of the runs below a folder: settings, state and accuracy of each."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A plan carried out, with progress, and written down after every stage."""
+"""Run a reproduction: train its stages, record each, and write the report."""
 
 import time
 from collections.abc import Mapping, Sequence

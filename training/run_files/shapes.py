@@ -59,7 +59,7 @@ def fits(value: object, shape: Any) -> bool:
 
 
 Wrong = tuple[str, str, str]
-"""Place, what was expected there, and what came."""
+"""Key, expected value, actual value."""
 
 
 def _wrong(value: Any, shape: Any, place: str) -> Wrong | None:

@@ -11,7 +11,7 @@ from ..errors import Interrupted
 
 
 class Autosave:
-    """Decides between two steps whether to save, and whether to stop."""
+    """Saves and stops between two steps: at intervals, or after a signal."""
 
     def __init__(
         self,
@@ -24,8 +24,8 @@ class Autosave:
         """
         Args:
             folder: of the run, for the message.
-            seconds: between two saves.
-            processes: those that share the work: all save and stop at the same step.
+            seconds: time between two saves.
+            processes: all processes of the training save and stop at the same step.
         """
         self.stop, self.folder, self.seconds = stop, folder, seconds
         self.processes = processes
@@ -38,7 +38,7 @@ class Autosave:
             where: "step 3 of 8 of ...", for the message.
 
         Raises:
-            Interrupted: a signal came; everything is saved.
+            Interrupted: after a signal; everything is saved.
         """
         due = time.monotonic() - self.saved >= self.seconds
         stop = processes.any_process(self.stop.requested, self.processes)

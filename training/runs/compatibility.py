@@ -1,4 +1,4 @@
-"""Runs that another one needs: whether they fit it."""
+"""Checks of the runs that another run needs."""
 
 from motion_shards.plain_text import first_names
 from pipeline.store import Store
@@ -11,7 +11,7 @@ from .record import Run, as_json, differences
 from .trained import clip_of
 
 VIEW_ONLY = {"flip", "jitter", "is", "crop_scales", "corners", "uneven_crops"}
-"""Clip settings in which teacher and student may differ: the rest is what 1 px means."""
+"""Clip settings in which teacher and student may differ; the others scale the motion."""
 
 
 def check_same(run: Run, store: Store, split: str) -> None:
@@ -43,10 +43,10 @@ def check_teacher(
     store: Store,
     split: str,
 ) -> None:
-    """Check that a run can teach on this store.
+    """Check that a run can be the teacher of a training on this store.
 
     Args:
-        wanted: which of the recipe's teachers it is to be.
+        wanted: the teacher of the recipe that it must be.
 
     Raises:
         RunError: it is not complete, sees something else, has other classes, was trained on another

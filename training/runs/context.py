@@ -27,13 +27,12 @@ class Job:
     machine: Machine
     reporter: ProgressReporter
     wait: bool = False
-    """If another process writes the run, wait until it is complete, as for one that
-    is only needed. Else this is an error."""
+    """Wait while another process writes the run; else that is an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreJob(Job):
-    """The same on the videos of a store: a split, a seed."""
+    """Context of a run on the videos of a store."""
 
     store: Store
     split: str
@@ -50,7 +49,7 @@ class StoreJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """Context in which recipes run: all of a run but its recipe. See `StoreJob`."""
+    """Context in which recipes run: all fields of a `StoreJob` but those of its recipe."""
 
     store: Store
     split: str

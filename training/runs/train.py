@@ -1,4 +1,4 @@
-"""A step and its settings -> a trained network: epochs, record, checkpoints, exact resume."""
+"""Training: epochs, validation, record, checkpoints, and resume to the bit."""
 
 import time
 from collections.abc import Iterator

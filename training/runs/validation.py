@@ -18,7 +18,7 @@ class Validation(NamedTuple):
 
     @property
     def value(self) -> float:
-        """The higher, the better: top-1, or the negative loss where there is none."""
+        """Top-1, or the negative loss where there is none. Higher is better."""
         return -self.loss if self.top1 is None else self.top1
 
 
