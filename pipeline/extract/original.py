@@ -1,7 +1,8 @@
 """Vectors of the file as it is -> `mv` of the stored grid.
 
-The interval that ends with a frame has the vectors of that frame, each divided by its
-distance in frames: motion between a frame and its reference is taken to be even.
+The interval that ends with a frame has the vectors of that frame from the past and those
+of the frame before from the future, each divided by its distance in frames: motion between
+a frame and its reference is taken to be even.
 """
 
 from collections import deque
@@ -19,6 +20,9 @@ from .orientation import Orientation
 from .side_data import side_data
 from .vectors import VECTOR, Geometry, stored_grids
 
+LAST_RESORT = 1000
+"""More frames than any span: added where a vector does not span the interval."""
+
 
 class _Frame(NamedTuple):
     """The vectors of one frame, in the source's cells."""
@@ -30,30 +34,42 @@ class _Frame(NamedTuple):
     status: VectorStatus
     geometry: Geometry
 
-    def per_interval(self) -> tuple[np.ndarray, bool]:
-        """Quarters of a pixel per interval, and whether they are known.
+    @property
+    def vectors(self) -> list[tuple[np.ndarray, int | None]]:
+        """The grids that there are, and the distance to the reference of each."""
+        both = zip((self.past, self.future), self.status.distances, strict=True)
+        return [(grid, distance) for grid, distance in both if grid is not None]
 
-        Of a block with two vectors the one from the past counts: the interval lies between
-        its reference and the frame. Only where that is zero the one from the future
-        counts, as FFmpeg exports a zero for each part of an H.264 macroblock that has no
-        vector of a kind that another part has. Unknown vectors stay as they are.
+    def per_interval(self, before: "_Frame | None") -> tuple[np.ndarray, bool]:
+        """Quarters of a pixel over the interval that ends with this frame -> and whether
+        they are known. Unknown vectors stay as they are.
+
+        A vector of this frame from the past, and one of the frame before from the future,
+        span the interval; that over fewer frames counts. A vector of this frame from the
+        future counts where there is no other. A zero gives way: FFmpeg exports one for
+        each part of an H.264 macroblock that has no vector of a kind that another part has.
+
+        Args:
+            before: the frame before, if it has vectors.
         """
-        known = True
-        divided: list[np.ndarray] = []
-        for quarters, distance in zip(
-            (self.past, self.future), self.status.distances, strict=True
-        ):
-            if quarters is None:
-                continue
-            if distance is None:
-                known = False
-            else:
-                divided.append(quarters if distance == 1 else quarters / distance)
-        if not known or not divided:
+        if not self.vectors or any(distance is None for _, distance in self.vectors):
             nothing = np.zeros((*self.geometry.source_cells, 2), np.int32)
             return nothing if self.past is None else self.past, False
-        first, last = divided[0], divided[-1]
-        return np.where(first.any(axis=2, keepdims=True), first, last), True
+        found: list[tuple[float, np.ndarray, int]] = []
+        for grid, distance in self.vectors:
+            if distance is not None:
+                span = distance if distance > 0 else LAST_RESORT - distance
+                found.append((span, grid, distance))
+        if before is not None and before.geometry is self.geometry:
+            for grid, distance in before.vectors:
+                if distance is not None and distance < 0:
+                    found.append((0.5 - distance, grid, distance))
+        found.sort(key=lambda one: one[0])
+        divided = [grid if over == 1 else grid / over for _, grid, over in found]
+        result = divided[0]
+        for other in divided[1:]:
+            result = np.where(result.any(axis=2, keepdims=True), result, other)
+        return result, True
 
 
 class OriginalVectors:
@@ -70,6 +86,8 @@ class OriginalVectors:
         self._geometry: Geometry
         self._first = True
         self._frames: deque[_Frame] = deque()
+        self._before: _Frame | None = None
+        """The last frame that was taken."""
 
     def send(self, frame: av.VideoFrame, status: VectorStatus) -> None:
         """Note the vectors of the next frame; later ones may settle their status."""
@@ -108,7 +126,11 @@ class OriginalVectors:
         grids, valid = [np.empty((0, *cells, 2), np.float32)], []
         for _, alike in groupby(frames, key=lambda frame: id(frame.geometry)):
             group = list(alike)
-            quarters, known = zip(*(f.per_interval() for f in group), strict=True)
+            quarters = []
+            for frame in group:
+                quarter, known = frame.per_interval(self._before)
+                quarters.append(quarter)
+                valid.append(known)
+                self._before = frame
             grids.append(stored_grids(np.stack(quarters), group[0].geometry))
-            valid += known
         return np.concatenate(grids), np.array(valid, bool)

@@ -107,7 +107,9 @@ def test_h264_of_several_references_is_known_where_one_is_left(tmp_path: Path, r
     assert (errors(valid, vectors) > 0.3).mean() < 0.02
 
 
-def test_an_interval_has_the_vectors_of_the_frame_that_ends_it(tmp_path: Path):
+def test_an_interval_has_the_vectors_that_span_it_over_the_fewest_frames(
+    tmp_path: Path,
+):
     """Motion that is not even: 2, 4, 6 px, and over and over."""
     right = np.cumsum([0] + [2, 4, 6] * 7)
     path = encode(
@@ -118,14 +120,16 @@ def test_an_interval_has_the_vectors_of_the_frame_that_ends_it(tmp_path: Path):
     types, valid, vectors = vectors_of(path)
     assert types == "I" + "BBP" * 7
     assert valid.all()
-    # Past over distance; future over distance where a block has no other.
-    expected = {"first": (2.0, 5.0), "second": (3.0, 6.0), "third": (4.0,)}
-    for number, values in enumerate(expected.values()):
+    # Positions 0, 2, 6, 12. The first B frame: 2 / 1 from the past, else 10 / 2 from the
+    # future. The second: 6 / 2, else the first one's 10 / 2, not its own 6 / 1. The P
+    # frame: the second one's 6 / 1, not its own 12 / 3.
+    expected = ((2.0, 5.0), (3.0, 5.0), (6.0,))
+    for number, values in enumerate(expected):
         across = vectors[number::3, :, 0].ravel()
         across = across[across != 0]
         shares = [(across == value).mean() for value in values]
         assert sum(shares) > 0.9, shares
-        assert min(shares) > 0.02
+        assert min(shares) > 0.1, shares
 
 
 @pytest.mark.parametrize("codec", ("mpeg1video", "mpeg2video", "mpeg4"))

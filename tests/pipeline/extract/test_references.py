@@ -314,8 +314,8 @@ def test_a_frame_that_comes_out_without_vectors_is_not_known(
     frames = rgb_frames(shifted(20, smooth=b_frames > 0))
     path = encode(tmp_path / name, frames, codec=codec, options=options)
     types, valid, medians = vectors_of(path)
-    # Half pixels of a vector over several frames become quarters of one over one.
-    assert np.abs(medians[valid] - (3, -2)).max() <= (0.25 if b_frames else 0)
+    # MPEG-2 has half pixels, and its encoder is off by one of them in some B frames.
+    assert np.abs(medians[valid] - (3, -2)).max() <= (0.5 if b_frames else 0)
     kinds = "P" if codec == "mpeg4" else "PB"  # B of MPEG-4: FFmpeg exports zeros
     expected = [kind in kinds for kind in types[1:]]
     if codec != "mpeg4" or b_frames:
