@@ -84,7 +84,7 @@ def open_run(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Ru
 
 def _completeness(run: Run, results: Results) -> str:
     """A complete run in words; files that its results list and that are missing are named."""
-    away = [name for name in results.files or {} if not run.path(name).exists()]
+    away = [name for name in results.files or {} if not run.path(name).is_file()]
     if not away:
         return "complete, nothing to do"
     return (

@@ -192,11 +192,14 @@ def test_a_complete_run_is_not_redone(store, teacher):
     assert told.lines == [f"{teacher.folder}: complete, nothing to do"]
 
 
+@pytest.mark.parametrize("there", ["nothing", "a folder"])
 def test_a_complete_run_without_its_weights_says_what_is_missing(
-    store, teacher, tmp_path
+    store, teacher, tmp_path, there
 ):
     shutil.copytree(teacher.folder, tmp_path / "run")
     (tmp_path / "run" / "model.pt").unlink()
+    if there == "a folder":
+        (tmp_path / "run" / "model.pt").mkdir()
     told = Told()
     taught(store, tmp_path / "run", recipe=tiny.teach("flow"), reporter=told)
     (line,) = told.lines
