@@ -87,7 +87,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     default="canonical",
     show_default=True,
     help="Source of the motion vectors: one common H.264 encoding of the stored frames, "
-    "which makes the trace of the source's encoder faint, or the files as they are, whose "
+    "which makes the trace of the source's encoder weaker, or the files as they are, whose "
     "encoder shows in them. Of files with B-frames, vectors over several frames are "
     "divided by their number where that is certain, else marked unknown.",
 )

@@ -45,7 +45,7 @@ class Audit:
             return None
         return (
             "the encoding predicts the class: from original motion vectors a "
-            "student can learn the encoder; canonical ones carry a faint trace of it "
+            "student can learn the encoder; canonical ones carry a weaker trace of it "
             "(keep --mv-source canonical)"
         )
 
