@@ -1,6 +1,7 @@
 """docs/architecture.md shows the house as it is: its floors, its folders, its files."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,11 @@ def test_every_folder_has_a_row() -> None:
         if (path / "__init__.py").is_file()
     }
     assert folders <= shown
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert not [name for name, count in names.items() if count > 1]
 
 
 @pytest.mark.parametrize("top", ["pipeline", "training"])
