@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .commit import Commit
+from .entries import DECODE_ROWS
 from .errors import LayoutError, StoreError, StoreNotFound
 from .file_names import COMMITS, INDEX, MANIFEST, PLAN, commit_file
 from .files import (
@@ -28,8 +29,6 @@ from .index import Rows
 from .manifest import Manifest
 from .replacement import require_plain_folder
 from .shard_reader import ShardReader
-
-DECODE_ROWS = 64
 
 
 class Damage(NamedTuple):
