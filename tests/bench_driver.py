@@ -9,6 +9,7 @@ workers build the shards. Prints one JSON line.
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from types import SimpleNamespace
 
 import numpy as np
 from bench_memory import peak_mb
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/ has folders of these names
 
 from pipeline.adapters import load
 from pipeline.driver import extraction

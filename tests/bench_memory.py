@@ -18,6 +18,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/ has folders of these names
+
 from pipeline.driver.plan import new_plan
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.build import build_shard

@@ -12,6 +12,7 @@ process during that step, of which what the earlier steps hold is a part.
 import argparse
 import json
 import pickle
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench_memory import peak_mb
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/ has folders of these names
 
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.driver.merging import merge

@@ -8,11 +8,15 @@ One JSON line per network. First the two are compared: same loss, same gradient.
 import copy
 import json
 import platform
+import sys
 import time
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/ has folders of these names
 
 from training.models.backbones import BackboneConfig, build_backbone
 from training.runs.machine import place_on_device
