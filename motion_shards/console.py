@@ -7,18 +7,32 @@ from typing import Any, NoReturn
 
 import click
 
-from .errors import MotionShardsError
+from .errors import MissingExtra, MotionShardsError
+from .extras import extra_of
 from .interruption import EXIT_CODE, as_ctrl_c
 from .plain_text import printable, printable_lines
 
 
 class Commands(click.Group):
-    """A group of commands in which `-h` is help, too."""
+    """A group of commands in which `-h` is help, too.
+
+    A command that needs a library of an extra which is not installed names the extra.
+    """
 
     def __init__(self, *args: Any, **more: Any) -> None:
         more.setdefault("context_settings", {})
         more["context_settings"].setdefault("help_option_names", ["-h", "--help"])
         super().__init__(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            extra = extra_of(error.name or "")
+            if extra is None:
+                raise
+            command = f"{ctx.command_path} {ctx.invoked_subcommand or ''}".rstrip()
+            raise MissingExtra(extra.needed_by(command)) from error
 
 
 class Console(Commands):

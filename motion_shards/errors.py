@@ -2,6 +2,7 @@
 
 MotionShardsError
 ├── ClusterError           also a RuntimeError
+├── MissingExtra           also an ImportError
 ├── Shadowed               also a RuntimeError
 ├── StoreError             pipeline.store.errors
 ├── DatasetError           pipeline.adapters.errors
@@ -20,6 +21,10 @@ class MotionShardsError(Exception):
 
 class ClusterError(MotionShardsError, RuntimeError):
     """A cluster does not answer, refuses, or does not know a job; one line."""
+
+
+class MissingExtra(MotionShardsError, ImportError):
+    """A library of an extra is needed and not installed; one line names the extra."""
 
 
 class Shadowed(MotionShardsError, RuntimeError):

@@ -90,14 +90,20 @@ def _watch(
         interrupted=f"interrupted while joining {where}; run the same command to "
         "resume",
     )
+    ended = False
     try:
         with guard:
-            threading.Thread(target=work, name="ray.init", daemon=True).start()
-            if not _done(answer, seconds):
+            try:
+                threading.Thread(target=work, name="ray.init", daemon=True).start()
+                ended = _done(answer, seconds)
+            except KeyboardInterrupt:  # guarded too: Ray may take the lock only now
+                ended = _done(answer, LEAVE_SECONDS)
+                raise
+            if not ended:
                 _abandon(shutdown, exit_code=1)
                 raise ClusterError(late)
     except KeyboardInterrupt:
-        if _done(answer, LEAVE_SECONDS):
+        if ended:
             shutdown()
         else:
             _abandon(shutdown, exit_code=130)

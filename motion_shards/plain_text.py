@@ -18,6 +18,11 @@ _BYTES = re.compile("[\udc80-\udcff]+")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, or its type where it has no text."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def printable(text: object) -> str:
     r"""Text on one line: what could move a cursor or end the line is an escape.
 

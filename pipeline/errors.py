@@ -6,6 +6,7 @@ MotionShardsError
 │   └── DamagedPlan    the plan is not as it was written
 ├── SourceChanged      a video has another content than before; also a ValueError
 ├── NoDevice           a GPU cannot be used; also a RuntimeError
+│   └── DeviceGone     it failed for good in this process
 └── ExtractionError    the run cannot continue; also a RuntimeError
 """
 
@@ -30,6 +31,10 @@ class SourceChanged(MotionShardsError, ValueError):
 
 class NoDevice(MotionShardsError, RuntimeError):
     """The GPU cannot be used; the message says why, in one line."""
+
+
+class DeviceGone(NoDevice):
+    """The GPU is lost to this process; another may still be able to use it."""
 
 
 class ExtractionError(MotionShardsError, RuntimeError):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench_memory import peak_mb
+from xxhash import xxh3_128_hexdigest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/ has folders of these names
 
@@ -29,11 +30,13 @@ from pipeline.driver.missing import missing_tasks
 from pipeline.driver.plan import StorePlan
 from pipeline.driver.plan_file import read_plan, write_plan
 from pipeline.driver.publish import prepare, publish
-from pipeline.driver.resume import store_plan
+from pipeline.driver.resume import store_plan, write_if_new
 from pipeline.driver.summary import summarize
 from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
 from pipeline.inspection import status as upkeep
+from pipeline.management import making
+from pipeline.management.relabelling import relabel, relisted
 from pipeline.shard.plan import ShardPlan
 from pipeline.shard.task import ShardReport, Task
 from pipeline.store import MODALITIES, Store
@@ -80,11 +83,12 @@ def fake_report(plan: ShardPlan, store: Path) -> ShardReport:
     report = ShardReport(plan=plan)
     for modality in plan.modalities:
         rows = num_entries(modality, FRAMES)
-        name = shard_file(modality, plan.shard, plan.shards)
+        name = shard_file(modality, plan.shard)
         arrived = store / ARRIVING / name
         arrived.write_text(name)
         report.files[modality] = arrived
-        report.delivered[modality] = FileRecord(name, len(name), XXH3, XXH3)
+        xxh3 = xxh3_128_hexdigest(name.encode())
+        report.delivered[modality] = FileRecord(name, len(name), xxh3, XXH3, 0, 0, 0)
         report.records[modality] = [
             VideoRecord(
                 id=video.id,
@@ -174,6 +178,24 @@ def read(count: int, store: Path, step: Steps) -> Store:
     return opened
 
 
+def manage(count: int, store: Path, step: Steps) -> None:
+    """Growth by a tenth, other labels, and a copy of files that hold almost nothing."""
+    dataset = fake_data_set(count + count // 10, store.parent / "videos")
+    plan = step(
+        "plan a growth", lambda: store_plan(dataset, SETTINGS, out=store, grow=True)
+    )
+    write_if_new(plan, store)
+    tasks = missing_tasks(plan, MODALITIES, dataset.folder, store, Execution())
+    assert len(tasks) == plan.shards - plan.earlier[0]
+    step("publish a growth", lambda: publish_all(tasks, store))
+    manifest = step("merge a growth", lambda: merge(plan, dataset, store))
+    assert manifest.videos == len(dataset.videos) and manifest.earlier
+    held_out = step("hold out", lambda: relisted(store, holdout=0.2))
+    step("relabel", lambda: relabel(store, held_out))
+    outcome = step("copy", lambda: making.copy(store, store.parent / "copy"))
+    assert outcome.videos == manifest.videos
+
+
 def forget_peak() -> None:
     """Start the kernel's count of the peak anew, where it lets us."""
     try:
@@ -192,6 +214,7 @@ def main() -> None:
         store = Path(folder, "store")
         write(given.videos, store, step)
         read(given.videos, store, step)
+        manage(given.videos, store, step)
 
 
 if __name__ == "__main__":

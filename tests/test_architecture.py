@@ -74,7 +74,7 @@ def test_every_file_that_it_names_is_there(name: str) -> None:
         ("MOTION", "motion_shards/choices.py"),
         ("COST", "pipeline/executors/workers.py"),
         ("CHANNELS", "training/models/backbones.py"),
-        ("Net", "training/models/backbones.py"),
+        ("Net", "training/models/net.py"),
         ("NETS", "training/models/backbones.py"),
         ("Term", "training/losses/terms.py"),
         ("System", "training/recipes/systems.py"),

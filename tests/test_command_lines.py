@@ -1,8 +1,8 @@
 """Every command line of README, the documents and the help texts runs as it is written.
 
 The recipes are those that a user gets, at the size that a user gets; the data set is
-small: six clips of three splits. Lines that need a cluster, minutes or other people's
-files are named in `NOT_RUN` with the reason; tests/test_readme.py looks at their options.
+small, six clips of three splits, and a training ends after a few epochs. Lines that need a
+cluster, minutes or other people's files are named in `NOT_RUN` with the reason; tests/test_readme.py looks at their options.
 """
 
 import ast
@@ -10,10 +10,11 @@ import importlib
 import inspect
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import cv2
@@ -21,6 +22,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from moving import write_video
+
+from training.experiments import motion
+from training.runs import lifecycle
 
 ROOT = Path(__file__).parents[1]
 WORDS = ("pipeline", "training")
@@ -34,8 +38,35 @@ NOT_RUN = {
     "pipeline demo --size full": "draws 624 clips",
     "pipeline extract --dataset demo --videos VIDEOS": "takes these 624 clips",
     "pipeline extract --dataset ucf101 --videos CLIPS": "takes 729 clips of UCF101",
+    "training distill --recipe lab.py": "tests/training/commands/test_own_code.py",
+    "training distill --code lab.py": "tests/training/commands/test_own_code.py",
+    "training teach --recipe mv_small --set model.net=lab.py": "as the one before",
+    "training evaluate RUN --code lab.py": "as the one before",
+    "training recipes dtmv_small --toml > mine.toml": "as the one before",
+    "training distill --recipe mine.toml": "as the one before",
+    "training teach --recipe r3d_rgb --init": "downloads; tests/training/commands/test_init.py",
+    "training distill --recipe mars --init": "takes released weights; as the one before",
+    "training teach --modality mv --init RUN": "as the one before",
     "training bench": "measures for a minute; tests/training/commands/test_training_cli.py",
     "training ray-train": "starts Ray; tests/training/test_ray_train.py",
+    "training teach --modality mv --store": "takes several stores of the same videos; "
+    "tests/training/experiments/test_training_on_variants.py",
+    "training distill --student mv --store STORE --variant": "as the one before",
+    "pipeline extract --dataset ucf101 --modalities mv": "takes 729 clips of UCF101",
+    "training export RUN --format folder,onnx": "tests/training/export/test_programs.py",
+    "training export RUN --to MODEL --format onnx": "as the one before",
+    "training sweep": "trains several networks; tests/training/test_sweep.py",
+    "training teach --modality flow --log tensorboard": "needs TensorBoard, which is an "
+    "extra; tests/training/runs/test_metrics_files.py",
+    "training predict MODEL camera:0": "needs a camera",
+    "training predict MODEL rtsp:": "needs a server; "
+    "tests/training/recognition/test_predict_live.py",
+    "training predict MODEL udp:": "as the one before",
+    "training predict data/runs/RUN rtsp:": "as the one before",
+    "pipeline info s3:": "needs a server; tests/pipeline/store/test_remote_store.py",
+    "pipeline info https:": "as the one before",
+    "training distill --store s3:": "as the one before",
+    "training distill --store https:": "as the one before",
     "training reproduce": "trains a hundred networks; tests/training/reproduce/test_reproduce.py",
 }
 """Beginning of a line -> why it is not run here."""
@@ -108,6 +139,10 @@ def reason(line: str) -> str | None:
 LINES = [line for line in every_line() if reason(line.text) is None]
 
 
+EPOCHS = 5
+"""Of a training, at most, after those that learn from features alone."""
+
+
 class Home(NamedTuple):
     """A folder as users have it, and what the words in capitals stand for."""
 
@@ -137,12 +172,25 @@ class Home(NamedTuple):
                     word = str(out / "store")
                 case "STORE", _:
                     word = str(self.store)
+                case "MODEL" | "data/runs/RUN", _:
+                    word = str(self.runs[1])
                 case "RUN", _:
                     word = str(next(runs))
                 case "A" | "B", "--store":
                     word = str(next(others))
                 case "FOLDER", "--out":
                     word = str(out / "folder")
+                case "LISTS", "--splits":
+                    word = str(data / "splits" / "hmdb51")
+                case "NEW", _:
+                    word = str(out / "new")
+                case "OTHER", _:
+                    word = str(self.others[1])
+                case "FILE", "--videos":
+                    word = str(out / "list.txt")
+                    Path(word).write_text("wave/Film_0_wave_f_nm_np1_fr_med_0\n")
+                case "FILE", _:
+                    word = str(min(data.glob("videos/hmdb51/*/*.avi")))
                 case "VIDEO" | "ID", _:
                     word = "wave/Film_0_wave_f_nm_np1_fr_med_0"
                 case _:
@@ -205,6 +253,16 @@ def ucf101(data: Path) -> None:
         (lists / f"{name}list01.txt").write_text("\n".join(rows) + "\n")
 
 
+def short(train: Callable) -> Callable:
+    """The function with fewer epochs."""
+
+    def trained(config: Any, *given: Any, **named: Any) -> Any:
+        most = getattr(config, "feature_only", 0) + EPOCHS
+        return train(replace(config, epochs=min(config.epochs, most)), *given, **named)
+
+    return trained
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """Two data sets, the store of one as README makes it, and two runs on it."""
@@ -215,8 +273,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         patch.setenv("VIDEO_DATA", str(folder / "data"))
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
         patch.chdir(folder)
+        for module in (lifecycle, motion):
+            patch.setattr(module, "train", short(module.train))
         hmdb51(folder / "data")
         ucf101(folder / "data")
+        for number, clip in enumerate(("clip", "match", "clips/left", "clips/right")):
+            draw(folder / f"{clip}.mp4", number, bool(number % 2))
         call(["pipeline", "extract", "--dataset", "hmdb51"])
         others = (folder / "A", folder / "B")
         others[0].symlink_to(folder / "data" / "stores" / "hmdb51")

@@ -19,7 +19,13 @@ def unspoken(path: Path) -> Iterator[str]:
         if name not in ("open", "fdopen", "read_text", "write_text"):
             continue
         of = getattr(getattr(node.func, "value", None), "id", "")
-        if name == "open" and of in ("av", "os", "capture", "stage"):  # not of text
+        if name == "open" and of in (
+            "archive",
+            "av",
+            "os",
+            "capture",
+            "stage",
+        ):  # not of text
             continue
         said = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
         binary = any(re.fullmatch("[rwxa+]*b[+]?", str(one)) for one in said)

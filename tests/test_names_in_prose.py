@@ -25,6 +25,8 @@ ELSEWHERE = {
     "training.py": "a file of the user's",
     "training.md": "a document beside another one",
     "train.csv": "a list of the user's",
+    "AWS_PROFILE": "a variable of S3 clients",
+    "HF_TOKEN": "a variable of huggingface_hub",
     "cu13": "a name of a package's extra",
     "split_2": "a column of a list",
     "playing_harmonica": "a name in a list",
@@ -36,7 +38,21 @@ QUOTED = re.compile(r"`([^`\n]+)`")
 DOTTED = re.compile(rf"\b((?:{'|'.join(TOPS)})(?:\.[A-Za-z_]\w*)+)")
 PATH = re.compile(rf"(?<![\w/.<-])((?:{FOLDERS})/[\w./-]*\w)")
 NAME = r"[A-Za-z_]\w*"
-SUFFIXES = {"py", "md", "h5", "json", "jsonl", "yaml", "txt", "pt", "npz", "csv", "avi"}
+SUFFIXES = {
+    "py",
+    "md",
+    "h5",
+    "json",
+    "jsonl",
+    "yaml",
+    "txt",
+    "pt",
+    "npz",
+    "csv",
+    "avi",
+    "jpg",
+    "tar",
+}
 
 
 class Known:

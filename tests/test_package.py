@@ -1,6 +1,7 @@
 """The package as others get it: its version, its citation, and a wheel that works alone."""
 
 import configparser
+import email
 import fnmatch
 import json
 import os
@@ -15,9 +16,11 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from packaging.requirements import Requirement
 
 import pipeline.commands.cli
 import training.commands.cli
+from motion_shards.extras import EXTRAS
 
 ROOT = Path(__file__).parents[1]
 
@@ -124,6 +127,29 @@ def test_wheel_has_the_packages_and_their_data_alone(wheel):
 
 
 @pytest.mark.slow
+def test_wheel_offers_the_extras_and_asks_all_for_no_pytorch(wheel):
+    about = f"motion_shards-{released()}.dist-info/METADATA"
+    told = email.message_from_bytes(zipfile.ZipFile(wheel).read(about))
+    names = {extra.name for extra in EXTRAS}
+    assert set(told.get_all("Provides-Extra")) == names | {"all", "test"}
+    wanted = [Requirement(text) for text in told.get_all("Requires-Dist")]
+
+    def brought(extra: str) -> set[str]:
+        environment = {"extra": extra, "sys_platform": "linux"}
+        return {
+            each.name
+            for each in wanted
+            if each.marker is None or each.marker.evaluate(environment)
+        }
+
+    assert brought("") > {"av", "click", "h5py", "numpy", "onnxruntime", "ray"}
+    of_all = {"torch", "torchvision", "numba-cuda", "cuda-toolkit", "onnx", "timm"}
+    assert not brought("") & of_all
+    assert brought("training") - brought("") == {"torch", "torchvision"}
+    assert brought("cuda") - brought("") == {"cuda-toolkit", "numba-cuda"}
+
+
+@pytest.mark.slow
 def test_commands_of_the_wheel_work_outside_the_checkout(wheel, moving_video, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     for name in ("left", "right"):
@@ -135,8 +161,14 @@ def test_commands_of_the_wheel_work_outside_the_checkout(wheel, moving_video, tm
     pip = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet")
     run(*pip, "--no-deps", "--no-index", wheel, cwd=elsewhere)
     (packages,) = environment.glob("lib/python*/site-packages")
-    # the libraries of this environment, without its own copy of the package
-    (packages / "libraries.pth").write_text("\n".join(site.getsitepackages()), "utf-8")
+    # the libraries of this environment, without its own copy of the package, and without
+    # those of the extras
+    hidden = [module for extra in EXTRAS for module in extra.modules]
+    lines = [
+        *site.getsitepackages(),
+        f"import sys; sys.modules.update(dict.fromkeys({hidden}))",
+    ]
+    (packages / "libraries.pth").write_text("\n".join(lines), "utf-8")
     where = run(
         python, "-c", "import pipeline; print(pipeline.__file__)", cwd=elsewhere
     )
@@ -158,3 +190,4 @@ def test_commands_of_the_wheel_work_outside_the_checkout(wheel, moving_video, tm
     assert (facts["videos"], facts["frames"]) == (2, 24)
     assert facts["modalities"].keys() == {"rgb", "flow", "mv"}
     assert "\ndtmv " in command("training", "recipes")
+    command("training", "teach", "--store", "store", exit_codes=(1,))

@@ -102,20 +102,36 @@ def test_linked_files_exist() -> None:
         assert "://" in link or (ROOT / link).exists(), link
 
 
-def test_the_piece_of_python_reads_a_store(tmp_path: Path, monkeypatch) -> None:
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def printed(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Lines that a piece of Python prints where a store of two videos is."""
     monkeypatch.syspath_prepend(ROOT / "tests" / "pipeline")
     from tiny_store import write_store
 
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    write_store(tmp_path / "data" / "stores" / "hmdb51", [{"a/one": 5, "b/two": 12}])
-    code += "print(rgb.shape, flow.shape, mv.shape, valid.shape)"
+    write_store(folder / "data" / "stores" / "hmdb51", [{"a/one": 5, "b/two": 12}])
     answer = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=tmp_path,
+        cwd=folder,
         check=True,
         capture_output=True,
         text=True,
     )
-    assert "a/one ('jump',)" in answer.stdout
-    shapes = "(10, 35, 50, 3) (10, 35, 50, 2) (10, 5, 7, 2) (10,)"
-    assert answer.stdout.splitlines()[-1] == shapes
+    return answer.stdout.splitlines()
+
+
+def test_the_piece_of_python_reads_a_store(tmp_path: Path, monkeypatch) -> None:
+    (code,) = (code for code in PYTHON if "Store(" in code)
+    code += "print(rgb.shape, flow.shape, mv.shape, valid.shape)"
+    lines = printed(code, tmp_path, monkeypatch)
+    assert any("a/one ('jump',)" in line for line in lines)
+    assert lines[-1] == "(10, 35, 50, 3) (10, 35, 50, 2) (10, 5, 7, 2) (10,)"
+
+
+def test_the_piece_of_python_has_clips(tmp_path: Path, monkeypatch) -> None:
+    (code,) = (code for code in PYTHON if "StoreClips(" in code)
+    shapes = [f"torch.Size([1, {c}, 8, 112, 112])" for c in (3, 2)]
+    assert printed(code, tmp_path, monkeypatch) == [
+        f"{epoch} {' '.join(shapes)} [0] ['a/one']" for epoch in (0, 1)
+    ]

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A bare machine -> .venv with the package in it. Called by the Makefile:
-#   sh tools/bootstrap.sh PYTHON VENV EXTRAS        EXTRAS: "" or "[test]"
+#   sh tools/bootstrap.sh PYTHON VENV EXTRAS        EXTRAS: of setup.cfg, as pip takes them
 # Needs a POSIX shell and Python; says in one line what is missing otherwise.
 set -eu
 
@@ -73,6 +73,6 @@ echo "make: installing the package and what it needs into $venv (the first time 
     stop "OpenCV does not load (line above); $venv/bin/pipeline doctor says more"
 
 touch "$venv/installed"
-if [ -n "$extras" ]; then
-    touch "$venv/installed-test"
-fi
+case $extras in
+*test*) touch "$venv/installed-test" ;;
+esac

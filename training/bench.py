@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,20 +22,35 @@ from pipeline.store import Store, only_store
 from .data.dataset import Clips, frames_of
 from .data.order import Order
 from .data.splits import resolve_split, split_parts
+from .data.workers import single_threaded
 from .engine.loop import Batch, TimedBatches, autocast, fit, on_device
 from .engine.optim import build_optimizer
 from .experiments.teach import TeachRecipe
 from .models.backbones import build_backbone
-from .recipes import default_name, get_recipe, to_teach
+from .recipes import default_name, to_teach
+from .recipes.changes import parse_changes, with_changes
+from .recipes.files import recipe_named
 from .runs.machine import Machine, place_on_device, select_machine
-from .scoring.protocols import single_threaded
 from .steps.labels import Supervised
 
-ROUNDS = 3
+ROUNDS = 5
+"""Windows of each measurement, of which the median counts."""
+
+
+class Speed(NamedTuple):
+    """Clips per second: of the median window, the slowest and the fastest."""
+
+    median: float
+    slowest: float
+    fastest: float
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        return (self.slowest, self.fastest)
 
 
 class _Measured:
-    """Something endless, and how fast it goes."""
+    """Something endless, and how fast it goes in each of some windows."""
 
     def __init__(
         self,
@@ -48,10 +64,10 @@ class _Measured:
             ahead: number of batches that may lie ready after a pause and do not count.
         """
         self.steps, self.ahead, self.waiting = steps, ahead, waiting
-        self.best = self.waited_at_best = 0.0
+        self.rates, self.shares = list[float](), list[float]()
 
     def go_on(self, seconds: float) -> None:
-        """Another round: the best one counts."""
+        """Measure another window."""
         for _ in range(2 + self.ahead):
             next(self.steps)
         _settle()
@@ -64,10 +80,18 @@ class _Measured:
                 _settle()
         _settle()
         taken = time.perf_counter() - started
-        if count / taken > self.best:
-            self.best = count / taken
-            waited = (self.waiting.seconds if self.waiting else 0.0) - waited
-            self.waited_at_best = waited / taken
+        self.rates.append(count / taken)
+        waited = (self.waiting.seconds if self.waiting else 0.0) - waited
+        self.shares.append(waited / taken)
+
+    def speed(self, clips: int) -> Speed:
+        """Clips per second.
+
+        Args:
+            clips: of each step.
+        """
+        rates = (median(self.rates), min(self.rates), max(self.rates))
+        return Speed(*(round(rate * clips, 2) for rate in rates))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +101,18 @@ class WorkersSpeed:
     workers: int
     loader_alone: float
     training: float
+    loader_alone_range: tuple[float, float]
+    training_range: tuple[float, float]
+    """Slowest and fastest window, where the others are medians."""
     share_of_waiting: float
-    """Share of the training's time that is spent waiting for clips."""
+    """Share of the training's time that is spent waiting for clips, in the median window."""
     share_of_bare: float
     """Speed as a share of that of the bare loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """The speed of one recipe on one store, in clips per second."""
+    """The speed of one recipe on one store, in clips per second: medians of windows."""
 
     store: str
     recipe: str
@@ -98,14 +125,18 @@ class Benchmark:
     """The bare loop, one batch in memory."""
     loop: float
     """Our loop over the same."""
+    bare_range: tuple[float, float]
+    loop_range: tuple[float, float]
+    """The slowest and the fastest window."""
     rows: tuple[WorkersSpeed, ...]
 
 
 def run(
-    store: Path | None,
+    store: Path | str | None,
     *,
     modality: str,
     recipe: str | None = None,
+    changes: Sequence[str] = (),
     workers: Sequence[int] = (0, 1),
     seconds: float = 10.0,
     device: str = "auto",
@@ -115,21 +146,28 @@ def run(
     """Measure one recipe on one store.
 
     Args:
+        recipe: its name or file; of one that distils, the training of its teacher.
+        changes: PATH=VALUE of settings: "model.net=s3d".
         workers: numbers of loading processes to try.
-        seconds: how long each figure is measured, in three rounds, of which the best
-            counts: what else the machine does can only slow things down.
+        seconds: how long each figure is measured, in five windows, of which the median
+            counts; the slowest and the fastest are given, too.
         precision: auto is what a training has there.
         memory_gb: 0 reads every clip from the store, as large data sets must.
 
     Returns:
         Clips per second of the bare loop, of our loop over data in memory, and for each
         number of workers.
+
+    Raises:
+        RecipeError: see `with_changes`.
     """
     opened = Store(store or only_store())
     machine = select_machine(device=device, precision=precision, workers=0)
     size_name = "paper" if machine.device.type == "cuda" else "small"
     name = recipe or default_name(size_name, teach=modality)
-    settings = to_teach(get_recipe(name), modality).settings
+    made = to_teach(recipe_named(name), modality).on(opened.dataset)
+    made = with_changes(made, parse_changes(changes))
+    settings = made.settings
     found = split_parts(
         opened, split=resolve_split(opened, None), modalities=[modality]
     )
@@ -161,25 +199,34 @@ def run(
     for _ in range(ROUNDS):  # in turn, so that a neighbour's noise meets all of them
         for measured in (bare, loop, *(one for _, *both in rows for one in both)):
             measured.go_on(seconds / ROUNDS)
+    speeds = [
+        (count, loading.speed(size), training.speed(size), median(training.shares))
+        for count, loading, training in rows
+    ]
+    alone, ours = bare.speed(size), loop.speed(size)
     return Benchmark(
         store=opened.folder.name,
-        recipe=name,
+        recipe=made.name if made.changes else name,
         modality=modality,
         batch_size=size,
         device=machine.facts().device,
         precision=machine.precision,
         threads=torch.get_num_threads(),
-        bare=round(bare.best * size, 2),
-        loop=round(loop.best * size, 2),
+        bare=alone.median,
+        loop=ours.median,
+        bare_range=alone.spread,
+        loop_range=ours.spread,
         rows=tuple(
             WorkersSpeed(
                 workers=count,
-                loader_alone=round(loading.best * size, 2),
-                training=round(training.best * size, 2),
-                share_of_waiting=round(training.waited_at_best, 3),
-                share_of_bare=round(training.best / bare.best, 3),
+                loader_alone=loading.median,
+                training=training.median,
+                loader_alone_range=loading.spread,
+                training_range=training.spread,
+                share_of_waiting=round(waited, 3),
+                share_of_bare=round(training.median / alone.median, 3),
             )
-            for count, loading, training in rows
+            for count, loading, training, waited in speeds
         ),
     )
 
@@ -189,21 +236,28 @@ def text(found: Benchmark) -> str:
     what = (
         f"{found.store}, {found.recipe}, {found.modality}, batches of"
         f" {found.batch_size}, {found.device} {found.precision},"
-        f" {found.threads} threads;"
-        " clips per second"
+        f" {found.threads} threads; clips per second: median of {ROUNDS} windows (slowest"
+        " to fastest)"
     )
     lines = [
         what,
-        f"bare loop, one batch in memory: {found.bare:.1f}",
-        f"our loop over the same: {found.loop:.1f}",
-        f"{'workers':>8} {'loader alone':>13} {'training':>9} {'waiting':>8} {'of bare':>8}",
+        f"bare loop, one batch in memory: {_speed_text(found.bare, found.bare_range)}",
+        f"our loop over the same: {_speed_text(found.loop, found.loop_range)}",
+        f"{'workers':>8} {'loader alone':>26} {'training':>26} {'waiting':>8} {'of bare':>8}",
     ]
     lines += [
-        f"{row.workers:>8} {row.loader_alone:>13.1f} {row.training:>9.1f}"
+        f"{row.workers:>8}"
+        f" {_speed_text(row.loader_alone, row.loader_alone_range):>26}"
+        f" {_speed_text(row.training, row.training_range):>26}"
         f" {row.share_of_waiting:>8.1%} {row.share_of_bare:>8.1%}"
         for row in found.rows
     ]
     return "\n".join(map(printable, lines))
+
+
+def _speed_text(middle: float, spread: tuple[float, float]) -> str:
+    """123.4 (120.1 to 130.0)"""
+    return f"{middle:.1f} ({spread[0]:.1f} to {spread[1]:.1f})"
 
 
 def _bare(

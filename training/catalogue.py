@@ -25,12 +25,29 @@ def recipe_names() -> list[str]:
     return list(_catalogue()["names"])
 
 
+def paper_of(system: str) -> str:
+    """The paper that a system is of ("dtmv"), by its name without a size; empty for none."""
+    return _catalogue()["papers"].get(system, "")
+
+
+def is_file(name: str) -> bool:
+    """Whether a name of a recipe is FILE.toml, FILE.py or FILE.py:name."""
+    return name.endswith((".toml", ".py")) or ".py:" in name
+
+
 def check_name(name: str) -> None:
-    """Check that there is such a recipe.
+    """Check that there is such a recipe, or such a file. Nothing is read.
 
     Raises:
         RecipeError: there is not.
     """
+    if is_file(name):
+        path = Path(
+            name if name.endswith((".toml", ".py")) else name.rpartition(":")[0]
+        )
+        if not path.is_file():
+            raise RecipeError(f"{path}: expected a file with a recipe, found none")
+        return
     if name not in recipe_names():
         raise unknown(name)
 

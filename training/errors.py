@@ -7,6 +7,7 @@ TrainingError
 ├── WriteError        a file of a run cannot be written; also an OSError
 ├── DamagedFile       a file has changed since it was written; also a ValueError
 ├── CheckpointError   a file is not the checkpoint or the weights it should be; also a ValueError
+├── StreamError       a live source cannot be reached, is silent or has gone; also an OSError
 ├── MachineError      the machine lacks what was asked for; also a RuntimeError
 ├── FirstFailed       another process of a run failed, and says why
 ├── Diverged          the loss is not finite; also an ArithmeticError
@@ -28,6 +29,10 @@ class RecipeError(TrainingError, ValueError):
     """Settings that do not fit each other, the networks or the data."""
 
 
+class NoSuchPath(RecipeError):
+    """A path that settings do not have."""
+
+
 class RunError(TrainingError, ValueError):
     """A run folder holds another run, or none."""
 
@@ -45,6 +50,13 @@ class DamagedFile(TrainingError, ValueError):
 
 class CheckpointError(TrainingError, ValueError):
     """A file is not the checkpoint or the weights it should be."""
+
+
+class StreamError(TrainingError, OSError):
+    """A live source that cannot be reached, is silent, or has gone; one line."""
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in self.args)
 
 
 class MachineError(TrainingError, RuntimeError):

@@ -2,7 +2,7 @@
 
     training ray-train --num-workers 4 -- teach --store /lab/stores/ucf101
 
-Needs `pip install 'ray[train]'`. Store and runs must lie on a folder that all machines
+Needs `pip install 'motion-shards[ray-train]'`. Store and runs must lie on a folder that all machines
 see. Nothing but the start differs from torchrun: ranks come from the environment, the
 run's folder holds the results, and the same command resumes a run that was stopped.
 """
@@ -12,18 +12,23 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from motion_shards import remote
 from motion_shards.address import ClusterAddress, ClusterSearch, find_cluster, require
 from motion_shards.errors import ClusterError
+from motion_shards.extras import RAY_TRAIN, TRAINING
 from motion_shards.joining import joined
 from motion_shards.plain_text import printable
 from motion_shards.variables import of_this_job
 
-from .errors import MachineError, RunError
+from .errors import Interrupted, MachineError, RunError
+from .reproduce.workers import GRACE_SECONDS, KILLED, Done, Work, outcome
+
+if TYPE_CHECKING:
+    from .reproduce.plan import Stage
 
 
 def run(
@@ -48,8 +53,64 @@ def run(
         RunError: a worker failed; its last line is in the message.
     """
     _require_installed()
-    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+    with _cluster(address):
         _train(job, workers=workers, gpus=gpus, cpus_per_worker=cpus_per_worker)
+
+
+def in_tasks(
+    stages: "Sequence[Stage]", work: Work, *, gpus: bool, address: str = "auto"
+) -> Iterator[Done]:
+    """Run stages as tasks of a Ray cluster, as many at a time as it has room for.
+
+    Store and runs must lie on a folder that all machines see. A task that is killed takes
+    its own stage with it and no other.
+
+    Args:
+        gpus: one for every stage, where the cluster has some.
+        address: as of `run`.
+
+    Raises:
+        MachineError: no cluster is at the address.
+        Interrupted: a signal came; the tasks were asked to save and stop.
+    """
+    with _cluster(address):
+        import ray
+        from ray import cloudpickle
+
+        there = gpus and ray.cluster_resources().get("GPU", 0) > 0
+        task = ray.remote(num_cpus=1, num_gpus=int(there), max_retries=0)(remote.run)
+        running = {
+            task.remote(
+                of_this_job(), cloudpickle.dumps((outcome, (work, stage, {})))
+            ): stage
+            for stage in stages
+        }
+        try:
+            while running:
+                (ref,), _ = ray.wait(list(running), num_returns=1)
+                stage = running.pop(ref)
+                try:
+                    yield ray.get(ref)
+                except ray.exceptions.RayError as error:
+                    yield Done(stage, error=f"{KILLED}: {_told(error)}")
+        except (KeyboardInterrupt, GeneratorExit) as error:  # here, or where it is used
+            for ref in running:
+                ray.cancel(ref)  # as SIGINT, at which a training saves
+            ray.wait(list(running), num_returns=len(running), timeout=GRACE_SECONDS)
+            if isinstance(error, GeneratorExit):
+                raise
+            raise Interrupted("stopped; run the same command to resume") from None
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[None]:
+    """Inside, this process is connected to a Ray cluster.
+
+    Raises:
+        MachineError: no cluster is at the address.
+    """
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        yield
         return
     cluster = (
         ClusterSearch(ClusterAddress(address, "--ray"))
@@ -62,18 +123,16 @@ def run(
             raise ClusterError(f"expected a Ray cluster: {why}")
         require(cluster.cluster)  # before ray is imported
         with _joined(cluster.cluster):
-            _train(job, workers=workers, gpus=gpus, cpus_per_worker=cpus_per_worker)
+            yield
     except ClusterError as error:
         raise MachineError(str(error)) from None
 
 
 def _require_installed() -> None:
     """Before Ray is imported, which reads its authentication settings once."""
-    for name in ("ray", "pandas", "pyarrow"):
-        if find_spec(name) is None:
-            raise MachineError(
-                f"expected Ray Train, but {name} is not installed: pip install 'ray[train]'"
-            )
+    for extra in (TRAINING, RAY_TRAIN):
+        if not extra.installed:
+            raise MachineError(extra.needed_by("training ray-train"))
 
 
 @contextmanager

@@ -14,14 +14,16 @@ from .errors import DatasetError
 from .matching import Match, Matcher, class_key, elsewhere_findings, match_findings
 from .own_lists import OwnLists, none_listed_message, read_own_lists
 from .rows import Row, videos_of
-from .scan import File, scan, unwrapped
+from .scan import File, Scan, scan, unwrapped
 from .ucf101 import NAME, group
 from .videos import DataSet, Finding
 
 NO_LISTS = OwnLists({}, (), (), (), {})
 
 
-def read(folder: Path, splits: Path | None = None) -> DataSet:
+def read(
+    folder: Path, splits: Path | None = None, found: Scan | None = None
+) -> DataSet:
     """All videos of a folder; the first subfolder is the class.
 
     Videos that lie directly in the folder have no label, unless lists give them one.
@@ -33,6 +35,7 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
         splits: a folder of lists, or one list. Default: the pairs of lists that lie
             directly in `folder`, if any; lists there that are no pairs, or name none
             of the videos, are reported and not used.
+        found: what the folder holds, where that is known; it is not wrapped in others.
 
     Raises:
         DatasetNotFound: no folder, no video in it, no lists where `splits` says.
@@ -40,7 +43,8 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
             contradict the folders.
     """
     given = folder
-    folder, found = unwrapped(folder, scan(folder), levels=1)
+    if found is None:
+        folder, found = unwrapped(folder, scan(folder), levels=1)
     if not found.files:
         raise checks.no_videos_error(f"expected videos in {folder}", found)
     source, strays = (splits, []) if splits else _lists_beside((folder, given))

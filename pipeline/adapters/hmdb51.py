@@ -15,6 +15,7 @@ from pathlib import Path
 from . import official_lists, split_lists
 from .errors import DatasetError
 from .file_types import without_suffix
+from .scan import Scan
 from .videos import DataSet
 
 SOURCE = "https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database"
@@ -24,11 +25,14 @@ TRAIN, TEST = 70, 30
 PARTS = {0: None, 1: "train", 2: "test"}
 
 
-def read(folder: Path, splits: Path) -> DataSet:
+def read(folder: Path, splits: Path, found: Scan | None = None) -> DataSet:
     """HMDB51 with the lists that lie in `splits` or its `testTrainMulti_7030_splits`.
 
     A group is a source film: what stands before the class in a file's name. The
     official splits keep the clips of a film and class together, but not of a film.
+
+    Args:
+        found: what the folder holds, where that is known.
 
     Raises:
         DatasetError: lists of another data set, contradictory or doubled lines, lists
@@ -40,6 +44,7 @@ def read(folder: Path, splits: Path) -> DataSet:
         source=SOURCE,
         folder=folder,
         lists=read_lists(splits),
+        found=found,
         group=film,
     )
 

@@ -8,10 +8,12 @@ from typing import Protocol
 from motion_shards.choices import DATASETS
 from pipeline.store import default_folders
 
-from . import balance, checks, folder, hmdb51, thumos14, ucf101, video_list
+from . import balance, checks, hmdb51, thumos14, ucf101, video_list
+from . import folder as folder_adapter
 from .errors import DatasetError, DatasetNotFound
 from .holdout import with_holdout
 from .naming import dataset_name
+from .scan import File, Scan
 from .subset import limited, select_classes
 from .videos import DataSet
 
@@ -22,8 +24,11 @@ class Adapter(Protocol):
     SOURCE: str
     """Address to get the data set from, for messages."""
 
-    def read(self, folder: Path, splits: Path, /) -> DataSet:
+    def read(self, folder: Path, splits: Path, found: Scan | None = None, /) -> DataSet:
         """The videos of a folder with the lists of another.
+
+        Args:
+            found: what the folder holds, where that is known.
 
         Raises:
             DatasetError: as one line.
@@ -107,18 +112,61 @@ def load(
     return replace(dataset, name=own_name, findings=findings)
 
 
+def relist(name: str, *, folder: Path, files: Sequence[File], splits: Path) -> DataSet:
+    """Known video files with lists, as `load` reads them; no video is looked at.
+
+    Args:
+        name: one of `DATASETS` other than demo.
+        folder: for messages.
+        files: in any order.
+        splits: folder of the lists, or one list.
+
+    Raises:
+        DatasetError: as of `load`.
+    """
+    _require_lists(name, splits)
+    found = Scan(tuple(sorted(files)), (), (), {})
+    if name in ("folder", "list"):
+        dataset = (folder_adapter if name == "folder" else video_list).read(
+            folder, splits, found
+        )
+    elif name in ADAPTERS:
+        dataset = ADAPTERS[name].read(folder, splits, found)
+    else:
+        raise DatasetError(f"{name}: expected a data set with lists")
+    findings = (
+        *balance.trainable(dataset),
+        *dataset.findings,
+        *balance.split_findings(dataset),
+    )
+    return replace(dataset, findings=findings)
+
+
+def _require_lists(name: str, splits: Path) -> None:
+    """
+    Raises:
+        DatasetNotFound: nothing is there, or a file where a folder is expected.
+    """
+    if not splits.exists():
+        what = "a list" if name in ("folder", "list") else f"the lists of {name}"
+        raise DatasetNotFound(f"expected {what} (--splits), found nothing: {splits}")
+    if name in ADAPTERS and not splits.is_dir():
+        raise DatasetNotFound(
+            f"expected the folder of {name}'s lists (--splits), found a file: {splits}"
+        )
+
+
 def _read(
     name: str, place: Path, splits: Path | None, usual_name: str, *, by_default: bool
 ) -> DataSet:
-    if splits is not None and not splits.exists():
-        what = "a list" if name in ("folder", "list") else f"the lists of {name}"
-        raise DatasetNotFound(f"expected {what} (--splits), found nothing: {splits}")
+    if splits is not None and (name not in ADAPTERS or not splits.exists()):
+        _require_lists(name, splits)
     usual = default_folders.splits_folder(usual_name)
     usual_lists = usual if usual.is_dir() else None
     if name in ("folder", "list"):
         if splits is None and by_default:
             splits = usual_lists
-        return (folder if name == "folder" else video_list).read(place, splits)
+        return (folder_adapter if name == "folder" else video_list).read(place, splits)
     adapter = ADAPTERS[name]
     if not place.is_dir():
         came = "a file" if place.exists() else "nothing"
@@ -126,10 +174,8 @@ def _read(
             f"expected the folder of {name}'s videos (--videos), found {came}: {place};"
             f" get them from {adapter.SOURCE}"
         )
-    if splits is not None and not splits.is_dir():
-        raise DatasetNotFound(
-            f"expected the folder of {name}'s lists (--splits), found a file: {splits}"
-        )
+    if splits is not None:
+        _require_lists(name, splits)
     if splits is None:
         with_videos = adapter.find_lists(place)
         choices = (

@@ -12,7 +12,7 @@ from . import checks
 from .errors import DatasetError
 from .matching import Match, Matcher, match_findings, unreadable_listed
 from .rows import Row, videos_of
-from .scan import scan, unwrapped
+from .scan import Scan, scan, unwrapped
 from .videos import DataSet, Finding, Video
 
 
@@ -45,6 +45,7 @@ def dataset(
     folder: Path,
     lists: OfficialLists,
     group: Callable[[str, str], str],
+    found: Scan | None = None,
 ) -> DataSet:
     """The videos of a folder that the lists name.
 
@@ -54,12 +55,14 @@ def dataset(
         source: where to get it, for messages.
         folder: of the videos, wrapped in other folders or not.
         group: (file name without suffix, class) -> group.
+        found: what the folder holds, where that is known; it is not wrapped in others.
 
     Raises:
         DatasetNotFound: no folder, or no video in it.
         DatasetError: videos, but none that the lists name.
     """
-    folder, found = unwrapped(folder, scan(folder), classes=lists.classes)
+    if found is None:
+        folder, found = unwrapped(folder, scan(folder), classes=lists.classes)
     if not found.files:
         raise checks.no_videos_error(
             f"expected the videos of {title} in {folder}",

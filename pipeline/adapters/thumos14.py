@@ -20,7 +20,7 @@ from . import thumos14_lists as texts
 from .errors import DatasetError
 from .matching import unreadable_listed
 from .rows import Row, videos_of
-from .scan import File, scan
+from .scan import File, Scan, scan
 from .videos import DataSet, Finding
 
 SOURCE = "https://www.crcv.ucf.edu/THUMOS14/download.html"
@@ -30,13 +30,16 @@ FALSELY_ANNOTATED = ("video_test_0000270", "video_test_0001496")
 """Their times do not fit what is to be seen, and published evaluations leave them out."""
 
 
-def read(folder: Path, splits: Path) -> DataSet:
+def read(folder: Path, splits: Path, found: Scan | None = None) -> DataSet:
     """THUMOS14 with the annotation texts that lie below `splits`.
 
     Of the videos on disk, those without any class are left out, but for the background
     videos of the test set that a `.mat` file names: they count in its mean average
     precision. Segments that cannot be or are known to be false are left out and named;
     the labels stay.
+
+    Args:
+        found: what the folder holds, where that is known.
 
     Raises:
         DatasetNotFound: no video in the folder.
@@ -49,7 +52,7 @@ def read(folder: Path, splits: Path) -> DataSet:
             f"{splits}: expected THUMOS14's texts like BaseballPitch_val.txt, found none"
         )
     annotations = texts.read_annotations(paths)
-    found = scan(folder)
+    found = found or scan(folder)
     if not found.files:
         raise checks.no_videos_error(
             f"expected the videos of THUMOS14 in {folder}",

@@ -16,6 +16,7 @@ from . import official_lists, split_lists
 from .class_index import class_index, find_class_index
 from .errors import DatasetError
 from .file_types import without_suffix
+from .scan import Scan
 from .videos import DataSet
 
 SOURCE = "https://www.crcv.ucf.edu/data/UCF101.php"
@@ -26,13 +27,16 @@ NAME = re.compile(r"v_(\w+)_g\d+_c\d+")
 """A video's name; the class in it may differ in case from the class's own name."""
 
 
-def read(folder: Path, splits: Path) -> DataSet:
+def read(folder: Path, splits: Path, found: Scan | None = None) -> DataSet:
     """UCF101 with the lists that lie in `splits` or its `ucfTrainTestlist`.
 
     Files are found by name, whatever folder they lie in, with any suffix. A group is
     one scene of one class, `v_YoYo_g07`: the official splits never tear it apart.
     Lists that are not the official ones in full (a part of them, other names) work
     too, and are not called official.
+
+    Args:
+        found: what the folder holds, where that is known.
 
     Raises:
         DatasetError: lists of another data set, contradictory or doubled lines, lists
@@ -44,6 +48,7 @@ def read(folder: Path, splits: Path) -> DataSet:
         source=SOURCE,
         folder=folder,
         lists=read_lists(splits),
+        found=found,
         group=lambda stem, _: group(stem),
     )
 

@@ -23,11 +23,13 @@ from .matching import (
 )
 from .own_lists import none_listed_message, read_own_lists
 from .rows import Row, videos_of
-from .scan import scan
+from .scan import Scan, scan
 from .videos import DataSet
 
 
-def read(folder: Path, splits: Path | None = None) -> DataSet:
+def read(
+    folder: Path, splits: Path | None = None, found: Scan | None = None
+) -> DataSet:
     """The videos that a list names, relative to a folder.
 
     Labels are class names, or numbers: those of a `classInd.txt` beside the list;
@@ -37,13 +39,14 @@ def read(folder: Path, splits: Path | None = None) -> DataSet:
 
     Args:
         splits: the list, or a folder with one. Default: the one that lies in `folder`.
+        found: what the folder holds, where that is known.
 
     Raises:
         DatasetNotFound: no folder, no video in it, no list.
         DatasetError: contradictory or doubled rows, names that lead outside, a list
             that names none of the videos.
     """
-    found = scan(folder)
+    found = found or scan(folder)
     if not found.files:
         raise checks.no_videos_error(f"expected videos in {folder}", found)
     source = splits or folder

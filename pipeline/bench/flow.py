@@ -175,6 +175,8 @@ def _compare(frames: list[np.ndarray], profiles: Sequence[str]) -> dict:
             "difference_px": mean(apart[name]),
             "largest_difference_px": max(apart[name]),
             "ms": 1e3 * mean(seconds[name]),
+            "ms_fastest": 1e3 * min(seconds[name]),
+            "ms_slowest": 1e3 * max(seconds[name]),
             "times_opencv": sum(opencv_seconds) / sum(seconds[name]),
             "times_opencv_median": median(ratios),
         }

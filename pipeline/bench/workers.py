@@ -200,7 +200,7 @@ def _plans(
         )
         whole = new_plan("bench", chosen, settings, bytes_per_frame=1e12)
         plan = whole.shard_plan(0, settings.modalities, folder=folder)
-        plans.append(replace(plan, shard=shard, shards=len(sizes), videos=chosen))
+        plans.append(replace(plan, shard=shard, videos=chosen))
     return plans
 
 

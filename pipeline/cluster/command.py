@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from motion_shards.store_address import StoreAddress, is_address, local_path
+
 PROGRAMS = ("pipeline", "training")
 
 
@@ -84,6 +86,9 @@ def _absolute(
 
 
 def _value(text: str, param: click.Parameter | None, folder: Path) -> str:
-    if param is not None and isinstance(param.type, click.Path):
+    kind = param.type if param is not None else None
+    if isinstance(kind, StoreAddress) and not is_address(text):
+        return str(folder / local_path(text))
+    if isinstance(kind, click.Path):
         return str(folder / text)
     return text

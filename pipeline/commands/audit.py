@@ -7,16 +7,19 @@ from typing import Any
 
 import click
 
-from .options import ExistingFolder, dataset_options
+from motion_shards.store_address import StoreAddress, cache_options
+
+from .options import dataset_options
 
 
 @click.command()
 @partial(dataset_options, required=False)
 @click.option(
     "--store",
-    type=ExistingFolder,
-    help="Folder of a store to measure, in place of the files of a data set.",
+    type=StoreAddress(),
+    help="Folder or address of a store to measure, in place of the files of a data set.",
 )
+@cache_options
 @click.option(
     "--sample",
     type=click.IntRange(1),
@@ -27,7 +30,7 @@ from .options import ExistingFolder, dataset_options
 @click.pass_context
 def audit(
     context: click.Context,
-    store: Path | None,
+    store: Path | str | None,
     sample: int | None,
     as_json: bool,
     **which: Any,
@@ -63,7 +66,7 @@ def audit(
     click.echo(json.dumps(result.to_dict()) if as_json else result.text())
 
 
-def _of_store(store: Path, sample: int | None, on_progress: Any) -> Any:
+def _of_store(store: Path | str, sample: int | None, on_progress: Any) -> Any:
     click.echo("reading the index of the store ...", err=True)
     from pipeline.inspection.store_audit import audit_store
 

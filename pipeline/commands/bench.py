@@ -8,6 +8,7 @@ import click
 
 from motion_shards.choices import MODALITIES
 from motion_shards.console import Commands
+from motion_shards.store_address import StoreAddress, cache_options
 
 from .options import CommaList, ExistingFolder
 
@@ -109,13 +110,20 @@ def bench_vectors(as_json: bool, **options: Any) -> None:
 
 
 @bench.command("read")
-@click.argument("store", type=ExistingFolder)
+@click.argument("store", type=StoreAddress())
+@click.option(
+    "--against",
+    type=StoreAddress(),
+    help="Another store of the same videos, such as one of another codec, from which "
+    "the same clips are read in turn.",
+)
+@cache_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option(
     "--rounds", type=click.IntRange(1), help="Number of repetitions. [default: 20]"
 )
 def bench_read(as_json: bool, **options: Any) -> None:
-    """Compare reading random RGB clips with decoding JPEGs in memory."""
+    """Compare reading random RGB clips with decoding the same bytes in memory."""
     from pipeline.bench import read
 
     _print_bench(read, as_json, **options)

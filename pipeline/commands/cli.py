@@ -10,8 +10,12 @@ from motion_shards.console import Console
 
 from .audit import audit
 from .bench import bench
+from .browse import browse
 from .cluster import cluster, jobs, logs, stop, submit
+from .exchange import export
 from .extract import extract, plan
+from .manage import copy, merge, relabel, remove, stores
+from .one_file import flow, vectors
 from .options import AnyPath
 from .store import info, preview, status, verify
 
@@ -25,16 +29,25 @@ def main() -> None:
 for command in (
     audit,
     bench,
+    browse,
     cluster,
+    copy,
+    export,
     extract,
+    flow,
     info,
     jobs,
     logs,
+    merge,
     plan,
     preview,
+    relabel,
+    remove,
     status,
     stop,
+    stores,
     submit,
+    vectors,
     verify,
 ):
     main.add_command(command)

@@ -4,17 +4,25 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from motion_shards.choices import MODALITIES, X264_PRESETS
 from motion_shards.finite import FiniteRange
 
-from .options import AnyPath, CommaList, ExistingFolder, dataset_options
+from .options import (
+    FLOW_BACKEND,
+    FLOW_PROFILE,
+    AnyPath,
+    CommaList,
+    ExistingFolder,
+    dataset_options,
+)
 
 if TYPE_CHECKING:
     from pipeline.extract.settings import ExtractSettings
+    from pipeline.store.codecs import Codec
 
 
 def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int | None:
@@ -58,21 +66,15 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     help="Frame rate of the stored frames. [default: every frame]",
 )
 @click.option(
-    "--flow-profile",
-    type=click.Choice(("default", "fast", "opencv")),
-    default="default",
+    "--rgb-codec",
+    type=click.Choice(("jpeg", "h264")),
+    default="jpeg",
     show_default=True,
-    help="Accuracy of TV-L1. fast: twice as fast, less accurate; opencv: the "
-    "iterations of OpenCV.",
+    help="Coding of frames: each as a JPEG of 95 % quality, or all as H.264 with a key "
+    "frame every 12 frames, a sixth of the bytes.",
 )
-@click.option(
-    "--flow-device",
-    type=click.Choice(("auto", "cpu", "opencv", "cuda")),
-    default="auto",
-    show_default=True,
-    help="Back end of the optical flow. auto: a GPU if available, else the CPU; "
-    "opencv: OpenCV's own code, slow.",
-)
+@click.option("--flow-profile", **FLOW_PROFILE)
+@click.option("--flow-device", **FLOW_BACKEND)
 @click.option(
     "--flow-codec",
     type=click.Choice(("companded", "tsn")),
@@ -83,13 +85,14 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 )
 @click.option(
     "--mv-source",
-    type=click.Choice(("canonical", "original")),
-    default="canonical",
-    show_default=True,
+    type=click.Choice(("canonical", "stored", "original")),
     help="Source of the motion vectors: one common H.264 encoding of the stored frames, "
-    "which makes the trace of the source's encoder weaker, or the files as they are, whose "
-    "encoder shows in them. Of files with B-frames, vectors over several frames are "
-    "divided by their number where that is certain, else marked unknown.",
+    "which makes the trace of the source's encoder weaker (canonical; stored: the very one "
+    "of --rgb-codec h264, without a second encoding), or the files as they are, whose "
+    "encoder shows in them (original). Of files with B-frames, vectors over several frames "
+    "are divided by their number where that is certain, else marked unknown. [default: "
+    "canonical; stored with --rgb-codec h264, except for the demo and with --mv-crf or "
+    "--mv-preset]",
 )
 @click.option(
     "--mv-crf",
@@ -99,9 +102,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 @click.option(
     "--mv-preset",
     type=click.Choice(X264_PRESETS),
-    default="veryfast",
-    show_default=True,
-    help="x264 preset of the canonical encoding.",
+    help="x264 preset of the canonical encoding. [default: veryfast]",
 )
 @click.option(
     "--workers",
@@ -137,6 +138,12 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     help="Retry the quarantined videos of this store.",
 )
 @click.option(
+    "--grow",
+    is_flag=True,
+    help="Add the videos that the store does not have yet, in new shards; the others stay "
+    "as they are.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Estimate hours and gigabytes without writing anything.",
@@ -158,15 +165,17 @@ def extract(
     fps: float | None,
     flow_profile: str,
     flow_device: str,
+    rgb_codec: str,
     flow_codec: str,
-    mv_source: str,
+    mv_source: str | None,
     mv_crf: int | None,
-    mv_preset: str,
+    mv_preset: str | None,
     workers: int | None,
     ray: str,
     scratch: Path | None,
     hang_seconds: float,
     retry_quarantined: bool,
+    grow: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -187,7 +196,7 @@ def extract(
     from pipeline.executors.choose import Execution
     from pipeline.extract.settings import ExtractSettings
     from pipeline.store import default_folders
-    from pipeline.store.codecs import FLOW_CODECS
+    from pipeline.store.codecs import FLOW_CODECS, RGB_CODECS
 
     from .progress import reporter as progress_reporter
     from .progress import steps
@@ -208,10 +217,9 @@ def extract(
             else square_pixels,
             frames_per_second=fps,
             flow_profile=flow_profile,
+            rgb_codec=RGB_CODECS[rgb_codec],
             flow_codec=FLOW_CODECS[flow_codec],
-            mv_source=mv_source,
-            mv_crf=usual.mv_crf if mv_crf is None else mv_crf,
-            mv_preset=mv_preset,
+            **_vectors(usual, RGB_CODECS[rgb_codec], mv_source, mv_crf, mv_preset),
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
@@ -243,6 +251,7 @@ def extract(
             out=out,
             execution=execution,
             retry_bad=retry_quarantined,
+            grow=grow,
         )
         click.echo(json.dumps(planned.to_dict()) if as_json else planned.text())
         return
@@ -254,6 +263,7 @@ def extract(
                 out=out,
                 execution=execution,
                 retry_bad=retry_quarantined,
+                grow=grow,
                 reporter=reporter,
             )
     except KeyboardInterrupt:
@@ -270,6 +280,37 @@ plan = click.Command(
     "`extract`. A few frames are extracted to measure speed and size; "
     "nothing is written.",
 )
+
+
+def _vectors(
+    usual: "ExtractSettings",
+    rgb_codec: "Codec",
+    source: str | None,
+    crf: int | None,
+    preset: str | None,
+) -> dict[str, Any]:
+    """Settings of the vectors; those of the stored packets where nothing says otherwise."""
+    from pipeline.extract.settings import STREAM, ExtractSettings
+    from pipeline.store.codecs import RGB_CODECS, H264Rgb
+
+    given = crf is not None or preset is not None
+    if source is None:
+        own = given or usual.mv_crf != ExtractSettings().mv_crf  # as the demo has
+        packets = isinstance(rgb_codec, H264Rgb) and not own
+        source = "stored" if packets else "canonical"
+    if source == "stored":
+        if given:
+            raise ValueError(
+                "vector source: expected canonical with --mv-crf or --mv-preset, got "
+                "stored, whose encoding is that of rgb"
+            )
+        stream = RGB_CODECS["h264"].to_dict()
+        return {"mv_source": source} | {f"mv_{name}": stream[name] for name in STREAM}
+    return {
+        "mv_source": source,
+        "mv_crf": usual.mv_crf if crf is None else crf,
+        "mv_preset": usual.mv_preset if preset is None else preset,
+    }
 
 
 def _usual_settings(dataset: str, store: Path) -> "ExtractSettings":

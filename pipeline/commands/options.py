@@ -96,3 +96,21 @@ def dataset_options(command: Any, *, required: bool = True) -> Any:
     ):
         command = option(command)
     return command
+
+
+FLOW_PROFILE: dict[str, Any] = {
+    "type": click.Choice(("default", "fast", "opencv")),
+    "default": "default",
+    "show_default": True,
+    "help": "Accuracy of TV-L1. fast: twice as fast, less accurate; opencv: the "
+    "iterations of OpenCV.",
+}
+"""Arguments of the option that chooses a profile of TV-L1."""
+FLOW_BACKEND: dict[str, Any] = {
+    "type": click.Choice(("auto", "cpu", "opencv", "cuda")),
+    "default": "auto",
+    "show_default": True,
+    "help": "Back end of the optical flow. auto: a GPU if available, else the CPU; "
+    "opencv: OpenCV's own code, slow.",
+}
+"""Arguments of the option that chooses a back end of TV-L1."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from motion_shards.plain_text import counted, printable
+from motion_shards.store_address import StoreAddress, cache_options
 
 from .options import AnyPath, ExistingFolder
 
@@ -15,7 +16,7 @@ LINES_AT_ONCE = 256
 
 
 @click.command()
-@click.argument("store", type=ExistingFolder)
+@click.argument("store", type=StoreAddress())
 @click.option("--decode", is_flag=True, help="Also decode every stored row (slow).")
 @click.option(
     "--mark",
@@ -24,10 +25,11 @@ LINES_AT_ONCE = 256
     "rebuilds the damaged shards.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the damage as JSON.")
-def verify(store: Path, decode: bool, mark: bool, as_json: bool) -> None:
+def verify(store: Path | str, decode: bool, mark: bool, as_json: bool) -> None:
     """Check every file of a store against its hash.
 
-    Nothing is written without --mark. Exit code 1: something is damaged.
+    STORE is a folder, or an address (s3://..., https://...), of which every file is
+    fetched whole. Nothing is written without --mark. Exit code 1: something is damaged.
     """
     from pipeline.inspection import status as upkeep
 
@@ -59,8 +61,9 @@ def status(store: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("store", type=ExistingFolder)
+@click.argument("store", type=StoreAddress())
 @click.argument("video", required=False)
+@cache_options
 @click.option(
     "--videos",
     is_flag=True,
@@ -74,10 +77,10 @@ def status(store: Path, as_json: bool) -> None:
     is_flag=True,
     help="Print as JSON; with --videos as JSON Lines, one object per video.",
 )
-def info(store: Path, video: str | None, videos: bool, as_json: bool) -> None:
+def info(store: Path | str, video: str | None, videos: bool, as_json: bool) -> None:
     """Show the contents and settings of a store, or of one video.
 
-    VIDEO is the id or the path of a video, or the end of it.
+    STORE is a folder, or an address: s3://..., https://..., any that fsspec knows. VIDEO is the id or the path of a video, or the end of it.
     """
     from pipeline.inspection import status as upkeep
 
@@ -97,7 +100,8 @@ def info(store: Path, video: str | None, videos: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("store", type=ExistingFolder)
+@click.argument("store", type=StoreAddress())
+@cache_options
 @click.option(
     "--video",
     help="Id or path of the video, or the end of it. [default: the first video]",
@@ -120,7 +124,7 @@ def info(store: Path, video: str | None, videos: bool, as_json: bool) -> None:
     help="Also write an MP4 of the video next to the picture.",
 )
 def preview(
-    store: Path,
+    store: Path | str,
     video: str | None,
     out: Path | None,
     interval: int | None,
@@ -128,6 +132,7 @@ def preview(
 ) -> None:
     """Draw RGB, flow and motion vectors of a video side by side.
 
+    STORE is a folder, or an address: s3://..., https://..., any that fsspec knows.
     Colours show the direction of motion, as on the wheel in the picture.
     """
     from pipeline.inspection import preview as drawing

@@ -50,6 +50,7 @@ def extract(
     out: Path,
     execution: Execution = POOL,
     retry_bad: bool = False,
+    grow: bool = False,
     reporter: ProgressReporter = SILENT,
 ) -> Summary:
     """Build the shards that are missing in a store, and finish it.
@@ -58,6 +59,7 @@ def extract(
         settings: of the modalities that are asked for.
         out: the store to create or to continue.
         retry_bad: try quarantined videos again.
+        grow: add the videos that the store does not have yet, in shards of their own.
 
     Raises:
         PlanError: the folder is something else, or a store of other videos or settings.
@@ -69,8 +71,8 @@ def extract(
         KeyboardInterrupt: stopped; published shards stay, and the same call resumes.
     """
     began = time.monotonic()
-    dataset = as_planned(dataset, out)
-    plan = store_plan(dataset, settings, out=out)
+    dataset = as_planned(dataset, out, grow=grow)
+    plan = store_plan(dataset, settings, out=out, grow=grow)
     modalities = settings.modalities
     if "flow" in modalities:
         require_backend(execution, settings.flow_profile)
@@ -81,7 +83,7 @@ def extract(
         clear_arriving(out)
         prepare(out)
         if (out / PLAN).is_file():  # another run may have ended just before
-            plan = store_plan(dataset, settings, out=out)
+            plan = store_plan(dataset, settings, out=out, grow=grow)
         for line in damages(out):
             reporter.say(line)
         require_files(out)
@@ -163,6 +165,7 @@ def dry_run(
     out: Path,
     execution: Execution,
     retry_bad: bool = False,
+    grow: bool = False,
 ) -> Estimate:
     """Estimate time and size of an extraction.
 
@@ -171,8 +174,8 @@ def dry_run(
     Raises:
         PlanError: as in `extract`.
     """
-    dataset = as_planned(dataset, out)
-    plan = store_plan(dataset, settings, out=out)
+    dataset = as_planned(dataset, out, grow=grow)
+    plan = store_plan(dataset, settings, out=out, grow=grow)
     modalities = settings.modalities
     tasks = missing_tasks(
         plan,

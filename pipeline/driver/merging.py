@@ -1,8 +1,9 @@
 """Commits -> index and manifest, which make the store readable."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +16,9 @@ from pipeline.store.errors import LayoutError, OtherLayout, StoreError
 from pipeline.store.file_names import INDEX, MANIFEST, commit_file
 from pipeline.store.files import (
     content_hash,
+    current_manifest,
     index_lines,
     read_index,
-    read_manifest,
     require_index,
     write_index,
 )
@@ -54,10 +55,10 @@ def merge(
     merging = _Merging(plan, dataset, store, old, asked)
 
     def announce(xxh3: str) -> None:
-        """Readers of the manifest that is there may meet either index for a moment."""
+        """For a moment readers meet the new index beside the manifest that is there."""
         if old is not None and xxh3 not in old.index:
-            either = replace(old, index=(*old.index, xxh3))
-            write_sealed(store / MANIFEST, either.to_dict())
+            both = replace(old, next=merging.manifest(xxh3).to_dict())
+            write_sealed(store / MANIFEST, both.to_dict())
 
     records = merging.records()  # by id, as the shards are: none of them is held
     first = next(records, None)
@@ -97,7 +98,7 @@ def earlier_manifest(store: Path) -> Manifest | None:
         OtherLayout: it is of another version of the layout.
     """
     try:
-        return read_manifest(store)
+        return current_manifest(store)
     except OtherLayout:
         raise
     except StoreError:
@@ -134,16 +135,30 @@ class _Merging:
                 )
         self._bad = dict(dataset.unusable)
         self._unavailable: dict[str, str] = {}
-        self._files: dict[str, list[FileRecord]] = {m: [] for m in self._complete}
+        self._files: dict[str, dict[int, FileRecord]] = {m: {} for m in self._complete}
         self._count = 0
 
     def records(self) -> Iterator[IndexRecord]:
         """The lines of the index, in the order of their ids."""
         videos = {video.id: video for video in self._dataset.videos}
-        for shard in range(self._plan.shards):
+        ends = [state.shards for state in self._plan.states]
+        generations = [
+            self._records_of(range(first, end), videos)
+            for first, end in pairwise([0, *ends])
+        ]
+        for record in heapq.merge(*generations, key=lambda record: record.id):
+            self._count += 1
+            yield record
+
+    def _records_of(
+        self, shards: Iterable[int], videos: Mapping[str, Video]
+    ) -> Iterator[IndexRecord]:
+        """The lines of the videos of one generation, in the order of their ids."""
+        for shard in shards:
             wanted = self._commits(shard)
             stored = {video.id for commit in wanted for video in commit.videos}
-            if odd := stored - videos.keys():
+            # not `stored - videos.keys()`, which looks at all videos for each shard
+            if odd := [name for name in stored if name not in videos]:
                 raise LayoutError(
                     f"{self._store}: shard {shard}: expected videos of the plan, got "
                     f"{min(odd)!r} in a commit"
@@ -153,9 +168,7 @@ class _Merging:
                 self._bad.update(
                     {n: why for n, why in commit.bad.items() if n not in stored}
                 )
-            for record in _index_records(wanted, videos, self._kept.members):
-                self._count += 1
-                yield record
+            yield from _index_records(wanted, videos, self._kept.members)
 
     def manifest(self, index: str) -> Manifest:
         """The manifest beside an index of this hash, once all records were taken."""
@@ -172,7 +185,7 @@ class _Merging:
             modalities={
                 modality: ModalityRecord(
                     codec=plan.settings.codec(modality).to_dict(),
-                    files=tuple(self._files[modality]),
+                    files=tuple(self._files[modality][k] for k in range(plan.shards)),
                 )
                 for modality in self._complete
             },
@@ -180,12 +193,16 @@ class _Merging:
             index=(index,),
             bad={n: self._bad[n] for n in sorted(self._bad.keys() - self._unavailable)},
             unavailable=dict(sorted(self._unavailable.items())),
+            earlier=plan.states[:-1],
         )
 
     def _commits(self, shard: int) -> list[Commit]:
         damages: dict[str, str] = {}
         found = read_commits(
-            self._store, shard, self._plan.fingerprint, damaged=damages.__setitem__
+            self._store,
+            shard,
+            self._plan.fingerprint_of(shard),
+            damaged=damages.__setitem__,
         )
         commits = []
         for modality in self._complete:
@@ -202,7 +219,7 @@ class _Merging:
                     f"none of {commit.bytes:,} bytes: it was removed or changed; extract "
                     f"{modality} again"
                 )
-            self._files[modality].append(commit.record)
+            self._files[modality][shard] = commit.record
             commits.append(commit)
         _require_agreement(commits)
         return commits

@@ -55,10 +55,11 @@ def missing_tasks(
     fresh = {v.id for v in set(plan.videos) - set(before.videos)} if before else set()
     tasks = []
     for shard in range(plan.shards):
-        commits = read_commits(out, shard, plan.fingerprint, damaged=tell)
+        commits = read_commits(out, shard, plan.fingerprint_of(shard), damaged=tell)
         planned = plan.shard_plan(shard, modalities, folder=folder)
         if before is not None and before.fingerprint != plan.fingerprint:
-            commits = read_commits(out, shard, before.fingerprint) | commits
+            earlier = read_commits(out, shard, before.fingerprint_of(shard))
+            commits = earlier | commits
         missing = []
         for modality in modalities:
             commit = commits.get(modality)
@@ -72,7 +73,7 @@ def missing_tasks(
                     continue
             missing.append(modality)
             names = (
-                shard_file(modality, shard, plan.shards),
+                shard_file(modality, shard),
                 commit_file(modality, shard),
             )
             require_files(out, names)
@@ -90,11 +91,9 @@ def missing_tasks(
 def _is_of(commit: Commit, plan: ShardPlan) -> bool:
     """Whether a commit can be of this shard: of its videos and settings."""
     names = {*(video.id for video in commit.videos), *commit.bad, *commit.unavailable}
-    return (
-        names == {video.id for video in plan.videos}
-        and commit.shards == plan.shards
-        and dict(commit.settings) == plan.settings.modality_record(commit.modality)
-    )
+    return names == {video.id for video in plan.videos} and dict(
+        commit.settings
+    ) == plan.settings.modality_record(commit.modality)
 
 
 def _awaited(commit: Commit, plan: StorePlan, folder: Path, fresh: set[str]) -> bool:
@@ -104,7 +103,9 @@ def _awaited(commit: Commit, plan: StorePlan, folder: Path, fresh: set[str]) -> 
         fresh: videos that are other files than in the plan before.
     """
     names = set(commit.unavailable)
-    if commit.fingerprint != plan.fingerprint:  # it has not followed: see `_follow`
+    if commit.fingerprint != plan.fingerprint_of(
+        commit.shard
+    ):  # it has not followed: see `_follow`
         names |= commit.bad.keys() & fresh
     if not names:
         return False

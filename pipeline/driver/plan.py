@@ -20,6 +20,7 @@ from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo, ShardPlan
 from pipeline.store import Json
 from pipeline.store.file_names import PLAN
+from pipeline.store.manifest import State, state_of
 from pipeline.store.schema import LAYOUT_VERSION
 
 SHARD_FRAMES = 18_000
@@ -47,8 +48,11 @@ class StorePlan:
 
     dataset: str
     videos: tuple[PlannedVideo, ...]
-    """Sorted by id. Shard k holds videos[ends[k-1]:ends[k]]."""
+    """Shard k holds videos[ends[k-1]:ends[k]]. Sorted by id in each generation: at first,
+    and in what each growth has added."""
     ends: tuple[int, ...]
+    earlier: tuple[int, ...] = ()
+    """Number of shards before each time that the store grew."""
     settings: ExtractSettings
     unusable: Mapping[str, str] = field(default_factory=dict)
     """Files that could not be read when the store was planned, so that they are not among the
@@ -63,16 +67,47 @@ class StorePlan:
         return self.settings.modalities
 
     @cached_property
-    def fingerprint(self) -> str:
-        """Hash of videos, cuts and common settings: equal for all modalities of a store."""
+    def states(self) -> tuple[State, ...]:
+        """The store before each growth, oldest first, and as it is planned now."""
         from xxhash import xxh3_128
 
-        state = xxh3_128()
-        for video in self.videos:
-            state.update(f"{video.id}\0{video.path}\0{video.size_bytes}\n".encode())
-        state.update(repr((self.dataset, self.ends)).encode())
-        state.update(repr(sorted(self.settings.common_record().items())).encode())
-        return state.hexdigest()
+        common = repr(sorted(self.settings.common_record().items())).encode()
+        states: list[State] = []
+        for shards in (*self.earlier, self.shards):
+            first = states[-1].shards if states else 0
+            begin = self.ends[first - 1] if first else 0
+            state = xxh3_128(states[-1].fingerprint.encode() if states else b"")
+            for video in self.videos[begin : self.ends[shards - 1]]:
+                line = f"{video.id}\0{video.path}\0{video.size_bytes}\n"
+                state.update(line.encode())
+            state.update(repr((self.dataset, self.ends[first:shards])).encode())
+            state.update(common)
+            states.append(State(shards, state.hexdigest()))
+        return tuple(states)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of videos, cuts and common settings: equal for all modalities of a store.
+
+        Of a store that has grown: of its fingerprint before, and of what was added.
+        """
+        return self.states[-1].fingerprint
+
+    def fingerprint_of(self, shard: int) -> str:
+        """The fingerprint of the first state that has a shard, as its commits have it."""
+        return state_of(self.states, shard).fingerprint
+
+    def at(self, fingerprint: str) -> "StorePlan | None":
+        """The plan of an earlier state, or this one; None for any other fingerprint."""
+        for state in self.states:
+            if state.fingerprint == fingerprint:
+                return replace(
+                    self,
+                    videos=self.videos[: self.ends[state.shards - 1]],
+                    ends=self.ends[: state.shards],
+                    earlier=tuple(n for n in self.earlier if n < state.shards),
+                )
+        return None
 
     def shard_videos(self, shard: int) -> tuple[PlannedVideo, ...]:
         """The videos of one shard, in their stored order."""
@@ -84,11 +119,10 @@ class StorePlan:
         """The work on one shard, as a worker gets it."""
         return ShardPlan(
             shard=shard,
-            shards=self.shards,
             folder=str(folder),
             videos=self.shard_videos(shard),
             settings=self.settings.only(modalities),
-            fingerprint=self.fingerprint,
+            fingerprint=self.fingerprint_of(shard),
         )
 
     def to_dict(self) -> dict[str, Json]:
@@ -99,6 +133,7 @@ class StorePlan:
             "fingerprint": self.fingerprint,
             "settings": self.settings.to_record(),
             "ends": list(self.ends),
+            "earlier": list(self.earlier),
             "unusable": dict(self.unusable),
             "videos": [list(video) for video in self.videos],
         }
@@ -120,6 +155,7 @@ class StorePlan:
                 dataset=value["dataset"],
                 videos=tuple(PlannedVideo(*video) for video in value["videos"]),
                 ends=tuple(value["ends"]),
+                earlier=tuple(value["earlier"]),
                 settings=ExtractSettings.from_record(value["settings"]),
                 unusable=value["unusable"],
             )
@@ -188,7 +224,7 @@ def extended(old: StorePlan, new: StorePlan) -> StorePlan:
             f"{new.dataset!r} (to continue it, add --name "
             f"{shlex.quote(old.dataset)})"
         )
-    if old.videos != new.videos:
+    if sorted(old.videos) != sorted(new.videos):
         raise PlanError(_video_difference(old.videos, new))
     before, asked = old.settings.to_record(), new.settings.to_record()
     for part, wanted in asked.items():
@@ -210,6 +246,36 @@ def _in_words(name: str, value: Any) -> str:
     if name == "square_pixels":
         return "square pixels" if value else "pixels as coded"
     return "every frame" if value is None else str(value)
+
+
+def grown(
+    old: StorePlan,
+    videos: Sequence[PlannedVideo],
+    *,
+    bytes_per_frame: float,
+    unusable: Mapping[str, str],
+) -> StorePlan:
+    """The plan with shards of the videos that it does not have; the same without any.
+
+    The shards that are planned already stay as they are.
+
+    Args:
+        videos: all that the store is to have.
+        bytes_per_frame: as of `new_plan`.
+        unusable: what cannot be read now, and why.
+    """
+    known = {video.id for video in old.videos}
+    added = [video for video in videos if video.id not in known]
+    if not added:
+        return old
+    new = new_plan(old.dataset, added, old.settings, bytes_per_frame=bytes_per_frame)
+    return replace(
+        old,
+        videos=(*old.videos, *new.videos),
+        ends=(*old.ends, *(len(old.videos) + end for end in new.ends)),
+        earlier=(*old.earlier, old.shards),
+        unusable=unusable,
+    )
 
 
 def renewed(
@@ -248,8 +314,14 @@ def _video_difference(old: Sequence[PlannedVideo], new: StorePlan) -> str:
     ]
     return (
         f"the videos are not those the store was planned for: {'; '.join(said)}"
-        " (use another --out, or restore the folder)"
+        f" ({_advice(kinds)})"
     )
+
+
+def _advice(kinds: Mapping[str, Sequence[str]]) -> str:
+    if kinds["gained"] and not kinds["lost"] and not kinds["changed"]:
+        return "--grow adds them to the store; or use another --out"
+    return "use another --out, or restore the folder"
 
 
 def _why_lost(path: str, unusable: Mapping[str, str]) -> str:

@@ -22,6 +22,7 @@ from pipeline.store.fields import (
 )
 from pipeline.store.file_names import COMMITS, MANIFEST, PLAN
 from pipeline.store.files import MAX_PLAN_BYTES, read_sealed
+from pipeline.store.remote_path import Location
 from pipeline.store.replacement import replacing
 from pipeline.store.sealing import CHECKSUM, UNSEALED, checksum_place
 
@@ -48,6 +49,7 @@ _FIELDS: Mapping[str, Fits] = {
     "fingerprint": is_text,
     "settings": is_object,
     "ends": _are_ends,
+    "earlier": _are_ends,
     "unusable": is_text_object,
     "videos": _are_videos,
 }
@@ -78,7 +80,7 @@ def write_plan(store: Path, plan: StorePlan) -> None:
         file.write(state.hexdigest().encode())
 
 
-def read_plan(store: Path) -> StorePlan:
+def read_plan(store: Location) -> StorePlan:
     """The plan of a store, finished or not.
 
     Raises:
@@ -89,7 +91,9 @@ def read_plan(store: Path) -> StorePlan:
     try:
         value = read_sealed(store / PLAN, "a plan", limit=MAX_PLAN_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        lost = (store / MANIFEST).is_file() or (store / COMMITS).is_dir()
+        lost = isinstance(store, Path) and (
+            (store / MANIFEST).is_file() or (store / COMMITS).is_dir()
+        )
         advice = ": the same `pipeline extract` makes the plan again" if lost else ""
         raise NoPlan(f"{store}: expected a store ({PLAN}), got none{advice}") from None
     except OtherLayout as error:
@@ -99,11 +103,13 @@ def read_plan(store: Path) -> StorePlan:
     return _plan(value, store)
 
 
-def _plan(value: dict[str, Any], store: Path) -> StorePlan:
+def _plan(value: dict[str, Any], store: Location) -> StorePlan:
     try:
         require_fields(value, _FIELDS)
         if value["ends"][-1:] != [len(value["videos"])]:
             raise ValueError(f"ends: {shown(value['ends'])}")
+        if not all(0 < shards < len(value["ends"]) for shards in value["earlier"]):
+            raise ValueError(f"earlier: {shown(value['earlier'])}")
         plan = StorePlan.from_dict(value)
         same = plan.fingerprint == value["fingerprint"]
     except PlanError as error:  # it begins with the name of the file

@@ -48,7 +48,6 @@ def publish(report: ShardReport, store: Path) -> None:
             fingerprint=plan.fingerprint,
             modality=modality,
             shard=plan.shard,
-            shards=plan.shards,
             **file._asdict(),
             settings=plan.settings.modality_record(modality),
             codec=plan.codec(modality).to_dict(),
@@ -58,11 +57,16 @@ def publish(report: ShardReport, store: Path) -> None:
             versions=_versions(),
             made_with=report.flow_made_with if modality == "flow" else {},
         )
-        path = store / commit_file(modality, plan.shard)
-        path.unlink(missing_ok=True)  # of a damaged file: it goes before its file does
-        os.replace(arrived, store / file.file)
-        sync_folder(store)
-        write_sealed(path, commit.to_dict())
+        publish_file(arrived, commit, store)
+
+
+def publish_file(arrived: Path, commit: Commit, store: Path) -> None:
+    """Make one file in the store's `_tmp`, flushed to disk, part of the store."""
+    path = store / commit_file(commit.modality, commit.shard)
+    path.unlink(missing_ok=True)  # of a damaged file: it goes before its file does
+    os.replace(arrived, store / commit.file)
+    sync_folder(store)
+    write_sealed(path, commit.to_dict())
 
 
 def _would_lose(report: ShardReport, modality: str, store: Path) -> bool:

@@ -11,7 +11,8 @@ from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo
 from pipeline.store.commit import Commit
 from pipeline.store.errors import LayoutError, StoreError
-from pipeline.store.files import committed, read_commit, read_manifest
+from pipeline.store.files import committed, current_manifest, read_commit
+from pipeline.store.manifest import State, state_of
 
 from .plan import StorePlan, new_plan
 
@@ -23,6 +24,8 @@ class Recorded(NamedTuple):
     settings: Mapping[str, Mapping[str, Any]]
     shards: Mapping[int, frozenset[str]]
     """Shard -> its videos, where a commit has them."""
+    earlier: tuple[int, ...] = ()
+    """Number of shards before each time that the store grew."""
 
 
 def recorded(store: Path) -> Recorded | None:
@@ -31,20 +34,28 @@ def recorded(store: Path) -> Recorded | None:
     votes = Counter(commit.fingerprint for commit in commits)
     settings: dict[str, Mapping[str, Any]] = {}
     fingerprint = ""
+    states: tuple[State, ...] = ()
     try:
-        manifest = read_manifest(store)
+        manifest = current_manifest(store)
         fingerprint, settings = manifest.fingerprint, dict(manifest.settings)
+        states = manifest.states
     except StoreError:
         pass
     if fingerprint not in votes and votes:
-        fingerprint = votes.most_common(1)[0][0]
+        fingerprint, states = votes.most_common(1)[0][0], ()
     if not fingerprint:
         return None
-    own = [commit for commit in commits if commit.fingerprint == fingerprint]
+    states = states or (State(0, fingerprint),)
+    own = [
+        commit
+        for commit in commits
+        if commit.fingerprint == state_of(states, commit.shard).fingerprint
+    ]
     return Recorded(
         fingerprint,
         settings | {commit.modality: commit.settings for commit in own},
         {commit.shard: _ids(commit) for commit in own},
+        tuple(state.shards for state in states[:-1]),
     )
 
 
@@ -78,9 +89,10 @@ def replanned(
         plan = replace(plan, settings=everything)
         if plan.fingerprint == known.fingerprint:
             return plan
-        ends = _ends(plan.videos, known.shards)
-        if ends is not None:
-            plan = replace(plan, ends=ends)
+        cut = _cut(plan.videos, known.shards)
+        if cut is not None:
+            ordered, ends = cut
+            plan = replace(plan, videos=ordered, ends=ends, earlier=known.earlier)
             if plan.fingerprint == known.fingerprint:
                 return plan
     raise PlanError(
@@ -113,16 +125,19 @@ def _ids(commit: Commit) -> frozenset[str]:
     return frozenset((*names, *commit.bad, *commit.unavailable))
 
 
-def _ends(
+def _cut(
     videos: Sequence[PlannedVideo], shards: Mapping[int, frozenset[str]]
-) -> tuple[int, ...] | None:
-    """Ends of shards, if their videos are all of these in this order."""
+) -> tuple[tuple[PlannedVideo, ...], tuple[int, ...]] | None:
+    """The videos in the order of the shards and the ends of these, if the shards hold all
+    of these videos and no others."""
     if sorted(shards) != list(range(len(shards))):
         return None
+    by_id = {video.id: video for video in videos}
+    ordered: list[PlannedVideo] = []
     ends: list[int] = []
     for shard in range(len(shards)):
-        first = ends[-1] if ends else 0
-        ends.append(first + len(shards[shard]))
-        if {video.id for video in videos[first : ends[-1]]} != shards[shard]:
+        if not shards[shard] or not shards[shard] <= by_id.keys():
             return None
-    return tuple(ends) if ends and ends[-1] == len(videos) else None
+        ordered += sorted(by_id.pop(name) for name in shards[shard])
+        ends.append(len(ordered))
+    return None if by_id or not ends else (tuple(ordered), tuple(ends))

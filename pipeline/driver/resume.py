@@ -10,7 +10,7 @@ from pipeline.adapters.videos import DataSet
 from pipeline.errors import DamagedPlan, NoPlan, PlanError
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import PlannedVideo
-from pipeline.store.errors import LayoutError, StoreNotFound
+from pipeline.store.errors import LayoutError, StoreError, StoreNotFound
 from pipeline.store.file_names import (
     ARRIVING,
     COMMITS,
@@ -20,13 +20,13 @@ from pipeline.store.file_names import (
     PLAN,
     commit_file,
 )
-from pipeline.store.files import read_manifest, require_index
+from pipeline.store.files import current_manifest, read_manifest, require_index
 from pipeline.store.lease import is_lease
 from pipeline.store.replacement import is_part
 from pipeline.store.sealing import write_sealed
 
 from .estimate import bytes_per_frame
-from .plan import StorePlan, extended, new_plan, renewed
+from .plan import StorePlan, extended, grown, new_plan, renewed
 from .plan_file import read_plan, write_plan
 from .publish import read_commits
 from .replanning import recorded, replanned
@@ -35,12 +35,15 @@ CHANGED = "the file has another size now"
 """Reason for which a video waits that was unusable when the store was planned."""
 
 
-def as_planned(dataset: DataSet, out: Path) -> DataSet:
+def as_planned(dataset: DataSet, out: Path, *, grow: bool = False) -> DataSet:
     """The data set without what could not be read when the store in a folder was planned.
 
     A resumed store keeps its plan; the reasons say that a new store would include them.
+
+    Args:
+        grow: the store takes them in, as all videos that are new.
     """
-    plan = readable_plan(out)
+    plan = None if grow else readable_plan(out)
     return without_unusable(dataset, plan.unusable) if plan else dataset
 
 
@@ -56,10 +59,15 @@ def readable_plan(out: Path) -> StorePlan | None:
         return None
 
 
-def store_plan(dataset: DataSet, settings: ExtractSettings, *, out: Path) -> StorePlan:
+def store_plan(
+    dataset: DataSet, settings: ExtractSettings, *, out: Path, grow: bool = False
+) -> StorePlan:
     """The plan of the store in a folder, extended by this run; a new one if there is none.
 
     Changes nothing on disk.
+
+    Args:
+        grow: add the videos that the store does not have yet.
 
     Raises:
         PlanError: as in `extract`.
@@ -78,14 +86,19 @@ def store_plan(dataset: DataSet, settings: ExtractSettings, *, out: Path) -> Sto
         if changed := set(videos) - set(old.videos):
             stored = _stored(old, {video.id for video in changed}, out)
             old = renewed(old, videos, stored=stored)
-        asked = StorePlan(
-            dataset=dataset.name,
-            videos=tuple(sorted(videos)),
-            ends=old.ends,
-            settings=settings,
-            unusable=dataset.unusable,
+        if grow:
+            old = grown(
+                old,
+                videos,
+                bytes_per_frame=bytes_per_frame(dataset.folder, videos),
+                unusable=dataset.unusable,
+            )
+        asked = replace(
+            old, dataset=dataset.name, videos=tuple(videos), settings=settings
         )
-        return extended(old, asked)
+        plan = extended(old, replace(asked, unusable=dataset.unusable))
+        _require_all_modalities(plan, settings, out)
+        return plan
     _require_store_or_new(out)
     per_frame = bytes_per_frame(dataset.folder, videos)
     if not is_new(out):
@@ -106,6 +119,30 @@ def store_plan(dataset: DataSet, settings: ExtractSettings, *, out: Path) -> Sto
         bytes_per_frame=per_frame,
         unusable=dataset.unusable,
     )
+
+
+def _require_all_modalities(
+    plan: StorePlan, settings: ExtractSettings, out: Path
+) -> None:
+    """
+    Raises:
+        PlanError: the store grows, and a modality that it has is not asked for: it would
+            lack the new videos, and so leave the manifest.
+    """
+    try:
+        manifest = read_manifest(out)
+    except StoreError:
+        return
+    if plan.shards <= manifest.shards:
+        return
+    new = range(manifest.shards, plan.shards)
+    for modality in manifest.modalities:
+        there = all((out / commit_file(modality, shard)).exists() for shard in new)
+        if modality not in settings.modalities and not there:
+            raise PlanError(
+                f"--modalities: the store has {', '.join(manifest.modalities)} and grows: "
+                f"expected all of them, got {', '.join(settings.modalities)}"
+            )
 
 
 def _require_store_or_new(out: Path) -> None:
@@ -146,7 +183,7 @@ def damages(out: Path) -> list[str]:
 
 
 def _require_texts(out: Path) -> None:
-    require_index(out, read_manifest(out))
+    require_index(out, current_manifest(out))
 
 
 def is_new(out: Path) -> bool:
@@ -197,7 +234,7 @@ def _stored(plan: StorePlan, names: set[str], out: Path) -> set[str]:
     return {
         video.id
         for shard in range(plan.shards)
-        for commit in read_commits(out, shard, plan.fingerprint).values()
+        for commit in read_commits(out, shard, plan.fingerprint_of(shard)).values()
         for video in commit.videos
         if video.id in names
     }
@@ -222,12 +259,15 @@ def _follow(before: StorePlan, plan: StorePlan, store: Path) -> None:
     fresh = set(plan.videos) - set(before.videos)
     names = {video.id for video in fresh}
     for shard in range(before.shards):
-        for modality, commit in read_commits(store, shard, before.fingerprint).items():
+        old, new = before.fingerprint_of(shard), plan.fingerprint_of(shard)
+        if old == new:
+            continue
+        for modality, commit in read_commits(store, shard, old).items():
             waiting = {name: CHANGED for name in commit.bad if name in names}
             kept = {n: why for n, why in commit.bad.items() if n not in waiting}
             commit = replace(
                 commit,
-                fingerprint=plan.fingerprint,
+                fingerprint=new,
                 bad=kept,
                 unavailable={**commit.unavailable, **waiting},
             )

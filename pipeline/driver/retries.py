@@ -37,6 +37,10 @@ class RetryPolicy:
             return replace(task, backend="cpu", make_solver=None)
         part = (shard, task.plan.modalities)
         self._attempts[part] += 1
+        if failure.kind == "gone" and self._attempts[part] >= ATTEMPTS:
+            if not task.cpu_instead:
+                raise _gave_up(f"shard {shard} failed {ATTEMPTS} times", failure)
+            return replace(task, backend="cpu", make_solver=None)
         if failure.kind == "error":
             last_line = failure.text.strip().splitlines()[-1]
             self._errors[last_line] += 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import NoDevice
+from pipeline.errors import DeviceGone, NoDevice
 from pipeline.shard.build import build_shard
 from pipeline.shard.isolate import ChildError
 from pipeline.shard.plan import ShardPlan
@@ -24,8 +24,8 @@ class Failure(NamedTuple):
 
     task: Task
     kind: str
-    """lost (the worker died), stalled, error (a bug), environment (disk, I/O) or device
-    (the GPU cannot be used)."""
+    """lost (the worker died), stalled, error (a bug), environment (disk, I/O), device (the
+    GPU cannot be used) or gone (its worker has lost the GPU, and must end)."""
     text: str
 
 
@@ -58,7 +58,8 @@ def attempt(
     except ChildError as error:
         return Failure(task, "error", str(error))
     except NoDevice as error:
-        return Failure(task, "device", f"GPU of {socket.gethostname()}: {error}")
+        kind = "gone" if isinstance(error, DeviceGone) else "device"
+        return Failure(task, kind, f"GPU of {socket.gethostname()}: {_line(error)}")
 
 
 def attempts(store: Path, plan: ShardPlan) -> int:
@@ -76,6 +77,10 @@ def forget_attempts(store: Path, plan: ShardPlan | None = None) -> None:
     for path in _attempts_files(store, plan) if plan else folder.glob("attempts-*"):
         if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _mark(path: Path) -> None:

@@ -11,7 +11,7 @@ from pipeline.store.file_names import ARRIVING
 from pipeline.store.files import (
     hash_of,
 )
-from pipeline.store.shard_reader import file_record
+from pipeline.store.shard_file import file_record
 
 
 def deliver(report: ShardReport, store: Path) -> ShardReport:

@@ -8,12 +8,16 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_shards.extras import CUDA
+
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 DRIVER = "libcuda.so.1"
 DRIVER_FOLDER = Path("/proc/driver/nvidia/gpus")
 """A folder per GPU, where the kernel's driver is loaded."""
 NO_DEVICE = 100
 """CUDA_ERROR_NO_DEVICE: there is none, or none is visible."""
+NO_COMPILER = CUDA.needed_by("flow back end cuda")
+"""The trouble of a machine without the extra."""
 
 
 class Gpus(NamedTuple):
@@ -58,6 +62,8 @@ def trouble_with_flow(profile: str) -> str:
 
     Tried in a process of its own, so that this one takes no memory on the GPU.
     """
+    if not CUDA.installed:
+        return NO_COMPILER
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         try:

@@ -123,7 +123,7 @@ class _Worker:
             self.progress = message
             return []
         self.task = None
-        if isinstance(message, Failure) and message.kind == "error":
+        if isinstance(message, Failure) and message.kind in ("error", "gone"):
             self.end()
         return [message]
 

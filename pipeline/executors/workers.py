@@ -8,7 +8,7 @@ from motion_shards.plain_text import counted
 from pipeline.flow.errors import FlowError
 from pipeline.shard.task import SolverMaker, Task
 
-from .gpus import find_gpus, trouble_with_flow
+from .gpus import NO_COMPILER, find_gpus, trouble_with_flow
 
 CORES_PER_WORKER = 2
 """Cores of a worker with a GPU: one decodes and makes vectors, one encodes."""
@@ -169,6 +169,8 @@ def require_gpu() -> None:
 
 
 def _no_gpu(trouble: str) -> FlowError:
+    if trouble == NO_COMPILER:
+        return FlowError(trouble)
     found = trouble or "none on this machine"
     return FlowError(
         f"flow back end cuda: expected a GPU, got {found} "

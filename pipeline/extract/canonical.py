@@ -5,37 +5,31 @@ these vectors are motion from frame k to k+1, whatever codec the video had.
 """
 
 from collections.abc import Iterable
-from fractions import Fraction
 
 import av
-import cv2
 import numpy as np
 from av.codec.context import Flags2
 from av.packet import Packet
 from av.video.frame import PictureType
 
 from .vectors import Geometry, Grids
+from .x264 import PlanarFrames, x264_encoder
 
 
 def canonical_encoder(
     *, height: int, width: int, crf: int, preset: str, keyint: int
 ) -> av.VideoCodecContext:
     """An encoder (libx264) whose frames refer to the previous frame only."""
-    encoder = av.CodecContext.create("libx264", "w")
-    encoder.height, encoder.width = height, width
-    encoder.pix_fmt = "yuv420p"
-    encoder.framerate = Fraction(25)  # whatever the video has: it changes nothing
-    encoder.thread_count, encoder.thread_type = 1, "NONE"
-    encoder.options = {
-        "preset": preset,
-        "crf": str(crf),
-        "x264-params": f"keyint={keyint}:min-keyint={keyint}:scenecut=0:bframes=0:ref=1:"
+    params = (
+        f"keyint={keyint}:min-keyint={keyint}:scenecut=0:bframes=0:ref=1:"
         "threads=1:lookahead-threads=1:sliced-threads=0:open-gop=0:"
         # x264's macroblock tree reads memory it has not written where the width in
         # macroblocks is no multiple of its vectors: other bytes from run to run
-        "mbtree=0:rc-lookahead=0",
-    }
-    return encoder
+        "mbtree=0:rc-lookahead=0"
+    )
+    return x264_encoder(
+        height=height, width=width, crf=crf, preset=preset, params=params
+    )
 
 
 class CanonicalVectors:
@@ -56,31 +50,75 @@ class CanonicalVectors:
         encoder = canonical_encoder(
             height=height, width=width, crf=crf, preset=preset, keyint=keyint
         )
+        self._encoder = encoder
+        self._frames = PlanarFrames(height=height, width=width)
+        self._packets = PacketVectors(height=height, width=width)
+
+    def send(self, rgb: np.ndarray) -> None:
+        """Encode the next frame, (height, width, 3) uint8."""
+        self._packets.decode(self._encoder.encode(self._frames.next(rgb)))
+
+    def finish(self) -> None:
+        """Encode what the encoder still holds."""
+        self._packets.decode(self._encoder.encode(None))
+        self._packets.finish(self._frames.count)
+
+    def take(self) -> tuple[np.ndarray, np.ndarray]:
+        """`mv` (F, M, N, 2) and `mv_valid` (F,) of the intervals finished since the last call."""
+        return self._packets.take()
+
+
+class StoredVectors:
+    """Reads the vectors of the packets that are stored as rgb: the encoder works once."""
+
+    def __init__(self, *, height: int, width: int) -> None:
+        """
+        Args:
+            height, width: of the frames, both even.
+        """
+        self._packets = PacketVectors(height=height, width=width)
+        self._sent = 0
+
+    def send(self, packet: Packet) -> None:
+        """Decode the packet of the next frame, of `CodedFrames`."""
+        self._packets.decode([packet])
+        self._sent += 1
+
+    def finish(self) -> None:
+        """Decode what the decoder still holds."""
+        self._packets.finish(self._sent)
+
+    def take(self) -> tuple[np.ndarray, np.ndarray]:
+        """`mv` and `mv_valid`, as `CanonicalVectors.take`."""
+        return self._packets.take()
+
+
+class PacketVectors:
+    """Vectors of packets of H.264 whose frames refer to the previous frame only."""
+
+    def __init__(self, *, height: int, width: int) -> None:
+        """
+        Args:
+            height, width: of the frames, both even.
+        """
         decoder = av.CodecContext.create("h264", "r")
         decoder.thread_count, decoder.thread_type = 1, "NONE"
         decoder.flags2 |= Flags2.export_mvs.value
         decoder.options = {"skip_loop_filter": "all"}  # nobody sees the pixels
-        self._encoder, self._decoder = encoder, decoder
-        self._i420 = np.empty((height * 3 // 2, width), np.uint8)
+        self._decoder = decoder
         self._grids = Grids(Geometry.of((height, width), (height, width)))
         self._valid: list[bool] = []
-        self._sent = self._seen = 0
+        self._seen = 0
 
-    def send(self, rgb: np.ndarray) -> None:
-        """Encode the next frame, (height, width, 3) uint8."""
-        cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420, dst=self._i420)
-        frame = av.VideoFrame.from_ndarray(self._i420, format="yuv420p")
-        frame.pts = self._sent
-        self._sent += 1
-        self._decode(self._encoder.encode(frame))
+    def finish(self, expected: int) -> None:
+        """Decode what the decoder still holds.
 
-    def finish(self) -> None:
-        """Encode what the encoder still holds."""
-        self._decode([*self._encoder.encode(None), None])
-        if self._seen != self._sent:
-            raise RuntimeError(
-                f"libx264: expected {self._sent} frames, got {self._seen}"
-            )
+        Raises:
+            RuntimeError: these were not all frames.
+        """
+        self.decode([None])
+        if self._seen != expected:
+            raise RuntimeError(f"libx264: expected {expected} frames, got {self._seen}")
 
     def take(self) -> tuple[np.ndarray, np.ndarray]:
         """`mv` (F, M, N, 2) and `mv_valid` (F,) of the intervals finished since the last call."""
@@ -88,7 +126,8 @@ class CanonicalVectors:
         self._valid.clear()
         return self._grids.take(), valid
 
-    def _decode(self, packets: Iterable[Packet | None]) -> None:
+    def decode(self, packets: Iterable[Packet | None]) -> None:
+        """Take the vectors of the next packets."""
         for packet in packets:
             for frame in self._decoder.decode(packet):
                 if self._seen > 0:  # no interval leads to the first frame

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,8 +141,8 @@ class VideoFile:
             OSError: the file could not be read; not the video's fault.
         """
         stream, reason = self._stream, "nothing in the stream"
-        joined = bool(self._container.format.flags & TIME_STAMPS_JUMP)
-        clock, stamp = Clock(rate=self.rate, joined=joined), self._stamps()
+        clock = Clock(rate=self.rate, joined=self._joined)
+        stamp = self._stamps()
         known = self._references()
         count = 0
         for packet in self._packets():
@@ -150,7 +151,7 @@ class VideoFile:
             try:
                 frames = stream.decode(packet)
             except FFmpegError as error:
-                _raise_if_environment(error, self._path)
+                self._check(error)
                 if packet.has_sidedata("encryption_info"):
                     raise DecodeError(
                         f"{self.codec}: expected frames, got encrypted ones"
@@ -172,6 +173,15 @@ class VideoFile:
             if self.missing_bytes:
                 reason += f"; the file is cut short by {self.missing_bytes:,} bytes"
             raise DecodeError(f"{self.codec}: expected frames, got none: {reason}")
+
+    @property
+    def _joined(self) -> bool:
+        """Recordings with clocks of their own may follow each other."""
+        return bool(self._container.format.flags & TIME_STAMPS_JUMP)
+
+    def _check(self, error: FFmpegError) -> None:
+        """Raise where an error is not the video's fault."""
+        _raise_if_environment(error, self._path)
 
     def _stamps(self) -> Callable[[av.VideoFrame], float | None]:
         """A function that gives the presentation time of a frame, if the container has one.
@@ -206,7 +216,7 @@ class VideoFile:
             except StopIteration:
                 return
             except FFmpegError as error:
-                _raise_if_environment(error, self._path)
+                self._check(error)
                 self.damaged += 1
                 packet = Packet()
             except IndexError:  # PyAV, at the end, where streams came up on the way
@@ -254,19 +264,31 @@ def open_video(
         got = got or f"a file of no known kind ({error.strerror})"
         raise NotAVideo(f"expected a video, got {got}") from error
     with container:
-        # Would read on until it can guess missing time stamps: memory without a bound.
-        container.flags &= ~GENERATE_PTS
-        stream = _best_stream(container)
-        context = stream.codec_context
-        context.thread_type = "NONE"
-        context.thread_count = 1
-        context.flags |= Flags.unaligned.value  # else cropping is rounded
-        if vectors:
-            context.flags2 |= Flags2.export_mvs.value
-            context.copy_opaque = True  # tells which packet a frame is of
-        if not pixels:
-            context.options = {"skip_loop_filter": "all"}
+        stream = ready_stream(container, vectors=vectors, pixels=pixels)
         yield VideoFile(path, container, stream)
+
+
+def ready_stream(
+    container: InputContainer, *, vectors: bool, pixels: bool
+) -> VideoStream:
+    """The best video stream of a container, with its decoder set up; see `open_video`.
+
+    Raises:
+        NotAVideo: no video stream that can be decoded.
+    """
+    # Would read on until it can guess missing time stamps: memory without a bound.
+    container.flags &= ~GENERATE_PTS
+    stream = _best_stream(container)
+    context = stream.codec_context
+    context.thread_type = "NONE"
+    context.thread_count = 1
+    context.flags |= Flags.unaligned.value  # else cropping is rounded
+    if vectors:
+        context.flags2 |= Flags2.export_mvs.value
+        context.copy_opaque = True  # tells which packet a frame is of
+    if not pixels:
+        context.options = {"skip_loop_filter": "all"}
+    return stream
 
 
 def probe(path: Path | str) -> Header:
@@ -305,6 +327,9 @@ def _rate(stream: VideoStream) -> float:
 
 def _check_readable(path: Path) -> None:
     """Raise OSError if the system cannot read the file, NotAVideo if there is nothing."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # a pipe would be waited for
+        raise NotAVideo("expected a video, got a pipe, which cannot be read twice")
     with open(path, "rb") as file:
         if not file.read(1):
             raise NotAVideo("expected a video, got an empty file")

@@ -33,11 +33,6 @@ class VectorStatus:
         return self.distances != [None, None]
 
 
-class _Shown(NamedTuple):
-    coded: int | None
-    order: int | None
-
-
 class _Waiting(NamedTuple):
     status: VectorStatus
     shown: int
@@ -49,7 +44,9 @@ class Output:
     """The last frames that came out, and vectors that wait for their reference to."""
 
     def __init__(self) -> None:
-        self._shown: deque[_Shown] = deque(maxlen=LONGEST + 2)
+        self._coded: deque[int | None] = deque(maxlen=LONGEST + 2)
+        self._order: deque[int | None] = deque(maxlen=LONGEST + 2)
+        """Numbers of the frames, in the order of output: by coding and by display."""
         self._count = 0
         self._waiting: list[_Waiting] = []
 
@@ -70,24 +67,26 @@ class Output:
             references: numbers, in the order of coding, of the frames that the two kinds
                 of vectors refer to.
         """
-        self._shown.append(_Shown(coded, order))
+        self._coded.append(coded)
+        self._order.append(order)
         self._count += 1
         if references != (None, None):
             status.settled = False
             self._waiting.append(_Waiting(status, self._count - 1, references))
-        self._waiting = [w for w in self._waiting if not self._settle(w)]
+        if self._waiting:
+            self._waiting = [w for w in self._waiting if not self._settle(w)]
 
     def _settle(self, waiting: _Waiting) -> bool:
         status, references = waiting.status, waiting.references
-        here = len(self._shown) - self._count + waiting.shown
+        here = len(self._coded) - self._count + waiting.shown
         missing = False
         for number, reference in enumerate(references):
             if reference is None or status.distances[number] is not None:
                 continue
-            there = [i for i, s in enumerate(self._shown) if s.coded == reference]
-            if there:
-                status.distances[number] = self._distance(here, there[0])
-            elif self._shown[here].order is not None:
+            if reference in self._coded:
+                there = self._coded.index(reference)
+                status.distances[number] = self._distance(here, there)
+            elif self._order[here] is not None:
                 missing = True
         late = self._count - waiting.shown > LONGEST
         status.settled = late or not missing
@@ -102,7 +101,7 @@ class Output:
             return 1
         # The interval that the vectors are for starts one frame before.
         first, last = min(here - 1, there), max(here, there)
-        orders = [self._shown[i].order for i in range(max(first, 0), last + 1)]
+        orders = [self._order[i] for i in range(max(first, 0), last + 1)]
         if first < 0 or None in orders:
             return None
         steps = {b - a for a, b in pairwise(orders) if a is not None and b is not None}

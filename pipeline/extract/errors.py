@@ -3,6 +3,7 @@
 VideoError               also a ValueError; the video is quarantined with this reason
 ├── NotAVideo            no decodable video stream in the file
 ├── DecodeError          the decoder gave up, or no frame came out
+├── NoVectors            only where nothing but the file's own vectors was wanted
 └── Unavailable          not the video's fault: not quarantined, but retried
 """
 
@@ -19,6 +20,10 @@ class NotAVideo(VideoError):
 
 class DecodeError(VideoError):
     """The file has a video stream that does not decode to frames."""
+
+
+class NoVectors(VideoError):
+    """The file has no motion vectors of its own."""
 
 
 class Unavailable(VideoError):

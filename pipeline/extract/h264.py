@@ -12,6 +12,9 @@ SLICE, IDR_SLICE, SEQUENCE, PICTURE = 1, 5, 7, 8
 WITH_CHROMA_FORMAT = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
 """profile_idc of which a sequence parameter set says more, 7.3.2.1.1."""
 
+FEW_BYTES = 16
+"""Bytes that most headers of slices fit into."""
+
 LONGEST_HEADER = 256
 """Bytes of a slice that are looked at; few headers need more than ten."""
 
@@ -46,31 +49,47 @@ class Sequence(NamedTuple):
 
 
 class Bits:
-    """Reads bits from the first one on. Past the end: ValueError."""
+    """Reads bits from the first one on. Past the end: ValueError.
+
+    Begins with a few bytes, enough for most headers: short numbers are quick.
+    """
 
     def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data)
-        self._left = 8 * len(data)
+        first, self._more = data[:FEW_BYTES], data[FEW_BYTES:]
+        self._value = int.from_bytes(first)  # of the bits that are left
+        self._left = 8 * len(first)
 
     def read(self, count: int) -> int:
         """An unsigned number of `count` bits, u(n)."""
-        self._left -= count
-        if self._left < 0:
-            raise ValueError("expected more bits")
-        return (self._value >> self._left) & ((1 << count) - 1)
+        left = self._left - count
+        if left < 0:
+            if not self._more:
+                raise ValueError("expected more bits")
+            self._take_more()
+            return self.read(count)
+        value = self._value >> left
+        self._value -= value << left
+        self._left = left
+        return value
 
     def golomb(self) -> int:
         """An unsigned Exp-Golomb number, ue(v), 9.1."""
-        rest = self._value & ((1 << self._left) - 1)
-        return self.read(2 * (self._left - rest.bit_length()) + 1) - 1
+        if not self._value and self._more:
+            self._take_more()
+        return self.read(2 * (self._left - self._value.bit_length()) + 1) - 1
 
     def signed(self) -> int:
         """A signed Exp-Golomb number, se(v), 9.1.1."""
         code = self.golomb()
         return (code + 1) // 2 if code % 2 else -(code // 2)
 
+    def _take_more(self) -> None:
+        more, self._more = self._more, b""
+        self._value = self._value << 8 * len(more) | int.from_bytes(more)
+        self._left += 8 * len(more)
 
-def units(data: bytes, *, length_bytes: int) -> Iterator[Unit]:
+
+def units(data: bytes | memoryview, *, length_bytes: int) -> Iterator[Unit]:
     """NAL units of a packet.
 
     Args:
@@ -80,8 +99,9 @@ def units(data: bytes, *, length_bytes: int) -> Iterator[Unit]:
     for raw in _split(data, length_bytes):
         if raw:
             kind = raw[0] & 31
-            payload = raw[1:LONGEST_HEADER] if kind in (SLICE, IDR_SLICE) else raw[1:]
-            yield Unit(kind, bool(raw[0] >> 5 & 3), payload.replace(b"\0\0\3", b"\0\0"))
+            end = LONGEST_HEADER if kind in (SLICE, IDR_SLICE) else None
+            payload = bytes(raw[1:end]).replace(b"\0\0\3", b"\0\0")
+            yield Unit(kind, bool(raw[0] >> 5 & 3), payload)
 
 
 def configuration(extradata: bytes) -> tuple[int, list[Unit]]:
@@ -195,7 +215,7 @@ def _skip_scaling_list(bits: Bits, size: int) -> None:
         last = following or last
 
 
-def _split(data: bytes, length_bytes: int) -> Iterator[bytes]:
+def _split(data: bytes | memoryview, length_bytes: int) -> Iterator[bytes | memoryview]:
     if length_bytes:
         position = 0
         while position + length_bytes < len(data):
@@ -203,6 +223,7 @@ def _split(data: bytes, length_bytes: int) -> Iterator[bytes]:
             position = start + int.from_bytes(data[position:start])
             yield data[start:position]
         return
+    data = bytes(data)
     start = data.find(b"\0\0\1") + 3
     while start > 2:
         end = data.find(b"\0\0\1", start)

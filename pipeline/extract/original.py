@@ -14,23 +14,23 @@ import numpy as np
 
 from pipeline.store.schema import CELL_PX
 
-from .cells import quarter_grid
+from .cells import quarter_grids
 from .distances import VectorStatus
 from .orientation import Orientation
 from .side_data import side_data
-from .vectors import VECTOR, Geometry, stored_grids
+from .vectors import Geometry, stored_grids
 
 LAST_RESORT = 1000
 """More frames than any span: added where a vector does not span the interval."""
 
 
 class _Frame(NamedTuple):
-    """The vectors of one frame, in the source's cells."""
+    """The vectors of one frame, in stored cells and px of the source."""
 
     past: np.ndarray | None
     future: np.ndarray | None
-    """(rows, columns, 2) int32 quarters of a pixel from the reference to the frame, of the
-    vectors that FFmpeg marks as from the past and from the future; None: it has none."""
+    """(M, N, 2) int32 quarters of a pixel from the reference to the frame, of the vectors
+    that FFmpeg marks as from the past and from the future; None: it has none."""
     status: VectorStatus
     geometry: Geometry
 
@@ -39,6 +39,11 @@ class _Frame(NamedTuple):
         """The grids that there are, and the distance to the reference of each."""
         both = zip((self.past, self.future), self.status.distances, strict=True)
         return [(grid, distance) for grid, distance in both if grid is not None]
+
+    @property
+    def backward(self) -> list[tuple[np.ndarray, int]]:
+        """The grids whose reference comes later, and the distance to it, below 0."""
+        return [(grid, d) for grid, d in self.vectors if d is not None and d < 0]
 
     def per_interval(self, before: "_Frame | None") -> tuple[np.ndarray, bool]:
         """Quarters of a pixel over the interval that ends with this frame -> and whether
@@ -52,23 +57,25 @@ class _Frame(NamedTuple):
         Args:
             before: the frame before, if it has vectors.
         """
-        if not self.vectors or any(distance is None for _, distance in self.vectors):
-            nothing = np.zeros((*self.geometry.source_cells, 2), np.int32)
-            return nothing if self.past is None else self.past, False
         found: list[tuple[float, np.ndarray, int]] = []
         for grid, distance in self.vectors:
-            if distance is not None:
-                span = distance if distance > 0 else LAST_RESORT - distance
-                found.append((span, grid, distance))
+            if distance is None:
+                found.clear()
+                break
+            span = distance if distance > 0 else LAST_RESORT - distance
+            found.append((span, grid, distance))
+        if not found:
+            nothing = np.zeros((*self.geometry.cells.shape, 2), np.int32)
+            return nothing if self.past is None else self.past, False
         if before is not None and before.geometry is self.geometry:
-            for grid, distance in before.vectors:
-                if distance is not None and distance < 0:
-                    found.append((0.5 - distance, grid, distance))
+            for grid, distance in before.backward:
+                found.append((0.5 - distance, grid, distance))
         found.sort(key=lambda one: one[0])
         divided = [grid if over == 1 else grid / over for _, grid, over in found]
         result = divided[0]
         for other in divided[1:]:
-            result = np.where(result.any(axis=2, keepdims=True), result, other)
+            moves = (result[..., 0] != 0) | (result[..., 1] != 0)
+            result = np.where(moves[..., None], result, other)
         return result, True
 
 
@@ -101,16 +108,12 @@ class OriginalVectors:
                 source[0], self._stored, turned=self._turned, cropped=source[1]
             )
         records = side_data(frame, "MOTION_VECTORS")
-        kinds = np.frombuffer(records, VECTOR)["source"]
-        cells = self._geometry.source_cells
+        geometry = self._geometry
         past, future = (
-            quarter_grid(records, cells=cells, future=later) if present else None
-            for later, present in (
-                (False, (kinds < 0).any()),
-                (True, (kinds > 0).any()),
-            )
+            None if grid is None else geometry.under(grid)
+            for grid in quarter_grids(records, cells=geometry.source_cells)
         )
-        self._frames.append(_Frame(past, future, status, self._geometry))
+        self._frames.append(_Frame(past, future, status, geometry))
 
     def finish(self) -> None:
         """Wait for no more frames."""

@@ -184,7 +184,7 @@ class H264References:
     def packet(self, packet: Packet) -> None:
         packet.opaque = None
         slices: list[h264.Unit] = []
-        for unit in h264.units(bytes(packet), length_bytes=self._length_bytes):
+        for unit in h264.units(memoryview(packet), length_bytes=self._length_bytes):
             if unit.kind in (h264.SLICE, h264.IDR_SLICE):
                 slices.append(unit)
             elif not slices:

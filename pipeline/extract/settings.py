@@ -9,7 +9,14 @@ from typing import Any, Self
 
 from motion_shards.choices import MODALITIES, X264_PRESETS
 from pipeline.store import Json
-from pipeline.store.codecs import Codec, JpegFlow, JpegRgb, QuarterPel, from_dict
+from pipeline.store.codecs import (
+    Codec,
+    H264Rgb,
+    JpegFlow,
+    JpegRgb,
+    QuarterPel,
+    from_dict,
+)
 from pipeline.store.fields import (
     Fits,
     is_count,
@@ -20,6 +27,9 @@ from pipeline.store.fields import (
     require_fields,
 )
 
+MV_SOURCES = ("canonical", "stored", "original")
+STREAM = ("crf", "preset", "keyint")
+"""Parameters of an encoding that has vectors."""
 SHORTEST_SIDE = 16
 """px, of the stored grid."""
 COMMON = "common"
@@ -51,7 +61,8 @@ class ExtractSettings:
     flow_profile: str = "default"
     flow_codec: Codec = field(default_factory=JpegFlow)
     mv_source: str = "canonical"
-    """canonical: of our own H.264 of the stored frames. original: of the file as it is."""
+    """canonical: of our own H.264 of the stored frames, made for vectors alone. stored: of the
+    H.264 that is stored as rgb, or would be. original: of the file as it is."""
     mv_crf: int = 18
     mv_preset: str = "veryfast"
     mv_keyint: int = 12
@@ -72,10 +83,19 @@ class ExtractSettings:
         rate = self.frames_per_second
         if rate is not None and not 0 < rate <= 1000:
             raise ValueError(f"frames per second: expected up to 1000, got {rate}")
-        if self.mv_source not in ("canonical", "original"):
+        if self.mv_source not in MV_SOURCES:
             raise ValueError(
-                f"vector source: expected canonical or original, got {self.mv_source!r}"
+                f"vector source: expected {', '.join(MV_SOURCES[:-1])} or "
+                f"{MV_SOURCES[-1]}, got {self.mv_source!r}"
             )
+        if self.mv_source == "stored" and {"rgb", "mv"} <= {*self.modalities}:
+            stream = {name: getattr(self, f"mv_{name}") for name in STREAM}
+            stored = self.rgb_codec.to_dict()
+            if not self.rgb_packets or stream.items() - stored.items():
+                raise ValueError(
+                    f"vector source: expected rgb as H.264 of {stream} for the vectors "
+                    f"of its packets, got {stored}"
+                )
         if self.original_vectors and rate:
             raise ValueError(
                 "vector source: expected canonical with a frame rate, got original, "
@@ -101,6 +121,11 @@ class ExtractSettings:
     def original_vectors(self) -> bool:
         """Whether vectors of the files themselves are wanted."""
         return "mv" in self.modalities and self.mv_source == "original"
+
+    @property
+    def rgb_packets(self) -> bool:
+        """Whether frames are stored as packets of a stream of H.264."""
+        return "rgb" in self.modalities and isinstance(self.rgb_codec, H264Rgb)
 
     @property
     def pixels(self) -> bool:

@@ -25,13 +25,15 @@ VECTOR = np.dtype(
 class Geometry(NamedTuple):
     """Position of the grid of a source frame on the stored grid."""
 
-    rows: np.ndarray
-    columns: np.ndarray
-    """(M, N) cell of the source under the centre of each stored cell."""
+    cells: np.ndarray
+    """(M, N) number of the source cell under the centre of each stored cell, row by row."""
     source_cells: tuple[int, int]
-    scale: tuple[float, float]
-    """Stored px per source px, right and down, before turning."""
+    scale: np.ndarray
+    """(M, N, 2) float64 stored px per source px, right and down, before turning: alike for
+    all cells."""
     turned: Orientation
+    same: bool
+    """The source's cells are the stored ones."""
 
     @classmethod
     def of(
@@ -62,31 +64,36 @@ class Geometry(NamedTuple):
         flat_height, flat_width = turned.size(height, width)
         rows = (y * source[0] // (2 * flat_height) + cropped[0]) // CELL_PX
         columns = (x * source[1] // (2 * flat_width) + cropped[1]) // CELL_PX
+        source_cells = (
+            -(-(source[0] + cropped[0]) // CELL_PX),
+            -(-(source[1] + cropped[1]) // CELL_PX),
+        )
+        scale = (flat_width / source[1], flat_height / source[0])
+        first = not rows[0].any() and not columns[:, 0].any()
         return cls(
-            rows=rows,
-            columns=columns,
-            source_cells=(
-                -(-(source[0] + cropped[0]) // CELL_PX),
-                -(-(source[1] + cropped[1]) // CELL_PX),
-            ),
-            scale=(flat_width / source[1], flat_height / source[0]),
+            cells=rows * source_cells[1] + columns,
+            source_cells=source_cells,
+            scale=np.broadcast_to(scale, (*rows.shape, 2)).copy(),
             turned=turned,
+            same=turned.upright
+            and scale == (1, 1)
+            and rows.shape == source_cells
+            and first,
         )
 
-    @property
-    def same(self) -> bool:
-        """The source's cells are the stored ones."""
-        return (
-            self.turned.upright
-            and self.scale == (1, 1)
-            and self.rows.shape == self.source_cells
-            and not self.rows[0].any()
-            and not self.columns[:, 0].any()
-        )
+    def under(self, quarters: np.ndarray) -> np.ndarray:
+        """(..., rows, columns, 2) int32 of the source -> (..., M, N, 2), the vector under
+        the centre of each stored cell."""
+        if self.same:
+            return quarters
+        several = quarters.shape[:-3]
+        pairs = quarters.reshape(*several, -1).view(np.int64)  # both numbers at once
+        taken = pairs.take(self.cells, axis=-1)
+        return taken.view(np.int32).reshape(*several, *self.cells.shape, 2)
 
 
 class Grids:
-    """The grids of consecutive frames, in the source's cells until they are taken."""
+    """The grids of consecutive frames."""
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
@@ -96,32 +103,35 @@ class Grids:
         """Paint the vectors of the next frame; intra-coded ones have none."""
         records = side_data(frame, "MOTION_VECTORS")
         grid = quarter_grid(records, cells=self._geometry.source_cells)
-        self._quarters.append(grid)
+        self._quarters.append(self._geometry.under(grid))
 
     def take(self) -> np.ndarray:
         """(F, M, N, 2) float32 of the frames since the last call."""
-        cells = self._geometry.source_cells
+        cells = self._geometry.cells.shape
         quarters = np.array(self._quarters, np.int32).reshape(-1, *cells, 2)
         self._quarters.clear()
         return stored_grids(quarters, self._geometry)
 
 
 def stored_grids(quarters: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Bring grids of the source's cells to the stored grid.
+    """Bring the vectors of stored cells from px of the source to px of the stored grid.
 
     Args:
-        quarters: (F, rows, columns, 2) of the source; int32, or float64 where vectors
-            were divided.
+        quarters: (F, M, N, 2) from `Geometry.under`; int32, or float64 where vectors were
+            divided.
 
     Returns:
-        (F, M, N, 2) float32 px of the stored grid: the block under each cell's centre,
-        scaled, rounded to a quarter pixel, turned upright.
+        (F, M, N, 2) float32: scaled, rounded to a quarter pixel, turned upright.
     """
     if geometry.same and quarters.dtype == np.int32:
         return quarters.astype(np.float32) / 4
-    under = quarters[:, geometry.rows, geometry.columns]
-    scaled = np.rint(under * np.array(geometry.scale)).astype(np.float32) / 4
-    return geometry.turned.vectors(scaled) + 0  # no negative zero
+    scaled = quarters * geometry.scale
+    px = np.rint(scaled, out=scaled).astype(np.float32)
+    px /= 4
+    if not geometry.turned.upright:
+        px = geometry.turned.vectors(px)
+    px += 0  # no negative zero
+    return px
 
 
 def _centres(size: int) -> np.ndarray:

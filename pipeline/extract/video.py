@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
+
+from pipeline.store.codecs import H264Rgb
 
 from .blocks import (
     BLOCK,
@@ -18,9 +20,10 @@ from .blocks import (
     Solver,
     no_flow,
 )
-from .canonical import CanonicalVectors
+from .canonical import CanonicalVectors, StoredVectors
 from .clock import Ticks
-from .decode import Picture, VideoFile, open_video
+from .coded_frames import CodedFrames
+from .decode import Picture, open_video
 from .errors import DecodeError
 from .orientation import orientation, rotation
 from .original import OriginalVectors
@@ -69,12 +72,38 @@ class Block(NamedTuple):
     grey: np.ndarray | None = None
     """(F'+1, H, W) uint8: the frames that `flow` is to be computed from, where that was
     left to the caller (`DeferredFlow`); else None."""
+    packets: list[np.ndarray] | None = None
+    """F rows of uint8: the frames as packets of H.264, instead of `rgb`, where that was
+    asked for (`coded`); else None."""
 
     @property
     def nbytes(self) -> int:
-        """Size of its arrays and grey frames."""
+        """Size of its arrays, grey frames and packets."""
         grey = self.grey.nbytes if self.grey is not None else 0
-        return grey + sum(array.nbytes for array in self.arrays.values())
+        packets = sum(packet.nbytes for packet in self.packets or ())
+        return grey + packets + sum(array.nbytes for array in self.arrays.values())
+
+
+class Video(Protocol):
+    """Frames in order, from a file (`VideoFile`) or elsewhere."""
+
+    codec: str
+    """Name of the codec in FFmpeg."""
+    rate: float
+    """Average frames per second."""
+    damaged: int
+    """Packets that did not decode or were incomplete, and frames with errors, so far."""
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel for a height of 1."""
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes by which a file ends too early."""
+
+    def pictures(self) -> Iterator[Picture]:
+        """The frames; at least one, or DecodeError."""
 
 
 class Extraction:
@@ -82,11 +111,22 @@ class Extraction:
 
     def __init__(
         self,
-        video: VideoFile,
+        video: Video,
         settings: ExtractSettings,
         solver: Solver | DeferredFlow | None,
         frames: int | None = None,
+        *,
+        most: int = BLOCK,
+        coded: bool = False,
     ) -> None:
+        """
+        Args:
+            video: yields frames; open.
+            settings, solver, frames, coded: as in `open_extraction`.
+            most: frames in one block, at most; 1 for the least delay.
+        """
+        self._most = min(most, BLOCK)
+        self._coded = coded and settings.rgb_packets
         self._video, self._settings, self._solver = video, settings, solver
         pictures = video.pictures()
         first = next(pictures)  # no frame at all: DecodeError
@@ -121,13 +161,16 @@ class Extraction:
     def __iter__(self) -> Iterator[Block]:
         wanted = self._settings.modalities
         height, width = self.info[:2]
-        most = BLOCK
+        most = self._most
         if "flow" not in wanted and self._settings.pixels:
-            most = min(max(CACHED_BYTES // (height * width * 3), 1), BLOCK)
+            most = min(max(CACHED_BYTES // (height * width * 3), 1), most)
         frames = Frames(height, width, self._turned, most=most)
         solver = self._solver if "flow" in wanted else None
         grey = GreyFrames(height, width) if solver is not None else None
         mv = self._vectors() if "mv" in wanted else None
+        stream = None
+        if self._coded or isinstance(mv, StoredVectors):
+            stream = self._stream()
         seconds: list[float] = []
         types: list[int] = []
 
@@ -135,8 +178,9 @@ class Extraction:
             arrays = {}
             if self._settings.pixels:
                 rgb = frames.take()
-                if "rgb" in wanted:
+                if "rgb" in wanted and not self._coded:
                     arrays["rgb"] = rgb
+            packets = stream.take() if stream is not None else None
             deferred = None
             if grey is not None:
                 grey_frames = grey.take()
@@ -151,7 +195,14 @@ class Extraction:
             times, kinds = np.array(seconds, np.float64), np.array(types, np.uint8)
             seconds.clear()
             types.clear()
-            return Block(times, kinds, arrays, self._video.damaged, deferred)
+            return Block(
+                times,
+                kinds,
+                arrays,
+                self._video.damaged,
+                deferred,
+                packets if self._coded else None,
+            )
 
         for picture in self._pictures:
             seconds.append(picture.seconds)
@@ -162,16 +213,37 @@ class Extraction:
                     grey.send(pixels)
                 if isinstance(mv, CanonicalVectors):
                     mv.send(pixels)
+                if stream is not None:
+                    packet = stream.send(pixels)
+                    if isinstance(mv, StoredVectors):
+                        mv.send(packet)
             if isinstance(mv, OriginalVectors):
                 mv.send(picture.frame, picture.vector_status)
             if len(seconds) == frames.most:
                 yield block()
+        if stream is not None:
+            stream.finish()
         if mv is not None:
             mv.finish()
         yield block()
 
-    def _vectors(self) -> CanonicalVectors | OriginalVectors:
+    def _stream(self) -> CodedFrames:
+        settings, codec = self._settings, self._settings.rgb_codec
+        crf, preset, keyint = settings.mv_crf, settings.mv_preset, settings.mv_keyint
+        if settings.rgb_packets and isinstance(codec, H264Rgb):
+            crf, preset, keyint = codec.crf, codec.preset, codec.keyint
+        return CodedFrames(
+            height=self.info.height,
+            width=self.info.width,
+            crf=crf,
+            preset=preset,
+            keyint=keyint,
+        )
+
+    def _vectors(self) -> CanonicalVectors | StoredVectors | OriginalVectors:
         settings = self._settings
+        if settings.mv_source == "stored":
+            return StoredVectors(height=self.info.height, width=self.info.width)
         if settings.mv_source == "original":
             return OriginalVectors(
                 height=self.info.height, width=self.info.width, turned=self._turned
@@ -192,6 +264,7 @@ def open_extraction(
     solver: Solver | DeferredFlow | None = None,
     *,
     frames: int | None = None,
+    coded: bool = False,
 ) -> Iterator[Extraction]:
     """Open a video for one pass.
 
@@ -204,6 +277,7 @@ def open_extraction(
         settings: modalities and their settings.
         solver: for flow, or `DeferredFlow()`; needed if that is among the modalities.
         frames: stop behind the first ones, at least 1; None: all.
+        coded: give rgb as `Block.packets` where the codec of the settings stores packets.
 
     Raises:
         VideoError: the video cannot be used; also while iterating.
@@ -214,7 +288,7 @@ def open_extraction(
     with open_video(
         path, vectors=settings.original_vectors, pixels=settings.pixels
     ) as video:
-        yield Extraction(video, settings, solver, frames)
+        yield Extraction(video, settings, solver, frames, coded=coded)
 
 
 def squared(

@@ -2,9 +2,9 @@
 
 import sys
 from functools import cache
-from importlib import metadata
 from typing import TYPE_CHECKING
 
+from motion_shards.extras import CUDA
 from motion_shards.plain_text import printable
 
 from .errors import FlowError
@@ -65,15 +65,11 @@ def gpu_solver(*, profile: str = "default", device: int | None = None) -> "CudaS
         FlowError: no such profile, or no GPU that can be used; the message says why.
     """
     settings = profile_named(profile)
+    if not CUDA.installed:
+        raise FlowError(CUDA.needed_by("flow back end cuda"))
     from .cuda.driver import Gpu  # light: without a GPU nothing more is imported
 
     gpu = Gpu(device or 0)
-    try:
-        metadata.version("numba-cuda")
-    except metadata.PackageNotFoundError as error:
-        raise FlowError(
-            "flow back end cuda: no numba-cuda: pip install numba-cuda 'cuda-toolkit[cccl,nvvm]'"
-        ) from error
     from .cuda.solver import CudaSolver
 
     return CudaSolver(profile, settings, gpu)

@@ -101,7 +101,10 @@ def observe(
     for done, member in enumerate(chosen, 1):
         video = store.video(member.id)
         try:
-            coding, (of_vectors, of_flow) = _facts(store, video), _motion(store, video)
+            coding, (of_vectors, of_flow) = (
+                coding_facts(store, video),
+                _motion(store, video),
+            )
         except LayoutError as error:
             bad[video.id] = str(error)
         else:
@@ -134,7 +137,7 @@ def _table(rows: Sequence[np.ndarray | None]) -> np.ndarray:
     return np.array([lacking if row is None else row for row in rows]).reshape(-1, size)
 
 
-def _facts(store: Store, video: StoredVideo) -> Facts:
+def coding_facts(store: Store, video: StoredVideo) -> Facts:
     pictures = store.picture_types(video.id)
     return Facts(
         codec=video.codec,

@@ -14,7 +14,7 @@ import numpy as np
 import xxhash
 
 from motion_shards.plain_text import printable
-from pipeline.store import RangeError, Store, StoredVideo
+from pipeline.store import Location, RangeError, Store, StoredVideo
 
 from .panels import Moment, draw
 
@@ -52,7 +52,7 @@ class Preview:
 
 
 def preview(
-    store_folder: Path,
+    store_folder: Location | str,
     video_id: str | None = None,
     *,
     out: Path | None = None,
@@ -92,7 +92,7 @@ def preview(
     if image.suffix.lower() != ".png":
         image = image.with_name(image.name + ".png")
     moment = next(_moments(store, video, interval, interval + 1))
-    bound_px = _bound_px(moment)
+    bound_px = full_colour_px(moment)
     image.parent.mkdir(parents=True, exist_ok=True)
     drawer = partial(draw, bound_px=bound_px, heading=_heading(video))
     picture = cv2.cvtColor(drawer(moment), cv2.COLOR_RGB2BGR)
@@ -143,7 +143,7 @@ def _liveliest(store: Store, video: StoredVideo, stop: int) -> int:
     return int(np.argmax(motion))
 
 
-def _bound_px(moment: Moment) -> float | None:
+def full_colour_px(moment: Moment) -> float | None:
     """A whole number of pixels that hardly any flow of the interval exceeds.
 
     Of the vectors only where there is no flow: a single block may point anywhere.

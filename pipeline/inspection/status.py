@@ -10,7 +10,7 @@ from typing import Any
 from motion_shards.plain_text import counted, first_names, printable, size_text
 from pipeline.driver.missing import DAMAGED
 from pipeline.driver.plan_file import read_plan
-from pipeline.store import Json, Store, StoredVideo, VideoNotFound
+from pipeline.store import Json, Store, StoredVideo, StoreError, VideoNotFound
 from pipeline.store.errors import LayoutError
 from pipeline.store.file_names import LOGS, MANIFEST
 from pipeline.store.files import read_commit, write_json
@@ -21,7 +21,9 @@ from pipeline.store.verify import Damage
 from pipeline.store.verify import verify as damage_of
 
 
-def verify(store: Path, *, decode: bool = False, mark: bool = False) -> list[Damage]:
+def verify(
+    store: Path | str, *, decode: bool = False, mark: bool = False
+) -> list[Damage]:
     """Find damaged files.
 
     Args:
@@ -29,10 +31,15 @@ def verify(store: Path, *, decode: bool = False, mark: bool = False) -> list[Dam
             written otherwise.
 
     Raises:
-        StoreError: no store, or one whose manifest cannot be read.
+        StoreError: no store, or one whose manifest cannot be read; or an address that is
+            to be marked.
     """
+    if mark and isinstance(store, str):
+        raise StoreError(
+            f"{store}: expected a folder to note damage in, got an address"
+        )
     damage = damage_of(store, decode=decode)
-    if damage and mark:
+    if damage and mark and isinstance(store, Path):
         if not os.path.lexists(store / LOGS):
             (store / LOGS).mkdir()
         require_plain_folder(store / LOGS)
@@ -115,7 +122,7 @@ def status(store: Path) -> Status:
                 commit = read_commit(store, modality, shard)
             except LayoutError:  # as good as missing: the next run builds it again
                 continue
-            if commit is not None and commit.fingerprint == plan.fingerprint:
+            if commit is not None and commit.fingerprint == plan.fingerprint_of(shard):
                 done[modality] += 1
                 sizes[modality] += commit.bytes
                 bad |= commit.bad
@@ -147,11 +154,12 @@ TITLES = {
     "clipped_share": "share of flow values clipped by the codec",
     "first_and_last_second": "first and last second",
     "mv_valid": "known motion vectors",
+    "grown_from": "earlier fingerprints",
 }
 """Facts whose names need words, as `lines` shows them."""
 
 
-def info(folder: Path, video_id: str | None = None) -> dict[str, Json]:
+def info(folder: Path | str, video_id: str | None = None) -> dict[str, Json]:
     """Facts of a store, or of one video (by its id, or the end of it if that is enough).
 
     Raises:
@@ -187,6 +195,7 @@ def info(folder: Path, video_id: str | None = None) -> dict[str, Json]:
             "settings": dict(store.settings),
             "shards": store.manifest.shards,
             "fingerprint": store.fingerprint,
+            **_growth(store),
         }
     video = store.video(full_id(store, video_id))
     seconds = store.seconds(video.id)
@@ -220,6 +229,16 @@ def info(folder: Path, video_id: str | None = None) -> dict[str, Json]:
         valid = store.read(video.id, "mv_valid")
         facts["mv_valid"] = f"{int(valid.sum())} of {len(valid)} intervals"
     return facts
+
+
+def _growth(store: Store) -> dict[str, Json]:
+    """Fingerprints of the store before it grew, with the shards that it had."""
+    return {
+        "grown_from": {
+            state.fingerprint: counted(state.shards, "shard")
+            for state in store.manifest.earlier
+        }
+    }
 
 
 def known_share(videos: Iterable[StoredVideo]) -> float | None:

@@ -103,7 +103,7 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def audit_store(
-    folder: Path,
+    folder: Path | str,
     *,
     sample: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -111,7 +111,7 @@ def audit_store(
     """Measure how well codec facts, vectors and flow of a store predict class and codec.
 
     Args:
-        folder: of a store, finished or not.
+        folder: of a store, finished or not, or the address of a finished one.
         sample: videos to read, about; all if left out.
         on_progress: called with videos read and videos to read.
 
@@ -121,6 +121,8 @@ def audit_store(
     try:
         store = Store(folder)
     except StoreNotFound:
+        if isinstance(folder, str):
+            raise
         if not (folder / PLAN).is_file() and not (folder / COMMITS).is_dir():
             raise
         return _unfinished(folder)

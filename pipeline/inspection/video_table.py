@@ -61,7 +61,7 @@ def video_rows(store: Store) -> Iterator[VideoRow]:
     Stored videos are read as they are asked for; those left out are held.
     """
     stored = map(_stored, store.videos())
-    return heapq.merge(stored, _left_out(store), key=lambda row: row.id)
+    return heapq.merge(stored, left_out_rows(store), key=lambda row: row.id)
 
 
 def json_lines(store: Store) -> Iterator[str]:
@@ -71,7 +71,7 @@ def json_lines(store: Store) -> Iterator[str]:
 
 def table_lines(store: Store) -> Iterator[str]:
     """A head line and a line per video, in columns."""
-    left_out = _left_out(store)
+    left_out = left_out_rows(store)
     names = chain(store.ids(), (row.cells()[0] for row in left_out))
     widths = {
         "video": max(map(len, names), default=0),
@@ -111,7 +111,7 @@ def _stored(video: StoredVideo) -> VideoRow:
     )
 
 
-def _left_out(store: Store) -> list[VideoRow]:
+def left_out_rows(store: Store) -> list[VideoRow]:
     bad, unavailable = store.manifest.bad, store.manifest.unavailable
     paths = planned_paths(store) if bad or unavailable else {}
     reasons = [(name, "quarantined", why) for name, why in bad.items()]

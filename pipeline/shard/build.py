@@ -16,7 +16,7 @@ from pipeline.flow.batches import BatchSolver, Coding
 from pipeline.flow.solver import FlowSolver
 from pipeline.store.codecs import Codec, JpegFlow
 from pipeline.store.commit import VideoRecord
-from pipeline.store.encoding import encoded
+from pipeline.store.encoding import encoded, given
 from pipeline.store.file_names import shard_file
 from pipeline.store.shard import Entry, ShardWriter
 
@@ -66,7 +66,7 @@ def build_shard(
     with ExitStack() as stack:
         writers = {}
         for modality, codec in codecs.items():
-            name = shard_file(modality, plan.shard, plan.shards)
+            name = shard_file(modality, plan.shard)
             report.files[modality] = path = scratch / name
             report.records[modality] = []
             writer = ShardWriter(path, modality=modality, codec=codec)
@@ -150,6 +150,9 @@ def _encoded(
 ) -> CodedBlock:
     rows = {}
     for modality, codec in codecs.items():
+        if modality == "rgb" and block.packets is not None:
+            rows["rgb"] = given(block.packets, codec=codec, size=size)
+            continue
         values = flow if modality == "flow" else block.arrays.get(modality)
         if values is not None:
             valid = block.arrays["mv_valid"] if modality == "mv" else None

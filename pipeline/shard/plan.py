@@ -21,7 +21,6 @@ class ShardPlan:
     """The work of one shard: which videos, which modalities, with which settings."""
 
     shard: int
-    shards: int
     folder: str
     """The folder of videos."""
     videos: tuple[PlannedVideo, ...]

@@ -8,11 +8,12 @@ from typing import cast
 
 import cv2
 
-from pipeline.errors import NoDevice
+from pipeline.errors import DeviceGone, NoDevice
 from pipeline.extract.blocks import DeferredFlow, Solver
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import open_extraction
 from pipeline.flow.batches import BatchSolver
+from pipeline.flow.errors import DeviceError, LostDevice
 from pipeline.flow.solver import FlowSolver, flow_solver
 
 from .isolate import Opened
@@ -29,6 +30,8 @@ def frame_solver(backend: str, profile: str) -> FlowSolver:
 def _batch_solver(make: SolverMaker, profile: str) -> BatchSolver:
     try:
         return make(profile)
+    except LostDevice as error:
+        raise DeviceGone(str(error)) from error
     except Exception as error:  # drivers and their libraries raise anything
         raise NoDevice(f"{error or type(error).__name__}") from error
 
@@ -48,9 +51,17 @@ def batch_solver(profile: str, *, make: SolverMaker | None = None) -> BatchSolve
 def forget_batch_solver(
     kind: type[BaseException] | None, error: BaseException | None, trace: object
 ) -> None:
-    """After an error the state of the solver's pending work is unknown."""
-    if kind is not None:
-        _batch_solver.cache_clear()
+    """After an error the state of the solver's pending work is unknown.
+
+    Raises:
+        NoDevice: the error is one of the GPU or its driver.
+    """
+    if kind is None:
+        return
+    _batch_solver.cache_clear()
+    if isinstance(error, DeviceError):
+        gone = DeviceGone if isinstance(error, LostDevice) else NoDevice
+        raise gone(str(error)) from error
 
 
 def cuda_solver(profile: str) -> BatchSolver:
@@ -81,5 +92,7 @@ def open_with_flow(
             if backend == "cuda"
             else frame_solver(backend, settings.flow_profile)
         )
-    with open_extraction(path, settings, solver, frames=frames) as extraction:
+    with open_extraction(
+        path, settings, solver, frames=frames, coded=True
+    ) as extraction:
         yield extraction

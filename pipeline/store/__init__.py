@@ -1,6 +1,6 @@
 """The store: a folder of shards that can be shared. The public contract.
 
-Importing it loads numpy and h5py; a JPEG decoder comes with the first read that needs
+Importing it loads numpy; a JPEG decoder comes with the first read that needs
 one. `storage_layout.md` says the same for readers in other languages.
 """
 
@@ -9,14 +9,17 @@ from motion_shards.choices import MODALITIES
 from .colour_wheel import motion_colours, motion_wheel
 from .default_folders import (
     data_folder,
+    models_folder,
     only_store,
     runs_folder,
     splits_folder,
     store_folder,
     stores_folder,
     videos_folder,
+    weights_folder,
 )
 from .errors import (
+    AddressError,
     FolderHeld,
     LayoutError,
     RangeError,
@@ -25,11 +28,13 @@ from .errors import (
     VideoNotFound,
 )
 from .files import hash_of, open_regular
+from .in_flight import side_by_side
 from .json_value import Json
 from .lease import Lease, LeaseInfo, hold, holder_of
 from .png import encode_png
 from .reader import Store, StoredBlock
-from .replacement import remove_parts, replacing, require_plain_folder
+from .remote_path import Location, RemotePath
+from .replacement import is_part, remove_parts, replacing, require_plain_folder
 from .schema import CELL_PX, LAYOUT, LAYOUT_VERSION, ArraySpec
 from .sealing import CHECKSUM, require_seal, sealed_text
 from .verify import Damage, verify
@@ -41,6 +46,7 @@ __all__ = [
     "LAYOUT",
     "LAYOUT_VERSION",
     "MODALITIES",
+    "AddressError",
     "ArraySpec",
     "Damage",
     "FolderHeld",
@@ -48,7 +54,9 @@ __all__ = [
     "LayoutError",
     "Lease",
     "LeaseInfo",
+    "Location",
     "RangeError",
+    "RemotePath",
     "Store",
     "StoreError",
     "StoreNotFound",
@@ -60,6 +68,8 @@ __all__ = [
     "hash_of",
     "hold",
     "holder_of",
+    "is_part",
+    "models_folder",
     "motion_colours",
     "motion_wheel",
     "only_store",
@@ -70,9 +80,11 @@ __all__ = [
     "require_seal",
     "runs_folder",
     "sealed_text",
+    "side_by_side",
     "splits_folder",
     "store_folder",
     "stores_folder",
     "verify",
     "videos_folder",
+    "weights_folder",
 ]

@@ -2,10 +2,13 @@
 
 To add a codec, write a frozen dataclass with the methods of `Codec`, whose fields are its
 parameters and have defaults, and add it to `CODECS`. A field of zeros decodes to exactly zeros in every codec, and the same values always
-give the same bytes (with the same OpenCV). `storage_layout.md` has the formulas for
-readers in other languages. OpenCV is imported by the first JPEG row.
+give the same bytes (with the same OpenCV and zlib). `storage_layout.md` has the formulas for
+readers in other languages. OpenCV is imported by the first JPEG row, PyAV by the first of
+H.264 (`h264_rgb.py`), whose rows depend on those before them.
 """
 
+import math
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +19,7 @@ import numpy as np
 from . import jpeg
 from .errors import LayoutError
 from .fields import shown
+from .h264_rgb import H264Rgb
 from .json_value import Json
 from .schema import cells
 
@@ -25,6 +29,7 @@ WHOLE: Window = (slice(None), slice(None))
 ZERO_LEVEL = 128
 LEVELS_PER_SIDE = 127
 PEL_PARTS = 4
+DEFLATE_LEVEL = 6
 JPEG_BLOCK_PX = 8
 
 
@@ -33,14 +38,12 @@ class Codec(Protocol):
 
     name: ClassVar[str]
     modality: ClassVar[str]
-    dtype: ClassVar[str]
-    """NumPy type of a stored row."""
 
     def to_dict(self) -> dict[str, Json]:
         """Name and parameters, as the manifest and each file record them."""
 
     def encode(self, block: np.ndarray) -> list[np.ndarray]:
-        """(F, ...) entries -> F flat rows.
+        """(F, ...) entries -> F flat rows of uint8.
 
         Raises:
             LayoutError: the entries are not what the layout says, or not finite.
@@ -72,7 +75,6 @@ class JpegRgb:
 
     name: ClassVar[str] = "jpeg_rgb"
     modality: ClassVar[str] = "rgb"
-    dtype: ClassVar[str] = "uint8"
 
     def __post_init__(self) -> None:
         _check_quality(self.quality)
@@ -121,7 +123,6 @@ class JpegFlow:
 
     name: ClassVar[str] = "jpeg_flow"
     modality: ClassVar[str] = "flow"
-    dtype: ClassVar[str] = "uint8"
 
     def __post_init__(self) -> None:
         _check_quality(self.quality)
@@ -169,7 +170,7 @@ class JpegFlow:
     def decode(
         self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
     ) -> np.ndarray:
-        import cv2  # on first use: the store itself needs numpy and h5py only
+        import cv2  # on first use: the store itself needs numpy only
 
         tall, wide = _padded(height), _padded(width)
         begin, end, _ = window[0].indices(height)
@@ -232,11 +233,15 @@ class JpegFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarterPel:
-    """Motion vectors as int16 quarters of a pixel: exact for what the streams carry."""
+    """Motion vectors as int16 quarters of a pixel: exact for what the streams carry.
+
+    A row is compressed by itself: 0, -1, 1, -2, ... become 0, 1, 2, 3, ... so that small
+    vectors of either sign have a high byte of 0, all low bytes precede all high bytes, and
+    DEFLATE packs both.
+    """
 
     name: ClassVar[str] = "quarter_pel"
     modality: ClassVar[str] = "mv"
-    dtype: ClassVar[str] = "int16"
 
     def to_dict(self) -> dict[str, Json]:
         return {"name": self.name}
@@ -252,18 +257,24 @@ class QuarterPel:
                 f"mv: expected vectors within {limits.min / PEL_PARTS} to "
                 f"{limits.max / PEL_PARTS} px, got {block.min()} to {block.max()}"
             )
-        return [grid.reshape(-1) for grid in quarters.astype(np.int16)]
+        signed = quarters.astype("<i2").reshape(len(block), math.prod(block.shape[1:]))
+        unsigned = (signed << 1) ^ (signed >> 15)
+        return [_deflated(grid.view(np.uint8).reshape(-1, 2).T) for grid in unsigned]
 
     def decode(
         self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
     ) -> np.ndarray:
         shape = (cells(height), cells(width), 2)
-        if row.size != np.prod(shape):
-            raise LayoutError(f"mv: expected a row of {shape}, got {row.size} values")
-        return row.reshape(shape)[window].astype(np.float32) / PEL_PARTS
+        planes = _inflated(row, 2 * math.prod(shape)).reshape(2, -1)
+        unsigned = np.ascontiguousarray(planes.T).view("<u2")
+        signed = (unsigned >> 1).view("<i2") ^ -(unsigned & 1).view("<i2")
+        return signed.reshape(shape)[window].astype(np.float32) / PEL_PARTS
 
     def clipped(self, block: np.ndarray) -> int:
         return 0
+
+
+RGB_CODECS: Mapping[str, JpegRgb | H264Rgb] = {"jpeg": JpegRgb(), "h264": H264Rgb()}
 
 
 FLOW_CODECS: Mapping[str, JpegFlow] = {
@@ -273,7 +284,7 @@ FLOW_CODECS: Mapping[str, JpegFlow] = {
 
 
 CODECS: Mapping[str, Callable[..., Codec]] = {
-    kind.name: kind for kind in (JpegRgb, JpegFlow, QuarterPel)
+    kind.name: kind for kind in (JpegRgb, H264Rgb, JpegFlow, QuarterPel)
 }
 """Name -> class of every codec that a store may use."""
 
@@ -291,6 +302,31 @@ def from_dict(value: Mapping[str, Any]) -> Codec:
             f"expected a codec among {sorted(CODECS)}, got {shown(value)}"
         )
     return kind(**parameters)
+
+
+def _deflated(planes: np.ndarray) -> np.ndarray:
+    """Bytes -> a raw DEFLATE stream (RFC 1951), as uint8."""
+    packer = zlib.compressobj(DEFLATE_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(planes.tobytes()) + packer.flush()
+    return np.frombuffer(packed, np.uint8)
+
+
+def _inflated(row: np.ndarray, size: int) -> np.ndarray:
+    """A DEFLATE stream of exactly `size` bytes -> these bytes; never more memory than that.
+
+    Raises:
+        LayoutError: it is damaged, of another size, or something follows it.
+    """
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = unpacker.decompress(row.data, size + 1)
+    except zlib.error as error:
+        raise LayoutError(f"mv: expected a row of {size} bytes, got {error}") from None
+    if len(content) != size or not unpacker.eof or unpacker.unused_data:
+        got = f"{len(content)}" if len(content) <= size else "more"
+        rest = "" if unpacker.eof and not unpacker.unused_data else " of another stream"
+        raise LayoutError(f"mv: expected a row of {size} bytes, got {got}{rest}")
+    return np.frombuffer(content, np.uint8)
 
 
 def _padded(pixels: int) -> int:

@@ -62,15 +62,16 @@ class Commit:
 
     layout_version: int = LAYOUT_VERSION
     fingerprint: str
-    """Hash of the plan: inputs and settings."""
+    """Hash of inputs and settings, of the generation to which the shard belongs."""
     modality: str
     shard: int
-    shards: int
     file: str
     bytes: int
     xxh3: str
     columns: str
-    """xxh3-128 of the attribute `columns` of the file."""
+    columns_offset: int
+    columns_bytes: int
+    data_offset: int
     codec: Mapping[str, Any]
     """Codec record, equal to the one in the file."""
     settings: Mapping[str, Any]
@@ -89,7 +90,7 @@ class Commit:
     @property
     def record(self) -> FileRecord:
         """Its file, as the manifest names it."""
-        return FileRecord(self.file, self.bytes, self.xxh3, self.columns)
+        return FileRecord(*(getattr(self, name) for name in FileRecord._fields))
 
     def to_dict(self) -> dict[str, Json]:
         return asdict(self)
@@ -108,8 +109,8 @@ class Commit:
                 for video in value["videos"]
             )
             commit = cls(**{**value, "videos": videos})
-            name = shard_file(commit.modality, commit.shard, commit.shards)
-            if commit.file != name or commit.shard >= commit.shards:
+            name = shard_file(commit.modality, commit.shard)
+            if commit.file != name:
                 raise LayoutError(
                     f"{where}: expected file {name}, got {shown(commit.file)}"
                 )

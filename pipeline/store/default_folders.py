@@ -4,7 +4,9 @@ $VIDEO_DATA (default ./data)
 ├── videos/NAME    a data set as its owners unpack it
 ├── splits/NAME    its lists
 ├── stores/NAME    what `pipeline extract` made of it
-└── runs/          what `training` made of that
+├── weights/       weights that others have trained, for recipes that start from them
+├── runs/          what `training` made of that
+└── models/        runs that `training export` wrote as models
 """
 
 import os
@@ -36,6 +38,14 @@ def store_folder(name: str) -> Path:
 
 def runs_folder() -> Path:
     return data_folder() / "runs"
+
+
+def models_folder() -> Path:
+    return data_folder() / "models"
+
+
+def weights_folder() -> Path:
+    return data_folder() / "weights"
 
 
 def only_store() -> Path:

@@ -1,5 +1,6 @@
 """Entries of a video in physical units -> rows for a file, on whatever thread."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,26 @@ def encoded(
         clipped=codec.clipped(values),
         valid=None if valid is None else valid.astype(np.uint8),
     )
+
+
+def given(rows: list[np.ndarray], *, codec: Codec, size: tuple[int, int]) -> Encoded:
+    """Rows that the codec's encoder made elsewhere, one per frame -> rows for a file.
+
+    Args:
+        rows: F flat rows of uint8.
+        size: H and W of the frames.
+
+    Raises:
+        LayoutError: rows of another shape or type.
+    """
+    for row in rows:
+        if row.ndim != 1 or row.dtype != np.uint8:
+            raise LayoutError(
+                f"{codec.modality}: expected flat rows of uint8, got {row.shape} "
+                f"{row.dtype}"
+            )
+    shape = entry_shape(codec.modality, height=size[0], width=size[1])
+    return Encoded(rows, len(rows) * math.prod(shape), 0, None)
 
 
 def _packed(levels: Levels, codec: Codec, size: tuple[int, int]) -> Encoded:

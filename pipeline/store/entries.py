@@ -1,8 +1,11 @@
 """Rows of a shard -> entries of a video, in physical units."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from .errors import LayoutError, RangeError
+from .h264_rgb import H264Rgb
 from .schema import LAYOUT, entry_shape
 from .shard_reader import ShardReader
 from .videos import StoredVideo
@@ -48,7 +51,12 @@ def decode_entries(
         window = (slice(top, top + height), slice(left, left + width))
         shape = (height, width, *shape[2:])
     if end > shard.num_rows:
-        raise LayoutError(f"{shard.path}: expected {end} rows, got {shard.num_rows}")
+        raise LayoutError(f"{shard.name}: expected {end} rows, got {shard.num_rows}")
+    if isinstance(shard.codec, H264Rgb):
+        begin = video.rows[modality].first
+        wanted = range(first - begin, end - begin, step)
+        size = (video.height, video.width)
+        return h264_frames(shard, wanted, begin, size, window)
     count, dtype = len(range(first, end, step)), LAYOUT[modality].dtype
     entries = np.empty((0, *shape), dtype)
     rows_at_once = DECODE_ROWS * step
@@ -60,9 +68,50 @@ def decode_entries(
             try:
                 entry = decode(stored, video.height, video.width, window)
             except LayoutError as error:
-                raise LayoutError(f"{shard.path}: row {begin + row}: {error}") from None
+                raise LayoutError(f"{shard.name}: row {begin + row}: {error}") from None
             if not filled:  # the size is true: a wrong one would ask for any memory
                 entries = np.empty((count, *shape), dtype)
             entries[filled] = entry
             filled += 1
     return entries
+
+
+def h264_frames(
+    shard: ShardReader,
+    wanted: range,
+    video_first: int,
+    size: tuple[int, int],
+    window: tuple[slice, slice],
+) -> np.ndarray:
+    """Decode rows of a shard whose rows are packets, all of one video.
+
+    Args:
+        wanted: rows of the video, counted from 0.
+        video_first: row of the shard at which the video begins.
+        size: its height and width, px.
+
+    Returns:
+        (wanted, h, w, 3) uint8.
+
+    Raises:
+        LayoutError: the packets are damaged, or are not there.
+    """
+    codec = shard.codec
+    assert isinstance(codec, H264Rgb)
+    row = 0
+
+    def rows() -> Iterator[tuple[int, np.ndarray]]:
+        nonlocal row
+        for run in codec.runs(wanted):
+            for begin in range(run.start, run.stop, DECODE_ROWS):
+                end = min(begin + DECODE_ROWS, run.stop)
+                flat, bounds = shard.stored(video_first + begin, video_first + end)
+                for row in range(begin, end):
+                    yield row, flat[bounds[row - begin] : bounds[row - begin + 1]]
+
+    try:
+        return codec.decode_rows(rows(), wanted, *size, window)
+    except LayoutError as error:
+        if str(error).startswith(shard.name):
+            raise
+        raise LayoutError(f"{shard.name}: row {video_first + row}: {error}") from None

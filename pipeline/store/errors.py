@@ -5,6 +5,8 @@ StoreError
 ├── VideoNotFound    also a KeyError
 ├── RangeError       also an IndexError
 ├── FolderHeld       another run writes it
+├── AddressError     an address does not answer, or refuses; also an OSError
+├── WrongAnswer      of an address, which is asked again; nobody else meets it
 └── LayoutError      the files are not what storage_layout.md promises; also a ValueError
     └── OtherLayout  they are of another version of it
 """
@@ -33,6 +35,14 @@ class RangeError(StoreError, IndexError):
 
 class FolderHeld(StoreError):
     """Another run is writing this folder, or has taken it over."""
+
+
+class AddressError(StoreError, OSError):
+    """An address cannot be read: no answer, a refusal, or a wrong one."""
+
+
+class WrongAnswer(StoreError):
+    """An answer that is not what was asked for; another try may help."""
 
 
 class LayoutError(StoreError, ValueError):

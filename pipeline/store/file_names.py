@@ -10,9 +10,9 @@ ARRIVING = "_tmp"
 """Folder of shard files that are delivered and not yet published."""
 
 
-def shard_file(modality: str, shard: int, shards: int) -> str:
-    """`flow-00003-of-00064.h5`: shards count from 0."""
-    return f"{modality}-{shard:05d}-of-{shards:05d}.h5"
+def shard_file(modality: str, shard: int) -> str:
+    """`flow-00003.h5`: shards count from 0."""
+    return f"{modality}-{shard:05d}.h5"
 
 
 def commit_file(modality: str, shard: int) -> str:

@@ -4,13 +4,12 @@
 `manifest.json` and `index.jsonl` are merged from the commits when all are there.
 """
 
-import errno
 import json
 import os
 import re
-import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,8 +19,10 @@ from .commit import Commit
 from .errors import LayoutError, StoreNotFound
 from .file_names import COMMITS, INDEX, MANIFEST, PLAN, commit_file
 from .index import IndexRecord
+from .local_file import regular_descriptor
 from .malformed import NOT_AS_EXPECTED, complaint, complaints, require_version
 from .manifest import Manifest
+from .remote_path import Location, RemotePath
 from .replacement import replacing
 from .sealing import CHECKSUM, has_seal, require_seal
 
@@ -31,7 +32,7 @@ MAX_TEXT_BYTES = 1 << 29
 MAX_PLAN_BYTES = 1 << 33
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Location) -> Manifest:
     """The manifest of a finished store, as it was written.
 
     Raises:
@@ -45,8 +46,24 @@ def read_manifest(folder: Path) -> Manifest:
     return Manifest.from_dict(value, where=str(folder / MANIFEST))
 
 
+def current_manifest(folder: Location) -> Manifest:
+    """The manifest that belongs to the index, also where a run has replaced that alone.
+
+    Raises:
+        StoreNotFound: as of `read_manifest`.
+        LayoutError: as of `read_manifest`, or the index is missing.
+    """
+    manifest = read_manifest(folder)
+    if manifest.next is None:
+        return manifest
+    follower = Manifest.from_dict(manifest.next, where=str(folder / MANIFEST))
+    with open_index(folder) as file:
+        found = hash_of(file)
+    return follower if found in follower.index else replace(manifest, next=None)
+
+
 def read_sealed(
-    path: Path, what: str, *, limit: int = MAX_TEXT_BYTES
+    path: Location, what: str, *, limit: int = MAX_TEXT_BYTES
 ) -> dict[str, Any]:
     """The object in a text that carries its checksum, without it.
 
@@ -70,39 +87,34 @@ def _unsealed(text: bytes, where: str, what: str) -> dict[str, Any]:
     return value
 
 
-def read_regular(path: Path, *, limit: int = MAX_TEXT_BYTES) -> bytes:
+def read_regular(path: Location, *, limit: int = MAX_TEXT_BYTES) -> bytes:
     """The content of an ordinary file; never waits, as on a pipe.
 
     Raises:
         OSError: it cannot be read; FileNotFoundError if there is none.
         LayoutError: something else than a file, or one of more than `limit` bytes.
     """
+    if isinstance(path, RemotePath):
+        return path.read(limit=limit)
     with open_regular(path) as file:
         if (size := os.fstat(file.fileno()).st_size) > limit:
             raise LayoutError(f"{path}: expected at most {limit:,} bytes, got {size:,}")
         return file.read()
 
 
-def open_regular(path: Path) -> IO[bytes]:
-    """Open an ordinary file for reading.
+def open_regular(path: Location) -> IO[bytes]:
+    """Open an ordinary file for reading; one at an address is fetched first.
 
     Raises:
         OSError: it cannot be opened; FileNotFoundError if there is none.
         LayoutError: something else than a file: a folder, a pipe, a device.
     """
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno not in (errno.ENXIO, errno.ELOOP):
-            raise
-        raise LayoutError(f"{path}: expected a file, got something else") from None
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise LayoutError(f"{path}: expected a file, got something else")
-    return open(handle, "rb")
+    if isinstance(path, RemotePath):
+        return path.opened()
+    return open(regular_descriptor(path), "rb")
 
 
-def read_index(folder: Path) -> Iterator[IndexRecord]:
+def read_index(folder: Location) -> Iterator[IndexRecord]:
     """The videos of a finished store, in the order of the index: by id.
 
     Raises:
@@ -118,7 +130,7 @@ def read_index(folder: Path) -> Iterator[IndexRecord]:
             raise complaint(f"{folder / INDEX}:{number}", "a video", error) from None
 
 
-def open_index(folder: Path) -> IO[bytes]:
+def open_index(folder: Location) -> IO[bytes]:
     """
     Raises:
         LayoutError: the index is missing, or is no file.
@@ -129,7 +141,7 @@ def open_index(folder: Path) -> IO[bytes]:
         raise LayoutError(f"{folder}: expected {INDEX} beside the manifest") from None
 
 
-def require_index(folder: Path, manifest: Manifest) -> None:
+def require_index(folder: Location, manifest: Manifest) -> None:
     """
     Raises:
         LayoutError: the index is missing, or not the one that the manifest names.
@@ -152,7 +164,7 @@ def hash_of(
         size: bytes to hash, where that is not all.
         copy: another file, to which the bytes are written as they are read.
     """
-    import xxhash  # on first use: the store itself needs numpy and h5py only
+    import xxhash  # on first use: the store itself needs numpy only
 
     digest = xxhash.xxh3_128()
     left = sys.maxsize if size is None else size
@@ -164,7 +176,7 @@ def hash_of(
     return digest.hexdigest()
 
 
-def content_hash(path: Path) -> str:
+def content_hash(path: Location) -> str:
     """xxh3-128 of the content of a file: 32 hexadecimal digits.
 
     Raises:
@@ -218,7 +230,7 @@ def index_lines(records: Iterable[IndexRecord]) -> Iterator[bytes]:
         yield encoder.encode(record.to_dict()).encode() + b"\n"
 
 
-def read_commit(folder: Path, modality: str, shard: int) -> Commit | None:
+def read_commit(folder: Location, modality: str, shard: int) -> Commit | None:
     """The commit of a file, or None: it is not part of the store yet.
 
     Raises:
@@ -235,10 +247,14 @@ def read_commit(folder: Path, modality: str, shard: int) -> Commit | None:
     return commit
 
 
-def committed(folder: Path) -> list[tuple[str, int]]:
+def committed(folder: Location) -> list[tuple[str, int]]:
     """Modality and shard of every commit in a folder, sorted; their text is not read."""
     pattern = re.compile(rf"({'|'.join(MODALITIES)})-(\d{{5,}})\.json")
-    names = [path.name for path in (folder / COMMITS).glob("*.json")]
+    commits = folder / COMMITS
+    if isinstance(commits, RemotePath):
+        names = commits.names()
+    else:
+        names = [path.name for path in commits.glob("*.json")]
     found = [match for name in names if (match := pattern.fullmatch(name))]
     return sorted((match[1], int(match[2])) for match in found)
 
@@ -256,7 +272,9 @@ def write_json(path: Path, value: Any) -> None:
         file.write(text.encode() + b"\n")
 
 
-def _what_is_missing(folder: Path) -> str:
+def _what_is_missing(folder: Location) -> str:
+    if isinstance(folder, RemotePath):
+        return _what_is_missing_there(folder)
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         return f"{folder}: expected the folder of a store, got {found}"
@@ -266,3 +284,9 @@ def _what_is_missing(folder: Path) -> str:
             "run `pipeline extract` again with the same arguments to finish it"
         )
     return f"{folder}: expected a store ({MANIFEST}), got a folder of something else"
+
+
+def _what_is_missing_there(folder: RemotePath) -> str:
+    if (folder / PLAN).exists() or (folder / COMMITS).names():
+        return f"{folder}: expected a finished store, got one without {MANIFEST}"
+    return f"{folder}: expected a store, got no {MANIFEST} there"

@@ -17,11 +17,11 @@ def column_hash(column: np.ndarray) -> str:
     return xxh3_64_hexdigest(column.tobytes())
 
 
-def column_set_hash(columns: str) -> str:
-    """xxh3-128 of the attribute `columns` of a shard file: 32 hexadecimal digits."""
+def columns_hash(text: bytes) -> str:
+    """xxh3-128 of the text `columns` of a shard file: 32 hexadecimal digits."""
     from xxhash import xxh3_128_hexdigest
 
-    return xxh3_128_hexdigest(columns.encode())
+    return xxh3_128_hexdigest(text)
 
 
 def first_changed(

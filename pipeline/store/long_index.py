@@ -12,7 +12,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from operator import ge
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -22,6 +21,7 @@ from .file_names import INDEX
 from .files import open_index
 from .index import IndexRecord
 from .malformed import NOT_AS_EXPECTED, complaint
+from .remote_path import Location
 from .videos import StoredVideo
 
 BLOCK_BYTES = 16 << 20
@@ -42,7 +42,9 @@ class LongIndex(Sequence[StoredVideo]):
     """
 
     def __init__(
-        self, folder: Path, stored_video: Callable[[IndexRecord], StoredVideo | None]
+        self,
+        folder: Location,
+        stored_video: Callable[[IndexRecord], StoredVideo | None],
     ) -> None:
         self._folder, self._stored_video = folder, stored_video
         self._shared: dict[Any, Any] = {}
@@ -123,7 +125,7 @@ class LongIndex(Sequence[StoredVideo]):
         return f"{self._folder / INDEX}:{place + 1}"
 
 
-def _scan(folder: Path) -> tuple[list[str], np.ndarray]:
+def _scan(folder: Location) -> tuple[list[str], np.ndarray]:
     """Ids of all lines, and where each line begins, with the end of the last one."""
     ids: list[str] = []
     ends: list[np.ndarray] = [np.zeros(1, np.int64)]
@@ -146,7 +148,7 @@ def _scan(folder: Path) -> tuple[list[str], np.ndarray]:
     return ids, np.concatenate(ends)
 
 
-def _ids_one_by_one(folder: Path, lines: bytes, before: int) -> list[str]:
+def _ids_one_by_one(folder: Location, lines: bytes, before: int) -> list[str]:
     ids = []
     for number, line in enumerate(lines.splitlines(), before + 1):
         try:

@@ -3,19 +3,20 @@
 import shlex
 from bisect import bisect_left
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from motion_shards.near import similar
 
 from .errors import VideoNotFound
 from .manifest import Manifest
+from .remote_path import Location
 
 COMPARED = 1_000
 """Ids on either side of a missing one, in sorted order, that are compared with it."""
 
 
 def no_video(
-    folder: Path, manifest: Manifest, ids: Sequence[str], wanted: str
+    folder: Location, manifest: Manifest, ids: Sequence[str], wanted: str
 ) -> VideoNotFound:
     """The error for an id, or a path, that no video of a store has.
 

@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +17,13 @@ from .entries import Crop, decode_entries
 from .errors import LayoutError, RangeError, VideoNotFound
 from .file_names import shard_file
 from .index import Rows
+from .locations import located
 from .lookup import no_video
 from .manifest import Manifest
 from .opening import open_videos
+from .remote_path import Location, shard_bytes
 from .schema import LAYOUT, entry_shape
-from .shard_reader import ShardReader, require_published
+from .shard_reader import ShardReader
 from .videos import StoredVideo
 
 MAX_OPEN_FILES = 64
@@ -42,23 +46,37 @@ class Store:
     shards do not exhaust file handles. Threads may share it.
 
     Args:
-        folder: of a finished store.
+        folder: of a finished store, or its address: s3://bucket/store, https://..., hf://...,
+            any that fsspec knows.
         check: compare the index and every row that is read with their hashes. Off saves
             one or two hundredths of the time of reading, and lets rotten bytes through.
+        options: arguments of the fsspec file system of an address, such as credentials.
+        cache: folder on a local disk through which whole shards of an address are read;
+            $VIDEO_CACHE, if left out.
+        cache_gb: limit of that folder in units of 10^9 bytes; $VIDEO_CACHE_GB or 100, if
+            left out. The least recently used shards leave first.
+
+    Attributes:
+        folder: a `Path`, or a `RemotePath` of an address.
 
     Raises:
         StoreNotFound: no such folder, or something else, or not finished.
+        AddressError: the address does not answer, or refuses.
+        MissingExtra: it needs a library that is not installed.
         LayoutError: a store of another layout, or a damaged one.
     """
 
     def __init__(
         self,
-        folder: Path | str,
+        folder: Location | str,
         *,
         max_open_files: int = MAX_OPEN_FILES,
         check: bool = True,
+        options: Mapping[str, Any] | None = None,
+        cache: Path | str | None = None,
+        cache_gb: float | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = located(folder, options=options, cache=cache, cache_gb=cache_gb)
         self._max_open_files, self._check = max_open_files, check
         self.manifest, self._videos = open_videos(self.folder, check=check)
         self._forget_files()
@@ -165,10 +183,30 @@ class Store:
             )
         first, end = rows.first + start, rows.first + stop
         with _named(video_id, modality):
-            shard = self._shard(LAYOUT[modality].modality, rows.shard)
+            shard = self.shard(LAYOUT[modality].modality, rows.shard)
             if modality == "mv_valid":
                 return shard.valid(first, end)[::step]
             return decode_entries(shard, video, modality, first, end, step, crop)
+
+    def rows(
+        self, video_id: str, modality: str, *, start: int, stop: int
+    ) -> list[np.ndarray]:
+        """Rows start..stop-1 of a video as they are stored: encoded by the codec of the
+        modality (`manifest.modalities[modality].codec`).
+
+        Raises:
+            VideoNotFound, RangeError, LayoutError: as in `read`.
+        """
+        place = self._rows(self.video(video_id), modality)
+        if not 0 <= start <= stop <= place.num_rows:
+            raise RangeError(
+                f"{video_id}: {modality}: expected a range within 0:{place.num_rows}, "
+                f"got {start}:{stop}"
+            )
+        with _named(video_id, modality):
+            shard = self.shard(modality, place.shard)
+            flat, bounds = shard.stored(place.first + start, place.first + stop)
+        return [flat[begin:end] for begin, end in pairwise(bounds)]
 
     def seconds(self, video_id: str) -> np.ndarray:
         """(T,) float64: when each frame is shown."""
@@ -250,19 +288,20 @@ class Store:
         video = self.video(video_id)
         modality = video.modalities[0]
         with _named(video_id, modality):
-            shard = self._shard(modality, video.rows[modality].shard)
+            shard = self.shard(modality, video.rows[modality].shard)
             first = shard.frames_first(video_id, video.frames)
             return column(shard, first, first + video.frames)
 
-    def _shard(self, modality: str, shard: int) -> ShardReader:
+    def shard(self, modality: str, shard: int) -> ShardReader:
+        """The reader of one file of the store, for rows as they are stored."""
         if self._pid != os.getpid():  # handles do not survive a fork
             self._forget_files()
-        return self._open(modality, shard)
+        return self._open(modality, shard).get()
 
     def _forget_files(self) -> None:
         # What falls out of the cache is closed by its last user, in whatever thread.
-        opening = partial(_open_shard, self.folder, self.manifest, self._check)
-        self._open = lru_cache(self._max_open_files)(opening)
+        opening = partial(open_shard, self.folder, self.manifest, self._check)
+        self._open = lru_cache(self._max_open_files)(partial(_Opening, opening))
         self._pid = os.getpid()
 
 
@@ -275,14 +314,46 @@ def _named(video_id: str, modality: str) -> Iterator[None]:
         raise LayoutError(f"{video_id}: {modality}: {error}") from None
 
 
-def _open_shard(
-    folder: Path, manifest: Manifest, check: bool, modality: str, shard: int
+class _Opening:
+    """A shard that is opened by the first of several threads that ask for it."""
+
+    def __init__(self, opening: Callable[..., ShardReader], *shard: Any) -> None:
+        self._opening, self._lock = partial(opening, *shard), Lock()
+        self._reader: ShardReader | None = None
+
+    def get(self) -> ShardReader:
+        with self._lock:
+            if self._reader is None:
+                self._reader = self._opening()
+            return self._reader
+
+
+def open_shard(
+    folder: Location, manifest: Manifest, check: bool, modality: str, shard: int
 ) -> ShardReader:
-    path = folder / shard_file(modality, shard, manifest.shards)
-    reader = ShardReader(path, modality=modality, checked=check)
+    """The shard file that a manifest names.
+
+    Raises:
+        StoreNotFound: the file is missing.
+        LayoutError: it is damaged, or another one.
+    """
+    record = manifest.modalities[modality]
+    path = folder / shard_file(modality, shard)
+    named = record.files[shard]
+
+    def opened() -> ShardReader:
+        return ShardReader(
+            shard_bytes(path, size=named.bytes, xxh3=named.xxh3),
+            modality=modality,
+            record=named,
+            codec=record.codec,
+            checked=check,
+        )
+
     try:
-        require_published(reader, manifest, shard)
-    except BaseException:
-        reader.close()
-        raise
-    return reader
+        return opened()
+    except LayoutError:
+        if isinstance(path, Path) or path.cache is None:
+            raise
+    path.cache.drop(named.xxh3)  # a copy that the local disk has damaged
+    return opened()

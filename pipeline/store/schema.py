@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .errors import LayoutError
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 CELL_PX = 8
 """Side of a cell of the motion-vector grid, in pixels of the stored frame."""
 
@@ -63,18 +63,19 @@ LAYOUT: Mapping[str, ArraySpec] = {
 }
 
 DATASETS: Mapping[str, str] = {
-    "data": "uint8 (rgb, flow) or int16 (mv)",
+    "data": "uint8",
     "offsets": "int64",
     "valid": "uint8",
     "seconds": "float64",
     "picture_types": "uint8",
     "index": "compound",
     "row_hashes": "uint64",
+    "columns": "uint8",
 }
 """Name -> type of what lies in a shard file; `valid` in files of mv only."""
 
-COLUMNS_ATTRIBUTE = "columns"
-"""Attribute of a shard file: JSON, name of every data set but `data` -> xxh3-64 of its content."""
+DATA, COLUMNS = "data", "columns"
+"""Names of the rows of a shard file, and of the text that says where everything lies."""
 
 INDEX_FIELDS = ("first", "rows", "frames_first", "frames", "height", "width")
 """The int64 fields of `index`, after `id` (UTF-8, fixed width, padded with zeros)."""

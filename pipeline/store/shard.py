@@ -5,7 +5,6 @@ the blocks they came in, not on videos that failed half-way, not on the time.
 """
 
 import errno
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,15 +20,13 @@ from .checked import CheckedFile
 from .codecs import Codec
 from .encoding import Encoded, Levels, encoded
 from .errors import LayoutError
-from .hashes import column_hash, row_hash
-from .schema import COLUMNS_ATTRIBUTE, INDEX_FIELDS, LAYOUT_VERSION, num_entries
+from .hashes import row_hash
+from .schema import COLUMNS, DATA, INDEX_FIELDS, LAYOUT_VERSION, num_entries
+from .shard_file import codec_text, columns_text
 
 SPARE_BYTES = 32 << 20
 """Space that must stay free on the disk, so that a full one is reported beforehand."""
-JPEG_CHUNK_BYTES = 1 << 18
-MV_CHUNK_VALUES = 1 << 16
-SPOOL_BYTES = 16 << 20
-"""A video's rows wait for its end in memory up to here, beyond on disk."""
+PIECE_BYTES = 1 << 20
 
 
 class Entry:
@@ -42,7 +39,7 @@ class Entry:
         self.clipped = 0
         """Number of values beyond the range of the codec."""
         self.bytes = 0
-        """Size of the encoded rows, before any filter of HDF5."""
+        """Size of the encoded rows."""
         self._shard = shard
         self._sizes: list[int] = []
         self._hashes: list[int] = []
@@ -115,7 +112,9 @@ class ShardWriter:
     """Writes one modality of one shard: rows of all videos end to end, and an index.
 
     The file lies on scratch. It becomes part of a store only when it is published,
-    so no reader sees a half-written one; after an error it is removed.
+    so no reader sees a half-written one; after an error it is removed. Rows are collected
+    beside it until their number is known, as they lie in one piece in the file: for a moment
+    they need their space twice.
 
     >>> with ShardWriter(path, modality="mv", codec=QuarterPel()) as shard:
     ...     with shard.video("v_0001", height=256, width=340) as entry:
@@ -130,17 +129,11 @@ class ShardWriter:
 
     def __enter__(self) -> Self:
         self._require_space(0)
-        self._disk = CheckedFile(self.path)
-        # One libver and no time stamps: the same input gives the same bytes.
-        self._file = h5py.File(
-            self._disk, "w", libver=("v110", "v110"), track_order=False
+        # Without a name: nothing is left of it, however this process ends.
+        self._spool: IO[bytes] = tempfile.TemporaryFile(
+            dir=self.path.parent, buffering=0
         )
-        self._file.attrs["layout_version"] = np.int64(LAYOUT_VERSION)
-        _set_text(self._file, "modality", self.modality)
-        codec = json.dumps(self.codec.to_dict(), sort_keys=True)
-        _set_text(self._file, "codec", codec)
-        self._data = _WholeChunks(self._file, self.codec.dtype, self._disk)
-        self._spool: IO[bytes] | None = None
+        self._open = False
         self._index: list[tuple[bytes | int, ...]] = []
         self._names: set[bytes] = set()
         self._rows = self._frames = 0
@@ -157,19 +150,13 @@ class ShardWriter:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
+        with self._spool:
             if exc_type is None:
-                self._finish()
-                self._file.close()
-                self._disk.check()
-        except BaseException:
-            exc_type = BaseException
-            raise
-        finally:
-            self._file.close()
-            self._disk.close()
-            if exc_type is not None:
-                self.path.unlink(missing_ok=True)
+                try:
+                    self._finish()
+                except BaseException:
+                    self.path.unlink(missing_ok=True)
+                    raise
 
     @contextmanager
     def video(self, video_id: str, *, height: int, width: int) -> Iterator[Entry]:
@@ -182,44 +169,46 @@ class ShardWriter:
             LayoutError: rows and frames do not belong together, the id was there
                 before, or the grid is empty.
         """
-        if self._spool is not None:
+        if self._open:
             raise LayoutError(f"{video_id}: expected one video at a time")
         name = video_id.encode(errors="surrogateescape")  # names need not be UTF-8
         if not name or b"\0" in name or name in self._names:
             raise LayoutError(f"expected a new, plain video id, got {video_id!r}")
         if height < 1 or width < 1:
             raise LayoutError(f"{video_id}: expected a grid, got {height}x{width}")
-        with tempfile.SpooledTemporaryFile(
-            SPOOL_BYTES, dir=str(self.path.parent)
-        ) as spool:
-            self._spool = spool
-            try:
-                entry = Entry(self, height, width)
-                yield entry
-                self._keep(video_id, name, entry)
-            finally:
-                self._spool = None
+        begin, self._open = self._spool.tell(), True
+        try:
+            entry = Entry(self, height, width)
+            yield entry
+            self._keep(video_id, name, entry)
+        except BaseException:
+            self._spool.seek(begin)
+            self._spool.truncate()
+            raise
+        finally:
+            self._open = False
 
     def _spool_rows(self, rows: list[np.ndarray]) -> None:
-        if self._spool is None:
+        if not self._open:
             raise LayoutError("expected append inside `with writer.video(...)`")
-        self._require_space(self._spool.tell() + sum(row.nbytes for row in rows))
-        for row in rows:
-            self._spool.write(row.data)
+        more = sum(row.nbytes for row in rows)
+        self._require_space(2 * more + self._spool.tell() + self._metadata_bytes())
+        content = memoryview(b"".join(row.data for row in rows))
+        try:
+            while content:
+                content = content[self._spool.write(content) :]
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
 
     def _keep(self, video_id: str, name: bytes, entry: Entry) -> None:
-        """Move a finished video from the spool to the file."""
+        """Make a finished video part of the shard."""
         frames, rows = entry.frames, entry.rows
         if frames < 1 or rows != num_entries(self.modality, frames):
             raise LayoutError(
                 f"{video_id}: expected {self.modality} for every frame or interval, "
                 f"got {rows} entries and {frames} frames"
             )
-        assert self._spool is not None
-        self._require_space(self._spool.tell() + self._metadata_bytes())
-        self._spool.seek(0)
-        while piece := self._spool.read(JPEG_CHUNK_BYTES):
-            self._data.extend(np.frombuffer(piece, self.codec.dtype))
         position = (self._rows, rows, self._frames, frames)
         self._index.append((name, *position, entry.height, entry.width))
         self._names.add(name)
@@ -231,21 +220,44 @@ class ShardWriter:
         self._picture_types.extend(entry._picture_types)
 
     def _finish(self) -> None:
-        self._require_space(self._data.pending_bytes + self._metadata_bytes())
-        self._data.close()
+        """Write the file: first the columns, then all rows, then where everything lies."""
+        size = self._spool.tell()
+        self._require_space(size + self._metadata_bytes())
         columns = {
             "offsets": np.cumsum(np.concatenate(self._sizes), dtype=np.int64),
+            "row_hashes": np.concatenate(self._hashes),
+            "index": np.array(self._index, index_dtype(self._index)),
             "seconds": np.concatenate([np.zeros(0), *self._seconds]),
             "picture_types": _bytes(self._picture_types),
-            "index": np.array(self._index, index_dtype(self._index)),
-            "row_hashes": np.concatenate(self._hashes),
         }
         if self.modality == "mv":
             columns["valid"] = _bytes(self._valid)
-        for name, column in columns.items():
-            self._file.create_dataset(name, data=column, track_times=False)
-        hashes = {name: column_hash(column) for name, column in columns.items()}
-        _set_text(self._file, COLUMNS_ATTRIBUTE, json.dumps(hashes, sort_keys=True))
+        with CheckedFile(self.path) as disk:
+            # One libver and no time stamps: the same input gives the same bytes.
+            with h5py.File(
+                disk, "w", libver=("v110", "v110"), track_order=False
+            ) as file:
+                file.attrs["layout_version"] = np.int64(LAYOUT_VERSION)
+                _set_text(file, "modality", self.modality)
+                _set_text(file, "codec", codec_text(self.codec))
+                for name, column in columns.items():
+                    file.create_dataset(name, data=column, track_times=False)
+                self._write_rows(file, size, disk)
+                text = columns_text(file, columns)
+                file.create_dataset(
+                    COLUMNS, data=np.frombuffer(text, np.uint8), track_times=False
+                )
+            disk.check()
+
+    def _write_rows(self, file: h5py.File, size: int, disk: CheckedFile) -> None:
+        rows = file.create_dataset(
+            DATA, shape=(size,), dtype=np.uint8, track_times=False
+        )
+        self._spool.seek(0)
+        for begin in range(0, size, PIECE_BYTES):
+            piece = self._spool.read(PIECE_BYTES)
+            rows[begin : begin + len(piece)] = np.frombuffer(piece, np.uint8)
+            disk.check()
 
     def _metadata_bytes(self) -> int:
         names = index_dtype(self._index).itemsize * (len(self._index) + 1)
@@ -259,44 +271,6 @@ class ShardWriter:
                 f"expected {num_bytes + SPARE_BYTES:,} bytes free, got {free:,}",
                 str(self.path.parent),
             )
-
-
-class _WholeChunks:
-    """The data set `data`, written in whole chunks, so that appending leaves no holes."""
-
-    def __init__(self, file: h5py.File, dtype: str, disk: CheckedFile) -> None:
-        self._disk = disk
-        packed = {} if dtype == "uint8" else {"compression": "gzip", "shuffle": True}
-        self._chunk = JPEG_CHUNK_BYTES if dtype == "uint8" else MV_CHUNK_VALUES
-        self._pending = np.zeros(0, dtype)
-        self._dataset = file.create_dataset(
-            "data",
-            shape=(0,),
-            dtype=dtype,
-            maxshape=(None,),
-            chunks=(self._chunk,),
-            track_times=False,
-            **packed,
-        )
-
-    @property
-    def pending_bytes(self) -> int:
-        return self._pending.nbytes
-
-    def extend(self, values: np.ndarray) -> None:
-        self._pending = np.concatenate([self._pending, values])
-        self._write(self._pending.size // self._chunk * self._chunk)
-
-    def close(self) -> None:
-        self._write(self._pending.size)
-
-    def _write(self, count: int) -> None:
-        if count:
-            start = self._dataset.size
-            self._dataset.resize((start + count,))
-            self._dataset[start:] = self._pending[:count]
-            self._disk.check()
-            self._pending = self._pending[count:]
 
 
 def index_dtype(rows: list[tuple[bytes | int, ...]]) -> np.dtype:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from motion_shards.choices import MODALITIES
 
@@ -11,6 +10,7 @@ from .errors import LayoutError
 from .files import read_index
 from .index import IndexRecord, Rows
 from .manifest import Manifest
+from .remote_path import Location
 from .video_facts import VideoFacts
 
 
@@ -55,7 +55,7 @@ class HeldIndex(tuple[StoredVideo, ...]):
         return self._by_id.get(video_id)
 
 
-def read_videos(folder: Path, manifest: Manifest) -> HeldIndex:
+def read_videos(folder: Location, manifest: Manifest) -> HeldIndex:
     """The videos of the index, in its order; all lines are looked at.
 
     Raises:
@@ -72,7 +72,7 @@ def read_videos(folder: Path, manifest: Manifest) -> HeldIndex:
     return videos
 
 
-def require_count(folder: Path, manifest: Manifest, found: int) -> None:
+def require_count(folder: Location, manifest: Manifest, found: int) -> None:
     """
     Raises:
         LayoutError: not as many videos as the manifest says.
@@ -90,7 +90,7 @@ class VideoMaker:
         LayoutError: the line speaks of shards or labels that the manifest does not have.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Location, manifest: Manifest) -> None:
         self._folder, self._shards = folder, manifest.shards
         self._modalities = frozenset(manifest.modalities)
         self._classes = manifest.classes
@@ -115,7 +115,7 @@ class VideoMaker:
 
 
 def _class_names(
-    folder: Path, record: IndexRecord, classes: tuple[str, ...]
+    folder: Location, record: IndexRecord, classes: tuple[str, ...]
 ) -> tuple[str, ...]:
     for label in record.labels:
         if type(label) is not int or not 0 <= label < len(classes):

@@ -14,7 +14,16 @@ MODULES = [
     "motion_shards.errors",
     *(
         f"pipeline.{name}errors"
-        for name in ("", "store.", "adapters.", "extract.", "flow.")
+        for name in (
+            "",
+            "store.",
+            "adapters.",
+            "extract.",
+            "flow.",
+            "exchange.",
+            "management.",
+            "browse.",
+        )
     ),
     "training.errors",
 ]

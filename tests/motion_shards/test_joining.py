@@ -1,11 +1,13 @@
 """Joining a cluster ends: in time, at a signal, or with what Ray raised."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -42,20 +44,28 @@ except KeyboardInterrupt:
 """
 
 
-def stuck(seconds: float, code: str = STUCK) -> subprocess.Popen:
-    """A process whose `ray.init` never comes back; returned when it is called."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", code.replace("SECONDS)", f"{seconds})")],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout and process.stdout.readline() == "waits\n"
-    return process
+@pytest.fixture(name="stuck")
+def stuck_processes() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts processes whose `ray.init` never comes back, up to its call; ends them."""
+    with contextlib.ExitStack() as stack:
+
+        def start(seconds: float, code: str = STUCK) -> subprocess.Popen:
+            process = subprocess.Popen(
+                [sys.executable, "-c", code.replace("SECONDS)", f"{seconds})")],
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            assert process.stdout and process.stdout.readline() == "waits\n"
+            return process
+
+        yield start
 
 
-def test_a_join_that_does_not_come_back_is_one_line_and_the_process_ends():
+def test_a_join_that_does_not_come_back_is_one_line_and_the_process_ends(stuck):
     process = stuck(seconds=0.5)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 1
@@ -64,14 +74,14 @@ def test_a_join_that_does_not_come_back_is_one_line_and_the_process_ends():
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_join_that_is_stuck(sent):
+def test_a_signal_ends_a_join_that_is_stuck(stuck, sent):
     process = stuck(seconds=600)
     process.send_signal(sent)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130 and said == "interrupted\n"
 
 
-def test_a_pause_of_this_process_does_not_use_up_the_time():
+def test_a_pause_of_this_process_does_not_use_up_the_time(stuck):
     process = stuck(seconds=1.5)
     process.send_signal(signal.SIGSTOP)
     time.sleep(2.5)
@@ -140,13 +150,14 @@ def test_an_interrupted_join_that_ends_is_undone(monkeypatch):
 
 
 HELD = """
-import ctypes, signal, sys
+import ctypes, signal, sys, time
 from motion_shards import joining
 joining.LEAVE_SECONDS = 0.5
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def init():
     print("waits", flush=True)
+    time.sleep(LATER)
     ctypes.PyDLL(None).sleep(600)  # with Python's lock held, as Ray's C++ does
 
 with joining.joined(init, print, where="the cluster at X", seconds=SECONDS):
@@ -154,9 +165,12 @@ with joining.joined(init, print, where="the cluster at X", seconds=SECONDS):
 """
 
 
+@pytest.mark.parametrize("later", [0, 0.3], ids=["before", "after"])
 @pytest.mark.parametrize("sent", [None, signal.SIGINT])
-def test_a_join_that_holds_the_lock_of_python_is_ended_from_outside(sent):
-    process = stuck(seconds=600 if sent else 0.5, code=HELD)
+def test_a_join_that_holds_the_lock_of_python_is_ended_from_outside(stuck, sent, later):
+    """Also where Ray takes the lock when the signal has been handled."""
+    code = HELD.replace("LATER", str(later))
+    process = stuck(seconds=600 if sent else 0.5, code=code)
     began = time.monotonic()
     if sent:
         process.send_signal(sent)

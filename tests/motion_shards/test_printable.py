@@ -65,10 +65,10 @@ def test_errors_of_both_commands_stay_on_one_line(command):
 @pytest.mark.parametrize("command", ["pipeline", "training"])
 def test_near_matches_are_named_for_unknown_commands(command):
     main = importlib.import_module(f"{command}.commands.cli").main
-    typed = {"pipeline": "extrat", "training": "distil"}[command]
+    typed = {"pipeline": "verifi", "training": "distil"}[command]
     told = CliRunner().invoke(main, [typed])
     assert told.exit_code == 2
-    meant = {"pipeline": "extract", "training": "distill"}[command]
+    meant = {"pipeline": "verify", "training": "distill"}[command]
     assert re.search(f"Did you mean '?{meant}'?\\?", told.stderr)
 
 

@@ -16,6 +16,7 @@ from pipeline.extract.blocks import DeferredFlow
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Extraction, open_extraction
 from pipeline.flow.batches import Coding, CpuBatches, FlowBatch, Queue, Ticket
+from pipeline.flow.errors import DeviceError
 from pipeline.flow.solver import flow_solver
 
 EVERYTHING = ExtractSettings(short_side=32)
@@ -36,6 +37,28 @@ class LargeBatches(CpuBatches):
     ) -> Ticket:
         self.batches.append(len(pairs))
         return super().launch(frames, pairs, coding)
+
+
+class Failing(CpuBatches):
+    """A GPU that can be opened and then fails in one of its methods."""
+
+    def __init__(self, profile: str, *, method: str, error: type[DeviceError]) -> None:
+        super().__init__(flow_solver("cpu", profile=profile))
+        self._method, self._error = method, error
+
+    def launch(
+        self, frames: np.ndarray, pairs: np.ndarray, coding: Coding | None = None
+    ) -> Ticket:
+        self._fail("launch")
+        return super().launch(frames, pairs, coding)
+
+    def collect(self, ticket: Ticket) -> FlowBatch:
+        self._fail("collect")
+        return super().collect(ticket)
+
+    def _fail(self, method: str) -> None:
+        if method == self._method:
+            raise self._error("an illegal address\n(error 700)")
 
 
 class ZeroFlow:

@@ -1,5 +1,6 @@
 """Twelve small videos, and the store that a run without any fault makes of them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,12 @@ def finished(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(finished: Path) -> dict[str, bytes]:
     """All of that store but what runs say about themselves."""
     return store_bytes(finished)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of a bucket of an S3 service on this machine."""
+    from s3_server import s3_service
+
+    with s3_service() as address:
+        yield address

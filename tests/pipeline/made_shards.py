@@ -105,10 +105,10 @@ def made_report(
     for modality in modalities:
         arrived = store / "_tmp" / f"{modality}-{shard}.h5"
         arrived.write_bytes(content)
-        name = shard_file(modality, shard, plan.shards)
+        name = shard_file(modality, shard)
         report.files[modality] = arrived
         report.delivered[modality] = FileRecord(
-            name, len(content), xxh3_128_hexdigest(content), NO_COLUMNS
+            name, len(content), xxh3_128_hexdigest(content), NO_COLUMNS, 0, 0, 0
         )
         records = report.records.setdefault(modality, [])
         for video in shard_plan.videos:

@@ -8,6 +8,7 @@ outside an array is an error, as is a launch that a GPU would refuse.
 
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
@@ -58,6 +59,13 @@ class Simulator:
     def enter(self) -> None:
         pass
 
+    def close(self) -> None:
+        """The memory that is still used is given back with all else."""
+        self._used = 0
+
+    def share_bytes(self, workers: int) -> int:
+        return self.memory // workers
+
     def free_bytes(self) -> int:
         return self.memory - self._used
 
@@ -79,6 +87,13 @@ class Simulator:
 
     def free(self, arrays: Iterable[Any]) -> None:
         self._used -= sum(it.nbytes for it in arrays if not isinstance(it, _Host))
+
+    def part(
+        self, array: np.ndarray, offset: int, elements: int, dtype: type
+    ) -> np.ndarray:
+        size = max(1, elements) * np.dtype(dtype).itemsize
+        assert 0 <= offset and offset + size <= array.nbytes
+        return array[offset : offset + size].view(dtype)
 
     def put(self, array: np.ndarray, values: np.ndarray, queue: Queue) -> None:
         array[: values.size] = values.ravel()
@@ -129,6 +144,46 @@ class Simulator:
             block = _Block(kernel, grid, (x, y, z), self._order)
             with np.errstate(over="raise", invalid="raise"):
                 block.run(values)
+
+
+class LateSimulator(Simulator):
+    """One whose queues are late: each does its work only when something waits for it, and
+    of several that could go on, `choose` says which does. What a missing `follow` or a
+    buffer that is used again too early would spoil, it spoils."""
+
+    def __init__(self, *, choose: Callable[[list[str]], str], **given: Any) -> None:
+        super().__init__(**given)
+        self._choose = choose
+        self._queues: dict[str, list[Any]] = {"in": [], "work": [], "out": []}
+
+    def put(self, array: np.ndarray, values: np.ndarray, queue: Queue) -> None:
+        self._queues[queue].append(partial(super().put, array, values, queue))
+
+    def get(self, values: np.ndarray, array: np.ndarray, queue: Queue) -> None:
+        self._queues[queue].append(partial(super().get, values, array, queue))
+
+    def replay(self, recording: list[Launch]) -> None:
+        self._queues["work"].append(partial(super().replay, recording))
+
+    def mark(self, queue: Queue) -> Any:
+        mark = SimpleNamespace(reached=False)
+        self._queues[queue].append(partial(setattr, mark, "reached", True))
+        return mark
+
+    def follow(self, mark: Any, queue: Queue) -> None:
+        self._queues[queue].append(mark)
+
+    def wait(self, mark: Any) -> None:
+        while not mark.reached:
+            able = [name for name, queue in self._queues.items() if _can_go_on(queue)]
+            queue = self._queues[self._choose(able)]
+            work = queue.pop(0)
+            if callable(work):
+                work()
+
+
+def _can_go_on(queue: list[Any]) -> bool:
+    return bool(queue) and (callable(queue[0]) or queue[0].reached)
 
 
 class _Host(np.ndarray):

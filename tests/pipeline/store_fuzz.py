@@ -23,8 +23,9 @@ from pipeline.errors import PlanError
 from pipeline.inspection.status import info, status
 from pipeline.store import LAYOUT, Store, StoreError, verify
 from pipeline.store.files import content_hash
-from pipeline.store.hashes import column_hash, column_set_hash
+from pipeline.store.hashes import columns_hash
 from pipeline.store.sealing import write_sealed
+from pipeline.store.shard_file import columns_text
 
 VALUES: list[Any] = [
     None,
@@ -165,20 +166,26 @@ def inside(path: Path, chance: random.Random) -> None:
             key = chance.choice(sorted(file.attrs))
             file.attrs[key] = chance.choice(("", "[" * 10**4, "{}", "[1]", "\x00"))
         if chance.random() < 0.8 and sum(file[n].size for n in file) < 10**7:
-            columns = {n: column_hash(file[n][:]) for n in file if n != "data"}
-            file.attrs["columns"] = json.dumps(columns, sort_keys=True)
+            columns = {n: file[n][:] for n in file if n not in ("data", "columns")}
+            text = columns_text(file, columns)
+            if chance.random() < 0.4:
+                text = json.dumps(mutated(json.loads(text), chance)).encode()
+            del file["columns"]
+            file["columns"] = np.frombuffer(text, np.uint8)
 
 
 def agree(store: Path, path: Path) -> None:
     manifest = json.loads((store / "manifest.json").read_text())
-    modality, shard = path.name[:-3].split("-of-")[0].split("-")
+    modality, shard = path.name[:-3].split("-")
     record = manifest["modalities"][modality]["files"][int(shard)]
     record["bytes"] = path.stat().st_size
     try:
         with h5py.File(path) as file:
-            text = file.attrs["columns"]
-            text = text if isinstance(text, str) else text.decode(errors="replace")
-            record["columns"] = column_set_hash(text)
+            text = file["columns"][:].tobytes()
+            record["columns"] = columns_hash(text)
+            record["columns_bytes"] = len(text)
+            record["columns_offset"] = file["columns"].id.get_offset() or 0
+            record["data_offset"] = file["data"].id.get_offset() or 0
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError):
         pass
     write_sealed(store / "manifest.json", manifest)

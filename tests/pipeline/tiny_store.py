@@ -13,13 +13,15 @@ from pipeline.store import MODALITIES
 from pipeline.store.commit import Commit, VideoRecord
 from pipeline.store.file_names import COMMITS, INDEX, MANIFEST, commit_file, shard_file
 from pipeline.store.files import content_hash, write_index
-from pipeline.store.hashes import column_hash, row_hash
+from pipeline.store.hashes import row_hash
 from pipeline.store.index import IndexRecord, Rows
+from pipeline.store.local_file import LocalFile
 from pipeline.store.manifest import Manifest, ModalityRecord
 from pipeline.store.schema import cells
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter
-from pipeline.store.shard_reader import file_record
+from pipeline.store.shard_file import columns_text, file_record, read_header
+from pipeline.store.shard_reader import ShardReader
 
 CLASSES = ("jump", "run")
 PICTURES = np.frombuffer(b"IPPBPP?PPPPP", np.uint8)
@@ -54,8 +56,29 @@ def rehash(path: Path) -> None:
         ends, data = file["offsets"][:], file["data"][:]
         rows = [data[first:stop] for first, stop in pairwise(ends)]
         file["row_hashes"][:] = list(map(row_hash, rows))
-        columns = {name: column_hash(file[name][:]) for name in file if name != "data"}
-        file.attrs["columns"] = json.dumps(columns, sort_keys=True)
+    retext(path)
+
+
+def retext(path: Path) -> None:
+    """Let the text `columns` of a file agree with its data sets."""
+    with h5py.File(path, "a") as file:
+        columns = {n: file[n][:] for n in file if n not in ("data", "columns")}
+        text = columns_text(file, columns)
+        del file["columns"]
+        file["columns"] = np.frombuffer(text, np.uint8)
+
+
+def shard_at(path: Path, *, modality: str = "", checked: bool = True) -> ShardReader:
+    """A shard file opened as a store opens it, with a record of what is there now."""
+    modality = modality or path.name.partition("-")[0]
+    header = read_header(path, modality=modality)
+    return ShardReader(
+        LocalFile(path),
+        modality=modality,
+        record=header.record(path.name, "0" * 32),
+        codec=header.codec.to_dict(),
+        checked=checked,
+    )
 
 
 def write_store(
@@ -75,7 +98,7 @@ def write_store(
         codec = default_codec(modality)
         files = []
         for shard, videos in enumerate(shards):
-            name = shard_file(modality, shard, len(shards))
+            name = shard_file(modality, shard)
             stored: list[VideoRecord] = []
             with ShardWriter(folder / name, modality=modality, codec=codec) as writer:
                 for video_id, frames in videos.items():
@@ -114,7 +137,6 @@ def write_store(
                 fingerprint="f00d",
                 modality=modality,
                 shard=shard,
-                shards=len(shards),
                 **file._asdict(),
                 codec=codec.to_dict(),
                 settings={"codec": codec.to_dict()},

@@ -16,7 +16,7 @@ from pipeline.store.manifest import Manifest, ModalityRecord
 from pipeline.store.schema import cells
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter
-from pipeline.store.shard_reader import file_record
+from pipeline.store.shard_file import file_record
 from training.data.dataset import Clips, Draw
 
 HEIGHT, WIDTH = 48, 64
@@ -92,19 +92,25 @@ def write_store(
     mirror_safe: bool = False,
     dataset: str = "folder",
     fingerprint: str = "f00d",
+    mv_shift: float = 0.0,
 ) -> Path:
-    """One shard with these videos, in a split named 1."""
+    """One shard with these videos, in a split named 1.
+
+    Args:
+        mv_shift: px added to u and v of every known vector.
+    """
     folder.mkdir(parents=True)
     rows: dict[str, dict[str, Rows]] = {video.id: {} for video in made}
     kept: dict[str, ModalityRecord] = {}
     for modality in modalities:
         codec, first = default_codec(modality), 0
-        name = shard_file(modality, 0, 1)
+        name = shard_file(modality, 0)
         with ShardWriter(folder / name, modality=modality, codec=codec) as writer:
             for number, video in enumerate(made):
                 if modality not in video.modalities:
                     continue
                 values = arrays(video, number)
+                values["mv"][values["mv_valid"]] += mv_shift
                 with writer.video(video.id, height=HEIGHT, width=WIDTH) as entry:
                     valid = values["mv_valid"] if modality == "mv" else None
                     entry.append(values[modality], valid)

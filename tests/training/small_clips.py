@@ -1,6 +1,7 @@
 """Clips of a store, as a network of the tests sees them."""
 
-from training.data.dataset import ClipConfig, Clips, frames_of
+from training.data.clip_config import ClipConfig
+from training.data.dataset import Clips, frames_of
 
 CONFIG = ClipConfig(length=4, grid_short_px=24, crop_px=(16, 20), motion_gain=20.0)
 

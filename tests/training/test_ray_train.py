@@ -21,7 +21,8 @@ INSTALLED = importlib.util.find_spec("pyarrow") and importlib.util.find_spec("pa
 def test_without_its_packages_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(
-        MachineError, match=r"Ray Train, but .* pip install 'ray\[train"
+        MachineError,
+        match=r"needs Ray Train: pip install 'motion-shards\[ray-train\]'",
     ):
         ray_train.run(print, workers=2)
 

@@ -10,19 +10,26 @@ from typing import Any, NoReturn
 import click
 
 from motion_shards import __version__
-from motion_shards.console import Console
+from motion_shards.console import Commands, Console
 from motion_shards.finite import FiniteRange
 from motion_shards.interruption import EXIT_CODE
 from motion_shards.plain_text import printable
+from motion_shards.store_address import StoreAddress, cache_options
 
-from ..catalogue import check_name, recipe_lines
+from ..catalogue import check_name, recipe_lines, recipe_names
 from ..errors import Interrupted
+from .bench_predict import bench_predict
+from .export import export
+from .features import features
 from .options import (
+    CODE,
     DEVICE,
     JSON,
     RECIPE,
+    SET,
     STORE,
     TRAINING,
+    WORKERS,
     Choice,
     ExistingFolder,
     Modality,
@@ -30,10 +37,13 @@ from .options import (
     Streams,
     machine_of,
 )
+from .predict import predict
 from .results import show_runs
 from .runs import runs
 from .several_processes import is_first, let_the_first_say
+from .sweep import sweep
 from .systems import COMMANDS
+from .watch import watch
 
 
 class Cli(Console):
@@ -78,7 +88,12 @@ def teach(
     runs = for_each_split_and_seed(
         options | {"out": out},
         lambda recipe, context, out: commands.run_teach(
-            recipe, context, modality, out=out
+            recipe,
+            context,
+            modality,
+            out=out,
+            changes=options["changes"],
+            init=options["init"],
         ),
         machine=machine,
         default=partial(default_name, teach=modality or "flow"),
@@ -108,6 +123,11 @@ def teach(
     "newest suitable run]",
 )
 @click.option(
+    "--teacher-init",
+    metavar="WEIGHTS",
+    help="First weights of the teacher, as --init.",
+)
+@click.option(
     "--baseline/--no-baseline",
     default=False,
     help="Also train the student without its teacher, for comparison.",
@@ -117,6 +137,7 @@ def distill(
     teacher: tuple[str, ...] | None,
     student: str | None,
     teacher_runs: tuple[Path, ...],
+    teacher_init: str | None,
     baseline: bool,
     out: Path | None,
     as_json: bool,
@@ -142,6 +163,9 @@ def distill(
             teacher_runs=teacher_runs,
             baseline=baseline,
             out=out,
+            changes=options["changes"],
+            init=options["init"],
+            teacher_init=teacher_init,
         ),
         machine=machine,
         default=partial(default_name, student=student or "mv"),
@@ -153,11 +177,12 @@ def distill(
 @click.argument("runs", type=ExistingFolder, nargs=-1, required=True)
 @click.option(
     "--store",
-    type=ExistingFolder,
+    type=StoreAddress(),
     help="Store with the test videos. A store other than the training store must "
     "have the run's modality and no further classes; the run's own results "
     "are not overwritten.  [default: the training store]",
 )
+@cache_options
 @click.option(
     "--split",
     help="Comma-separated split names, or all: also evaluate the runs of the same "
@@ -175,17 +200,13 @@ def distill(
     type=Choice(["1", "3", "10"]),
     help="Number of crops per clip whose scores are averaged.  [default: the recipe's]",
 )
+@CODE
 @DEVICE
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    help="Number of processes that read clips.  [default: 0 on a CPU, one per core "
-    "up to 8 with a GPU]",
-)
+@WORKERS
 @JSON
 def evaluate(
     runs: tuple[Path, ...],
-    store: Path | None,
+    store: Path | str | None,
     split: str | None,
     part: str,
     crops: str | None,
@@ -234,23 +255,46 @@ def evaluate(
     show_default=True,
     help="Number of classes for which parameters are counted.",
 )
-def recipes(name: str | None, classes: int) -> None:
-    """List the recipes, or show all settings of one by its NAME.
+@SET
+@CODE
+@click.option(
+    "--toml", is_flag=True, help="Print the recipe as a TOML file to start from."
+)
+@JSON
+def recipes(
+    name: str | None,
+    classes: int,
+    changes: tuple[str, ...],
+    toml: bool,
+    as_json: bool,
+) -> None:
+    """List the recipes, or show all settings of one by its NAME, and what its paper says
+    of each.
 
-    Every system of a paper has two smaller sizes: NAME_small for the demo data set,
-    NAME_medium for real clips without a large GPU. r3d, r3d_small, demo and tiny are for any
+    With --set, it is shown as it would run. Every system of a paper has two smaller
+    sizes: NAME_small for the demo data set, NAME_medium for real clips without a large GPU. r3d, r3d_small, demo and tiny are for any
     pair of modalities.
     """
     if not name:
-        click.echo("\n".join(recipe_lines()))
+        if changes or toml:
+            option = "--set" if changes else "--toml"
+            raise click.UsageError(f"expected the NAME of a recipe with {option}")
+        names = recipe_names()
+        click.echo(json.dumps(names) if as_json else "\n".join(recipe_lines()))
         return
     check_name(name)
-    from .recipe_page import recipe_text  # here, because torch takes two seconds
+    from . import recipe_page  # here, because torch takes two seconds
 
-    click.echo(recipe_text(name, classes))
+    if toml:
+        click.echo(recipe_page.recipe_toml(name, changes), nl=False)
+        return
+    if as_json:
+        click.echo(json.dumps(recipe_page.recipe_json(name, changes)))
+        return
+    click.echo(recipe_page.recipe_text(name, classes, changes))
 
 
-@main.command()
+@main.group(cls=Commands, invoke_without_command=True)
 @STORE
 @click.option(
     "--modality",
@@ -260,6 +304,8 @@ def recipes(name: str | None, classes: int) -> None:
     help="Modality that the network sees.",
 )
 @RECIPE
+@SET
+@CODE
 @click.option(
     "--workers",
     type=click.IntRange(0),
@@ -271,7 +317,7 @@ def recipes(name: str | None, classes: int) -> None:
     type=FiniteRange(0, min_open=True),
     default=10.0,
     show_default=True,
-    help="Duration of each measurement in seconds.",
+    help="Duration of each measurement in seconds: five windows, whose median counts.",
 )
 @DEVICE
 @click.option(
@@ -288,10 +334,13 @@ def recipes(name: str | None, classes: int) -> None:
     help="Memory in GiB for decoded clips; 0: read every clip from the store.",
 )
 @JSON
+@click.pass_context
 def bench(
-    store: Path | None,
+    context: click.Context,
+    store: Path | str | None,
     modality: str,
     recipe: str | None,
+    changes: tuple[str, ...],
     workers: tuple[int, ...],
     seconds: float,
     device: str,
@@ -299,7 +348,15 @@ def bench(
     memory_gb: float,
     as_json: bool,
 ) -> None:
-    """Compare the speed of training, in clips per second, with a bare loop."""
+    """Compare the speed of training, in clips per second, with a bare loop.
+
+    \b
+    training bench --recipe r3d_rgb --modality rgb --set model.net=s3d
+
+    `training bench predict` measures a trained model on files instead.
+    """
+    if context.invoked_subcommand is not None:
+        return
     from .. import bench as benchmark  # here, because torch takes two seconds
     from ..run_files.json_dataclasses import to_json
 
@@ -307,6 +364,7 @@ def bench(
         store,
         modality=modality,
         recipe=recipe,
+        changes=changes,
         workers=workers or (0, 1),
         seconds=seconds,
         device=device,
@@ -314,6 +372,9 @@ def bench(
         memory_gb=memory_gb,
     )
     click.echo(json.dumps(to_json(found)) if as_json else benchmark.text(found))
+
+
+bench.add_command(bench_predict)
 
 
 @main.command("ray-train", context_settings={"ignore_unknown_options": True})
@@ -355,5 +416,5 @@ def _machine(options: Options) -> Any:
     return select_machine(**machine_of(options), processes=from_environment())
 
 
-for command in (*COMMANDS, runs):
+for command in (*COMMANDS, export, features, predict, runs, sweep, watch):
     main.add_command(command)

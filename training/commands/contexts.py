@@ -1,15 +1,19 @@
 """Options of a command -> recipes, and the contexts in which they run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.store import Store, only_store, runs_folder
 
+from ..catalogue import is_file
 from ..data.known_share import MIN_KNOWN_SHARE
 from ..data.splits import resolve_split
-from ..errors import RunError
+from ..errors import RecipeError, RunError
 from ..recipes import Recipe, Size, at_size, get_recipe
+from ..recipes.changes import parse_changes, with_changes
+from ..recipes.files import recipe_named
+from ..recipes.first_weights import init_changes
 from ..report.text import split_text
 from ..run_files.run_config import SplitName
 from ..runs.context import RunContext
@@ -35,7 +39,47 @@ def resolve_recipe(
     """
     if name is None:
         return get_recipe(default(size or usual_size(machine, reporter)))
-    return get_recipe(at_size(name, size) if size else name)
+    if is_file(name) and size:
+        raise RecipeError(
+            f"expected no --size {size} with the recipe of a file, {name}"
+        )
+    return recipe_named(at_size(name, size) if size else name)
+
+
+def changed_recipe(
+    recipe: Recipe,
+    changes: Sequence[str],
+    reporter: ProgressReporter,
+    *,
+    given: str = "",
+    init: str | None = None,
+    teacher_init: str | None = None,
+) -> Recipe:
+    """A recipe with the settings of --set; what differs is reported.
+
+    Args:
+        changes: [ROLE:]PATH=VALUE.
+        given: the complete runs that fill its roles, in words, whose settings cannot be
+            changed; empty where they are found or trained.
+        init, teacher_init: first weights, as `init_changes` takes them.
+
+    Raises:
+        RecipeError: see `parse_changes` and `with_changes`.
+    """
+    parsed = list(parse_changes(changes))
+    for weights, of_teacher in ((init, False), (teacher_init, True)):
+        if weights:
+            parsed, line = init_changes(recipe, weights, parsed, of_teacher=of_teacher)
+            reporter.say(line)
+    for one in parsed if given else ():
+        if one.of:
+            raise RecipeError(
+                f"{one.text}: expected no change of {given}, as it is there"
+            )
+    made = with_changes(recipe, parsed)
+    if made.changes:
+        reporter.say(f"recipe {made.name}: {', '.join(made.changes)}")
+    return made
 
 
 def run_context(
@@ -50,6 +94,7 @@ def run_context(
     held_out: float | None = None,
     min_known_share: float = MIN_KNOWN_SHARE,
     other_stores: tuple[Store, ...] = (),
+    variants: tuple[Store, ...] = (),
     fused_by_held_out: bool = False,
 ) -> RunContext:
     """The context in which a recipe runs; it is reported.
@@ -68,6 +113,7 @@ def run_context(
         held_out=held_out,
         min_known_share=min_known_share,
         other_stores=other_stores,
+        variants=variants,
         fused_by_held_out=fused_by_held_out,
     )
     of_split = SplitName(name=context.split, kind=store.splits[context.split])
@@ -104,7 +150,7 @@ def for_each_split_and_seed(
     """Run a recipe for every split and seed that is asked for.
 
     Args:
-        options: of the command: stores, split, recipe, size, held_out, min_known_share,
+        options: of the command: stores, variants, split, recipe, size, held_out, min_known_share,
             seed, seeds, out.
         run: recipe, context, folder of the run -> the complete run.
         default: size -> name of the recipe where none is given.
@@ -140,6 +186,7 @@ def for_each_split_and_seed(
                 held_out=options["held_out"],
                 min_known_share=options["min_known_share"],
                 other_stores=tuple(Store(path) for path in stores[1:]),
+                variants=tuple(Store(path) for path in options["variants"]),
             )
             found.append(run(recipe, context, out))
     return found

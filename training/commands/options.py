@@ -9,6 +9,7 @@ import click
 from motion_shards.choices import MODALITIES
 from motion_shards.finite import FiniteRange
 from motion_shards.near import near
+from motion_shards.store_address import StoreAddress, cache_options
 
 from ..catalogue import check_name
 
@@ -32,12 +33,24 @@ class Choice(click.Choice):
 
 
 class RecipeName(click.ParamType):
-    """The name of a recipe, looked up before anything slow is loaded."""
+    """The name of a recipe or its file, looked up before anything slow is loaded."""
 
-    name = "NAME"
+    name = "NAME|FILE"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         check_name(value)
+        return value
+
+
+class Setting(click.ParamType):
+    """A setting and its value: PATH=VALUE. Paths are looked up with the recipe."""
+
+    name = "PATH=VALUE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        path, equals, _ = value.partition("=")
+        if not equals or not path:
+            self.fail(f"expected PATH=VALUE, as epochs=40, got {value}")
         return value
 
 
@@ -78,11 +91,19 @@ class Numbers(click.ParamType):
             self.fail(f"expected comma-separated numbers, got {value}")
 
 
-STORE = click.option(
+_STORE = click.option(
     "--store",
-    type=ExistingFolder,
-    help="Store to train on.  [default: the only one in $VIDEO_DATA/stores]",
+    type=StoreAddress(),
+    help="Store to train on: a folder, or an address (s3://..., https://...).  [default: "
+    "the only one in $VIDEO_DATA/stores]",
 )
+
+
+def STORE(command: Any) -> Any:
+    """The option --store of one store, and those of its cache."""
+    return _STORE(cache_options(command))
+
+
 SEED = click.option(
     "--seed",
     default=0,
@@ -101,11 +122,43 @@ DEVICE = click.option(
     show_default=True,
     help="Device to run on. auto: a GPU if available.",
 )
+WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Number of processes that read clips.  [default: 0 on a CPU, one per core "
+    "up to 8 with a GPU]",
+)
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of trainings that run in parallel, with one thread each.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 RECIPE = click.option(
     "--recipe",
     type=RecipeName(),
-    help="Name of a recipe, as `training recipes` lists them.",
+    help="Name of a recipe, as `training recipes` lists them, or its file: FILE.toml, or"
+    " FILE.py:NAME, which is run.",
+)
+
+
+def _run_files(ctx: Any, param: Any, paths: tuple[Path, ...]) -> None:
+    from ..models.user_files import imported
+
+    for path in paths:
+        imported(path)
+
+
+CODE = click.option(
+    "--code",
+    type=ExistingFile,
+    multiple=True,
+    expose_value=False,
+    callback=_run_files,
+    help="Python file with nets or losses of your own, which is run; may be repeated. Runs"
+    " that use such a file need it again.",
 )
 SIZE = click.option(
     "--size",
@@ -113,6 +166,21 @@ SIZE = click.option(
     help="Size of the recipe. small: for the demo data set (56x40 px, minutes); medium: for"
     " real clips without a large GPU (112x112 px, hours); paper: as published."
     "  [default: small without a GPU, else paper]",
+)
+SET = click.option(
+    "--set",
+    "changes",
+    type=Setting(),
+    multiple=True,
+    help="Setting of the recipe to change, as epochs=40, optim.learning_rate=3e-4 or"
+    " terms.deep=off; may be repeated. `training recipes NAME` lists them."
+    " teacher:epochs=40 is of the recipe that fills this role.",
+)
+INIT = click.option(
+    "--init",
+    metavar="WEIGHTS",
+    help="First weights of the network, or of the student: torchvision:NAME, timm:NAME, a"
+    " file (.pth, .pt, .safetensors), or the folder of a run. Clips are scaled as for them.",
 )
 SPLIT = click.option(
     "--split", help="Name of the split.  [default: 1, or the only one]"
@@ -148,12 +216,7 @@ MACHINE = (
         show_default=True,
         help="Floating-point precision. auto: bfloat16 on a GPU, float32 on a CPU.",
     ),
-    click.option(
-        "--workers",
-        type=click.IntRange(0),
-        help="Number of processes that read clips.  [default: 0 on a CPU, one per "
-        "core up to 8 with a GPU]",
-    ),
+    WORKERS,
     click.option(
         "--memory-gb",
         type=FiniteRange(0, 1e6),
@@ -179,6 +242,14 @@ MACHINE = (
         is_flag=True,
         help="Compile networks with torch.compile: takes a minute, then trains faster.",
     ),
+    click.option(
+        "--log",
+        "loggers",
+        type=Choice(["tensorboard"]),
+        multiple=True,
+        help="Also log the metrics for TensorBoard, in the run's folder; metrics.jsonl and "
+        "metrics.csv are written always.",
+    ),
 )
 MACHINE_NAMES = (
     "device",
@@ -188,6 +259,7 @@ MACHINE_NAMES = (
     "checkpoint_minutes",
     "deterministic",
     "compiled",
+    "loggers",
 )
 
 
@@ -206,14 +278,27 @@ TRAINING = all_of(
     click.option(
         "--store",
         "stores",
-        type=ExistingFolder,
+        type=StoreAddress(),
         multiple=True,
-        help="Store to train on; may be repeated: several are trained jointly, "
-        "with a classifier for each.  [default: the only one in "
-        "$VIDEO_DATA/stores]",
+        help="Store to train on: a folder, or an address (s3://..., https://...); may be "
+        "repeated: several are trained jointly, with a classifier for each.  [default: "
+        "the only one in $VIDEO_DATA/stores]",
+    ),
+    cache_options,
+    click.option(
+        "--variant",
+        "variants",
+        type=StoreAddress(),
+        multiple=True,
+        help="Store of the same videos and frames with another coding of what the network "
+        "sees, as vectors of another encoder; may be repeated. Every training clip comes "
+        "from one of the stores at random, and the network is also tested on each.",
     ),
     RECIPE,
     SIZE,
+    SET,
+    CODE,
+    INIT,
     SPLITS,
     HELD_OUT,
     MIN_KNOWN_SHARE,

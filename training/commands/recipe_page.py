@@ -1,51 +1,105 @@
 """A recipe as a page: its parts, what it costs, what it reached, what papers print for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from motion_shards.plain_text import counted
+from pipeline.store import Json
 
-from ..data.dataset import ClipConfig
+from ..data.clip_config import ClipConfig
 from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe
 from ..experiments.teach import TeachRecipe
 from ..losses.terms import Term
 from ..models.backbones import BackboneConfig
+from ..models.named_weights import described, is_named, named_file
 from ..models.sizes import cost
+from ..papers.differences import Line, paper_lines
 from ..papers.facts import DATASET_TITLES, facts_about
 from ..papers.measured import measured_about
-from ..recipes import KINDS, Recipe, get_recipe
+from ..recipes import KINDS, Recipe
+from ..recipes.changes import parse_changes, with_changes
+from ..recipes.files import recipe_named
+from ..recipes.toml_recipes import to_toml
+from ..recipes.values import entries
 from ..runs.config import TrainConfig
+from ..runs.record import as_json
 
 
-def recipe_text(name: str, classes: int = 101) -> str:
+def recipe_text(name: str, classes: int = 101, changes: Sequence[str] = ()) -> str:
     """The page of a recipe, as text for a terminal.
 
     Args:
         classes: for the counts of parameters.
+        changes: [ROLE:]PATH=VALUE of settings.
 
     Raises:
-        RecipeError: no recipe of this name.
+        RecipeError: no recipe of this name, or changes that it refuses.
     """
-    recipe = get_recipe(name)
+    recipe = with_changes(recipe_named(name), parse_changes(changes))
     system = recipe.system
     lines = [
-        f"{name}: {recipe.line}",
+        f"{recipe.name}: {recipe.line}",
         f"  kind      {system.kind}: {KINDS[system.kind].line}",
     ]
     if system.any_modality:
         lines.append("  for any pair of modalities; here flow to mv")
+    lines += [f"  changed   {one}" for one in recipe.changes]
     like = system.like.get(recipe.size.name)
-    if like:
+    if like and not recipe.changes:
         lines.append(f"  at this size the same as {like}{recipe.size.suffix}")
     for role, needed in recipe.needs.items():
         lines.append(f"  {role:<9} {needed.name}: {needed.system.line}")
-    lines += _settings(recipe.settings, classes)
+    lines += _settings(recipe, classes)
     lines += _inputs(recipe)
     lines += _measured(recipe)
     lines += _printed(recipe)
+    lines += _statements(recipe)
+    lines += _paths(recipe)
     return "\n".join(lines)
+
+
+def recipe_toml(name: str, changes: Sequence[str] = ()) -> str:
+    """A recipe as a TOML file to start from.
+
+    Args:
+        changes: see `recipe_text`.
+
+    Raises:
+        RecipeError: see `recipe_text`; or the recipe is of a file.
+    """
+    return to_toml(with_changes(recipe_named(name), parse_changes(changes)))
+
+
+def recipe_json(name: str, changes: Sequence[str] = ()) -> dict[str, Json]:
+    """The page of a recipe for programs: its settings, and its paper's statements.
+
+    Args:
+        changes: see `recipe_text`.
+
+    Raises:
+        RecipeError: see `recipe_text`.
+    """
+    recipe = with_changes(recipe_named(name), parse_changes(changes))
+    return {
+        "name": recipe.name,
+        "system": recipe.system.name,
+        "kind": recipe.system.kind,
+        "size": recipe.size.name,
+        "line": recipe.line,
+        "paper": recipe.system.paper or None,
+        "needs": {role: needed.name for role, needed in recipe.needs.items()},
+        "settings": as_json(recipe.settings),
+        "epochs_on": epochs_elsewhere(recipe),
+        "statements": [line._asdict() for line in lines_of(recipe)],
+    }
+
+
+def lines_of(recipe: Recipe) -> tuple[Line, ...]:
+    """Every setting of a recipe with what its paper says of it; none without a paper."""
+    system = recipe.system
+    return paper_lines(system.name, system.paper, as_json(recipe.settings))
 
 
 def inputs_at_test(recipe: Recipe) -> dict[str, str]:
@@ -66,7 +120,9 @@ def inputs_at_test(recipe: Recipe) -> dict[str, str]:
     sees = net.sees if net and net.sees in stored else stored[0]
     length, clip = settings.clip.length, settings.clip
     many = "one frame" if length == 1 else f"{length} entries"
-    return {sees: f"{many} of {clip.crop_px[0]}x{clip.crop_px[1]}"}
+    height, width = clip.size_of(sees)
+    unit = " cells" if sees == "mv" and clip.cells else ""
+    return {sees: f"{many} of {height}x{width}{unit}"}
 
 
 def net_of(settings: Any) -> BackboneConfig | None:
@@ -74,7 +130,14 @@ def net_of(settings: Any) -> BackboneConfig | None:
     return settings.network if isinstance(settings, TrainConfig) else None
 
 
-def _settings(settings: Any, classes: int) -> Iterator[str]:
+def epochs_elsewhere(recipe: Recipe) -> dict[str, int]:
+    """Data set -> epochs, where they are others than the recipe's own."""
+    found = {name: recipe.on(name).settings.epochs for name in recipe.system.epochs_on}
+    return {name: n for name, n in found.items() if n != recipe.settings.epochs}
+
+
+def _settings(recipe: Recipe, classes: int) -> Iterator[str]:
+    settings = recipe.settings
     if isinstance(settings, TeachRecipe):
         yield from _net("net", settings.model, settings.clip, classes)
     if isinstance(settings, DistillRecipe):
@@ -82,6 +145,7 @@ def _settings(settings: Any, classes: int) -> Iterator[str]:
         for teacher in settings.teachers:
             yield from _net("teacher", teacher, settings.clip, classes)
         start = "the teacher's" if settings.init == "teacher" else "drawn"
+        start = "as said there" if settings.student.weights else start
         yield f"  first     weights {start}"
         reach = ", to the last layer only" if settings.labels_reach == "head" else ""
         yield f"  loss      {settings.label_weight:g} x cross-entropy of the labels{reach}"
@@ -100,7 +164,7 @@ def _settings(settings: Any, classes: int) -> Iterator[str]:
     for field in own:
         yield f"  {field.name:<9} {getattr(settings, field.name)}"
     if isinstance(settings, TrainConfig):
-        yield from _config(settings)
+        yield from _config(settings, epochs_elsewhere(recipe))
 
 
 def _shown(settings: Any) -> set[str]:
@@ -109,7 +173,7 @@ def _shown(settings: Any) -> set[str]:
     if isinstance(settings, TeachRecipe):
         return known | {"model"}
     if isinstance(settings, DistillRecipe):
-        return {f.name for f in fields(settings)}
+        return {f.name for f in fields(DistillRecipe)}
     if isinstance(settings, FuseRecipe):
         return {"how", "on", "weights"}
     return known
@@ -118,11 +182,17 @@ def _shown(settings: Any) -> set[str]:
 def _net(
     role: str, net: BackboneConfig, clip: ClipConfig, classes: int
 ) -> Iterator[str]:
-    height, width = clip.crop_px
+    height, width = clip.size_of(net.sees)
     told = cost(net, classes, frames=clip.length, height=height, width=width)
     yield f"  {role:<9} {net.net} sees {net.sees}: {told.text()} ({classes} classes)"
+    if net.over_time != "stack":
+        yield f"            {net.frames} entries of a clip: {net.over_time}"
+    if net.stochastic_depth is not None:
+        yield f"            stochastic depth {net.stochastic_depth:g}"
     if net.weights:
         yield f"            first weights {net.weights}"
+    if is_named(net):
+        yield f"            which is {named_file(net)}: {described(net)}"
 
 
 def _term(name: str, term: Term) -> str:
@@ -139,15 +209,17 @@ def _term(name: str, term: Term) -> str:
     return f"{term.weight:g} x {type(term).__name__}{taps}{more}, called {name}"
 
 
-def _config(config: TrainConfig) -> Iterator[str]:
+def _config(config: TrainConfig, elsewhere: Mapping[str, int]) -> Iterator[str]:
     clip, optim, protocol = config.clip, config.optim, config.protocol
     grid = (
         f" of a grid with short side {clip.grid_short_px}" if clip.grid_short_px else ""
     )
     every = f", every {clip.stride}" if clip.stride > 1 else ""
+    rows, columns = clip.cells or (0, 0)
+    cells = f", vectors as {rows}x{columns} cells" if clip.cells else ""
     yield (
         f"  clip      {clip.length} entries{every}, {clip.crop_px[0]}x{clip.crop_px[1]}"
-        f"{grid}, scales {', '.join(f'{s:.3g}' for s in clip.crop_scales) or 'none'},"
+        f"{grid}{cells}, scales {', '.join(f'{s:.3g}' for s in clip.crop_scales) or 'none'},"
         f" flip {'where the data set allows it' if clip.flip else 'never'},"
         f" motion gain {clip.motion_gain:g}"
     )
@@ -158,12 +230,26 @@ def _config(config: TrainConfig) -> Iterator[str]:
     )
     decay = f", decay {optim.weight_decay:g}"
     damped = f", dampening {optim.dampening:g}" if optim.dampening else ""
+    others = ", ".join(
+        f"{DATASET_TITLES[name]} {epochs}" for name, epochs in elsewhere.items()
+    )
+    others = f" ({others})" if others else ""
     clipped = f", gradient clip {optim.gradient_clip:g}" if optim.gradient_clip else ""
+    still = [name.removesuffix(".") for name, rate in optim.rates.items() if not rate]
+    frozen = f", frozen {', '.join(still)}" if still else ""
     yield (
-        f"  schedule  {config.epochs} epochs, batches of {config.batch_size}, {optim.name}"
-        f" {optim.learning_rate:g}{decay}{damped}, {optim.schedule}{rates}{clipped},"
+        f"  schedule  {config.epochs} epochs{others}, batches of {config.batch_size}, {optim.name}"
+        f" {optim.learning_rate:g}{decay}{damped}, {optim.schedule}{rates}{clipped}{frozen},"
         f" weights: the {config.select}"
     )
+    more = [
+        f"{f.name} {getattr(where, f.name)}"
+        for where in (optim, config)
+        for f in fields(where)
+        if f.metadata.get("added") and getattr(where, f.name) != f.default
+    ]
+    if more:
+        yield f"  also      {', '.join(more)}"
     clips = (
         "clips without overlap" if protocol.clips is None else f"{protocol.clips} clips"
     )
@@ -192,6 +278,15 @@ def _measured(recipe: Recipe) -> Iterator[str]:
         )
 
 
+def _paths(recipe: Recipe) -> Iterator[str]:
+    """Every setting in the form that --set takes."""
+    yield "  settings  to change with --set PATH=VALUE:"
+    for path, text in entries(recipe.settings):
+        yield f"            {path}={text}"
+    for role, needed in recipe.needs.items():
+        yield f"            {role}:PATH=VALUE, with the settings of {needed.name}"
+
+
 def _printed(recipe: Recipe) -> Iterator[str]:
     facts = [fact for fact in facts_about(recipe.system.name) if fact.metric != "fps"]
     if not facts:
@@ -202,9 +297,28 @@ def _printed(recipe: Recipe) -> Iterator[str]:
         metric = "mAP" if fact.metric == "map" else "top-1"
         crops = f", {fact.crops} crops" if fact.crops else ""
         pretrain = f", {fact.pretrain}" if fact.pretrain else ""
+        note = f" ({fact.note})" if fact.note else ""
         yield (
             f"            {fact.value:g} {metric}, {DATASET_TITLES[fact.dataset]} split"
-            f" {fact.split}{crops}{pretrain}: {fact.citation}, {fact.row}"
+            f" {fact.split}{crops}{pretrain}: {fact.citation}, {fact.row}{note}"
         )
     if recipe.size.name != "paper":
         yield "            for the published size; expect the same order of methods, not these values"
+
+
+def _statements(recipe: Recipe) -> Iterator[str]:
+    """The block "paper says / here / why", and the settings about which all is said."""
+    lines = lines_of(recipe)
+    if not lines:
+        return
+    yield f"  paper says / here / why ({recipe.system.paper}), where they differ or it is silent:"
+    for line in lines:
+        if line.differs:
+            yield f"            {line.setting}: {line.paper} / {line.here}"
+            yield f"              {line.why}"
+    yield "  as the paper states:"
+    for line in lines:
+        if line.verdict == "as stated":
+            yield f"            {line.setting}: {line.paper} / {line.here}"
+    apart = [line.setting for line in lines if line.verdict == "free"]
+    yield f"  no matter of the paper: {', '.join(apart)}"

@@ -20,8 +20,8 @@ def runs(folder: Path | None, verify: bool, as_json: bool) -> None:
     """List runs with their state, accuracy and training time.
 
     Lists the runs in FOLDER and its subfolders (default: $VIDEO_DATA/runs): recipe,
-    store, split, seed, test accuracy with its 95 % interval, training time, and state:
-    complete, running, interrupted or damaged. Exit code 3: some are damaged.
+    store, split, seed, test accuracy with its 95 % interval over groups of videos,
+    training time, and state: complete, running, interrupted or damaged. Exit code 3: some are damaged.
     """
     from pipeline.store import runs_folder  # here, because numpy takes its time
 

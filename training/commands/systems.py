@@ -8,15 +8,19 @@ from typing import Any
 import click
 
 from motion_shards.plain_text import printable
+from motion_shards.store_address import StoreAddress
 
 from .options import (
+    CODE,
     HELD_OUT,
+    JOBS,
     JSON,
     MACHINE,
     MIN_KNOWN_SHARE,
     OUT,
     RECIPE,
     SEED,
+    SET,
     SIZE,
     SPLIT,
     SPLITS,
@@ -27,6 +31,7 @@ from .options import (
     Folder,
     Numbers,
     Options,
+    Setting,
     all_of,
     machine_of,
 )
@@ -35,7 +40,18 @@ from .results import show_run
 SOME_FAILED = 3
 
 _ONE = all_of(
-    STORE, RECIPE, SIZE, SPLIT, HELD_OUT, MIN_KNOWN_SHARE, SEED, OUT, *MACHINE, JSON
+    STORE,
+    RECIPE,
+    SIZE,
+    SET,
+    CODE,
+    SPLIT,
+    HELD_OUT,
+    MIN_KNOWN_SHARE,
+    SEED,
+    OUT,
+    *MACHINE,
+    JSON,
 )
 """A recipe on a store, once."""
 
@@ -94,7 +110,9 @@ def fuse(
     _refuse_held_out(options)
     from . import train_systems  # here, because torch takes two seconds
 
-    run = train_systems.run_fuse(runs, how=how, weights=weights, on=on, out=out)
+    run = train_systems.run_fuse(
+        runs, how=how, weights=weights, on=on, out=out, changes=options["changes"]
+    )
     show_run(run, as_json)
 
 
@@ -135,17 +153,27 @@ def collaborate(
     "--rows", help="Comma-separated systems or tables to train.  [default: all]"
 )
 @STORE
+@click.option(
+    "--also",
+    type=StoreAddress(),
+    multiple=True,
+    help="Further store, for the rows that learn two data sets together, as DTMV's of"
+    " HMDB51 with UCF101; may be repeated. It has the same splits.",
+)
 @SPLITS
+@click.option(
+    "--set",
+    "changes",
+    type=Setting(),
+    multiple=True,
+    help="Setting to change in every recipe that has it, as epochs=40, or in one,"
+    " as dtmv:terms.soft.temperature=4; may be repeated. `training recipes NAME` lists"
+    " the settings of one.",
+)
 @HELD_OUT
 @MIN_KNOWN_SHARE
 @click.option("--out", type=Folder, help="Folder of the report and its runs.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Number of trainings that run in parallel, with one thread each.",
-)
+@JOBS
 @click.option(
     "--controls/--no-controls",
     default=True,
@@ -159,6 +187,7 @@ def collaborate(
     help="File with the output of `pipeline bench flow`, `vectors` or `decode` "
     "with --json, for the speeds in the report; may be repeated.",
 )
+@CODE
 @all_of(*MACHINE)
 @JSON
 def reproduce(
@@ -166,7 +195,8 @@ def reproduce(
     size: str | None,
     seeds: int,
     rows: str | None,
-    store: Path | None,
+    store: Path | str | None,
+    also: tuple[Path, ...],
     split: str | None,
     out: Path | None,
     jobs: int,
@@ -191,6 +221,7 @@ def reproduce(
         seeds=range(seeds),
         rows=tuple(rows.split(",")) if rows else (),
         store=store,
+        also=also,
         split=split,
         out=out,
         jobs=jobs,

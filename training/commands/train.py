@@ -17,7 +17,8 @@ from ..runs.identity import runs_in
 from ..runs.machine import Machine
 from ..runs.progress import ProgressReporter
 from ..runs.record import Run, differences
-from ..scoring.protocols import Crops
+from ..scoring.clip_protocol import Crops
+from .contexts import changed_recipe
 
 
 def run_teach(
@@ -26,9 +27,18 @@ def run_teach(
     modality: str | None = None,
     *,
     out: Path | None,
+    changes: Sequence[str] = (),
+    init: str | None = None,
 ) -> Run:
-    """`training teach`."""
-    return run_recipe(to_teach(recipe, modality), context, out=out)
+    """`training teach`.
+
+    Args:
+        changes: PATH=VALUE of settings.
+        init: first weights, as `init_changes` takes them.
+    """
+    chosen = to_teach(recipe, modality).on(*context.datasets)
+    recipe = changed_recipe(chosen, changes, context.reporter, init=init)
+    return run_recipe(recipe, context, out=out)
 
 
 def run_distill(
@@ -40,10 +50,26 @@ def run_distill(
     teacher_runs: Sequence[Path] = (),
     baseline: bool = False,
     out: Path | None,
+    changes: Sequence[str] = (),
+    init: str | None = None,
+    teacher_init: str | None = None,
 ) -> Run:
-    """`training distill`: teachers if there are none, a baseline if wanted, the student."""
+    """`training distill`: teachers if there are none, a baseline if wanted, the student.
+
+    Args:
+        changes: PATH=VALUE of settings, or teacher:PATH=VALUE.
+        init: first weights of the student, as `init_changes` takes them.
+        teacher_init: those of the teacher.
+    """
     sees = (teacher,) if isinstance(teacher, str) else tuple(teacher or ())
-    recipe = to_distill(recipe, sees, student)
+    recipe = changed_recipe(
+        to_distill(recipe, sees, student).on(*context.datasets),
+        changes,
+        context.reporter,
+        given="a teacher of --teacher-run" if teacher_runs else "",
+        init=init,
+        teacher_init=teacher_init,
+    )
     needed = _given_teachers(recipe, context, teacher_runs) if teacher_runs else {}
     return run_recipe(recipe, context, needed=needed, baseline=baseline, out=out)
 
@@ -63,7 +89,8 @@ def _given_teachers(
             raise RunError(f"{path}: expected a complete run of a teacher")
     by_sees = {Run(p).config().sees: p for p in given}
     found = {}
-    for role, wanted, path in zip(recipe.needs, settings.teachers, given, strict=True):
+    teachers = settings.seen_teachers
+    for role, wanted, path in zip(recipe.needs, teachers, given, strict=True):
         run = Run(by_sees.get(wanted.sees, path))
         check_teacher(run, settings, wanted, store=context.store, split=context.split)
         context.reporter.say(f"teacher: {run.folder}")
@@ -74,7 +101,7 @@ def _given_teachers(
 def run_evaluate(
     folder: Path,
     *,
-    store: Path | None,
+    store: Path | str | None,
     part: str,
     crops: Crops | None = None,
     machine: Machine,
@@ -82,7 +109,7 @@ def run_evaluate(
 ) -> Evaluation:
     """`training evaluate`: on the store that is given, or where it was at training."""
     run = Run(folder)
-    where = store or Path(run.machine().store or "")
+    where = store or run.machine().store or ""
     return evaluate(
         run,
         store=Store(where),
@@ -117,7 +144,7 @@ def runs_of_splits(folders: Sequence[Path], wanted: str | None) -> list[Path]:
             like.setdefault(run.config().split.name, run.folder)
     like[given.config().split.name] = folders[0]
     if wanted == "all":
-        known = Store(Path(given.machine().store or "")).splits
+        known = Store(given.machine().store or "").splits
         names = sorted(known)
     else:
         names = wanted.split(",")

@@ -12,6 +12,7 @@ from pipeline.store import Store, only_store, runs_folder
 from ..errors import RecipeError
 from ..experiments.fuse import FuseRecipe, fuse
 from ..recipes import KINDS, SIZES, default_system
+from ..recipes.changes import changed_settings, mark
 from ..recipes.run import fits_on_held_out, run_recipe
 from ..reproduce.run import reproduce
 from ..reproduce.throughput import benched
@@ -21,6 +22,7 @@ from ..runs.machine import select_machine
 from ..runs.progress import default_reporter
 from ..runs.record import Run
 from .contexts import (
+    changed_recipe,
     resolve_recipe,
     run_context,
     say_pictures,
@@ -32,7 +34,7 @@ from .contexts import (
 def run_system(
     command: str,
     *,
-    store: Path | None,
+    store: Path | str | None,
     split: str | None,
     recipe: str | None,
     size: str | None,
@@ -40,11 +42,13 @@ def run_system(
     out: Path | None,
     machine: Mapping[str, Any],
     runs: Sequence[Path] = (),
+    changes: Sequence[str] = (),
     **options: Any,
 ) -> Run:
     """`training motion`, `fuse` and `collaborate` by recipe, after all that it needs.
 
     Args:
+        changes: [ROLE:]PATH=VALUE of settings.
         runs: complete ones of all that the recipe needs, in its order; none: find or
             train them.
         options: held_out and min_known_share.
@@ -64,6 +68,12 @@ def run_system(
             f"expected a recipe for `training {command}`, but {chosen.name} is for"
             f" `training {kind.command}`: {chosen.system.line}"
         )
+    chosen = changed_recipe(
+        chosen.on(opened.dataset),
+        changes,
+        progress,
+        given="RUNS that are given" if runs else "",
+    )
     context = run_context(
         chosen,
         store=opened,
@@ -86,16 +96,20 @@ def run_fuse(
     weights: tuple[float, ...] | None,
     on: str,
     out: Path | None,
+    changes: Sequence[str] = (),
 ) -> Run:
     """`training fuse RUN RUN`."""
-    settings = FuseRecipe(how=how, on=on, weights=weights)  # type: ignore[arg-type]
+    usual = FuseRecipe(how=how, on=on, weights=weights)  # type: ignore[arg-type]
+    settings, differ = changed_settings(usual, changes)
     streams = [Run(path) for path in runs]
     names = "+".join(run.config().recipe.name for run in streams)
+    name = f"{names}-{settings.how}{mark(differ)}"
     job = Job(
-        name=f"{names}-{how}",
+        name=name,
         runs=out.parent if out else runs_folder(),
         out=out,
-        base=f"{names}-{how}",
+        base=name,
+        changes=differ,
         machine=select_machine(device="cpu"),
         reporter=default_reporter(),
     )
@@ -106,9 +120,10 @@ def run_reproduce(
     paper: str,
     *,
     size: str | None,
-    store: Path | None,
+    store: Path | str | None,
     split: str | None,
     out: Path | None,
+    also: Sequence[Path] = (),
     benches: Sequence[Path],
     machine: Mapping[str, Any],
     **options: Any,
@@ -120,13 +135,18 @@ def run_reproduce(
     say_pictures(opened, SIZES[size], progress)
     splits = splits_of(opened, split)
     names = "+".join(splits)
-    base = f"{opened.folder.resolve().name}-reproduce-{paper}-{size}-split{names}"
+    changes = tuple(options["changes"])
+    base = (
+        f"{opened.folder.resolve().name}-reproduce-{paper}-{size}{mark(sorted(changes))}"
+        f"-split{names}"
+    )
     folder = out or runs_folder() / base
     state = reproduce(
         paper,
         size=size,
         store=opened,
         splits=splits,
+        also=tuple(map(Store, also)),
         out=folder,
         machine=machine,
         reading=benched(benches),

@@ -1,8 +1,7 @@
 """Clips as tensors: what a DataLoader batches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,89 +9,16 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from motion_shards.choices import MOTION
-from pipeline.store import Store, StoredVideo
+from pipeline.store import Store, StoredVideo, side_by_side
 
-from ..errors import RecipeError
 from . import sampling
+from .clip_arrays import FrameSize, cut_view, network_input, stated_views
+from .clip_config import ClipConfig
 from .frames import Frames
-from .motion_input import Fill, motion_input
-from .normal import KINETICS, Colours
 from .order import ClipPosition, draw_generator
-from .sampling import Short
 from .splits import available_entries
-from .transforms import (
-    View,
-    crop_views,
-    cut,
-    cut_size,
-    random_view,
-    rgb_input,
-    to_tensor,
-)
-
-CHOICES = {
-    "short": ("loop", "hold"),
-    "test_crop": ("largest", "input"),
-    "rgb_order": ("rgb", "bgr"),
-    "fill": ("previous", "zero"),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClipConfig:
-    """Settings that turn a video into a network's input."""
-
-    length: int = 16
-    """Entries of a clip."""
-    stride: int = 1
-    short: Short = "loop"
-    """Padding of a video that is shorter than a clip."""
-    grid_short_px: int | None = None
-    """Whole frames are reduced to this short side first; None leaves them as stored."""
-    crop_px: tuple[int, int] = (112, 112)
-    """Height and width of the input."""
-    crop_scales: tuple[float, ...] = ()
-    """Short side of a training crop as shares of the grid's; empty: `crop_px` unscaled."""
-    uneven_crops: bool = False
-    """Height and width have shares of their own, equal or next to each other."""
-    corners: bool = False
-    """Take training crops at the centre or in a corner only."""
-    test_crop: Literal["largest", "input"] = "largest"
-    """Crop of evaluation: as much as the largest training crop, or `crop_px`
-    unscaled. The same where training crops are unscaled."""
-    jitter_rescale: bool = False
-    """Motion grows with its training crop: u and v are multiplied by how much more a
-    crop is enlarged than those of evaluation are. Off: values stay, as in the papers."""
-    flip: bool = True
-    """Mirror half of the training clips, where the data set says a mirrored video
-    keeps its class."""
-    jitter: float = 0.0
-    """Contrast and brightness of rgb change by up to this share."""
-    rgb_mean: Colours = KINETICS["rgb_mean"]
-    rgb_std: Colours = KINETICS["rgb_std"]
-    rgb_order: Literal["rgb", "bgr"] = "rgb"
-    motion_gain: float = 1.0
-    """Input value of a motion of 20 px. Use a gain only where the first layer needs it."""
-    fill: Fill = "previous"
-    """Replacement of intervals without known vectors."""
-
-    def __post_init__(self) -> None:
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise RecipeError(
-                    f"expected {name} {' or '.join(known)}, got {getattr(self, name)}"
-                )
-        if self.uneven_crops and not self.crop_scales:
-            raise RecipeError("expected crop_scales with uneven_crops, got none")
-
-    @property
-    def span(self) -> int:
-        return sampling.span(self.length, self.stride)
-
-    @property
-    def test_scaled(self) -> bool:
-        """Whether evaluation's crops are scaled to the size of the input."""
-        return bool(self.crop_scales) and self.test_crop == "largest"
+from .transforms import View, crop_views, random_view
+from .variants import Variant, random_store
 
 
 def frames_of(store: Store, config: ClipConfig, *, memory_bytes: int = 0) -> Frames:
@@ -101,6 +27,7 @@ def frames_of(store: Store, config: ClipConfig, *, memory_bytes: int = 0) -> Fra
         store,
         short_px=config.grid_short_px,
         fill=config.fill,
+        cells=config.cells is not None,
         memory_bytes=memory_bytes,
     )
 
@@ -114,6 +41,10 @@ class Draw(NamedTuple):
     brightness: float = 0.0
     label: int = 0
     """Position, among the video's labels, of the one that is learned."""
+    speed: float = 1.0
+    """Factor of u and v."""
+    variant: int = 0
+    """Store of the varied modality: 0 is the training's own, k the k-th variant."""
 
 
 class Clips(Dataset):
@@ -122,6 +53,9 @@ class Clips(Dataset):
     The content of a clip is a function of its key, so any process may make it. Each
     training clip of a video with several labels has one of them, drawn uniformly: on
     average the loss is that of uniform targets, and steps need no special case.
+
+    With variants, a training clip has its `varied` modality from one of the stores that
+    have its video, each equally likely, and all else from the training's own.
     """
 
     def __init__(
@@ -132,9 +66,12 @@ class Clips(Dataset):
         config: ClipConfig,
         *,
         seed: int = 0,
+        variants: Sequence[Variant] = (),
+        varied: str = "",
     ) -> None:
         self.frames, self.videos = frames, list(videos)
         self.config, self.seed = config, seed
+        self.variants, self.varied = tuple(variants), varied
         self.modalities = tuple(dict.fromkeys(modalities))
         self.mirror = config.flip and frames.store.mirror_safe
 
@@ -151,6 +88,12 @@ class Clips(Dataset):
         return self.clip(
             video, self.draw(video, draw_generator(position, seed=self.seed))
         )
+
+    def __getitems__(
+        self, positions: Sequence[ClipPosition]
+    ) -> list[dict[str, Tensor]]:
+        """The clips of a batch, of a store at an address read side by side."""
+        return side_by_side(self.frames.store, self.__getitem__, positions)
 
     def available(self, video: StoredVideo) -> int:
         return available_entries(video, self.modalities)
@@ -176,11 +119,23 @@ class Clips(Dataset):
         contrast, brightness = rng.uniform(-config.jitter, config.jitter, 2).tolist()
         several = len(video.labels) > 1
         label = int(rng.integers(len(video.labels))) if several else 0
-        return Draw(start, view, 1 + contrast, brightness, label)
+        speed = 1.0
+        if config.speed_jitter:  # drawn last, so that all else is as without it
+            speed = float((1 + config.speed_jitter) ** rng.uniform(-1, 1))
+        variant = 0
+        if self.variants:  # after all else, for the same reason
+            variant = random_store(rng, self.variants, video)
+        return Draw(start, view, 1 + contrast, brightness, label, speed, variant)
 
     def seeing(self, modality: str) -> "Clips":
         """The same videos for a network that sees this modality only."""
         return Clips(self.frames, self.videos, [modality], self.config, seed=self.seed)
+
+    def of_variant(self, variant: Variant, modality: str) -> "Clips":
+        """Clips of a variant alone, of the videos that it has, for a network that sees
+        this modality only."""
+        videos = [video for video in self.videos if video.id in variant.ids]
+        return Clips(variant.frames, videos, [modality], self.config, seed=self.seed)
 
     def views(self, video: StoredVideo, crops: int) -> tuple[View, ...]:
         """Views of evaluation: see `crop_views`."""
@@ -191,9 +146,18 @@ class Clips(Dataset):
         """All modalities of one clip, cut alike."""
         label = video.labels[draw.label] if video.labels else -1
         batch: dict[str, Tensor] = {"label": torch.tensor(label)}
-        for modality, frames in self._read(video, draw.start).items():
-            part = self._cut(frames, draw.view, motion=modality in MOTION)
-            part = self._normal(part, draw, motion=modality in MOTION)
+        for modality, frames in self._read(video, draw.start, draw.variant).items():
+            part = cut_view(
+                frames, draw.view, self.config, modality=modality, of=self._size(video)
+            )
+            part = network_input(
+                part,
+                self.config,
+                motion=modality in MOTION,
+                contrast=draw.contrast,
+                brightness=draw.brightness,
+                speed=draw.speed,
+            )
             batch[modality] = to_tensor(part)
         return batch
 
@@ -201,26 +165,22 @@ class Clips(Dataset):
         self, video: StoredVideo, start: int, views: Sequence[View]
     ) -> dict[str, Tensor]:
         """One clip seen several times, read once: modality -> (views, C, T, H, W)."""
-        plain = Draw(start, views[0])
-        batch = {}
-        for modality, frames in self._read(video, start).items():
-            motion = modality in MOTION
-            # Values first where pixels are not resampled: views overlap.
-            early = all((v.height, v.width) == self.config.crop_px for v in views)
-            if early:
-                frames = self._normal(frames, plain, motion=motion)
-            size = (frames.shape[3], len(frames), *self.config.crop_px)
-            seen = np.empty((len(views), *size), np.float32)
-            for place, view in zip(seen, views, strict=True):
-                part = self._cut(frames, view, motion=motion)
-                if not early:
-                    part = self._normal(part, plain, motion=motion)
-                place[...] = part.transpose(3, 0, 1, 2)
-            batch[modality] = torch.from_numpy(seen)
-        return batch
+        size = self._size(video)
+        return {
+            modality: torch.from_numpy(
+                stated_views(frames, views, self.config, modality=modality, of=size)
+            )
+            for modality, frames in self._read(video, start).items()
+        }
 
-    def _read(self, video: StoredVideo, start: int) -> dict[str, np.ndarray]:
-        """Modality -> the entries of one clip, whole frames."""
+    def _read(
+        self, video: StoredVideo, start: int, variant: int = 0
+    ) -> dict[str, np.ndarray]:
+        """Modality -> the entries of one clip, whole frames.
+
+        Args:
+            variant: as in `Draw`.
+        """
         entries = sampling.clip_entries(
             start,
             length=self.config.length,
@@ -228,37 +188,16 @@ class Clips(Dataset):
             available=self.available(video),
             short=self.config.short,
         )
+        stores = {name: self.frames for name in self.modalities}
+        if variant:
+            stores[self.varied] = self.variants[variant - 1].frames
         return {
-            modality: self.frames.read(video, modality, entries)
-            for modality in self.modalities
+            modality: frames.read(video, modality, entries)
+            for modality, frames in stores.items()
         }
 
-    def _cut(self, frames: np.ndarray, view: View, *, motion: bool) -> np.ndarray:
-        """(F, h, w, C) of the net's grid -> (F, *crop_px, C)."""
-        part = cut(frames, view, self.config.crop_px, motion=motion)
-        if motion and self.config.jitter_rescale:
-            part = part * self._growth(frames.shape[1:3], view)
-        return part
-
-    def _normal(self, frames: np.ndarray, draw: Draw, *, motion: bool) -> np.ndarray:
-        """(F, H, W, C) as stored -> float32 as the network takes it."""
-        config = self.config
-        if motion:
-            return motion_input(frames, gain=config.motion_gain)
-        return rgb_input(
-            frames,
-            mean=config.rgb_mean,
-            std=config.rgb_std,
-            order=config.rgb_order,
-            contrast=draw.contrast,
-            brightness=draw.brightness,
-        )
-
-    def _growth(self, size: tuple[int, int], view: View) -> np.ndarray:
-        """(u, v): how much more this view is enlarged than one of evaluation."""
-        scale = 1.0 if self.config.test_scaled else None
-        height, width = cut_size(size, self.config.crop_px, scale)
-        return np.array([width / view.width, height / view.height], np.float32)
+    def _size(self, video: StoredVideo) -> FrameSize:
+        return FrameSize(self.frames.size(video), (video.height, video.width))
 
 
 class StatedClips(Dataset):
@@ -284,3 +223,13 @@ class StatedClips(Dataset):
         views = self.clips.views(video, self.crops)
         clip = self.clips.stated(video, start, views)
         return clip | {"index": torch.tensor(index)}
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Tensor]]:
+        """The clips of a batch, of a store at an address read side by side."""
+        return side_by_side(self.clips.frames.store, self.__getitem__, indices)
+
+
+def to_tensor(frames: np.ndarray) -> Tensor:
+    """(F, H, W, C) -> (C, F, H, W) float32: from numpy's order to torch's."""
+    planes = frames.transpose(3, 0, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(planes, np.float32))

@@ -1,14 +1,31 @@
 """Entries of a video, reduced to the net's grid, read from the store or from memory."""
 
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 
 from motion_shards.choices import MOTION
-from pipeline.store import Store, StoredVideo
+from pipeline.store import CELL_PX, Store, StoredVideo
 
+from .cells import with_known
 from .motion_input import Fill, filled_from
 from .transforms import grid_size, painted, resized
+
+_KEEPING = Lock()
+
+
+class Memory:
+    """Bytes for decoded videos, which the `Frames` of several stores may share.
+
+    A copy in another process has all of them again.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = self.free = total
+
+    def __getstate__(self) -> dict:
+        return {"total": self.total, "free": self.total}
 
 
 class Frames:
@@ -24,17 +41,34 @@ class Frames:
         *,
         short_px: int | None,
         fill: Fill,
+        cells: bool = False,
         memory_bytes: int = 0,
+        memory: Memory | None = None,
     ) -> None:
-        self.store, self.short_px, self.fill = store, short_px, fill
-        self.memory_bytes = memory_bytes
+        """
+        Args:
+            short_px: short side of the net's grid; None is as stored.
+            cells: leave motion vectors on their own grid.
+            memory_bytes: of the cache.
+            memory: of the cache, instead, where others share it.
+        """
+        self.store, self.short_px, self.fill, self.cells = store, short_px, fill, cells
+        self.memory = Memory(memory_bytes) if memory is None else memory
         self._kept: dict[tuple[str, str], np.ndarray] = {}
-        self._free = memory_bytes
         self._sources: dict[str, np.ndarray] = {}
 
     def __getstate__(self) -> dict:
-        fresh = {"_kept": {}, "_free": self.memory_bytes, "_sources": {}}
-        return self.__dict__ | fresh
+        return self.__dict__ | {"_kept": {}, "_sources": {}}
+
+    def of_store(self, store: Store) -> "Frames":
+        """Entries of another store, prepared alike, in the same memory."""
+        return Frames(
+            store,
+            short_px=self.short_px,
+            fill=self.fill,
+            cells=self.cells,
+            memory=self.memory,
+        )
 
     def read(
         self, video: StoredVideo, modality: str, entries: Sequence[int] | np.ndarray
@@ -44,7 +78,8 @@ class Frames:
         Returns:
             (F, h, w, 3) uint8 for rgb, (F, h, w, 2) float32 px of the stored grid for
             flow and mv, at the size of the net's grid. Cells of mv are painted, and
-            invalid intervals filled.
+            invalid intervals filled. With `cells`, mv is (F, M, N, 3) float32: u, v, and
+            1 where the interval's vectors are known, 0 where they were filled.
         """
         entries = np.asarray(entries)
         first, last = int(entries.min()), int(entries.max())
@@ -69,12 +104,17 @@ class Frames:
         count, pixel_bytes = video.frames, 3
         if modality in MOTION:
             count, pixel_bytes = video.frames - 1, 8
+        if modality == "mv" and self.cells:
+            height, width = -(-video.height // CELL_PX), -(-video.width // CELL_PX)
+            pixel_bytes = 12
         needed = count * height * width * pixel_bytes
-        if needed > self._free:
+        if needed > self.memory.free:
             return None
         kept = self._stored(video, modality, 0, count)
-        self._free -= needed
-        self._kept[video.id, modality] = kept
+        with _KEEPING:  # threads may read several clips of a video at once
+            if (video.id, modality) not in self._kept:
+                self.memory.free -= needed
+                self._kept[video.id, modality] = kept
         return kept
 
     def _stored(
@@ -82,6 +122,9 @@ class Frames:
     ) -> np.ndarray:
         if modality == "mv":
             cells = self._cells(video, start, stop)[::step]
+            if self.cells:
+                known = self.store.read(video.id, "mv_valid", start=start, stop=stop)
+                return with_known(cells, known[::step])
             fields = painted(cells, video.height, video.width)
         else:
             fields = self.store.read(

@@ -5,11 +5,13 @@ anywhere. An epoch lasts until every video of the data set with the most batches
 seen; the others begin again, in another order, wherever they end.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
+
+from pipeline.store import side_by_side
 
 from .dataset import Clips
 from .order import ClipPosition, Order
@@ -41,6 +43,11 @@ class JoinedClips(Dataset):
 
     def __getitem__(self, at: JoinedPosition) -> JoinedClip:
         return JoinedClip(at.dataset, self.parts[at.dataset][at.position])
+
+    def __getitems__(self, batch: Sequence[JoinedPosition]) -> list[JoinedClip]:
+        """The clips of a batch, of stores at addresses read side by side."""
+        store = next(iter(self.parts.values())).frames.store
+        return side_by_side(store, self.__getitem__, batch)
 
 
 class JoinedOrder:
@@ -88,23 +95,37 @@ def order_of(
     seed: int,
     rank: int = 0,
     world_size: int = 1,
+    by_class: bool = False,
 ) -> Order | JoinedOrder:
     """The order for clips of one data set or several.
 
     Args:
         batch_size: clips of each data set in a batch; fewer where it has fewer.
+        by_class: as many clips of every class; of a video with several, its first counts.
     """
     if isinstance(clips, JoinedClips):
         orders = {}
         for name, part in clips.parts.items():
             found = order_of(
-                part, batch_size, seed=seed, rank=rank, world_size=world_size
+                part,
+                batch_size,
+                seed=seed,
+                rank=rank,
+                world_size=world_size,
+                by_class=by_class,
             )
             assert isinstance(found, Order)
             orders[name] = found
         return JoinedOrder(orders)
     size = min(batch_size, len(clips))
-    return Order(len(clips), size, seed=seed, rank=rank, world_size=world_size)
+    return Order(
+        len(clips),
+        size,
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+        classes=[video.labels[0] for video in clips.videos] if by_class else None,
+    )
 
 
 def grouped(clips: list[Any]) -> dict[str, Any]:

@@ -49,7 +49,18 @@ IMAGENET = Normal(
 """torchvision's image networks (vgg16)."""
 
 CAFFE = _of_bytes((123.0, 117.0, 104.0), "bgr")
-"""2D networks of the Caffe lineage (ClarifaiNet, VGG16): blue first, 0 to 255."""
+"""2D networks of the Caffe lineage (ClarifaiNet, VGG16) with the weights that others
+trained: blue first, 0 to 255."""
+
+DRAWN = Normal(
+    rgb_mean=CAFFE["rgb_mean"],
+    rgb_std=(1.0, 1.0, 1.0),
+    rgb_order="bgr",
+    motion_gain=1.0,
+)
+"""2D networks of that lineage with random first weights: rgb from 0 to 1 less its mean,
+motion from -1 to 1. From values to 255 the logits of He's first weights are so large that
+the loss is many times that of a guess."""
 
 MARS = _of_bytes((114.7748, 107.7354, 99.4750), "rgb")
 """3D networks of Hara's lineage (ResNeXt-101 of MARS): 0 to 255, the mean of ActivityNet."""

@@ -6,7 +6,7 @@ of the clip, its start, crop, flip and brightness. So the clips of a run do
 not depend on workers, on the number of processes, or on what was drawn before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,29 @@ class ClipPosition(NamedTuple):
 def epoch_order(num_videos: int, *, seed: int, epoch: int) -> np.ndarray:
     """(num_videos,) int64, every video once; another order for every seed and epoch."""
     return np.random.default_rng([seed, epoch]).permutation(num_videos)
+
+
+def balanced_order(classes: Sequence[int], *, seed: int, epoch: int) -> np.ndarray:
+    """(V,) int64: as many clips of every class as there are videos over all.
+
+    Every class has V // K of the V clips, and some that are drawn one more. Of a class,
+    every video comes once before any comes again.
+
+    Args:
+        classes: of each video.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    of_video = np.asarray(classes)
+    kinds = np.unique(of_video)
+    counts = np.full(len(kinds), len(of_video) // len(kinds))
+    counts[rng.permutation(len(kinds))[: len(of_video) % len(kinds)]] += 1
+    chosen = []
+    for kind, count in zip(kinds, counts.tolist(), strict=True):
+        videos = np.flatnonzero(of_video == kind)
+        rounds = -(-count // len(videos))
+        drawn = [rng.permutation(videos) for _ in range(rounds)]
+        chosen.append(np.concatenate([*drawn, videos[:0]])[:count])
+    return rng.permutation(np.concatenate(chosen))
 
 
 def draw_generator(position: ClipPosition, *, seed: int) -> np.random.Generator:
@@ -53,7 +76,14 @@ class Order:
         seed: int,
         rank: int = 0,
         world_size: int = 1,
+        classes: Sequence[int] | None = None,
     ) -> None:
+        """
+        Args:
+            classes: of each video, for as many clips of every class; None: every video
+                once.
+        """
+        self.classes = classes
         if batch_size % world_size:
             raise RecipeError(
                 f"expected a batch size that {world_size} processes can share equally, got {batch_size}"
@@ -81,6 +111,9 @@ class Order:
 
     def of_epoch(self, epoch: int) -> list[int]:
         """The videos of an epoch, by position."""
+        if self.classes is not None:
+            found = balanced_order(self.classes, seed=self.seed, epoch=epoch)
+            return found.tolist()
         return epoch_order(self.num_videos, seed=self.seed, epoch=epoch).tolist()
 
     def positions(self, batch: int, epoch: int, order: list[int]) -> list[ClipPosition]:

@@ -107,12 +107,7 @@ def split_parts(
     Raises:
         DataError: a part would be empty, or the store has not all modalities.
     """
-    missing = [name for name in modalities if name not in store.modalities]
-    if missing:
-        raise DataError(
-            f"{store.folder}: expected {', '.join(modalities)}, but the store has only"
-            f" {', '.join(store.modalities)}: extract it with --modalities {','.join(missing)}"
-        )
+    require_modalities(store, modalities)
     if classifies and len(store.classes) < 2:
         found = f"one ({store.classes[0]})" if store.classes else "none"
         raise DataError(
@@ -150,6 +145,20 @@ def split_parts(
         untested=tuple(store.classes[label] for label in sorted(taught - tested)),
         torn=tuple(sorted(_groups(usable["train"]) & _groups(usable["test"]))),
     )
+
+
+def require_modalities(store: Store, modalities: Sequence[str]) -> None:
+    """Check that a store has these modalities.
+
+    Raises:
+        DataError: it lacks one.
+    """
+    missing = [name for name in modalities if name not in store.modalities]
+    if missing:
+        raise DataError(
+            f"{store.folder}: expected {', '.join(modalities)}, but the store has only"
+            f" {', '.join(store.modalities)}: extract it with --modalities {','.join(missing)}"
+        )
 
 
 def held_out_videos(

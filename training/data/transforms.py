@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from torch import Tensor, from_numpy
 
 from pipeline.store import CELL_PX
 
@@ -230,8 +229,3 @@ def rgb_input(
     planes += shift.astype(np.float32)[:, None, None, None]
     values = planes.transpose(1, 2, 3, 0)
     return values[..., ::-1] if order == "bgr" else values
-
-
-def to_tensor(frames: np.ndarray) -> Tensor:
-    """(F, H, W, C) -> (C, F, H, W) float32: from numpy's order to torch's."""
-    return from_numpy(np.ascontiguousarray(frames.transpose(3, 0, 1, 2), np.float32))

@@ -17,7 +17,7 @@ from ..run_files.sealed import checked_seal, seal
 from ..run_files.weights import read_saved
 from ..run_files.writing import not_written, write_bytes
 
-VERSION = 2
+VERSION = 3
 
 StateDict: TypeAlias = Mapping[str, torch.Tensor]
 """Named tensors of a network."""

@@ -103,6 +103,7 @@ def fit(
     scaler: torch.amp.GradScaler | None = None,
     gradient_clip: float | None = None,
     accumulate: int = 1,
+    read_late: bool | None = None,
 ) -> Iterator[dict[str, float]]:
     """Take one optimizer step per batch, and yield the loss and its parts.
 
@@ -116,11 +117,15 @@ def fit(
             the gradient is that of the whole batch, except that batch norm and terms
             that relate clips see one part at a time. (Of several data sets: where
             each one's clips can be cut equally.)
+        read_late: read the loss after the optimizer's work was queued, as reading waits
+            for the device, which would then be idle. None: on a GPU.
 
     Raises:
-        Diverged: the loss is not finite. No step is taken then.
+        Diverged: the loss is not finite. No step is taken then, unless `read_late`.
     """
     train_mode(step)
+    if read_late is None:
+        read_late = device.type != "cpu"
     scaler = scaler or torch.amp.GradScaler(device.type, enabled=False)
     weights = [w for group in optimizer.param_groups for w in group["params"]]
     for batch in batches:
@@ -138,17 +143,25 @@ def fit(
                     output.loss * share if share < 1 else output.loss
                 ).backward()
             found.append((share, StepOutput(output.loss.detach(), output.parts)))
-        values = _means(found)
-        if not math.isfinite(values["loss"]):
-            optimizer.zero_grad(set_to_none=True)
-            told = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
-            raise Diverged(f"the loss is not finite: {told}")
+        values = None if read_late else _finite(found, optimizer)
         if gradient_clip is not None:
             scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(weights, gradient_clip)
         scaler.step(optimizer)
         scaler.update()
-        yield values
+        yield values or _finite(found, optimizer)
+
+
+def _finite(
+    found: list[tuple[float, StepOutput]], optimizer: torch.optim.Optimizer
+) -> dict[str, float]:
+    """Loss and parts, or Diverged. Waits for the device."""
+    values = _means(found)
+    if not math.isfinite(values["loss"]):
+        optimizer.zero_grad(set_to_none=True)
+        told = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
+        raise Diverged(f"the loss is not finite: {told}")
+    return values
 
 
 def _means(found: list[tuple[float, StepOutput]]) -> dict[str, float]:

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from ..errors import RecipeError
+from ..models.blocks import blocks_of
+from ..run_files.fields import ADDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +34,18 @@ class OptimConfig:
     """Beginning of a weight's name -> multiple of its learning rate; the longest that
     fits counts. Names are the network's ("layer1.") or the step's ("student.layer1.").
     0 freezes, batch norm's running means included."""
-    schedule: Literal["constant", "one_cycle", "steps", "plateau"] = "constant"
+    layer_decay: float = field(default=1.0, metadata=ADDED)
+    """Factor of the learning rate from each block of the network to the one before: the
+    last has the whole rate. Names of blocks: see `blocks_of`."""
+    schedule: Literal["constant", "one_cycle", "steps", "plateau", "cosine"] = (
+        "constant"
+    )
     warm_up: float = 0.15
     """one_cycle: share of the run in which the rate rises."""
     warm_up_steps: int = 0
     """Number of first steps in which the rate rises linearly; not for one_cycle."""
+    last_rate: float = field(default=0.0, metadata=ADDED)
+    """cosine: share of the learning rate that is left after the last step."""
     milestones: tuple[float, ...] = ()
     """steps: shares of the run after which the rate drops."""
     drop: float = 0.1
@@ -50,7 +59,7 @@ class OptimConfig:
     def __post_init__(self) -> None:
         for name, choices in (
             ("name", ("sgd", "adam", "adamw")),
-            ("schedule", ("constant", "one_cycle", "steps", "plateau")),
+            ("schedule", ("constant", "one_cycle", "steps", "plateau", "cosine")),
             ("decays", ("weights", "all")),
         ):
             value = getattr(self, name)
@@ -60,6 +69,32 @@ class OptimConfig:
                     f"expected the {what} {', '.join(choices[:-1])} or {choices[-1]},"
                     f" got {value}"
                 )
+        if min(self.learning_rate, self.weight_decay, self.bias_rate) < 0:
+            raise RecipeError(
+                "expected no negative learning_rate, weight_decay or bias_rate, got"
+                f" {self.learning_rate}, {self.weight_decay} and {self.bias_rate}"
+            )
+        if not (0 <= self.momentum < 1 and 0 <= self.dampening <= 1):
+            raise RecipeError(
+                "expected momentum from 0 to below 1 and dampening from 0 to 1, got"
+                f" {self.momentum} and {self.dampening}"
+            )
+        if not (0 < self.warm_up < 1 and 0 < self.drop <= 1 and self.patience >= 0):
+            raise RecipeError(
+                "expected warm_up between 0 and 1, drop above 0 and up to 1, and patience"
+                f" of 0 or more, got {self.warm_up}, {self.drop} and {self.patience}"
+            )
+        if self.gradient_clip is not None and self.gradient_clip <= 0:
+            raise RecipeError(
+                f"expected a gradient_clip above 0, or none, got {self.gradient_clip}"
+            )
+        if not all(rate >= 0 for rate in self.rates.values()):
+            raise RecipeError(f"expected rates of 0 or more, got {dict(self.rates)}")
+        if not 0 < self.layer_decay <= 1 or not 0 <= self.last_rate <= 1:
+            raise RecipeError(
+                "expected layer_decay above 0 up to 1 and last_rate from 0 to 1, got"
+                f" {self.layer_decay:g} and {self.last_rate:g}"
+            )
         if self.accumulate < 1 or self.warm_up_steps < 0:
             raise RecipeError(
                 "expected to accumulate 1 part or more and no negative warm-up,"
@@ -67,15 +102,25 @@ class OptimConfig:
             )
 
 
-def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
+def build_optimizer(
+    module: nn.Module, config: OptimConfig, network: nn.Module | None = None
+) -> torch.optim.Optimizer:
     """An optimizer for all trainable parameters of `module`.
 
     Weights with a rate of 0 are frozen here.
+
+    Args:
+        network: the part of it whose blocks learn at rates of their own (`layer_decay`);
+            what is none of its weights, as adapters, has the whole rate.
 
     Raises:
         RecipeError: a rate is for a name that no weight has, or nothing is trainable.
     """
     multiples = _multiples(module, config.rates)
+    if config.layer_decay != 1 and network is not None:
+        factors = layer_factors(network, config.layer_decay)
+        for name, weight in module.named_parameters():
+            multiples[name] *= factors.get(weight, 1.0)
     for name, weight in module.named_parameters():
         if multiples[name] == 0:
             weight.requires_grad_(False)
@@ -109,6 +154,24 @@ def build_optimizer(module: nn.Module, config: OptimConfig) -> torch.optim.Optim
         momentum=config.momentum,
         dampening=config.dampening,
     )
+
+
+def layer_factors(network: nn.Module, decay: float) -> dict[nn.Parameter, float]:
+    """Weight -> factor of its learning rate, by the depth of its block.
+
+    The last of n blocks has 1, the first decay ** (n - 1); weights in no block, as a class
+    token, learn as the first.
+
+    Source:
+        Clark et al., "ELECTRA", ICLR 2020; Bao et al., "BEiT", ICLR 2022.
+    """
+    blocks = blocks_of(network)
+    first = decay ** max(len(blocks) - 1, 0)
+    factors = dict.fromkeys(network.parameters(), first)
+    for number, (_, block) in enumerate(blocks):
+        for weight in block.parameters():
+            factors[weight] = decay ** (len(blocks) - 1 - number)
+    return factors
 
 
 def factor(config: OptimConfig, share: float) -> float:
@@ -147,7 +210,9 @@ class Schedule:
         A milestone at 1/3 of 90 steps changes the rate of step 30, the 31st.
         """
         rate = self.config.learning_rate * self.config.drop**self.drops
-        if self.config.schedule == "one_cycle":
+        if self.config.schedule == "cosine":
+            rate *= _cosine(self.config, step, total_steps)
+        elif self.config.schedule == "one_cycle":
             rate *= factor(self.config, step / max(total_steps - 1, 1))
         else:
             rate *= factor(self.config, step / max(total_steps, 1))
@@ -198,6 +263,20 @@ def _multiples(module: nn.Module, rates: Mapping[str, float]) -> dict[str, float
             f"expected rates for weights of the network, but none begins with {lost[0]}"
         )
     return found
+
+
+def _cosine(config: OptimConfig, step: int, total_steps: int) -> float:
+    """Linear to 1 in `warm_up_steps`, then along half a cosine to `last_rate`.
+
+    Source:
+        Loshchilov and Hutter, "SGDR", ICLR 2017, without restarts; warm-up as in Goyal et
+        al., "Accurate, Large Minibatch SGD", arXiv:1706.02677.
+    """
+    rising = config.warm_up_steps
+    if step < rising:
+        return (step + 1) / rising
+    share = (step - rising) / max(total_steps - rising, 1)
+    return _half_cosine(1.0, config.last_rate, min(share, 1.0))
 
 
 def _half_cosine(first: float, last: float, share: float) -> float:

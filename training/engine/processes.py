@@ -3,7 +3,8 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from datetime import timedelta
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -13,6 +14,12 @@ from torch.nn.parallel import DistributedDataParallel
 from ..errors import FirstFailed, MachineError
 
 T = TypeVar("T")
+PATIENCE = timedelta(days=7)
+"""Longest work of the first process (an evaluation, the waiting for a teacher) for which the
+others wait. Exchanges of a training step keep the shorter limit of torch, after which a
+process that hangs is noticed."""
+_patient: list[Any] = []
+"""The group of processes, on CPUs, in which they wait for the first."""
 
 
 class Processes(NamedTuple):
@@ -48,6 +55,7 @@ def joined(processes: Processes, device: torch.device) -> Iterator[None]:
         yield
         return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    _patient.append(dist.new_group(backend="gloo", timeout=PATIENCE))
     try:
         yield
     except RuntimeError as error:
@@ -58,17 +66,29 @@ def joined(processes: Processes, device: torch.device) -> Iterator[None]:
             f" this run has ended: {str(error).splitlines()[0]}"
         ) from error
     finally:
+        _patient.clear()
         dist.destroy_process_group()
 
 
 def data_parallel(
-    step: nn.Module, processes: Processes, device: torch.device
+    step: nn.Module,
+    processes: Processes,
+    device: torch.device,
+    *,
+    some_unused: bool = False,
 ) -> nn.Module:
-    """A step whose gradients are the mean over all processes."""
+    """A step whose gradients are the mean over all processes.
+
+    Args:
+        some_unused: the loss may not depend on some of its parameters, which then have
+            no gradient, as in one process.
+    """
     if processes.world_size == 1:
         return step
     devices = [device.index] if device.type == "cuda" else None
-    return DistributedDataParallel(step, device_ids=devices)
+    return DistributedDataParallel(
+        step, device_ids=devices, find_unused_parameters=some_unused
+    )
 
 
 def any_process(value: bool, processes: Processes) -> bool:
@@ -107,7 +127,7 @@ def run_on_first(work: Callable[[], T], processes: Processes) -> T:
         if processes.first:
             told = [True, work()]
     finally:
-        dist.broadcast_object_list(told, 0)
+        dist.broadcast_object_list(told, 0, group=_patient_group())
     if not told[0]:
         raise FirstFailed("the first process failed, and says why")
     return told[1]  # type: ignore[return-value]
@@ -116,7 +136,25 @@ def run_on_first(work: Callable[[], T], processes: Processes) -> T:
 def wait(processes: Processes) -> None:
     """Barrier: wait until all processes arrive."""
     if processes.world_size > 1:
-        dist.barrier()
+        dist.barrier(group=_patient_group())
+
+
+def gathered(value: T, processes: Processes) -> list[T]:
+    """The values of all processes by rank, on each of them.
+
+    Args:
+        value: tensors on the CPU, numbers, text, or containers of them.
+    """
+    if processes.world_size == 1:
+        return [value]
+    found: list[Any] = [None] * processes.world_size
+    dist.all_gather_object(found, value, group=_patient_group())
+    return found
+
+
+def _patient_group() -> Any:
+    """None, the default group, where a launcher made the groups."""
+    return _patient[0] if _patient else None
 
 
 def _left_alone(error: RuntimeError) -> bool:

@@ -2,6 +2,8 @@
 
 import copy
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +13,10 @@ from torch import nn
 
 from ..errors import RunError
 from . import checkpoint
+from .average import Average
 from .checkpoint import Saved, StateDict
 from .optim import Schedule
+from .processes import ALONE, Processes
 
 
 class Best(NamedTuple):
@@ -39,8 +43,8 @@ class TrainState:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     scaler: torch.amp.GradScaler
-    world_size: int = 1
-    """Number of processes that share each batch."""
+    processes: Processes = ALONE
+    """All that share each batch."""
     steps_done: int = 0
     """Over all epochs."""
     epochs_done: int = 0
@@ -54,6 +58,8 @@ class TrainState:
     waited: float = 0.0
     """The part of it that was spent waiting for batches."""
     best: Best = field(default_factory=Best)
+    average: Average | None = None
+    """Moving average of all that the step trains."""
 
     def add(self, values: dict[str, float]) -> None:
         """Add the loss and its parts of one step to the sums."""
@@ -71,11 +77,22 @@ class TrainState:
         self.epochs_done = epoch + 1
         self.epoch_sums, self.seconds, self.waited = {}, 0.0, 0.0
 
-    def to_checkpoint(self) -> Saved:
-        """Tensors, numbers, strings, and dictionaries of them."""
-        return {
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model has the averaged weights, where there are such."""
+        with self.average.in_use() if self.average else nullcontext():
+            yield
+
+    def to_checkpoint(self, random: Sequence[StateDict]) -> Saved:
+        """Tensors, numbers, strings, and containers of them.
+
+        Args:
+            random: the random generators of all processes, by rank.
+        """
+        average = {"average": self.average.state_dict()} if self.average else {}
+        return average | {
             "version": checkpoint.VERSION,
-            "world_size": self.world_size,
+            "world_size": self.processes.world_size,
             "steps_done": self.steps_done,
             "epochs_done": self.epochs_done,
             "model": self.model.state_dict(),
@@ -83,7 +100,7 @@ class TrainState:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "random": checkpoint.random_state(),
+            "random": list(random),
             "epoch_sums": self.epoch_sums,
             "line_sums": self.line_sums,
             "seconds": self.seconds,
@@ -106,7 +123,9 @@ class TrainState:
             self.optimizer.load_state_dict(saved["optimizer"])
             self.schedule.load_state_dict(saved["schedule"])
             self.scaler.load_state_dict(saved["scaler"])
-            checkpoint.restore_random_state(saved["random"])
+            if self.average:
+                self.average.load_state_dict(saved["average"])
+            checkpoint.restore_random_state(saved["random"][self.processes.rank])
             self.steps_done, self.epochs_done = (
                 saved["steps_done"],
                 saved["epochs_done"],
@@ -132,7 +151,7 @@ class TrainState:
         Each takes its share of a batch, and batch norm sees one share at a time: with
         another number the result would be that of neither.
         """
-        now = self.world_size
+        now = self.processes.world_size
         if saved != now:
             raise RunError(
                 f"{folder}: this run was begun with {saved} process"

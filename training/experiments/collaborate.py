@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..data.splits import SplitParts, split_parts
 from ..engine import checkpoint
 from ..engine.signals import stop_on_signal
 from ..errors import RecipeError, RunError
-from ..models.backbones import TAPS
+from ..models.backbones import net_named
 from ..models.collaborative import Collaborative, CollaborativeConfig, predict
 from ..models.heads import split_head
 from ..run_files.results import Accuracy, Results
@@ -70,10 +71,10 @@ def collaborate(
     """
     for run in (first, second):
         check_same(run, job.store, job.split)
-        taps = TAPS.get(run.config().net or "")
-        if taps is None:
+        net = run.config().net
+        if net is None:
             raise RunError(f"{run.folder}: expected a run of one network")
-        own = taps[-1]
+        own = net_named(net).taps[-1]
         if recipe.heads == "streams" and recipe.tap != own:
             raise RecipeError(
                 f"{run.folder}: expected the tap {own}, as the heads of the streams take"
@@ -228,14 +229,14 @@ def _evaluate(
     """Score the held-out and the test part; save the scores, also those of each stream.
 
     Args:
-        first: its scores have the classes of videos with several labels.
+        first: its scores have the groups of the videos, and all classes of each.
     """
     accuracies: dict[str, Accuracy] = {}
     for part in ("held_out", "test"):
         if part not in spatial:
             continue
         predicted = predict(model, spatial[part].features, temporal[part].features)
-        like = Scores.load(first.path(SCORES.format(part=part)))
+        like = _in_order(first.path(SCORES.format(part=part)), spatial[part].ids)
         for name, logits, probabilities in (
             ("", np.log(np.maximum(predicted.softmax, 1e-12)), predicted.softmax),
             ("_spatial", predicted.spatial, softmax(predicted.spatial)),
@@ -246,11 +247,12 @@ def _evaluate(
                 labels=spatial[part].labels,
                 logits=logits,
                 softmax=probabilities,
-                relevant=_relevant(like, spatial[part].ids),
+                relevant=like.relevant,
                 aggregate="softmax",
                 classes=job.store.classes,
                 split=job.split,
                 part=part,
+                groups=like.groups,
             )
             scores.save(run.path(SCORES.format(part=part + name)))
             if not name:
@@ -258,9 +260,8 @@ def _evaluate(
     return accuracies
 
 
-def _relevant(like: Scores, ids: tuple[str, ...]) -> np.ndarray | None:
-    """(V, K) bool: the classes of each video, from scores that have them, else None."""
-    if like.relevant is None:
-        return None
-    place = {video: i for i, video in enumerate(like.ids)}
-    return like.relevant[[place[video] for video in ids]]
+def _in_order(path: Path, ids: tuple[str, ...]) -> Scores:
+    """Scores in a file, of these videos in this order."""
+    found = Scores.load(path)
+    place = {video: i for i, video in enumerate(found.ids)}
+    return found.rows([place[video] for video in ids])

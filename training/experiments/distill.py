@@ -6,20 +6,21 @@ from dataclasses import replace
 from pipeline.store import Json
 
 from ..errors import RunError
-from ..models.backbones import NETS
+from ..models.backbones import net_named
 from ..models.heads import TwoHeads
+from ..models.named_weights import weights_hashes
 from ..models.weights import transfer
 from ..run_files.results import Baseline, OtherRun, Results, ShortAccuracy
 from ..run_files.run_config import RunConfig
 from ..runs.compatibility import check_teacher
 from ..runs.context import StoreJob
 from ..runs.identity import fingerprint_of, run_config
-from ..runs.lifecycle import open_run, run_training
+from ..runs.lifecycle import open_run, report_hours, run_training
 from ..runs.record import SCORES, Run
 from ..runs.trained import trained_model
-from ..scoring import metrics
+from ..scoring.intervals import difference, influence_of_mean
 from ..scoring.scores import Scores, together
-from .distill_recipe import DistillRecipe
+from .distill_recipe import DistillRecipe, MotionTeacherRecipe
 from .joint import check_joint, training_stores
 from .student import joint_student_step, student_step
 
@@ -54,16 +55,19 @@ def distill(
     if several:
         check_joint(recipe, teachers=len(teachers))
     stores = training_stores(recipe, job, recipe.modalities)
-    for one, wanted in zip(teachers, recipe.teachers, strict=True):
+    for one, wanted in zip(teachers, recipe.seen_teachers, strict=True):
         check_teacher(one, recipe, wanted, store=job.store, split=job.split)
     experts = [] if several else [trained_model(one)[0] for one in teachers]
     seen = " and ".join(one.sees for one in recipe.teachers)
     config = replace(
         described(recipe, job),
         joint=stores.facts(recipe, recipe.modalities),
+        variants=stores.variant_facts(recipe),
         teacher=tuple(map(network_of, teachers)),
     )
-    with open_run(config, job, store=stores.stores, teacher=teachers) as run:
+    with open_run(
+        config, job, store=stores.stores, variants=job.variants, teacher=teachers
+    ) as run:
         results = run.results()
         if results is not None:
             if scratch and job.machine.processes.first and results.scratch is None:
@@ -86,11 +90,17 @@ def distill(
                     student,
                     experts[0].state_dict(),
                     scale=recipe.student.first_layer,
-                    but=(NETS[recipe.student.net].head,),
+                    but=(net_named(recipe.student.net).head,),
                     what=str(teachers[0].folder),
                 )
                 job.reporter.say(f"first weights from the teacher: {fitted.text()}")
             step = student_step(recipe, student, experts, stores.data.clips["train"])
+
+        title = f"{seen} to {sees}" + (f", {stores.names}" if several else "")
+        nets = (recipe.student, *(recipe.teachers if recipe.terms else ()))
+        if isinstance(recipe, MotionTeacherRecipe):
+            nets = ()  # of unequal clips: a step is timed instead
+            report_hours(run, recipe, job, step, student, data=stores.data, title=title)
 
         def complete(results: Results) -> Results:
             return replace(
@@ -110,10 +120,10 @@ def distill(
             stores.own_network(student),
             sees=sees,
             data=stores.data,
-            title=f"{seen} to {sees}" + (f", {stores.names}" if several else ""),
-            what=f"{sees} from labels{of} and a {seen} teacher",
+            title=title,
+            what=f"{sees} from labels{of} and a {seen} teacher{stores.of_stores_text}",
             complete=complete,
-            nets=(recipe.student, *(recipe.teachers if recipe.terms else ())),
+            nets=nets,
         )
     return run
 
@@ -125,13 +135,14 @@ def network_of(teacher: Run) -> dict[str, Json]:
 
 def described(recipe: DistillRecipe, job: StoreJob) -> RunConfig:
     """Everything that decides the result but the teacher."""
-    return run_config(
+    config = run_config(
         "distill",
         recipe,
         job,
         model=recipe.student.architecture(),
         modalities=recipe.modalities,
     )
+    return replace(config, first_weights=weights_hashes(recipe.student))
 
 
 def compared(run: Run, scratch: Run) -> Baseline:
@@ -145,7 +156,11 @@ def compared(run: Run, scratch: Run) -> Baseline:
         what=other.what,
         test=other.test,
         training=other.training,
-        difference=metrics.paired_difference(ours.hits(), theirs.hits()),
+        difference=difference(
+            influence_of_mean(
+                ours.hits().astype(float) - theirs.hits(), ours.labelled.units
+            )
+        ).interval,
         videos_compared=len(ours.labelled),
     )
 

@@ -10,9 +10,11 @@ from torch import Size
 from ..errors import RecipeError
 from ..losses.terms import SoftTargets, Term, check_equal, check_taps, sides
 from ..models.adapters import build_adapter
-from ..models.backbones import TAPS, BackboneConfig, check_length
+from ..models.backbones import BackboneConfig, net_named
+from ..models.motion_backbone import MotionConfig
 from ..models.sizes import tap_shapes
 from ..runs.config import TrainConfig
+from ..steps.distill import term_weights
 from ..steps.step import LABELS
 from .teach import TeachRecipe
 
@@ -72,20 +74,48 @@ class DistillRecipe(TrainConfig):
             raise RecipeError(
                 f"expected teachers of different modalities, got {', '.join(sees)}"
             )
-        taps: tuple[str, ...] = TAPS[self.teacher.net]
+        taps = net_named(self.teacher.net).taps
         if self.other_teachers:
             taps = tuple(
-                f"{t.sees}.{tap}" for t in self.teachers for tap in TAPS[t.net]
+                f"{t.sees}.{tap}"
+                for t in self.teachers
+                for tap in net_named(t.net).taps
             )
         check_taps(
             self.terms,
             {
-                f"student {self.student.net}": TAPS[self.student.net],
+                f"student {self.student.net}": net_named(self.student.net).taps,
                 f"teacher {self.teacher.net}": taps,
             },
         )
         for net in (self.student, *self.teachers):
-            check_length(net, self.clip.length)
+            self.check_clip(net, self.length_of(net))
+        self._check_weights()
+        clips = self.batch_size // self.optim.accumulate
+        for name, term in self.terms.items():
+            if clips < term.fewest_clips:
+                raise RecipeError(
+                    f"term {name}: expected at least {term.fewest_clips} clips in each"
+                    f" part of a batch to relate, got {clips}"
+                )
+
+    def _check_weights(self) -> None:
+        """
+        Raises:
+            RecipeError: no loss has a weight, or one that is to be balanced has none.
+        """
+        weights = term_weights(self.terms, self.label_weight)
+        if not any(weights.values()):
+            raise RecipeError(
+                "expected a loss with a weight other than 0, got none among"
+                f" {', '.join(weights)}"
+            )
+        for name in (LABELS, *self.balance) if self.balance else ():
+            if not weights[name]:
+                raise RecipeError(
+                    f"expected a weight other than 0 of {name}, whose gradient is to be"
+                    " balanced"
+                )
 
     def check_shapes(self) -> None:
         """Check that features, or what adapters make of them, fit the terms.
@@ -93,12 +123,12 @@ class DistillRecipe(TrainConfig):
         Raises:
             RecipeError: they do not; the term, the tap and both shapes are named.
         """
-        height, width = self.clip.crop_px
         shapes: dict[BackboneConfig, dict[str, tuple[int, ...]]] = {}
         for net in (self.student, *self.teachers):
             if net not in shapes:
+                height, width = self.clip.size_of(net.sees)
                 shapes[net] = tap_shapes(
-                    net, frames=self.clip.length, height=height, width=width
+                    net, frames=self.length_of(net), height=height, width=width
                 )
         named = {
             f"{teacher.sees}.{tap}" if self.other_teachers else tap: shape
@@ -124,13 +154,23 @@ class DistillRecipe(TrainConfig):
         return (self.teacher, *self.other_teachers)
 
     @property
+    def seen_teachers(self) -> tuple[BackboneConfig, ...]:
+        """The teachers as their runs have them: `sees` is the modality of their clips."""
+        return self.teachers
+
+    def length_of(self, net: BackboneConfig) -> int:
+        """Entries of a clip that the student or a teacher takes."""
+        return self.clip.length
+
+    @property
     def network(self) -> BackboneConfig:
         return self.student
 
     @property
     def modalities(self) -> list[str]:
         """Modalities of student and teachers."""
-        return list(dict.fromkeys(n.sees for n in (self.student, *self.teachers)))
+        nets = (self.student, *self.seen_teachers)
+        return list(dict.fromkeys(net.sees for net in nets))
 
     def taught_by(self, *sees: str) -> "DistillRecipe":
         """This recipe with teachers that see other modalities.
@@ -156,6 +196,44 @@ class DistillRecipe(TrainConfig):
         shared = {f.name: getattr(self, f.name) for f in fields(TrainConfig)}
         of_terms: dict[str, Any] = {"gradients_at": None, "balance": {}}
         return TeachRecipe(model=self.student, **shared | of_terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionTeacherRecipe(DistillRecipe):
+    """A distillation whose teacher sees the motion that it finds in the student's frames.
+
+    Its run is one of `HiddenRecipe`; nothing but rgb is read.
+    """
+
+    motion: MotionConfig = field(
+        default_factory=lambda: MotionConfig(estimator="tvl1", learns=False)
+    )
+    """The estimator before the teacher."""
+
+    def __post_init__(self) -> None:
+        DistillRecipe.__post_init__(self)
+        if self.student.sees != "rgb" or self.other_teachers:
+            raise RecipeError(
+                "expected a student that sees rgb, and one teacher, where the teacher finds"
+                f" motion in the same frames, got {self.student.sees} and"
+                f" {len(self.teachers)}"
+            )
+        if self.teacher.sees == "rgb" or self.init == "teacher":
+            raise RecipeError(
+                "expected a teacher that sees motion, and other first weights than its"
+                f" own, got {self.teacher.sees} and init {self.init}"
+            )
+        if self.clip.length != self.motion.frames:
+            raise RecipeError(
+                f"expected clips of {self.motion.frames} frames, got {self.clip.length}"
+            )
+
+    @property
+    def seen_teachers(self) -> tuple[BackboneConfig, ...]:
+        return (replace(self.teacher, sees="rgb"),)
+
+    def length_of(self, net: BackboneConfig) -> int:
+        return self.clip.length - (net == self.teacher)
 
 
 def _of_stream(term: Term, stream: str) -> Term:

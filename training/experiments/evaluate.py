@@ -29,7 +29,8 @@ from ..runs.record import (
     write_json,
 )
 from ..runs.trained import clip_of, trained_model
-from ..scoring.protocols import ClipProtocol, Crops, Scorer
+from ..scoring.clip_protocol import ClipProtocol, Crops
+from ..scoring.protocols import Scorer
 from .other_store import evaluation_path, is_own, other_store
 
 

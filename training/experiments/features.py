@@ -1,27 +1,23 @@
 """Snippets of videos -> features of a trained network, in files that can be resumed."""
 
-import os
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data.dataset import Clips, frames_of
 from ..data.splits import SplitParts
-from ..run_files.shapes import COUNT
-from ..run_files.writing import open_rows
 from ..runs.autosave import Autosave
 from ..runs.context import StoreJob
 from ..runs.machine import place_on_device
-from ..runs.progress import ProgressReporter
-from ..runs.record import Run, read_json, write_json
+from ..runs.record import Run
 from ..runs.trained import clip_of, trained_model
-from ..scoring.protocols import ClipProtocol, Scorer, first_labels
+from ..scoring.clip_protocol import ClipProtocol
+from ..scoring.protocols import Scorer, first_labels
+from .feature_rows import DONE, ROWS, rows_on_disk
 
 PARTS = ("train", "held_out", "test")
-ROWS, DONE = "features_{name}.f32", "features_{name}.json"
 
 
 class SnippetFeatures(NamedTuple):
@@ -79,8 +75,8 @@ def snippet_features(
             workers=machine.workers,
         )
         title = f"{network.folder.name}: features of {len(videos)} videos ({part})"
-        path = _filled(
-            run,
+        path = rows_on_disk(
+            run.folder,
             f"{role}_{part}",
             scorer,
             model,
@@ -104,53 +100,3 @@ def forget_features(run: Run) -> None:
     for name in (ROWS, DONE):
         for path in run.folder.glob(name.format(name="*")):
             path.unlink()
-
-
-def _filled(
-    run: Run,
-    name: str,
-    scorer: Scorer,
-    model: nn.Module,
-    tap: str,
-    autosave: Autosave,
-    reporter: ProgressReporter,
-    *,
-    title: str,
-) -> Path:
-    """A file of float32, (V x N, d), complete."""
-    path, about = run.path(ROWS.format(name=name)), run.path(DONE.format(name=name))
-    batches, size = _saved(path, about)
-    total = len(scorer.loader)
-    if batches == total:
-        return path
-    reporter.say(title)
-    reporter.begin(title, total, batches)
-    with open_rows(path, anew=not batches) as file:
-        file.truncate(size)
-        file.seek(size)
-
-        def save() -> None:
-            file.flush()
-            os.fsync(file.fileno())
-            write_json(about, {"batches": batches, "bytes": file.tell()})
-
-        try:
-            for rows in scorer.snippet_features(model, tap, first=batches):
-                file.write(rows.tobytes())
-                batches += 1
-                reporter.step(batches, "")
-                autosave.after_step(save, f"step {batches} of {total} of {title}")
-        finally:
-            reporter.end()
-        save()
-    return path
-
-
-def _saved(path: Path, about: Path) -> tuple[int, int]:
-    """The number of saved batches, and of their bytes."""
-    if not path.is_file() or not about.is_file():
-        return 0, 0
-    told = read_json(about, {"batches": COUNT, "bytes": COUNT})
-    if path.stat().st_size < told["bytes"]:
-        return 0, 0
-    return told["batches"], told["bytes"]

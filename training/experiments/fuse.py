@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from motion_shards.plain_text import first_names
 from pipeline.store import Json
 
 from ..errors import RecipeError, RunError
@@ -30,8 +31,9 @@ from ..runs.record import (
     read_json,
     write_json,
 )
-from ..scoring.fusion import AttentionConfig, On, WeightedAverage, fit_attention
-from ..scoring.scores import Scores, for_fitting, softmax, together
+from ..scoring.fusion import AttentionConfig, fit_attention
+from ..scoring.scores import Scores, for_fitting, together
+from ..scoring.weighted_average import On, WeightedAverage, as_probabilities
 from ..scoring.weighting import AdaptiveWeighting, searched_weights
 
 How = Literal["average", "search", "attention", "adaptive"]
@@ -119,7 +121,12 @@ def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
             return run
         training = training_ids(streams)
         combine, found = fitted(
-            recipe, parts["held_out"], count, training=training, seed=first.seed
+            recipe,
+            parts["held_out"],
+            count,
+            training=training,
+            seed=first.seed,
+            say=job.reporter.say,
         )
         write_json(run.path(LEARNED_FROM), sorted(training))
         told: dict[str, Accuracy] = {}
@@ -158,12 +165,14 @@ def fitted(
     *,
     training: Collection[str],
     seed: int,
+    say: Callable[[str], None] = lambda text: None,
 ) -> tuple[Combine, FusionWeights]:
     """A combination, and its weights.
 
     Args:
         held_out: scores of the streams on held-out videos.
         training: ids of videos that a stream has learned from.
+        say: takes one line about classes that have no held-out video.
 
     Raises:
         RunError: there are no scores to fit on, or they are of the test part.
@@ -191,6 +200,13 @@ def fitted(
         )
         return attention.fuse, FusionWeights(videos=count)
     adapted = recipe.adaptive.fit(known, training=training)
+    without = [known[0].classes[number] for number in adapted.without_videos]
+    if without:
+        say(
+            f"adaptive weights: {len(without)} of {len(known[0].classes)} classes have no"
+            " held-out video, so their streams get equal weights:"
+            f" {first_names(without, count=True)}"
+        )
     names = {
         name: tuple(weights)
         for name, weights in zip(
@@ -257,17 +273,14 @@ def _alike(run: Run) -> dict[str, Json]:
     return {"classes": list(config.store.classes), "split": to_json(config.split)}
 
 
-def fused_scores(values: np.ndarray, like: Scores, *, on: str) -> Scores:
+def fused_scores(values: np.ndarray, like: Scores, *, on: On) -> Scores:
     """Scores of a fusion: probabilities from weighted logits, or logits from probabilities.
 
     Args:
         values: (V, K): logits, or probabilities of the classes.
     """
-    if on == "logits":
-        logits, probabilities = values, softmax(values)
-    else:
-        probabilities = values / np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
-        logits = np.log(np.maximum(probabilities, 1e-12))
+    probabilities = as_probabilities(values, on=on)
+    logits = values if on == "logits" else np.log(np.maximum(probabilities, 1e-12))
     return Scores(
         ids=like.ids,
         labels=like.labels,
@@ -278,6 +291,7 @@ def fused_scores(values: np.ndarray, like: Scores, *, on: str) -> Scores:
         classes=like.classes,
         split=like.split,
         part=like.part,
+        groups=like.groups,
     )
 
 

@@ -6,7 +6,7 @@ import torch
 
 from ..errors import RecipeError, RunError
 from ..losses.photometric import BALANCED, FlowLoss
-from ..models.backbones import BackboneConfig, build_backbone, check_length
+from ..models.backbones import BackboneConfig, build_backbone
 from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
 from ..run_files.results import Results
@@ -30,7 +30,7 @@ class HiddenRecipe(TrainConfig):
     classifier: BackboneConfig = field(
         default_factory=lambda: BackboneConfig(net="vgg16", sees="flow", frames=10)
     )
-    """The network that sees the motion."""
+    """The network that sees the motion. It starts from a run, so it has no `weights`."""
     loss: FlowLoss = BALANCED
     flow_weight: float = 1.0
     """Weight of the losses without labels; 0 leaves them out."""
@@ -42,6 +42,11 @@ class HiddenRecipe(TrainConfig):
         if self.classifier.sees == "rgb":
             raise RecipeError(
                 "expected a classifier that sees motion (flow or mv), got one of rgb"
+            )
+        if self.classifier.weights is not None:
+            raise RecipeError(
+                "expected no weights of the classifier, which starts from a run that"
+                f" learned from stored flow, got {self.classifier.weights}"
             )
         if self.flow_weight < 0:
             raise RecipeError(
@@ -57,7 +62,7 @@ class HiddenRecipe(TrainConfig):
             raise RecipeError(
                 f"expected clips of {self.motion.frames} frames, got {self.clip.length}"
             )
-        check_length(self.classifier, self.motion.frames - 1)
+        self.check_clip(self.classifier, self.motion.frames - 1)
 
     @property
     def network(self) -> BackboneConfig:

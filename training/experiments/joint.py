@@ -13,6 +13,7 @@ from pathlib import Path
 
 from torch import nn
 
+from motion_shards.plain_text import counted
 from pipeline.store import Store
 
 from ..data.dataset import Clips
@@ -22,11 +23,11 @@ from ..errors import RecipeError, RunError
 from ..models.backbones import BackboneConfig
 from ..models.heads import TwoHeads
 from ..run_files.results import Accuracy, OtherDataSet
-from ..run_files.run_config import JointStore
+from ..run_files.run_config import JointStore, VariantStore
 from ..runs.assessment import assessment
-from ..runs.config import Data, TrainConfig, open_data
+from ..runs.config import Data, TrainConfig, open_data, sees_of
 from ..runs.context import StoreJob
-from ..runs.identity import held_out_facts, split_facts, store_facts
+from ..runs.identity import held_out_facts, split_facts, store_facts, variant_facts
 from ..runs.lifecycle import fresh_network
 from ..runs.record import WEIGHTS, Run
 from ..scoring.protocols import Scorer
@@ -115,6 +116,19 @@ class TrainingStores:
             if name != self.own
         }
 
+    @property
+    def of_stores_text(self) -> str:
+        """The stores that clips come from, behind a network in words; empty of one."""
+        count = len(self.data_sets[self.own].variants)
+        return f", clips of {1 + count} stores" * bool(count)
+
+    def variant_facts(self, recipe: TrainConfig) -> tuple[VariantStore, ...] | None:
+        """The part of the variants in what decides the result."""
+        data = self.data_sets[self.own]
+        if not data.variants:
+            return None
+        return variant_facts(data.variants, data.parts.train, sees=sees_of(recipe))
+
     def network(self, config: BackboneConfig) -> nn.Module:
         """A network with its first weights; `TwoHeads` of several stores."""
         network = fresh_network(config, self.jobs[self.own])
@@ -151,12 +165,18 @@ def training_stores(
     """The stores of a job, opened.
 
     Raises:
-        RecipeError: the recipe selects the best weights, which is undefined for several stores.
+        RecipeError: the recipe selects the best weights, which is undefined for several
+            stores; or there are several stores and variants.
         RunError: two stores are the same.
         DataError: see `open_data`.
     """
     jobs = {"": job}
     if job.other_stores:
+        if job.variants:
+            raise RecipeError(
+                f"expected one store with variants, got {1 + len(job.other_stores)}"
+                f" and {counted(len(job.variants), 'variant')}"
+            )
         check_joint(recipe)
         stores = (job.store, *job.other_stores)
         jobs = {

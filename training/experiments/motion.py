@@ -1,6 +1,6 @@
 """Frames without labels -> a network that estimates the motion between them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,9 @@ from pipeline.store import Store
 
 from ..data.dataset import Clips
 from ..data.transforms import grid_size
+from ..data.workers import single_threaded
 from ..engine import processes
+from ..engine.loop import on_device
 from ..errors import RecipeError
 from ..losses.photometric import BALANCED, FlowLoss, flow_loss
 from ..models.motion_backbone import (
@@ -20,6 +22,7 @@ from ..models.motion_backbone import (
     MotionBackbone,
     MotionConfig,
     build_estimator,
+    unnormalised,
 )
 from ..models.motionnet import MotionNet
 from ..run_files.results import FlowError, Results
@@ -32,6 +35,7 @@ from ..runs.machine import Machine
 from ..runs.record import Run
 from ..runs.train import train
 from ..runs.validation import Validation
+from ..scoring.clip_protocol import ClipProtocol
 from ..steps.motion import Unsupervised
 
 
@@ -39,7 +43,7 @@ from ..steps.motion import Unsupervised
 class MotionRecipe(TrainConfig):
     """Everything that decides the result of a motion network, apart from the data.
 
-    `protocol` has no meaning here, as nothing is classified.
+    Nothing is classified, so there is no `protocol` to choose.
     """
 
     motion: MotionConfig = field(default_factory=MotionConfig)
@@ -51,6 +55,17 @@ class MotionRecipe(TrainConfig):
             raise RecipeError(
                 "expected no balance, as a motion network has one loss,"
                 f" got {dict(self.balance)}"
+            )
+        if self.protocol != ClipProtocol():
+            raise RecipeError(
+                "expected no protocol of clips and scores, as a motion network classifies"
+                f" nothing, got {self.protocol}"
+            )
+        of_labels = (self.label_smoothing, self.mixup, self.cutmix)
+        if any(of_labels) or (self.class_weights, self.sampling) != ("none", "videos"):
+            raise RecipeError(
+                "expected label_smoothing, mixup, cutmix, class_weights and sampling as"
+                " they are by default, as a motion network learns without labels"
             )
         check_motion(self.motion)
         if not self.motion.trains_alone:
@@ -214,12 +229,18 @@ class _Middle(Dataset):
         return {modality: value[0] for modality, value in seen.items()}
 
 
-def _middles(clips: Clips, machine: Machine) -> Sequence[dict[str, torch.Tensor]]:
-    loader = DataLoader(_Middle(clips), 16, generator=torch.Generator())
-    return [
-        {name: value.to(machine.device) for name, value in batch.items()}
-        for batch in loader
-    ]
+def _middles(clips: Clips, machine: Machine) -> Iterator[dict[str, torch.Tensor]]:
+    """Batches of these clips on the device, one after the other."""
+    loader = DataLoader(
+        _Middle(clips),
+        16,
+        num_workers=machine.workers,
+        pin_memory=machine.device.type == "cuda",
+        worker_init_fn=single_threaded,
+        generator=torch.Generator(),
+    )
+    for batch in loader:
+        yield on_device(batch, machine.device)
 
 
 @torch.no_grad()
@@ -231,9 +252,8 @@ def _validate(
     net.eval()
     losses = []
     for batch in _middles(clips, machine):
-        frames = batch["rgb"]  # from 0 to 1 or nearly: as the step undoes it
-        frames = frames * frames.new_tensor(step.rgb_std).view(3, 1, 1, 1)
-        frames = frames + frames.new_tensor(step.rgb_mean).view(3, 1, 1, 1)
+        # from 0 to 1 or nearly: as the step undoes it
+        frames = unnormalised(batch["rgb"], mean=step.rgb_mean, std=step.rgb_std)
         losses.append(float(flow_loss(frames, net.scales(frames), step.loss)[0]))
     net.train(training)
     return Validation(float(np.mean(losses)))

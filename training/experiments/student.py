@@ -44,7 +44,9 @@ def student_step(
         student,
         experts[0] if one else named,
         student_sees=sees,
-        teacher_sees=recipe.teacher.sees if one else {name: name for name in named},
+        teacher_sees=recipe.seen_teachers[0].sees
+        if one
+        else {name: name for name in named},
         terms=recipe.terms,
         label_weight=recipe.label_weight,
         labels_reach=recipe.labels_reach,

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
-from ..models.backbones import BackboneConfig, check_length
+from ..models.backbones import BackboneConfig
+from ..models.named_weights import weights_hashes
 from ..runs.config import TrainConfig
 from ..runs.context import StoreJob
 from ..runs.identity import run_config
@@ -21,7 +22,7 @@ class TeachRecipe(TrainConfig):
     def __post_init__(self) -> None:
         TrainConfig.__post_init__(self)
         self.check_balance()
-        check_length(self.model, self.clip.length)
+        self.check_clip(self.model, self.clip.length)
 
     @property
     def network(self) -> BackboneConfig:
@@ -48,8 +49,13 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
     config = run_config(
         "teach", recipe, job, model=recipe.model.architecture(), modalities=[sees]
     )
-    config = replace(config, joint=stores.facts(recipe, [sees]))
-    with open_run(config, job, store=stores.stores) as run:
+    config = replace(
+        config,
+        joint=stores.facts(recipe, [sees]),
+        variants=stores.variant_facts(recipe),
+        first_weights=weights_hashes(recipe.model),
+    )
+    with open_run(config, job, store=stores.stores, variants=job.variants) as run:
         if run.results() is not None:
             return run
         if if_none:
@@ -69,7 +75,8 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
             data=stores.data,
             title=f"{sees}, {stores.names}" if stores.several else sees,
             nets=(recipe.model,),
-            what=f"{sees} from labels{f' of {stores.names}' * stores.several}",
+            what=f"{sees} from labels{f' of {stores.names}' * stores.several}"
+            + stores.of_stores_text,
             complete=lambda results: replace(
                 results, others=stores.evaluate_others(run, recipe, model, sees=sees)
             ),

@@ -16,7 +16,8 @@ STAGES = ("layer1", "layer2", "layer3", "layer4")
 class AttentionTransfer(Term):
     """Distance of attention maps: what remains of a feature without its channels.
 
-    Networks may differ in channels, not in positions.
+    Networks may differ in channels, not in positions, of which there must be several:
+    at the pooled features the map is 1 in every network.
 
     Source:
         Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017,

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RecipeError
+from ..models.constants import constant
 from ..models.warp import warp
 
 EPSILON = 1e-3
@@ -39,7 +40,10 @@ ONES: Weights = (1.0, 1.0, 1.0, 1.0, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowLoss:
-    """Weights of the three terms at five levels, and how they are taken."""
+    """Weights of the three terms at five levels, and how they are taken.
+
+    A term whose weight at a level is 0 is not computed there, and recorded as 0.
+    """
 
     photometric: Weights = ONES
     smoothness: Weights = (0.01, 0.01, 0.01, 0.01, 0.01)
@@ -62,6 +66,19 @@ class FlowLoss:
             )
         if not 0 <= self.border < 0.5:
             raise RecipeError(f"expected border in [0, 0.5), got {self.border}")
+        if not any(any(level) for level in self.level_weights):
+            raise RecipeError(
+                "expected a photometric, smoothness or ssim weight other than 0, got none"
+            )
+
+    @property
+    def level_weights(self) -> list[tuple[float, ...]]:
+        """For each level the weights of its photometric, smoothness and structural terms."""
+        terms = zip(self.photometric, self.smoothness, self.ssim, strict=True)
+        return [
+            tuple(scale * weight for weight in weights)
+            for scale, weights in zip(self.scales, terms, strict=True)
+        ]
 
 
 BALANCED = FlowLoss()
@@ -107,24 +124,33 @@ def flow_loss(
             f"expected flows of {len(config.scales)} levels, got {len(flows)}"
         )
     with torch.autocast(frames.device.type, enabled=False):  # EPSILON is small
-        terms = [level_terms(frames.detach(), flow, config, valid) for flow in flows]
+        terms = [
+            level_terms(frames.detach(), flow, config, valid, weights=weights)
+            for flow, weights in zip(flows, config.level_weights, strict=True)
+        ]
         parts = FlowLossTerms(*(torch.stack(each) for each in zip(*terms, strict=True)))
         total = parts.photometric.new_zeros(())
         for part, weights in zip(
             parts, (config.photometric, config.smoothness, config.ssim), strict=True
         ):
-            both = part.new_tensor(weights) * part.new_tensor(config.scales)
+            both = constant(weights, part) * constant(config.scales, part)
             total = total + (both * part).sum()
     return total, parts
 
 
 def level_terms(
-    frames: Tensor, flow: Tensor, config: FlowLoss, valid: Tensor | None
+    frames: Tensor,
+    flow: Tensor,
+    config: FlowLoss,
+    valid: Tensor | None,
+    *,
+    weights: Sequence[float] = (1.0, 1.0, 1.0),
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Photometric, smoothness and structural terms of one level: three scalars.
 
     Args:
         flow: (B, 2, F-1, h, w) in px of the input.
+        weights: of the three; a term of weight 0 is not computed, and 0.
     """
     batch, _, pairs, height, width = flow.shape
     if flow.shape[:3] != (len(frames), 2, frames.shape[2] - 1):
@@ -132,7 +158,7 @@ def level_terms(
             f"expected flows ({len(frames)}, 2, {frames.shape[2] - 1}, h, w),"
             f" got {tuple(flow.shape)}"
         )
-    shrink = flow.new_tensor((width / frames.shape[4], height / frames.shape[3]))
+    shrink = constant((width / frames.shape[4], height / frames.shape[3]), flow)
     motion = (flow.float() if flow.dtype.itemsize < 4 else flow) * shrink.view(
         2, 1, 1, 1
     )
@@ -152,16 +178,18 @@ def level_terms(
         counts = valid.flatten().to(motion.dtype)
 
     mask = counts.view(-1, 1, 1, 1) * inner(height, width, config.border, like=motion)
-    off = charbonnier(first - explained, config.photometric_power)
-    photometric = masked_mean(off, mask)
-    smoothness = motion.new_zeros(())
-    for dim in (-1, -2):
+    photometric = smoothness = structure = motion.new_zeros(())
+    if weights[0]:
+        off = charbonnier(first - explained, config.photometric_power)
+        photometric = masked_mean(off, mask)
+    for dim in (-1, -2) if weights[1] else ():
         rough = charbonnier(motion.diff(dim=dim), config.smoothness_power)
         counted = mask.narrow(dim, 0, rough.shape[dim])
         # each of the four derivatives is a mean of its own: twice that of a pair
         smoothness = smoothness + 2 * masked_mean(rough, counted)
-    unlike = 1 - similarity(first, explained, gaussian=config.window == "gaussian")
-    structure = masked_mean(unlike, counts.view(-1, 1, 1, 1))
+    if weights[2]:
+        unlike = 1 - similarity(first, explained, gaussian=config.window == "gaussian")
+        structure = masked_mean(unlike, counts.view(-1, 1, 1, 1))
     return photometric, smoothness, structure
 
 
@@ -174,7 +202,7 @@ def inner(height: int, width: int, border: float, *, like: Tensor) -> Tensor:
     """(height, width): 1 inside, 0 within `border` times a side of that side."""
     mask = like.new_zeros(height, width)
     top, left = round(border * height), round(border * width)
-    mask[top : height - top, left : width - left] = 1
+    mask[top : height - top, left : width - left].fill_(1)
     return mask
 
 

@@ -39,6 +39,17 @@ class RelationalKD(Term):
     angle: float = 50.0
     """Share of the angles; 0 leaves them out."""
 
+    def __post_init__(self) -> None:
+        if not self.distance and not self.angle:
+            raise RecipeError(
+                "RelationalKD: expected a share of distances or angles other than 0,"
+                " got none"
+            )
+
+    @property
+    def fewest_clips(self) -> int:
+        return 3  # two have one distance, whose ratio to the mean is 1
+
     def __call__(self, student: Outputs, teacher: Outputs) -> Tensor:
         values = []
         for tap in self.taps:
@@ -75,13 +86,27 @@ class DIST(Term):
     """Share of the relations between the clips, in each class."""
     taps: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.inter and not self.intra:
+            raise RecipeError(
+                "DIST: expected a share of the relations between classes or between"
+                " clips other than 0, got none"
+            )
+
+    @property
+    def fewest_clips(self) -> int:
+        return 3 if self.intra else 2  # two values correlate by 1 or -1
+
     def __call__(self, student: Outputs, teacher: Outputs) -> Tensor:
         _check_clips("DIST", len(student.logits))
         ours = (at_least_single(student.logits) / self.temperature).softmax(1)
         theirs = (at_least_single(teacher.logits) / self.temperature).softmax(1)
-        inter = 1 - correlation(ours, theirs).mean()
-        intra = 1 - correlation(ours.T, theirs.T).mean()
-        return self.temperature**2 * (self.inter * inter + self.intra * intra)
+        value = ours.new_zeros(())
+        if self.inter:
+            value = value + self.inter * (1 - correlation(ours, theirs).mean())
+        if self.intra:
+            value = value + self.intra * (1 - correlation(ours.T, theirs.T).mean())
+        return self.temperature**2 * value
 
 
 def pair_distances(x: Tensor) -> Tensor:

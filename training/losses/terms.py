@@ -4,6 +4,7 @@ A tap is written "layer4", or "layer3:layer4" where the student's has another na
 the teacher's. A teacher of several streams has its features by stream: "flow.layer4".
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, Protocol
@@ -14,7 +15,10 @@ from torch import Tensor
 
 from ..errors import RecipeError
 
-STAGES = ("layer1", "layer2", "layer3", "layer4", "avgpool")
+POOLED = "avgpool"
+"""The tap of features that are means over all positions."""
+
+STAGES = ("layer1", "layer2", "layer3", "layer4", POOLED)
 
 Adapter = Literal["conv", "linear"]
 """Map from a student's feature to the teacher's shape: a 1x1 convolution over channels,
@@ -89,6 +93,11 @@ class Term(Protocol):
     def weight_on(self) -> Literal["soft", "hard"]:
         """The loss that the weight multiplies: this term, or the labels'."""
         return "soft"
+
+    @property
+    def fewest_clips(self) -> int:
+        """Clips of a batch below which the value is always the same."""
+        return 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +240,8 @@ def check_equal(
         wanted = "features of one shape, or an adapter"
     elif equal == "positions" and (ours[1:] != theirs[1:] or len(ours) < 2):
         wanted = "features with the same positions"
+    elif equal == "positions" and math.prod(ours[1:]) == 1:
+        wanted = "features with several positions, as attention at one is always 1"
     else:
         return
     raise RecipeError(
@@ -260,14 +271,15 @@ def check_choice(term: str, name: str, value: str, choices: tuple[str, ...]) -> 
 
 
 def check_taps(terms: Mapping[str, Term], nets: Mapping[str, tuple[str, ...]]) -> None:
-    """Check that every net has the taps that the terms name.
+    """Check that every net has the taps that the terms name, with positions if needed.
 
     Args:
         nets: name -> its taps; the student's first, then teachers'. A teacher of several
             streams has them by stream: "flow.layer4".
 
     Raises:
-        RecipeError: one has not; the term, the tap and the net are named.
+        RecipeError: one has not, or the term compares positions of pooled features,
+            which have one; the term, the tap and the net are named.
     """
     for name, term in terms.items():
         for written in term.taps:
@@ -278,4 +290,9 @@ def check_taps(terms: Mapping[str, Term], nets: Mapping[str, tuple[str, ...]]) -
                     raise RecipeError(
                         f"term {name}: expected taps of {net} among {', '.join(taps)},"
                         f" got {wanted}"
+                    )
+                if term.equal == "positions" and wanted.endswith(POOLED):
+                    raise RecipeError(
+                        f"term {name}: expected a tap of {net} with several positions,"
+                        f" as attention at one is always 1, got {wanted}"
                     )

@@ -10,6 +10,7 @@ Source:
     IEEE TIP 2018, section V.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +29,9 @@ class Layout(ClassifierSizes):
     """Kernel, stride and padding of conv1."""
     second: tuple[int, int, int]
     """And of conv2. The others are 3, 1, 1."""
+    drawn_for_dropout: bool = False
+    """First weights of fc7 and fc8 are smaller by the root of the share that dropout
+    keeps, so that dropout does not enlarge the logits."""
     pool_px: int
     """Side of a pooling window; its stride is 2, the last window may stand out."""
 
@@ -41,6 +45,7 @@ FULL = Layout(
     hidden=(4096, 2048),
     dropout_rgb=(0.5, 0.5),
     dropout_motion=(0.9, 0.8),
+    drawn_for_dropout=True,
 )
 NARROW = Layout(
     widths=(48, 96, 128, 128, 128),
@@ -121,12 +126,15 @@ class ClarifaiNet(nn.Module):
         self.grid = Grid(layout.grid)
         self.fc6 = nn.Sequential(nn.Linear(flat, hidden6), _activation(hidden6, motion))
         self.drop6 = nn.Dropout(drop6)
-        self.fc7 = nn.Sequential(
-            nn.Linear(hidden6, hidden7), _activation(hidden7, motion)
-        )
+        fc7 = nn.Linear(hidden6, hidden7)
+        self.fc7 = nn.Sequential(fc7, _activation(hidden7, motion))
         self.drop7 = nn.Dropout(drop7)
         self.fc8 = nn.Linear(hidden7, num_classes)
         draw_weights(self, self.fc8)
+        if layout.drawn_for_dropout:
+            with torch.no_grad():
+                fc7.weight *= math.sqrt(1 - drop6)
+                self.fc8.weight *= math.sqrt(1 - drop7)
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, C, T, H, W) with T*C channels in all -> (B, classes) logits."""

@@ -7,10 +7,10 @@ is the same.
 from dataclasses import dataclass
 from functools import lru_cache
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import RecipeError
+from .constants import constant
 
 TAPS = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
 
@@ -69,8 +69,8 @@ class Grid(nn.Module):
         (height, width), (h, w) = features.shape[-2:], self.size
         if (height, width) == (h, w):
             return features
-        rows = torch.tensor(_shares(height, h)).to(features)
-        columns = torch.tensor(_shares(width, w)).to(features)
+        rows = constant(_shares(height, h), features)
+        columns = constant(_shares(width, w), features)
         return rows @ features @ columns.T
 
     def extra_repr(self) -> str:
@@ -78,14 +78,14 @@ class Grid(nn.Module):
 
 
 @lru_cache(maxsize=64)
-def _shares(pixels: int, cells: int) -> list[list[float]]:
+def _shares(pixels: int, cells: int) -> tuple[tuple[float, ...], ...]:
     """[cell][pixel]: the pixel's share of the cell's mean."""
     table = []
     for cell in range(cells):
         first, stop = cell * pixels // cells, -(-(cell + 1) * pixels // cells)
         inside = range(first, stop)
-        table.append([(p in inside) / len(inside) for p in range(pixels)])
-    return table
+        table.append(tuple((p in inside) / len(inside) for p in range(pixels)))
+    return tuple(table)
 
 
 def stacked(clips: Tensor, channels: int) -> Tensor:

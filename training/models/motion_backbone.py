@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RecipeError
+from .constants import constant
 from .motionnet import MotionNet, motionnet, motionnet_narrow, motionnet_tiny
 from .tvl1 import TVL1Config, TVL1Flow
 
@@ -194,6 +195,4 @@ def unnormalised(
         clips: (B, 3, F, H, W).
     """
     shape = (3, 1, 1, 1)
-    return clips * clips.new_tensor(std).view(shape) + clips.new_tensor(mean).view(
-        shape
-    )
+    return clips * constant(std, clips).view(shape) + constant(mean, clips).view(shape)

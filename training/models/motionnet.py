@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import RecipeError
+from .constants import constant
 
 MEAN_RGB = (0.482, 0.459, 0.408)
 """Subtracted from frames from 0 to 1."""
@@ -119,7 +120,7 @@ class MotionNet(nn.Module):
                 f"MotionNet: expected frames (B, 3, {self.frames}, H, W),"
                 f" got {tuple(frames.shape)}"
             )
-        mean = frames.new_tensor(MEAN_RGB).view(3, 1, 1, 1)
+        mean = constant(MEAN_RGB, frames).view(3, 1, 1, 1)
         x = (frames - mean).transpose(1, 2).flatten(1, 2)  # r0 g0 b0 r1 ...
         across = []
         for stage in self.encoder:

@@ -1,20 +1,26 @@
-"""First weights that others have trained: torchvision's, or a file's.
+"""First weights that others have trained: torchvision's, a file's, or those of a name.
 
 A file may be torchvision's own, a state dict of ours, or a checkpoint of 3D-ResNets-PyTorch
 (Hara et al.) or MARS: in a {"state_dict": ...}, from several GPUs ("module."), in torch's
-old format. Nothing in it is executed.
+old format; or one of safetensors. Nothing in it is executed.
 """
 
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
+from motion_shards.plain_text import first_line
+
 from ..errors import CheckpointError
+from ..run_files.safetensors import SUFFIX, read_safetensors
 from ..run_files.weights import DAMAGED, named_tensors, read_saved
-from .backbones import NETS, BackboneConfig
+from .backbones import BackboneConfig, net_named
+from .named_weights import is_named, lacking, named_file
+from .timm2d import pretrained_timm
 from .weights import Fitted, transfer
 
 
@@ -30,17 +36,42 @@ def first_weights(model: nn.Module, config: BackboneConfig) -> Fitted | None:
     """
     if config.weights is None:
         return None
-    net = NETS[config.net]
+    net = net_named(config.net)
     source, _, name = config.weights.rpartition(":")
     if source == "torchvision":
         state = _downloaded(config.net, name)
+    elif source == "timm":
+        state = _from_timm(name)
+    elif is_named(config):
+        if reason := lacking(config):
+            raise CheckpointError(reason)
+        state = read_state(named_file(config))
     else:
-        state = _read(Path(config.weights))
+        state = read_state(Path(config.weights))
     state = _renamed(state, net.aliases)
+    if net.inside and not any(key.startswith(net.inside) for key in state):
+        state = {net.inside + key: value for key, value in state.items()}
     state = named_tensors(state, what=config.weights, repeated=True)
     return transfer(
         model, state, scale=config.first_layer, but=(net.head,), what=config.weights
     )
+
+
+def unobtainable(config: BackboneConfig) -> str:
+    """The reason for which a network's first weights cannot be had, or nothing.
+
+    Those of torchvision and timm are downloaded to their caches.
+    """
+    source, _, name = (config.weights or "").rpartition(":")
+    if source in ("torchvision", "timm"):
+        try:
+            _from_timm(name) if source == "timm" else _downloaded(config.net, name)
+        except CheckpointError as error:
+            return f"needs weights {error}"
+        return ""
+    if config.weights and not is_named(config) and not Path(config.weights).is_file():
+        return f"needs weights {config.weights}; there is no such file"
+    return lacking(config)
 
 
 def _downloaded(net: str, name: str) -> dict[str, Tensor]:
@@ -53,15 +84,34 @@ def _downloaded(net: str, name: str) -> dict[str, Tensor]:
             )
         )
     except (OSError, HTTPException, *DAMAGED) as error:  # no network, another hash
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise CheckpointError(
             f"torchvision:{name}: could not be downloaded or read ({reason}); fetch"
-            f" {weights.url} elsewhere and give the file's path as weights"
+            f" {weights.url} elsewhere and give the file's path as weights, or put it"
+            f" into {Path(torch.hub.get_dir()) / 'checkpoints'}"
         ) from None
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a file."""
+def _from_timm(name: str) -> dict[str, Tensor]:
+    """timm's, from its cache ($HF_HOME) or the Hugging Face hub."""
+    try:
+        return pretrained_timm(name)
+    except (OSError, RuntimeError, ValueError, *DAMAGED) as error:
+        reason = first_line(error)
+        raise CheckpointError(
+            f"timm:{name}: could not be downloaded or read ({reason}); give a file's path"
+            " as weights instead"
+        ) from None
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a file of torch or of safetensors.
+
+    Raises:
+        CheckpointError: there is no file, it is damaged, or holds something else.
+    """
+    if path.suffix == SUFFIX and path.is_file():
+        return read_safetensors(path)
     state = read_saved(path, what="a file of weights", ours=False, old_format=True)
     if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
         state = state["state_dict"]
@@ -86,5 +136,6 @@ def _renamed(
     renamed = {}
     for name, tensor in state.items():
         part, _, rest = name.partition(".")
-        renamed[f"{aliases[part]}.{rest}" if part in aliases else name] = tensor
+        ours = f"{aliases[part]}.{rest}" if part in aliases else name
+        renamed[aliases.get(name, ours)] = tensor
     return renamed

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .backbones import CHANNELS, TAPS, BackboneConfig, build_backbone
+from .backbones import BackboneConfig, build_backbone, clip_shape, net_named
 from .taps import tap
 
 
@@ -34,7 +34,7 @@ def cost(
         frames: length of the clip; for a 2D net what it stacks.
     """
     model = without_numbers(config, num_classes)
-    return cost_of(model, (CHANNELS[config.sees], frames, height, width))
+    return cost_of(model, clip_shape(config, frames, (height, width)))
 
 
 def cost_of(model: nn.Module, shape: tuple[int, ...]) -> Cost:
@@ -83,7 +83,11 @@ def tap_shapes(
         RecipeError: a 2D net stacks another number of frames.
     """
     model = without_numbers(config, 2)
-    clip = torch.zeros(1, CHANNELS[config.sees], frames, height, width, device="meta")
-    with torch.no_grad(), tap(model, *(names or TAPS[config.net])) as features:
+    shape = clip_shape(config, frames, (height, width))
+    clip = torch.zeros(1, *shape, device="meta")
+    with (
+        torch.no_grad(),
+        tap(model, *(names or net_named(config.net).taps)) as features,
+    ):
         model(clip)
     return {name: tuple(value.shape[1:]) for name, value in features.items()}

@@ -8,6 +8,25 @@ from typing import Any
 from torch import Tensor, nn
 
 
+def channels_last(module: nn.Module) -> None:
+    """Mark a module whose output is (B, ..., C): its features are tapped as (B, C, ...)."""
+    module._channels_last = True  # type: ignore[assignment]
+
+
+def as_map(module: nn.Module, output: Any) -> Tensor:
+    """The output of a module as features (B, C, ...).
+
+    A pair of tokens (B, 1 + T*H*W, C) and (T, H, W), as a block of an MViT has it,
+    becomes (B, C, T, H, W), without the class token.
+    """
+    if isinstance(output, tuple):
+        tokens, size = output
+        return tokens[:, 1:].transpose(1, 2).unflatten(2, tuple(size))
+    if getattr(module, "_channels_last", False):
+        return output.movedim(-1, 1)
+    return output
+
+
 @contextmanager
 def tap(model: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
     """Collect the outputs of the named submodules during the forward passes inside.
@@ -23,7 +42,7 @@ def tap(model: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
 
     def keep(name: str) -> Callable[[nn.Module, tuple, Tensor], None]:
         def hook(module: nn.Module, inputs: tuple, output: Tensor) -> None:
-            features[name] = output
+            features[name] = as_map(module, output)
 
         return hook
 
@@ -83,8 +102,30 @@ class Taps:
         self, name: str, module: nn.Module, given: tuple, output: Tensor
     ) -> None:
         if self.collects:
-            self.features[name] = output
+            self.features[name] = as_map(module, output)
 
     def _input(self, name: str, module: nn.Module, given: tuple) -> None:
         if self.collects:
             self.given[name] = given[0]
+
+
+class PooledFeatures(nn.Module):
+    """The features of a network at one of its layers instead of its output.
+
+    Gives (B, d): the mean of the layer's output over space and time.
+    """
+
+    def __init__(self, model: nn.Module, name: str) -> None:
+        super().__init__()
+        self.model, self.name = model, name
+
+    def forward(self, clips: Tensor) -> Tensor:
+        with tap(self.model, self.name) as taps:
+            self.model(clips)
+        return pooled(taps[self.name])
+
+
+def pooled(features: Tensor) -> Tensor:
+    """(B, d, ...) -> (B, d) float32 means."""
+    features = features.float()
+    return features.flatten(2).mean(2) if features.ndim > 2 else features

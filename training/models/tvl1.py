@@ -38,6 +38,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import RecipeError
+from .constants import constant
 from .tvl1_operators import (
     CENTRED,
     FORWARD,
@@ -192,7 +193,7 @@ class TVL1Flow(nn.Module):
             for name in ("tau", "lam", "theta")
         )
         image_taps, flow_taps = (
-            SLOW * changes[name] + changes[name].new_tensor(first)
+            SLOW * changes[name] + constant(first, changes[name])
             for name, first in (("image_taps", CENTRED), ("flow_taps", FORWARD))
         )
         return Numbers(tau, lam, theta, image_taps, flow_taps)
@@ -229,7 +230,7 @@ def tvl1(
     images = [torch.stack((first, second), dim=1)]
     for size in sizes[1:]:
         images.append(shrunk(images[-1], size, config.step))
-    flow = first.new_zeros(len(first), 2, *sizes[-1])
+    flow = first.new_zeros(first.shape[0], 2, *sizes[-1])
     for number, image in reversed(list(enumerate(images))):
         flow = improved(flow, image[:, :1], image[:, 1:], config, numbers)
         if number:

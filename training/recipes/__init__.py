@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from ..catalogue import unknown
 from ..errors import RecipeError
-from ..experiments.distill_recipe import DistillRecipe
-from . import dtmv, dual_action, ftsnet, htsc, r3d
+from ..experiments.distill_recipe import DistillRecipe, MotionTeacherRecipe
+from . import dtmv, dual_action, ftsnet, grid, htsc, kinetics, r3d
 from .sizes import SIZES, Size
 from .systems import KINDS, Recipe, System
 
 SYSTEMS = {
     system.name: system
-    for paper in (ftsnet, dual_action, dtmv, htsc, r3d)
+    for paper in (ftsnet, dual_action, kinetics, dtmv, htsc, grid, r3d)
     for system in paper.SYSTEMS
 }
 """Name without a size -> the system."""
@@ -88,6 +88,7 @@ def to_teach(recipe: Recipe, modality: str | None = None) -> Recipe:
     _require(recipe, "teach", "distill")
     if recipe.system.kind == "distill":
         recipe = recipe.needs["teacher"]
+        _require(recipe, "teach")
     usual = recipe.settings.model.sees
     sees = modality or usual
     if recipe.system.any_modality:
@@ -117,8 +118,17 @@ def to_distill(
     settings, system = recipe.settings, recipe.system
     if not isinstance(settings, DistillRecipe):
         raise RecipeError(f"{recipe.name} has no teacher: {system.line}")
+    if not (teachers or student or system.any_modality):
+        return recipe
     usual = (settings.teacher.sees, settings.student.sees)
     teachers, sees = teachers or usual[:1], student or usual[1]
+    if isinstance(settings, MotionTeacherRecipe):
+        if (*teachers, sees) != usual:
+            raise RecipeError(
+                f"expected no other --teacher or --student with {recipe.name}, whose"
+                " teacher finds flow in the student's frames"
+            )
+        return recipe
     if system.any_modality:
         settings = system.make(recipe.size, teachers[0], sees)
     else:
@@ -177,6 +187,7 @@ def listing() -> dict[str, object]:
             for name in (system.named or (system.name,))
         },
         "names": recipe_names(),
+        "papers": {s.name: s.paper for s in SYSTEMS.values() if s.paper},
     }
 
 

@@ -5,7 +5,8 @@ Source:
     features, each with weight 50; its teacher and baseline are MARS (Crasto et al.,
     CVPR 2019): SGD, rate .1, momentum .9 with dampening .9, weight decay 5e-4. With
     Kinetics weights (`weights` of the nets) MARS takes rate 1e-3, decay 1e-5. From random
-    weights the printed Gram term is some 400 times the cross-entropy, so "mean" is used.
+    weights the printed Gram term is some 400 times the cross-entropy, so "mean" is used;
+    `ds_literal` has the term as printed.
 """
 
 from collections.abc import Mapping
@@ -27,10 +28,11 @@ TAUGHT = replace(ALONE, batch_size=16)
 MARS: Mapping[str, Term] = {"match": FeatureMSE(weight=50.0)}
 LEVELS: Mapping[str, Term] = {"levels": MultiLevelMAE(weight=50.0)}
 GRAM: Mapping[str, Term] = {"gram": GramMatching(weight=50.0, norm="mean")}
+PRINTED_GRAM: Mapping[str, Term] = {"gram": GramMatching(weight=50.0, norm="paper")}
 
 
 def stream(sees: str, *, frames: int = 16):
-    def make(size: Size):
+    def make(size: Size) -> TeachRecipe:
         small = SMALL_FLOW if sees == "flow" else SMALL_RGB
         schedule = schedule_at(size, paper=ALONE, small=small)
         net = BackboneConfig(net=size.deep3d, sees=sees)
@@ -40,7 +42,7 @@ def stream(sees: str, *, frames: int = 16):
 
 
 def student(terms: Mapping[str, Term], *, frames: int = 16, label_trunk: bool = True):
-    def make(size: Size):
+    def make(size: Size) -> DistillRecipe:
         schedule = schedule_at(size, paper=TAUGHT, small=SMALL_RGB)
         net = BackboneConfig(net=size.deep3d, sees="rgb")
         recipe = DistillRecipe(
@@ -144,6 +146,15 @@ SYSTEMS = (
         make=student(GRAM),
         needs={"teacher": "resnext_flow"},
         paper="ds",
+    ),
+    System(
+        name="ds_literal",
+        kind="distill",
+        line="Dual-action Stream with the Gram term as printed (it drowns the labels)",
+        make=student({**LEVELS, **PRINTED_GRAM}),
+        needs={"teacher": "resnext_flow"},
+        paper="ds",
+        control=True,
     ),
     System(
         name="ds_attention",

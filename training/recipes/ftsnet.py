@@ -10,8 +10,9 @@ Source:
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..data.clip_config import ClipConfig
 from ..engine.optim import OptimConfig
-from ..experiments.distill_recipe import DistillRecipe
+from ..experiments.distill_recipe import DistillRecipe, MotionTeacherRecipe
 from ..experiments.fuse import FuseRecipe
 from ..experiments.hidden import HiddenRecipe
 from ..experiments.teach import TeachRecipe
@@ -89,9 +90,27 @@ def layer(size: Size) -> HiddenRecipe:
     )
 
 
+def taught_by_layer(size: Size) -> MotionTeacherRecipe:
+    """The student sees the frames between which its teacher finds the flow, one more than
+    there are fields; at the pooled features both have one position."""
+    teacher = layer(size)
+    schedule = schedule_at(size, paper=PAPER, small=SMALL_RGB)
+    return MotionTeacherRecipe(
+        student=BackboneConfig(net=size.net3d, sees="rgb"),
+        teacher=teacher.classifier,
+        motion=teacher.motion,
+        terms=MATCH,
+        **train_fields(schedule, teacher.clip, size.protocol3d),
+    )
+
+
+def clip_of(size: Size) -> ClipConfig:
+    """The clips of FTSnet, of 24 entries at paper size."""
+    return replace(size.clip3d, length=24) if size.name == "paper" else size.clip3d
+
+
 def _fields(size: Size, schedule: TrainSchedule) -> dict:
-    clip = replace(size.clip3d, length=24) if size.name == "paper" else size.clip3d
-    return train_fields(schedule, clip, size.protocol3d)
+    return train_fields(schedule, clip_of(size), size.protocol3d)
 
 
 SYSTEMS = (
@@ -131,6 +150,15 @@ SYSTEMS = (
         line="R3D on flow from TV-L1 as layers (FTSnet's module M1): sees RGB, no stored flow",
         make=layer,
         needs={"temporal": "r3d_flow"},
+        paper="fts",
+        control=True,
+    ),
+    System(
+        name="fts_m1",
+        kind="distill",
+        line="FTSnet: RGB taught by flow that the teacher computes in its frames (module M1)",
+        make=taught_by_layer,
+        needs={"teacher": "r3d_layer"},
         paper="fts",
         control=True,
     ),

@@ -22,6 +22,7 @@ from ..losses.photometric import BALANCED
 from ..models.backbones import BackboneConfig
 from ..models.collaborative import CollaborativeConfig
 from ..models.motion_backbone import MotionConfig
+from ..scoring.clip_protocol import ClipProtocol
 from ..scoring.weighting import AdaptiveWeighting
 from .sizes import Size, TrainSchedule, schedule_at, small_schedule
 from .systems import System, train_fields
@@ -83,18 +84,18 @@ def temporal(size: Size):
         length=size.hidden.length - 1,
         motion_gain=size.hidden.motion_gain,
     )
-    return TeachRecipe(
-        model=_sees_motion(size), **train_fields(schedule, clip, size.protocol2d)
-    )
+    net = _sees_motion(size)
+    if size.name == "paper":
+        net = replace(net, weights=IMAGENET_WEIGHTS, first_layer="plain")
+    return TeachRecipe(model=net, **train_fields(schedule, clip, size.protocol2d))
 
 
 def motionnet(size: Size):
     # twice the epochs gain 0.01 px; see `motionnet_tiny`
     small = small_schedule(1.5e-3, epochs=40, batch_size=8, gradient_clip=0.5)
     schedule = schedule_at(size, paper=MOTION, small=small)
-    return MotionRecipe(
-        motion=_motion(size), **train_fields(schedule, size.hidden, size.protocol2d)
-    )
+    fields = train_fields(schedule, size.hidden, ClipProtocol())
+    return MotionRecipe(motion=_motion(size), **fields)
 
 
 def together(size: Size):
@@ -123,10 +124,7 @@ def _motion(size: Size) -> MotionConfig:
 
 
 def _sees_motion(size: Size) -> BackboneConfig:
-    net = BackboneConfig(net=size.vgg, sees="flow", frames=size.hidden.length - 1)
-    if size.name == "paper":
-        return replace(net, weights=IMAGENET_WEIGHTS, first_layer="plain")
-    return net
+    return BackboneConfig(net=size.vgg, sees="flow", frames=size.hidden.length - 1)
 
 
 SYSTEMS = (
@@ -185,5 +183,16 @@ SYSTEMS = (
         ),
         needs={"first": "hts_cln"},
         paper="htsc",
+    ),
+    System(
+        name="htsc_literal",
+        kind="fuse",
+        line="HTSC with adaptive weights as printed: the linear programme, one stream per class",
+        make=lambda size: FuseRecipe(
+            how="adaptive", adaptive=AdaptiveWeighting(form="lp")
+        ),
+        needs={"first": "hts_cln"},
+        paper="htsc",
+        control=True,
     ),
 )

@@ -8,7 +8,7 @@ is right then. It is not for anything else.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..data.dataset import ClipConfig
+from ..data.clip_config import ClipConfig
 from ..engine.optim import OptimConfig
 from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.teach import TeachRecipe
@@ -30,7 +30,7 @@ from .systems import System, train_fields
 NARROW = replace(
     MEDIUM,
     name="narrow",
-    line="for some 600 short clips, a few minutes on two cores",
+    line="for some 600 clips, minutes on two cores",
     clip3d=ClipConfig(
         length=8,
         stride=2,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..engine.processes import joined
-from ..errors import RecipeError
+from ..errors import CheckpointError, RecipeError
 from ..experiments.collaborate import CollaborateRecipe, collaborate
 from ..experiments.distill import DistillRecipe, described, distill
 from ..experiments.fuse import FuseRecipe, fuse
@@ -13,6 +13,7 @@ from ..experiments.hidden import HiddenRecipe, hidden
 from ..experiments.joint import check_joint, training_stores
 from ..experiments.motion import MotionRecipe, motion
 from ..experiments.teach import TeachRecipe, teach
+from ..models.named_weights import lacking
 from ..runs.config import TrainConfig, check_processes
 from ..runs.context import RunContext, StoreJob
 from ..runs.record import Run
@@ -35,9 +36,12 @@ def run_recipe(
 ) -> Run:
     """Find the complete run of a recipe, or train it, after all that it needs.
 
+    Where a paper has epochs of its own for the store's data set, they are taken.
+
     Args:
         needed: role -> a complete run, used instead of finding or training one.
-        baseline: of a distillation, also train the student without its teacher.
+        baseline: of a distillation, also train the student without its teacher, on the
+            same stores.
         out: folder of the run; None finds or makes one in `context.runs`.
 
     Returns:
@@ -47,6 +51,12 @@ def run_recipe(
         TrainingError: see the experiments.
     """
     given, waiting = needed or {}, replace(context, wait=True)
+    recipe = recipe.on(*context.datasets)
+    if recipe.system.joint and not context.other_stores:
+        raise RecipeError(
+            f"expected several stores for {recipe.name}, which learns them together (a"
+            " second --store for `teach` and `distill`, --also for `reproduce`), got one"
+        )
     if isinstance(recipe.settings, TrainConfig):
         check_processes(recipe.settings, context.machine)
     with joined(context.machine.processes, context.machine.device):
@@ -54,10 +64,12 @@ def run_recipe(
         if isinstance(settings, DistillRecipe) and (
             baseline or recipe.needs.keys() - given.keys()
         ):
-            job = context.job(recipe.name, label=recipe.label, out=out)
+            job = _job(recipe, context, out)
             _refuse_early(settings, job)
         complete = {
-            role: given[role] if role in given else _needed(role, need, waiting)
+            role: given[role]
+            if role in given
+            else _needed(role, need, replace(waiting, variants=()))
             for role, need in recipe.needs.items()
         }
         if baseline:
@@ -78,8 +90,11 @@ def _needed(role: str, recipe: Recipe, context: RunContext) -> Run:
     """The run of a recipe that another one needs. A teacher is reported."""
     if not role.startswith("teacher"):
         return run_recipe(recipe, context)
-    sees = recipe.settings.model.sees
-    run = _run(recipe, {}, context, if_none=NO_TEACHER.format(sees=sees))
+    if recipe.needs:
+        run = run_recipe(recipe, context)
+    else:
+        sees = recipe.settings.model.sees
+        run = _run(recipe, {}, context, if_none=NO_TEACHER.format(sees=sees))
     context.reporter.say(f"teacher: {run.folder}")
     return run
 
@@ -94,7 +109,7 @@ def _run(
     out: Path | None = None,
 ) -> Run:
     settings = recipe.settings
-    job = context.job(recipe.name, label=recipe.label, out=out)
+    job = _job(recipe, context, out)
     match settings:
         case TeachRecipe():
             return teach(settings, job, if_none=if_none)
@@ -117,11 +132,23 @@ def _run(
     raise RecipeError(f"{recipe.name}: no experiment runs {type(settings).__name__}")
 
 
+def _job(recipe: Recipe, context: RunContext, out: Path | None) -> StoreJob:
+    return context.job(
+        recipe.name,
+        label=recipe.label,
+        out=out,
+        changes=recipe.changes,
+        code=recipe.code,
+    )
+
+
 def _refuse_early(settings: DistillRecipe, job: StoreJob) -> None:
     """Raise before the training of the teacher what would fail after it."""
     settings.check_shapes()
+    if reason := lacking(settings.student):
+        raise CheckpointError(reason)
     if job.other_stores:
         check_joint(settings, teachers=len(settings.teachers))
     training_stores(settings, job, settings.modalities)
     if job.out and job.machine.processes.first:
-        Run(job.out).check(described(settings, job))
+        Run(job.out).check(described(settings, job), partly=True)

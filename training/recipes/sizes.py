@@ -9,10 +9,10 @@ small pictures, a minute or two of training each on two cores; `tiny` is for tes
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..data.dataset import ClipConfig
+from ..data.clip_config import ClipConfig
 from ..data.normal import CAFFE, UNIT
 from ..engine.optim import OptimConfig
-from ..scoring.protocols import ClipProtocol
+from ..scoring.clip_protocol import ClipProtocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
 """A system, one way to train or to combine; a recipe, a system at one size."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from ..data.dataset import ClipConfig
-from ..scoring.protocols import ClipProtocol
+from ..data.clip_config import ClipConfig
+from ..scoring.clip_protocol import ClipProtocol
 from .sizes import SIZES, Size, TrainSchedule
 
 
@@ -67,6 +67,11 @@ class System:
     """In no paper: a comparison that shows how much of a row is due to its method."""
     any_modality: bool = False
     """Schedule and losses follow the modalities, which are named in a run's name."""
+    epochs_on: Mapping[str, int] = field(default_factory=dict)
+    """Data set -> epochs at paper size, where its paper trains longer or shorter on it than
+    on UCF101."""
+    joint: bool = False
+    """Trained on the videos of several stores together, with a head for each."""
     named: Mapping[str, Size] = field(default_factory=dict)
     """Name of a recipe -> its size, where they are not NAME, NAME_medium, ..."""
 
@@ -89,6 +94,42 @@ class Recipe:
     """Role -> the recipe that fills it."""
     label: str = ""
     """Behind the name in that of a run's folder: "flow-to-mv"."""
+    changes: tuple[str, ...] = ()
+    """Settings that differ from those of the recipe whose name it has, and of the recipes
+    that it needs: "epochs=40", "teacher.epochs=40"."""
+    code: tuple[str, ...] = ()
+    """Names of the Python files that it comes from."""
+    datasets: tuple[str, ...] = ()
+    """The data sets whose epochs it has; none: those of UCF101."""
+
+    def on(self, *datasets: str) -> "Recipe":
+        """The recipe, and all that it needs, with the epochs of a data set.
+
+        Of several that are learned together, the largest decides, which has the fewest:
+        an epoch lasts until each of its videos was seen. Epochs that are not the
+        system's own, and a recipe that is for data sets already, stay.
+        """
+        if self.datasets:
+            return self
+        needs = {role: needed.on(*datasets) for role, needed in self.needs.items()}
+        settings, known = self.settings, self.system.epochs_on
+        if self.size.name == "paper" and known.keys() & set(datasets):
+            usual = self.system.make(self.size).epochs
+            if settings.epochs == usual:
+                fewest = min(known.get(name, usual) for name in datasets)
+                settings = replace(settings, epochs=fewest)
+        return replace(self, settings=settings, needs=needs, datasets=datasets)
+
+    def on_each(self, datasets: Sequence[str]) -> "Recipe":
+        """The recipe, and all that it needs, each with the epochs of what it learns.
+
+        Args:
+            datasets: of a store, and of those that joint systems learn, too; none: those
+                of UCF101.
+        """
+        own = datasets if self.system.joint else datasets[:1]
+        needs = {role: needed.on_each(datasets) for role, needed in self.needs.items()}
+        return replace(self.on(*own), needs=needs)
 
     @property
     def line(self) -> str:

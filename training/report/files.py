@@ -7,12 +7,17 @@ from ..errors import RunError
 from ..run_files.names import REPRODUCTION
 from ..run_files.reproduction import Reproduction, read_reproduction
 from ..run_files.writing import write_json, write_text
+from .confusions import confusion_numbers
 from .html import html
+from .learning_curves import curve_numbers
 from .numbers import numbers
 from .page import markdown, pictures
-from .read import EvaluatedRun, read_evaluated_run
+from .provenance import provenance_numbers
+from .read import EvaluatedRun, by_system, read_evaluated_run
+from .records import read_record
 from .reproduction import page_of
 from .runs_table import unfinished
+from .variants import variant_numbers
 
 
 def write_report(out: Path, state: Reproduction) -> Path | None:
@@ -24,8 +29,9 @@ def write_report(out: Path, state: Reproduction) -> Path | None:
     Raises:
         RunError: a run is something else.
     """
-    runs = _evaluated(Path(folder) for folder in state.runs.values())
-    return _write(out, state, runs) if runs else None
+    folders = [Path(folder) for folder in state.runs.values()]
+    runs = _evaluated(folders)
+    return _write(out, state, runs, folders) if runs else None
 
 
 def report_of(
@@ -52,7 +58,7 @@ def report_of(
         raise RunError(f"expected a complete run, got {': '.join(one)}")
     for folder, how_far in far.items():
         say(f"not in the report: {folder}: {how_far}")
-    return _write(out, state, _evaluated(complete), far)
+    return _write(out, state, _evaluated(complete), complete, far)
 
 
 def _evaluated(folders: Iterable[Path]) -> list[EvaluatedRun]:
@@ -64,17 +70,28 @@ def _write(
     out: Path,
     state: Reproduction,
     runs: Sequence[EvaluatedRun],
+    folders: Sequence[Path],
     unfinished: Mapping[str, str] | None = None,
 ) -> Path:
     if not runs:
         raise RunError("expected at least one run with scores of test videos, got none")
-    page = page_of(state, runs, unfinished=unfinished, folder=out)
+    records = [read_record(folder) for folder in dict.fromkeys(folders)]
+    page = page_of(state, runs, records, unfinished=unfinished, folder=out)
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in pictures(page).items():
         write_text(folder / name, svg)
     write_text(out / "report.md", markdown(page))
-    write_json(out / "table.json", numbers(state, runs))
+    of_records = {
+        "provenance": provenance_numbers(state, records),
+        "curves": curve_numbers(records),
+        "confusion": confusion_numbers(
+            by_system(runs, state.recipe_of, splits=state.splits)
+        ),
+    }
+    if of_variants := variant_numbers(records):
+        of_records["variants"] = of_variants
+    write_json(out / "table.json", numbers(state, runs) | of_records)
     path = out / "report.html"
     write_text(path, html(page))
     return path

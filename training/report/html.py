@@ -1,8 +1,6 @@
 """A page as one HTML file that needs nothing else: no script, no font, no network."""
 
-import html as markup
-
-from motion_shards.plain_text import printable
+from motion_shards.markup import escape
 
 from .page import Figure, Heading, Page, Table, Text, is_number
 
@@ -56,11 +54,6 @@ def html(page: Page) -> str:
         f"<title>{escape(page.title)}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n<main>\n<h1>{escape(page.title)}</h1>\n{body}\n</main>\n</body>\n</html>\n"
     )
-
-
-def escape(text: str) -> str:
-    """Text with nothing in it that a browser reads as markup or cannot show."""
-    return markup.escape(printable(text))
 
 
 def _part(part: Heading | Text | Table | Figure) -> str:

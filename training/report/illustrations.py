@@ -4,23 +4,34 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ..papers.groups import Group
 from ..run_files.arrays import read_arrays
 from ..run_files.names import FIGURES
 from ..run_files.results import Interval
-from ..scoring import metrics
 from . import svg
+from .confusions import confusion_of
 from .numbers import Systems
 from .page import Page
 from .read import Splits, accuracy
 from .tables import seeds_text
 
-STORED = {f"filters_{name}": ("f4", 3) for name in ("mv", "dtmv", "flow2d")} | {
-    f"example_{name}": ("u1", 4)
-    for name in ("frame", "next", "flow", "layer", "motionnet", "mv")
+FILTERED = ("mv", "dtmv", "flow2d")
+COLUMNS = {
+    "frame": "frame",
+    "next": "next frame",
+    "third": "third frame",
+    "flow": "stored TV-L1",
+    "flow_next": "stored TV-L1, 2nd pair",
+    "layer": "TV-L1 as a layer",
+    "layer_next": "as a layer, 2nd pair",
+    "motionnet": "MotionNet",
+    "mv": "motion vectors",
+    "mv_next": "vectors, 2nd pair",
 }
+"""Array of pictures between frames -> title of its column."""
+STORED = {
+    f"filters_{name}{part}": ("f4", 3) for name in FILTERED for part in ("", "_down")
+} | {f"example_{name}": ("u1", 4) for name in COLUMNS}
 """Array of figures.npz -> its type and its number of axes."""
 
 
@@ -35,15 +46,13 @@ def figures_part(
     page.heading("Figures")
     for name in ("dtmv", "htsc", "ds", "fts", *systems):
         if name in systems:
-            runs = [run for of in systems[name].values() for run in of.values()]
-            counts = sum(
-                metrics.confusion(run.scores.scores, run.scores.labels)
-                for run in runs
-                if run.scores.relevant is None
-            )
-            if isinstance(counts, np.ndarray):
+            counts = confusion_of(systems[name])
+            if counts is not None:
+                classes = next(
+                    run.classes for of in systems[name].values() for run in of.values()
+                )
                 page.figure(
-                    svg.confusion_svg(counts, runs[0].classes),
+                    svg.confusion_svg(counts, classes),
                     caption=f"Confusion of {name} ({_together(systems[name])}), in percent"
                     " of the true class (rows). DTMV's figure 5 has the same for UCF101.",
                     name=re.sub(r"[^\w.-]", "_", f"confusion_{name}"),  # of a file
@@ -86,36 +95,31 @@ def _group_figure(page: Page, systems: Systems, groups: Sequence[Group]) -> None
 
 def _stored_figures(page: Page, path: Path) -> None:
     kept = read_arrays(path, STORED, optional=tuple(STORED), what="figures")
-    filters = [
-        (name, [svg.filters_picture(kept[f"filters_{name}"])])
-        for name in ("mv", "dtmv", "flow2d")
-        if f"filters_{name}" in kept
-    ]
-    if filters:
-        page.figure(
-            svg.pictures_svg(filters, scale=5),
-            caption="First-layer filters for the horizontal motion of the middle field,"
-            " each with its own contrast, as in DTMV's figure 7: of the net of vectors"
-            " alone, of DTMV, and of its teacher.",
-            name="filters",
-        )
+    for part, motion, letter in (("", "horizontal", "a"), ("_down", "vertical", "b")):
+        filters = [
+            (name, [svg.filters_picture(kept[f"filters_{name}{part}"])])
+            for name in FILTERED
+            if f"filters_{name}{part}" in kept
+        ]
+        if filters:
+            page.figure(
+                svg.pictures_svg(filters, scale=5),
+                caption=f"First-layer filters for the {motion} motion of the middle field,"
+                f" each with its own contrast, as in DTMV's figure 7{letter}: of the net of"
+                " vectors alone, of DTMV, and of its teacher.",
+                name=f"filters{part}",
+            )
     columns = [
         (title, list(kept[f"example_{key}"]))
-        for key, title in (
-            ("frame", "frame"),
-            ("next", "next frame"),
-            ("flow", "stored TV-L1"),
-            ("layer", "TV-L1 as a layer"),
-            ("motionnet", "MotionNet"),
-            ("mv", "motion vectors"),
-        )
+        for key, title in COLUMNS.items()
         if f"example_{key}" in kept
     ]
     if columns:
         page.figure(
             svg.pictures_svg(columns),
-            caption="Motion between two frames of test videos, as in FTSnet's figure 5:"
-            " white is rest, red moves to the right, yellow down, light blue to the left and"
-            " violet up; one scale in a row.",
+            caption="Motion between the first two of three frames of test videos, and"
+            " between the last two (2nd pair), as in FTSnet's figure 5: white is rest, red"
+            " moves to the right, yellow down, light blue to the left and violet up; one"
+            " scale in a row.",
             name="flow",
         )

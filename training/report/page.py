@@ -75,6 +75,10 @@ class Page:
         self.parts.append(Figure(svg=svg, caption=caption, name=name))
 
 
+LONGEST_NUMBER = 40
+"""Characters of a number with its interval and remarks."""
+
+
 def markdown(page: Page, *, figures: str = "figures") -> str:
     """The page as text. Pictures are named as files in the folder `figures`."""
     blocks = [f"# {_plain(page.title)}"]
@@ -99,8 +103,9 @@ def pictures(page: Page) -> dict[str, str]:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is set to the right."""
-    return bool(cell) and (cell[0].isdigit() or cell[0] in "+-−—" or cell == "n/a")
+    """Whether a cell is set to the right, on one line: long ones are not."""
+    starts = bool(cell) and (cell[0].isdigit() or cell[0] in "+-−—" or cell == "n/a")
+    return starts and len(cell) <= LONGEST_NUMBER
 
 
 def _table(table: Table) -> str:

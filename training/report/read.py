@@ -8,15 +8,16 @@ import numpy as np
 
 from ..errors import RunError
 from ..papers.groups import Group, group_hits, videos_of
-from ..papers.orderings import Hits
+from ..papers.verdicts import Outcomes
 from ..run_files.names import CROPS, RECIPE, RESULTS, SCORES
 from ..run_files.reading import reading
-from ..run_files.results import Results, read_results
+from ..run_files.results import Interval, Results, read_results
 from ..run_files.run_config import SplitFacts, read_recipe
-from ..scoring import metrics
+from ..scoring import intervals
+from ..scoring.outcomes import Outcome, influence_of
 from ..scoring.scores import Scores
 
-SIZES = ("_small", "_tiny")
+SIZES = ("_medium", "_small", "_tiny")
 TEST_SCORES = SCORES.format(part="test")
 
 
@@ -162,64 +163,64 @@ def _names(runs: Sequence[EvaluatedRun]) -> dict[Path, str]:
     }
 
 
-def hits_of(systems: Mapping[str, Splits], group: Group | None) -> Hits:
-    """Hits in the form of `orderings.evaluate_ordering`: of all videos, or of those of a group."""
+def outcomes_of(systems: Mapping[str, Splits], group: Group | None) -> Outcomes:
+    """Answers to all test videos, or to those of a group of classes."""
     return {
         name: {
-            split: {seed: _by_video(run, group) for seed, run in seeds.items()}
+            split: {seed: outcome(run, group) for seed, run in seeds.items()}
             for split, seeds in splits.items()
         }
         for name, splits in systems.items()
     }
 
 
-def hits_in(
-    run: EvaluatedRun, group: Group | None
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Videos of a group, or all, and whether each was recognised."""
+def outcome(run: EvaluatedRun, group: Group | None = None) -> Outcome:
+    """A run's answers to all its test videos, or to those of a group of classes.
+
+    Without a group it is of scores where videos have several labels, else of hits.
+    """
+    where, scores = str(run.folder), run.scores
+    if group is None and scores.relevant is not None:
+        return Outcome(where, scores.ids, scores.units, scores.scores, scores.relevant)
+    return hits_outcome(run, group)
+
+
+def hits_outcome(run: EvaluatedRun, group: Group | None = None) -> Outcome:
+    """Whether a run recognised each labelled video, or each of a group of classes."""
     scores = run.scores.labelled
     if group is None:
-        return scores.ids, scores.hits()
-    inside = videos_of(scores.labels, run.classes, group)
-    hits = group_hits(scores.scores, scores.labels, run.classes, group)
-    return tuple(scores.ids[i] for i in np.flatnonzero(inside)), hits
+        return Outcome(str(run.folder), scores.ids, scores.units, scores.hits())
+    inside = np.flatnonzero(videos_of(scores.labels, run.classes, group))
+    return Outcome(
+        str(run.folder),
+        tuple(scores.ids[i] for i in inside),
+        tuple(scores.units[i] for i in inside),
+        group_hits(scores.scores, scores.labels, run.classes, group),
+    )
 
 
-def hits_by_split(runs: Splits, group: Group | None = None) -> list[np.ndarray]:
-    """(seeds, videos) of each split, for `metrics.over_splits`."""
-    return [
-        np.stack([hits_in(seeds[seed], group)[1] for seed in sorted(seeds)])
-        for seeds in runs.values()
-    ]
-
-
-def accuracy(runs: Splits, group: Group | None = None) -> metrics.Interval | None:
+def estimate(
+    runs: Splits, group: Group | None = None, *, hits: bool = False
+) -> intervals.Estimate | None:
     """Mean over splits, seeds and videos with its interval, splits counting alike; mAP
     where videos have several labels.
+
+    Args:
+        hits: take the top-1 accuracy there, too.
 
     Returns:
         None where the group has no video.
     """
-    first = next(run for seeds in runs.values() for run in seeds.values())
-    if group is None and first.scores.relevant is not None:
-        each = [
-            np.mean(
-                [
-                    metrics.bootstrap_map(
-                        run.scores.scores, run.scores.relevant, draws=300
-                    )
-                    for run in seeds.values()
-                    if run.scores.relevant is not None
-                ],
-                axis=0,
-            )
-            for seeds in runs.values()
-        ]
-        return metrics.Interval(*(float(v) for v in np.mean(each, axis=0)))
-    hits = [one for one in hits_by_split(runs, group) if one.size]
-    return metrics.over_splits(hits) if hits else None
+    answers = hits_outcome if hits else outcome
+    each = [
+        influence_of({seed: answers(run, group) for seed, run in seeds.items()})
+        for seeds in runs.values()
+    ]
+    found = [one for one in each if one is not None]
+    return intervals.share(intervals.over_splits(found)) if found else None
 
 
-def _by_video(run: EvaluatedRun, group: Group | None) -> dict[str, bool]:
-    ids, hits = hits_in(run, group)
-    return dict(zip(ids, hits.tolist(), strict=True))
+def accuracy(runs: Splits, group: Group | None = None) -> Interval | None:
+    """The mean of `estimate`, with its interval alone."""
+    found = estimate(runs, group)
+    return found.interval if found else None

@@ -3,26 +3,32 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..papers.facts import PAPERS
-from ..papers.groups import DEMO_LIMITS, Group, groups_of
-from ..papers.orderings import NOT_RUN
-from ..run_files.reproduction import Reproduction
-from ..run_files.results import Interval
-from ..scoring.metrics import SEEDS
-from .illustrations import figures_part
-from .numbers import Systems, grouped_hits, narrower, verdicts
-from .page import Page
-from .read import EvaluatedRun, by_system
-from .speed import speed_part, speed_verdicts
-from .tables import fewer_splits_text, others_table, paper_tables
-from .text import split_text
+from motion_shards.plain_text import counted
 
-MARKS = {"holds": "good", "consistent": "fair", "not reproduced": "poor"}
+from ..papers.facts import PAPERS
+from ..papers.groups import DEMO_LIMITS, KINDS_NOTE, groups_of
+from ..papers.verdicts import SEEDS
+from ..run_files.reproduction import Reproduction
+from .confusions import confusions_part
+from .differences import differences_part
+from .illustrations import figures_part
+from .learning_curves import curves_part
+from .orderings import orderings_part
+from .page import Page
+from .printed import printed_part
+from .provenance import provenance_part
+from .read import EvaluatedRun, by_system
+from .records import RunRecord
+from .speed import speed_part
+from .tables import Shown, others_table, paper_tables
+from .text import split_text
+from .variants import variants_part
 
 
 def page_of(
     state: Reproduction,
     runs: Sequence[EvaluatedRun],
+    records: Sequence[RunRecord] = (),
     *,
     unfinished: Mapping[str, str] | None = None,
     folder: Path | None = None,
@@ -32,6 +38,7 @@ def page_of(
     Args:
         state: the reproduction, or as much of it as is known.
         runs: complete runs, of any systems and seeds.
+        records: of these and of the runs without scores of videos.
         unfinished: folder of a run that is not complete -> how far it is.
         folder: where figures.npz lies.
     """
@@ -40,28 +47,30 @@ def page_of(
     title = f"Reproduction: {paper}" if state.paper else "Report of trained networks"
     page = Page(title=title)
     first = runs[0]
-    groups = groups_of(first.dataset, first.classes)
+    every = groups_of(first.dataset, first.classes)
+    groups = tuple(group for group in every if group.narrower)
     _what(page, state, runs, unfinished or {})
     if first.dataset == "demo":
         page.text(DEMO_LIMITS)
-    _orderings(page, paper, systems, groups, state)
+    if first.dataset == "ucf101" and every:
+        page.text(KINDS_NOTE)
+    orderings_part(page, paper, systems, every, state)
+    printed_part(page, paper, systems, first.dataset)
+    shown = Shown()
     for name in PAPERS if paper == "all" else (paper,):
         if paper == "all" and name == "mars":
             continue  # its rows are in the Dual-action Stream's tables
-        paper_tables(page, name, systems, groups, state, first.dataset)
-    others_table(page, paper, systems, groups, first.dataset)
-    figures_part(page, systems, groups, folder)
-    speed_part(page, state, paper)
+        paper_tables(page, name, systems, groups, state, first.dataset, shown)
+    others_table(page, paper, systems, groups, first.dataset, shown)
+    variants_part(page, records)
+    figures_part(page, systems, every, folder)
+    curves_part(page, records)
+    confusions_part(page, systems)
+    speed_part(page, state)
+    differences_part(page, systems)
+    provenance_part(page, state, records)
     _not_run(page, state)
     return page
-
-
-def points(interval: Interval | None) -> str:
-    """+8.1 [+3.0, +13.2]"""
-    if interval is None:
-        return ""
-    mean, low, high = (100 * value for value in interval)
-    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def _what(
@@ -83,8 +92,7 @@ def _what(
     page.text(
         f"Data set {first.dataset}, {data}"
         f" of {len(first.classes)} classes. Size {state.size or 'as recorded'}, seeds"
-        f" {many}. Brackets are 95 % bootstrap intervals over seeds and videos"
-        f"{' of each split' * several}. Numbers of the papers stand in their own column, with the data set they were measured on;"
+        f" {many}. Brackets are 95 % intervals over {_units(runs, seeds)}. Numbers of the papers stand in their own column, with the data set they were measured on;"
         " a difference is given only where ours is the same data set with all its classes."
     )
     if several:
@@ -97,6 +105,8 @@ def _what(
         page.text(
             f"Fewer than {SEEDS} seeds: no ordering is decided yet, whatever the intervals."
         )
+    if state.changes:
+        page.text(f"With other settings than the recipes': {', '.join(state.changes)}.")
     for name, how_far in unfinished.items():
         page.text(f"Not in this report: {name}, {how_far}.")
     done, total = state.done, state.total
@@ -107,62 +117,16 @@ def _what(
         )
 
 
-def _orderings(
-    page: Page,
-    paper: str,
-    systems: Systems,
-    groups: Sequence[Group],
-    state: Reproduction,
-) -> None:
-    rows, marks = [], []
-    hits = grouped_hits(systems, groups)
-    for verdict in verdicts(hits, paper):
-        if verdict.verdict == NOT_RUN and state.paper is None:
-            continue  # a report of some runs need not name all that is not among them
-        claim = verdict.ordering
-        text = claim.text
-        if len(claim.than) > 1 and verdict.against:
-            text += f" (nearest: {verdict.against})"
-        of_groups = narrower(verdict, hits)
-        rows.append(
-            (
-                claim.name,
-                text,
-                claim.strength,
-                points(verdict.difference),
-                *(points(of_groups.get(group.name)) for group in groups),
-                f"{verdict.wins} of {verdict.seeds}" if verdict.seeds else "",
-                verdict.text + fewer_splits_text(verdict.splits, state),
-            )
-        )
-        marks.append(MARKS.get(verdict.verdict, "" if verdict.seeds else "none"))
-    speeds = speed_verdicts(state, paper) if state.paper else ()
-    for name, text, strength, ratio, word in speeds:
-        rows.append((name, text, strength, ratio, *("" for _ in groups), "", word))
-        marks.append(MARKS.get(word, "none"))
-    if not rows:
-        return
-    several = ""
-    if len(state.splits) > 1:
-        several = (
-            " of each split; seeds won are those with a mean over the splits above 0"
-        )
-    page.heading("Do the papers' orderings hold?")
-    page.text(
-        "The rule: at least 5 seeds, each side trained with the same seeds and "
-        f"evaluated on the same videos{several}. An ordering `holds` if the 95 % "
-        "interval of the mean paired difference lies above 0, is `consistent` if "
-        "only the mean does, and is `not reproduced` otherwise. Of several "
-        "opponents the nearest is shown."
-        + " The same difference on groups of classes says where it comes from, and"
-        " decides nothing." * bool(groups)
-    )
-    names = [f"on {group.name}" for group in groups]
-    page.table(
-        ("", "claim", "weight", "difference, points", *names, "seeds won", "verdict"),
-        rows,
-        marks=marks,
-    )
+def _units(runs: Sequence[EvaluatedRun], seeds: Sequence[int]) -> str:
+    """Units of the intervals: seeds and groups of videos, or groups alone."""
+    groups = len({unit for run in runs for unit in run.scores.units})
+    videos = len({video for run in runs for video in run.scores.ids})
+    of = f"{counted(groups, 'group')} of test videos (clips of one recording)"
+    if groups == videos:
+        of = f"{counted(groups, 'test video')}, each a group of its own"
+    if len(seeds) < 2:
+        return f"{of}; one seed: how much another would change is not in them"
+    return f"{counted(len(seeds), 'seed')} and {of}"
 
 
 def _not_run(page: Page, state: Reproduction) -> None:

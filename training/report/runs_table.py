@@ -9,7 +9,7 @@ from motion_shards.plain_text import printable
 from pipeline.store import Json, holder_of
 
 from ..errors import RunError, TrainingError
-from ..run_files.names import METRICS, RECIPE, RESULTS
+from ..run_files.names import CONTRACT, METRICS, RECIPE, RESULTS
 from ..run_files.reading import MetricsLine, read_lines, reading
 from ..run_files.results import Interval, read_results
 from ..run_files.run_config import read_recipe
@@ -130,7 +130,9 @@ def table(runs: Sequence[Listed], folder: Path) -> str:
 def _run_folders(folder: Path) -> Iterator[Path]:
     for place, inner, files in os.walk(folder):
         path = Path(place)
-        if RECIPE in files:
+        if CONTRACT in files:  # an exported model, which has a recipe.json, too
+            inner.clear()
+        elif RECIPE in files:
             yield path
             inner.clear()
         if len(path.relative_to(folder).parts) >= DEPTH:

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from motion_shards.plain_text import printable
 
 from ..errors import RunError
+from ..run_files.names import SCORES
 from ..run_files.results import Interval
 from ..run_files.run_config import SplitFacts
-from ..scoring import metrics
-from .read import by_split, hits_by_split, read_evaluated_run
-from .text import split_text
+from ..scoring.intervals import Estimate
+from ..scoring.scores import Scores
+from .read import EvaluatedRun, Splits, by_split, estimate, read_evaluated_run
+from .text import split_text, units_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,10 @@ class SplitMean:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanPrecision:
-    """Mean average precision over runs."""
+    """Mean average precision over splits and seeds."""
 
     mean: float
+    interval: Interval
     runs: int
 
 
@@ -51,8 +52,12 @@ class SeveralRuns:
     splits: Mapping[str, SplitMean]
     top1: Interval
     """Mean over splits, which count alike."""
+    intervals_over: str
+    """Units of the intervals: seeds and groups of videos, or groups alone."""
     map: MeanPrecision | None = None
     """Mean average precision, where videos have several labels."""
+    variants: Mapping[str, Interval] | None = None
+    """Name of a variant of the store -> mean top-1 on it, where all runs have it."""
 
 
 def several_runs(folders: Sequence[Path]) -> SeveralRuns:
@@ -73,15 +78,12 @@ def several_runs(folders: Sequence[Path]) -> SeveralRuns:
                 f" {first.folder}, got {run.recipe} on {run.dataset}"
             )
     splits = by_split(runs)
-    hits = hits_by_split(splits)
+    top1 = _top1(splits)
     precision = None
-    if first.scores.relevant is not None:
-        values = [
-            metrics.mean_average_precision(run.scores.scores, run.scores.relevant)
-            for run in runs
-            if run.scores.relevant is not None
-        ]
-        precision = MeanPrecision(mean=float(np.mean(values)), runs=len(values))
+    if first.scores.relevant is not None and (found := estimate(splits)):
+        precision = MeanPrecision(
+            mean=found.mean, interval=found.interval, runs=len(runs)
+        )
     return SeveralRuns(
         recipe=first.recipe,
         dataset=first.dataset,
@@ -94,13 +96,43 @@ def several_runs(folders: Sequence[Path]) -> SeveralRuns:
                     )
                     for seed, run in seeds.items()
                 },
-                top1=metrics.bootstrap(of_split),
+                top1=_top1({name: seeds}).interval,
             )
-            for (name, seeds), of_split in zip(splits.items(), hits, strict=True)
+            for name, seeds in splits.items()
         },
-        top1=metrics.over_splits(hits),
+        top1=top1.interval,
+        intervals_over=units_text(top1.seeds, top1.groups),
         map=precision,
+        variants=_on_variants(runs) or None,
     )
+
+
+def _top1(runs: Splits) -> Estimate:
+    found = estimate(runs, hits=True)
+    if found is None:
+        raise RunError("expected runs with test videos in common, got none")
+    return found
+
+
+def _on_variants(runs: Sequence[EvaluatedRun]) -> dict[str, Interval]:
+    """Variant -> mean top-1, of the variants on which all runs were tested."""
+    tested = [
+        [name for name, one in run.results.variants.stores.items() if one.test]
+        if run.results.variants
+        else []
+        for run in runs
+    ]
+    return {
+        name: _top1(by_split([_on_variant(run, name) for run in runs])).interval
+        for name in tested[0]
+        if all(name in names for names in tested)
+    }
+
+
+def _on_variant(run: EvaluatedRun, name: str) -> EvaluatedRun:
+    """The run with its scores on a variant."""
+    path = run.folder / SCORES.format(part=f"test.{Path(name).name}")
+    return run._replace(scores=Scores.load(path))
 
 
 def several_text(several: SeveralRuns) -> str:
@@ -116,7 +148,14 @@ def several_text(several: SeveralRuns) -> str:
         names = ", ".join(several.splits)
         lines.append(f"  mean of {count} splits ({names}): {_interval(several.top1)}")
     if several.map:
-        lines.append(f"  mean average precision: {100 * several.map.mean:.1f}")
+        lines.append(f"  mean average precision: {_interval(several.map.interval)}")
+    for name, interval in (several.variants or {}).items():
+        lines.append(f"  on {name}: {_interval(interval)}")
+    if several.variants:
+        means = {"the training's own store": several.top1} | dict(several.variants)
+        worst = min(means, key=lambda name: means[name].mean)
+        lines.append(f"  worst of {len(means)} stores: {worst}")
+    lines.append(f"  brackets: 95 % intervals over {several.intervals_over}")
     return "\n".join(map(printable, lines))
 
 

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from motion_shards.markup import escape
 from pipeline.store import encode_png
-
-from .html import escape
 
 FONT = 'font-family="system-ui, sans-serif"'
 INK = "var(--ink, #1b1f24)"
@@ -36,11 +35,11 @@ def confusion_svg(counts: np.ndarray, classes: Sequence[str]) -> str:
     left = 12 + 7 * max(map(len, classes), default=0) if named else 12
     size = cell * number
     height = size + (left if named else 12)
-    parts = [_svg(left + size + 12, height)]
+    parts = [opening(left + size + 12, height)]
     for i in range(number):
         y = 6 + i * cell
         if named:
-            parts.append(_label(left - 6, y + cell * 0.7, classes[i], anchor="end"))
+            parts.append(label(left - 6, y + cell * 0.7, classes[i], anchor="end"))
             x = left + (i + 0.6) * cell
             parts.append(
                 f'<text {FONT} font-size="11" fill="{SOFT}" text-anchor="end"'
@@ -77,14 +76,14 @@ def bars_svg(
     """
     bar, gap, height, left = 26, 26, 220, 44
     wide = len(series) * bar + gap
-    parts = [_svg(left + wide * len(groups) + 10, height + 44 + 18 * len(series))]
+    parts = [opening(left + wide * len(groups) + 10, height + 44 + 18 * len(series))]
     for percent in range(0, 101, 20):
         y = 10 + height * (1 - percent / 100)
         parts.append(
             f'<line x1="{left}" x2="{left + wide * len(groups)}" y1="{y}" y2="{y}"'
             f' stroke="{LINE}"/>'
         )
-        parts.append(_label(left - 6, y + 4, f"{percent}", anchor="end"))
+        parts.append(label(left - 6, y + 4, f"{percent}", anchor="end"))
     for i, group in enumerate(groups):
         x0 = left + gap / 2 + i * wide
         for j, (name, values) in enumerate(series):
@@ -105,14 +104,14 @@ def bars_svg(
                 f' stroke="{INK}" stroke-width="1.5"/>'
             )
         middle = x0 + len(series) * bar / 2
-        parts.append(_label(middle, height + 28, group, anchor="middle"))
+        parts.append(label(middle, height + 28, group, anchor="middle"))
     for j, (name, _) in enumerate(series):
         y = height + 44 + 18 * j
         parts.append(
             f'<rect x="{left}" y="{y}" width="12" height="12"'
             f' fill="{SERIES[j % len(SERIES)]}"/>'
         )
-        parts.append(_label(left + 18, y + 10, name))
+        parts.append(label(left + 18, y + 10, name))
     return "".join(parts) + "</svg>"
 
 
@@ -128,10 +127,10 @@ def pictures_svg(
     wide = [max((p.shape[1] for p in c), default=0) * scale for _, c in columns]
     wide = [max(w, 7 * len(title)) for w, (title, _) in zip(wide, columns, strict=True)]
     tall = [sum(p.shape[0] * scale + 10 for p in c) for _, c in columns]
-    parts = [_svg(sum(wide) + 16 * len(wide), max(tall, default=0) + 30)]
+    parts = [opening(sum(wide) + 16 * len(wide), max(tall, default=0) + 30)]
     x = 4
     for (title, pictures), width in zip(columns, wide, strict=True):
-        parts.append(_label(x, 14, title))
+        parts.append(label(x, 14, title))
         y = 22
         for picture in pictures:
             height = picture.shape[0] * scale
@@ -170,14 +169,16 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
 
 
-def _svg(width: float, height: float) -> str:
+def opening(width: float, height: float) -> str:
+    """The start tag of a picture, in px."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}"'
         f' width="{width:.0f}" height="{height:.0f}">'
     )
 
 
-def _label(x: float, y: float, text: str, *, anchor: str = "start") -> str:
+def label(x: float, y: float, text: str, *, anchor: str = "start") -> str:
+    """A line of text."""
     return (
         f'<text {FONT} font-size="12" fill="{SOFT}" text-anchor="{anchor}"'
         f' x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'

@@ -1,6 +1,7 @@
 """The papers' tables, with our numbers next to theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from ..papers.facts import DATASET_TITLES, NUM_CLASSES, PAPERS, Fact, facts_to_compare
 from ..papers.groups import Group
@@ -9,6 +10,7 @@ from ..run_files.results import Interval
 from .numbers import Systems
 from .page import Page
 from .read import EvaluatedRun, Splits, accuracy
+from .speed import speed_table
 
 
 def percent(interval: Interval | None) -> str:
@@ -19,6 +21,30 @@ def percent(interval: Interval | None) -> str:
     return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
 
 
+class Shown:
+    """Runs whose accuracy a table has, so that it stands as a result once."""
+
+    def __init__(self) -> None:
+        self._first: dict[frozenset[tuple[Path, bool]], tuple[str, str]] = {}
+
+    def again(self, runs: Splits, system: str, where: str) -> str:
+        """Note the runs of a row.
+
+        Returns:
+            "same runs as fts in fts table 1" where a row before had them, else nothing.
+        """
+        key = frozenset(
+            (run.folder, run.scores is run.crops10)
+            for seeds in runs.values()
+            for run in seeds.values()
+        )
+        if key not in self._first:
+            self._first[key] = (system, where)
+            return ""
+        before, there = self._first[key]
+        return f"same runs as {'' if before == system else f'{before} '}in {there}"
+
+
 def paper_tables(
     page: Page,
     paper: str,
@@ -26,40 +52,40 @@ def paper_tables(
     groups: Sequence[Group],
     state: Reproduction,
     dataset: str,
+    shown: Shown,
 ) -> None:
     """Each table of a paper.
 
     Args:
         dataset: of our runs. Where the paper has rows for it, only those are shown.
+        shown: by the tables before.
     """
-    facts = _shown(paper, dataset)
+    facts = facts_to_compare(paper, dataset)
     if state.paper is None:
-        facts = [fact for fact in facts if fact.system in systems]
+        facts = tuple(fact for fact in facts if fact.system in systems)
     if not facts:
         return
     page.heading(f"{PAPERS[paper]} (`{paper}`)")
-    tables = dict.fromkeys(fact.table for fact in facts)
-    for table in tables:
+    for table in dict.fromkeys(fact.table for fact in facts):
         of_table = [fact for fact in facts if fact.table == table]
         rows = [
-            _row(row, own, systems, groups, state, dataset)
-            for row, own in _rows_of(of_table).items()
+            _row(row, own, systems, groups, state, dataset, shown)
+            for row, own in _rows_of(f for f in of_table if f.metric != "fps").items()
         ]
         head = ("row", "system", "paper", "ours", *(g.name for g in groups))
         name = table if table.startswith("text") else f"table {table}"
-        page.table(
-            (*head, "difference", "seeds"),
-            rows,
-            caption=f"{name[0].upper()}{name[1:]}: top-1 or mAP in percent",
-        )
+        title = f"{name[0].upper()}{name[1:]}"
+        if rows:
+            page.table(
+                (*head, "difference", "seeds"),
+                rows,
+                caption=f"{title}: top-1 or mAP in percent",
+            )
+        speeds = [fact for fact in of_table if fact.metric == "fps"]
+        speed_table(page, speeds, state, title)
 
 
-def _shown(paper: str, dataset: str) -> list[Fact]:
-    """Rows of the tables of a paper, or of all of them."""
-    return [fact for fact in facts_to_compare(paper, dataset) if fact.metric != "fps"]
-
-
-def _rows_of(facts: Sequence[Fact]) -> dict[tuple[str, str, str], list[Fact]]:
+def _rows_of(facts: Iterable[Fact]) -> dict[tuple[str, str, str], list[Fact]]:
     """Facts of a row stand together: one number for each data set."""
     rows: dict[tuple[str, str, str], list[Fact]] = {}
     for fact in facts:
@@ -74,6 +100,7 @@ def _row(
     groups: Sequence[Group],
     state: Reproduction,
     dataset: str,
+    shown: Shown,
 ) -> tuple[str, ...]:
     name, system, crops = row
     if crops:
@@ -88,7 +115,7 @@ def _row(
             name,
             system,
             printed,
-            f"not run: {why}" if why else "not run",
+            f"not run: {why.partition(';')[0]}" if why else "not run",
             *blank,
             "",
             "",
@@ -112,15 +139,30 @@ def _row(
         if len(runs) > 1 and same[0].split in runs:
             alike = accuracy({same[0].split: runs[same[0].split]}) or ours
         difference = f"{100 * alike.mean - same[0].value:+.1f}"
-    return (
-        name,
-        recipe,
-        printed,
-        percent(ours) + told_crops + told_split,
-        *(percent(accuracy(runs, group)) for group in groups),
-        difference,
-        seeds_text(runs),
+    cells = _accuracies(
+        runs,
+        groups,
+        shown.again(runs, system, facts[0].citation),
+        told_crops + told_split,
     )
+    return (name, recipe, printed, *cells, difference, seeds_text(runs))
+
+
+def _accuracies(
+    runs: Splits, groups: Sequence[Group], again: str, remark: str = ""
+) -> tuple[str, ...]:
+    """Accuracy on all videos and on those of each group.
+
+    Args:
+        again: where a row before has the same runs; then the mean alone is repeated.
+        remark: behind the first accuracy.
+    """
+    ours = accuracy(runs)
+    if again:
+        mean = f"{100 * ours.mean:.1f}" if ours else ""
+        return (f"{mean}{remark}: {again}", *("" for _ in groups))
+    of_groups = (percent(accuracy(runs, group)) for group in groups)
+    return (percent(ours) + remark, *of_groups)
 
 
 def _printed(fact: Fact, splits: Sequence[str]) -> str:
@@ -129,7 +171,9 @@ def _printed(fact: Fact, splits: Sequence[str]) -> str:
     if len(splits) > 1 and fact.split in splits:
         of_split = f", split {fact.split}"
     dataset = DATASET_TITLES.get(fact.dataset, fact.dataset)
-    return f"{fact.value:g} ({dataset}{', mAP' * (fact.metric == 'map')}{of_split})"
+    more = f"; {fact.note}" if fact.note else ""
+    mean = ", mAP" * (fact.metric == "map")
+    return f"{fact.value:g} ({dataset}{mean}{of_split}{more})"
 
 
 def _ten_crops(runs: Splits) -> dict[str, dict[int, EvaluatedRun]]:
@@ -159,10 +203,21 @@ def seeds_text(runs: Splits) -> str:
 
 
 def others_table(
-    page: Page, paper: str, systems: Systems, groups: Sequence[Group], dataset: str
+    page: Page,
+    paper: str,
+    systems: Systems,
+    groups: Sequence[Group],
+    dataset: str,
+    shown: Shown,
 ) -> None:
-    """Stages and controls that are in no table."""
-    printed = {fact.system for fact in _shown(paper, dataset)}
+    """Stages and controls that are in no table.
+
+    Args:
+        shown: by the papers' tables.
+    """
+    printed = {
+        fact.system for fact in facts_to_compare(paper, dataset) if fact.metric != "fps"
+    }
     others = [name for name in systems if name not in printed]
     if not others:
         return
@@ -170,16 +225,17 @@ def others_table(
     page.text(
         "Intermediate networks and further comparisons that the papers' tables lack."
     )
+    here = "this table"
     page.table(
         ("system", "ours", *(g.name for g in groups), "seeds"),
         [
             (
                 name,
-                percent(accuracy(systems[name])),
-                *(percent(accuracy(systems[name], group)) for group in groups),
-                seeds_text(systems[name]),
+                *_accuracies(runs, groups, shown.again(runs, name, here)),
+                seeds_text(runs),
             )
             for name in others
+            for runs in (systems[name],)
         ],
         caption="Top-1 in percent",
     )

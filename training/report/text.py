@@ -14,6 +14,12 @@ from ..run_files.results import (
 )
 from ..run_files.run_config import SplitName
 
+ONE_SEED = (
+    "  brackets: 95 % intervals over groups of videos; how much another seed would change"
+    " is not in them"
+)
+"""On the intervals of one run."""
+
 ORIGINS = {
     "official": "official split {name}",
     "lists": "split {name}, from lists",
@@ -32,13 +38,14 @@ def results_text(results: Results, *, title: str) -> str:
         f"{videos.test} to test"
     )
     what = f"  {results.what}; {split_text(results.split)}"
-    lines = [title, what, used, *_how(results), ""]
+    lines = [title, what, used, *_how(results), ONE_SEED, ""]
     for name, part in (("held out", results.held_out), ("test", results.test)):
         if part:
             lines.append(accuracy_line(name, part))
     for name, other in (results.others or {}).items():
         if other.test:
             lines.append(accuracy_line(name, other.test))
+    lines += variant_lines(results)
     for name, run in (("teacher", results.teacher), ("scratch", results.scratch)):
         if run:
             lines.append(f"{accuracy_line(name, run.test)}  {run.run}")
@@ -52,6 +59,20 @@ def results_text(results: Results, *, title: str) -> str:
         lines += ["", "  test, per class:", *class_lines(results.test.per_class)]
     lines += left_out_lines(videos)
     return "\n".join(map(printable, lines))
+
+
+def variant_lines(results: Results) -> Iterator[str]:
+    """The test accuracy on each variant of the store, and the worst of all stores."""
+    variants = results.variants
+    if variants is None:
+        return
+    for name, one in variants.stores.items():
+        if one.test:
+            yield accuracy_line(name, one.test)
+            yield from (
+                f"    differs from {variants.own}: {line}" for line in one.differ
+            )
+    yield f"  worst of {counted(1 + len(variants.stores), 'store')}: {variants.worst}"
 
 
 def _how(results: Results) -> Iterator[str]:
@@ -84,6 +105,7 @@ def evaluation_text(evaluation: Evaluation, *, title: str) -> str:
         f"{title}: {part} part; {split_text(evaluation.split)}",
         *([f"  on another store: {other.folder}"] if other else []),
         *(f"  differs from training: {line}" for line in evaluation.differ or ()),
+        ONE_SEED,
         accuracy_line(part, evaluation.result),
         *class_lines(evaluation.result.per_class),
         *left_out_lines(evaluation.videos),
@@ -96,6 +118,14 @@ def split_text(split: SplitName) -> str:
     return ORIGINS.get(split.kind, "split {name}").format(name=split.name)
 
 
+def units_text(seeds: int, groups: int) -> str:
+    """Units of an interval: `5 seeds and 49 groups of videos`."""
+    of_groups = counted(groups, "group") + " of videos"
+    if seeds < 2:
+        return f"{of_groups}, one seed: the spread between seeds is not in them"
+    return f"{seeds} seeds and {of_groups}"
+
+
 def accuracy_line(name: str, result: Accuracy | ShortAccuracy) -> str:
     """Top-1 in percent with its 95 % interval, mean class accuracy, top-5 and mAP."""
     mean, low, high = (100 * value for value in result.top1)
@@ -106,8 +136,12 @@ def accuracy_line(name: str, result: Accuracy | ShortAccuracy) -> str:
     if isinstance(result, Accuracy) and result.top5:
         line += f"  top-5 {100 * result.top5.mean:5.1f} %"
     if isinstance(result, Accuracy) and result.map:
-        line += f"  mAP {100 * result.map.mean:5.1f} %"
-    return f"{line}  of {counted(result.videos, 'video')}"
+        mean, low, high = (100 * value for value in result.map)
+        line += f"  mAP {mean:5.1f} % ({low:.1f} to {high:.1f})"
+    line += f"  of {counted(result.videos, 'video')}"
+    if isinstance(result, Accuracy) and result.groups is not None:
+        line += f" in {counted(result.groups, 'group')}"
+    return line
 
 
 def class_lines(per_class: Mapping[str, ClassAccuracy]) -> list[str]:

@@ -1,18 +1,23 @@
 """A paper, a size and a store -> the stages that its rows need, each once per seed and
 split. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from motion_shards.choices import MOTION
 from motion_shards.near import near
 
 from ..errors import RecipeError
+from ..models.backbones import BackboneConfig
+from ..models.named_weights import lacking
 from ..papers.facts import PAPERS, Fact, facts_to_compare
 from ..papers.orderings import ORDERINGS
 from ..recipes import SYSTEMS, Recipe, get_recipe, system_at
+from ..recipes.changes import Change, check_used, for_every
 from ..recipes.sizes import SIZES
 from ..runs.config import TrainConfig
+
+Lacks = Callable[[BackboneConfig], str]
 
 NOT_WANTED = "not asked for"
 """Reason for which a row is not run that `--rows` leaves out."""
@@ -25,6 +30,13 @@ class Holdings(NamedTuple):
     modalities: tuple[str, ...]
     longest: int
     """Frames of its longest video."""
+    also: "tuple[Holdings, ...]" = ()
+    """Holdings of the stores that joint systems learn, too."""
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the data sets of all stores; the own one is the first."""
+        return (self.dataset, *(held.dataset for held in self.also))
 
 
 class Stage(NamedTuple):
@@ -50,6 +62,8 @@ class Plan(NamedTuple):
     """System -> the recipe that is trained for it: several may share one."""
     not_run: dict[str, str]
     """System -> why not."""
+    recipes: Mapping[str, Recipe]
+    """Name -> the recipe of a stage."""
 
     @property
     def needs(self) -> dict[Stage, dict[str, Stage]]:
@@ -57,7 +71,7 @@ class Plan(NamedTuple):
         return {
             stage: {
                 role: stage._replace(recipe=needed.name)
-                for role, needed in get_recipe(stage.recipe).needs.items()
+                for role, needed in self.recipes[stage.recipe].needs.items()
             }
             for stage in self.stages
         }
@@ -83,15 +97,24 @@ def plan(
     store: Holdings,
     wanted: Iterable[str] = (),
     controls: bool = True,
+    changes: Sequence[Change] = (),
+    lacks: Lacks = lacking,
 ) -> Plan:
     """
     Args:
         wanted: systems, or tables of the paper; none: all.
         controls: also comparisons that no paper has.
+        changes: of settings, for all recipes or those of a system.
+        lacks: the reason for which a network's first weights cannot be had, or nothing.
 
     Raises:
-        RecipeError: no such paper, size or row.
+        RecipeError: no such paper, size or row; or a change that no recipe takes.
     """
+
+    def of(system: str) -> Recipe:
+        usual = system_at(system, SIZES[size]).on_each(store.datasets)
+        return for_every(usual, changes)
+
     if paper != "all" and paper not in PAPERS:
         raise RecipeError(
             f"expected a paper among {', '.join(PAPERS)} or all, got {paper}"
@@ -113,26 +136,26 @@ def plan(
         if name not in chosen:
             not_run[name] = NOT_WANTED
             continue
-        recipe = system_at(name, SIZES[size])
-        reason = unfit(recipe, store)
+        recipe = of(name)
+        reason = unfit(recipe, store, lacks=lacks)
         if reason:
             not_run[name] = reason
         else:
             recipe_of[name] = recipe.name
-    ordered: dict[str, None] = {}
+    ordered: dict[str, Recipe] = {}
     for name in tuple(recipe_of):
-        for needed in in_order(system_at(name, SIZES[size])):
-            ordered[needed.name] = None
+        for needed in in_order(of(name)):
+            ordered[needed.name] = needed
         for needed_name in _all_needs(name):  # stages on the way are results, too
-            needed = system_at(needed_name, SIZES[size])
+            needed = of(needed_name)
             recipe_of.setdefault(needed_name, needed.name)
             recipe_of.setdefault(needed.system.name, needed.name)
     for name in () if wanted else compared:
-        recipe = system_at(name, SIZES[size])
+        recipe = of(name)
         if name not in recipe_of and all(
             r.name in ordered for r in in_order(recipe)[:-1]
         ):
-            ordered[recipe.name] = None
+            ordered[recipe.name] = recipe
             recipe_of[name] = recipe.name
     stages = tuple(
         Stage(name, seed, split)
@@ -140,7 +163,25 @@ def plan(
         for split in splits
         for name in ordered
     )
-    return Plan(paper, size, rows, stages, tuple(splits), recipe_of, not_run)
+    if ordered:
+        check_used([_unchanged(name) for name in ordered], changes)
+    return Plan(paper, size, rows, stages, tuple(splits), recipe_of, not_run, ordered)
+
+
+def recipe_of_stage(
+    stage: Stage, changes: Sequence[Change], datasets: Sequence[str] = ()
+) -> Recipe:
+    """The recipe of a stage, with the changes of its plan.
+
+    Args:
+        datasets: see `Recipe.on_each`.
+    """
+    return for_every(_unchanged(stage.recipe).on_each(datasets), changes)
+
+
+def _unchanged(name: str) -> Recipe:
+    """The recipe without changes, whose name ends before their mark."""
+    return get_recipe(name.partition("+")[0])
 
 
 def in_order(recipe: Recipe) -> list[Recipe]:
@@ -151,21 +192,39 @@ def in_order(recipe: Recipe) -> list[Recipe]:
     return [*found, recipe]
 
 
-def unfit(recipe: Recipe, store: Holdings) -> str:
-    """The reason why a recipe, or one that it needs, cannot run on a store, or nothing."""
+def unfit(recipe: Recipe, store: Holdings, *, lacks: Lacks = lacking) -> str:
+    """The reason why a recipe, or one that it needs, cannot run on a store, or nothing.
+
+    Args:
+        lacks: see `plan`. It is asked last, as it may download weights.
+    """
     for one in in_order(recipe):
         if not isinstance(one.settings, TrainConfig):
             continue
-        clip = one.settings.clip
-        modalities = one.settings.modalities
-        missing = [name for name in modalities if name not in store.modalities]
-        if missing:
-            return f"the store has no {', '.join(missing)}"
-        needed = clip.span + any(name in MOTION for name in modalities)
-        if needed > store.longest:
+        if one.system.joint and not store.also:
             return (
-                f"its clips need {needed} frames, the longest video has {store.longest}"
+                "it learns a second data set together with this one; name its store with"
+                " --also"
             )
+        for held in (store, *(store.also if one.system.joint else ())):
+            if reason := _too_little(one.settings, held):
+                return reason if held is store else f"{held.dataset}: {reason}"
+    for one in in_order(recipe):
+        net = one.settings.network if isinstance(one.settings, TrainConfig) else None
+        if net and (reason := lacks(net)):
+            return reason
+    return ""
+
+
+def _too_little(settings: TrainConfig, store: Holdings) -> str:
+    """The modality or length that a training needs and a store lacks, or nothing."""
+    modalities = settings.modalities
+    missing = [name for name in modalities if name not in store.modalities]
+    if missing:
+        return f"the store has no {', '.join(missing)}"
+    needed = settings.clip.span + any(name in MOTION for name in modalities)
+    if needed > store.longest:
+        return f"its clips need {needed} frames, the longest video has {store.longest}"
     return ""
 
 

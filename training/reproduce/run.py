@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,13 @@ from motion_shards.plain_text import counted
 from pipeline.store import Store
 
 from ..data.known_share import MIN_KNOWN_SHARE
+from ..data.splits import resolve_split
 from ..errors import Interrupted, RunError
 from ..experiments.evaluate import evaluate
+from ..experiments.joint import names_of
+from ..models.pretrained import unobtainable
+from ..models.user_files import FILES
+from ..recipes.changes import Change, parse_changes
 from ..report.files import write_report
 from ..run_files.names import REPRODUCTION
 from ..run_files.reproduction import (
@@ -45,6 +50,8 @@ def reproduce(
     held_out: float | None = None,
     min_known_share: float = MIN_KNOWN_SHARE,
     controls: bool = True,
+    changes: Sequence[str] = (),
+    also: Sequence[Store] = (),
     reading: Mapping[str, StageSpeed] | None = None,
     command: str = "",
     reporter: ProgressReporter,
@@ -60,6 +67,9 @@ def reproduce(
         machine: of `select_machine`.
         held_out: share of the training videos to hold out; None is the recipes'.
         min_known_share: of the intervals with known motion vectors.
+        changes: PATH=VALUE of settings for all recipes that have the path, or
+            SYSTEM:PATH=VALUE for one.
+        also: stores that joint systems learn together with `store`; of the same splits.
         reading: how fast videos become what networks see, from `benched`.
         command: that resumes this, for the report.
 
@@ -71,17 +81,26 @@ def reproduce(
         FolderHeld: another process writes this reproduction.
         RecipeError, RunError, DataError: see `plan` and the experiments.
     """
-    there = out / REPRODUCTION
+    there, parsed = out / REPRODUCTION, parse_changes(changes)
     if not Run(out).is_new and not there.is_file():
         raise RunError(f"{out}: expected a reproduction or an empty folder")
+    if also:
+        names_of((store, *also))
+    for other in also:
+        for split in splits:
+            resolve_split(other, split)
     made = plan(
         paper,
         size=size,
         seeds=seeds,
         splits=splits,
-        store=holdings(store, splits),
+        store=holdings(store, splits)._replace(
+            also=tuple(holdings(one, splits) for one in also)
+        ),
         wanted=rows,
         controls=controls,
+        changes=parsed,
+        lacks=cache(unobtainable),
     )
     with Run(out).writing(reporter.say):
         state = Reproduction(
@@ -91,6 +110,7 @@ def reproduce(
             store=store.folder.resolve().name,
             split=",".join(splits),
             held_out=held_out,
+            changes=tuple(sorted(changes)) or None,
             recipe_of=dict(made.recipe_of),
             not_run=dict(made.not_run),
             runs={},
@@ -110,7 +130,7 @@ def reproduce(
         try:
             options = {"held_out": held_out, "min_known_share": min_known_share}
             stopped = _run_plan(
-                made, store, out, jobs, machine, options, state, reporter
+                made, store, also, out, jobs, machine, options, state, reporter, parsed
             )
         except Interrupted:
             stopped = True
@@ -157,22 +177,31 @@ def holdings(store: Store, splits: Sequence[str]) -> Holdings:
 def _run_plan(
     made: Plan,
     store: Store,
+    also: Sequence[Store],
     out: Path,
     jobs: int,
     machine: Mapping[str, Any],
     options: Mapping[str, Any],
     state: Reproduction,
     reporter: ProgressReporter,
+    changes: Sequence[Change],
 ) -> bool:
     """Run the stages and keep `state` up to date. Returns whether it was interrupted.
 
     Args:
         options: further fields of `RunContext`.
+        changes: of settings, for all recipes.
     """
     options = dict(options, runs=out.parent, wait=True, fused_by_held_out=True)
     if jobs > 1:
         alone = partial(
-            run_stage_alone, store=store.folder, machine=dict(machine), **options
+            run_stage_alone,
+            store=store.folder,
+            also=[one.folder for one in also],
+            machine=dict(machine),
+            changes=changes,
+            code=tuple(file.path for file in FILES.values()),
+            **options,
         )
         coming = in_processes(made.stages, made.needs, alone, processes=jobs)
     else:
@@ -182,9 +211,10 @@ def _run_plan(
             seed=0,
             machine=select_machine(**machine),
             reporter=reporter,
+            other_stores=tuple(also),
             **options,
         )
-        here = partial(run_stage, context=context)
+        here = partial(run_stage, context=context, changes=changes)
         coming = in_this_process(made.stages, made.needs, here)
     started, fresh = time.monotonic(), 0
     for done in coming:

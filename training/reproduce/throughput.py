@@ -9,27 +9,26 @@ Transferred Motion Vector CNNs", IEEE TIP 2018, table V.
 """
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from motion_shards.cores import processor_name
 
 from ..errors import RunError
-from ..models.backbones import CHANNELS, NETS
-from ..models.sizes import cost_of
 from ..recipes import KINDS, SYSTEMS
 from ..run_files.reproduction import NetworkSpeed, Speeds, StageSpeed, SystemSpeed
-from ..runs.machine import Machine, place_on_device
+from ..runs.machine import Machine
 from ..runs.record import Run
-from ..runs.trained import clip_of, trained_model
+from .networks import BATCH, collaboration, network
 
-BATCH, SECONDS = 16, 0.5
+WINDOWS = 7
+SECONDS = 0.1
+"""Least length of a window."""
+COLLABORATE = "collaborate"
 CLASSIFIERS = tuple(name for name, kind in KINDS.items() if kind.classifies)
 """Kinds of runs whose network is measured."""
 
@@ -39,6 +38,8 @@ READING = {
     ("mv", "rgb"): ("vectors and rgb",),
     ("flow",): ("rgb", "flow"),
     ("flow", "rgb"): ("rgb", "flow"),
+    ("flow", "mv"): ("vectors and rgb", "flow"),
+    ("flow", "mv", "rgb"): ("vectors and rgb", "flow"),
 }
 """Modality -> the stages that make it; flow is made of decoded frames."""
 
@@ -83,23 +84,31 @@ def measured_speeds(
     reading: Mapping[str, StageSpeed],
     *,
     seconds: float = SECONDS,
+    windows: int = WINDOWS,
 ) -> Speeds:
     """Inputs per second of every network among the runs, from memory, and frames per
     second of every system whose inputs were measured.
 
+    Runs of one architecture and input share one measurement.
+
     Args:
         runs: system -> a complete run.
         reading: from `benched`.
-        seconds: for each network.
+        seconds: least length of a window.
+        windows: repeated for each network; the median counts.
     """
     rows, known = dict[str, NetworkSpeed](), dict[str, NetworkSpeed]()
     for system, run in runs.items():
-        if run.config().kind not in CLASSIFIERS:
+        kind = run.config().kind
+        if kind == COLLABORATE:
+            measured = collaboration(run)
+        elif kind in CLASSIFIERS:
+            measured = network(run)
+        else:
             continue
-        folder = str(run.folder)
-        if folder not in known:
-            known[folder] = _measured(run, system, machine, seconds)
-        rows[system] = replace(known[folder], system=system)
+        if measured.key not in known:
+            known[measured.key] = measured.speed(machine.device, seconds, windows)
+        rows[system] = replace(known[measured.key], system=system)
     device = device_text(machine.device)
     return Speeds(
         device=device,
@@ -119,6 +128,14 @@ def networks_of(system: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def collaborations_of(system: str) -> tuple[str, ...]:
+    """The collaborative layers among all that a system needs, itself included."""
+    one = SYSTEMS[system]
+    own = (system,) if one.kind == COLLABORATE else ()
+    names = [name for need in one.needs.values() for name in collaborations_of(need)]
+    return tuple(dict.fromkeys((*own, *names)))
+
+
 def device_text(device: torch.device) -> str:
     """The processor by its name; a CPU with the threads that torch uses."""
     if device.type == "cuda":
@@ -130,11 +147,14 @@ def _rates(measured: Mapping[str, Any]) -> Iterator[StageSpeed]:
     device = f"{measured['processor']}, one core"
     if "profiles" in measured:
         height, width = measured["size"]
+        default = measured["profiles"]["default"]
         yield StageSpeed(
             stage="flow",
-            frames_per_second=1000 / measured["profiles"]["default"]["ms"],
+            frames_per_second=1000 / default["ms"],
             device=device,
             how=f"pipeline bench flow, TV-L1 `default` at {width}x{height}",
+            slowest=_per_second(default.get("ms_slowest")),
+            fastest=_per_second(default.get("ms_fastest")),
         )
         return
     speeds = [one["speeds"] for one in measured["sets"].values()]
@@ -143,12 +163,19 @@ def _rates(measured: Mapping[str, Any]) -> Iterator[StageSpeed]:
     if "ours" in speeds[0]:
         stages, command = {"rgb": "ours"}, "decode"
     for stage, name in stages.items():
+        slow = min((one[name] for one in speeds), key=lambda one: one["fps"])
         yield StageSpeed(
             stage=stage,
-            frames_per_second=min(one[name]["fps"] for one in speeds),
+            frames_per_second=slow["fps"],
             device=device,
             how=f"pipeline bench {command}, the slowest set",
+            slowest=slow.get("low"),
+            fastest=slow.get("high"),
         )
+
+
+def _per_second(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else 1000 / milliseconds
 
 
 def _systems(
@@ -164,55 +191,35 @@ def _systems(
         needed = READING[tuple(sorted({rows[name].sees for name in networks}))]
         if not all(stage in reading for stage in needed):
             continue
+        layers = collaborations_of(system)
+        if not all(name in rows for name in layers):
+            continue
+        named = {f"network {name}": rows[name] for name in networks}
+        named |= {f"layers {name}": rows[name] for name in layers}
         stages = [reading[stage] for stage in needed] + [
-            StageSpeed(
-                stage=f"network {name}",
-                frames_per_second=rows[name].per_second * rows[name].frames,
-                device=device,
-                how=f"batches of {BATCH}",
-            )
-            for name in networks
+            _stage(name, row, device) for name, row in named.items()
         ]
         yield SystemSpeed(
             system=system,
             stages={rate.stage: rate.frames_per_second for rate in stages},
             total=harmonic(stages),
+            slowest=harmonic([_at(rate, rate.slowest) for rate in stages]),
+            fastest=harmonic([_at(rate, rate.fastest) for rate in stages]),
         )
 
 
-def _measured(run: Run, system: str, machine: Machine, seconds: float) -> NetworkSpeed:
-    model, sees = trained_model(run)
-    clip = clip_of(run)
-    shape = (CHANNELS[sees.sees], clip.length, *clip.crop_px)
-    told = cost_of(model, shape)
-    place_on_device(model, machine.device)
-    batch = torch.zeros(BATCH, *shape, device=machine.device)
-    rate = _rate(model.eval(), batch, seconds)
-    return NetworkSpeed(
-        system=system,
-        per_second=rate * BATCH,
-        parameters=told.parameters,
-        multiply_adds=told.multiply_adds,
-        sees=sees.sees,
-        # clips that follow each other; of a 2D network every frame has a pass of its own,
-        # as in the paper
-        frames=1 if NETS[sees.net].dim == 2 else clip.length,
+def _stage(name: str, row: NetworkSpeed, device: str) -> StageSpeed:
+    """A network as a stage: its inputs per second in frames of a video."""
+    return StageSpeed(
+        stage=name,
+        frames_per_second=row.per_second * row.frames,
+        slowest=None if row.slowest is None else row.slowest * row.frames,
+        fastest=None if row.fastest is None else row.fastest * row.frames,
+        device=device,
+        how=f"batches of {BATCH}",
     )
 
 
-@torch.no_grad()
-def _rate(model: nn.Module, batch: torch.Tensor, seconds: float) -> float:
-    """Batches per second, after two to warm up."""
-
-    def once() -> None:
-        model(batch)
-        if batch.is_cuda:
-            torch.cuda.synchronize()
-
-    for _ in range(2):
-        once()
-    count, started = 0, time.perf_counter()
-    while (taken := time.perf_counter() - started) < seconds or not count:
-        once()
-        count += 1
-    return count / taken
+def _at(rate: StageSpeed, speed: float | None) -> StageSpeed:
+    """A stage at another of its speeds, where that is known."""
+    return rate if speed is None else replace(rate, frames_per_second=speed)

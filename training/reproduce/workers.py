@@ -57,7 +57,9 @@ def in_this_process(
         if not folders.keys() >= set(needed.values()):
             yield Done(stage, error=WITHOUT)
             continue
-        done = _done(work, stage, {role: folders[one] for role, one in needed.items()})
+        done = outcome(
+            work, stage, {role: folders[one] for role, one in needed.items()}
+        )
         if done.folder:
             folders[stage] = done.folder
         yield done
@@ -128,7 +130,7 @@ def _begun(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Future[Done
         initializer=signal.signal,
         initargs=(signal.SIGINT, signal.SIG_IGN),  # the terminal's: we send SIGTERM
     )
-    future = pool.submit(_done, work, stage, needed)
+    future = pool.submit(outcome, work, stage, needed)
     pool.shutdown(wait=False)
     return future
 
@@ -185,7 +187,8 @@ def _end(children: set[BaseProcess], *, ask: bool) -> None:
             child.join()
 
 
-def _done(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Done:
+def outcome(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Done:
+    """Run a stage in this process; errors of its own are part of the outcome."""
     started = time.monotonic()
     try:
         folder = work(stage, needed)

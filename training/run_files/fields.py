@@ -10,8 +10,17 @@ from ..errors import RunError
 
 T = TypeVar("T")
 
+ADDED = {"added": True}
+"""Metadata of a field that records lack where it has its default, so that a recipe that does
+not use it is recorded as before there was one, and its runs are found again."""
+
 LARGEST = 1 << 20
 """Limit of numbers in settings that are read back."""
+
+
+def is_left_out(field: "dataclasses.Field[Any]", value: Any) -> bool:
+    """Whether records lack a field: it is `ADDED` and has its default."""
+    return bool(field.metadata.get("added")) and bool(value == field.default)
 
 
 def recorded(kind: type[T], values: Any, *, where: str) -> T:

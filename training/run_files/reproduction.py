@@ -23,7 +23,12 @@ class NetworkSpeed:
 
     system: str
     per_second: Number
-    """Inputs."""
+    """Inputs: the median of repeated windows."""
+    slowest: Number | None = None
+    fastest: Number | None = None
+    """Inputs per second of the slowest window and of the fastest."""
+    architecture: str | None = None
+    """Network and input in words; measured once for all systems that have both."""
     parameters: Number
     multiply_adds: Number
     """Multiply-adds for one input."""
@@ -38,6 +43,9 @@ class StageSpeed:
 
     stage: str = ""
     frames_per_second: Rate
+    """Median of repeated measurements, or the mean where only that is known."""
+    slowest: Rate | None = None
+    fastest: Rate | None = None
     device: str
     """The processor's name, with the number of threads where it is a CPU."""
     how: str
@@ -59,6 +67,9 @@ class SystemSpeed:
     stages: Mapping[str, Number]
     total: Number
     """Harmonic sum of the stages."""
+    slowest: Number | None = None
+    fastest: Number | None = None
+    """The same of the slowest windows of all stages, and of the fastest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +97,8 @@ class Reproduction:
     """Names with commas between; empty where it is not known."""
     held_out: Number | None = None
     """Share of the training videos to hold out; None is the recipes'."""
+    changes: tuple[str, ...] | None = None
+    """Settings of --set, sorted."""
     recipe_of: dict[str, str] | None = None
     """System -> the recipe that stands for it."""
     not_run: dict[str, str] = field(default_factory=dict)
@@ -109,9 +122,9 @@ class Reproduction:
         """Check that this can resume the reproduction that was begun in a folder.
 
         Raises:
-            RunError: that is of another paper, size, split or held-out share.
+            RunError: that is of another paper, size, split, held-out share or other changes.
         """
-        for name in ("paper", "size", "split", "held_out"):
+        for name in ("paper", "size", "split", "held_out", "changes"):
             wanted, there = getattr(self, name), getattr(before, name)
             if wanted != there:
                 raise RunError(

@@ -13,7 +13,8 @@ from .shapes import DIFFERENCE, NUMBER, SHARE
 
 
 class Interval(NamedTuple):
-    """A mean and the range that holds it in 95 % of bootstrap draws."""
+    """A mean and its 95 % interval, over groups of videos, and over seeds where there are
+    several: see `training.scoring.intervals`."""
 
     mean: float
     low: float
@@ -61,6 +62,9 @@ class Accuracy:
     """Rows are true classes, columns the answers; where each video has one label."""
     background: Count | None = None
     """Videos without a label."""
+    groups: Count | None = None
+    """Groups of videos that the intervals are over, one seed; None in runs whose intervals
+    are over single videos."""
     map: ShareInterval | None = None
     """Mean average precision over all videos, where some have several labels or none."""
 
@@ -137,6 +141,37 @@ class OtherDataSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatedStore:
+    """Another store than that of the training, or one of its variants."""
+
+    folder: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfVariant:
+    """The run's network on the videos of a variant."""
+
+    store: EvaluatedStore
+    differ: tuple[str, ...]
+    """Settings in which it differs from the run's own store: name, there, here."""
+    held_out: Accuracy | None = None
+    test: Accuracy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfVariants:
+    """The run's network on each of the stores that its clips came from."""
+
+    own: str
+    """Name of the run's own store, whose accuracies are `held_out` and `test` of the run."""
+    worst: str
+    """Name of the store with the lowest top-1 on the test part."""
+    stores: Mapping[str, OfVariant]
+    """Name -> a variant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FusionWeights:
     """The weights of a fusion, and on how many held-out videos they were found."""
 
@@ -174,6 +209,7 @@ class Results:
     held_out: Accuracy | None = None
     test: Accuracy | None = None
     others: Mapping[str, OtherDataSet] | None = None
+    variants: OfVariants | None = None
     teacher: OtherRun | None = None
     teachers: tuple[OtherRun, ...] | None = None
     scratch: Baseline | None = None
@@ -184,14 +220,6 @@ class Results:
     flow: FlowError | None = None
     files: Mapping[str, str] | None = None
     """Weights -> the hash at their end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatedStore:
-    """Another store than that of the training."""
-
-    folder: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

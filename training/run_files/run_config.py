@@ -10,7 +10,7 @@ from pipeline.store import MODALITIES, Json
 from .json_dataclasses import from_json
 from .names import RECIPE
 from .reading import read_json
-from .shapes import COUNT, SEED
+from .shapes import COUNT, NUMBER, SEED
 
 Modality = Annotated[str, MODALITIES]
 Count = Annotated[int, COUNT]
@@ -73,6 +73,15 @@ class JointStore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VariantStore:
+    """A store of the same videos, from which training clips come, too."""
+
+    store: StoreFacts
+    videos_to_train_on: VideosHash
+    """Those of the training part that it has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FusedStream:
     """A run whose scores are fused."""
 
@@ -113,6 +122,10 @@ class RunConfig:
     """The runs that are fused, or whose features are."""
     joint: Mapping[str, JointStore] | None = None
     """Name -> another data set that is learned together."""
+    variants: tuple[VariantStore, ...] | None = None
+    """Stores among which clips draw what the network sees, after the run's own."""
+    code: Mapping[str, str] | None = None
+    """Python file of the user's with nets or losses of the run -> SHA-256 of its text."""
 
     @property
     def net(self) -> str | None:
@@ -140,12 +153,28 @@ class StartedOn:
     compiled: bool | None = None
     torch: str = ""
     """Version."""
+    processor: str | None = None
+    """Model name of the CPU."""
+    cores: Annotated[float, NUMBER] | None = None
+    """CPU time that was available to the process, in cores."""
+    versions: Mapping[str, str] | None = None
+    """Library, or python or ffmpeg, -> its version."""
+    commit: str | None = None
+    """Commit of the source, where that is a git checkout."""
+    command: str | None = None
+    """Command line of the process."""
     store: str | None = None
     """The folder of the store; several of a joint training with commas between."""
+    variants: str | None = None
+    """Folders of variants of the store."""
     teacher: str | None = None
     """Folders of the runs that it needs."""
     first: str | None = None
     second: str | None = None
+    code: Mapping[str, str] | None = None
+    """Python file of the user's that the recipe comes from -> SHA-256 of its text."""
+    changes: tuple[str, ...] | None = None
+    """Settings that differ from those of the recipe that was named: "epochs=40"."""
     motion: str | None = None
     temporal: str | None = None
     streams: str | None = None

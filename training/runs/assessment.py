@@ -1,6 +1,6 @@
 """Scores of a trained network on the held-out and test parts, and their assessment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,12 +14,20 @@ from ..errors import Diverged
 from ..run_files.results import (
     Accuracy,
     ClassAccuracy,
+    EvaluatedStore,
+    Interval,
+    OfVariant,
+    OfVariants,
     UsedVideos,
 )
 from ..scoring import metrics
-from ..scoring.protocols import ClipProtocol, Scorer, Scores
+from ..scoring.clip_protocol import ClipProtocol
+from ..scoring.intervals import influence_of_map, influence_of_mean, share
+from ..scoring.protocols import Scorer, Scores
+from .config import Data
 from .context import StoreJob
-from .record import SCORES, Run
+from .identity import store_facts
+from .record import SCORES, Run, differences
 
 
 def assessment(scores: Scores, classes: tuple[str, ...]) -> Accuracy:
@@ -41,11 +49,12 @@ def assessment(scores: Scores, classes: tuple[str, ...]) -> Accuracy:
     }
     accuracy = Accuracy(
         videos=len(known),
-        top1=metrics.bootstrap(hits),
+        top1=_share(hits, known.units),
         mean_class=metrics.mean_class(hits, known.truth, len(classes)),
         per_class=per_class,
         loss=scores.loss,
-        top5=metrics.bootstrap(scores.hits(5)) if len(classes) > 5 else None,
+        top5=_share(scores.hits(5), known.units) if len(classes) > 5 else None,
+        groups=len(set(known.units)),
     )
     if scores.relevant is None:
         counts = metrics.confusion(known.scores, known.labels).tolist()
@@ -55,12 +64,18 @@ def assessment(scores: Scores, classes: tuple[str, ...]) -> Accuracy:
     return replace(
         accuracy,
         background=len(scores) - len(known),
-        map=metrics.bootstrap_map(scores.scores, scores.relevant),
+        map=share(
+            influence_of_map(scores.scores, scores.relevant, scores.units)
+        ).interval,
         per_class={
             name: replace(one, average_precision=of_class[name])
             for name, one in per_class.items()
         },
     )
+
+
+def _share(hits: np.ndarray, groups: Sequence[str]) -> Interval:
+    return share(influence_of_mean(hits, groups)).interval
 
 
 def evaluate_parts(
@@ -71,14 +86,20 @@ def evaluate_parts(
     sees: str,
     protocol: ClipProtocol,
     run: Run,
+    of: str = "",
 ) -> dict[str, Accuracy]:
-    """Score the held-out and the test part, and save the scores in the run's folder."""
+    """Score the held-out and the test part, and save the scores in the run's folder.
+
+    Args:
+        of: name of the store, in the files' names, where it is not the run's own.
+    """
     accuracies: dict[str, Accuracy] = {}
     for part in ("held_out", "test"):
         if not len(clips[part]):
             continue
+        what = ", ".join(filter(None, (part.replace("_", " "), of)))
         job.reporter.say(
-            f"{run.folder.name}: scoring {counted(len(clips[part]), 'video')} ({part.replace('_', ' ')})"
+            f"{run.folder.name}: scoring {counted(len(clips[part]), 'video')} ({what})"
         )
         scorer = Scorer(
             clips[part],
@@ -93,9 +114,54 @@ def evaluate_parts(
         scores = scorer(model)
         if not np.isfinite(scores.scores).all():
             raise Diverged(f"{run.folder}: the scores are not finite ({part})")
-        scores.save(run.path(SCORES.format(part=part)))
+        name = f"{part}.{of}" if of else part
+        scores.save(run.path(SCORES.format(part=name)))
         accuracies[part] = assessment(scores, job.store.classes)
     return accuracies
+
+
+def evaluate_variants(
+    model: nn.Module,
+    data: Data,
+    job: StoreJob,
+    *,
+    sees: str,
+    protocol: ClipProtocol,
+    run: Run,
+    own: Accuracy | None,
+) -> OfVariants | None:
+    """Score the held-out and test videos of each variant; None without variants.
+
+    Args:
+        own: the network's accuracy on the test part of the run's own store.
+    """
+    if not data.variants:
+        return None
+    name = job.store.folder.resolve().name
+    ours = store_facts(job.store, [sees]).settings
+    tests, stores = {name: own}, dict[str, OfVariant]()
+    for variant in data.variants:
+        clips = {
+            part: data.clips[part].of_variant(variant, sees)
+            for part in ("held_out", "test")
+        }
+        found = evaluate_parts(
+            model, clips, job, sees=sees, protocol=protocol, run=run, of=variant.name
+        )
+        tests[variant.name] = found.get("test")
+        stores[variant.name] = OfVariant(
+            store=EvaluatedStore(
+                folder=str(variant.store.folder),
+                fingerprint=variant.store.fingerprint,
+            ),
+            differ=tuple(
+                differences(ours, store_facts(variant.store, [sees]).settings)
+            ),
+            held_out=found.get("held_out"),
+            test=tests[variant.name],
+        )
+    known = {name: one.top1.mean for name, one in tests.items() if one is not None}
+    return OfVariants(own=name, worst=min(known, key=known.__getitem__), stores=stores)
 
 
 def used_videos(parts: SplitParts) -> UsedVideos:

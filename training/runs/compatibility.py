@@ -1,5 +1,6 @@
 """Checks of the runs that another run needs."""
 
+from motion_shards.choices import MOTION
 from motion_shards.plain_text import first_names
 from pipeline.store import Store
 
@@ -10,8 +11,23 @@ from .identity import store_facts
 from .record import Run, as_json, differences
 from .trained import clip_of
 
-VIEW_ONLY = {"flip", "jitter", "is", "crop_scales", "corners", "uneven_crops"}
+VIEW_ONLY = {
+    "flip",
+    "jitter",
+    "is",
+    "crop_scales",
+    "corners",
+    "uneven_crops",
+    "cells",
+    "speed_jitter",
+}
 """Clip settings in which teacher and student may differ; the others scale the motion."""
+
+
+def unseen(sees: str) -> set[str]:
+    """Clip settings that scale what a network of a modality does not see."""
+    motion = {"motion_gain", "fill"}
+    return {"rgb_mean", "rgb_std", "rgb_order"} if sees in MOTION else motion
 
 
 def check_same(run: Run, store: Store, split: str) -> None:
@@ -90,12 +106,10 @@ def check_teacher(
             f"{teacher.folder}: expected a teacher of the same {sees}, but there and in"
             f" {store.folder} differ in {differ[0]}"
         )
-    clip = {
-        name: value
-        for name, value in as_json(clip_of(teacher)).items()
-        if name not in VIEW_ONLY
-    }
-    differ = differences(clip, {k: as_json(recipe.clip)[k] for k in clip})
+    free = VIEW_ONLY | unseen(sees)
+    clip = {k: v for k, v in as_json(clip_of(teacher)).items() if k not in free}
+    here = {k: v for k, v in as_json(recipe.clip).items() if k not in free}
+    differ = differences(clip, here)
     if differ:
         raise RunError(
             f"{teacher.folder}: expected a teacher of the same clips, but there and in the"

@@ -24,6 +24,10 @@ class Job:
     """The run's folder; None finds or makes one in `runs`."""
     base: str
     """Name of a new folder there."""
+    changes: tuple[str, ...] = ()
+    """Settings that differ from those of the recipe of this name, for people."""
+    code: tuple[str, ...] = ()
+    """Names of the Python files that the recipe comes from."""
     machine: Machine
     reporter: ProgressReporter
     wait: bool = False
@@ -45,6 +49,9 @@ class StoreJob(Job):
     """Whether the run is for a fusion whose weights are found on held-out videos."""
     other_stores: tuple[Store, ...] = ()
     """Further stores that are learned together with the first."""
+    variants: tuple[Store, ...] = ()
+    """Stores of the same videos, from which training clips have what the network sees,
+    too: see `open_variants`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +69,42 @@ class RunContext:
     min_known_share: float = MIN_KNOWN_SHARE
     fused_by_held_out: bool = False
     other_stores: tuple[Store, ...] = ()
+    variants: tuple[Store, ...] = ()
 
-    def job(self, name: str, *, label: str = "", out: Path | None = None) -> StoreJob:
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the data sets of all stores; the own one is the first."""
+        return tuple(store.dataset for store in (self.store, *self.other_stores))
+
+    def job(
+        self,
+        name: str,
+        *,
+        label: str = "",
+        out: Path | None = None,
+        changes: tuple[str, ...] = (),
+        code: tuple[str, ...] = (),
+    ) -> StoreJob:
         """A run of one recipe here.
 
         Args:
             name: of the recipe.
             label: behind it in the name of a new folder: "flow-to-mv".
             out: the run's folder, where it is given.
+            changes: settings that differ from those of the recipe of this name.
+            code: names of the Python files that the recipe comes from.
         """
         shared = {field.name: getattr(self, field.name) for field in fields(self)}
+        varied = f"{len(self.variants)}variants" * bool(self.variants)
         base = run_name(
             (self.store, *self.other_stores),
-            "-".join(filter(None, (name, label))),
+            "-".join(filter(None, (name, label, varied))),
             split=self.split,
             seed=self.seed,
         )
-        return StoreJob(name=name, out=out, base=base, **shared)
+        return StoreJob(
+            name=name, out=out, base=base, changes=changes, code=code, **shared
+        )
 
 
 class HoldsOut(Protocol):

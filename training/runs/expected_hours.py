@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from pipeline.store import Store
 
-from ..data.dataset import ClipConfig
+from ..data.clip_config import ClipConfig
 from ..engine.loop import autocast
-from ..models.backbones import CHANNELS, BackboneConfig, build_backbone
+from ..models.backbones import CHANNELS, BackboneConfig, build_backbone, clip_shape
 from ..models.sizes import cost, cost_of
 from ..steps.step import Step
 from .config import TrainConfig
@@ -61,7 +61,7 @@ def expected_hours(
     each = [
         cost(net, classes, frames=clip.length, height=height, width=width).multiply_adds
         for net in nets
-        for height, width in (clip.crop_px,)
+        for height, width in (clip.size_of(net.sees),)
     ]
     per_clip = 3 * each[0] + sum(each[1:])  # back is twice forward
     if per_clip * clips * config.epochs < LONG:
@@ -119,7 +119,7 @@ def step_seconds(
 ) -> float:
     """Seconds that a network takes for a clip, forward and back, as tried once."""
     device, batch = machine.device, _tried_clips(config, machine)
-    shape = (batch, CHANNELS[net.sees], config.clip.length, *config.clip.crop_px)
+    shape = (batch, *clip_shape(net, config.clip.length, config.clip.size_of(net.sees)))
     with torch.random.fork_rng([device] if _on_gpu(machine) else []):
         model = place_on_device(build_backbone(net, classes), device).train()
         clips = torch.rand(shape, device=device)

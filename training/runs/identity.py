@@ -5,15 +5,18 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import Json, Store
+from pipeline.store import Json, Store, StoredVideo
 
 from ..data.splits import held_out_videos, resolve_split
+from ..data.variants import Variant
 from ..errors import RunError
+from ..models.user_files import used_files
 from ..run_files.run_config import (
     RecipeSettings,
     RunConfig,
     SplitFacts,
     StoreFacts,
+    VariantStore,
     VideosHash,
 )
 from .context import HoldsOut, StoreJob, holding
@@ -57,6 +60,25 @@ def held_out_facts(recipe: HoldsOut, job: StoreJob) -> VideosHash:
     return _ids(chosen.ids)
 
 
+def variant_facts(
+    variants: Sequence[Variant], videos: Sequence[StoredVideo], *, sees: str
+) -> tuple[VariantStore, ...] | None:
+    """The variants of a training, as far as they decide its result; None without one.
+
+    Args:
+        videos: of the training part.
+        sees: the modality that varies.
+    """
+    found = [
+        VariantStore(
+            store=store_facts(variant.store, [sees]),
+            videos_to_train_on=_ids([v.id for v in videos if v.id in variant.ids]),
+        )
+        for variant in variants
+    ]
+    return tuple(found) or None
+
+
 def run_config(
     kind: str,
     recipe: Any,
@@ -86,6 +108,7 @@ def run_config(
         else _ids(held_out),
         seed=job.seed,
         precision=job.machine.precision,
+        code=used_files(recipe) or None,
     )
 
 
@@ -109,7 +132,9 @@ def run_of(runs: Path, base: str, wanted: RunConfig) -> Path:
     if equal:
         return equal[0].folder
     folder, count = runs / base, 1
-    while not Run(folder).is_new:
+    while not (run := Run(folder)).is_new:
+        if _same(run, wanted):  # begun by another process since the folders were listed
+            break
         count += 1
         folder = runs / f"{base}-{count}"
     return folder

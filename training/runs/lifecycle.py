@@ -1,7 +1,7 @@
 """A run from its folder to its results, as teaching and distilling share it."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,20 +10,24 @@ from typing import Any, TypedDict, Unpack
 import torch
 from torch import nn
 
-from motion_shards.plain_text import first_names
-from pipeline.store import FolderHeld, Store
+from motion_shards.plain_text import counted, first_names
+from pipeline.store import FolderHeld, Store, require_plain_folder
 
 from ..data.known_share import unknown_vectors_notice
 from ..data.splits import SplitParts
+from ..data.variants import missing_notice
 from ..engine import processes
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
+from ..models.user_files import FILES
 from ..report.text import split_lines
+from ..run_files.names import CODE
 from ..run_files.results import Results
 from ..run_files.run_config import RunConfig, StartedOn
+from ..run_files.writing import write_bytes
 from ..steps.step import Step
 from . import record
-from .assessment import evaluate_parts, used_videos
+from .assessment import evaluate_parts, evaluate_variants, used_videos
 from .config import Data, TrainConfig
 from .context import Job, StoreJob
 from .expected_hours import expected_hours, expected_hours_of_step
@@ -39,6 +43,7 @@ class About(TypedDict, total=False):
     """The stores and runs that a run needs: fields of `StartedOn`."""
 
     store: Sources
+    variants: Sources
     teacher: Sources
     first: Sources
     second: Sources
@@ -64,9 +69,14 @@ def open_run(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Ru
     folders: Any = {
         name: _folders(sources)
         for name, sources in about.items()
-        if isinstance(sources, Store | Run | Sequence)
+        if sources and isinstance(sources, Store | Run | Sequence)
     }
-    told = replace(job.machine.facts(), **folders)
+    told = replace(
+        job.machine.facts(),
+        changes=job.changes or None,
+        code={name: FILES[name].sha256 for name in job.code} or None,
+        **folders,
+    )
     with processes.joined(group, job.machine.device), ExitStack() as held:
         ours: list[Run] = []
 
@@ -112,7 +122,17 @@ def _opened(config: RunConfig, job: Job, machine: StartedOn, held: ExitStack) ->
             time.sleep(record.WAIT_SECONDS)
         else:
             run.begin(config, machine=machine)
+            _copy_code(run, {*(config.code or ()), *job.code})
             return run
+
+
+def _copy_code(run: Run, names: Collection[str]) -> None:
+    """Leave copies of the user's files in the run's folder, to be read by people."""
+    if names:
+        run.path(CODE).mkdir(exist_ok=True)
+        require_plain_folder(run.path(CODE))
+    for name in sorted(names):
+        write_bytes(run.path(CODE) / name, FILES[name].text.encode())
 
 
 def fresh_network(config: BackboneConfig, job: StoreJob) -> nn.Module:
@@ -158,6 +178,8 @@ def run_training(
         unknown = unknown_vectors_notice(data.parts.train)
         if unknown:
             job.reporter.say(unknown)
+    for line in variants_text(data, store=job.store, sees=sees):
+        job.reporter.say(line)
     if config.chooses and not data.parts.held_out:
         job.reporter.say(
             "no videos are held out: the last weights are selected, and the "
@@ -189,6 +211,15 @@ def run_training(
         scores = evaluate_parts(
             model, data.clips, job, sees=sees, protocol=config.protocol, run=run
         )
+        variants = evaluate_variants(
+            model,
+            data,
+            job,
+            sees=sees,
+            protocol=config.protocol,
+            run=run,
+            own=scores.get("test"),
+        )
         seconds = round(time.perf_counter() - started, 1)
         results = Results(
             what=what,
@@ -197,10 +228,32 @@ def run_training(
             training=replace(training, wall_seconds=seconds),
             held_out=scores.get("held_out"),
             test=scores.get("test"),
+            variants=variants,
         )
         run.finish(complete(results))
 
     processes.run_on_first(evaluate, group)
+
+
+def variants_text(data: Data, *, store: Store, sees: str) -> Iterator[str]:
+    """Lines on the variants of a training, and the videos that they lack."""
+    if not data.variants:
+        return
+    names = ", ".join(variant.name for variant in data.variants)
+    yield (
+        f"every training clip has its {sees} from one of"
+        f" {counted(1 + len(data.variants), 'store')}, at random:"
+        f" {store.folder.resolve().name}, {names}"
+    )
+    for variant in data.variants:
+        for part, of in (
+            ("train", "to train on, whose clips come from the other stores"),
+            ("held_out", "held out"),
+            ("test", "to test, which its accuracy leaves out"),
+        ):
+            notice = missing_notice(variant, data.clips[part].videos, of=of)
+            if notice:
+                yield notice
 
 
 def report_hours(

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch.nn import Module
 
-from motion_shards.cores import worker_cores
+from motion_shards.cores import processor_name, usable_cores, worker_cores
 
 from ..engine.loop import Precision
 from ..engine.processes import ALONE, Processes
 from ..errors import MachineError
 from ..run_files.run_config import StartedOn
+from .software import command_line, source_commit, versions
+from .tensorboard_log import require_tensorboard
 
 CPU = torch.device("cpu")
 
@@ -26,11 +28,14 @@ class Machine:
     workers: int = 0
     """Processes that read clips; 0 reads between the steps."""
     memory_bytes: int = 1 << 30
-    """Clips are remembered up to here, over all workers."""
+    """Training clips are remembered up to here, over all workers; as much again by those
+    that read the held-out part."""
     checkpoint_seconds: float = 180.0
     compile: bool = False
     """Compile the networks with torch.compile; values change by rounding."""
     processes: Processes = ALONE
+    loggers: tuple[str, ...] = ()
+    """Loggers of metrics besides metrics.jsonl and metrics.csv: "tensorboard"."""
 
     @property
     def worker_bytes(self) -> int:
@@ -49,6 +54,11 @@ class Machine:
             workers=self.workers,
             compiled=self.compile,
             torch=str(torch.__version__),
+            processor=processor_name(),
+            cores=usable_cores(),
+            versions=versions(),
+            commit=source_commit(),
+            command=command_line(),
         )
 
 
@@ -66,6 +76,25 @@ def place_on_device(module: Module, device: torch.device) -> Module:
     return module
 
 
+def gpu_of(processes: Processes, gpus: int) -> int:
+    """Index of a process's GPU among those that it sees.
+
+    Some launchers show each process its own GPU alone, which is then number 0.
+
+    Raises:
+        MachineError: there are fewer GPUs than processes on this machine.
+    """
+    rank = processes.local_rank
+    if gpus == 1:
+        return 0
+    if rank >= gpus:
+        raise MachineError(
+            f"process {processes.rank} of {processes.world_size}: expected a GPU for each"
+            f" process of this machine, got {gpus} for process {rank + 1} here"
+        )
+    return rank
+
+
 def select_machine(
     *,
     device: str = "auto",
@@ -75,6 +104,7 @@ def select_machine(
     checkpoint_minutes: float = 3.0,
     deterministic: bool = False,
     compiled: bool = False,
+    loggers: tuple[str, ...] = (),
     processes: Processes = ALONE,
 ) -> Machine:
     """The device and processes of this machine, by the options given.
@@ -86,10 +116,13 @@ def select_machine(
             core up to 8 with a GPU.
         deterministic: only deterministic algorithms on a GPU; slower.
         compiled: compile the networks with torch.compile; faster after a minute or two.
+        loggers: "tensorboard", or none.
 
     Raises:
-        MachineError: there is no GPU, but one was asked for.
+        MachineError: there is no GPU or no TensorBoard, but it was asked for.
     """
+    if "tensorboard" in loggers:
+        require_tensorboard()
     there = torch.cuda.is_available()
     if device == "cuda" and not there:
         raise MachineError(
@@ -99,7 +132,7 @@ def select_machine(
         device = "cuda" if there else "cpu"
     where = torch.device("cpu")
     if device == "cuda":
-        where = torch.device("cuda", processes.local_rank)
+        where = torch.device("cuda", gpu_of(processes, torch.cuda.device_count()))
         torch.cuda.set_device(where)
     if precision == "auto":
         precision = "bfloat16" if device == "cuda" else "float32"
@@ -122,5 +155,6 @@ def select_machine(
         memory_bytes=int(memory_gb * (1 << 30)),
         checkpoint_seconds=checkpoint_minutes * 60,
         compile=compiled,
+        loggers=loggers,
         processes=processes,
     )

@@ -13,11 +13,13 @@ from pipeline.store import (
     Json,
     Lease,
     hold,
+    is_part,
     remove_parts,
     require_plain_folder,
 )
 
 from ..errors import CheckpointError, DamagedFile, RunError
+from ..run_files.fields import is_left_out
 from ..run_files.json_dataclasses import from_json, to_json
 from ..run_files.names import (
     CHECKPOINT,
@@ -64,10 +66,15 @@ WAIT_SECONDS = 2.0
 
 
 def as_json(value: Any) -> Any:
-    """Settings as JSON: a dataclass becomes its fields, with its name under "is"."""
+    """Settings as JSON: a dataclass becomes its fields, with its name under "is".
+
+    Fields that are `ADDED` are left out where they have their default.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
-            f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)
+            f.name: as_json(inner)
+            for f in dataclasses.fields(value)
+            if not is_left_out(f, inner := getattr(value, f.name))
         }
         return {"is": type(value).__name__} | fields
     if isinstance(value, Mapping):
@@ -125,18 +132,21 @@ class Run:
             record = RecipeFile(run=config, machine=machine)
             write_sealed(self.path(RECIPE), to_json(record))
 
-    def check(self, config: RunConfig) -> None:
+    def check(self, config: RunConfig, *, partly: bool = False) -> None:
         """Check that the folder is free for a run, or holds it already.
 
         Args:
-            config: of the run; fields that are None match any value.
+            config: of the run.
+            partly: fields of it that are None match any value.
 
         Raises:
             RunError: it holds a run of other settings, or something else.
         """
         if self.is_run:
             there, wanted = self._recipe()["run"], to_json(config)
-            differ = differences({key: there.get(key) for key in wanted}, wanted)
+            if partly:
+                there = {key: there.get(key) for key in wanted}
+            differ = differences(there, wanted)
             if differ:
                 more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
                 raise RunError(
@@ -155,11 +165,14 @@ class Run:
 
     @property
     def is_new(self) -> bool:
-        """Whether the folder is free: empty, or with nothing but the folder of its lease."""
+        """Whether the folder is free: empty, or with nothing but the folder of its lease.
+
+        A process that begins a run here may be writing the first file of it.
+        """
         if not self.folder.exists():
             return True
         return self.folder.is_dir() and all(
-            path.name == LOGS for path in self.folder.iterdir()
+            path.name == LOGS or is_part(path.name) for path in self.folder.iterdir()
         )
 
     @contextmanager

@@ -1,7 +1,7 @@
 """Training: epochs, validation, record, checkpoints, and resume to the bit."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,17 +10,22 @@ from torch.utils.data import DataLoader
 
 from ..data.dataset import Clips
 from ..data.joined import JoinedClips, JoinedOrder, grouped, order_of
+from ..data.mixing import Mixing
 from ..data.order import Order
+from ..data.workers import single_threaded
 from ..engine import checkpoint, processes
+from ..engine.average import Average
+from ..engine.checkpoint import StateDict
 from ..engine.compiled import compile_networks
 from ..engine.loop import TimedBatches, autocast, fit, on_device, split_batch
 from ..engine.optim import Schedule, build_optimizer
+from ..engine.recompute import recompute
 from ..engine.signals import stop_on_signal
 from ..engine.state import TrainState
 from ..errors import Diverged
 from ..run_files.results import TrainingSummary
-from ..scoring.protocols import single_threaded
 from ..steps.gradients import balanced_weights, gradient_norms
+from ..steps.label_loss import LabelLoss, balanced_class_weights
 from ..steps.step import LABELS, Step
 from .autosave import Autosave
 from .config import TrainConfig
@@ -71,16 +76,24 @@ def train(
         seed=job.seed,
         rank=group.rank,
         world_size=group.world_size,
+        by_class=config.sampling == "classes",
     )
     steps_per_epoch = order.per_epoch
     total = steps_per_epoch * config.epochs
     loader = _loader(clips, order, machine)
+    step.label_loss = _label_loss(config, clips)
     state = _new_state(config, step, model, machine)
-    shared = processes.data_parallel(step, group, machine.device)
-    log = MetricsLog(run, state, steps_per_epoch, group.first)
+    mixing = Mixing(
+        mixup=config.mixup, cutmix=config.cutmix, seed=job.seed, rank=group.rank
+    )
+    shared = processes.data_parallel(
+        step, group, machine.device, some_unused=step.leaves_out
+    )
+    log = MetricsLog(run, state, steps_per_epoch, group.first, loggers=machine.loggers)
 
     def save() -> None:
-        processes.run_on_first(lambda: _save_checkpoint(run, state), group)
+        random = processes.gathered(checkpoint.random_state(), group)
+        processes.run_on_first(lambda: _save_checkpoint(run, state, random), group)
 
     with stop_on_signal() as stop:
         autosave = Autosave(
@@ -101,6 +114,9 @@ def train(
             batch = grouped([clips[place] for place in first])
             found = _balance(config, job, step, batch, title=title)
             log.write("gradients", 0, step=1, at=config.gradients_at, **found)
+        if config.gradient_checkpointing:
+            for network in step.children():
+                recompute(network)
         if machine.compile:
             compile_networks(step.networks(), machine.device)
         reporter.begin(title, total, state.steps_done)
@@ -108,7 +124,9 @@ def train(
             for epoch in range(state.epochs_done, config.epochs):
                 step.begin_epoch(epoch)
                 order.begin(epoch, state.steps_done - epoch * steps_per_epoch)
-                for values in _steps(state, shared, loader, config, machine, total):
+                for values in _steps(
+                    state, shared, loader, config, machine, total, mixing
+                ):
                     state.add(values)
                     log.step(epoch)
                     reporter.step(
@@ -130,6 +148,9 @@ def train(
             ) from None
         finally:
             reporter.end()
+            log.close()
+    if state.average:
+        state.average.put()
     if config.select == "best" and state.best.weights is not None:
         model.load_state_dict(state.best.weights)
     processes.run_on_first(lambda: _save_weights(run, model), group)
@@ -158,7 +179,7 @@ def _new_state(
     """The state before the first step, its networks on the device."""
     for module in (step, *step.frozen_teachers):
         place_on_device(module, machine.device)
-    optimizer = build_optimizer(step, config.optim)
+    optimizer = build_optimizer(step, config.optim, model)
     return TrainState(
         step=step,
         model=model,
@@ -167,8 +188,24 @@ def _new_state(
         scaler=torch.amp.GradScaler(
             machine.device.type, enabled=machine.precision == "float16"
         ),
-        world_size=machine.processes.world_size,
+        processes=machine.processes,
+        average=None if config.ema_decay is None else Average(step, config.ema_decay),
     )
+
+
+def _label_loss(config: TrainConfig, clips: Clips | JoinedClips) -> LabelLoss:
+    """The labels' loss of a training on these clips."""
+    if config.class_weights == "none":
+        return LabelLoss(config.label_smoothing)
+    parts = clips.parts if isinstance(clips, JoinedClips) else {"": clips}
+    weights = {
+        name: balanced_class_weights(
+            [video.labels[0] for video in part.videos],
+            len(part.frames.store.classes),
+        )
+        for name, part in parts.items()
+    }
+    return LabelLoss(config.label_smoothing, weights)
 
 
 def _steps(
@@ -178,6 +215,7 @@ def _steps(
     config: TrainConfig,
     machine: Machine,
     total: int,
+    mixing: Mixing,
 ) -> Iterator[dict[str, float]]:
     """Take the remaining steps of an epoch, and yield the loss and its parts.
 
@@ -195,7 +233,7 @@ def _steps(
     state.schedule.before_step(state.steps_done, total)
     for values in fit(
         step,
-        batches,
+        mixing(batches, state.steps_done) if mixing.mixes else batches,
         state.optimizer,
         device=machine.device,
         precision=machine.precision,
@@ -203,6 +241,8 @@ def _steps(
         gradient_clip=config.optim.gradient_clip,
         accumulate=config.optim.accumulate,
     ):
+        if state.average:
+            state.average.update()
         state.steps_done += 1
         state.seconds = time.perf_counter() - started
         state.waited = waited + batches.seconds
@@ -218,11 +258,14 @@ def _validate(
     epoch: int,
 ) -> dict[str, float]:
     """Validate, for the schedule and the best weights; returns values for the record."""
-    seen = validator(state.model)
-    value, loss = processes.broadcast_first([seen.value, seen.loss], machine.processes)
-    state.schedule.after_epoch(loss)
-    if config.select == "best":
-        state.keep_if_best(epoch, value)
+    with state.averaged():
+        seen = validator(state.model)
+        value, loss = processes.broadcast_first(
+            [seen.value, seen.loss], machine.processes
+        )
+        state.schedule.after_epoch(loss)
+        if config.select == "best":
+            state.keep_if_best(epoch, value)
     top1 = {} if seen.top1 is None else {"held_out_top1": value}
     return {"held_out_loss": loss} | top1
 
@@ -254,9 +297,9 @@ def _balance(
     return {"norms": norms, "weights": weights}
 
 
-def _save_checkpoint(run: Run, state: TrainState) -> None:
+def _save_checkpoint(run: Run, state: TrainState, random: Sequence[StateDict]) -> None:
     run.require()
-    checkpoint.save(run.path(CHECKPOINT), state.to_checkpoint())
+    checkpoint.save(run.path(CHECKPOINT), state.to_checkpoint(random))
 
 
 def _save_weights(run: Run, model: nn.Module) -> None:

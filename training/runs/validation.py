@@ -31,21 +31,30 @@ class Validator(Protocol):
 def classifier_validator(
     config: TrainConfig, data: Data, *, sees: str, machine: Machine
 ) -> Validator | None:
-    """Loss and top-1 of a classifier on the held-out part; None where it is empty."""
+    """Loss and top-1 of a classifier on the held-out part; None where it is empty.
+
+    With variants, the mean over the stores: one alone could select weights that are good
+    for its encoder only, and the worst one depends on a few videos.
+    """
     if not data.parts.held_out:
         return None
-    scorer = Scorer(
-        data.clips["held_out"],
-        sees=sees,
-        protocol=config.protocol,
-        device=machine.device,
-        precision=machine.precision,
-        workers=min(machine.workers, 2),
-        part="held_out",
-    )
+    scorers = [
+        Scorer(
+            clips,
+            sees=sees,
+            protocol=config.protocol,
+            device=machine.device,
+            precision=machine.precision,
+            workers=machine.workers,
+            part="held_out",
+        )
+        for clips in data.of_every_store("held_out", sees=sees).values()
+    ]
 
     def validate(model: nn.Module) -> Validation:
-        scores = scorer(model)
-        return Validation(scores.loss, float(scores.hits().mean()))
+        each = [scorer(model) for scorer in scorers]
+        loss = sum(scores.loss for scores in each) / len(each)
+        hits = sum(float(scores.hits().mean()) for scores in each) / len(each)
+        return Validation(loss, hits)
 
     return validate

@@ -1,8 +1,6 @@
 """Clips of a video -> scores of a video: the evaluation protocol."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,10 +11,12 @@ from motion_shards.choices import MOTION
 from pipeline.store import StoredVideo
 
 from ..data.dataset import Clips, StatedClips
-from ..data.sampling import consecutive_starts, even_starts
+from ..data.workers import single_threaded
 from ..engine.loop import Precision, autocast
 from ..errors import RecipeError
+from ..models.taps import pooled
 from ..models.taps import tap as tapped
+from .clip_protocol import ClipProtocol
 from .scores import Aggregate, Scores, cross_entropy
 
 __all__ = [
@@ -25,42 +25,7 @@ __all__ = [
     "Scorer",
     "Scores",
     "cross_entropy",
-    "single_threaded",
 ]
-
-Crops = Literal[1, 3, 10]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClipProtocol:
-    """Evaluation protocol: clips of a video, and the way their scores are averaged.
-
-    3D networks of the papers: the default. 2D networks: 25 snippets, softmax.
-    """
-
-    clips: int | None = None
-    """Number of clips, spread evenly over the video; None: consecutive without overlap.
-    Where a video is too short, some count several times."""
-    aggregate: Aggregate = "logits"
-    """Scores that are averaged over clips and crops: logits or softmax."""
-    crops: Crops = 1
-    """1: the centre. 3: along the long side. 10: corners, centre, and their mirrors."""
-
-    def __post_init__(self) -> None:
-        if self.aggregate not in ("logits", "softmax"):
-            raise RecipeError(
-                f"expected to aggregate logits or softmax, got {self.aggregate}"
-            )
-        if self.crops not in (1, 3, 10):
-            raise RecipeError(f"expected 1, 3 or 10 crops, got {self.crops}")
-        if self.clips is not None and self.clips < 1:
-            raise RecipeError(f"expected at least 1 clip, got {self.clips}")
-
-    def starts(self, available: int, clip_span: int) -> np.ndarray:
-        """First entries of the clips of a video, growing."""
-        if self.clips is None:
-            return consecutive_starts(available=available, clip_span=clip_span)
-        return even_starts(self.clips, available=available, clip_span=clip_span)
 
 
 class Scorer:
@@ -151,6 +116,7 @@ class Scorer:
             classes=classes if len(classes) == relevant.shape[1] else (),
             split=self.split,
             part=self.part,
+            groups=tuple(video.group for video in videos),
         )
 
     @torch.no_grad()
@@ -178,9 +144,7 @@ class Scorer:
                 for inputs in self._inputs(crops):
                     with tapped(model, tap) as taps:
                         self._pass(model, inputs)
-                    each = taps[tap].float()
-                    each = each.flatten(2).mean(2) if each.ndim > 2 else each
-                    found.append(_by_crop(each, len(places)))
+                    found.append(_by_crop(pooled(taps[tap]), len(places)))
                 values = torch.cat(found).mean(dim=0).cpu().numpy()
                 yield values.repeat(self.times[places], axis=0)
         finally:
@@ -219,6 +183,7 @@ class Scorer:
             self.batch_size,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
+            pin_memory=self.device.type == "cuda",
             worker_init_fn=single_threaded,
             generator=torch.Generator(),  # else iterating would draw from dropout's
         )
@@ -240,11 +205,3 @@ def mirrored(clips: Tensor, *, motion: bool) -> Tensor:
 def _by_crop(values: Tensor, clips: int) -> Tensor:
     """(B x crops, d) -> (crops, B, d)."""
     return values.unflatten(0, (clips, -1)).transpose(0, 1)
-
-
-def single_threaded(worker: int) -> None:
-    """Limit a loader's worker to one thread: many workers share the cores."""
-    import cv2  # here, because only workers need it
-
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)

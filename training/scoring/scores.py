@@ -28,6 +28,7 @@ KINDS = {
     "relevant": ("b1", 2),
     "ids": ("U", 1),
     "classes": ("U", 1),
+    "groups": ("U", 1),
 } | dict.fromkeys(TEXTS, ("U", 0))
 """Array -> its type and its number of axes."""
 
@@ -49,6 +50,9 @@ class Scores:
     """The scores that the protocol evaluates: logits or softmax."""
     classes: tuple[str, ...] = ()
     """Names of the K classes."""
+    groups: tuple[str, ...] = ()
+    """(V,) group of each video, such as the recording that it was cut from; empty where
+    groups are not known."""
     split: str = ""
     part: str = ""
     """"held_out" or "test"."""
@@ -61,6 +65,10 @@ class Scores:
             raise ValueError(
                 f"expected scores of {shape[0]} videos and {shape[1]} classes, got labels"
                 f" {self.labels.shape}, logits {self.logits.shape}, softmax {self.softmax.shape}"
+            )
+        if self.groups and len(self.groups) != shape[0]:
+            raise ValueError(
+                f"expected groups of {shape[0]} videos, got {len(self.groups)}"
             )
         if self.classes and len(self.classes) != shape[1]:
             raise ValueError(
@@ -79,6 +87,14 @@ class Scores:
     def truth(self) -> np.ndarray:
         """(V,) labels, or (V, K) bool where a video may have several: see `metrics`."""
         return self.labels if self.relevant is None else self.relevant
+
+    @cached_property
+    def units(self) -> tuple[str, ...]:
+        """(V,) group of each video; its own id where it has none."""
+        groups = self.groups or ("",) * len(self)
+        return tuple(
+            group or video for group, video in zip(groups, self.ids, strict=True)
+        )
 
     @cached_property
     def labelled(self) -> "Scores":
@@ -112,6 +128,7 @@ class Scores:
             logits=self.logits[places],
             softmax=self.softmax[places],
             relevant=relevant,
+            groups=tuple(self.groups[i] for i in places) if self.groups else (),
         )
 
     def save(self, path: Path) -> None:
@@ -123,8 +140,8 @@ class Scores:
         values = {name: getattr(self, name) for name in ARRAYS}
         values |= {name: np.array(getattr(self, name), "U") for name in TEXTS}
         values |= {
-            "ids": np.array(self.ids, "U"),
-            "classes": np.array(self.classes, "U"),
+            name: np.array(getattr(self, name), "U")
+            for name in ("ids", "classes", "groups")
         }
         if self.relevant is not None:
             values["relevant"] = self.relevant
@@ -140,7 +157,10 @@ class Scores:
         values: dict[str, Any] = {name: found[name] for name in ARRAYS}
         values |= {name: str(found[name]) for name in TEXTS}
         try:
-            values |= {name: tuple(found[name].tolist()) for name in ("ids", "classes")}
+            values |= {
+                name: tuple(found[name].tolist())
+                for name in ("ids", "classes", "groups")
+            }
             scores = cls(relevant=found.get("relevant"), **values)
             _check_values(scores)
             return scores

@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ..errors import DataError, RecipeError
-from .fusion import (
+from .scores import softmax
+from .weighted_average import (
     On,
     StreamScores,
     WeightedAverage,
@@ -19,7 +20,6 @@ from .fusion import (
     relevant_classes,
     stacked,
 )
-from .scores import softmax
 
 Quality = Callable[[np.ndarray], float]
 """Quality of scores (V, K); higher is better."""

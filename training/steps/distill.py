@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..engine.loop import Batch, JointBatch
@@ -13,6 +12,7 @@ from ..losses.terms import Outputs, Term, features_at, sides
 from ..models.adapters import build_adapter
 from ..models.heads import TwoHeads, split_head
 from ..models.taps import Taps
+from .label_loss import Mixed, mixed_of
 from .step import LABELS, Step
 from .teachers import Teacher
 
@@ -28,6 +28,8 @@ class Seen(NamedTuple):
     """(B, classes) logits for the labels' loss."""
     labels: Tensor
     """(B,) int64"""
+    mixed: Mixed | None = None
+    """Labels of the clips that were mixed into these."""
 
 
 class Distill(Step):
@@ -138,18 +140,30 @@ class Distill(Step):
             head = self.student.get_submodule(self.head)
             label_logits = head(given[self.head].detach())
         teacher = self.teacher(batch)
-        return {"": Seen(student, teacher, label_logits, batch["label"])}
+        labels, mixed = batch["label"], mixed_of(batch)
+        return {"": Seen(student, teacher, label_logits, labels, mixed)}
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Losses by name, unweighted; "data set.name" for a batch of several data sets."""
+        """Losses by name, unweighted; "data set.name" for a batch of several data sets.
+
+        Those of weight 0 are not computed. Those that only the first epochs leave out are
+        computed for the record.
+        """
         found: dict[str, Tensor] = {}
-        for dataset, (student, teacher, logits, labels) in self.seen(batch).items():
+        for dataset, seen in self.seen(batch).items():
+            student, teacher, logits, labels, mixed = seen
             prefix = dataset and f"{dataset}."
-            found[prefix + LABELS] = F.cross_entropy(logits, labels)
+            if self.weights[LABELS] != 0:
+                found[prefix + LABELS] = self.label_loss(logits, labels, mixed, dataset)
             for name, term in self.terms.items():
-                adapted = self._adapted(name, student)
-                found[prefix + name] = term(adapted, teacher)
+                if self.weights[name] != 0:
+                    adapted = self._adapted(name, student)
+                    found[prefix + name] = term(adapted, teacher)
         return found
+
+    @property
+    def leaves_out(self) -> bool:
+        return self.feature_only > 0 or super().leaves_out
 
     def get_extra_state(self) -> dict[str, float]:
         return dict(self.weights)
@@ -257,7 +271,9 @@ class JointDistill(Distill):
                 label_logits = self.student.heads[name](seen[TRUNK].detach())
             student = Outputs(logits[name], seen)
             teacher = self.frozen_teachers[self.datasets.index(name)](part)
-            found[name] = Seen(student, teacher, label_logits, part["label"])
+            found[name] = Seen(
+                student, teacher, label_logits, part["label"], mixed_of(part)
+            )
         return found
 
 

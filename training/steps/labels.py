@@ -1,10 +1,10 @@
 """Supervised training on labels alone."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..engine.loop import Batch, JointBatch
 from ..models.heads import TwoHeads
+from .label_loss import mixed_of
 from .step import LABELS, Step
 
 
@@ -17,7 +17,8 @@ class Supervised(Step):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         logits = self.model(batch[self.sees])
-        return {LABELS: F.cross_entropy(logits, batch["label"])}
+        loss = self.label_loss(logits, batch["label"], mixed_of(batch))
+        return {LABELS: loss}
 
 
 class JointSupervised(Step):
@@ -30,7 +31,9 @@ class JointSupervised(Step):
     def losses(self, batch: JointBatch) -> dict[str, Tensor]:
         logits = self.model({name: part[self.sees] for name, part in batch.items()})
         return {
-            f"{name}.{LABELS}": F.cross_entropy(logits[name], part["label"])
+            f"{name}.{LABELS}": self.label_loss(
+                logits[name], part["label"], mixed_of(part), name
+            )
             for name, part in batch.items()
         }
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..engine.loop import Batch, StepOutput
 from ..losses.photometric import BALANCED, FlowLoss, FlowLossTerms, flow_loss
 from ..models.motion_backbone import MotionBackbone, unnormalised
 from ..models.motionnet import MotionNet
+from .label_loss import mixed_of
 from .step import LABELS, Step, weighted
 
 FLOW = "flow"
@@ -66,7 +66,8 @@ class EndToEnd(Step):
     ) -> None:
         """
         Args:
-            flow_weight: of the losses without labels, against cross-entropy.
+            flow_weight: of the losses without labels, against cross-entropy. With 0
+                they are not computed.
         """
         super().__init__()
         self.model, self.loss = model, loss
@@ -78,11 +79,15 @@ class EndToEnd(Step):
     def forward(self, batch: Batch) -> StepOutput:
         losses, parts = self._losses(batch)
         loss, values = weighted(losses, self.weights)
-        return StepOutput(loss, values | _means(parts))
+        return StepOutput(loss, values | (_means(parts) if parts else {}))
 
-    def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], FlowLossTerms]:
+    def _losses(self, batch: Batch) -> tuple[dict[str, Tensor], FlowLossTerms | None]:
+        if self.weights[FLOW] == 0:
+            logits = self.model(batch["rgb"])
+            loss = self.label_loss(logits, batch["label"], mixed_of(batch))
+            return {LABELS: loss}, None
         logits, frames, flows = self.model.forward_with_flows(batch["rgb"])
-        labels = F.cross_entropy(logits, batch["label"])
+        labels = self.label_loss(logits, batch["label"], mixed_of(batch))
         explained, parts = flow_loss(frames, flows, self.loss)
         return {LABELS: labels, FLOW: explained}, parts
 

@@ -6,6 +6,8 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from ..engine.loop import StepOutput
+from ..errors import RecipeError
+from .label_loss import LabelLoss
 
 LABELS = "labels"
 """Name of the labels' loss among the losses."""
@@ -33,7 +35,11 @@ class Step(nn.Module):
     """
 
     weights: dict[str, float]
+    """Loss -> its factor in the sum. `TrainConfig.balance` may set some at the start. A
+    loss of weight 0 is left out of the sum: it cannot make it infinite."""
     """Loss -> its factor in the sum. `TrainConfig.balance` may set some at the start."""
+    label_loss: LabelLoss = LabelLoss()
+    """Cross-entropy of the labels; a training sets it by its settings."""
     frozen_teachers: tuple[nn.Module, ...] = ()
     """Networks that the step evaluates without training them. In a tuple, so that torch does
     not register them: they are in no optimizer, checkpoint or list of parameters."""
@@ -54,6 +60,12 @@ class Step(nn.Module):
         """Loss -> its factor in this epoch: `weights`, unless a subclass schedules them."""
         return dict(self.weights)
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether a loss has the weight 0 in some epoch: weights that only this loss
+        teaches have no gradient then."""
+        return 0 in self.weights.values()
+
     def begin_epoch(self, epoch: int) -> None:
         """Set the epoch of the following batches, from 0. Does nothing by default."""
 
@@ -72,12 +84,22 @@ class Step(nn.Module):
 def weighted(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> StepOutput:
     """The sum that is minimised, and its parts.
 
+    A loss of weight 0 is not in the sum, as 0 times infinity is no number; it is recorded.
+
     Args:
         losses: "labels", or "ucf101.labels".
         weights: of "labels".
+
+    Raises:
+        RecipeError: all weights are 0.
     """
     total: Tensor | float = 0.0
     for name, value in losses.items():
-        total = total + weights[name.rpartition(".")[2]] * value
-    assert isinstance(total, Tensor)
+        weight = weights[name.rpartition(".")[2]]
+        if weight != 0:
+            total = total + weight * value
+    if not isinstance(total, Tensor):
+        raise RecipeError(
+            f"expected a loss with a weight other than 0, got {dict(weights)}"
+        )
     return StepOutput(total, {name: value.detach() for name, value in losses.items()})

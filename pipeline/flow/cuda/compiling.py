@@ -1,7 +1,7 @@
 """Kernels -> machine code for one architecture, without CUDA toolkit and without GPU.
 
-numba-cuda writes PTX, and nvJitLink, which comes with torch, makes machine code of it.
-Both are libraries that pip installs.
+numba-cuda writes PTX, and nvJitLink makes machine code of it. Both are libraries that pip
+installs.
 """
 
 import re

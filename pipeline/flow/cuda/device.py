@@ -23,6 +23,10 @@ class Device(Protocol):
     shared_bytes: int
     """Shared memory that one block can have."""
 
+    def share_bytes(self, workers: int) -> int:
+        """Memory for one of a number of processes that share the device equally."""
+        ...
+
     def free_bytes(self) -> int:
         """Memory that nobody uses now."""
         ...
@@ -53,6 +57,10 @@ class Device(Protocol):
 
     def free(self, arrays: Iterable[Any]) -> None:
         """Give back what `array` and `host_array` gave."""
+        ...
+
+    def part(self, array: Any, offset: int, elements: int, dtype: type) -> Any:
+        """The elements of an array from a byte on, as an array."""
         ...
 
     def put(self, array: Any, values: np.ndarray, queue: Queue) -> None:
@@ -87,7 +95,7 @@ class Device(Protocol):
         """Return when a mark is reached; it can't be used again.
 
         Raises:
-            FlowError: the device failed.
+            DeviceError: the device failed.
         """
         ...
 
@@ -97,5 +105,9 @@ class Device(Protocol):
 
     def enter(self) -> None:
         """Called first by each method of a solver: other libraries of the same thread
-        may have turned to another device since."""
+        may have turned to another device since. Opens a device that was closed."""
+        ...
+
+    def close(self) -> None:
+        """Give back all that was taken, kernels included; `enter` opens it again."""
         ...

@@ -5,13 +5,18 @@ Source: CUDA Driver API, through NVIDIA's cuda-bindings.
 
 import ctypes
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
+from weakref import finalize
 
 import numpy as np
 
-from pipeline.flow.errors import FlowError, OutOfMemory
+from pipeline.flow.errors import DeviceError, FlowError
 
+from . import calls
 from .device import Queue
+from .handles import Handles
 from .kernel import Kernel, Launch
 
 OLDEST = (7, 5)
@@ -20,47 +25,15 @@ OLDEST = (7, 5)
 STATIC_SHARED_BYTES = 48 << 10
 """Shared memory that a kernel may have without asking for more."""
 
+PROCESS_BYTES = 500 << 20
+"""Memory of the device that each process takes besides: context, code, recordings."""
+
 
 class Address(NamedTuple):
     """Memory on the device."""
 
     pointer: int
     size: int
-
-
-def _driver() -> Any:
-    """The bindings, initialised.
-
-    Raises:
-        FlowError: no package, no driver, no GPU.
-    """
-    try:
-        from cuda.bindings import driver
-    except ImportError as error:
-        raise FlowError(
-            f"flow back end cuda: {error}; pip install numba-cuda 'cuda-toolkit[cccl,nvvm]'"
-        )
-    try:
-        (status,) = driver.cuInit(0)
-    except Exception as error:  # its own kinds: no libcuda on this machine
-        raise FlowError(
-            "flow back end cuda: no NVIDIA driver (libcuda) on this machine"
-        ) from error
-    if status == driver.CUresult.CUDA_ERROR_NO_DEVICE:
-        raise FlowError(
-            "flow back end cuda: no GPU, or CUDA_VISIBLE_DEVICES shows none"
-        )
-    _expect(driver, "cuInit", status)
-    return driver
-
-
-def _expect(driver: Any, function: str, status: Any) -> None:
-    if status == driver.CUresult.CUDA_SUCCESS:
-        return
-    message = f"flow back end cuda: {function}: {getattr(status, 'name', status)}"
-    if status == driver.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
-        raise OutOfMemory(message)
-    raise FlowError(message)
 
 
 class Gpu:
@@ -74,12 +47,12 @@ class Gpu:
         """Take GPU `number` of those that CUDA_VISIBLE_DEVICES shows.
 
         Raises:
-            FlowError: there is none that can be used; the message says why.
+            DeviceError: there is none that can be used; the message says why.
         """
-        self._cuda = _driver()
+        self._cuda = calls.driver()
         count = self._call("cuDeviceGetCount")
         if not 0 <= number < count:
-            raise FlowError(
+            raise DeviceError(
                 f"flow back end cuda: expected a GPU from 0 to {count - 1}, got {number}"
             )
         device = self._call("cuDeviceGet", number)
@@ -93,7 +66,7 @@ class Gpu:
         self.name = raw_name.split(b"\0")[0].decode(errors="replace")
         if self.capability < OLDEST:
             found, needed = (".".join(map(str, it)) for it in (self.capability, OLDEST))
-            raise FlowError(
+            raise DeviceError(
                 f"flow back end cuda: {self.name} has compute capability {found}, "
                 f"expected {needed} or later"
             )
@@ -103,18 +76,35 @@ class Gpu:
         self.multiprocessors = self._attribute(
             attributes.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT
         )
-        self._context = self._call("cuDevicePrimaryCtxRetain", device)
-        self.enter()
-        flag = self._cuda.CUstream_flags.CU_STREAM_NON_BLOCKING.value
-        self._streams = {
-            name: self._call("cuStreamCreate", flag) for name in ("in", "work", "out")
-        }
+        self._handles = Handles(partial(calls.call, self._cuda))
+        self._give_back = finalize(self, self._handles.release_all)
+        self._context: Any = None
+        self._streams: dict[str, Any] = {}
         self._functions: dict[str, Any] = {}
-        self._modules: list[Any] = []
         self._host: dict[int, int] = {}
+        self.enter()
 
     def enter(self) -> None:
-        self._call("cuCtxSetCurrent", self._context)
+        if self._context is None:
+            context = self._call("cuDevicePrimaryCtxRetain", self._device)
+            self._handles.hold("context", self._device)
+            self._context = context
+        self._handles.enter(self._context)
+        flag = self._cuda.CUstream_flags.CU_STREAM_NON_BLOCKING.value
+        for name in ("in", "work", "out"):
+            if name not in self._streams:
+                stream = self._call("cuStreamCreate", flag)
+                self._streams[name] = self._handles.hold("stream", stream)
+
+    def close(self) -> None:
+        self._handles.release_all()
+        self._context = None
+        for each in (self._streams, self._functions, self._host):
+            each.clear()
+
+    def share_bytes(self, workers: int) -> int:
+        total = self._call("cuDeviceTotalMem", self._device)
+        return max(total // workers - PROCESS_BYTES, 0)
 
     def free_bytes(self) -> int:
         return self._call("cuMemGetInfo")[0]
@@ -130,24 +120,26 @@ class Gpu:
 
     def load(self, kernels: Iterable[Kernel]) -> None:
         attribute = self._cuda.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+        wanted = [it for it in kernels if it.name not in self._functions]
+        if not wanted:
+            return
         from .cached import cached_code  # imports numba
 
-        wanted = [it for it in kernels if it.name not in self._functions]
         code = cached_code(wanted, self.capability)
         for kernel in wanted:
             module = self._call("cuModuleLoadData", code[kernel.name])
+            self._handles.hold("module", module)
             function = self._call("cuModuleGetFunction", module, kernel.name.encode())
             if kernel.shared_bytes > STATIC_SHARED_BYTES:
                 self._call(
                     "cuFuncSetAttribute", function, attribute, kernel.shared_bytes
                 )
             self._call("cuFuncLoad", function)  # not later, while launches are recorded
-            self._modules.append(module)
             self._functions[kernel.name] = function
 
     def array(self, elements: int, dtype: type) -> Address:
         size = max(1, elements) * np.dtype(dtype).itemsize
-        pointer = self._call("cuMemAlloc", size)
+        pointer = self._handles.hold("memory", self._call("cuMemAlloc", size))
         self._call("cuMemsetD8Async", pointer, 0, size, self._streams["work"])
         self._call("cuStreamSynchronize", self._streams["work"])
         return Address(int(pointer), size)
@@ -155,6 +147,7 @@ class Gpu:
     def host_array(self, shape: tuple[int, ...], dtype: type) -> np.ndarray:
         size = max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize)
         pointer = int(self._call("cuMemHostAlloc", size, 0))
+        self._handles.hold("pinned", pointer)
         raw = (ctypes.c_ubyte * size).from_address(pointer)
         values = np.ndarray(shape, dtype, buffer=memoryview(raw))
         self._host[values.ctypes.data] = pointer
@@ -163,9 +156,14 @@ class Gpu:
     def free(self, arrays: Iterable[Any]) -> None:
         for array in arrays:
             if isinstance(array, Address):
-                self._call("cuMemFree", array.pointer)
+                self._handles.release("memory", array.pointer)
             else:
-                self._call("cuMemFreeHost", self._host.pop(array.ctypes.data))
+                self._handles.release("pinned", self._host.pop(array.ctypes.data))
+
+    def part(self, array: Address, offset: int, elements: int, dtype: type) -> Address:
+        size = max(1, elements) * np.dtype(dtype).itemsize
+        assert 0 <= offset and offset + size <= array.size
+        return Address(array.pointer + offset, size)
 
     def put(self, array: Address, values: np.ndarray, queue: Queue) -> None:
         assert values.flags.c_contiguous and values.nbytes <= array.size
@@ -194,17 +192,24 @@ class Gpu:
         try:
             for launch in launches:
                 self._launch(launch, stream)
+        except BaseException:
+            with suppress(FlowError):  # which says only that there was an error
+                graph = self._call("cuStreamEndCapture", stream)
+                self._call("cuGraphDestroy", graph)
+            raise
+        graph = self._call("cuStreamEndCapture", stream)
+        try:
+            return self._handles.hold(
+                "exec", self._call("cuGraphInstantiate", graph, 0)
+            )
         finally:
-            graph = self._call("cuStreamEndCapture", stream)
-        recording = self._call("cuGraphInstantiate", graph, 0)
-        self._call("cuGraphDestroy", graph)
-        return recording
+            self._call("cuGraphDestroy", graph)
 
     def replay(self, recording: Any) -> None:
         self._call("cuGraphLaunch", recording, self._streams["work"])
 
     def forget(self, recording: Any) -> None:
-        self._call("cuGraphExecDestroy", recording)
+        self._handles.release("exec", recording)
 
     def mark(self, queue: Queue) -> Any:
         flags = self._cuda.CUevent_flags
@@ -212,6 +217,7 @@ class Gpu:
             "cuEventCreate",
             flags.CU_EVENT_BLOCKING_SYNC.value | flags.CU_EVENT_DISABLE_TIMING.value,
         )
+        self._handles.hold("event", event)
         self._call("cuEventRecord", event, self._streams[queue])
         return event
 
@@ -223,7 +229,7 @@ class Gpu:
         self.drop(mark)
 
     def drop(self, mark: Any) -> None:
-        self._call("cuEventDestroy", mark)
+        self._handles.release("event", mark)
 
     def _launch(self, launch: Launch, stream: Any) -> None:
         kernel, grid, arguments = launch
@@ -255,7 +261,4 @@ class Gpu:
         return int(self._call("cuDeviceGetAttribute", attribute, self._device))
 
     def _call(self, function: str, *arguments: Any) -> Any:
-        """Call a function of the driver; what it gives besides its status."""
-        status, *results = getattr(self._cuda, function)(*arguments)
-        _expect(self._cuda, function, status)
-        return results[0] if len(results) == 1 else results
+        return calls.call(self._cuda, function, *arguments)

@@ -268,14 +268,16 @@ def iterate_kernel(shape: TileShape, *, stopping: bool) -> Kernel:
 
         if stopping:  # sums over the threads, always in the same order
             thread = strip * columns + tx
-            half = threads // 2
-            while half > 0:
-                for number in range(thread, iterations * half, threads):
-                    k = number // half
-                    at = sums + k * threads + number - k * half
+            left = threads
+            while left > 1:
+                half = (left + 1) // 2
+                added = left - half
+                for number in range(thread, iterations * added, threads):
+                    k = number // added
+                    at = sums + k * threads + number - k * added
                     shared[uint64(at)] += shared[uint64(at + half)]
                 cuda.syncthreads()
-                half = half // 2
+                left = half
             tiles = cuda.gridDim.x * cuda.gridDim.y
             tile = cuda.blockIdx.y * cuda.gridDim.x + cuda.blockIdx.x
             if thread < iterations:

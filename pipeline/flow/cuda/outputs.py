@@ -6,12 +6,15 @@ codec, to the bit.
 
 import math
 
+import numpy as np
 from numba import cuda, float32, uint8
 
 from .control import FIELDS
 from .kernel import kernel
 
 THREADS = 256
+
+LARGEST = float(np.finfo(np.float32).max)
 
 VALUES = 4
 """Values of one thread of `encode`."""
@@ -36,7 +39,8 @@ def encode(flow, levels, clipped, control, counts, pixels, parity, companded, bo
     """Flow as in `iterate` -> (B, 2, H, W) levels, and clipped values by pair and block.
 
     `pixels`: H W; `parity` as in `warp`; `companded`: 1, or 0 for linear levels; `bound`
-    in px. `pipeline.store.codecs.JpegFlow.levels` in the same order of operations.
+    in px. `pipeline.store.codecs.JpegFlow.levels` in the same order of operations. Where
+    a value is not a number the count of clipped values is -1.
     """
     pair = cuda.blockIdx.z
     if pair >= counts[0]:
@@ -45,12 +49,17 @@ def encode(flow, levels, clipped, control, counts, pixels, parity, companded, bo
         parity = control[pair * FIELDS + 1]
     start = (pair * 2 + parity) * 2 * pixels
     total = 0
+    unknown = 0
     for k in range(VALUES):
         at = (cuda.blockIdx.x * VALUES + k) * THREADS + cuda.threadIdx.x
         beyond = 0
         if at < 2 * pixels:
             value = flow[start + at]
             size = abs(value)
+            if not size <= LARGEST:
+                unknown = 1
+                value = float32(0)
+                size = float32(0)
             if size > bound:
                 beyond = 1
             share = min(size / bound, float32(1))
@@ -61,6 +70,8 @@ def encode(flow, levels, clipped, control, counts, pixels, parity, companded, bo
                 level = -level
             levels[pair * 2 * pixels + at] = uint8(level + 128)
         total += cuda.syncthreads_count(beyond)
+    if cuda.syncthreads_count(unknown) > 0:
+        total = -1
     if cuda.threadIdx.x == 0:
         clipped[pair * cuda.gridDim.x + cuda.blockIdx.x] = total
 

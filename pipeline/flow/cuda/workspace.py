@@ -1,17 +1,19 @@
-"""Memory and recordings for frames of one size, and what passes through them.
+"""Layout and recordings for frames of one size, and what passes through them.
 
 A batch takes a slot: its frames are copied in beside the kernels of the batch before it,
 and the results of that one are copied out beside its own kernels.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pipeline.flow.batches import IN_FLIGHT, Coding
-from pipeline.flow.errors import OutOfMemory
+from pipeline.flow.errors import DeviceError, OutOfMemory
 
+from .arena import Arena, Layout, host_arrays
 from .device import Device
 from .schedule import Arrays, Schedule
 
@@ -24,14 +26,16 @@ class Results:
     """(pairs, H, W, 2) float32 px, or coded (pairs, 2, H, W) uint8."""
     clipped: np.ndarray | None = None
     """(pairs,) int64 values beyond the bound of the coding; None without one."""
+    error: Exception | None = None
+    """Reason for which some of them are missing."""
 
 
 @dataclass(slots=True, eq=False)
 class Chunk:
-    """Some pairs of a ticket, in a slot of a workspace."""
+    """Some pairs of a ticket, in a slot of the arena."""
 
     workspace: "Workspace"
-    slot: "Slot"
+    slot: int
     results: Results
     begin: int
     end: int
@@ -39,160 +43,188 @@ class Chunk:
     """Mark of the queue "out"."""
 
 
-@dataclass(slots=True, eq=False)
-class Slot:
-    """Input and output buffers, on the device and on the host."""
+class Plan:
+    """Layouts in the arena for batches of up to `most` pairs of one size."""
 
-    given: Any
-    chosen: Any
-    counts: Any
-    flow: Any
-    levels: Any
-    clipped: Any
-    host_given: np.ndarray
-    host_chosen: np.ndarray
-    host_counts: np.ndarray
-    host_flow: np.ndarray
-    """Flow as float32 on both sides; coded results use its memory as bytes."""
-    host_clipped: np.ndarray
-    taken: bool = False
+    def __init__(self, schedule: Schedule, size: tuple[int, int], most: int) -> None:
+        self.schedule, self.size, self.most = schedule, size, most
+        pixels = size[0] * size[1]
+        self.work = Layout(
+            {
+                name: (array.elements(most, 2 * most), array.dtype)
+                for name, array in schedule.arrays().items()
+            }
+        )
+        self.slot = Layout(
+            {
+                "given": (2 * most * pixels, np.uint8),
+                "chosen": (2 * most, np.int32),
+                "counts": (2, np.int32),
+                "flow": (2 * most * pixels, np.float32),
+                "clipped": (most * schedule.clipped_counts, np.int32),
+            }
+        )
+
+    @property
+    def bytes(self) -> int:
+        """Memory on the device."""
+        return self.work.bytes + IN_FLIGHT * self.slot.bytes
 
 
 class Workspace:
-    """Memory and recordings for frames of one size."""
+    """Recordings for frames of one size, in an arena that holds its plan."""
 
-    def __init__(
-        self, device: Device, schedule: Schedule, size: tuple[int, int], most: int
-    ) -> None:
-        self.most = most
+    def __init__(self, device: Device, plan: Plan, arena: Arena) -> None:
+        self.most = plan.most
+        self.batches = 0
+        """Batches since it was made."""
         self._device = device
-        self._schedule = schedule
-        self._size = size
-        self._arrays: Arrays = {}
-        self._owned: list[Any] = []
+        self._plan = plan
+        self._slots = arena.slots
         self._recordings: dict[Any, Any] = {}
-        self._slots: list[Slot] = []
+        self._owned: list[Any] = []
+        self._arrays: Arrays = arena.arrays(arena.work, plan.work)
+        self._inside = [arena.arrays(it.device, plan.slot) for it in arena.slots]
+        for number, inside in enumerate(self._inside):  # levels where flow would be
+            block, flow = arena.slots[number].device, plan.slot.parts["flow"]
+            inside["levels"] = device.part(block, flow.offset, flow.elements, np.uint8)
+        self._outside = [host_arrays(it.host, plan.slot) for it in arena.slots]
         try:
-            for name, array in schedule.arrays().items():
-                count = array.elements(most, 2 * most)
-                self._arrays[name] = self._array(count, array.dtype)
-            for name, values in schedule.tables().items():
-                self._arrays[name] = self._array(values.size, values.dtype.type)
-                host = self._host(values.shape, values.dtype.type)
-                host[:] = values
-                device.put(self._arrays[name], host, "in")
-            device.wait(device.mark("in"))
-            self._slots = [self._slot() for _ in range(IN_FLIGHT)]
+            self._put_tables(plan.schedule.tables())
         except OutOfMemory:
             self.close()
             raise
 
     def close(self) -> None:
         """Give everything back; nothing may be running."""
-        for recording in self._recordings.values():
+        recordings, owned = list(self._recordings.values()), self._owned
+        self._recordings, self._owned = {}, []
+        for recording in recordings:
             self._device.forget(recording)
-        self._device.free(self._owned)
-        self._recordings.clear()
-        self._owned.clear()
+        self._device.free(owned)
 
-    def free_slot(self) -> Slot:
-        return next(it for it in self._slots if not it.taken)
+    def free_slot(self) -> int:
+        """Number of a slot that no batch has."""
+        return next(k for k, it in enumerate(self._slots) if not it.taken)
 
     def start(
         self, chunk: Chunk, frames: np.ndarray, pairs: np.ndarray, coding: Coding | None
     ) -> None:
         """Copy in, solve, copy out; returns before any of it is done."""
-        device, slot = self._device, chunk.slot
+        device, slot = self._device, self._slots[chunk.slot]
+        inside, outside = self._inside[chunk.slot], self._outside[chunk.slot]
         used, places = np.unique(pairs, return_inverse=True)
         count = len(pairs)
-        recording = self._recording(slot, count, coding)
-        given = slot.host_given[: len(used)]
-        np.take(frames, used, axis=0, out=given)
-        slot.host_chosen[:count] = places.reshape(count, 2)
-        slot.host_counts[:] = count, len(used)
-        device.put(slot.given, given, "in")
-        device.put(slot.chosen, slot.host_chosen[:count], "in")
-        device.put(slot.counts, slot.host_counts, "in")
+        recording = self._recording(chunk.slot, count, coding)
+        given = outside["given"][: len(used) * frames[0].size]
+        np.take(frames, used, axis=0, out=given.reshape(len(used), *frames.shape[1:]))
+        outside["chosen"][: 2 * count] = places.ravel()
+        outside["counts"][:] = count, len(used)
+        device.put(inside["given"], given, "in")
+        device.put(inside["chosen"], outside["chosen"][: 2 * count], "in")
+        device.put(inside["counts"], outside["counts"], "in")
         arrived = device.mark("in")
         device.follow(arrived, "work")
         device.replay(recording)
         solved = device.mark("work")
         device.follow(solved, "out")
         if coding is None:
-            device.get(slot.host_flow[:count], slot.flow, "out")
+            device.get(self._flow(chunk.slot, count), inside["flow"], "out")
         else:
-            device.get(self._levels(slot, count), slot.levels, "out")
-            device.get(slot.host_clipped[:count], slot.clipped, "out")
+            device.get(self._levels(chunk.slot, count), inside["levels"], "out")
+            counts = self._clipped(chunk.slot, count)
+            device.get(counts, inside["clipped"], "out")
         chunk.done = device.mark("out")
         slot.taken = True
+        self.batches += 1
         device.drop(arrived)
         device.drop(solved)
 
     def finish(self, chunk: Chunk) -> None:
-        """Wait for a chunk and copy its results to where they belong."""
-        self._device.wait(chunk.done)
-        slot, results = chunk.slot, chunk.results
-        count = chunk.end - chunk.begin
-        slot.taken = False
-        if results.clipped is None:
-            results.values[chunk.begin : chunk.end] = slot.host_flow[:count]
-        else:
-            results.values[chunk.begin : chunk.end] = self._levels(slot, count)
-            counts = slot.host_clipped[:count].sum(axis=1, dtype=np.int64)
-            results.clipped[chunk.begin : chunk.end] = counts
+        """Wait for a chunk and copy its results to where they belong.
 
-    def _recording(self, slot: Slot, count: int, coding: Coding | None) -> Any:
+        Raises:
+            DeviceError: the device failed, or computed what is not a number.
+        """
+        results = chunk.results
+        try:
+            self._device.wait(chunk.done)
+            count = chunk.end - chunk.begin
+            self._slots[chunk.slot].taken = False
+            if results.clipped is None:
+                flow = self._flow(chunk.slot, count)
+                _require_finite(math.isfinite(float(flow.sum())))
+                results.values[chunk.begin : chunk.end] = flow
+            else:
+                counts = self._clipped(chunk.slot, count)
+                _require_finite(counts.min() >= 0)
+                levels = self._levels(chunk.slot, count)
+                results.values[chunk.begin : chunk.end] = levels
+                sums = counts.sum(axis=1, dtype=np.int64)
+                results.clipped[chunk.begin : chunk.end] = sums
+        except Exception as error:
+            results.error = error
+            raise
+
+    def _recording(self, slot: int, count: int, coding: Coding | None) -> Any:
         """The launches for up to 1, 2, 4, ... pairs, as few as are enough."""
         pairs = min(self.most, 1 << (count - 1).bit_length())
-        key = pairs, self._slots.index(slot), coding
+        key = pairs, slot, coding
         if key not in self._recordings:
+            inside = self._inside[slot]
             self._recordings[key] = self._device.record(
-                self._schedule.launches(
+                self._plan.schedule.launches(
                     self._arrays,
                     pairs,
                     2 * pairs,
-                    given=slot.given,
-                    chosen=slot.chosen,
-                    counts=slot.counts,
-                    result=slot.flow if coding is None else slot.levels,
-                    clipped=slot.clipped,
+                    given=inside["given"],
+                    chosen=inside["chosen"],
+                    counts=inside["counts"],
+                    result=inside["flow" if coding is None else "levels"],
+                    clipped=inside["clipped"],
                     coding=coding,
                 )
             )
         return self._recordings[key]
 
-    def _slot(self) -> Slot:
-        most, (height, width) = self.most, self._size
-        pixels = height * width
-        clipped = self._schedule.clipped_counts
-        return Slot(
-            given=self._array(2 * most * pixels, np.uint8),
-            chosen=self._array(2 * most, np.int32),
-            counts=self._array(2, np.int32),
-            flow=self._array(2 * most * pixels, np.float32),
-            levels=self._array(2 * most * pixels, np.uint8),
-            clipped=self._array(most * clipped, np.int32),
-            host_given=self._host((2 * most, height, width), np.uint8),
-            host_chosen=self._host((most, 2), np.int32),
-            host_counts=self._host((2,), np.int32),
-            host_flow=self._host((most, height, width, 2), np.float32),
-            host_clipped=self._host((most, clipped), np.int32),
-        )
+    def _put_tables(self, tables: dict[str, np.ndarray]) -> None:
+        """Constant tables of this size, all in one array."""
+        if not tables:
+            return
+        layout = Layout({name: (it.size, it.dtype.type) for name, it in tables.items()})
+        block = self._device.array(layout.bytes, np.uint8)
+        self._owned.append(block)
+        host = self._device.host_array((layout.bytes,), np.uint8)
+        self._owned.append(host)
+        for name, values in host_arrays(host, layout).items():
+            values[:] = tables[name].ravel()
+        self._device.put(block, host, "in")
+        self._device.wait(self._device.mark("in"))
+        self._device.free([self._owned.pop()])
+        for name, part in layout.parts.items():
+            self._arrays[name] = self._device.part(block, *part)
 
-    def _levels(self, slot: Slot, count: int) -> np.ndarray:
-        height, width = self._size
-        flat = slot.host_flow.reshape(-1).view(np.uint8)
+    def _flow(self, slot: int, count: int) -> np.ndarray:
+        """(count, H, W, 2) float32 on the host."""
+        height, width = self._plan.size
+        flat = self._outside[slot]["flow"][: count * height * width * 2]
+        return flat.reshape(count, height, width, 2)
+
+    def _levels(self, slot: int, count: int) -> np.ndarray:
+        """(count, 2, H, W) uint8 on the host."""
+        height, width = self._plan.size
+        flat = self._outside[slot]["flow"].view(np.uint8)
         return flat[: count * 2 * height * width].reshape(count, 2, height, width)
 
-    def _array(self, elements: int, dtype: type) -> Any:
-        array = self._device.array(elements, dtype)
-        self._owned.append(array)
-        return array
+    def _clipped(self, slot: int, count: int) -> np.ndarray:
+        """(count, blocks) int32 on the host."""
+        blocks = self._plan.schedule.clipped_counts
+        return self._outside[slot]["clipped"][: count * blocks].reshape(count, blocks)
 
-    def _host(self, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-        array = self._device.host_array(shape, dtype)
-        self._owned.append(array)
-        return array
+
+def _require_finite(finite: bool) -> None:
+    if not finite:
+        raise DeviceError("flow back end cuda: the GPU computed flow that is no number")
 
 
 def bytes_per_pair(schedule: Schedule, pixels: int) -> int:
@@ -201,5 +233,5 @@ def bytes_per_pair(schedule: Schedule, pixels: int) -> int:
         array.elements(1, 2) * np.dtype(array.dtype).itemsize
         for array in schedule.arrays().values()
     )
-    slot = 2 * pixels + 8 * pixels + 2 * pixels + 4 * schedule.clipped_counts
+    slot = 2 * pixels + 8 * pixels + 4 * schedule.clipped_counts
     return inner + IN_FLIGHT * slot

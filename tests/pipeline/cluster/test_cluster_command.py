@@ -26,6 +26,8 @@ HERE = Path("/home/anna")
         ("pipeline extract --dataset demo", "pipeline extract --dataset demo"),
         ("pipeline verify s --decode", "pipeline verify /home/anna/s --decode"),
         ("pipeline verify -- s", "pipeline verify -- /home/anna/s"),
+        ("pipeline verify s3://bucket/s", "pipeline verify s3://bucket/s"),
+        ("training teach --store=s", "training teach --store=/home/anna/s"),
         ("info s class/v_01", "pipeline info /home/anna/s class/v_01"),
         (
             "training distill --store /lab/s --teacher flow --out runs/a",

@@ -206,7 +206,7 @@ def test_another_layout_version_is_refused(folder, store, tmp_path):
     (tmp_path / "_plan.json").write_text(json.dumps(plan | {"layout_version": 9}))
     result = run("extract", *source(folder), "--out", tmp_path, *SMALL)
     assert result.exit_code == 1
-    assert "expected layout 1, got 9" in last_line(result)
+    assert "expected layout 2, got 9" in last_line(result)
 
 
 def test_verify_names_a_flipped_byte(folder, store, tmp_path):

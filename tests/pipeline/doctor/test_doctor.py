@@ -152,6 +152,68 @@ def test_markers_extras_and_excluded_versions_are_understood(monkeypatch) -> Non
     assert rest.found.startswith("numpy ") and "," not in rest.found
 
 
+EXTRAS = [
+    "click>=8",
+    'motion-shards[training]; extra == "timm"',
+    'timm>=1; extra == "timm"',
+    'torch>=2; extra == "training"',
+    'torchvision>=0.1; extra == "training"',
+    'numba-cuda>=99; sys_platform == "plan9" and extra == "cuda"',
+    'pytest>=99; extra == "test"',
+    'ray[train]>=2; extra == "ray-train"',
+]
+RAY = ['click>=8; extra == "default"', 'pyarrow>=9; extra == "train"', "filelock"]
+
+
+@pytest.fixture
+def distributions(monkeypatch):
+    """Installed distributions by name; a test changes them."""
+    versions = {"click": "8.2", "ray": "2.60", "torch": "2.14", "torchvision": "0.29"}
+
+    def version(name: str) -> str:
+        if name not in versions:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    requires = {"motion-shards": EXTRAS, "ray": RAY}
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr(importlib.metadata, "requires", requires.get)
+    return versions
+
+
+def test_extras_are_listed_with_what_they_are_for(distributions) -> None:
+    rest, training, ray, timm = requirements()
+    assert (rest.name, rest.found) == ("libraries", "click 8.2")
+    assert training == Check("[training]", "ok", "torch 2.14, torchvision 0.29")
+    line = "pip install 'motion-shards[timm]'"
+    assert timm == Check("[timm]", "ok", f"not installed, for networks of timm: {line}")
+    assert (ray.name, ray.state) == ("[ray-train]", "ok")
+    assert ray.found.startswith("not installed, for training on the machines of a Ray")
+    distributions["pyarrow"] = "20.0"
+    assert list(requirements())[2].found == "ray 2.60"
+
+
+def test_a_machine_without_pytorch_is_healthy(distributions) -> None:
+    del distributions["torch"], distributions["torchvision"]
+    assert all(check.state == "ok" for check in requirements())
+    distributions["torch"] = "2.14"
+    assert list(requirements())[1] == Check(
+        "[training]",
+        "warning",
+        "torch 2.14, without torchvision",
+        "pip install 'motion-shards[training]'",
+    )
+
+
+def test_an_old_library_of_an_extra_is_a_problem(distributions) -> None:
+    distributions["torch"] = "1.13"
+    _, old, training, *_ = requirements()
+    assert old == Check(
+        "torch", "problem", "1.13, expected >=2", 'pip install "torch>=2"'
+    )
+    assert training == Check("[training]", "ok", "torchvision 0.29")
+
+
 def fake_smi(monkeypatch, *, code: int, out: str) -> None:
     done = subprocess.CompletedProcess([], code, stdout=out, stderr="")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
@@ -173,6 +235,14 @@ def test_gpu_that_torch_cannot_use_is_a_problem(monkeypatch) -> None:
     able = True
     (check,) = doctor._gpu()
     assert check.state == "ok"
+
+
+def test_gpu_on_a_machine_without_pytorch_is_in_order(monkeypatch) -> None:
+    fake_smi(monkeypatch, code=0, out="NVIDIA X, 100 MiB, 1.0\n")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (check,) = doctor._gpu()
+    assert check.state == "ok"
+    assert check.found == "NVIDIA X, 100 MiB, 1.0; no PyTorch to train on it"
 
 
 def test_driver_that_answers_with_an_error_is_a_warning(monkeypatch) -> None:

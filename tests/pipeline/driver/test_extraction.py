@@ -163,7 +163,7 @@ def test_verify_names_the_damage_and_extract_repairs_exactly_that(
     damage, folder, finished, tmp_path
 ):
     out = copied(finished, tmp_path / "store")
-    victim = out / "mv-00001-of-00003.h5"
+    victim = out / "mv-00001.h5"
     content = bytearray(victim.read_bytes())
     if damage == "missing":
         victim.unlink()

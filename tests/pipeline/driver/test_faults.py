@@ -188,7 +188,7 @@ def test_a_full_disk_stops_the_run_with_one_line_and_loses_nothing(
     disk.mkdir()
     roomy.mkdir()
     small, store, scratch = {
-        "store": ("300k", disk / "store", roomy),
+        "store": ("150k", disk / "store", roomy),
         "scratch": ("32m", roomy / "store", disk),  # a shard keeps 32 MiB spare
     }[full]
     driver = driver_command(folder, store, "--scratch", scratch, "--grow", disk)

@@ -14,7 +14,12 @@ from pipeline.driver.merging import earlier_manifest, merge, merged_already
 from pipeline.driver.plan import StorePlan
 from pipeline.store import LayoutError
 from pipeline.store.file_names import INDEX, MANIFEST, commit_file, shard_file
-from pipeline.store.files import content_hash, read_index, read_manifest
+from pipeline.store.files import (
+    content_hash,
+    current_manifest,
+    read_index,
+    read_manifest,
+)
 from pipeline.store.index import IndexRecord, Rows
 from pipeline.store.manifest import Manifest
 from pipeline.store.sealing import write_sealed
@@ -61,7 +66,7 @@ def test_the_manifest_names_the_files_and_the_index(store):
     assert read_manifest(store) == manifest
     assert manifest.index == (content_hash(store / INDEX),)
     files = manifest.modalities["mv"].files
-    assert [file.file for file in files] == [shard_file("mv", k, 2) for k in (0, 1)]
+    assert [file.file for file in files] == [shard_file("mv", k) for k in (0, 1)]
     assert manifest.settings.keys() == {"common", "rgb", "mv"}
 
 
@@ -177,7 +182,7 @@ def test_a_modality_that_is_not_whole_is_left_out_unless_it_is_asked_for(store):
 
 
 def test_a_file_that_is_gone_or_of_another_size_stops_the_merge(store):
-    path = store / shard_file("mv", 1, 2)
+    path = store / shard_file("mv", 1)
     path.write_bytes(b"more than rows")
     with pytest.raises(LayoutError, match="expected the file of its commit, got none"):
         merged(store)
@@ -211,14 +216,21 @@ def test_commits_that_say_different_things_of_a_video_stop_the_merge(change, tmp
         merged(tmp_path, plan)
 
 
-def test_while_the_index_is_replaced_the_manifest_names_both(store, monkeypatch):
-    """So that a reader finds the index of its manifest at every moment."""
+def test_while_the_index_is_replaced_the_manifest_has_the_next_one(store, monkeypatch):
+    """So that a reader finds the manifest of either index at every moment."""
     first = merged(store)
     seen: list[tuple[str, ...]] = []
 
     def written(path: Path, value: dict[str, Any]) -> None:
-        seen.append((*value["index"], content_hash(store / INDEX)))
+        follows = value["next"] or {"index": ()}
+        here = content_hash(store / INDEX)
+        seen.append((*value["index"], *follows["index"], here))
         write_sealed(path, value)
+        current = first if here in first.index else last_of(value)
+        assert current_manifest(store) == current
+
+    def last_of(value: dict[str, Any]) -> Manifest:
+        return Manifest.from_dict(json.loads(json.dumps(value["next"] or value)))
 
     monkeypatch.setattr(merging, "write_sealed", written)
     last = merged(

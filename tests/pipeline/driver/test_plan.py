@@ -135,7 +135,7 @@ def test_gained_lost_and_changed_videos_are_named():
 
 
 def test_another_layout_version_is_refused():
-    with pytest.raises(PlanError, match="expected layout version 1, got 7"):
+    with pytest.raises(PlanError, match="expected layout version 2, got 7"):
         StorePlan.from_dict({**plan().to_dict(), "layout_version": 7})
 
 
@@ -145,7 +145,6 @@ def test_a_shard_plan_names_its_videos_in_order():
         whole.shard_plan(k, ["rgb"], folder=Path("x")) for k in range(whole.shards)
     ]
     assert tuple(v for shard in shards for v in shard.videos) == whole.videos
-    assert {shard.shards for shard in shards} == {whole.shards}
 
 
 def test_a_shard_ends_with_the_video_that_fills_it():

@@ -85,7 +85,7 @@ def test_a_changed_byte_is_damage_and_another_layout_is_another_layout(tmp_path)
     (tmp_path / PLAN).write_text(text.replace("v001.mp4", "v0O1.mp4"))
     with pytest.raises(DamagedPlan):
         read_plan(tmp_path)
-    with pytest.raises(PlanError, match="expected layout 1, got 7") as refused:
+    with pytest.raises(PlanError, match="expected layout 2, got 7") as refused:
         read_plan(resealed(tmp_path, layout_version=7))
     assert not isinstance(refused.value, DamagedPlan | NoPlan)
 

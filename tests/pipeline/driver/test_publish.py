@@ -28,7 +28,7 @@ from pipeline.store.files import read_commit
 from pipeline.store.sealing import write_sealed
 
 PLAN = made_plan(2, 1)
-RGB = shard_file("rgb", 0, 2)
+RGB = shard_file("rgb", 0)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_commit_says_what_was_delivered(tmp_path):
     publish(report, tmp_path)
     flow, rgb = (read_commit(tmp_path, name, 1) for name in ("flow", "rgb"))
     assert flow.made_with == report.flow_made_with and rgb.made_with == {}
-    assert (rgb.shard, rgb.shards, rgb.fingerprint) == (1, 2, plan.fingerprint)
+    assert (rgb.shard, rgb.fingerprint) == (1, plan.fingerprint)
     assert rgb.record == report.delivered["rgb"]
     assert rgb.codec == plan.settings.codec("rgb").to_dict()
     assert (rgb.bad, rgb.videos) == ({"v002": "no video"}, ())
@@ -194,7 +194,7 @@ def built(tmp_path) -> ShardReport:
     """A shard on scratch, with a real file."""
     scratch = write_store(tmp_path / "scratch", [{"v000": 3}], modalities=["rgb"])
     plan = made_plan(1).shard_plan(0, ["rgb"], folder=Path("/nowhere"))
-    files = {"rgb": scratch / shard_file("rgb", 0, 1)}
+    files = {"rgb": scratch / shard_file("rgb", 0)}
     return ShardReport(plan=plan, files=files)
 
 
@@ -219,7 +219,7 @@ def test_a_delivered_file_is_a_flushed_copy_with_its_hash(built, store, monkeypa
     assert arrived.parent == store / "_tmp" and arrived.read_bytes() == content
     assert source.read_bytes() == content
     delivered = report.delivered["rgb"]
-    assert delivered.file == shard_file("rgb", 0, 1)
+    assert delivered.file == shard_file("rgb", 0)
     assert (delivered.bytes, delivered.xxh3) == (
         len(content),
         xxh3_128_hexdigest(content),

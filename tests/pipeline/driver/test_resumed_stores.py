@@ -82,7 +82,7 @@ def test_a_whole_store_lacks_nothing_and_an_empty_one_everything(store, tmp_path
 
 def test_a_missing_file_or_commit_is_work_of_its_shard_and_modality(store):
     (store / commit_file("mv", 1)).unlink()
-    (store / shard_file("rgb", 0, 2)).unlink()
+    (store / shard_file("rgb", 0)).unlink()
     assert parts(missing(store)) == [(0, ("rgb",)), (1, ("mv",))]
     assert parts(missing(store, modalities=["rgb"])) == [(0, ("rgb",))]
 
@@ -91,12 +91,12 @@ def test_a_file_of_another_size_is_missing_and_of_other_content_where_it_is_susp
     store,
 ):
     """Every file is not read at every start: only those that `verify` has named."""
-    name = shard_file("mv", 1, 2)
+    name = shard_file("mv", 1)
     (store / name).write_bytes(b"swor")
     assert missing(store) == []
     (store / DAMAGED).write_text(json.dumps([name]))
     assert parts(missing(store)) == [(1, ("mv",))]
-    (store / DAMAGED).write_text(json.dumps([shard_file("rgb", 1, 2)]))
+    (store / DAMAGED).write_text(json.dumps([shard_file("rgb", 1)]))
     assert missing(store) == []
     (store / name).write_bytes(b"longer")
     assert parts(missing(store)) == [(1, ("mv",))]
@@ -104,7 +104,7 @@ def test_a_file_of_another_size_is_missing_and_of_other_content_where_it_is_susp
 
 @pytest.mark.parametrize("note", ["", "{}", "[1]", '["a"', "[" * 100_000])
 def test_a_note_that_cannot_be_read_makes_every_file_suspect(note, store):
-    (store / shard_file("mv", 1, 2)).write_bytes(b"swor")
+    (store / shard_file("mv", 1)).write_bytes(b"swor")
     (store / DAMAGED).write_text(note)
     assert parts(missing(store)) == [(1, ("mv",))]
 
@@ -112,7 +112,6 @@ def test_a_note_that_cannot_be_read_makes_every_file_suspect(note, store):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"shards": 3, "file": shard_file("mv", 1, 3)},
         {"settings": {}},
         {"fingerprint": "f00d"},
         {"videos": []},
@@ -122,7 +121,7 @@ def test_a_note_that_cannot_be_read_makes_every_file_suspect(note, store):
 def test_a_commit_of_something_else_is_missing(changes, store):
     path = store / commit_file("mv", 1)
     write_sealed(path, json.loads(path.read_text()) | changes)
-    (store / shard_file("mv", 1, 3)).write_bytes(b"rows")
+    (store / shard_file("mv", 1)).write_bytes(b"rows")
     assert parts(missing(store)) == [(1, ("mv",))]
 
 
@@ -180,7 +179,7 @@ def test_a_task_has_the_folder_whole_and_what_the_execution_says(store, monkeypa
     assert (task.hang_seconds, task.open_video) == (7.0, print)
 
 
-@pytest.mark.parametrize("name", [shard_file("mv", 1, 2), commit_file("mv", 1)])
+@pytest.mark.parametrize("name", [shard_file("mv", 1), commit_file("mv", 1)])
 def test_a_folder_where_a_file_must_go_is_refused(name, store):
     (store / name).unlink()
     (store / name).mkdir()

@@ -116,6 +116,22 @@ def test_without_its_gpu_a_run_that_asked_for_one_ends():
         RetryPolicy().next_attempt(Failure(task, "device", "the driver is too old"))
 
 
+@pytest.mark.parametrize("backend", ["auto", "cuda"])
+def test_a_shard_that_loses_its_gpu_is_tried_three_times(backend):
+    retries, cpu_instead = RetryPolicy(), backend == "auto"
+    task = made_task(100, modalities=("flow",), backend="cuda", cpu_instead=cpu_instead)
+    for attempt in (2, 3):
+        task = retries.next_attempt(Failure(task, "gone", "an illegal address"))
+        assert (task.attempt, task.backend) == (attempt, "cuda")
+    failure = Failure(task, "gone", "an illegal address")
+    if cpu_instead:
+        assert retries.next_attempt(failure).backend == "cpu"
+        return
+    with pytest.raises(ExtractionError) as gave_up:
+        retries.next_attempt(failure)
+    assert str(gave_up.value) == "shard 0 failed 3 times: an illegal address"
+
+
 def test_thirty_two_bad_videos_and_no_good_one_end_the_run():
     retries = RetryPolicy()
     retries.finished(report(videos=31, bad=31))

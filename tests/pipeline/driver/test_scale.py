@@ -5,7 +5,15 @@ import os
 import tracemalloc
 
 import pytest
-from bench_scale import SETTINGS, Steps, fake_data_set, publish_all, read, write
+from bench_scale import (
+    SETTINGS,
+    Steps,
+    fake_data_set,
+    manage,
+    publish_all,
+    read,
+    write,
+)
 
 from pipeline.driver.merging import merge
 from pipeline.driver.missing import missing_tasks
@@ -15,7 +23,7 @@ from pipeline.driver.publish import prepare
 from pipeline.driver.resume import store_plan
 from pipeline.executors.choose import Execution
 from pipeline.shard.plan import PlannedVideo
-from pipeline.store import MODALITIES, opening
+from pipeline.store import MODALITIES, Store, opening
 
 COUNT = 2_000
 
@@ -38,6 +46,16 @@ def test_two_thousand_videos_are_planned_published_merged_and_read(
     ids = [json.loads(line)["id"] for line in lines]
     assert ids == sorted(ids) == list(store.ids()) and len(ids) == COUNT
     assert ids == [video.id for video in fake_data_set(COUNT, tmp_path).videos]
+
+
+def test_eight_hundred_videos_grow_are_relabelled_and_copied(tmp_path, no_power_cut):
+    steps = []
+    step = Steps(steps.append)
+    write(800, tmp_path / "store", step)
+    manage(800, tmp_path / "store", step)
+    assert {"merge a growth", "relabel", "copy"} <= {row.get("step") for row in steps}
+    copied = Store(tmp_path / "copy")
+    assert len(copied.ids()) == 880 and "holdout-0.2-seed0" in copied.splits
 
 
 def test_merging_holds_no_index(tmp_path, no_power_cut):

@@ -41,7 +41,7 @@ def summary_of(
     **manifest: Any,
 ) -> Summary:
     write_index(folder, videos)
-    files = (FileRecord("rgb-00000-of-00001.h5", 3_000_000, HASH, HASH),)
+    files = (FileRecord("rgb-00000.h5", 3_000_000, HASH, HASH, 8, 8, 8),)
     return summarize(
         folder,
         Manifest(

@@ -12,7 +12,7 @@ from made_shards import made_task
 from motion_shards import processes
 from motion_shards.processes import has_ended, process_mark
 from pipeline.driver.publish import prepare
-from pipeline.errors import NoDevice
+from pipeline.errors import DeviceGone, NoDevice
 from pipeline.executors import attempt as trying
 from pipeline.executors.attempt import Failure, attempt, attempts, forget_attempts
 from pipeline.shard.isolate import ChildError
@@ -152,6 +152,7 @@ def test_an_attempt_sweeps_scratch_first(over, store, scratch):
         (OSError(28, "No space left on device"), "environment", "No space left"),
         (ChildError("Traceback ...\nZeroDivisionError"), "error", "ZeroDivisionError"),
         (NoDevice("the driver is too old"), "device", "GPU of .*: the driver is too"),
+        (DeviceGone("an illegal\naddress"), "gone", "GPU of .*: an illegal address"),
     ],
 )
 def test_what_ends_an_attempt_says_whose_fault_it_is(

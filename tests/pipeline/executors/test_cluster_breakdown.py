@@ -20,7 +20,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:ray")
 TASK = Task(
     plan=ShardPlan(
         shard=0,
-        shards=1,
         videos=(),
         settings=ExtractSettings(modalities=("rgb",)),
         folder="/",

@@ -90,11 +90,12 @@ def test_a_worker_goes_on_after_what_is_not_its_fault(kind, worker):
     assert worker.alive
 
 
-def test_a_worker_in_which_a_bug_showed_itself_is_replaced(worker):
+@pytest.mark.parametrize("kind", ["error", "gone"])
+def test_a_worker_with_a_bug_or_without_its_gpu_is_replaced(kind, worker):
     """Nobody knows in what state it is."""
     worker.give(TASK)
-    worker.theirs.send(Failure(TASK, "error", "a bug"))
-    assert worker.listen() == [Failure(TASK, "error", "a bug")]
+    worker.theirs.send(Failure(TASK, kind, "it is so"))
+    assert worker.listen() == [Failure(TASK, kind, "it is so")]
     assert not worker.alive
 
 

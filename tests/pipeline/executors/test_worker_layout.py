@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from batch_solvers import ZeroFlow, broken
+from batch_solvers import Failing, ZeroFlow, broken
 from small_videos import SETTINGS, data_set, store_bytes
 
+from motion_shards import extras
 from pipeline.driver.extraction import extract
 from pipeline.driver.plan import new_plan
 from pipeline.errors import ExtractionError
@@ -23,7 +24,7 @@ from pipeline.executors.workers import (
     local_layout,
     split,
 )
-from pipeline.flow.errors import FlowError
+from pipeline.flow.errors import DeviceError, FlowError, LostDevice
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
 
@@ -110,6 +111,17 @@ def test_a_gpu_that_cannot_compute_flow_is_as_good_as_none(two_gpus, monkeypatch
     assert tried == []
 
 
+def test_a_gpu_without_the_extra_is_not_used_and_the_extra_named(two_gpus, monkeypatch):
+    monkeypatch.setattr(extras, "is_there", lambda module: module != "numba_cuda")
+    line = "flow back end cuda needs numba-cuda: pip install 'motion-shards[cuda]'"
+    layout = local_layout(backend="auto", workers=None, profile="default")
+    assert (layout.backend, layout.gpus) == ("cpu", ())
+    assert layout.remark == f"GPU not used ({line}): the CPU computes flow"
+    with pytest.raises(FlowError) as error:
+        local_layout(backend="cuda", workers=None, profile="default")
+    assert str(error.value) == line
+
+
 @pytest.mark.parametrize(
     ("cores", "workers", "coders"),
     [(8, 4, 1), (12, 4, 2), (16, 4, 3), (64, 4, 4), (2, 4, 1), (2, 1, 1), (3, 1, 2)],
@@ -163,6 +175,27 @@ def test_where_a_gpu_cannot_be_used_the_cpu_takes_over_and_says_so(
     strict = replace(execution, backend="cuda")
     with pytest.raises(ExtractionError, match="shard 0: GPU of .*driver is too old"):
         extract(data_set(folder), flow, out=tmp_path / "other", execution=strict)
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "attempts"),
+    [("launch", DeviceError, 1), ("collect", LostDevice, 3)],
+)
+def test_where_a_gpu_fails_at_work_the_cpu_takes_over_and_says_so(
+    method, error, attempts, two_gpus, folder, tmp_path
+):
+    make = partial(Failing, method=method, error=error)
+    execution = Execution(workers=0, ray="off", make_solver=make)
+    reporter, out, flow = Said(), tmp_path / "store", SETTINGS.only(["flow"])
+    extract(data_set(folder), flow, out=out, execution=execution, reporter=reporter)
+    assert len(reporter.lines) == 3 * attempts
+    assert all("an illegal address (error 700)" in it for it in reporter.lines)
+    commit = json.loads((out / "_commits/flow-00000.json").read_text())
+    assert commit["made_with"]["backend"] == "cpu"
+    strict = replace(execution, backend="cuda")
+    with pytest.raises(ExtractionError, match="GPU of .*: an illegal address") as ended:
+        extract(data_set(folder), flow, out=tmp_path / "other", execution=strict)
+    assert not getattr(ended.value, "__notes__", [])
 
 
 def test_parts_of_shards_are_published_and_gone_on_with(

@@ -113,6 +113,12 @@ def test_an_empty_file_says_so(tmp_path: Path):
         probe(tmp_path / "empty.mp4")
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(NotAVideo, match="expected a video, got a pipe"):
+        probe(tmp_path / "pipe.mp4")
+
+
 def test_sound_in_a_video_container_says_so(tmp_path: Path):
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=8000)

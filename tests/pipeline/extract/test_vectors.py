@@ -8,7 +8,7 @@ import pytest
 from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from moving import MOVES
 
-from pipeline.extract.cells import quarter_grid
+from pipeline.extract.cells import quarter_grid, quarter_grids
 from pipeline.extract.decode import open_video
 from pipeline.extract.orientation import UPRIGHT, Orientation
 from pipeline.extract.settings import ExtractSettings
@@ -141,6 +141,30 @@ def test_a_quarter_of_a_pixel_is_kept(scale):
         np.testing.assert_array_equal(painted[0, 0], (-0.25, 0.75))
 
 
+def test_a_block_of_any_size_covers_all_its_cells_and_is_cut_at_the_edge():
+    painted = grid(record(wide=40, high=24, x=36, y=28, motion=(-4, 8)))
+    expected = np.zeros((4, 6, 2))
+    expected[2:4, 2:6] = (1, -2)
+    np.testing.assert_array_equal(painted, expected)
+
+
+def test_past_and_future_have_grids_of_their_own():
+    ahead, behind = record(motion=(40, -8), source=1), record(motion=(-4, -8))
+    octets = together(ahead, behind).tobytes()
+    past, future = quarter_grids(octets, cells=(4, 6))
+    assert past is not None and future is not None
+    np.testing.assert_array_equal((past[0, 0], future[0, 0]), ((4, 8), (-40, 8)))
+    past, future = quarter_grids(ahead.tobytes(), cells=(4, 6))
+    assert past is None and future is not None
+    assert quarter_grids(b"", cells=(4, 6)) == (None, None)
+
+
+def test_of_blocks_on_one_cell_the_last_counts():
+    both = record(motion=(4, 4)), record(wide=48, high=32, motion=(-8, 8))
+    np.testing.assert_array_equal(grid(*both)[0, 0], (2, -2))
+    np.testing.assert_array_equal(grid(*both[::-1])[0, 0], (-1, -1))
+
+
 def test_vectors_to_the_future_are_dropped():
     ahead = record(motion=(40, 40), source=1)
     np.testing.assert_array_equal(grid(ahead, record(motion=(-4, -8)))[0, 0], (1, 2))
@@ -227,23 +251,24 @@ def test_a_block_and_its_pixels_turn_to_the_same_place(transpose, flip_x, flip_y
     pixels[8:16, 32:40] = 1
     stored = turned.size(32, 48)
     geometry = Geometry.of((32, 48), stored, turned=turned)
-    moved = stored_grids(quarters, geometry)[0].any(axis=-1)
+    moved = stored_grids(geometry.under(quarters), geometry)[0].any(axis=-1)
     np.testing.assert_array_equal(moved, turned.planes(pixels)[::8, ::8])
 
 
 def test_what_is_cut_off_at_the_top_left_shifts_the_blocks():
-    quarters = np.zeros((1, 6, 6, 2), np.int32)
+    quarters = np.zeros((1, 6, 5, 2), np.int32)
     quarters[0, 3, 2] = 4
     geometry = Geometry.of((32, 32), (32, 32), turned=UPRIGHT, cropped=(16, 8))
     np.testing.assert_array_equal(
-        np.argwhere(stored_grids(quarters, geometry)[0, ..., 0]), [(1, 1)]
+        np.argwhere(stored_grids(geometry.under(quarters), geometry)[0, ..., 0]),
+        [(1, 1)],
     )
 
 
 def test_a_constant_field_stays_constant_at_any_size():
     quarters = np.full((2, 30, 40, 2), (6, -10), np.int32)
     geometry = Geometry.of((240, 320), (256, 340))
-    stored = stored_grids(quarters, geometry)
+    stored = stored_grids(geometry.under(quarters), geometry)
     assert stored.shape == (2, 32, 43, 2)
     expected = np.rint([6 * 340 / 320, -10 * 256 / 240]) / 4
     np.testing.assert_array_equal(stored, np.broadcast_to(expected, stored.shape))

@@ -393,7 +393,10 @@ def test_frames_that_change_their_size_are_scaled_to_the_first(tmp_path: Path):
         ({"short_side": 63}, "short side: expected an even number from 16, got 63"),
         ({"short_side": 8}, "short side: expected an even number from 16, got 8"),
         ({"frames_per_second": 0.0}, "frames per second: expected up to 1000, got 0"),
-        ({"mv_source": "mine"}, "vector source: expected canonical or original"),
+        (
+            {"mv_source": "mine"},
+            "vector source: expected canonical, stored or original",
+        ),
         (
             {"mv_source": "original", "frames_per_second": 10.0},
             "vector source: expected canonical with a frame rate",

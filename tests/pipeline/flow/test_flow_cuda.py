@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from default_codecs import default_codec
-from simulated_gpu import Simulator, backward
+from simulated_gpu import LateSimulator, Simulator, backward
 
 from pipeline.flow import FlowError
 from pipeline.flow.batches import Coding, consecutive
@@ -106,6 +106,34 @@ def test_the_stop_rule_is_opencvs_in_every_pair_of_a_batch():
     assert np.abs(batch[0] - longer).max() > 1e-2  # so this one stopped early
 
 
+@pytest.mark.parametrize("strips", [3, 4])
+def test_the_stop_rule_adds_up_the_updates_of_all_threads(strips):
+    """Also where the threads of a block are no power of two, as with 3 strips of 16."""
+    profile = Profile(scales=1, outer=1, inner=1, warps=1, median=1, epsilon=1e-9)
+    shape = TileShape(width=16, rows=4, strips=strips)
+    device = CudaSolver("test", profile, Simulator(), shape=shape)
+    flow = device.flow(moving(6, 12, 16, 1, -1))
+    updates = device._workspaces[12, 16]._arrays["errors"][0]
+    assert updates == pytest.approx((flow.astype(np.float64) ** 2).sum(), rel=1e-5)
+    assert updates > 1
+
+
+def test_flow_that_is_no_number_is_not_given_out():
+    device = solver(ONE_TRIP)
+    levels = Coding("linear", 20.0)
+    size = 7, 80  # two blocks of `encode`
+    workspace = device._workspace(size)
+    encode = workspace._recording(0, 1, levels)[-1]
+    assert encode.kernel.name == "encode"
+    flow = workspace._arrays["flow 0"]
+    inside = workspace._inside[0]
+    inside["counts"][:] = 1
+    flow[:] = 0
+    flow[1100] = flow[1100 + 2 * 560] = np.nan  # of either parity
+    device._device._launch(encode)
+    assert inside["clipped"][:2].tolist() == [0, -1]
+
+
 @pytest.mark.parametrize("profile", [FIXED, STOPPING])
 def test_a_pair_has_the_same_bytes_in_any_batch(profile):
     frames = moving(8, 16, 18, 0.9, 0.3, count=4)
@@ -170,6 +198,7 @@ def test_where_memory_runs_out_batches_become_smaller():
     assert fits > 8
     assert device.flow(frames).tobytes() == expected.tobytes()
     assert device.most(12, 14) == 4
+    device.close()
     device._device.memory = 10_000
     with pytest.raises(FlowError, match="no memory for a pair of 20x12 px"):
         device.flow(np.zeros((2, 12, 20), np.uint8))
@@ -198,6 +227,34 @@ def test_two_batches_may_be_under_way_but_not_three():
         device.flow(frames)
     assert device.collect(first).flow.shape == (1, 8, 9, 2)
     assert device.collect(second).planes.shape == (1, 2, 8, 9)
+
+
+def in_turn(seed: int) -> dict[str, np.ndarray]:
+    """Results of batches of three sizes, two under way at a time, queues late."""
+    choose = np.random.default_rng(seed).choice
+    late = LateSimulator(choose=lambda able: str(choose(able)))
+    device = CudaSolver("test", ONE_TRIP, late, shape=TINY)
+    results, waiting = {}, []
+    for turn, size in enumerate([(9, 8), (7, 11), (9, 8), (6, 6), (7, 11)]):
+        frames = moving(20 + turn, *size, 0.5, 0.5)
+        coding = Coding("linear", 20.0) if turn % 2 else None
+        waiting.append((turn, device.launch(frames, consecutive(2), coding)))
+        if len(waiting) == 2:
+            turn, ticket = waiting.pop(0)
+            batch = device.collect(ticket)
+            results[f"{turn}"] = batch.flow if batch.planes is None else batch.planes
+    return results
+
+
+def test_batches_of_several_sizes_use_the_same_memory_in_turn():
+    """In whatever order the queues do their work, as far as they are free to."""
+    expected = in_turn(0)
+    for turn, size in (("0", (9, 8)), ("2", (9, 8))):
+        frames = moving(20 + int(turn), *size, 0.5, 0.5)
+        assert solver(ONE_TRIP).flow(frames).tobytes() == expected[turn].tobytes()
+    for seed in (1, 2, 3):
+        found = in_turn(seed)
+        assert all(found[it].tobytes() == expected[it].tobytes() for it in expected)
 
 
 def test_a_closed_solver_has_given_its_memory_back_and_can_go_on():

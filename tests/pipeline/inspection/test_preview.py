@@ -28,7 +28,7 @@ from pipeline.store.index import IndexRecord, Rows
 from pipeline.store.manifest import Manifest, ModalityRecord
 from pipeline.store.sealing import write_sealed
 from pipeline.store.shard import ShardWriter
-from pipeline.store.shard_reader import file_record
+from pipeline.store.shard_file import file_record
 
 RIGHT, DOWN, LEFT, UP = (3.0, 0.0), (0.0, 3.0), (-3.0, 0.0), (0.0, -3.0)
 HASH = "0" * 32
@@ -43,7 +43,7 @@ def write_store(folder: Path, arrays: dict[str, np.ndarray], *, frames: int) -> 
     valid = np.arange(frames - 1) != 2
     records, rows = {}, {}
     for modality, values in arrays.items():
-        name, codec = shard_file(modality, 0, 1), default_codec(modality)
+        name, codec = shard_file(modality, 0), default_codec(modality)
         with (
             ShardWriter(folder / name, modality=modality, codec=codec) as shard,
             shard.video("a/clip", height=height, width=width) as entry,

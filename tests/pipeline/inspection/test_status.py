@@ -55,10 +55,10 @@ def test_bad_videos_are_those_of_commits_and_those_never_planned(store):
     write_plan(store, replace(PLAN, unusable={"lost/": "permission denied"}))
     published(PLAN, 1, ["rgb"], store, bad={"v002": "no frame"})  # is kept out: whole
     assert status(store).bad == {"lost/": "permission denied"}
-    (store / shard_file("rgb", 1, 2)).unlink()
+    (store / shard_file("rgb", 1)).unlink()
     published(PLAN, 1, ["rgb"], store, bad={"v002": "no frame"})
     assert status(store).bad == {"lost/": "permission denied", "v002": "no frame"}
-    (store / shard_file("mv", 1, 2)).unlink()
+    (store / shard_file("mv", 1)).unlink()
     published(PLAN, 1, ["mv"], store, unavailable={"v002": "no such file"})
     assert status(store).unavailable == {"v002": "no such file"}
 
@@ -119,7 +119,7 @@ def test_a_video_is_named_by_its_id_or_by_its_last_parts(made):
 
 
 def test_damage_is_noted_on_request_only(made):
-    name = shard_file("rgb", 0, 2)
+    name = shard_file("rgb", 0)
     with (made / name).open("ab") as file:
         file.write(b"more")
     assert {entry.file for entry in verify(made)} == {name}

@@ -168,7 +168,7 @@ def test_damaged_rows_are_named_and_the_others_measured(
 ) -> None:
     store = tmp_path / "store"
     shutil.copytree(planted, store)
-    with h5py.File(store / "flow-00000-of-00004.h5", "a") as file:
+    with h5py.File(store / "flow-00000.h5", "a") as file:
         file["data"][30] ^= 255  # of the first row
     answer = CliRunner().invoke(main, ["audit", "--store", str(store)])
     assert answer.exit_code == 0

@@ -48,9 +48,7 @@ def shard_plan(folder: Path, flow_codec: str = "companded") -> ShardPlan:
     )
     settings = ExtractSettings(short_side=32, flow_codec=FLOW_CODECS[flow_codec])
     plan = new_plan("folder", videos, settings, bytes_per_frame=1e9)
-    return replace(
-        plan.shard_plan(0, MODALITIES, folder=folder), shards=1, videos=videos
-    )
+    return replace(plan.shard_plan(0, MODALITIES, folder=folder), videos=videos)
 
 
 def built(task: Task, scratch: Path) -> tuple[ShardReport, dict[str, bytes]]:

@@ -1,3 +1,5 @@
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -194,7 +196,7 @@ def test_the_same_values_give_the_same_bytes_in_any_company(codec):
     together = codec.encode(block)
     alone = [codec.encode(entry[None])[0] for entry in block]
     assert [a.tobytes() for a in together] == [b.tobytes() for b in alone]
-    assert all(row.ndim == 1 and row.dtype == codec.dtype for row in together)
+    assert all(row.ndim == 1 and row.dtype == np.uint8 for row in together)
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -236,8 +238,36 @@ def test_a_damaged_row_is_refused(codec):
 
 def test_vectors_of_another_grid_are_refused():
     row = QuarterPel().encode(np.ones((1, 4, 5, 2), np.float32))[0]
-    with pytest.raises(LayoutError, match=r"expected a row of \(4, 6, 2\), got 40"):
+    with pytest.raises(LayoutError, match="expected a row of 96 bytes, got 80"):
         QuarterPel().decode(row, 32, 48)
+    with pytest.raises(LayoutError, match="expected a row of 64 bytes, got more"):
+        QuarterPel().decode(row, 32, 32)
+
+
+def test_rows_of_vectors_are_the_bytes_of_the_page():
+    """zlib alone undoes them: low bytes of all values, then high bytes, zigzag."""
+    block = np.array([[[[0, -0.25], [0.25, 100]]]], np.float32)
+    row = QuarterPel().encode(block)[0]
+    planes = zlib.decompress(row.tobytes(), -15)
+    assert list(planes) == [0, 1, 2, 800 & 255, 0, 0, 0, 800 >> 8]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda row: row[:-1],
+        lambda row: row[:0],
+        lambda row: row + b"x",
+        lambda row: row + row,
+        lambda row: bytes([row[0] ^ 6]) + row[1:],
+        lambda row: zlib.compress(bytes(160)),
+        lambda row: zlib.compress(bytes(1 << 26), wbits=-15),
+    ],
+)
+def test_a_damaged_row_of_vectors_is_refused(spoil):
+    row = QuarterPel().encode(np.ones((1, 4, 10, 2), np.float32))[0].tobytes()
+    with pytest.raises(LayoutError, match="mv: expected a row of 160 bytes, got"):
+        QuarterPel().decode(np.frombuffer(spoil(row), np.uint8), 32, 80)
 
 
 @pytest.mark.parametrize("codec", CODECS)

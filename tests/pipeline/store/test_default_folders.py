@@ -13,6 +13,7 @@ def test_everything_lies_under_one_folder(monkeypatch, tmp_path):
     assert default_folders.splits_folder("ucf101") == tmp_path / "splits" / "ucf101"
     assert default_folders.store_folder("ucf101") == tmp_path / "stores" / "ucf101"
     assert default_folders.runs_folder() == tmp_path / "runs"
+    assert default_folders.weights_folder() == tmp_path / "weights"
 
 
 @pytest.mark.parametrize("value", [None, ""])

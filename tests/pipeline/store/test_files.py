@@ -39,7 +39,7 @@ def edit(path, **changes):
 
 
 def test_names_count_from_zero():
-    assert shard_file("flow", 3, 64) == "flow-00003-of-00064.h5"
+    assert shard_file("flow", 3) == "flow-00003.h5"
     assert commit_file("flow", 3) == "_commits/flow-00003.json"
 
 
@@ -87,9 +87,9 @@ def test_a_folder_that_is_no_store_says_what_it_is(tmp_path):
     assert "run `pipeline extract` again" in message(tmp_path)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, "2", None])
 def test_another_layout_is_refused(store, version):
-    expected = re.escape(f"expected layout 1, got {version!r}")
+    expected = re.escape(f"expected layout 2, got {version!r}")
     edit(store / "manifest.json", layout_version=version)
     edit(store / commit_file("mv", 1), layout_version=version)
     with pytest.raises(LayoutError, match=f"manifest.json: {expected}"):
@@ -101,11 +101,11 @@ def test_another_layout_is_refused(store, version):
 @pytest.mark.parametrize(
     "name",
     [
-        "../flow-00000-of-00002.h5",
+        "../flow-00000.h5",
         "/etc/passwd",
-        "flow-00001-of-00002.h5",
-        "rgb-00000-of-00002.h5",
-        "flow-00000-of-00002.h5\0",
+        "flow-00001.h5",
+        "rgb-00000.h5",
+        "flow-00000.h5\0",
         "",
         None,
         7,
@@ -115,10 +115,10 @@ def test_no_name_leads_out_of_the_store(store, name):
     value = json.loads((store / "manifest.json").read_text())
     value["modalities"]["flow"]["files"][0]["file"] = name
     write_sealed(store / "manifest.json", value)
-    with pytest.raises(LayoutError, match="expected file flow-00000-of-00002.h5, got"):
+    with pytest.raises(LayoutError, match="expected file flow-00000.h5, got"):
         read_manifest(store)
     edit(store / commit_file("flow", 0), file=name)
-    with pytest.raises(LayoutError, match="expected file flow-00000-of-00002.h5, got"):
+    with pytest.raises(LayoutError, match="expected file flow-00000.h5, got"):
         read_commit(store, "flow", 0)
 
 
@@ -141,7 +141,7 @@ def test_a_manifest_that_is_none_is_refused_in_one_line(store, changes):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", "\xff", '{"layout_version": 1}']
+    "text", ["", "{", "[]", "null", "\xff", '{"layout_version": 2}']
 )
 def test_text_that_is_none_is_refused_in_one_line(store, text):
     for name in ("manifest.json", "index.jsonl", commit_file("rgb", 0)):
@@ -190,7 +190,7 @@ def test_a_missing_index_is_named(store):
 
 def test_a_commit_under_another_name_is_refused(store):
     os.replace(store / commit_file("flow", 0), store / commit_file("flow", 1))
-    with pytest.raises(LayoutError, match="expected its own file, got flow-00000-of"):
+    with pytest.raises(LayoutError, match="expected its own file, got flow-00000.h5"):
         read_commit(store, "flow", 1)
 
 

@@ -45,7 +45,7 @@ def store(folder, request, monkeypatch):
 def test_importing_the_store_needs_neither_ray_nor_ffmpeg():
     code = "import sys, pipeline.store; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
-    assert "h5py" in loaded
+    assert "numpy" in loaded and "h5py" not in loaded
     assert not {"ray", "av", "cv2", "torch", "numba", "xxhash"} & set(loaded)
 
 
@@ -304,11 +304,11 @@ def test_a_damaged_row_is_named_and_the_others_are_read(folder, tmp_path):
         place = content.index(rows[4].tobytes())
         path.write_bytes(content[: place + 2] + bytes(50) + content[place + 52 :])
 
-    store = Store(changed(folder, tmp_path, "rgb-00001-of-00002.h5", cut))
+    store = Store(changed(folder, tmp_path, "rgb-00001.h5", cut))
     assert len(store.read("c/d", "rgb", stop=4)) == 4
     with pytest.raises(
         LayoutError,
-        match="c/d: rgb: .*rgb-00001-of-00002.h5: row 4: expected its bytes as they were",
+        match="c/d: rgb: .*rgb-00001.h5: row 4: expected its bytes as they were",
     ):
         store.read("c/d", "rgb")
     with pytest.raises(LayoutError, match="row 4: expected the header of a baseline"):

@@ -1,14 +1,18 @@
+import json
 import os
 
 import h5py
 import numpy as np
 import pytest
-from tiny_store import write_store
+from tiny_store import retext, shard_at, write_store
 
+from pipeline.store.columns import parsed_columns
 from pipeline.store.errors import LayoutError, StoreNotFound
+from pipeline.store.local_file import LocalFile
+from pipeline.store.shard_file import read_header
 from pipeline.store.shard_reader import ShardReader
 
-NAME = "mv-00000-of-00001.h5"
+NAME = "mv-00000.h5"
 
 
 @pytest.fixture
@@ -16,128 +20,89 @@ def path(tmp_path):
     return write_store(tmp_path / "store", [{"a": 4, "b": 2}], modalities=["mv"]) / NAME
 
 
-def replace(path, name, **dataset):
-    with h5py.File(path, "a") as file:
-        del file[name]
-        file.create_dataset(name, **dataset)
+def opened(path, **changes) -> ShardReader:
+    """The file as it is, with a record in which some fields are others."""
+    header = read_header(path, modality="mv")
+    record = header.record(NAME, "0" * 32)._replace(**changes)
+    return ShardReader(
+        LocalFile(path), modality="mv", record=record, codec=header.codec.to_dict()
+    )
 
 
 def test_a_missing_file_is_named(path):
     path.unlink()
     with pytest.raises(StoreNotFound, match=f"{NAME}: expected a shard of this store"):
-        ShardReader(path, modality="mv", checked=False)
+        LocalFile(path)
 
 
-@pytest.mark.parametrize("keep", [0, 100, 2000])
-def test_a_truncated_file_is_refused(path, keep):
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(LayoutError, match=f"{NAME}: expected an HDF5 file, got"):
-        ShardReader(path, modality="mv", checked=False)
+def test_a_folder_or_a_pipe_is_no_shard(path):
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(LayoutError, match="expected a file, got something else"):
+        LocalFile(path)
+    path.rmdir()
+    os.mkfifo(path)
+    with pytest.raises(LayoutError, match="expected a file, got something else"):
+        LocalFile(path)
 
 
 def test_a_closed_door_is_not_the_files_fault(path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(h5py, "File", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError) as caught:
-        ShardReader(path, modality="mv", checked=False)
+        LocalFile(path)
     assert not isinstance(caught.value, LayoutError)
 
 
-def test_another_layout_or_modality_is_refused(path):
-    with pytest.raises(LayoutError, match="expected modality flow, got 'mv'"):
-        ShardReader(path, modality="flow")
-    with h5py.File(path, "a") as file:
-        file.attrs["layout_version"] = 2
-    with pytest.raises(LayoutError, match=f"{NAME}: expected layout 1, got .*2"):
-        ShardReader(path, modality="mv", checked=False)
+def test_a_file_gives_its_bytes_until_it_is_closed(path):
+    content = path.read_bytes()
+    file = LocalFile(path)
+    assert file.size == len(content)
+    assert file.read(3, 20).tobytes() == content[3:20]
+    assert file.read(5, 5).size == 0
+    with pytest.raises(
+        LayoutError, match=f"bytes {file.size - 2}:{file.size + 3}, got"
+    ):
+        file.read(file.size - 2, file.size + 3)
+    file.close()
+    file.close()
+    with pytest.raises(ValueError, match="after it was closed"):
+        file.read(0, 1)
 
 
 @pytest.mark.parametrize(
-    "codec", ["", "[]", "{}", '{"name": "jpeg_rgb", "quality": 95}', '{"name": "zip"}']
-)
-def test_a_codec_that_cannot_be_is_refused(path, codec):
-    with h5py.File(path, "a") as file:
-        file.attrs["codec"] = codec
-    with pytest.raises(LayoutError, match=NAME):
-        ShardReader(path, modality="mv", checked=False)
-
-
-@pytest.mark.parametrize(
-    "offsets", [[], [0], [1, 140], [0, 5, 3, 140], [0, 70, 141], [0, 70, 100]]
-)
-def test_offsets_that_lead_nowhere_are_refused(path, offsets):
-    replace(path, "offsets", data=np.array(offsets, np.int64))
-    with pytest.raises(LayoutError, match="expected offsets from 0 to"):
-        ShardReader(path, modality="mv", checked=False)
-
-
-@pytest.mark.parametrize(
-    ("name", "dataset"),
+    ("changes", "message"),
     [
-        ("data", {"data": np.zeros(140, np.int32)}),
-        ("data", {"data": np.zeros((70, 2), np.int16)}),
-        ("data", {"data": np.zeros(140, ">i2")}),
-        ("data", {"data": ["text"], "dtype": h5py.string_dtype()}),
-        ("offsets", {"data": np.zeros(3, np.float64)}),
+        ({"bytes": 7}, r"expected the file that the manifest names \(7 bytes\), got"),
+        ({"columns": "0" * 32}, "expected the file that the manifest names"),
+        ({"columns_offset": 0}, "expected the file that the manifest names"),
+        ({"columns_offset": 2**50}, "expected the file that the manifest names"),
+        ({"columns_bytes": 9}, "expected the file that the manifest names"),
+        ({"data_offset": 9}, "expected rows from byte 9 on, as in the manifest"),
     ],
 )
-def test_another_type_is_refused(path, name, dataset):
-    replace(path, name, **dataset)
-    with pytest.raises(LayoutError, match=f"{name}: expected 1-D"):
-        ShardReader(path, modality="mv", checked=False)
+def test_a_file_that_is_not_the_one_of_the_manifest_is_refused(path, changes, message):
+    with pytest.raises(LayoutError, match=message):
+        opened(path, **changes)
 
 
-def test_an_index_of_objects_is_refused(path):
-    fields = [("id", h5py.string_dtype()), ("first", "i8")]
-    replace(path, "index", shape=(1,), dtype=np.dtype(fields))
-    with (
-        ShardReader(path, modality="mv", checked=False) as shard,
-        pytest.raises(LayoutError, match="index: expected its fields"),
-    ):
-        shard.index()
-
-
-def test_nothing_leads_out_of_the_file(path, tmp_path):
-    secret = tmp_path / "secret.h5"
-    with h5py.File(secret, "w") as file:
-        file["data"] = np.full(140, 7, np.int16)
-    raw = tmp_path / "raw"
-    raw.write_bytes(bytes(280))
-    layout = h5py.VirtualLayout((140,), "int16")
-    layout[:] = h5py.VirtualSource(str(secret), "data", (140,))
-
-    def external_link(file):
-        file["data"] = h5py.ExternalLink(str(secret), "data")
-
-    def soft_link(file):
-        file["data"] = h5py.SoftLink("/offsets")
-
-    def virtual(file):
-        file.create_virtual_dataset("data", layout)
-
-    def external_storage(file):
-        file.create_dataset("data", (140,), "int16", external=[(str(raw), 0, 280)])
-
-    def group(file):
-        file.create_group("data")
-
-    def nothing(file):
-        pass
-
-    intact = path.read_bytes()
-    for make in (external_link, soft_link, virtual, external_storage, group, nothing):
-        path.write_bytes(intact)
-        with h5py.File(path, "a") as file:
-            del file["data"]
-            make(file)
-        with pytest.raises(LayoutError, match="expected data in the file itself"):
-            ShardReader(path, modality="mv", checked=False)
+@pytest.mark.parametrize(
+    "offsets",
+    [[1, 1, 1, 1, 40], [0, 9, 3, 20, "end"], [0, 1, 2, 3, 4], [-1, 0, 0, 0, "end"]],
+)
+def test_offsets_that_lead_nowhere_are_refused(path, offsets):
+    with h5py.File(path, "a") as file:
+        size = file["data"].size
+        file["offsets"][:] = [size if it == "end" else it for it in offsets]
+    retext(path)
+    with pytest.raises(LayoutError, match="expected offsets from 0 to"):
+        shard_at(path)
 
 
 def test_a_read_beyond_the_rows_is_refused(path):
-    with ShardReader(path, modality="mv", checked=False) as shard:
+    with shard_at(path) as shard:
         assert shard.num_rows == 4
         with pytest.raises(LayoutError, match="expected rows 3:5, got 4 in all"):
             shard.stored(3, 5)
@@ -147,25 +112,70 @@ def test_a_read_beyond_the_rows_is_refused(path):
             shard.frames_first("a", 5)
 
 
-def test_bytes_that_do_not_inflate_are_refused(path):
-    with h5py.File(path, "a") as file:
-        info = file["data"].id.get_chunk_info(0)
-    content = bytearray(path.read_bytes())
-    content[info.byte_offset : info.byte_offset + 20] = b"x" * 20
-    path.write_bytes(content)
-    with (
-        ShardReader(path, modality="mv", checked=False) as shard,
-        pytest.raises(LayoutError, match="expected values 0:210, got"),
-    ):
-        shard.stored(0, 3)
+def test_rows_are_the_bytes_between_their_offsets(path):
+    content = path.read_bytes()
+    with h5py.File(path) as file:
+        data, offsets = file["data"][:], file["offsets"][:]
+        start = file["data"].id.get_offset()
+    with shard_at(path) as shard:
+        flat, bounds = shard.stored(1, 3)
+        assert np.array_equal(flat, data[offsets[1] : offsets[3]])
+        assert bounds == [0, *(offsets[2:4] - offsets[1])]
+        assert flat.tobytes() == content[start + offsets[1] : start + offsets[3]]
 
 
-def test_a_folder_or_a_pipe_is_no_shard(path):
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(LayoutError, match="expected a file, got something else"):
-        ShardReader(path, modality="mv")
-    path.rmdir()
-    os.mkfifo(path)
-    with pytest.raises(LayoutError, match="expected a file, got something else"):
-        ShardReader(path, modality="mv")
+TEXT = {
+    "data": {"offset": 100, "bytes": 9, "count": 9},
+    "offsets": {"offset": 200, "bytes": 24, "count": 3, "xxh3": "0" * 16},
+    "row_hashes": {"offset": 224, "bytes": 16, "count": 2, "xxh3": "0" * 16},
+    "index": {"offset": 240, "bytes": 50, "count": 1, "xxh3": "0" * 16},
+    "seconds": {"offset": 300, "bytes": 24, "count": 3, "xxh3": "0" * 16},
+    "picture_types": {"offset": 324, "bytes": 3, "count": 3, "xxh3": "0" * 16},
+    "valid": {"offset": 327, "bytes": 2, "count": 2, "xxh3": "0" * 16},
+}
+
+
+def test_extents_are_those_of_the_text():
+    found = parsed_columns(json.dumps(TEXT).encode(), "mv", 329, "here")
+    assert {name: extent.place() for name, extent in found.items()} == {
+        name: {k: v for k, v in entry.items() if k != "xxh3"}
+        for name, entry in TEXT.items()
+    }
+    assert found["index"].dtype["id"].itemsize == 2  # 50 bytes less six numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("data", {"offset": 321}),
+        ("data", {"offset": -1}),
+        ("data", {"bytes": 8}),
+        ("data", {"xxh3": "0" * 16}),
+        ("offsets", {"count": 2}),
+        ("offsets", {"xxh3": "0" * 15}),
+        ("row_hashes", {"bytes": 8, "count": 1}),
+        ("index", {"bytes": 48}),
+        ("index", {"count": 2}),
+        ("index", {"bytes": 2**40}),
+        ("seconds", {"bytes": 16, "count": 2}),
+        ("picture_types", {"bytes": 2, "count": 2}),
+        ("valid", {"bytes": 3, "count": 3}),
+        ("valid", {"offset": 328}),
+        ("valid", None),
+        ("more", {}),
+    ],
+)
+def test_a_text_that_leads_elsewhere_is_refused(name, change):
+    text = {key: dict(entry) for key, entry in TEXT.items()}
+    if change is None:
+        del text[name]
+    else:
+        text[name] = text.get(name, {}) | change
+    with pytest.raises(LayoutError, match="here: expected a text `columns`") as refused:
+        parsed_columns(json.dumps(text).encode(), "mv", 329, "here")
+    assert "\n" not in str(refused.value)
+
+
+def test_flags_belong_to_vectors_alone():
+    with pytest.raises(LayoutError, match="unknown 'valid'"):
+        parsed_columns(json.dumps(TEXT).encode(), "flow", 329, "here")

@@ -27,7 +27,7 @@ from pipeline.store.file_names import (
 )
 from pipeline.store.index import IndexRecord
 from pipeline.store.manifest import Manifest
-from pipeline.store.schema import COLUMNS_ATTRIBUTE, DATASETS, INDEX_FIELDS
+from pipeline.store.schema import DATASETS, INDEX_FIELDS
 from pipeline.store.sealing import CHECKSUM
 
 ROOT = Path(__file__).parents[3]
@@ -82,7 +82,7 @@ def test_names_of_files_are_those_of_the_code():
         MANIFEST,
         INDEX,
         PLAN,
-        shard_file("rgb", 3, 64),
+        shard_file("rgb", 3),
         commit_file("rgb", 3),
         "_logs/",
         "_tmp/",
@@ -92,11 +92,16 @@ def test_names_of_files_are_those_of_the_code():
 def test_data_sets_are_those_of_the_code_and_of_the_files(store):
     assert {row[0]: row[1] for row in table("data set")} == DATASETS
     for modality in MODALITIES:
-        with h5py.File(store / shard_file(modality, 0, 2)) as file:
+        with h5py.File(store / shard_file(modality, 0)) as file:
             rows, frames = (7, 8) if modality == "rgb" else (6, 8)
             rows += modality == "rgb"
             lengths = {name: len(file[name]) for name in file}
             assert lengths.pop("data") == file["offsets"][-1]
+            text = file["columns"][:].tobytes()
+            assert lengths.pop("columns") == len(text)
+            assert json.loads(text).keys() == set(file) - {"columns"}
+            for entry in json.loads(text).values():
+                assert {*entry, "xxh3"} == set(names("entry of columns"))
             assert lengths.pop("valid", rows) == rows
             assert ("valid" in file) == (modality == "mv")
             assert lengths == {
@@ -109,18 +114,14 @@ def test_data_sets_are_those_of_the_code_and_of_the_files(store):
             for name, dataset in file.items():
                 if name != "index":
                     assert f"{dataset.dtype}" in DATASETS[name]
-                filtered = (dataset.shuffle, dataset.compression)
-                expected = (
-                    (True, "gzip") if modality == "mv" and name == "data" else None
-                )
-                assert filtered == (expected or (False, None))
-                assert (dataset.chunks is not None) == (name == "data")
+                assert (dataset.shuffle, dataset.compression) == (False, None)
+                assert dataset.chunks is None
 
 
 def test_fields_of_the_index_are_those_of_the_code_and_of_the_files(store):
     assert names("field of index") == ["id", *INDEX_FIELDS]
     assert {row[1] for row in table("field of index")[1:]} == {"int64"}
-    with h5py.File(store / shard_file("flow", 0, 2)) as file:
+    with h5py.File(store / shard_file("flow", 0)) as file:
         dtype = file["index"].dtype
         assert list(dtype.names) == names("field of index")
         assert h5py.check_string_dtype(dtype["id"]) == ("utf-8", len("single"))
@@ -129,12 +130,10 @@ def test_fields_of_the_index_are_those_of_the_code_and_of_the_files(store):
 
 def test_attributes_are_those_of_the_files(store):
     for modality in MODALITIES:
-        with h5py.File(store / shard_file(modality, 0, 2)) as file:
+        with h5py.File(store / shard_file(modality, 0)) as file:
             assert sorted(file.attrs) == sorted(names("attribute of the root group"))
             assert file.attrs["layout_version"].dtype == np.int64
             assert file.attrs["modality"].decode() == modality
-            hashes = json.loads(file.attrs[COLUMNS_ATTRIBUTE])
-            assert hashes.keys() == set(file) - {"data"}
             codec = json.loads(file.attrs["codec"])
             assert codec == default_codec(modality).to_dict()
 
@@ -193,7 +192,7 @@ def test_fields_of_a_video_in_a_commit_are_those_of_the_code():
 
 
 def test_files_are_of_the_promised_version(store):
-    with h5py.File(store / shard_file("rgb", 0, 2)) as file:
+    with h5py.File(store / shard_file("rgb", 0)) as file:
         assert file.id.get_create_plist().get_version()[0] == 3  # superblock of 1.10
 
 
@@ -233,12 +232,13 @@ def test_the_example_runs_by_itself_and_uses_nothing_of_ours(store):
         for name in node.names
     } | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported == {
+        "av",
         "json",
         "sys",
+        "zlib",
         "itertools",
         "pathlib",
         "cv2",
-        "h5py",
         "numpy",
         "xxhash",
     }

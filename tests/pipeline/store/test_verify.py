@@ -14,9 +14,8 @@ from pipeline.store import StoreNotFound, verify
 from pipeline.store.commit import Commit
 from pipeline.store.file_names import commit_file
 from pipeline.store.files import content_hash, read_commit
-from pipeline.store.hashes import column_set_hash
+from pipeline.store.hashes import columns_hash
 from pipeline.store.sealing import write_sealed
-from pipeline.store.shard_reader import _text
 from pipeline.store.verify import Damage
 
 SHARDS = [{"b": 7, "a": 1}, {"c": 3, "e": 2}]
@@ -43,10 +42,13 @@ def publish_again(store, modality: str, shard: int) -> None:
     commit = read_commit(store, modality, shard)
     assert isinstance(commit, Commit)
     path = store / commit.file
-    now = {"bytes": path.stat().st_size, "xxh3": content_hash(path)}
+    now: dict[str, object] = {"bytes": path.stat().st_size, "xxh3": content_hash(path)}
     if h5py.is_hdf5(path):
         with h5py.File(path) as file:
-            now["columns"] = column_set_hash(_text(file.attrs["columns"]))
+            text = file["columns"][:].tobytes()
+            now["columns"], now["columns_bytes"] = columns_hash(text), len(text)
+            now["columns_offset"] = file["columns"].id.get_offset()
+            now["data_offset"] = file["data"].id.get_offset()
     write_sealed(store / commit_file(modality, shard), commit.to_dict() | now)
     manifest = json.loads((store / "manifest.json").read_text())
     manifest["modalities"][modality]["files"][shard] |= now
@@ -66,74 +68,74 @@ def test_a_good_store_has_no_damage(built, decode):
 
 
 def test_a_missing_file_is_named(store):
-    (store / "flow-00001-of-00002.h5").unlink()
+    (store / "flow-00001.h5").unlink()
     file, modality, shard, reason = only(verify(store))
-    assert (file, modality, shard) == ("flow-00001-of-00002.h5", "flow", 1)
+    assert (file, modality, shard) == ("flow-00001.h5", "flow", 1)
     assert reason.startswith("missing: expected a file of")
 
 
 def test_a_truncated_file_is_named(store):
-    path = store / "rgb-00000-of-00002.h5"
+    path = store / "rgb-00000.h5"
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.truncate(size - 1)
     damage = only(verify(store))
-    assert damage[:3] == ("rgb-00000-of-00002.h5", "rgb", 0)
+    assert damage[:3] == ("rgb-00000.h5", "rgb", 0)
     assert damage.reason == f"truncated: expected {size} bytes, got {size - 1}"
 
 
 @pytest.mark.parametrize("place", [0.01, 0.5, 0.99])
 def test_a_flipped_bit_is_found_wherever_it_is(store, place):
-    path = store / "mv-00001-of-00002.h5"
+    path = store / "mv-00001.h5"
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1
     path.write_bytes(content)
     damage = only(verify(store))
-    assert damage[:3] == ("mv-00001-of-00002.h5", "mv", 1)
+    assert damage[:3] == ("mv-00001.h5", "mv", 1)
     assert damage.reason.startswith("changed: expected xxh3 ")
 
 
 def test_every_damage_is_named_at_once(store):
-    (store / "flow-00001-of-00002.h5").unlink()
-    (store / "rgb-00000-of-00002.h5").write_bytes(b"")
+    (store / "flow-00001.h5").unlink()
+    (store / "rgb-00000.h5").write_bytes(b"")
     assert [damage[1:3] for damage in verify(store)] == [("rgb", 0), ("flow", 1)]
 
 
 def test_a_file_that_is_no_hdf5_is_named_even_if_its_hash_fits(store):
-    (store / "rgb-00000-of-00002.h5").write_bytes(b"not hdf5")
+    (store / "rgb-00000.h5").write_bytes(b"not hdf5")
     publish_again(store, "rgb", 0)
     assert "expected an HDF5 file" in only(verify(store)).reason
 
 
 def test_an_index_that_disagrees_with_the_commit_is_named(store):
-    with h5py.File(store / "mv-00000-of-00002.h5", "a") as file:
+    with h5py.File(store / "mv-00000.h5", "a") as file:
         rows = file["index"][:]
         rows["frames"][0] = 6
         file["index"][:] = rows
-    rehash(store / "mv-00000-of-00002.h5")
+    rehash(store / "mv-00000.h5")
     publish_again(store, "mv", 0)
     assert only(verify(store)).reason.startswith("index: b: expected {'first': 0, ")
 
-    with h5py.File(store / "mv-00000-of-00002.h5", "a") as file:
+    with h5py.File(store / "mv-00000.h5", "a") as file:
         rows["id"][0] = b"z"
         file["index"][:] = rows
-    rehash(store / "mv-00000-of-00002.h5")
+    rehash(store / "mv-00000.h5")
     publish_again(store, "mv", 0)
     reason = only(verify(store)).reason
     assert reason == "index: expected the 2 videos of the commit, not so: b"
 
 
 def test_a_codec_that_disagrees_with_the_commit_is_named(store):
-    with h5py.File(store / "rgb-00000-of-00002.h5", "a") as file:
+    with h5py.File(store / "rgb-00000.h5", "a") as file:
         file.attrs["codec"] = '{"name": "jpeg_rgb", "quality": 94}'
     publish_again(store, "rgb", 0)
     assert '"quality": 95} as in the commit, got' in only(verify(store)).reason
 
 
 def test_a_row_that_does_not_decode_is_found_on_request(store):
-    with h5py.File(store / "rgb-00000-of-00002.h5", "a") as file:
+    with h5py.File(store / "rgb-00000.h5", "a") as file:
         file["data"][file["offsets"][3]] = 0  # third row of b, and its first byte
-    rehash(store / "rgb-00000-of-00002.h5")
+    rehash(store / "rgb-00000.h5")
     publish_again(store, "rgb", 0)
     assert verify(store) == []
     damage = only(verify(store, decode=True))
@@ -141,17 +143,17 @@ def test_a_row_that_does_not_decode_is_found_on_request(store):
 
 
 def test_columns_that_are_too_short_are_named(store):
-    with h5py.File(store / "mv-00000-of-00002.h5", "a") as file:
+    with h5py.File(store / "mv-00000.h5", "a") as file:
         del file["valid"]
     publish_again(store, "mv", 0)
-    assert "expected valid in the file itself" in only(verify(store)).reason
+    assert "text `columns`, got another one: valid" in only(verify(store)).reason
 
 
 def test_a_missing_commit_is_named_and_the_rest_is_looked_at(store):
     (store / commit_file("flow", 0)).unlink()
-    (store / "rgb-00001-of-00002.h5").unlink()
+    (store / "rgb-00001.h5").unlink()
     files = {damage.file for damage in verify(store)}
-    assert files == {"_commits/flow-00000.json", "rgb-00001-of-00002.h5"}
+    assert files == {"_commits/flow-00000.json", "rgb-00001.h5"}
 
 
 def test_a_commit_that_is_damaged_is_named(store):
@@ -173,7 +175,7 @@ def test_a_manifest_that_disagrees_with_a_commit_is_named(store):
     manifest["modalities"]["mv"]["files"][1]["xxh3"] = "0" * 32
     write_sealed(store / "manifest.json", manifest)
     damage = only(verify(store))
-    assert damage[:3] == ("mv-00001-of-00002.h5", "mv", 1)
+    assert damage[:3] == ("mv-00001.h5", "mv", 1)
     assert "as in the manifest" in damage.reason
 
 
@@ -214,21 +216,21 @@ def test_a_modality_that_is_only_half_added_is_no_damage(store):
 def test_an_unfinished_store_is_looked_at_as_far_as_it_goes(store):
     (store / "manifest.json").unlink()
     (store / commit_file("mv", 1)).unlink()
-    (store / "rgb-00001-of-00002.h5").unlink()
+    (store / "rgb-00001.h5").unlink()
     damages = verify(store)
     assert [damage.file for damage in damages] == [
         "manifest.json",
-        "rgb-00001-of-00002.h5",
+        "rgb-00001.h5",
     ]
     assert "run `pipeline extract` again" in damages[0].reason
 
 
 def test_a_manifest_of_another_layout_is_named(store):
     manifest = json.loads((store / "manifest.json").read_text())
-    write_sealed(store / "manifest.json", manifest | {"layout_version": 2})
+    write_sealed(store / "manifest.json", manifest | {"layout_version": 1})
     damage = only(verify(store))
     assert damage[:3] == ("manifest.json", None, None)
-    assert "expected layout 1, got 2" in damage.reason
+    assert "expected layout 2, got 1" in damage.reason
 
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path):

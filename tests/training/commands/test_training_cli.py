@@ -14,8 +14,9 @@ import torch
 from click.testing import CliRunner
 from moving_store import videos, write_store
 
-from training import catalogue
+from training import bench, catalogue
 from training.commands.cli import main
+from training.models.backbones import build_backbone
 from training.recipes import get_recipe, listing, recipe_names
 from training.runs.machine import select_machine
 
@@ -142,10 +143,44 @@ def test_bench_counts_clips(data):
     assert row["share_of_bare"] == pytest.approx(
         row["training"] / figures["bare"], abs=1e-3
     )
+    for name, found in (
+        ("bare", figures),
+        ("loop", figures),
+        ("training", row),
+        ("loader_alone", row),
+    ):
+        low, high = found[f"{name}_range"]
+        assert low < found[name] < high
     table = call("bench", "--recipe", "tiny", "--seconds", "0.1", "--workers", "0")
     assert (
         "of bare" in table.stdout and "bare loop, one batch in memory" in table.stdout
     )
+    assert re.search(r"loop over the same: [\d.]+ \([\d.]+ to [\d.]+\)", table.stdout)
+
+
+def test_bench_measures_the_network_that_is_set(data, monkeypatch):
+    """Nothing is timed: the network and the batches that would be are looked at."""
+    built = []
+
+    def build(config, classes):
+        built.append((config.net, config.sees, classes))
+        return build_backbone(config, classes)
+
+    monkeypatch.setattr(bench, "build_backbone", build)
+    found = bench.run(
+        None,
+        modality="mv",
+        recipe="tiny",
+        changes=("model.net=r3d_narrow", "batch_size=2"),
+        workers=(),
+        seconds=0.01,
+        device="cpu",
+    )
+    assert built == [("r3d_narrow", "mv", 2)]
+    assert found.batch_size == 2
+    assert found.recipe == "tiny+batch_size=2+model.net=r3d_narrow"
+    wrong = call("bench", "--recipe", "tiny", "--set", "model.nett=s3d")
+    assert wrong.exit_code == 1 and "model.net" in wrong.output
 
 
 def test_help_needs_no_torch():

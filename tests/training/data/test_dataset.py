@@ -9,11 +9,12 @@ from small_clips import CONFIG, clips_of
 from torch.utils.data import DataLoader
 
 from pipeline.store import Store
-from training.data.dataset import ClipConfig, Draw, StatedClips, frames_of
+from training.data.clip_config import ClipConfig
+from training.data.dataset import Draw, StatedClips, frames_of
 from training.data.order import ClipPosition, Order, draw_generator
 from training.data.transforms import View, painted, resized
+from training.data.workers import single_threaded
 from training.errors import RecipeError
-from training.scoring.protocols import single_threaded
 
 
 def equal(first, second) -> bool:

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from training.data.dataset import ClipConfig, Clips, frames_of
+from training.data.clip_config import ClipConfig
+from training.data.dataset import Clips, frames_of
 from training.data.joined import JoinedClips, JoinedOrder, grouped, order_of
 from training.data.order import Order
 

@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from training.data.dataset import to_tensor
 from training.data.normal import CAFFE, MARS, UNIT
 from training.data.transforms import (
     View,
@@ -14,7 +15,6 @@ from training.data.transforms import (
     random_view,
     resized,
     rgb_input,
-    to_tensor,
 )
 
 

@@ -9,6 +9,7 @@ from small_steps import CPU, Tiny, batch, both_sets, distill, joint_distill, sgd
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from training.engine import compiled as compiled_module
 from training.engine.compiled import compile_networks, compiler
 from training.engine.loop import count_clips, fit, on_device, split_batch
 from training.errors import Diverged, MachineError
@@ -102,6 +103,19 @@ def test_a_part_that_is_no_number_takes_no_step():
     assert all(weight.grad is None for weight in step.parameters())
 
 
+def test_a_loss_that_is_read_late_is_the_same_and_stops_as_well():
+    early, late = plain(), plain()
+    late.load_state_dict(early.state_dict())
+    batches = [batch(), batch()]
+    one = list(fit(early, batches, sgd(early), device=CPU))
+    two = list(fit(late, batches, sgd(late), device=CPU, read_late=True))
+    assert one == two and torch.equal(weights(early), weights(late))
+    broken = batch()
+    broken["flow"][-1] = float("nan")
+    with pytest.raises(Diverged, match="the loss is not finite: loss nan"):
+        list(fit(late, [broken], sgd(late), device=CPU, read_late=True))
+
+
 def test_batches_of_several_data_sets_move_whole():
     moved = on_device(both_sets(), torch.device("meta"))
     assert moved["hmdb51"]["rgb"].is_meta and moved["ucf101"]["label"].is_meta
@@ -162,6 +176,22 @@ def test_without_a_compiler_the_message_says_so(monkeypatch):
 
 
 @pytest.mark.slow
+def test_kernels_of_a_gpu_need_a_c_compiler_and_the_headers(monkeypatch, tmp_path):
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(compiled_module.sysconfig, "get_path", lambda name: tmp_path)
+    with pytest.raises(
+        MachineError, match="Python.h to compile .* a GPU.*gcc and pyth"
+    ):
+        compile_networks([], gpu)
+    (tmp_path / "Python.h").touch()
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.delenv("CC", raising=False)
+    with pytest.raises(MachineError, match="expected a C compiler to compile networks"):
+        compile_networks([], gpu)
+    monkeypatch.setattr("shutil.which", lambda name: name if name == "clang" else None)
+    compile_networks([], gpu)
+
+
 @pytest.mark.skipif(not compiler(), reason="no C++ compiler on this machine")
 @pytest.mark.filterwarnings("ignore")  # torch's own, of its compiler
 def test_compiled_networks_lose_the_same():

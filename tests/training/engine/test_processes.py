@@ -4,12 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
 
 from training.engine import processes
+from training.engine.checkpoint import load
 from training.runs.record import Run
 
 ONE_OF_TWO = """
@@ -30,6 +32,7 @@ config, made = replace(CONFIG, batch_size=4, epochs=1), []
 
 def kept(config):
     made.extend(adapted(config))
+    torch.manual_seed(100 + machine.processes.rank)
     return made
 
 with joined(machine.processes, machine.device):
@@ -53,6 +56,35 @@ def test_alone_without_environment(monkeypatch):
     assert not processes.from_environment().first
     assert processes.any_process(True, processes.ALONE)
     assert not processes.any_process(False, processes.ALONE)
+
+
+def test_processes_wait_for_the_first_without_the_limit_of_a_step(monkeypatch):
+    """torch's limits are 10 minutes with NCCL and 30 with gloo; an evaluation may last longer."""
+    made, used = [], []
+    monkeypatch.setattr(processes.dist, "is_initialized", lambda: False)
+    monkeypatch.setattr(
+        processes.dist, "init_process_group", lambda *given, **named: made.append(given)
+    )
+    monkeypatch.setattr(processes.dist, "destroy_process_group", lambda: None)
+
+    def new_group(**named):
+        made.append(named)
+        return "patient"
+
+    def broadcast(told, source, group):
+        used.append(group)
+
+    monkeypatch.setattr(processes.dist, "new_group", new_group)
+    monkeypatch.setattr(processes.dist, "broadcast_object_list", broadcast)
+    monkeypatch.setattr(processes.dist, "barrier", lambda group: used.append(group))
+    two = processes.Processes(0, 2, 0)
+    with processes.joined(two, torch.device("cuda")):
+        processes.run_on_first(lambda: None, two)
+        processes.wait(two)
+    assert used == ["patient", "patient"]
+    assert made == [("nccl",), {"backend": "gloo", "timeout": timedelta(days=7)}]
+    processes.run_on_first(lambda: None, two)  # groups that a launcher made
+    assert used[2:] == [None]
 
 
 @pytest.mark.slow
@@ -81,5 +113,7 @@ def test_two_processes_finish_one_run(store, tmp_path):
     assert chosen == also and chosen["soft"] != 4
     assert any(name.startswith("adapters.") for name in first)
     assert all(torch.equal(first[name], second[name]) for name in first)
+    states = load(tmp_path / "student" / "checkpoint.pt")["random"]
+    assert not torch.equal(states[0]["cpu"], states[1]["cpu"])
     (line,) = [x for x in Run(tmp_path / "student").metrics() if x["kind"] == "epoch"]
     assert line["step"] == 1

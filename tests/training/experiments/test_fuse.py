@@ -38,13 +38,13 @@ def streams(tmp_path, first=(0, 1), second=(2,), **options) -> list[Run]:
     ]
 
 
-def fused(runs, tmp_path, **settings) -> Run:
+def fused(runs, tmp_path, reporter=None, **settings) -> Run:
     job = Job(
         name="both",
         runs=tmp_path / "runs",
         base="both",
         machine=Machine(),
-        reporter=SilentReporter(),
+        reporter=reporter or SilentReporter(),
     )
     return fuse(FuseRecipe(**settings), job, streams=runs)
 
@@ -93,6 +93,27 @@ def test_adaptive_weights_take_each_class_from_who_knows_it(tmp_path):
     assert weights["left"] == pytest.approx([0.9, 0.1])
     assert weights["up"] == pytest.approx([0.1, 0.9])
     assert top1(run) >= top1(equal)
+
+
+def test_classes_without_a_held_out_video_are_told_in_one_line(tmp_path):
+    """Two held-out videos, of the first two classes; of the third there is none."""
+    runs = [
+        Run(made_run(tmp_path / name, name, knows(k), held_out=[True, False]))
+        for k, name in enumerate(("one", "two"))
+    ]
+    lines: list[str] = []
+    reporter = SilentReporter()
+    reporter.say = lines.append  # type: ignore[method-assign]
+    run = fused(runs, tmp_path, reporter, how="adaptive")
+    assert run.results().fusion.weights["up"] == (0.5, 0.5)
+    (line,) = lines
+    assert line == (
+        "adaptive weights: 1 of 3 classes have no held-out video, so their streams get"
+        " equal weights: up"
+    )
+    lines.clear()
+    fused(streams(tmp_path / "all"), tmp_path, reporter, how="adaptive")
+    assert lines == []
 
 
 def test_attention_learns_and_is_the_same_twice(tmp_path):

@@ -210,9 +210,12 @@ def test_both_heads_are_streams_for_adaptive_weights(together, context):
     ]
     mean = (heads[0].softmax + heads[1].softmax) / 2
     np.testing.assert_allclose(both.softmax, mean)
+    for one in (both, *heads):
+        assert one.groups == tuple(name[-3:] for name in one.ids)  # "left_g04"
     run = run_recipe(get_recipe("htsc_tiny"), context, needed={"first": together})
     assert run.results().what == "adaptive of hts_cln_tiny"
     assert set(run.results().fusion.weights) == {"left", "right"}
+    assert Scores.load(run.path("scores_test.npz")).groups == both.groups
 
 
 class StopIn(Told):

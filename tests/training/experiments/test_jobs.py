@@ -76,6 +76,7 @@ def test_a_run_says_everything(store, teacher):
         "_logs",
         "checkpoint.pt",
         "learned_from.json",
+        "metrics.csv",
         "metrics.jsonl",
         "model.pt",
         "recipe.json",

@@ -17,7 +17,7 @@ from training.runs.machine import Machine
 from training.runs.progress import SilentReporter
 from training.runs.record import Run
 from training.scoring import metrics
-from training.scoring.protocols import ClipProtocol
+from training.scoring.clip_protocol import ClipProtocol
 from training.scoring.scores import Scores
 
 PROTOCOL = ClipProtocol(clips=25, aggregate="softmax", crops=3)

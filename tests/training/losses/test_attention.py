@@ -68,6 +68,19 @@ def test_other_positions_and_pooled_features_are_refused():
             TERM(ours, theirs)
 
 
+def test_one_position_is_refused_as_every_network_attends_to_it():
+    one = attention(torch.rand(3, 5, 1, 1, 1))
+    assert torch.equal(one, torch.ones(3, 1))
+    ours, theirs = (seen(torch.rand(3, width, 1, 1, 1)) for width in (5, 7))
+    with pytest.raises(RecipeError, match="layer1: .* several positions"):
+        TERM(ours, theirs)
+    clip = replace(tiny.CLIP, length=2, crop_px=(8, 8), grid_short_px=None)
+    term = AttentionTransfer(taps=("layer2", "layer4"))
+    recipe = replace(tiny.distill("flow", "mv"), clip=clip, terms={"at": term})
+    with pytest.raises(RecipeError, match="^term at, layer4: .* several positions"):
+        recipe.check_shapes()
+
+
 def test_nets_of_different_widths_train_together(store, tmp_path):
     wide = BackboneConfig(net="r3d_narrow", sees="flow")
     expert = taught(

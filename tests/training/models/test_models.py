@@ -63,6 +63,10 @@ SMALL = [
         ("clarifai_tiny", "mv", 10, 12, 231_932),
         ("resnext3d_tiny", "rgb", 1, 12, 269_508),
         ("vgg_tiny", "mv", 10, 12, 225_440),
+        ("grid", "mv", 1, 12, 381_132),
+        ("grid_tiny", "mv", 1, 12, 214_668),
+        ("grid_attention", "mv", 1, 12, 809_356),
+        ("grid_attention_tiny", "mv", 1, 12, 157_836),
         ("vgg16", "rgb", 1, 101, 134_674_341),
         ("vgg16", "flow", 10, 101, 134_684_133),
     ],
@@ -193,12 +197,23 @@ def test_narrow_nets_see_their_whole_grid_at_the_crop_they_are_made_for():
     assert found["stem"] == (8, 16, 20, 28) and found["layer4"] == (256, 1, 2, 2)
 
 
-@pytest.mark.parametrize("net", sorted(NETS))
+OF_ATTENTION = {net for net in NETS if net.startswith(("mvit", "swin"))}
+"""Those of tests/training/models/test_torchvision_nets.py."""
+
+
+OF_CELLS = {net for net in NETS if NETS[net].cells}
+"""Those of tests/training/models/test_grid_nets.py."""
+
+
+@pytest.mark.parametrize("net", sorted(NETS.keys() - OF_ATTENTION - OF_CELLS))
 def test_every_net_sees_rgb_and_motion_at_other_sizes(net):
     config = {"frames": 5} if DIM[net] == 2 else {}
-    found = shapes(net, (3, 5, 64, 80), sees="rgb", **config)
+    first, second = (5, 64, 80), (5, 96, 64)
+    if net == "s3d":
+        first, second = (14, 224, 240), (16, 240, 224)
+    found = shapes(net, (3, *first), sees="rgb", **config)
     assert set(found) == set(TAPS[net])
-    assert set(shapes(net, (2, 5, 96, 64), sees="mv", **config)) == set(found)
+    assert set(shapes(net, (2, *second), sees="mv", **config)) == set(found)
 
 
 @pytest.mark.parametrize("net", [*SMALL, "mc3_18"])
@@ -330,7 +345,9 @@ def test_nets_learn_in_the_deterministic_mode(net, monkeypatch):
 
 
 def test_unknown_nets_modalities_and_options_are_refused():
-    with pytest.raises(RecipeError, match="a net among r3d_18, .*, got resnet$"):
+    with pytest.raises(
+        RecipeError, match="a net among r3d_18, .*, got resnet: did you mean"
+    ):
         BackboneConfig(net="resnet")
     with pytest.raises(RecipeError, match="a modality among rgb, flow, mv, got depth"):
         BackboneConfig(sees="depth")

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.data.dataset import ClipConfig
+from training.data.clip_config import ClipConfig
 from training.engine.loop import fit
 from training.errors import RecipeError
 from training.losses.terms import FeatureMSE
@@ -78,7 +78,8 @@ def test_estimator_is_shown_frames_from_0_to_1():
 
 
 def test_frames_are_those_of_the_data_set():
-    from training.data.transforms import rgb_input, to_tensor
+    from training.data.dataset import to_tensor
+    from training.data.transforms import rgb_input
 
     pixels = (255 * drawn(2, 4, 5, 3)).byte()
     clip = to_tensor(rgb_input(pixels.numpy(), mean=CLIP.rgb_mean, std=CLIP.rgb_std))

@@ -8,6 +8,7 @@ from training.models.backbones import BackboneConfig, build_backbone
 from training.models.weights import (
     Fitted,
     adapt_input,
+    belongs,
     load_exactly,
     read_weights,
     transfer,
@@ -146,3 +147,23 @@ def test_files_that_are_no_weights_are_refused(tmp_path):
     save_weights(path, tiny())  # a whole pickled object: would have to be executed
     with pytest.raises(CheckpointError, match="expected weights saved by a training"):
         read_weights(path)
+
+
+def test_weights_are_exactly_those_of_the_network():
+    """Neither a tensor more nor another type of numbers."""
+    state = tiny().state_dict()
+    for wrong, message in (
+        (
+            state | {"more": torch.zeros(1)},
+            r"0 tensors missing, 1 unknown \(first: more",
+        ),
+        (state | {"fc.bias": state["fc.bias"].double()}, "float32, got torch.float64"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            load_exactly(tiny(), wrong, what="x")
+
+
+def test_a_part_is_a_whole_name():
+    assert belongs("conv1", ("fc", "conv1")) and belongs("conv1.0.weight", ("conv1",))
+    assert not belongs("conv10.weight", ("conv1",))
+    assert not belongs("conv1.0.weight", ("conv",))

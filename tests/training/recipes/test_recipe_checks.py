@@ -9,9 +9,13 @@ from training.errors import RecipeError
 from training.experiments.fuse import FuseRecipe
 from training.experiments.joint import check_joint
 from training.experiments.motion import motion
+from training.losses.attention import AttentionTransfer
+from training.losses.photometric import FlowLoss
+from training.losses.relational import DIST, RelationalKD
 from training.losses.terms import FeatureMSE, SoftTargets
 from training.models.backbones import BackboneConfig
 from training.recipes import get_recipe
+from training.scoring.clip_protocol import ClipProtocol
 from training.scoring.fusion import AttentionConfig
 from training.scoring.weighting import AdaptiveWeighting
 
@@ -66,6 +70,49 @@ REFUSED = {
         {"init": "teacher", "terms": {}, "labels_reach": "head"},
         "got 1, head and 0",
     ),
+    "no loss": (
+        DISTILL,
+        {"terms": {"soft": SoftTargets(weight=0.0)}, "label_weight": 0.0},
+        "a loss with a weight other than 0, got none among labels, soft",
+    ),
+    "balance of a loss of weight 0": (
+        DISTILL,
+        {
+            "terms": {"soft": SoftTargets(weight=0.0)},
+            "gradients_at": "fc",
+            "balance": {"soft": 0.5},
+        },
+        "a weight other than 0 of soft, whose gradient is to be balanced",
+    ),
+    "balance against labels of weight 0": (
+        DISTILL,
+        {
+            "terms": SOFT,
+            "label_weight": 0.0,
+            "gradients_at": "fc",
+            "balance": {"soft": 0.5},
+        },
+        "a weight other than 0 of labels, whose gradient",
+    ),
+    "attention at one position": (
+        DISTILL,
+        {"terms": {"at": AttentionTransfer(taps=("layer4", "avgpool"))}},
+        "^term at: .* student r3d_tiny with several positions, .* got avgpool$",
+    ),
+    "relations of two clips": (
+        DISTILL,
+        {"terms": {"related": RelationalKD()}, "batch_size": 2},
+        "^term related: expected at least 3 clips .* got 2$",
+    ),
+    "relations of two clips at a time": (
+        DISTILL,
+        {
+            "terms": {"related": DIST()},
+            "batch_size": 4,
+            "optim": replace(DISTILL.optim, accumulate=2),
+        },
+        "^term related: expected at least 3 clips .* got 2$",
+    ),
     "an estimator without weights": (
         MOTION,
         {"motion": replace(MOTION.motion, estimator="tvl1")},
@@ -85,6 +132,16 @@ REFUSED = {
         MOTION,
         {"gradients_at": "encoder.0", "balance": {"flow": 0.5}},
         "no balance, as a motion network has one loss, got .*flow",
+    ),
+    "a protocol of no classes": (
+        MOTION,
+        {"protocol": ClipProtocol(clips=25)},
+        "no protocol of clips and scores, as a motion network classifies nothing",
+    ),
+    "weights that a run replaces": (
+        HIDDEN,
+        {"classifier": replace(HIDDEN.classifier, weights="a.pt")},
+        "no weights of the classifier, .* stored flow, got a.pt",
     ),
     "px of MotionNet": (
         MOTION,
@@ -126,6 +183,26 @@ def test_it_is_refused_in_one_line(case):
     with pytest.raises(RecipeError, match=message) as error:
         replace(settings, **changes)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: RelationalKD(distance=0.0, angle=0.0),
+            "RelationalKD: expected a share",
+        ),
+        (lambda: DIST(inter=0.0, intra=0.0), "DIST: expected a share"),
+        (lambda: FlowLoss(scales=(0.0,) * 5), "photometric, smoothness or ssim weight"),
+    ],
+)
+def test_a_loss_of_nothing_is_refused(make, message):
+    with pytest.raises(RecipeError, match=message):
+        make()
+
+
+def test_two_clips_are_enough_for_relations_between_classes():
+    replace(DISTILL, batch_size=2, terms={"related": DIST(intra=0.0)})
 
 
 @pytest.mark.parametrize("at", ["encoder.0", "model.encoder.0"])

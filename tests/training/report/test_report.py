@@ -5,10 +5,12 @@ import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import CLASSES, hits, made_run
+from made_runs import CLASSES, VIDEOS, hits, made_run
+from scipy.stats import t as student_t
 
 from training.errors import RunError
 from training.papers.facts import NUM_CLASSES, all_facts, facts_about, facts_of
@@ -16,9 +18,11 @@ from training.papers.groups import DEMO, MOTION, PAIRS, group_hits, groups_of
 from training.recipes import SYSTEMS
 from training.report.files import report_of, write_report
 from training.report.page import Page, markdown
+from training.report.read import read_evaluated_run
 from training.report.several import several_runs, several_text
 from training.run_files.arrays import write_arrays
 from training.run_files.reproduction import Reproduction
+from training.scoring.scores import Scores
 
 
 def test_facts_are_the_papers_and_about_systems_we_have():
@@ -27,7 +31,7 @@ def test_facts_are_the_papers_and_about_systems_we_have():
     assert values["1", "FTSnet (ours, R3D-18)"] == 54.5
     assert {f.value for f in facts_about("ti_dc")} == {81.0, 80.3}
     for fact in all_facts():
-        assert fact.system in SYSTEMS or fact.system == "decode_mv", fact
+        assert fact.system in {*SYSTEMS, "decode_mv", "make_flow"}, fact
         assert fact.metric == "fps" or 20 < fact.value < 100
     assert {f.system for f in facts_of("mars")} >= {"mars", "mars_flow"}
     assert [f.value for f in facts_about("htsc") if f.metric == "map"] == [79.7] * 2
@@ -115,7 +119,172 @@ def test_differences_on_groups_stand_beside_the_one_that_decides(tmp_path):
     (o8,) = (o for o in table["orderings"] if o["name"] == "O8")
     assert o8["groups"] == {}  # is about one of them itself
     text = (out / "report.md").read_text()
-    assert "| difference, points | on motion | on pair | seeds won |" in text
+    head = "| difference, points | detectable | p | on motion | on pair | seeds won |"
+    assert head in text
+
+
+def test_numbers_of_seeds_and_groups_can_be_analysed_again(tmp_path):
+    """60 videos in 20 recordings: means, counts and the p of table.json, recomputed."""
+    told = reproduction(tmp_path)
+    for folder in map(Path, told.runs.values()):
+        scores = Scores.load(folder / "scores_test.npz")
+        groups = tuple(f"g{int(name[4:]) // 3:02d}" for name in scores.ids)
+        replace(scores, groups=groups).save(folder / "scores_test.npz")
+    (out := tmp_path / "report").mkdir()
+    write_report(out, told)
+    table = json.loads((out / "table.json").read_text())
+    counts = {name: one["counts"]["1"] for name, one in table["systems"].items()}
+    assert counts["fts"]["groups"] == [f"g{k:02d}" for k in range(20)]
+    for name, share in (("fts", 0.95), ("r3d_rgb", 0.3)):
+        for seed, one in counts[name]["seeds"].items():
+            expected = np.reshape(hits(share, int(seed)), (20, 3)).sum(axis=1)
+            assert one["videos"] == [3] * 20
+            assert one["correct"] == expected.tolist()
+    fts = table["systems"]["fts"]["accuracy"]["all"]
+    assert fts["over"] == {"seeds": 5, "groups": 20}
+    (o10,) = (
+        o
+        for o in table["orderings"]
+        if o["claim"].startswith("FTSnet student >") and o["name"] == "O10"
+    )
+    each = [
+        np.array([counts[name]["seeds"][str(seed)]["correct"] for seed in range(5)])
+        for name in ("fts", "r3d_rgb")
+    ]
+    cells = (each[0] - each[1]) / 3
+    mean, rows, columns = cells.mean(), cells.mean(axis=1), cells.mean(axis=0)
+    rest = cells - rows[:, None] - columns + mean
+    parts = 20 * rows.var(ddof=1), 5 * columns.var(ddof=1), (rest**2).sum() / (4 * 19)
+    variance = max(parts[0] + parts[1] - parts[2], *parts[:2]) / 100 + 2 / 60**2
+    assert o10["difference"]["mean"] == pytest.approx(mean)
+    assert o10["difference"]["standard_error"] == pytest.approx(np.sqrt(variance))
+    freedom = o10["difference"]["degrees_of_freedom"]
+    p = 2 * student_t.sf(mean / np.sqrt(variance), freedom)
+    assert o10["p"] == pytest.approx(p)
+    assert (o10["verdict"], o10["verdict_before_correction"]) == ("holds", "holds")
+    musts = [o for o in table["orderings"] if o["weight"] == "must" and o["p"]]
+    assert o10["p_adjusted"] >= o10["p"] and len(musts) == 2
+    text = (out / "report.md").read_text()
+    assert "intervals over 5 seeds and 20 groups of test videos" in text
+    assert "2 orderings of weight must were decided here at once" in text
+
+
+def test_motion_classes_of_ucf101_are_those_of_body_motion(tmp_path):
+    """Flow is better on TaiChi alone, where every third video is; O8 is about that."""
+    classes = ("TaiChi", "Haircut", "Archery")
+    taichi = np.arange(VIDEOS) % 3 == 0
+    runs = {}
+    for seed in range(5):
+        for name, right in (("r3d_flow", taichi), ("r3d_rgb", ~taichi)):
+            folder = made_run(
+                tmp_path / f"{name}{seed}",
+                f"{name}_small",
+                right.tolist(),
+                seed=seed,
+                dataset="ucf101",
+                classes=classes,
+            )
+            runs[f"{name}_small@{seed}"] = str(folder)
+    names = ("r3d_flow", "r3d_rgb")
+    told = Reproduction(
+        paper="fts", size="small", recipe_of={n: f"{n}_small" for n in names}, runs=runs
+    )
+    (out := tmp_path / "report").mkdir()
+    write_report(out, told)
+    table = json.loads((out / "table.json").read_text())
+    (o8,) = (o for o in table["orderings"] if o["name"] == "O8")
+    assert (o8["verdict"], o8["difference"]["mean"]) == ("holds", 1.0)
+    accuracies = table["systems"]["r3d_flow"]["accuracy"]
+    assert {name: one["mean"] for name, one in accuracies.items()} == {
+        "all": pytest.approx(1 / 3),
+        "body motion": 1.0,
+        "human-human": 0.0,
+        "sports": 0.0,
+    }
+    text = (out / "report.md").read_text()
+    assert "O8, about motion classes, is decided on `body motion`" in text
+    assert "on sports" not in text  # no column of its own
+
+
+def test_orderings_of_videos_with_several_labels_are_of_map(tmp_path):
+    """Every first answer is right; the net of vectors ranks a video of "up" above the one
+    of "left", whose average precision is 1/2 then."""
+    relevant = np.eye(3, dtype=bool)
+    runs = {}
+    for seed in range(5):
+        for name, wrong in (("flow2d", 0.1), ("mv", 0.8)):
+            scores = np.array([[0.7, 0, 0], [0, 0.9, 0], [wrong, 0, 0.9]])
+            relevant_too = relevant.copy()
+            relevant_too[1, 2] = True  # of two classes
+            scores[1, 2] = 0.5
+            folder = made_run(
+                tmp_path / f"{name}{seed}",
+                f"{name}_small",
+                [True] * 3,
+                seed=seed,
+                dataset="thumos14",
+            )
+            told = Scores(
+                ids=("a", "b", "c"),
+                labels=np.arange(3),
+                logits=scores,
+                softmax=scores,
+                relevant=relevant_too,
+                classes=CLASSES,
+                split="1",
+                part="test",
+            )
+            told.save(folder / "scores_test.npz")
+            runs[f"{name}_small@{seed}"] = str(folder)
+    names = ("flow2d", "mv")
+    told = Reproduction(
+        paper="dtmv",
+        size="small",
+        recipe_of={n: f"{n}_small" for n in names},
+        runs=runs,
+    )
+    (out := tmp_path / "report").mkdir()
+    write_report(out, told)
+    table = json.loads((out / "table.json").read_text())
+    (o1,) = (o for o in table["orderings"] if o["name"] == "O1")
+    assert o1["difference"]["mean"] == pytest.approx(1 / 6)  # (1/2 + 0 + 0) / 3
+    ours = {n: table["systems"][n]["accuracy"]["all"]["mean"] for n in names}
+    assert ours["flow2d"] - ours["mv"] == pytest.approx(1 / 6)
+
+
+def test_thumos14_of_the_papers_has_the_101_classes_of_ucf101(tmp_path):
+    """All are ranked right: 100 % mAP, against the 55.3 that DTMV prints."""
+    classes = tuple(f"c{k:03d}" for k in range(101))
+    folder = made_run(
+        tmp_path / "flow2d",
+        "flow2d_small",
+        [True] * 101,
+        dataset="thumos14",
+        classes=classes,
+    )
+    scores = np.eye(101)
+    relevant = np.eye(101, dtype=bool)
+    relevant[0, 1] = scores[0, 1] = True  # of two classes
+    Scores(
+        ids=tuple(classes),
+        labels=np.arange(101),
+        logits=scores,
+        softmax=scores,
+        relevant=relevant,
+        classes=classes,
+        split="1",
+        part="test",
+    ).save(folder / "scores_test.npz")
+    told = Reproduction(
+        paper="dtmv",
+        recipe_of={"flow2d": "flow2d_small"},
+        runs={"flow2d_small@0": str(folder)},
+    )
+    (out := tmp_path / "report").mkdir()
+    write_report(out, told)
+    rows = [line.split(" | ") for line in (out / "report.md").read_text().splitlines()]
+    (row,) = (row for row in rows if row[1:2] == ["flow2d_small"] and "55.3" in row[2])
+    assert row[-2] == f"{100 - 55.3:+.1f}"
 
 
 def on_splits(tmp_path, shares: dict[str, dict[str, float]]) -> dict:
@@ -253,7 +422,12 @@ def test_the_html_is_one_whole_file_for_light_and_dark(tmp_path):
     assert "prefers-color-scheme: dark" in page and "<script" not in page
     assert "Confusion of dtmv (2 seeds together)" in page
     names = {path.name for path in (out / "figures").iterdir()}
-    assert names == {"confusion_dtmv.svg", "filters.svg", "flow.svg"}
+    assert names == {
+        "confusion_dtmv.svg",
+        "confusions.svg",
+        "filters.svg",
+        "flow.svg",
+    }
     assert "figures/filters.svg" in (out / "report.md").read_text()
 
 
@@ -268,6 +442,12 @@ def test_runs_of_other_data_are_not_mixed(tmp_path):
         RunError, match=r"c: expected a complete run, .* no recipe.json"
     ):
         report_of([tmp_path / "c"], tmp_path)
+
+
+@pytest.mark.parametrize("size", ["small", "medium", "tiny"])
+def test_a_run_of_any_size_is_of_its_system(tmp_path, size):
+    run = read_evaluated_run(made_run(tmp_path / "run", f"mv_{size}", [True] * 3))
+    assert run.system == "mv"
 
 
 def test_splits_and_seeds_have_their_mean(tmp_path):
@@ -285,6 +465,9 @@ def test_splits_and_seeds_have_their_mean(tmp_path):
     assert told.top1.low < told.top1.mean < told.top1.high
     text = several_text(told)
     assert "mean of 2 splits (1, 2)" in text and "seed 1:" in text
+    assert "95 % intervals over 2 seeds and 60 groups of videos" in text
+    alone = several_text(several_runs(folders[:1]))
+    assert "one seed: the spread between seeds is not in them" in alone
     made_run(tmp_path / "other", "ti_small", hits(0.5, 0))
     with pytest.raises(RunError, match="expected a run of mv_small on folder"):
         several_runs([folders[0], tmp_path / "other"])
@@ -296,6 +479,13 @@ def test_markdown_keeps_its_columns():
     lines = markdown(page).splitlines()
     assert "| a | b |" in lines and "| --- | ---: |" in lines
     assert r"| x\|y | +1.5 |" in lines
+
+
+def test_long_cells_are_no_numbers_on_one_line():
+    page = Page(title="t")
+    paper = "92.7 (UCF101); 66.7 (HMDB51); 79.7 (THUMOS14, mAP)"
+    page.table(("paper", "ours"), [(paper, "70.8 [66.4, 75.1] (one split)")])
+    assert "| --- | ---: |" in markdown(page).splitlines()
 
 
 def test_no_run_of_a_report_takes_the_place_of_another(tmp_path):

@@ -21,6 +21,8 @@ def test_a_page_says_split_accuracy_interval_and_classes(teacher):
     assert "6 to train on, 2 held out (25%, of every class), 4 to test" in told
     top1 = 100 * teacher.results().test.top1.mean
     assert f"test      top-1 {top1:5.1f} % (" in told
+    assert "of 4 videos in 2 groups\n" in told
+    assert "95 % intervals over groups of videos; how much another seed would" in told
     assert "    left " in told and "    right" in told
 
 

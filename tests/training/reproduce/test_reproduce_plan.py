@@ -128,9 +128,12 @@ def test_controls_are_beside_the_rows():
         "r3d_rgb_long",
         "r3d_rgb_decay",
         "r3d_layer",
+        "fts_m1",
         "mers",
+        "ds_literal",
         "dtmv_literal",
         "mv_long",
+        "htsc_literal",
     }
     assert all(SYSTEMS[name].control for name in extra)
     with pytest.raises(RecipeError, match="got mers, which is a control$"):

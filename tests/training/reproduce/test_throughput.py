@@ -1,5 +1,6 @@
 """Speeds of whole systems: stages of `pipeline bench`, networks, harmonic sums."""
 
+import itertools
 import json
 
 import pytest
@@ -17,6 +18,19 @@ def rate(stage: str, value: float) -> StageSpeed:
     return StageSpeed(
         stage=stage, frames_per_second=value, device="a CPU", how="by hand"
     )
+
+
+def test_every_combination_of_modalities_has_its_stages():
+    """Flow is made of decoded frames, which come with the vectors where these are read."""
+    several = [
+        tuple(sorted(seen))
+        for count in (1, 2, 3)
+        for seen in itertools.combinations(("rgb", "flow", "mv"), count)
+    ]
+    assert READING.keys() == set(several)
+    for seen, stages in READING.items():
+        assert ("flow" in seen) == ("flow" in stages)
+        assert ("mv" in seen) == any("vectors" in stage for stage in stages)
 
 
 def test_total_is_the_harmonic_sum_that_the_papers_print():

@@ -100,7 +100,11 @@ def test_a_changed_checkpoint_gives_way_to_the_one_before(tmp_path):
     path = tmp_path / "checkpoint.pt"
     older = checkpoint.before(path)
     for taken in (2, 3):
-        state = {"version": 2, "taken": taken, "weights": torch.arange(500.0)}
+        state = {
+            "version": checkpoint.VERSION,
+            "taken": taken,
+            "weights": torch.arange(500.0),
+        }
         checkpoint.save(path, state)
     assert [checkpoint.load(one)["taken"] for one in (older, path)] == [2, 3]
     kept = older.read_bytes()
@@ -117,7 +121,7 @@ def test_a_changed_checkpoint_gives_way_to_the_one_before(tmp_path):
 def test_a_pipe_in_the_place_of_a_checkpoint_is_damage_and_nobody_waits(tmp_path):
     path = tmp_path / "checkpoint.pt"
     older = checkpoint.before(path)
-    checkpoint.save(older, {"version": 2, "taken": 2})
+    checkpoint.save(older, {"version": checkpoint.VERSION, "taken": 2})
     kept = older.read_bytes()
     os.mkfifo(path)
     said: list[str] = []
@@ -165,14 +169,15 @@ def test_a_checkpoint_of_another_network_is_one_line(store, half, tmp_path):
     path = run.path("checkpoint.pt")
     state = checkpoint.load(path)
     strange = [
-        {"version": 2, "world_size": 1},
+        {"version": checkpoint.VERSION, "world_size": 1},
         state | {"model": {"fc.weight": torch.zeros(3)}},
         state | {"optimizer": {"state": {}, "param_groups": []}},
         state | {"steps_done": 10**9},
         state | {"epochs_done": -1},
         state | {"steps_done": 1},  # before the end of the second epoch
         state | {"epochs_done": 1},  # two epochs are a step each
-        state | {"random": {"cpu": torch.zeros(3)}},
+        state | {"random": [{"cpu": torch.zeros(3)}]},
+        state | {"random": []},
         state | {"best": None},
     ]
     for one in strange:

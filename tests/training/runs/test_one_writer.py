@@ -15,11 +15,11 @@ import pytest
 from tiny_runs import Machine, Told, distilled, taught
 
 from motion_shards.processes import ProcessIdentity
-from pipeline.store import FolderHeld, holder_of
+from pipeline.store import FolderHeld, holder_of, replacing
 from training.errors import WriteError
 from training.experiments.evaluate import evaluate
 from training.run_files.results import Evaluation
-from training.runs import lifecycle, record
+from training.runs import identity, lifecycle, record
 from training.runs.record import Run
 
 
@@ -147,6 +147,33 @@ def test_two_students_at_once_share_one_teacher(store, tmp_path):
     runs = [distilled(store, tmp_path, sees) for sees in ("mv", "rgb")]
     teachers = {run.machine().teacher for run in runs}
     assert len(teachers) == 1
+
+
+def test_a_run_that_begins_while_a_folder_is_chosen_is_found(
+    complete, tmp_path, monkeypatch
+):
+    """Another process writes recipe.json after the folders were listed."""
+    runs, wanted = tmp_path / "runs", complete.config()
+    other = Run(shutil.copytree(complete.folder, tmp_path / "other"))
+    runs.mkdir()
+
+    def listed(folder: Path) -> list[Run]:
+        shutil.copytree(other.folder, runs / "base")
+        return []
+
+    monkeypatch.setattr(identity, "runs_in", listed)
+    assert identity.run_of(runs, "base", wanted) == runs / "base"
+    shutil.rmtree(runs / "base")
+    assert identity.run_of(runs, "base", replace(wanted, seed=9)) == runs / "base-2"
+
+
+def test_a_folder_whose_first_file_is_being_written_is_chosen_and_waited_for(
+    complete, tmp_path
+):
+    (tmp_path / "base" / "_logs").mkdir(parents=True)
+    with replacing(tmp_path / "base" / "recipe.json") as file:
+        file.write(b"{")
+        assert identity.run_of(tmp_path, "base", complete.config()) == tmp_path / "base"
 
 
 def judged(run: Run, store, reporter) -> Evaluation:

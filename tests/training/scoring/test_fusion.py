@@ -9,11 +9,10 @@ from training.errors import DataError, RecipeError
 from training.scoring.fusion import (
     AttentionConfig,
     AttentionFusion,
-    WeightedAverage,
     fit_attention,
     probabilities,
-    stacked,
 )
+from training.scoring.weighted_average import WeightedAverage, stacked
 
 LABELS = np.array([0, 1])
 

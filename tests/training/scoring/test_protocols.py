@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from pipeline.store import Store
 from training.data.dataset import Draw
 from training.errors import RecipeError
-from training.scoring.protocols import ClipProtocol, Scorer, Scores, mirrored
+from training.scoring.clip_protocol import ClipProtocol
+from training.scoring.protocols import Scorer, Scores, mirrored
 
 CPU = torch.device("cpu")
 

@@ -40,6 +40,7 @@ def scores(
 THREE = scores(
     np.arange(9.0).reshape(3, 3) % 4, [0, 1, 2],
     ids=["a", "b", "ü"], classes=("x", "y", "z"), split="1", part="held_out",
+    groups=("g1", "g1", "g2"),
 )  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def test_scores_are_kept_without_pickles(tmp_path):
         with np.load(path, allow_pickle=False) as file:
             assert all(file[name].dtype != object for name in file)
         again = Scores.load(path)
-        for name in ("ids", "classes", "split", "part", "aggregate"):
+        for name in ("ids", "classes", "groups", "split", "part", "aggregate"):
             assert getattr(again, name) == getattr(kept, name)
         for name in ("labels", "logits", "softmax", "relevant"):
             np.testing.assert_array_equal(getattr(again, name), getattr(kept, name))
@@ -151,6 +152,8 @@ def test_shapes_must_belong_together():
         scores(np.zeros((2, 3)), [0])
     with pytest.raises(ValueError, match="expected scores of 2 classes, got 3"):
         scores(np.zeros((1, 3)), [0], classes=("a", "b"))
+    with pytest.raises(ValueError, match="expected groups of 1 videos, got 2"):
+        scores(np.zeros((1, 3)), [0], groups=("a", "b"))
 
 
 def test_together_are_the_videos_that_all_know():
@@ -163,6 +166,7 @@ def test_together_are_the_videos_that_all_know():
     assert second.labels.tolist() == [0, 2]
     np.testing.assert_array_equal(second.logits, [[8, 9, 9], [5, 6, 7]])
     np.testing.assert_array_equal(first.logits, THREE.logits[[0, 2]])
+    assert first.groups == ("g1", "g2")
 
 
 def test_together_are_in_the_order_of_the_first():
@@ -217,3 +221,25 @@ def test_softmax_of_large_logits_by_hand():
     logits = np.array([[1000.0, 1000.0 + np.log(3)], [-1000.0, -1000.0]])
     found = softmax(logits)
     np.testing.assert_allclose(found, [[0.25, 0.75], [0.5, 0.5]], rtol=1e-12)
+
+
+def test_a_video_without_a_group_is_one_of_its_own():
+    assert THREE.units == ("g1", "g1", "g2")
+    assert scores(np.zeros((2, 3)), [0, 1]).units == ("v0", "v1")
+    some = scores(np.zeros((2, 3)), [0, 1], groups=("", "g"))
+    assert some.units == ("v0", "g") and some.rows([1]).units == ("g",)
+
+
+def test_an_assessment_counts_clips_of_one_recording_once():
+    """Two recordings of 20 clips, one always right: no surer than two videos."""
+    names = ("a", "b")
+    values = np.zeros((40, 2))
+    values[:, 0] = 1
+    labels = np.arange(40) // 20
+    groups = tuple("gh"[k] for k in labels)
+    found = assessment(scores(values, labels, classes=names, groups=groups), names)
+    assert (found.groups, found.top1.mean) == (2, 0.5)
+    assert found.top1.high - found.top1.low > 0.9
+    alone = assessment(scores(values, labels, classes=names), names)
+    assert alone.groups == 40
+    assert alone.top1.high - alone.top1.low < 0.4

@@ -9,13 +9,15 @@ import pytest
 import torch
 
 import training.losses
-from training.data.dataset import ClipConfig
+from training.data.clip_config import ClipConfig
+from training.data.order import ClipPosition
 from training.errors import RecipeError
-from training.experiments.distill_recipe import DistillRecipe
+from training.experiments.distill_recipe import DistillRecipe, MotionTeacherRecipe
 from training.experiments.student import student_step
 from training.experiments.teach import TeachRecipe
 from training.losses.terms import Term
 from training.models.backbones import CHANNELS, BackboneConfig, build_backbone
+from training.models.motion_backbone import build_motion_backbone
 from training.models.sizes import without_numbers
 from training.recipes import get_recipe, recipe_names
 from training.runs.config import TrainConfig
@@ -33,11 +35,12 @@ DISTILLED = {
 def batch_of(clip: ClipConfig, *, clips: int = 2) -> dict[str, torch.Tensor]:
     """Clips of noise, in every modality."""
     generator = torch.Generator().manual_seed(0)
-    shape = (clip.length, *clip.crop_px)
-    made = {
-        name: torch.rand(clips, channels, *shape, generator=generator)
-        for name, channels in CHANNELS.items()
-    }
+    made = {}
+    for name, channels in CHANNELS.items():
+        if name == "mv" and clip.cells:
+            channels = 3
+        shape = (clips, channels, clip.length, *clip.size_of(name))
+        made[name] = torch.rand(shape, generator=generator)
     return made | {"label": torch.arange(clips) % CLASSES}
 
 
@@ -48,7 +51,13 @@ def step_of(settings: TrainConfig, build) -> torch.nn.Module:
     assert isinstance(settings, DistillRecipe)
     student = build(settings.student, CLASSES)
     experts = [build(one, CLASSES).eval() for one in settings.teachers]
-    return student_step(settings, student, experts)
+    if isinstance(settings, MotionTeacherRecipe):
+        found = build_motion_backbone(settings.motion, experts[0], settings.clip)
+        experts = [found.eval()]
+    batch = batch_of(settings.clip, clips=1)
+    device = next(student.parameters()).device
+    example = {name: value[0].to(device) for name, value in batch.items()}
+    return student_step(settings, student, experts, {ClipPosition(0, 0, 0): example})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""A store as a static page: cards of its videos, figures, oddities."""

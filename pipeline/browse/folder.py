@@ -1,0 +1,101 @@
+"""The folder of a page: made under a name of its own, and put in its place whole."""
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from motion_shards.processes import has_ended, process_mark
+
+from .errors import FolderInUse
+
+INDEX = "index.html"
+GENERATOR = '<meta name="generator" content="pipeline browse">'
+"""Mark of our pages: an older page may be replaced, anything else may not."""
+MARKED_BYTES = 4096
+_FILES = re.compile(
+    r"(all|class/\d+(-\d+)?|index)\.html|media/(wheel\.webp|\d+/\d+\.(webp|mp4))"
+)
+_PREFIX = ".browse-"
+
+
+@contextmanager
+def replacing_folder(out: Path, *, store: Path | None) -> Iterator[Path]:
+    """A folder to fill, that takes the place of `out` at the end, or leaves no trace.
+
+    An interrupted run leaves the older page as it is. What a killed one has left beside
+    it is removed by the next.
+
+    Args:
+        out: of an older page, empty, or not there.
+        store: a folder that must not be written to, if any.
+
+    Raises:
+        FolderInUse: `out` holds something else, or is in the store.
+        OSError: it cannot be written.
+    """
+    out = Path(os.path.abspath(out))
+    if store is not None and out.resolve().is_relative_to(store.resolve()):
+        raise FolderInUse(f"{out}: expected a folder outside the store")
+    require_page(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(out.parent)
+    name = f"{_PREFIX}{process_mark()}-{secrets.token_hex(4)}"
+    part, old = out.with_name(name), out.with_name(f"{name}o")
+    part.mkdir()
+    try:
+        yield part
+        require_page(out)
+        if os.path.lexists(out):
+            out.rename(old)
+        try:
+            part.rename(out)
+        except OSError:
+            if old.is_dir():
+                old.rename(out)
+            raise
+    finally:
+        for left in (part, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def require_page(out: Path) -> None:
+    """
+    Raises:
+        FolderInUse: there is something that is neither a page of ours nor an empty folder.
+    """
+    if not os.path.lexists(out):
+        return
+    if out.is_symlink() or not out.is_dir():
+        raise FolderInUse(f"{out}: expected a folder, got something else")
+    files = [
+        Path(folder, name).relative_to(out).as_posix()
+        for folder, _, names in os.walk(out)
+        for name in names
+    ]
+    strange = sorted(name for name in files if not _FILES.fullmatch(name))
+    if files and not strange and not _is_ours(out / INDEX):
+        strange = files
+    if strange:
+        raise FolderInUse(
+            f"{out}: expected a page of this command or an empty folder, "
+            f"found {strange[0]}"
+        )
+
+
+def _is_ours(index: Path) -> bool:
+    try:
+        with open(index, "rb") as file:
+            return GENERATOR.encode() in file.read(MARKED_BYTES)
+    except OSError:
+        return False
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what dead processes of this machine have left."""
+    for path in parent.glob(f"{_PREFIX}*"):
+        if has_ended(path.name.removeprefix(_PREFIX).rpartition("-")[0]):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,232 @@
+"""Commands about stores as wholes: stores, copy, remove, merge, relabel."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from motion_shards.choices import DATASETS, MODALITIES
+from motion_shards.finite import FiniteRange
+
+from .options import AnyPath, CommaList, ExistingFile, ExistingFolder
+
+if TYPE_CHECKING:
+    from pipeline.management.outcome import Outcome
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+
+
+@click.command()
+@click.argument("folder", type=AnyPath, required=False)
+@JSON
+def stores(folder: Path | None, as_json: bool) -> None:
+    """List the stores in a folder: contents, size, settings, and state.
+
+    FOLDER holds stores, or is one. [default: $VIDEO_DATA/stores]
+    """
+    from pipeline.management.stores_table import list_stores, table_lines
+    from pipeline.store import stores_folder
+
+    rows = list_stores(folder or stores_folder())
+    if as_json:
+        click.echo(json.dumps([row.to_dict() for row in rows]))
+    else:
+        click.echo("\n".join(table_lines(rows)))
+
+
+@click.command()
+@click.argument("source", metavar="STORE", type=ExistingFolder)
+@click.argument("out", metavar="NEW", type=AnyPath)
+@click.option(
+    "--modalities",
+    type=CommaList(MODALITIES),
+    help="Comma-separated modalities to copy. [default: all]",
+)
+@click.option(
+    "--classes",
+    type=CommaList(),
+    multiple=True,
+    metavar="CLASS,...",
+    help="Comma-separated classes whose videos to copy; may be repeated. Labels then "
+    "count over these classes only. [default: all videos; all classes stay]",
+)
+@click.option(
+    "--splits",
+    type=CommaList(),
+    metavar="SPLIT,...",
+    help="Comma-separated splits whose videos to copy, train and test; the other splits "
+    "are left out. [default: all]",
+)
+@click.option(
+    "--videos",
+    type=ExistingFile,
+    help="Text file of the videos to copy: an id or path per line. [default: all]",
+)
+@click.option(
+    "--state",
+    metavar="FINGERPRINT",
+    help="Beginning of a fingerprint that the store had before it grew: copy what it had "
+    "then. [default: as it is]",
+)
+@JSON
+def copy(
+    source: Path,
+    out: Path,
+    modalities: tuple[str, ...] | None,
+    classes: tuple[tuple[str, ...], ...],
+    splits: tuple[str, ...] | None,
+    videos: Path | None,
+    state: str | None,
+    as_json: bool,
+) -> None:
+    """Copy a store to NEW, whole or in part, and check every byte against its hash.
+
+    Whole shard files are copied byte for byte. A part is a store of its own: its rows are
+    copied as they are stored, nothing is encoded again. Interrupted, the same command
+    resumes.
+    """
+    from pipeline.management import making
+
+    with _progress("copy (MB)") as tell:
+        outcome = making.copy(
+            source,
+            out,
+            modalities=modalities or (),
+            classes=[name for names in classes for name in names],
+            splits=splits or (),
+            videos=videos,
+            state=state,
+            progress=tell,
+        )
+    _print(outcome, as_json)
+
+
+@click.command()
+@click.argument("source", metavar="STORE", type=ExistingFolder)
+@click.option(
+    "--videos",
+    type=ExistingFile,
+    required=True,
+    help="Text file of the videos to leave out: an id or path per line.",
+)
+@click.option("--out", type=AnyPath, required=True, help="Folder of the new store.")
+@JSON
+def remove(source: Path, videos: Path, out: Path, as_json: bool) -> None:
+    """Copy a store without some videos. The store itself is not changed."""
+    from pipeline.management import making
+
+    with _progress("copy (MB)") as tell:
+        outcome = making.remove(source, out, videos=videos, progress=tell)
+    _print(outcome, as_json)
+
+
+@click.command()
+@click.argument("sources", metavar="STORE...", type=ExistingFolder, nargs=-1)
+@click.option("--out", type=AnyPath, required=True, help="Folder of the new store.")
+@click.option(
+    "--name",
+    help="Name of the new data set. [default: that of the stores where it is the same, "
+    "else that of the folder]",
+)
+@click.option(
+    "--prefix",
+    type=CommaList(("videos", "classes")),
+    help="Put the name of its data set before the ids of the videos or the classes of "
+    "each store: videos, classes or both. [default: classes of one name are one class; "
+    "videos of one id are refused]",
+)
+@JSON
+def merge(
+    sources: tuple[Path, ...],
+    out: Path,
+    name: str | None,
+    prefix: tuple[str, ...] | None,
+    as_json: bool,
+) -> None:
+    """Make one store of several with the same modalities, settings and codecs.
+
+    Splits of one name become one split. Rows are copied as they are stored. Interrupted,
+    the same command resumes.
+    """
+    if len(sources) < 2:
+        raise click.UsageError("expected two stores or more")
+    from pipeline.management import making
+
+    with _progress("copy (MB)") as tell:
+        outcome = making.merge(
+            sources, out, name=name, prefix=prefix or (), progress=tell
+        )
+    _print(outcome, as_json)
+
+
+@click.command()
+@click.argument("store", metavar="STORE", type=ExistingFolder)
+@click.option(
+    "--splits",
+    type=AnyPath,
+    help="Folder of the train and test lists, or one list file, as `pipeline extract` "
+    "takes them. [default: labels and splits stay]",
+)
+@click.option(
+    "--dataset",
+    "kind",
+    type=click.Choice([name for name in DATASETS if name != "demo"]),
+    help="Format of the lists. folder: the folders of the videos are the classes, and "
+    "videos that are not listed keep them. [default: that of the store, else list]",
+)
+@click.option(
+    "--holdout",
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
+    help="Share of the groups of every class to test on in a random split, which is "
+    "added.",
+)
+@click.option("--seed", default=0, show_default=True, help="Random seed of --holdout.")
+@click.option(
+    "--out",
+    type=AnyPath,
+    help="Folder of a new store, with links to the files of the old one where the disk "
+    "allows it. [default: the store itself is relabelled]",
+)
+@JSON
+def relabel(
+    store: Path,
+    splits: Path | None,
+    kind: str | None,
+    holdout: float | None,
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Give a store other classes, labels, splits and groups. No frame is touched.
+
+    Videos that the lists do not name stay, without a label; splits of other names stay.
+    """
+    if splits is None and holdout is None:
+        raise click.UsageError("expected --splits or --holdout")
+    from pipeline.adapters import report
+    from pipeline.management import relabelling
+
+    dataset = relabelling.relisted(
+        store, splits=splits, kind=kind, holdout=holdout, seed=seed
+    )
+    click.echo(report.text(dataset), err=as_json)
+    _print(relabelling.relabel(store, dataset, out), as_json)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Progress in MB of a copy that an interruption does not spoil."""
+    from .progress import steps
+
+    try:
+        with steps(what) as tell:
+            yield lambda done, total: tell(done // 1_000_000, total // 1_000_000)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; run the same command to resume") from None
+
+
+def _print(outcome: "Outcome", as_json: bool) -> None:
+    click.echo(json.dumps(outcome.to_dict()) if as_json else outcome.text())

@@ -1,0 +1,122 @@
+"""The commands that read the motion of one file, without a store."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from motion_shards.errors import MotionShardsError
+from motion_shards.plain_text import printable
+
+from .options import FLOW_BACKEND, FLOW_PROFILE, AnyPath
+
+if TYPE_CHECKING:
+    from pipeline.extract import Flow, Vectors
+
+
+def file_options(command: Any) -> Any:
+    """Add the options of both commands."""
+    for option in reversed(
+        (
+            click.argument("file", type=AnyPath),
+            click.option(
+                "--out", type=AnyPath, help="Also write the arrays to this file (npz)."
+            ),
+            click.option(
+                "--preview",
+                type=AnyPath,
+                metavar="PNG",
+                help="Also draw the interval with most motion to this picture.",
+            ),
+            click.option(
+                "--short-side",
+                type=click.IntRange(16, 4096),
+                help="Short side of the frames in px, even; smaller frames keep their "
+                "size. [default: the file's]",
+            ),
+            click.option(
+                "--frames",
+                type=click.IntRange(1),
+                help="Number of frames to read from the start. [default: all]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@file_options
+@click.option(
+    "--source",
+    type=click.Choice(("original", "canonical")),
+    default="original",
+    show_default=True,
+    help="Source of the motion vectors: the file as it is, or an H.264 encoding of its "
+    "frames, for files of every codec.",
+)
+def vectors(
+    file: Path, out: Path | None, preview: Path | None, source: Any, **options: Any
+) -> None:
+    """Read the motion vectors of one video file.
+
+    Prints a summary. `--out` writes the arrays `mv` (intervals, rows, columns, 2: px per
+    frame, right and down, of cells of 8x8 px), `mv_valid`, `seconds`, `picture_types`,
+    `fps`, `height`, `width`, `codec` and `source`.
+    """
+    from pipeline.extract import read_vectors
+
+    _show(file, lambda: read_vectors(file, source=source, **options), out, preview)
+
+
+@click.command()
+@file_options
+@click.option("--profile", **FLOW_PROFILE)
+@click.option("--device", "backend", **FLOW_BACKEND)
+@click.option(
+    "--dtype",
+    type=click.Choice(("float32", "float16")),
+    default="float32",
+    show_default=True,
+    help="Type of the numbers in the file that --out writes.",
+)
+def flow(
+    file: Path, out: Path | None, preview: Path | None, dtype: str, **options: Any
+) -> None:
+    """Compute the optical flow of one video file (TV-L1).
+
+    Prints a summary. `--out` writes the arrays `flow` (intervals, height, width, 2: px per
+    frame, right and down), `seconds`, `picture_types`, `fps`, `height`, `width`, `codec`
+    and `profile`.
+    """
+    from pipeline.extract import read_flow
+
+    _show(file, lambda: read_flow(file, **options), out, preview, dtype=dtype)
+
+
+def _show(
+    file: Path,
+    read: "Callable[[], Vectors | Flow]",
+    out: Path | None,
+    preview: Path | None,
+    *,
+    dtype: str = "float32",
+) -> None:
+    """Read, print, write and draw."""
+    from pipeline.inspection import file_motion
+
+    try:
+        motion = read()
+    except ValueError as error:
+        if isinstance(error, MotionShardsError):
+            raise
+        raise click.UsageError(str(error)) from None  # the options make no sense
+    click.echo(file_motion.summary(str(file), motion))
+    if out is not None:
+        click.echo(
+            printable(f"arrays     {file_motion.save(out, motion, dtype=dtype)}")
+        )
+    if preview is not None:
+        drawn = file_motion.draw_liveliest(preview, str(file), motion)
+        click.echo(printable(f"picture    {drawn or 'none: no motion is known'}"))

@@ -1,0 +1,1 @@
+"""Stores -> files of other programs."""

@@ -1,0 +1,11 @@
+"""Errors of exports and imports, other than those of the store.
+
+MotionShardsError
+└── ExchangeError    also a ValueError
+"""
+
+from motion_shards.errors import MotionShardsError
+
+
+class ExchangeError(MotionShardsError, ValueError):
+    """An export or import cannot begin or go on; one line."""

@@ -1,0 +1,63 @@
+"""Work on many videos by several processes, with the results in order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context
+from typing import TypeVar
+
+from motion_shards.processes import follow_parent
+from pipeline.store import LayoutError
+
+from .errors import ExchangeError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], *, jobs: int
+) -> Iterator[tuple[Item, Result | str]]:
+    """Call a function for each video, or part of one.
+
+    Args:
+        work: picklable. Where it raises a LayoutError, the text stands for the result.
+        jobs: processes; with one it is this process.
+
+    Raises:
+        ExchangeError: a process died.
+        Exception: another error of `work`.
+    """
+    if jobs == 1:
+        for item in items:
+            yield item, _result(work, item)
+        return
+    waiting: deque[tuple[Item, Future[Result | str]]] = deque()
+    left = iter(items)
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=follow_parent
+    )
+    try:
+        while True:
+            for item in islice(left, 2 * jobs - len(waiting)):
+                waiting.append((item, pool.submit(_result, work, item)))
+            if not waiting:
+                return
+            item, future = waiting.popleft()
+            yield item, future.result()
+    except BrokenProcessPool:
+        raise ExchangeError(
+            "a process died (killed, or out of memory): run the same command again, "
+            "with fewer --jobs if there was too little memory"
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(work: Callable[[Item], Result], item: Item) -> Result | str:
+    try:
+        return work(item)
+    except LayoutError as error:
+        return str(error)

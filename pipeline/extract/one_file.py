@@ -1,0 +1,161 @@
+"""Motion of one file as arrays: `read_vectors` and `read_flow`, without a store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from .errors import NoVectors, VideoError
+from .settings import ExtractSettings
+from .video import LONGEST_SIDE, Block, VideoInfo, open_extraction
+
+OWN_SIZE = LONGEST_SIDE
+"""px, a short side to which no frame is reduced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FileFrames:
+    """Frames of one file, T of them."""
+
+    seconds: np.ndarray
+    """(T,) float64, of each frame since the first."""
+    picture_types: np.ndarray
+    """(T,) uint8, ASCII: I, P, B, S or ? in the file's coding."""
+    info: VideoInfo
+    """Size of the grid, frame rate, codec."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Vectors(FileFrames):
+    """Motion vectors of one file."""
+
+    mv: np.ndarray
+    """(T-1, M, N, 2) float32: px from frame k to k+1, right and down, of cells of 8x8 px."""
+    mv_valid: np.ndarray
+    """(T-1,) bool: the vectors of the interval are known to be from frame k to k+1."""
+    source: str
+    """original: the file's own; canonical: those of our own encoding of its frames."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Flow(FileFrames):
+    """TV-L1 optical flow of one file."""
+
+    flow: np.ndarray
+    """(T-1, H, W, 2) float32: px from frame k to k+1, right and down."""
+    profile: str
+    """Profile of TV-L1, a key of `pipeline.flow.profiles.PROFILES`."""
+
+
+def read_vectors(
+    path: Path | str,
+    *,
+    source: Literal["original", "canonical"] = "original",
+    short_side: int | None = None,
+    frames: int | None = None,
+) -> Vectors:
+    """Read the motion vectors of a video file.
+
+    >>> vectors = read_vectors("clip.mp4")
+    >>> vectors.mv[vectors.mv_valid].mean(axis=(1, 2))  # px right and down per frame
+
+    They are those that `pipeline extract` stores with the same settings.
+
+    Args:
+        path: a local file.
+        source: "original", the vectors with which the file was coded, or "canonical",
+            those of our own H.264 encoding of its frames, alike for every codec.
+        short_side: px of the grid's shorter side, even, where frames are larger; None:
+            the frames' own size.
+        frames: number of frames to read from the start, at least 1; None: all.
+
+    Raises:
+        NotAVideo: no video stream in the file that can be decoded.
+        DecodeError: no frame came out.
+        NoVectors: none of the file's frames has vectors of its own, as in MJPEG.
+        ValueError: settings that make no sense.
+        OSError: the file cannot be read.
+    """
+    settings = ExtractSettings(
+        modalities=("mv",), mv_source=source, short_side=_side(short_side)
+    )
+    with _named(path), open_extraction(path, settings, frames=frames) as extraction:
+        info, blocks = extraction.info, list(extraction)
+        mv, valid = _joined(blocks, "mv"), _joined(blocks, "mv_valid")
+        if len(mv) and not valid.any() and not mv.any():
+            raise NoVectors(
+                f"expected motion vectors in the file, got none (codec {info.codec}): "
+                "the source canonical computes vectors for every codec"
+            )
+    return Vectors(**_frames(blocks), info=info, mv=mv, mv_valid=valid, source=source)
+
+
+def read_flow(
+    path: Path | str,
+    *,
+    profile: str = "default",
+    backend: str = "auto",
+    short_side: int | None = None,
+    frames: int | None = None,
+) -> Flow:
+    """Compute the TV-L1 optical flow of a video file.
+
+    It is the flow that `pipeline extract` computes with the same settings, before it is
+    rounded for the store. Memory: 8 bytes per pixel and frame.
+
+    Args:
+        path: a local file.
+        profile: "default", "fast" or "opencv".
+        backend: "auto", "cpu", "opencv" or "cuda"; see `pipeline.flow.solver`.
+        short_side: px of the frames' shorter side, even, where they are larger; None: the
+            frames' own size.
+        frames: number of frames to read from the start, at least 1; None: all.
+
+    Raises:
+        NotAVideo: no video stream in the file that can be decoded.
+        DecodeError: no frame came out.
+        FlowError: no such profile or back end, or it is not available here.
+        ValueError: settings that make no sense.
+        OSError: the file cannot be read.
+    """
+    from pipeline.flow.solver import flow_solver  # numba takes half a second to import
+
+    settings = ExtractSettings(
+        modalities=("flow",), flow_profile=profile, short_side=_side(short_side)
+    )
+    solver = flow_solver(backend, profile=profile)
+    with (
+        _named(path),
+        open_extraction(path, settings, solver, frames=frames) as extraction,
+    ):
+        info, blocks = extraction.info, list(extraction)
+    return Flow(
+        **_frames(blocks), info=info, flow=_joined(blocks, "flow"), profile=profile
+    )
+
+
+def _side(short_side: int | None) -> int:
+    return OWN_SIZE if short_side is None else short_side
+
+
+def _frames(blocks: list[Block]) -> dict[str, np.ndarray]:
+    return {
+        "seconds": np.concatenate([block.seconds for block in blocks]),
+        "picture_types": np.concatenate([block.picture_types for block in blocks]),
+    }
+
+
+def _joined(blocks: list[Block], name: str) -> np.ndarray:
+    return np.concatenate([block.arrays[name] for block in blocks])
+
+
+@contextmanager
+def _named(path: Path | str) -> Iterator[None]:
+    """Name the file in errors about a video."""
+    try:
+        yield
+    except VideoError as error:
+        raise type(error)(f"{path}: {error}") from error

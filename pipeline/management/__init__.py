@@ -1,0 +1,1 @@
+"""Stores as wholes: a table of them, copies, parts, merges, other labels."""

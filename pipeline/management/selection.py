@@ -1,0 +1,193 @@
+"""Stores, and some of their videos -> the videos of a new store, as its index says."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from motion_shards.near import near
+from motion_shards.plain_text import first_names
+from pipeline.adapters.videos import DataSet, Segment, Video
+from pipeline.shard.plan import PlannedVideo
+from pipeline.store import StoredVideo
+
+from .errors import ManagementError
+from .source import Source
+
+
+class Origin(NamedTuple):
+    """A video of a source, by its id there."""
+
+    source: Source
+    video_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The videos of a new store."""
+
+    dataset: DataSet
+    """The stored videos with their labels, splits and groups in the new store."""
+    origins: Mapping[str, Origin]
+    """Id in the new store -> the video in its source, left-out ones included."""
+    left_out: Sequence[PlannedVideo] = ()
+    """Quarantined and unavailable videos that are taken over, without rows."""
+    passed_over: int = 0
+    """Quarantined and unavailable videos that are not taken over."""
+
+    def stored(self, video_id: str) -> StoredVideo:
+        """A video of the new store, as its source has it."""
+        source, old = self.origins[video_id]
+        return source.store.video(old)
+
+
+class Part(NamedTuple):
+    """Conditions on the videos of one store; what is empty is no condition."""
+
+    classes: Sequence[str] = ()
+    splits: Sequence[str] = ()
+    only: frozenset[str] | None = None
+    """Ids; None: all."""
+    without: frozenset[str] = frozenset()
+    """Ids that are left out."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the store."""
+        return not (self.classes or self.splits or self.without) and self.only is None
+
+
+def select(source: Source, part: Part, modalities: Collection[str]) -> Selection:
+    """The videos of a part of a store.
+
+    All classes stay, unless `part.classes` narrows them: labels then count from 0 over
+    those that are left, in the order of the store, and a video of several classes keeps
+    the labels and segments of these. `part.splits` narrows the splits likewise.
+
+    Args:
+        modalities: videos without any of these are left out.
+
+    Raises:
+        ManagementError: an unknown class or split, or no video is left.
+    """
+    store = source.store
+    classes = _known(part.classes, store.classes, f"{source.folder}: classes")
+    splits = _known(part.splits, tuple(store.splits), f"{source.folder}: splits")
+    number = {name: label for label, name in enumerate(classes)}
+
+    def wanted(video: StoredVideo) -> bool:
+        return (
+            (part.only is None or video.id in part.only)
+            and video.id not in part.without
+            and any(name in video.rows for name in modalities)
+            and (not part.classes or any(c in number for c in video.class_names))
+            and (not part.splits or any(name in video.splits for name in splits))
+        )
+
+    chosen = [video for video in store.videos() if wanted(video)]
+    if not chosen:
+        raise ManagementError(f"{source.folder}: no video is left to copy")
+    by_name = part.classes or part.splits
+    left_out = () if by_name else _left_out(source, part)
+    passed_over = len(store.manifest.bad) + len(store.manifest.unavailable)
+    labels = {old: number[n] for old, n in enumerate(store.classes) if n in number}
+    dataset = DataSet(
+        name=store.dataset,
+        folder=source.folder,
+        classes=classes,
+        videos=tuple(_video(video, labels, splits) for video in chosen),
+        splits={name: store.splits[name] for name in splits},
+        mirror_safe=store.mirror_safe,
+    )
+    names = [*(video.id for video in chosen), *(video.id for video in left_out)]
+    return Selection(
+        dataset=dataset,
+        origins={name: Origin(source, name) for name in names},
+        left_out=left_out,
+        passed_over=passed_over - len(left_out) if part.only is None else 0,
+    )
+
+
+def _video(
+    video: StoredVideo, labels: Mapping[int, int], splits: Collection[str]
+) -> Video:
+    """A video with its labels in the new store, and the splits that are left."""
+    return Video(
+        id=video.id,
+        path=video.path,
+        size_bytes=video.size_bytes,
+        labels=tuple(labels[label] for label in video.labels if label in labels),
+        splits={n: part for n, part in video.splits.items() if n in splits},
+        group=video.group,
+        segments=tuple(
+            Segment(labels[label], start, stop)
+            for label, start, stop in video.segments
+            if label in labels
+        ),
+    )
+
+
+def _left_out(source: Source, part: Part) -> tuple[PlannedVideo, ...]:
+    """The videos of a part that the store could not hold, as its plan names them."""
+    manifest = source.manifest
+    names = manifest.bad.keys() | manifest.unavailable.keys()
+    planned = source.plan.videos if source.plan else ()
+    return tuple(
+        video
+        for video in planned
+        if video.id in names
+        and (part.only is None or video.id in part.only)
+        and video.id not in part.without
+    )
+
+
+def _known(wanted: Sequence[str], there: Sequence[str], what: str) -> tuple[str, ...]:
+    """The names that are wanted, in their order there; all for none.
+
+    Raises:
+        ManagementError: one of them is not there.
+    """
+    for name in wanted:
+        if name not in there:
+            some = (
+                near(name, there) or f" (there are {first_names(there, 5) or 'none'})"
+            )
+            raise ManagementError(f"{what}: no {name!r}{some}")
+    return tuple(name for name in there if name in wanted or not wanted)
+
+
+def listed_videos(path: Path, source: Source) -> frozenset[str]:
+    """The videos that a text file names by id or path, one per line.
+
+    Empty lines are ignored. Quarantined videos count, too.
+
+    Raises:
+        ManagementError: no file of text, one without names, or names that the store
+            does not have.
+    """
+    try:
+        text = path.read_text("utf-8", errors="surrogateescape").lstrip("\ufeff")
+    except (FileNotFoundError, IsADirectoryError):
+        raise ManagementError(
+            f"{path}: expected a file with an id or path of a video per line"
+        ) from None
+    names = [line.strip() for line in text.split("\n") if line.strip()]
+    if not names:
+        raise ManagementError(f"{path}: expected ids or paths of videos, got none")
+    ids = set(source.store.ids())
+    manifest = source.manifest
+    ids |= manifest.bad.keys() | manifest.unavailable.keys()
+    by_path: Mapping[str, str] = {}
+    if not all(name in ids for name in names):
+        by_path = {video.path: video.id for video in source.store.videos()}
+        if source.plan:
+            by_path = {
+                v.path: v.id for v in source.plan.videos if v.id in ids
+            } | by_path
+    missing = [name for name in names if name not in ids and name not in by_path]
+    if missing:
+        raise ManagementError(
+            f"{path}: {source.folder} has no video {first_names(missing)}"
+            + (f" ({len(missing):,} of {len(names):,} names)" if missing[1:] else "")
+        )
+    return frozenset(name if name in ids else by_path[name] for name in names)

@@ -1,0 +1,1 @@
+"""Runs -> model folders that need no training code to be used."""

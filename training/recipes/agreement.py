@@ -1,0 +1,90 @@
+"""Settings in which a recipe and those that it needs must agree."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import RecipeError
+from ..experiments.distill_recipe import DistillRecipe, MotionTeacherRecipe
+from ..experiments.hidden import HiddenRecipe
+from ..runs.compatibility import VIEW_ONLY, unseen
+from .systems import Recipe
+
+NETWORK = ("net", "sees", "frames", "lrn_k", "estimator")
+"""Settings of a network that its trained weights are of."""
+
+
+def check_needs(recipe: Recipe) -> None:
+    """Check that what a recipe needs fits it, before hours are spent on training it.
+
+    Raises:
+        RecipeError: a teacher is another network than the recipe says, or sees motion of
+            another scale.
+    """
+    for role, ours, theirs in _pairs(recipe):
+        needed = recipe.needs[role].name
+        for name, wanted in ours.items():
+            if wanted != theirs[name]:
+                raise RecipeError(
+                    f"{recipe.name}: expected {role} ({needed}) with the recipe's {name}"
+                    f" {_short(wanted)}, got {_short(theirs[name])}: set both"
+                )
+
+
+def links(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
+    """Beginning of a path here, role, and beginning of the path there."""
+    settings = recipe.settings
+    if isinstance(settings, DistillRecipe):
+        for role, needed in recipe.needs.items():
+            hidden = isinstance(needed.settings, HiddenRecipe)
+            if role == "teacher":
+                yield "teacher.", role, "classifier." if hidden else "model."
+            if role == "teacher" and isinstance(settings, MotionTeacherRecipe):
+                yield "motion.", role, "motion."
+            yield "clip.", role, "clip."
+    if isinstance(settings, HiddenRecipe):
+        yield "classifier.", "temporal", "model."
+        if "motion" in recipe.needs:
+            yield "motion.", "motion", "motion."
+
+
+def follows(recipe: Recipe, role: str, path: str) -> bool:
+    """Whether a clip setting of a recipe counts for what it needs, too."""
+    name = path.removeprefix("clip.")
+    return name not in VIEW_ONLY | unseen(_sees(recipe.needs[role]))
+
+
+def _pairs(recipe: Recipe) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Role, settings here, and those of the needed recipe that must be equal."""
+    for here, role, there in links(recipe):
+        ours = getattr(recipe.settings, here.rstrip("."))
+        theirs = getattr(recipe.needs[role].settings, there.rstrip("."))
+        if here == "clip.":
+            sees = _sees(recipe.needs[role])
+            yield role, _motion(ours, sees), _motion(theirs, sees)
+        else:
+            yield role, _network(ours), _network(theirs)
+    if isinstance(recipe.settings, DistillRecipe):
+        others = [role for role in recipe.needs if role.startswith("teacher_")]
+        for role, net in zip(others, recipe.settings.other_teachers, strict=False):
+            yield role, _network(net), _network(recipe.needs[role].settings.model)
+
+
+def _network(net: Any) -> dict[str, Any]:
+    return {name: getattr(net, name) for name in NETWORK if hasattr(net, name)}
+
+
+def _sees(recipe: Recipe) -> str:
+    hidden = isinstance(recipe.settings, HiddenRecipe)
+    return "rgb" if hidden else str(recipe.settings.network.sees)
+
+
+def _motion(clip: Any, sees: str) -> dict[str, Any]:
+    return {
+        f"clip.{name}": getattr(clip, name)
+        for name in clip.__slots__
+        if name not in VIEW_ONLY | unseen(sees)
+    }
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else repr(value)

@@ -1,0 +1,266 @@
+"""Recipes with other settings: `--set PATH=VALUE` and `--set teacher:PATH=VALUE`.
+
+A changed recipe is another recipe: what differs stands behind its name, so in the record of
+a run and in the name of its folder. Runs are found by all their settings, as ever.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from motion_shards.near import near
+
+from ..errors import NoSuchPath, RecipeError
+from ..models.user_files import FILES
+from ..models.user_nets import load_net
+from .agreement import check_needs, follows, links
+from .paths import LEAVES_OUT, differing, has_path, with_values
+from .systems import Recipe
+
+LONGEST_MARK = 48
+"""Letters of a recipe's changes in its name; more are named by a hash."""
+_PLAIN = re.compile(r"[A-Za-z0-9_.,=+-]*")
+
+
+class Change(NamedTuple):
+    """One `--set`."""
+
+    of: str
+    """The recipe that it is for: a role, roles with colons between, or a system; empty
+    for the recipe itself."""
+    path: str
+    value: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.of}:{self.path}={self.value}".removeprefix(":")
+
+
+def parse_change(text: str) -> Change:
+    """A change from [RECIPE:]PATH=VALUE of a command line.
+
+    A net as FILE.py:function is imported, which runs the file.
+
+    Raises:
+        RecipeError: the text is of another form.
+    """
+    left, equals, value = text.partition("=")
+    of, _, path = left.strip().rpartition(":")
+    if not equals or not path or not all(path.split(".")[:-1]):
+        raise RecipeError(
+            f"expected PATH=VALUE, as epochs=40 or teacher:epochs=40, got {text!r}"
+        )
+    file = value.rpartition(":")[0]
+    if path.rpartition(".")[2] == "net" and file.endswith(".py") and file not in FILES:
+        value = load_net(value)  # the command line names the file
+    return Change(of, path, value)
+
+
+def parse_changes(texts: Sequence[str]) -> tuple[Change, ...]:
+    """The changes of a command.
+
+    Raises:
+        RecipeError: see `parse_change`; or two are of one setting.
+    """
+    found: dict[tuple[str, str], Change] = {}
+    for one in map(parse_change, texts):
+        before = found.setdefault(one[:2], one)
+        if before is not one:
+            raise RecipeError(
+                f"expected each setting once, got {before.text} and {one.text}"
+            )
+    return tuple(found.values())
+
+
+def with_changes(recipe: Recipe, changes: Sequence[Change]) -> Recipe:
+    """A recipe with other settings, and other settings of those that it needs.
+
+    Settings in which a student and its teacher must agree are changed in both: the
+    motion that clips show, and the network.
+
+    Args:
+        changes: of the recipe, or of one that fills a role: "teacher".
+
+    Raises:
+        RecipeError: no such path or role, a value of another type, or settings that do
+            not fit each other.
+    """
+    own, of_role = _sorted(changes, recipe)
+    own, of_role = _linked(recipe, own, of_role)
+    values = {one.path: one.value for one in own}
+    _settings(recipe, values)  # its own errors first
+    needs = {
+        role: with_changes(needed, of_role.get(role, ()))
+        for role, needed in recipe.needs.items()
+    }
+    return changed(recipe, values, needs)
+
+
+def changed(
+    recipe: Recipe, values: Mapping[str, str], needs: Mapping[str, Recipe]
+) -> Recipe:
+    """A recipe with other values at paths, on other recipes that it needs.
+
+    The same recipe where nothing differs.
+
+    Raises:
+        RecipeError: see `with_changes`.
+    """
+    made = replace(recipe, settings=_settings(recipe, values), needs=needs)
+    check_needs(made)
+    found = tuple(_differences(recipe, made))
+    if not found:
+        return recipe
+    paths = {one.partition("=")[0] for one in found}
+    before = (one for one in recipe.changes if one.partition("=")[0] not in paths)
+    return replace(made, name=recipe.name + mark(found), changes=(*before, *found))
+
+
+def changed_settings(
+    settings: Any, texts: Sequence[str]
+) -> tuple[Any, tuple[str, ...]]:
+    """Settings of no recipe with other values, and what differs.
+
+    Raises:
+        RecipeError: see `with_changes`; or a change is of a recipe.
+    """
+    changes = parse_changes(texts)
+    for one in changes:
+        if one.of:
+            raise RecipeError(f"{one.text}: expected PATH=VALUE, as nothing is needed")
+    made = with_values(settings, {one.path: one.value for one in changes})
+    return made, tuple(f"{path}={text}" for path, text in differing(settings, made))
+
+
+def mark(changes: Sequence[str]) -> str:
+    """The changes as the end of a name: "+epochs=40", or a hash where that is long."""
+    text = "".join(f"+{one}" for one in changes)
+    if len(text) <= LONGEST_MARK and _PLAIN.fullmatch(text):
+        return text
+    return "+" + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def for_every(recipe: Recipe, changes: Sequence[Change]) -> Recipe:
+    """A recipe of a reproduction, and all that it needs, with the changes of all.
+
+    Args:
+        changes: those without a name are for every recipe that has the path, the others
+            for the system or the recipe of that name.
+    """
+    needs = {role: for_every(one, changes) for role, one in recipe.needs.items()}
+    names = ("", recipe.system.name, recipe.name)
+    values = {
+        one.path: one.value
+        for one in changes
+        if one.of in names
+        and (one.of or has_path(recipe.settings, one.path, one.value))
+    }
+    return changed(recipe, values, needs)
+
+
+def check_used(recipes: Sequence[Recipe], changes: Sequence[Change]) -> None:
+    """Check that every change of a reproduction reaches a recipe.
+
+    Args:
+        recipes: all of them, without changes.
+
+    Raises:
+        RecipeError: none has the path, or there is no such system.
+    """
+    names = dict.fromkeys(name for r in recipes for name in (r.system.name, r.name))
+    for one in changes:
+        if one.of and one.of not in names:
+            raise RecipeError(
+                f"{one.text}: expected a system of the reproduction, got {one.of}"
+                f"{near(one.of, names)}"
+            )
+        if not one.of and not any(
+            has_path(recipe.settings, one.path, one.value) for recipe in recipes
+        ):
+            raise _first_error(recipes[0], one)
+
+
+def _settings(recipe: Recipe, values: Mapping[str, str]) -> Any:
+    """The recipe's settings with other values; a term that is left out has no balance."""
+    balance = getattr(recipe.settings, "balance", {})
+    gone = {
+        f"balance.{name}": text
+        for name in balance
+        if (text := values.get(f"terms.{name}", "").lower()) in LEAVES_OUT
+    }
+    try:
+        return with_values(recipe.settings, gone | dict(values))
+    except RecipeError as error:
+        raise RecipeError(f"{recipe.name}: {error}") from None
+
+
+def _linked(
+    recipe: Recipe, own: list[Change], of_role: dict[str, list[Change]]
+) -> tuple[list[Change], dict[str, list[Change]]]:
+    """The changes, and those that follow in the recipes that must agree."""
+    ours = {one.path: one for one in own}
+    theirs = {role: {one.path: one for one in each} for role, each in of_role.items()}
+    for here, role, there in links(recipe):
+        given = theirs.setdefault(role, {})
+        for one in own:
+            if one.path.startswith(here) and (
+                here != "clip." or follows(recipe, role, one.path)
+            ):
+                path = there + one.path.removeprefix(here)
+                given.setdefault(path, Change("", path, one.value))
+        for one in of_role.get(role, ()):
+            if here != "clip." and one.path.startswith(there):
+                path = here + one.path.removeprefix(there)
+                ours.setdefault(path, Change("", path, one.value))
+    return list(ours.values()), {
+        role: list(each.values()) for role, each in theirs.items()
+    }
+
+
+def _sorted(
+    changes: Sequence[Change], recipe: Recipe
+) -> tuple[list[Change], dict[str, list[Change]]]:
+    """The changes of a recipe, and those of the recipes that fill its roles."""
+    own, of_role = [], {role: [] for role in recipe.needs}  # type: ignore[var-annotated]
+    for one in changes:
+        role, _, further = one.of.partition(":")
+        if not role:
+            own.append(one)
+            continue
+        if role not in of_role:
+            known = ", ".join(of_role) or "none"
+            raise RecipeError(
+                f"{one.text}: expected one that {recipe.name} needs ({known}), got"
+                f" {role}{near(role, of_role)}"
+            )
+        of_role[role].append(one._replace(of=further))
+    return own, of_role
+
+
+def _differences(before: Recipe, after: Recipe) -> Iterator[str]:
+    """The changes of a recipe's own settings, then those of recipes that it needs."""
+    own = list(differing(before.settings, after.settings))
+    for path, text in own:
+        yield f"{path}={text}"
+    following = {
+        (role, there + path.removeprefix(here), text)
+        for here, role, there in links(before)
+        for path, text in own
+        if path.startswith(here)
+    }
+    for role, needed in after.needs.items():
+        known = before.needs[role].changes
+        for one in (one for one in needed.changes if one not in known):
+            path, _, text = one.partition("=")
+            if (role, path, text) not in following:
+                yield f"{role}.{one}"
+
+
+def _first_error(recipe: Recipe, change: Change) -> RecipeError:
+    try:
+        with_values(recipe.settings, {change.path: change.value})
+    except RecipeError as error:
+        return RecipeError(f"{change.text}: {error}")
+    return NoSuchPath(f"{change.text}: no recipe has this setting")

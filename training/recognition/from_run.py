@@ -1,0 +1,327 @@
+"""A complete run -> the contract of its model, and its networks."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.store import Json, Store, StoreError
+
+from ..data.clip_config import ClipConfig
+from ..errors import RunError
+from ..run_files.json_dataclasses import to_json
+from ..run_files.run_config import RunConfig
+from ..runs.record import RECIPE, RESULTS, Run, differences
+from ..scoring.clip_protocol import ClipProtocol
+from .contract import VERSION, Contract, Fusion, Stream, input_shape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OF_ONE_NETWORK = ("teach", "distill", "hidden")
+"""Kinds of runs that leave one network behind that recognises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkRun:
+    """A run of one network, as a stream of a model."""
+
+    name: str
+    run: Run
+    clip: ClipConfig
+    protocol: ClipProtocol
+    tap: str | None = None
+    """Submodule whose output is the features of the stream; None: the logits count."""
+
+    @property
+    def sees(self) -> str:
+        """Modality of the network's input."""
+        return str(self.run.config().sees)
+
+
+def contract_of(run: Run) -> tuple[Contract, tuple[str, ...]]:
+    """The contract of the model that a complete run is, without files, and its classes.
+
+    Raises:
+        RunError: the run is not complete, recognises nothing, or the runs that it fuses
+            are gone or cannot stand in one model; one line.
+    """
+    networks, config = network_runs(run), run.config()
+    classes = config.store.classes
+    fusion = _fusion(run) if len(networks) > 1 else None
+    found = Contract(
+        version=VERSION,
+        name=f"{config.recipe.name} of {config.store.dataset}",
+        extract=_extraction(networks),
+        mirror_safe=any(_is_mirror_safe(one) for one in networks),
+        streams=tuple(map(_stream, networks)),
+        fusion=fusion,
+        trained=_trained(run, networks, fusion),
+    )
+    if fusion and not fusion.fits(streams=len(networks), classes=len(classes)):
+        raise RunError(
+            f"{run.path(RESULTS)}: expected weights of {len(networks)} streams and"
+            f" {len(classes)} classes"
+        )
+    return found, classes
+
+
+def networks_of(run: Run) -> "list[tuple[str, nn.Module]]":
+    """Name and network of each stream of a complete run, ready for evaluation.
+
+    They take (B, C, T, H, W) and give (B, K) logits, or (B, d) features where the contract
+    says so.
+
+    Raises:
+        RunError: see `contract_of`.
+        CheckpointError: weights are something else.
+    """
+    from ..models.taps import PooledFeatures
+    from ..runs.trained import trained_model
+
+    found: list[tuple[str, nn.Module]] = []
+    for one in network_runs(run):
+        model = trained_model(one.run)[0]
+        if one.tap is not None:
+            model = PooledFeatures(model, one.tap).eval()
+        found.append((one.name, model))
+    return found
+
+
+def network_runs(run: Run) -> list[NetworkRun]:
+    """The runs of single networks that a complete run consists of: itself, or its streams.
+
+    Raises:
+        RunError: see `contract_of`.
+    """
+    config, kind = _complete(run), run.config().kind
+    named: list[tuple[Run, ClipProtocol, str | None]]
+    if kind == "fuse":
+        streams = needed_runs(run)
+        if len(streams) == 1:  # the two classifiers of a collaboration
+            return network_runs(streams[0])
+        for one in streams:
+            _require_one_network(one)
+        named = [(one, run_protocol_of(one), None) for one in streams]
+    elif kind == "collaborate":
+        machine, tap = run.machine(), str(run.setting("tap"))
+        streams = _needed(run, machine.first) + _needed(run, machine.second)
+        for one, recorded in zip(streams, config.streams or (), strict=True):
+            _require_weights(one, getattr(recorded, "weights", None), of=run)
+        snippets = run.setting("snippets")
+        if not isinstance(snippets, int):
+            raise RunError(f"{run.path(RECIPE)}: expected a number of snippets")
+        protocol = ClipProtocol(clips=snippets, aggregate="softmax")
+        named = [(one, protocol, tap) for one in streams]
+    else:
+        _require_one_network(run)
+        named = [(run, run_protocol_of(run), None)]
+    names = _names([one for one, _, _ in named])
+    return [
+        NetworkRun(name=name, run=one, clip=_clip(one), protocol=protocol, tap=tap)
+        for name, (one, protocol, tap) in zip(names, named, strict=True)
+    ]
+
+
+def needed_runs(run: Run) -> list[Run]:
+    """The runs that a fusion combines, in the order of its weights.
+
+    Raises:
+        RunError: one is gone.
+    """
+    return _needed(run, run.machine().streams)
+
+
+def run_protocol_of(run: Run) -> ClipProtocol:
+    """The evaluation protocol of a run's recipe."""
+    from ..experiments.evaluate import run_protocol
+
+    return run_protocol(run)
+
+
+def _clip(run: Run) -> ClipConfig:
+    from ..runs.trained import clip_of
+
+    return clip_of(run)
+
+
+def _stream(network: NetworkRun) -> Stream:
+    output: Literal["logits", "features"] = "features" if network.tap else "logits"
+    return Stream(
+        name=network.name,
+        sees=network.sees,
+        clip=_all_fields(network.clip),
+        protocol=_all_fields(network.protocol),
+        input_shape=input_shape(network.sees, network.clip),
+        output=output,
+    )
+
+
+def _all_fields(value: Any) -> dict[str, Json]:
+    """The fields of settings as JSON, with those that have their default."""
+    return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+
+
+def _complete(run: Run) -> RunConfig:
+    config = run.config()
+    if run.results() is None:
+        raise RunError(
+            f"{run.folder}: expected a complete run, but it has no {RESULTS}"
+        )
+    return config
+
+
+def _require_one_network(run: Run) -> None:
+    kind = _complete(run).kind
+    if kind not in OF_ONE_NETWORK or run.config().sees is None:
+        raise RunError(
+            f"{run.folder}: expected a run of one network that recognises, or a fusion of"
+            f" such runs, got one of kind {kind}"
+        )
+
+
+def _needed(run: Run, folders: str | None) -> list[Run]:
+    """The runs that a run consists of: where they were, or now next to it."""
+    found = []
+    for text in (folders or "").split(", "):
+        there = Path(text)
+        candidates = (there, run.folder.resolve().parent / there.name)
+        usable = [path for path in candidates if text and Run(path).is_run]
+        if not usable:
+            raise RunError(
+                f"{run.folder}: expected the run {text or 'of a stream'}, which it"
+                " consists of, but it is missing"
+            )
+        found.append(Run(usable[0]))
+    return found
+
+
+def _require_weights(run: Run, sha256: str | None, *, of: Run) -> None:
+    from ..runs.identity import fingerprint_of
+
+    if sha256 is not None and fingerprint_of(run) != sha256:
+        raise RunError(
+            f"{run.folder}: expected the weights that {of.folder.name} was trained with,"
+            " got others"
+        )
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Different names of streams, usable as names of folders: "rgb", "mv"."""
+    configs = [run.config() for run in runs]
+    for names in (
+        [str(config.sees) for config in configs],
+        [config.recipe.name for config in configs],
+        [f"stream{number}" for number in range(1, len(configs) + 1)],
+    ):
+        names = [re.sub(r"[^A-Za-z0-9_-]+", "_", name) for name in names]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def _extraction(networks: Sequence[NetworkRun]) -> dict[str, Json]:
+    """The settings of the extraction of what the networks see.
+
+    Raises:
+        RunError: a run has none, or two runs have different ones.
+    """
+    from pipeline.extract.settings import ExtractSettings
+
+    found: dict[str, Json] = {}
+    for one in networks:
+        settings: Mapping[str, Json] = one.run.config().store.settings or {}
+        for part in ("common", one.sees):
+            if part not in settings:
+                raise RunError(
+                    f"{one.run.path(RECIPE)}: expected the settings of the extraction of"
+                    f" {one.sees}, but they were not recorded"
+                )
+            value = found.setdefault(part, settings[part])
+            if differ := differences(value, settings[part], part):
+                raise RunError(
+                    f"{one.run.folder}: expected streams of one extraction, but their"
+                    f" stores differ in {differ[0]}"
+                )
+    try:
+        ExtractSettings.from_record(found)
+    except ValueError as error:
+        raise RunError(f"{networks[0].run.path(RECIPE)}: store: {error}") from None
+    return found
+
+
+def _trained(run: Run, networks: Sequence[NetworkRun], fusion: Fusion | None) -> str:
+    """SHA-256 of all that was learned: hashes of weights, and weights of a fusion."""
+    runs = [*(one.run for one in networks), run]
+    files = [results.files for each in runs if (results := each.results())]
+    return hashlib.sha256(repr((files, fusion)).encode()).hexdigest()
+
+
+def _is_mirror_safe(network: NetworkRun) -> bool:
+    """Whether a mirrored video is known to keep its class.
+
+    The store says it, where it is still there; a run that was evaluated on mirrored crops
+    had such a store.
+    """
+    if network.protocol.crops == 10:
+        return True
+    folder = (network.run.machine().store or "").split(", ")[0]
+    try:
+        store = Store(folder) if folder else None
+    except (StoreError, OSError):
+        return False
+    if store is None or store.fingerprint != network.run.config().store.fingerprint:
+        return False
+    return store.mirror_safe
+
+
+def _fusion(run: Run) -> Fusion:
+    """The combination of the streams of a run."""
+    config = run.config()
+    if config.kind == "collaborate":
+        return _collaborative(run, weights=(0.5, 0.5))
+    results, on = run.results(), run.setting("on")
+    found = results.fusion if results else None
+    if found is None or on not in ("logits", "softmax", "clipped"):
+        raise RunError(f"{run.path(RESULTS)}: expected the weights of a fusion")
+    if run.setting("how") == "attention":
+        return Fusion(on="softmax", layers="attention")
+    if isinstance(found.weights, Mapping):
+        try:
+            rows = tuple(tuple(found.weights[name]) for name in config.store.classes)
+        except KeyError as error:
+            raise RunError(
+                f"{run.path(RESULTS)}: expected weights of the class {error}"
+            ) from None
+        fusion = Fusion(on=on, class_weights=rows)
+    else:
+        fusion = Fusion(on=on, weights=found.weights)
+    streams = needed_runs(run)
+    if len(streams) > 1:
+        return fusion
+    # Scores of a collaboration are fused in the order of their files: motion, spatial.
+    weights = fusion.weights and fusion.weights[::-1]
+    rows_of = fusion.class_weights and tuple(r[::-1] for r in fusion.class_weights)
+    return _collaborative(streams[0], weights=weights, class_weights=rows_of, on=on)
+
+
+def _collaborative(
+    run: Run,
+    *,
+    weights: tuple[float, ...] | None,
+    class_weights: tuple[tuple[float, ...], ...] | None = None,
+    on: Literal["logits", "softmax", "clipped"] = "softmax",
+) -> Fusion:
+    learning = run.setting("learning")
+    rounds = learning.get("rounds") if isinstance(learning, dict) else None
+    if not isinstance(rounds, int):
+        raise RunError(f"{run.path(RECIPE)}: expected learning with rounds")
+    return Fusion(
+        on=on,
+        weights=weights,
+        class_weights=class_weights,
+        layers="collaborative",
+        rounds=rounds,
+    )

@@ -1,0 +1,1 @@
+"""Cameras, addresses and pipes -> the blocks of a video that does not end."""

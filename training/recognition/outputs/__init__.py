@@ -1,0 +1,1 @@
+"""Answers about videos -> text, subtitles, annotated videos, a page."""

@@ -1,0 +1,89 @@
+"""The work of `training predict`: sources -> answers, printed and written."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from motion_shards.cores import worker_cores
+from motion_shards.plain_text import counted, printable
+
+from .answers import Prediction
+from .many import Asked, Failure, predictions
+from .outputs.json_lines import json_line
+from .outputs.writing import Outputs
+from .results_file import open_results
+from .sources import Sources
+
+SOME_FAILED = 3
+"""Exit code where some videos could not be recognised, as of `pipeline extract`."""
+
+
+def predict_files(
+    model: Path,
+    found: Sources,
+    *,
+    outputs: Outputs,
+    windows: bool,
+    hop: int | None,
+    smooth: float | None,
+    min_score: float,
+    jobs: int,
+    threads: int | None,
+    results: Path | None,
+    **options: Any,
+) -> int:
+    """Recognise files and write the answers; see `training predict --help`.
+
+    Args:
+        options: of `Recognizer`.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        RunError: the model or the file of results is something else.
+        WriteError: an output cannot be written.
+    """
+    with nullcontext() if results is None else open_results(results) as kept:
+        files = [path for path in found.files if kept is None or not kept.has(path)]
+        if len(files) < len(found.files):
+            known = counted(len(found.files) - len(files), "video")
+            click.echo(f"{results}: has {known} already", err=True)
+        outputs.check(map(str, files))
+        if options.get("mv_source") == "original":
+            outputs = replace(outputs, mv_source="original")
+        jobs = min(jobs, max(len(files), 1))
+        if jobs > 1 and threads is None:
+            threads = max(worker_cores() // jobs, 1)
+        asked = Asked(
+            model=model,
+            options={**options, "threads": threads},
+            windows={"hop": hop, "smooth": smooth, "min_score": min_score}
+            if windows or outputs.needs_windows
+            else None,
+        )
+        failures: list[Failure] = []
+
+        def answers() -> Iterator[Prediction]:
+            for answer in predictions(files, asked, jobs=jobs):
+                if isinstance(answer, Failure):
+                    failures.append(answer)
+                    click.echo(f"Error: {printable(answer.reason)}", err=True)
+                    continue
+                if kept is not None:
+                    kept.check_model(answer.model)
+                yield answer
+                if kept is not None:  # last, so that it is written when all else is
+                    kept.append(json_line(answer, top=outputs.top))
+
+        outputs.write(answers())
+        if failures and len(files) > 1:
+            many = f"{len(failures)} of {counted(len(files), 'video')}"
+            click.echo(f"{many} could not be recognised", err=True)
+        if not failures:
+            return 0
+        return 1 if len(failures) == len(found.files) else SOME_FAILED
