@@ -31,6 +31,7 @@ PROVIDED_BY = {
 """Module -> requirement, where they are called differently."""
 NOT_REQUIRED = {"mvextractor": "a program to compare with, of users who have it"}
 NOT_IMPORTED = {
+    "aiobotocore": "s3fs imports it; named for the boto3 that moto may have beside it",
     "cuda-toolkit": "libraries that numba-cuda loads",
     "huggingface_hub": "fsspec imports it, for hf://",
     "onnx": "torch.onnx imports it",
