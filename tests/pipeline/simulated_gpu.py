@@ -37,8 +37,8 @@ def backward(threads: list[int]) -> list[int]:
 class Simulator:
     """`Device` that does everything at once, in the order it is told.
 
-    Memory is counted. What lies in host arrays before anything was copied there is
-    nobody's flow, so that it shows where it is read.
+    Memory is counted. What lies in it before anything was written there is nobody's flow,
+    so that it shows where it is read.
     """
 
     def __init__(
@@ -76,7 +76,8 @@ class Simulator:
         pass
 
     def array(self, elements: int, dtype: type) -> np.ndarray:
-        array: np.ndarray = np.zeros(max(1, elements), dtype)
+        size = max(1, elements) * np.dtype(dtype).itemsize
+        array = np.full(size, 0xFF, np.uint8).view(dtype)  # NaN, as float32
         if array.nbytes > self.free_bytes():
             raise OutOfMemory("simulator: out of memory")
         self._used += array.nbytes

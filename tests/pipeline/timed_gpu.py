@@ -28,7 +28,6 @@ RECORD = 15e-6
 """Seconds of the host to record one launch, and for each of the calls below."""
 CALL = 5e-6
 PINNED_BYTE = 0.3e-9
-DEVICE_BYTE = 0.02e-9
 
 
 class TimedGpu:
@@ -66,7 +65,7 @@ class TimedGpu:
         if size > self.free_bytes():
             raise OutOfMemory("timed: out of memory")
         self.used += size
-        self._idle(CALL + size * DEVICE_BYTE)
+        self._idle(CALL)
         return _Bytes(size)
 
     def host_array(self, shape: tuple[int, ...], dtype: type) -> np.ndarray:

@@ -40,7 +40,7 @@ class Device(Protocol):
         ...
 
     def array(self, elements: int, dtype: type) -> Any:
-        """Memory on the device, all 0.
+        """Memory on the device; what is in it is not defined.
 
         Raises:
             OutOfMemory: the memory does not suffice.

@@ -140,8 +140,6 @@ class Gpu:
     def array(self, elements: int, dtype: type) -> Address:
         size = max(1, elements) * np.dtype(dtype).itemsize
         pointer = self._handles.hold("memory", self._call("cuMemAlloc", size))
-        self._call("cuMemsetD8Async", pointer, 0, size, self._streams["work"])
-        self._call("cuStreamSynchronize", self._streams["work"])
         return Address(int(pointer), size)
 
     def host_array(self, shape: tuple[int, ...], dtype: type) -> np.ndarray:

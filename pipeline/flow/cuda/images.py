@@ -2,6 +2,7 @@
 
 A level of a frame is three planes, image, d/dx and d/dy, each with `BORDER` pixels of
 zeros around it, so that the interpolation of `warp` reads zeros outside without a test.
+The zeros are written with each frame: frames of other sizes use the same memory in turn.
 What the tables say of columns and rows is worked out by `resizing`.
 """
 
@@ -47,16 +48,20 @@ def resizing(source: int, target: int, scale: float) -> tuple[np.ndarray, np.nda
 
 @kernel("u8* f32* i32* i32 i32", block=BLOCK)
 def grey_to_float(frames, images, counts, height, width):
-    """Frames (n, H, W) as they came -> image planes of the finest level."""
-    x = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
-    y = cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y
+    """Frames (n, H, W) as they came -> image planes of the finest level; a thread for each
+    pixel of a plane, its border included."""
+    x = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x - BORDER
+    y = cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y - BORDER
     frame = cuda.blockIdx.z
-    if frame >= counts[1] or x >= width or y >= height:
-        return
     pitch = width + 2 * BORDER + 1
+    if frame >= counts[1] or x > width + BORDER or y > height + BORDER:
+        return
     plane = (height + 2 * BORDER + 1) * pitch
     place = frame * PLANES * plane + (y + BORDER) * pitch + x + BORDER
-    images[place] = float32(frames[frame * height * width + y * width + x])
+    value = float32(0)
+    if 0 <= x < width and 0 <= y < height:
+        value = float32(frames[frame * height * width + y * width + x])
+    images[place] = value
 
 
 @kernel("f32* f32* i32* i32* f32* i32* f32* i32 i32 i32 i32", block=BLOCK)
@@ -73,11 +78,18 @@ def shrink_image(
     height,
     width,
 ):
-    """Image planes of a level -> those of the next coarser one, bilinear."""
-    x = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
-    y = cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y
+    """Image planes of a level -> those of the next coarser one, bilinear; threads as in
+    `grey_to_float`."""
+    x = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x - BORDER
+    y = cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y - BORDER
     frame = cuda.blockIdx.z
-    if frame >= counts[1] or x >= width or y >= height:
+    pitch = width + 2 * BORDER + 1
+    if frame >= counts[1] or x > width + BORDER or y > height + BORDER:
+        return
+    plane = (height + 2 * BORDER + 1) * pitch
+    target = frame * PLANES * plane + (y + BORDER) * pitch + x + BORDER
+    if not (0 <= x < width and 0 <= y < height):
+        images[target] = float32(0)
         return
     finer_pitch = finer_width + 2 * BORDER + 1
     finer_plane = (finer_height + 2 * BORDER + 1) * finer_pitch
@@ -93,29 +105,30 @@ def shrink_image(
     place += finer_pitch
     below = finer[place] * rest + finer[place + 1] * share
     share = row_shares[y]
-    pitch = width + 2 * BORDER + 1
-    plane = (height + 2 * BORDER + 1) * pitch
-    place = frame * PLANES * plane + (y + BORDER) * pitch + x + BORDER
-    images[place] = above * (float32(1) - share) + below * share
+    images[target] = above * (float32(1) - share) + below * share
 
 
 @kernel("f32* i32* i32 i32", block=BLOCK)
 def gradient(images, counts, height, width):
     """The planes d/dx and d/dy of a level in grey levels per px: centred differences, at
-    a border half the one-sided one."""
-    x = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
-    y = cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y
+    a border half the one-sided one. Threads as in `grey_to_float`."""
+    x = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x - BORDER
+    y = cuda.blockIdx.y * cuda.blockDim.y + cuda.threadIdx.y - BORDER
     frame = cuda.blockIdx.z
-    if frame >= counts[1] or x >= width or y >= height:
-        return
     pitch = width + 2 * BORDER + 1
+    if frame >= counts[1] or x > width + BORDER or y > height + BORDER:
+        return
     plane = (height + 2 * BORDER + 1) * pitch
     corner = frame * PLANES * plane + BORDER * pitch + BORDER
+    place = corner + y * pitch + x
+    if not (0 <= x < width and 0 <= y < height):
+        images[place + plane] = float32(0)
+        images[place + 2 * plane] = float32(0)
+        return
     right = images[corner + y * pitch + min(x + 1, width - 1)]
     left = images[corner + y * pitch + max(x - 1, 0)]
     below = images[corner + min(y + 1, height - 1) * pitch + x]
     above = images[corner + max(y - 1, 0) * pitch + x]
-    place = corner + y * pitch + x
     images[place + plane] = float32(0.5) * (right - left)
     images[place + 2 * plane] = float32(0.5) * (below - above)
 

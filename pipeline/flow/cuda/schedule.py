@@ -194,7 +194,8 @@ class Schedule:
         for number, level in enumerate(self._levels):
             size = level.height, level.width
             here = arrays[f"images {number}"]
-            grid = images.gradient.grid(level.width, level.height, frames)
+            width, height = images.padded(level.width), images.padded(level.height)
+            grid = images.gradient.grid(width, height, frames)
             if number == 0:
                 yield Launch(images.grey_to_float, grid, (given, here, counts, *size))
             else:

@@ -257,6 +257,16 @@ def test_batches_of_several_sizes_use_the_same_memory_in_turn():
         assert all(found[it].tobytes() == expected[it].tobytes() for it in expected)
 
 
+def test_what_frames_of_another_size_left_in_memory_is_not_read():
+    first, second = moving(15, 20, 22, 3.2, -2.7), moving(16, 21, 19, -2.2, 1.7)
+    expected = solver().flow(second)
+    device = solver()
+    device._most |= {(20, 22): 1, (21, 19): 1}  # so that all memory is written
+    device.flow(first)
+    assert device.flow(second).tobytes() == expected.tobytes()
+    assert np.abs(expected).max() > 1
+
+
 def test_a_closed_solver_has_given_its_memory_back_and_can_go_on():
     frames = moving(15, 8, 9, 0.5, 0.5)
     device = solver(ONE_TRIP)

@@ -149,12 +149,6 @@ DRIVER cuStreamDestroy_v2(void *stream)
     count[STREAMS]--;
     return 0;
 }
-DRIVER cuStreamSynchronize(void *stream)
-{
-    ENTER("cuStreamSynchronize");
-    NOT_CAPTURING();
-    return 0;
-}
 
 /* A block of memory with its size before it. */
 static int take(Pointer *pointer, size_t bytes, int kind)
@@ -223,13 +217,6 @@ DRIVER cuMemcpyDtoHAsync_v2(void *to, Pointer from, size_t bytes, void *stream)
 {
     ENTER("cuMemcpyDtoHAsync");
     memcpy(to, (void *)from, bytes);
-    return 0;
-}
-DRIVER cuMemsetD8Async(Pointer to, unsigned char value, size_t bytes, void *stream)
-{
-    ENTER("cuMemsetD8Async");
-    if (value) /* fresh memory is 0 already */
-        memset((void *)to, value, bytes);
     return 0;
 }
 
