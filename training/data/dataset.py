@@ -17,7 +17,7 @@ from .clip_config import ClipConfig
 from .frames import Frames
 from .order import ClipPosition, draw_generator
 from .splits import available_entries
-from .transforms import View, crop_views, random_view
+from .transforms import Box, View, box_around, crop_views, random_view
 from .variants import Variant, random_store
 
 
@@ -146,9 +146,16 @@ class Clips(Dataset):
         """All modalities of one clip, cut alike."""
         label = video.labels[draw.label] if video.labels else -1
         batch: dict[str, Tensor] = {"label": torch.tensor(label)}
-        for modality, frames in self._read(video, draw.start, draw.variant).items():
+        box = draw.view.box
+        for modality, frames in self._read(
+            video, draw.start, box, draw.variant
+        ).items():
             part = cut_view(
-                frames, draw.view, self.config, modality=modality, of=self._size(video)
+                frames,
+                self._seen_in(box, modality, draw.view),
+                self.config,
+                modality=modality,
+                of=self._size(video),
             )
             part = network_input(
                 part,
@@ -165,18 +172,19 @@ class Clips(Dataset):
         self, video: StoredVideo, start: int, views: Sequence[View]
     ) -> dict[str, Tensor]:
         """One clip seen several times, read once: modality -> (views, C, T, H, W)."""
-        size = self._size(video)
-        return {
-            modality: torch.from_numpy(
-                stated_views(frames, views, self.config, modality=modality, of=size)
+        size, box = self._size(video), box_around(views)
+        found = {}
+        for modality, frames in self._read(video, start, box).items():
+            seen = [self._seen_in(box, modality, view) for view in views]
+            found[modality] = torch.from_numpy(
+                stated_views(frames, seen, self.config, modality=modality, of=size)
             )
-            for modality, frames in self._read(video, start).items()
-        }
+        return found
 
     def _read(
-        self, video: StoredVideo, start: int, variant: int = 0
+        self, video: StoredVideo, start: int, box: Box, variant: int = 0
     ) -> dict[str, np.ndarray]:
-        """Modality -> the entries of one clip, whole frames.
+        """Modality -> the entries of one clip, this part of the frame.
 
         Args:
             variant: as in `Draw`.
@@ -192,9 +200,14 @@ class Clips(Dataset):
         if variant:
             stores[self.varied] = self.variants[variant - 1].frames
         return {
-            modality: frames.read(video, modality, entries)
+            modality: frames.read(video, modality, entries, box=box)
             for modality, frames in stores.items()
         }
+
+    def _seen_in(self, box: Box, modality: str, view: View) -> View:
+        """A view of what `_read` gives: cells are those of the whole frame."""
+        whole = modality == "mv" and self.config.cells is not None
+        return view if whole else view.within(box)
 
     def _size(self, video: StoredVideo) -> FrameSize:
         return FrameSize(self.frames.size(video), (video.height, video.width))

@@ -10,7 +10,7 @@ from pipeline.store import CELL_PX, Store, StoredVideo
 
 from .cells import with_known
 from .motion_input import Fill, filled_from
-from .transforms import grid_size, painted, resized
+from .transforms import Box, grid_size, painted, painted_box, resized
 
 _KEEPING = Lock()
 
@@ -71,24 +71,35 @@ class Frames:
         )
 
     def read(
-        self, video: StoredVideo, modality: str, entries: Sequence[int] | np.ndarray
+        self,
+        video: StoredVideo,
+        modality: str,
+        entries: Sequence[int] | np.ndarray,
+        *,
+        box: Box | None = None,
     ) -> np.ndarray:
         """Entries of one modality in any order, read-only.
 
+        Args:
+            box: a part of the net's grid; the rest is not decoded where frames are stored
+                at the size of the grid. None: all. Cells are never cut.
+
         Returns:
             (F, h, w, 3) uint8 for rgb, (F, h, w, 2) float32 px of the stored grid for
-            flow and mv, at the size of the net's grid. Cells of mv are painted, and
-            invalid intervals filled. With `cells`, mv is (F, M, N, 3) float32: u, v, and
-            1 where the interval's vectors are known, 0 where they were filled.
+            flow and mv, at the size of the net's grid or of the box. Cells of mv are
+            painted, and invalid intervals filled. With `cells`, mv is (F, M, N, 3) float32:
+            u, v, and 1 where the interval's vectors are known, 0 where they were filled.
         """
         entries = np.asarray(entries)
         first, last = int(entries.min()), int(entries.max())
+        if modality == "mv" and self.cells:
+            box = None
         whole = self._whole(video, modality)
         if whole is not None:
-            return _taken(whole, entries)
+            return _taken(whole if box is None else box.of(whole), entries)
         steps = np.unique(np.diff(entries))
         step = int(steps[0]) if len(steps) == 1 and steps[0] > 0 else 1
-        stored = self._stored(video, modality, first, last + 1, step)
+        stored = self._stored(video, modality, first, last + 1, step, box)
         return _taken(stored, (entries - first) // step)
 
     def size(self, video: StoredVideo) -> tuple[int, int]:
@@ -118,19 +129,32 @@ class Frames:
         return kept
 
     def _stored(
-        self, video: StoredVideo, modality: str, start: int, stop: int, step: int = 1
+        self,
+        video: StoredVideo,
+        modality: str,
+        start: int,
+        stop: int,
+        step: int = 1,
+        box: Box | None = None,
     ) -> np.ndarray:
+        size = self.size(video)
+        early = box if size == (video.height, video.width) else None
         if modality == "mv":
             cells = self._cells(video, start, stop)[::step]
             if self.cells:
                 known = self.store.read(video.id, "mv_valid", start=start, stop=stop)
                 return with_known(cells, known[::step])
+            if early is not None:
+                return painted_box(cells, early)
             fields = painted(cells, video.height, video.width)
         else:
             fields = self.store.read(
-                video.id, modality, start=start, stop=stop, step=step
+                video.id, modality, start=start, stop=stop, step=step, crop=early
             )
-        return resized(fields, self.size(video))
+        if early is not None:
+            return fields
+        whole = resized(fields, size)
+        return whole if box is None else box.of(whole)
 
     def _cells(self, video: StoredVideo, start: int, stop: int) -> np.ndarray:
         """Motion vectors of intervals, (F, M, N, 2) px, invalid ones filled."""

@@ -14,6 +14,20 @@ import numpy as np
 from pipeline.store import CELL_PX
 
 
+class Box(NamedTuple):
+    """A part of the frame, px."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, frames: np.ndarray) -> np.ndarray:
+        """The part of every frame: (F, H, W, C) -> (F, height, width, C), not a copy."""
+        rows = slice(self.top, self.top + self.height)
+        return frames[:, rows, self.left : self.left + self.width]
+
+
 class View(NamedTuple):
     """A part of the frame, in px of the net's grid, and whether it is mirrored."""
 
@@ -22,6 +36,22 @@ class View(NamedTuple):
     height: int
     width: int
     flip: bool = False
+
+    @property
+    def box(self) -> Box:
+        return Box(self.top, self.left, self.height, self.width)
+
+    def within(self, box: Box) -> "View":
+        """The same view of frames of which this box was cut."""
+        return self._replace(top=self.top - box.top, left=self.left - box.left)
+
+
+def box_around(views: Sequence[View]) -> Box:
+    """The smallest part of a frame that holds all of the views."""
+    top, left = min(v.top for v in views), min(v.left for v in views)
+    bottom = max(v.top + v.height for v in views)
+    right = max(v.left + v.width for v in views)
+    return Box(top, left, bottom - top, right - left)
 
 
 def grid_size(height: int, width: int, short_px: int | None) -> tuple[int, int]:
@@ -155,9 +185,8 @@ def cut(
     Returns:
         (F, *crop_px, C), of the same type.
     """
-    top, left, height, width, flip = view
-    part = resized(frames[:, top : top + height, left : left + width], crop_px)
-    if flip:
+    part = resized(view.box.of(frames), crop_px)
+    if view.flip:
         part = part[:, :, ::-1]
         if motion:
             part = part * np.array([-1, 1], part.dtype)
@@ -202,6 +231,23 @@ def painted(cells: np.ndarray, height: int, width: int) -> np.ndarray:
         wide[:, :, None], (*wide.shape[:2], CELL_PX, *wide.shape[2:])
     )  # whole rows are copied at once: ten times as fast as looking up every pixel
     return rows.reshape(len(cells), -1, *wide.shape[2:])[:, :height]
+
+
+def painted_box(cells: np.ndarray, box: Box) -> np.ndarray:
+    """A part of what `painted` makes of cells, without painting the rest.
+
+    Args:
+        cells: (F, M, N, 2).
+
+    Returns:
+        (F, box.height, box.width, 2).
+    """
+    down, right = box.top // CELL_PX, box.left // CELL_PX
+    inner = Box(box.top % CELL_PX, box.left % CELL_PX, box.height, box.width)
+    bottom, side = inner.top + inner.height, inner.left + inner.width
+    tall, wide = -(-bottom // CELL_PX), -(-side // CELL_PX)
+    near = Box(down, right, tall, wide).of(cells)
+    return inner.of(painted(near, bottom, side))
 
 
 def rgb_input(

@@ -12,7 +12,7 @@ from pipeline.store import Store
 from training.data.clip_config import ClipConfig
 from training.data.dataset import Draw, StatedClips, frames_of
 from training.data.order import ClipPosition, Order, draw_generator
-from training.data.transforms import View, painted, resized
+from training.data.transforms import Box, View, painted, resized
 from training.data.workers import single_threaded
 from training.errors import RecipeError
 
@@ -102,6 +102,35 @@ def test_painting_then_reducing_is_what_the_net_sees(store):
     np.testing.assert_array_equal(frames.read(video, "mv", [0, 1]), expected)
 
 
+@pytest.mark.parametrize("short_px", [None, 24])
+def test_a_part_of_the_frame_is_what_the_whole_has_there(store, short_px):
+    """Also where it begins and ends inside a cell, and from memory."""
+    config = replace(CONFIG, grid_short_px=short_px)
+    video = store.videos()[0]
+    read = frames_of(store, config).read
+    kept = frames_of(store, config, memory_bytes=1 << 30).read
+    for modality in ("rgb", "flow", "mv"):
+        whole = read(video, modality, [1, 2, 3])
+        for box in (Box(3, 5, 9, 11), Box(0, 0, 24, 32), Box(16, 8, 8, 17)):
+            expected = whole[:, box.top :, box.left :][:, : box.height, : box.width]
+            for reading in (read, kept):
+                got = reading(video, modality, [1, 2, 3], box=box)
+                np.testing.assert_array_equal(got, expected)
+
+
+def test_rows_outside_a_crop_are_not_decoded(store, monkeypatch):
+    """Crops of frames that are stored at the size of the grid, not of reduced ones."""
+    asked = []
+    read = Store.read
+    monkeypatch.setattr(
+        Store, "read", lambda *a, **o: asked.append(o.get("crop")) or read(*a, **o)
+    )
+    video, draw = store.videos()[0], Draw(0, View(8, 4, 16, 20))
+    clips_of(store, ["rgb"], replace(CONFIG, grid_short_px=None)).clip(video, draw)
+    clips_of(store, ["rgb"]).clip(video, draw)
+    assert asked == [(8, 4, 16, 20), None]
+
+
 def test_stride_skips_entries(store):
     video = store.videos()[0]
     config = replace(CONFIG, stride=2, grid_short_px=None, crop_px=(48, 64), flip=False)
@@ -149,7 +178,9 @@ def test_stated_clips_are_centred_and_know_their_video(store):
 def test_a_clip_seen_three_times_is_read_once(store, monkeypatch):
     clips = clips_of(store, ["rgb"])
     read, count = clips.frames.read, []
-    monkeypatch.setattr(clips.frames, "read", lambda *a: count.append(a) or read(*a))
+    monkeypatch.setattr(
+        clips.frames, "read", lambda *a, **box: count.append(a) or read(*a, **box)
+    )
     clip = StatedClips(clips, [(1, 3)], crops=3)[0]
     assert clip["rgb"].shape == (3, 3, 4, 16, 20) and len(count) == 1
     video = clips.videos[1]
