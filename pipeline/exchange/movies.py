@@ -47,8 +47,14 @@ def write_movie(
         with av.open(file, "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=rate)
             stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": "18", "preset": "veryfast"}
-            stream.thread_count = 1  # one video, one core: the same bytes each time
+            # One thread, and no macroblock tree, which with B-frames reads memory that it
+            # has not written: the same bytes each time.
+            stream.options = {
+                "crf": "18",
+                "preset": "veryfast",
+                "x264-params": "mbtree=0",
+            }
+            stream.thread_count = 1
             for picture in draw(store, video):
                 even = np.pad(
                     picture,
