@@ -36,12 +36,22 @@ class Board:
 
     def __init__(self) -> None:
         self._rows: dict[Hashable, tuple] = {}
+        self._reasons: dict[Hashable, str] = {}
 
     def write(self, key: Hashable, row: tuple) -> None:
         self._rows[key] = row
 
+    def end(self, key: Hashable, reason: str) -> None:
+        """Keep why a task ends its own process, which cannot return it."""
+        self._reasons[key] = reason
+
+    def reason(self, key: Hashable) -> str:
+        """The reason a task gave to `end`; empty if it gave none."""
+        return self._reasons.get(key, "")
+
     def forget(self, key: Hashable) -> None:
         self._rows.pop(key, None)
+        self._reasons.pop(key, None)
 
     def read(self) -> dict[Hashable, tuple]:
         return dict(self._rows)

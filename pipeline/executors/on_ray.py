@@ -17,25 +17,23 @@ from typing import Any
 import ray
 from ray import cloudpickle
 from ray.exceptions import (
-    ActorDiedError,
-    ActorUnavailableError,
     AuthenticationError,
     LocalRayletDiedError,
     RayError,
     RayTaskError,
 )
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from motion_shards.address import ClusterAddress
 from motion_shards.errors import ClusterError
 from motion_shards.joining import joined
-from motion_shards.remote import Board, run
+from motion_shards.remote import run
 from motion_shards.variables import of_this_job
 from pipeline.errors import ExtractionError
 from pipeline.shard.calibration import Calibration, calibrate
 from pipeline.shard.task import ShardProgress, Task
 
-from .attempt import Failure, Outcome, attempt
+from .attempt import Failure, Outcome
+from .ray_board import Key, attempt_on_worker, key_of, read_board, reason, start_board
 from .ray_resources import (
     Shape,
     Slots,
@@ -123,34 +121,34 @@ def _run(
     stall_seconds: float,
     reporter: ProgressReporter,
 ) -> Iterator[Outcome]:
-    board, variables = _board(), of_this_job()
+    board, variables = start_board(), of_this_job()
     field = _FreeSlots(workers, reporter)
     running: dict[ray.ObjectRef, Task] = {}
-    heard: dict[_Key, tuple[float, ShardProgress]] = {}
+    heard: dict[Key, tuple[float, ShardProgress]] = {}
     try:
         while queue or running:
             while task := field.next_task(queue, running.values()):
-                call = cloudpickle.dumps((_attempt, (task, store, scratch)))
+                call = cloudpickle.dumps((attempt_on_worker, (task, store, scratch)))
                 ref = field.build(task).remote(variables, call, board)
                 running[ref] = task
             ready, _ = ray.wait(list(running), timeout=POLL_SECONDS)
             outcomes: list[Outcome] = []
             for ref in ready:
                 task = running.pop(ref)
-                board.forget.remote(_key(task))
-                outcomes.append(_outcome(ref, task))
+                outcomes.append(_outcome(ref, task, board))
+                board.forget.remote(key_of(task))
             now = time.monotonic()
-            for key, progress in _read(board).items():
+            for key, progress in read_board(board).items():
                 if key not in heard or heard[key][1] != progress:
                     heard[key] = (now, progress)
             for ref, task in list(running.items()):
-                silent = now - heard[_key(task)][0] if _key(task) in heard else 0.0
+                silent = now - heard[key_of(task)][0] if key_of(task) in heard else 0.0
                 if silent > stall_seconds:  # one that still waits was never heard of
                     ray.cancel(ref, force=True)
                     del running[ref]
                     said = f"no progress for {silent:.0f} s"
                     outcomes.append(Failure(task, "stalled", said))
-            keys = {_key(task) for task in running.values()}
+            keys = {key_of(task) for task in running.values()}
             reporter.running(row for key, (_, row) in heard.items() if key in keys)
             yield from outcomes
     finally:
@@ -243,14 +241,7 @@ class _FreeSlots:
         return self._remote.options(**_needs(task, self._shape))
 
 
-_Key = tuple[int, tuple[str, ...], int]
-
-
-def _key(task: Task) -> _Key:
-    return task.plan.shard, task.plan.modalities, task.attempt
-
-
-def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:
+def _outcome(ref: ray.ObjectRef, task: Task, board: Any) -> Outcome:
     try:
         return ray.get(ref)
     except RayTaskError as error:
@@ -265,6 +256,8 @@ def _outcome(ref: ray.ObjectRef, task: Task) -> Outcome:
     except LocalRayletDiedError:
         raise  # nothing runs without it
     except RayError as error:
+        if text := reason(board, task):
+            return Failure(task, "gone", text)
         return Failure(task, "lost", f"its worker was lost ({_first_line(error)})")
 
 
@@ -282,29 +275,3 @@ def _ray_errors_in_one_line() -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-def _attempt(task: Task, store: Path, scratch: Path | None, board: Any) -> Outcome:
-    def write(progress: ShardProgress) -> None:
-        board.write.remote(_key(task), tuple(progress))
-
-    write(ShardProgress(task.plan.shard, 0, 0, 0))
-    return attempt(task, store=store, scratch=scratch, on_progress=write)
-
-
-def _read(board: Any) -> dict[_Key, ShardProgress]:
-    """Read the board; nothing while it is started again."""
-    try:
-        rows = ray.get(board.read.remote())
-    except (ActorDiedError, ActorUnavailableError):
-        return {}
-    return {key: ShardProgress(*row) for key, row in rows.items()}
-
-
-def _board() -> Any:
-    """A board on the driver's own node: with another it could be lost."""
-    here = NodeAffinitySchedulingStrategy(
-        ray.get_runtime_context().get_node_id(), soft=False
-    )
-    board: Any = ray.remote(num_cpus=0, max_restarts=-1)(Board)
-    return board.options(scheduling_strategy=here).remote()

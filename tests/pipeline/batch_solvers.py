@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from pipeline.extract.blocks import DeferredFlow
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Extraction, open_extraction
 from pipeline.flow.batches import Coding, CpuBatches, FlowBatch, Queue, Ticket
-from pipeline.flow.errors import DeviceError
+from pipeline.flow.errors import DeviceError, LostDevice
 from pipeline.flow.solver import flow_solver
 
 EVERYTHING = ExtractSettings(short_side=32)
@@ -92,6 +92,21 @@ class ZeroFlow:
         with self._note.open("a") as note:
             note.write(f" {time.monotonic()}")
         return batch
+
+
+class LostOnce(ZeroFlow):
+    """`ZeroFlow` on a GPU that one process loses: for that process nothing works any more."""
+
+    lost = False
+
+    def collect(self, ticket: Ticket) -> FlowBatch:
+        mark = self._note.parent / "lost"
+        with suppress(FileExistsError):
+            mark.touch(exist_ok=False)
+            LostOnce.lost = True
+        if LostOnce.lost:
+            raise LostDevice("an illegal address")
+        return super().collect(ticket)
 
 
 def broken(profile: str) -> CpuBatches:

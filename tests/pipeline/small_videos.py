@@ -16,6 +16,7 @@ import numpy as np
 from moving import write_video
 
 from pipeline.adapters.videos import DataSet, Video
+from pipeline.executors.reporter import SilentReporter
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Extraction, open_extraction
 
@@ -66,6 +67,22 @@ def data_set(folder: Path) -> DataSet:
         videos=tuple(sorted(videos, key=lambda video: video.id)),
         splits={"1": "lists"},
     )
+
+
+class Said(SilentReporter):
+    """Keeps what was said, and can be told to interrupt after so many shards."""
+
+    def __init__(self, stop_after: int = 1000) -> None:
+        self.lines: list[str] = []
+        self.left = stop_after
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def published(self, *, videos: int, frames: int, stored_bytes: int) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
 
 
 def store_bytes(store: Path) -> dict[str, bytes]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from batch_solvers import ZeroFlow, broken, noted
+from batch_solvers import LostOnce, ZeroFlow, broken, noted
 from small_videos import (
     RGB_MV,
     SETTINGS,
+    Said,
     crashing,
     data_set,
     draw_videos,
@@ -111,19 +112,25 @@ def test_no_cluster_at_an_address_is_one_line(folder, tmp_path):
 def test_a_node_without_gpus_takes_all_but_flow_and_a_gpu_is_shared(
     tmp_path, mixed, monkeypatch
 ):
-    """Flow on the node with a GPU, two at a time; the rest on the other cores."""
+    """Flow on the node with a GPU, two at a time; the rest on the other cores. A worker
+    loses the GPU: its process ends, so that no other shard fails in it."""
     folder, notes = tmp_path / "videos", tmp_path / "notes"
     notes.mkdir()
     draw_videos(folder, 24)
     every = SETTINGS.only(["rgb", "flow", "mv"])
     execution = Execution(
         ray=mixed.address,
-        make_solver=partial(ZeroFlow, notes=notes),
+        backend="cuda",
+        make_solver=partial(LostOnce, notes=notes),
         open_video=partial(noted, notes=notes),
     )
-    out = tmp_path / "store"
-    summary = extract(data_set(folder), every, out=out, execution=execution)
+    out, said = tmp_path / "store", Said()
+    summary = extract(
+        data_set(folder), every, out=out, execution=execution, reporter=said
+    )
     assert summary.stored == 24 and summary.fresh_shards == 6
+    (failed,) = (line for line in said.lines if "failed" in line)
+    assert "(attempt 1): GPU of" in failed and failed.endswith("an illegal address")
     solvers = [note.read_text().split() for note in notes.glob("solver-*")]
     assert {node for node, *_ in solvers} == {mixed.gpu_node}
     assert {gpu for _, gpu, *_ in solvers} == {"0"}
@@ -135,7 +142,8 @@ def test_a_node_without_gpus_takes_all_but_flow_and_a_gpu_is_shared(
     others = [note.read_text() for note in notes.glob("video-*-others")]
     assert len(others) == 24 and set(others) - {mixed.gpu_node}
     monkeypatch.setattr(layouts, "find_gpus", lambda: Gpus(("0",)))
-    here = replace(execution, ray="off", workers=0)
+    zero = partial(ZeroFlow, notes=notes)
+    here = replace(execution, ray="off", workers=0, make_solver=zero)
     extract(data_set(folder), every, out=tmp_path / "here", execution=here)
     assert store_bytes(out) == store_bytes(tmp_path / "here")
 

@@ -1,5 +1,6 @@
 """What Ray raises when workers, actors or a raylet are gone -> what becomes of the run."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 ray = pytest.importorskip("ray")
 from ray import exceptions
 
+from motion_shards import remote
 from pipeline.driver.retries import RetryPolicy
 from pipeline.errors import ExtractionError
 from pipeline.executors import on_ray as runner
+from pipeline.executors import ray_board
 from pipeline.executors.attempt import Failure
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import ShardPlan
@@ -26,6 +29,7 @@ TASK = Task(
         fingerprint="",
     )
 )
+BOARD: Any = SimpleNamespace(reason=SimpleNamespace(remote=lambda key: ("reason", key)))
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def raised(monkeypatch):
     """Lets Ray raise something for whatever it is asked for."""
 
     def let(error: BaseException) -> None:
-        def get(ref: object) -> Any:
+        def get(ref: object, timeout: float | None = None) -> Any:
             raise error
 
         monkeypatch.setattr(ray, "get", get)
@@ -73,7 +77,7 @@ def task_error(cause: Exception) -> exceptions.RayTaskError:
 )
 def test_what_became_of_a_task(error, kind, text, raised):
     raised(error)
-    outcome = runner._outcome(None, TASK)
+    outcome = runner._outcome(None, TASK, BOARD)
     assert isinstance(outcome, Failure) and outcome.kind == kind
     assert text in outcome.text
     assert kind == "error" or "\n" not in outcome.text
@@ -84,7 +88,7 @@ def test_workers_that_are_killed_again_and_again_end_the_run_with_a_line(raised)
     retries, task = RetryPolicy(), TASK
     with pytest.raises(ExtractionError) as ended:
         for _ in range(3):
-            task = retries.next_attempt(runner._outcome(None, task))
+            task = retries.next_attempt(runner._outcome(None, task, BOARD))
     assert str(ended.value).startswith(
         "shard 0 failed 3 times; the last error: its worker was"
     )
@@ -94,7 +98,7 @@ def test_workers_that_are_killed_again_and_again_end_the_run_with_a_line(raised)
 def test_a_raylet_that_died_ends_the_run_with_a_line(raised):
     raised(exceptions.LocalRayletDiedError())
     with pytest.raises(ExtractionError) as ended, runner._ray_errors_in_one_line():
-        runner._outcome(None, TASK)
+        runner._outcome(None, TASK, BOARD)
     line = str(ended.value)
     assert line.startswith("Ray has broken down (The task's local raylet died")
     assert line.endswith("run the same command to resume")
@@ -108,6 +112,67 @@ def test_a_board_that_is_started_again_is_empty_meanwhile(raised, monkeypatch):
         exceptions.ActorUnavailableError("away", None),
     ):
         raised(error)
-        assert runner._read(board) == {}
+        assert ray_board.read_board(board) == {}
     monkeypatch.setattr(ray, "get", lambda ref: {(0, ("rgb",), 1): (0, 2, 48, 1000)})
-    assert runner._read(board) == {(0, ("rgb",), 1): ShardProgress(0, 2, 48, 1000)}
+    assert ray_board.read_board(board) == {
+        (0, ("rgb",), 1): ShardProgress(0, 2, 48, 1000)
+    }
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "text"),
+    [
+        (
+            "GPU of node7: an illegal address",
+            "gone",
+            "GPU of node7: an illegal address",
+        ),
+        ("", "lost", "its worker was lost (The worker died"),
+    ],
+)
+def test_why_a_worker_ended_itself_is_read_from_the_board(
+    reason, kind, text, monkeypatch
+):
+    def get(ref: object, timeout: float | None = None) -> str:
+        if ref == ("reason", (0, ("rgb",), 1)):
+            return reason
+        raise exceptions.WorkerCrashedError
+
+    monkeypatch.setattr(ray, "get", get)
+    outcome = runner._outcome(None, TASK, BOARD)
+    assert isinstance(outcome, Failure) and outcome.kind == kind
+    assert text in outcome.text
+
+
+class Board(remote.Board):
+    """The board in this process: calls are done at once."""
+
+    def __getattribute__(self, name: str) -> Any:
+        method = super().__getattribute__(name)
+        return method if name.startswith("_") else SimpleNamespace(remote=method)
+
+
+class Ended(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("kind", ["gone", "device", "environment"])
+def test_a_worker_that_has_lost_its_gpu_says_so_and_ends(kind, monkeypatch):
+    def end(code: int) -> None:
+        raise Ended(code)
+
+    failure = Failure(TASK, kind, "GPU of node7: an illegal address")
+    monkeypatch.setattr(ray_board, "attempt", lambda task, **given: failure)
+    monkeypatch.setattr(ray, "get", lambda ref, timeout=None: ref)
+    monkeypatch.setattr("os._exit", end)
+    board = Board()
+    if kind == "gone":
+        with pytest.raises(Ended, match="1"):
+            ray_board.attempt_on_worker(TASK, Path("/s"), None, board)
+        assert ray_board.reason(board, TASK) == failure.text
+    else:
+        outcome = ray_board.attempt_on_worker(TASK, Path("/s"), None, board)
+        assert outcome == failure
+        assert ray_board.reason(board, TASK) == ""
+    board.forget.remote(ray_board.key_of(TASK))
+    assert ray_board.reason(board, TASK) == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from batch_solvers import Failing, ZeroFlow, broken
-from small_videos import SETTINGS, data_set, store_bytes
+from small_videos import SETTINGS, Said, data_set, store_bytes
 
 from motion_shards import extras
 from pipeline.driver.extraction import extract
@@ -16,7 +16,6 @@ from pipeline.errors import ExtractionError
 from pipeline.executors import workers as layouts
 from pipeline.executors.choose import Execution
 from pipeline.executors.gpus import Gpus, _names, trouble_with_flow
-from pipeline.executors.reporter import SilentReporter
 from pipeline.executors.workers import (
     WorkerLayout,
     coders_per_worker,
@@ -29,22 +28,6 @@ from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
 
 ALL = SETTINGS.only(["rgb", "flow", "mv"])
-
-
-class Said(SilentReporter):
-    """Keeps what was said, and can be told to interrupt after so many shards."""
-
-    def __init__(self, stop_after: int = 1000) -> None:
-        self.lines: list[str] = []
-        self.left = stop_after
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-    def published(self, *, videos: int, frames: int, stored_bytes: int) -> None:
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture
