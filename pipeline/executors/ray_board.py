@@ -1,4 +1,4 @@
-"""What a worker of Ray tells the driver besides its result: progress, and why it ends itself.
+"""Progress of tasks on Ray, and the reason of a worker that ends itself.
 
 Both are on a board, an actor on the driver's node.
 """
@@ -59,7 +59,8 @@ def attempt_on_worker(
 
 
 def reason(board: Any, task: Task) -> str:
-    """Why the worker of a task ended itself; empty if it did not, or the board is away."""
+    """The reason for which the worker of a task ended itself; empty if it did not, or the
+    board is away."""
     try:
         return ray.get(board.reason.remote(key_of(task)), timeout=BOARD_SECONDS)
     except RayError:
