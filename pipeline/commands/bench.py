@@ -10,6 +10,7 @@ from motion_shards.choices import MODALITIES
 from motion_shards.console import Commands
 from motion_shards.store_address import StoreAddress, cache_options
 
+from .bench_gpu import bench_gpu
 from .options import CommaList, ExistingFolder
 
 
@@ -180,3 +181,6 @@ def bench_workers(as_json: bool, **options: Any) -> None:
     from pipeline.bench import workers
 
     _print_bench(workers, as_json, **options)
+
+
+bench.add_command(bench_gpu)

@@ -102,9 +102,12 @@ class Gpu:
         for each in (self._streams, self._functions, self._host):
             each.clear()
 
+    def total_bytes(self) -> int:
+        """Memory of the device."""
+        return int(self._call("cuDeviceTotalMem", self._device))
+
     def share_bytes(self, workers: int) -> int:
-        total = self._call("cuDeviceTotalMem", self._device)
-        return max(total // workers - PROCESS_BYTES, 0)
+        return max(self.total_bytes() // workers - PROCESS_BYTES, 0)
 
     def free_bytes(self) -> int:
         return self._call("cuMemGetInfo")[0]

@@ -61,12 +61,15 @@ class CudaSolver:
         device: Device,
         *,
         workers: int = 1,
+        batch: int | None = None,
         shape: TileShape | None = None,
     ) -> None:
         """Take the device.
 
         Args:
             workers: processes that share the device's memory equally.
+            batch: pairs of a batch, as far as memory allows; None: as many as keep a
+                large GPU busy.
             shape: of tiles; None: the largest that the device has room for.
 
         Raises:
@@ -79,6 +82,7 @@ class CudaSolver:
         self._settings = profile
         self._device = device
         self._workers = workers
+        self._batch = batch
         self._shape = shape or _largest_shape(device, profile)
         self._kernels = kernels_of(
             iterate_kernel(self._shape, stopping=profile.epsilon > 0)
@@ -110,7 +114,8 @@ class CudaSolver:
                     f"got {width}x{height}"
                 )
             schedule, room = self._schedule(size), self._room()
-            most = min(room // bytes_per_pair(schedule, pixels), _worth(pixels))
+            wanted = self._wanted(pixels)
+            most = min(room // bytes_per_pair(schedule, pixels), wanted)
             while most > 1 and Plan(schedule, size, most).bytes > room:
                 most -= 1
             self._most[size] = max(1, most)
@@ -235,7 +240,7 @@ class CudaSolver:
         """The workspace for frames of this size, made if there is none."""
         if size in self._workspaces:
             workspace = self._workspaces[size]
-            wanted = _worth(size[0] * size[1])
+            wanted = self._wanted(size[0] * size[1])
             if workspace.most < wanted and workspace.batches >= TRY_AGAIN:
                 self._limit = None
                 self._most.pop(size, None)
@@ -253,6 +258,10 @@ class CudaSolver:
             self._workspaces[size] = Workspace(self._device, plan, self._arena)
         self._workspaces.move_to_end(size)
         return self._workspaces[size]
+
+    def _wanted(self, pixels: int) -> int:
+        """Pairs of a batch, were there memory enough."""
+        return self._batch or _worth(pixels)
 
     def _room(self) -> int:
         """Bytes of the device that the arena may have: an equal share, of what is free."""
