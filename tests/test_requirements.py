@@ -52,7 +52,10 @@ NEED = {
     training.run_files.safetensors training.run_files.weights
     training.scoring.fusion training.scoring.protocols
     """,
-    "cuda": "pipeline.flow.cuda pipeline.bench.flow_gpu",
+    "cuda": """
+    pipeline.flow.cuda pipeline.bench.flow_gpu
+    pipeline.bench.gpu.flow_speed
+    """,
 }
 """Folders and files that cannot be imported without an extra."""
 COMMANDS = {

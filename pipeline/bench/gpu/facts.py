@@ -75,7 +75,7 @@ def _version(package: str) -> str:
 
 
 def _from_smi() -> Iterator[Fact]:
-    """What the driver's own program says; the driver's interface does not say it all."""
+    """Modes and clocks, by the driver's own program: its interface does not give all."""
     command = ["nvidia-smi", f"--query-gpu={','.join(SMI_FIELDS)}"]
     command += ["--format=csv,noheader", "--id=0"]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()

@@ -108,7 +108,7 @@ def _flow_speed(results: Sequence[StageResult]) -> Verdict:
 
 
 def _waiting(results: Sequence[StageResult]) -> Verdict:
-    """Of each network the fastest training counts, and of those the one that waits most."""
+    """The fastest training of each network counts, and of those the one that waits most."""
     goal = f"training waits <= {MOST_WAITING:.0%} of its time for clips"
     fastest: dict[str, TrainingSpeed] = {}
     for row in _rows(results, TrainingSpeed):
