@@ -65,6 +65,9 @@ NOT_RUN = {
     "training predict data/runs/RUN rtsp:": "as the one before",
     "pipeline info s3:": "needs a server; tests/pipeline/store/test_remote_store.py",
     "pipeline info https:": "as the one before",
+    "pipeline stores s3:": "needs a server; "
+    "tests/pipeline/management/test_address_stores.py",
+    "pipeline copy STORE s3:": "as the one before",
     "training distill --store s3:": "as the one before",
     "training distill --store https:": "as the one before",
     "training reproduce": "trains a hundred networks; tests/training/reproduce/test_reproduce.py",

@@ -10,8 +10,9 @@ import click
 
 from motion_shards.choices import DATASETS, MODALITIES
 from motion_shards.finite import FiniteRange
+from motion_shards.store_address import StoreAddress
 
-from .options import AnyPath, CommaList, ExistingFile, ExistingFolder
+from .options import AnyPath, CommaList, ExistingFile
 
 if TYPE_CHECKING:
     from pipeline.management.outcome import Outcome
@@ -20,12 +21,13 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 
 
 @click.command()
-@click.argument("folder", type=AnyPath, required=False)
+@click.argument("folder", type=StoreAddress(exists=False), required=False)
 @JSON
-def stores(folder: Path | None, as_json: bool) -> None:
+def stores(folder: Path | str | None, as_json: bool) -> None:
     """List the stores in a folder: contents, size, settings, and state.
 
-    FOLDER holds stores, or is one. [default: $VIDEO_DATA/stores]
+    FOLDER holds stores, or is one; an address (s3://..., https://...) may stand for it.
+    [default: $VIDEO_DATA/stores]
     """
     from pipeline.management.stores_table import list_stores, table_lines
     from pipeline.store import stores_folder
@@ -38,8 +40,8 @@ def stores(folder: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("source", metavar="STORE", type=ExistingFolder)
-@click.argument("out", metavar="NEW", type=AnyPath)
+@click.argument("source", metavar="STORE", type=StoreAddress())
+@click.argument("out", metavar="NEW", type=StoreAddress(exists=False))
 @click.option(
     "--modalities",
     type=CommaList(MODALITIES),
@@ -73,8 +75,8 @@ def stores(folder: Path | None, as_json: bool) -> None:
 )
 @JSON
 def copy(
-    source: Path,
-    out: Path,
+    source: Path | str,
+    out: Path | str,
     modalities: tuple[str, ...] | None,
     classes: tuple[tuple[str, ...], ...],
     splits: tuple[str, ...] | None,
@@ -83,6 +85,9 @@ def copy(
     as_json: bool,
 ) -> None:
     """Copy a store to NEW, whole or in part, and check every byte against its hash.
+
+    STORE is a folder, or an address (s3://..., https://...). NEW is a folder; a whole
+    store can also be copied to an address of object storage (s3://...).
 
     Whole shard files are copied byte for byte. A part is a store of its own: its rows are
     copied as they are stored, nothing is encoded again. Interrupted, the same command
@@ -105,7 +110,7 @@ def copy(
 
 
 @click.command()
-@click.argument("source", metavar="STORE", type=ExistingFolder)
+@click.argument("source", metavar="STORE", type=StoreAddress())
 @click.option(
     "--videos",
     type=ExistingFile,
@@ -114,8 +119,11 @@ def copy(
 )
 @click.option("--out", type=AnyPath, required=True, help="Folder of the new store.")
 @JSON
-def remove(source: Path, videos: Path, out: Path, as_json: bool) -> None:
-    """Copy a store without some videos. The store itself is not changed."""
+def remove(source: Path | str, videos: Path, out: Path, as_json: bool) -> None:
+    """Copy a store without some videos. The store itself is not changed.
+
+    STORE is a folder, or an address (s3://..., https://...).
+    """
     from pipeline.management import making
 
     with _progress("copy (MB)") as tell:
@@ -124,7 +132,7 @@ def remove(source: Path, videos: Path, out: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("sources", metavar="STORE...", type=ExistingFolder, nargs=-1)
+@click.argument("sources", metavar="STORE...", type=StoreAddress(), nargs=-1)
 @click.option("--out", type=AnyPath, required=True, help="Folder of the new store.")
 @click.option(
     "--name",
@@ -140,13 +148,15 @@ def remove(source: Path, videos: Path, out: Path, as_json: bool) -> None:
 )
 @JSON
 def merge(
-    sources: tuple[Path, ...],
+    sources: tuple[Path | str, ...],
     out: Path,
     name: str | None,
     prefix: tuple[str, ...] | None,
     as_json: bool,
 ) -> None:
     """Make one store of several with the same modalities, settings and codecs.
+
+    Each STORE is a folder, or an address (s3://..., https://...).
 
     Splits of one name become one split. Rows are copied as they are stored. Interrupted,
     the same command resumes.
@@ -163,7 +173,7 @@ def merge(
 
 
 @click.command()
-@click.argument("store", metavar="STORE", type=ExistingFolder)
+@click.argument("store", metavar="STORE", type=StoreAddress())
 @click.option(
     "--splits",
     type=AnyPath,
@@ -192,7 +202,7 @@ def merge(
 )
 @JSON
 def relabel(
-    store: Path,
+    store: Path | str,
     splits: Path | None,
     kind: str | None,
     holdout: float | None,
@@ -202,6 +212,7 @@ def relabel(
 ) -> None:
     """Give a store other classes, labels, splits and groups. No frame is touched.
 
+    STORE is a folder; with --out, it may be an address (s3://..., https://...).
     Videos that the lists do not name stay, without a label; splits of other names stay.
     """
     if splits is None and holdout is None:

@@ -22,6 +22,7 @@ from pipeline.store.file_names import (
 )
 from pipeline.store.files import current_manifest, read_manifest, require_index
 from pipeline.store.lease import is_lease
+from pipeline.store.remote_path import Location
 from pipeline.store.replacement import is_part
 from pipeline.store.sealing import write_sealed
 
@@ -47,7 +48,7 @@ def as_planned(dataset: DataSet, out: Path, *, grow: bool = False) -> DataSet:
     return without_unusable(dataset, plan.unusable) if plan else dataset
 
 
-def readable_plan(out: Path) -> StorePlan | None:
+def readable_plan(out: Location) -> StorePlan | None:
     """The plan in a folder; None where there is none, or a damaged one.
 
     Raises:

@@ -2,15 +2,16 @@
 
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from motion_shards.plain_text import size_text
 from pipeline.driver.plan_file import read_plan
 from pipeline.driver.publish import clear_arriving, prepare
 from pipeline.driver.resume import is_new
-from pipeline.errors import NoPlan
-from pipeline.store.errors import StoreError
+from pipeline.errors import DamagedPlan, NoPlan
+from pipeline.store import Location
+from pipeline.store.errors import AddressError, LayoutError, StoreError
 from pipeline.store.file_names import MANIFEST, PLAN
 from pipeline.store.files import committed, current_manifest, read_commit
 from pipeline.store.lease import Lease, hold
@@ -24,13 +25,13 @@ SPARE_BYTES = 64 << 20
 
 @contextmanager
 def writing(
-    folder: Path, sources: Collection[Path], fingerprints: Collection[str]
+    folder: Path, sources: Collection[Location], fingerprints: Collection[str]
 ) -> Iterator[Lease]:
     """The right to write a new store, or to go on with one that was begun.
 
     Args:
         folder: nothing, an empty folder, or what an interrupted call has left.
-        sources: folders of the stores that are read.
+        sources: folders or addresses of the stores that are read.
         fingerprints: of the states of the store that is made: an interrupted copy of
             one of them is continued.
 
@@ -39,6 +40,8 @@ def writing(
         FolderHeld: another run writes it.
     """
     for source in sources:
+        if not isinstance(source, Path):
+            continue
         here, there = folder.resolve(), source.resolve()
         if here == there or there in here.parents or here in there.parents:
             raise ManagementError(
@@ -48,12 +51,12 @@ def writing(
         raise ManagementError(
             f"{folder}: expected a new folder, or an interrupted copy, got something else"
         )
-    _require_same(folder, fingerprints)
+    require_same(folder, fingerprints)
     prepare(folder)
     with hold(folder) as lease:
         clear_arriving(folder)
         prepare(folder)
-        _require_same(folder, fingerprints)
+        require_same(folder, fingerprints)
         yield lease
         clear_arriving(folder)
 
@@ -66,7 +69,7 @@ def _is_begun(folder: Path) -> bool:
     )
 
 
-def _require_same(folder: Path, fingerprints: Collection[str]) -> None:
+def require_same(folder: Location, fingerprints: Collection[str]) -> None:
     """
     Raises:
         ManagementError: what was begun in a folder is another store.
@@ -79,24 +82,31 @@ def _require_same(folder: Path, fingerprints: Collection[str]) -> None:
             )
 
 
-def _states(folder: Path) -> Iterator[str]:
-    """Fingerprints that the texts in a folder have."""
+def _states(folder: Location) -> Iterator[str]:
+    """Fingerprints that the texts in a folder have; of an address, one commit's."""
     try:
         yield read_plan(folder).fingerprint
-    except NoPlan:
+    except (NoPlan, DamagedPlan):
         pass
     if (manifest := earlier(folder)) is not None:
         yield manifest.fingerprint
-    for modality, shard in committed(folder):
-        commit = read_commit(folder, modality, shard)
-        if commit is not None:
-            yield commit.fingerprint
+    commits = committed(folder)
+    for modality, shard in commits if isinstance(folder, Path) else commits[:1]:
+        with suppress(LayoutError):
+            if commit := read_commit(folder, modality, shard):
+                yield commit.fingerprint
 
 
-def earlier(folder: Path) -> Manifest | None:
-    """The manifest that readers of a folder see now; None without one."""
+def earlier(folder: Location) -> Manifest | None:
+    """The manifest that readers of a folder see now; None without one.
+
+    Raises:
+        AddressError: an address does not answer, or refuses.
+    """
     try:
         return current_manifest(folder)
+    except AddressError:
+        raise
     except StoreError:
         return None
 

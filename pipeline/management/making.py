@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from motion_shards.plain_text import counted
+from pipeline.store import RemotePath
+from pipeline.store.locations import located
 
+from .address_store import copy_to_address
 from .errors import ManagementError
 from .joining import joined, renamed
 from .outcome import Outcome, Progress
@@ -20,7 +23,7 @@ def _silent(done: int, total: int) -> None:
 
 def copy(
     source: Path | str,
-    out: Path,
+    out: Path | str,
     *,
     modalities: Sequence[str] = (),
     classes: Sequence[str] = (),
@@ -32,6 +35,9 @@ def copy(
     """Copy a store, whole or in part, with every byte checked against its hash.
 
     Args:
+        source: a folder, or an address.
+        out: a new folder, or what an interrupted call has left; of a whole copy also an
+            address that takes objects, such as s3://bucket/store.
         modalities, classes, splits: only these; all of them if left out.
         videos: text file of the only videos to copy, an id or path per line.
         state: the beginning of a fingerprint that the store had before it grew: all
@@ -39,17 +45,26 @@ def copy(
 
     Raises:
         StoreError: the source is none, is damaged, or another run writes `out`.
+        AddressError: an address does not answer, refuses, or takes no objects.
         ManagementError: what is asked for does not fit; one line.
     """
+    there = located(out)
     store = Source(source, state=state)
     wanted = store.require_modalities(tuple(modalities))
     only = listed_videos(videos, store) if videos else None
     part = Part(classes=classes, splits=splits, only=only)
     if state is not None and not part.whole:
         raise ManagementError("--state: expected no classes, splits or videos with it")
+    if isinstance(there, RemotePath):
+        if not part.whole:
+            raise ManagementError(
+                f"{there}: expected a folder for a part of a store, got an address: copy "
+                "the part to a folder, and that to the address"
+            )
+        return copy_to_address(store, wanted, there, progress=progress)
     if part.whole:
-        return copy_whole(store, wanted, out, progress=progress)
-    return store_of(select(store, part, wanted), wanted, out, progress=progress)
+        return copy_whole(store, wanted, there, progress=progress)
+    return store_of(select(store, part, wanted), wanted, there, progress=progress)
 
 
 def remove(

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Self
 
 from motion_shards.plain_text import counted, printable, size_text
-from pipeline.store import Json
+from pipeline.store import Json, Location
 from pipeline.store.manifest import Manifest
 
 Progress = Callable[[int, int], None]
@@ -33,7 +32,7 @@ class Outcome:
     @classmethod
     def of(
         cls,
-        folder: Path,
+        folder: Location,
         manifest: Manifest,
         *,
         copied: int,

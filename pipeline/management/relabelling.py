@@ -55,7 +55,7 @@ def relisted(
     if splits is not None:
         dataset = relist(
             kind or (dataset.name if dataset.name in ADAPTERS else "list"),
-            folder=store.folder,
+            folder=store.folder_name,
             files=[File(video.path, video.size_bytes) for video in dataset.videos],
             splits=splits,
         )
@@ -86,17 +86,24 @@ def relabel(source: Path | str, dataset: DataSet, out: Path | None = None) -> Ou
         return copy_whole(
             store, store.store.modalities, out, link=True, describe=change.described
         )
-    prepare(store.folder)
-    with hold(store.folder) as lease:
-        clear_arriving(store.folder)
+    folder = store.folder
+    if not isinstance(folder, Path):
+        raise ManagementError(
+            f"{folder}: expected a folder of a new store for this address (--out), got none"
+        )
+    prepare(folder)
+    with hold(folder) as lease:
+        clear_arriving(folder)
         store = Source(source)  # as another run may have left it
         change = _Relabelling(store, dataset)
-        require_files(store.folder)
+        require_files(folder)
         lease.require()
         manifest = write_texts(
-            store.folder, *change.described(store.store.videos(), store.manifest)
+            folder,
+            *change.described(store.store.videos(), store.manifest),
+            old=store.manifest,
         )
-    return Outcome.of(store.folder, manifest, copied=0, action="relabelled")
+    return Outcome.of(folder, manifest, copied=0, action="relabelled")
 
 
 class _Relabelling:

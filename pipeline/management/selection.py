@@ -93,7 +93,7 @@ def select(source: Source, part: Part, modalities: Collection[str]) -> Selection
     labels = {old: number[n] for old, n in enumerate(store.classes) if n in number}
     dataset = DataSet(
         name=store.dataset,
-        folder=source.folder,
+        folder=source.folder_name,
         classes=classes,
         videos=tuple(_video(video, labels, splits) for video in chosen),
         splits={name: store.splits[name] for name in splits},

@@ -4,7 +4,7 @@ A store may be extended meanwhile: manifest, index and plan of one state are hel
 and published files never change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,11 +13,12 @@ from pipeline.driver.plan import StorePlan
 from pipeline.driver.plan_file import read_plan
 from pipeline.errors import PlanError
 from pipeline.extract.settings import COMMON, ExtractSettings
-from pipeline.store import Store, StoredVideo, VideoNotFound
+from pipeline.store import Location, Store, StoredVideo, VideoNotFound
 from pipeline.store.commit import Commit
 from pipeline.store.errors import LayoutError
 from pipeline.store.file_names import commit_file
 from pipeline.store.files import read_commit
+from pipeline.store.in_flight import IN_FLIGHT, side_by_side
 from pipeline.store.manifest import Manifest
 from pipeline.store.reader import open_shard
 from pipeline.store.shard_reader import ShardReader
@@ -32,7 +33,7 @@ class Source:
     """A store to copy from.
 
     Args:
-        address: its folder.
+        address: its folder, or an address.
         state: the beginning of a fingerprint that it had before it grew, to read it as
             it was then; classes and labels are those of now. None: as it is.
 
@@ -40,19 +41,38 @@ class Source:
         ManagementError: it has no such state.
         StoreNotFound: no such folder, or something else, or not finished.
         LayoutError: a store of another layout, or a damaged one.
-        ManagementError: an address, which is not copied from.
+        AddressError: the address does not answer, or refuses.
     """
 
-    def __init__(self, address: Path | str, *, state: str | None = None) -> None:
+    def __init__(self, address: Location | str, *, state: str | None = None) -> None:
         self.store = Store(address)
-        if not isinstance(self.store.folder, Path):
-            raise ManagementError(f"{address}: expected a folder, got an address")
         self.folder = self.store.folder
         self.manifest = self.store.manifest
         self.commit = lru_cache(HELD_COMMITS)(self._commit)
         self.rows = lru_cache(OPEN_SHARDS)(self._rows)
         if state is not None:
             self.manifest = self._as_it_was(state)
+
+    @property
+    def folder_name(self) -> Path:
+        """Its folder, as a data set names one; of an address the last part."""
+        folder = self.folder
+        return folder if isinstance(folder, Path) else Path(folder.name)
+
+    def commits(self, modalities: Sequence[str]) -> Iterator[Commit]:
+        """The commits of some modalities, shard after shard of each.
+
+        Raises:
+            LayoutError: as of `commit`.
+        """
+        wanted = [
+            (modality, shard)
+            for modality in modalities
+            for shard in range(self.manifest.shards)
+        ]
+        for begin in range(0, len(wanted), IN_FLIGHT):
+            some = wanted[begin : begin + IN_FLIGHT]
+            yield from side_by_side(self.store, lambda each: self.commit(*each), some)
 
     def videos(self) -> Iterator[StoredVideo]:
         """The stored videos of the state, by id."""
@@ -113,8 +133,7 @@ class Source:
         found: dict[str, dict[str, tuple[str, bool]]] = {}
         for modality in self.store.modalities:
             named = found.setdefault(modality, {})
-            for shard in range(self.manifest.shards):
-                commit = self.commit(modality, shard)
+            for commit in self.commits([modality]):
                 named |= {name: (why, False) for name, why in commit.bad.items()}
                 named |= {name: (why, True) for name, why in commit.unavailable.items()}
         return found

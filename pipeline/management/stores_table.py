@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ from motion_shards.plain_text import printable, size_text
 from pipeline.driver.plan import StorePlan
 from pipeline.driver.plan_file import read_plan
 from pipeline.errors import PlanError
-from pipeline.store import Json, StoreError, StoreNotFound
-from pipeline.store.errors import LayoutError
-from pipeline.store.file_names import COMMITS, INDEX, MANIFEST, PLAN
+from pipeline.store import Json, Location, RemotePath, StoreError, StoreNotFound
+from pipeline.store.errors import AddressError, LayoutError
+from pipeline.store.file_names import INDEX, MANIFEST, PLAN
 from pipeline.store.files import committed, open_index, read_manifest
+from pipeline.store.in_flight import IN_FLIGHT
+from pipeline.store.locations import located
 from pipeline.store.malformed import NOT_AS_EXPECTED, complaint
 from pipeline.store.manifest import Manifest
 
@@ -37,7 +41,7 @@ class StoreLine:
     """One store of the table."""
 
     store: str
-    """Path of its folder."""
+    """Path of its folder, or its address."""
     state: str
     """`finished`, or what is missing or damaged, in a few words."""
     dataset: str = ""
@@ -76,14 +80,18 @@ class StoreLine:
         )
 
 
-def list_stores(folder: Path) -> list[StoreLine]:
-    """The stores that lie directly in a folder, by name, finished or not.
+def list_stores(folder: Location | str) -> list[StoreLine]:
+    """The stores that lie directly in a folder or at an address, by name, finished or not.
 
     A folder that is a store itself is the only line. Shard files are not opened.
 
     Raises:
         StoreNotFound: no such folder, or one without a store.
+        AddressError: an address does not answer, refuses, or cannot be listed.
     """
+    folder = located(folder)
+    if isinstance(folder, RemotePath):
+        return _listed(folder)
     if not folder.is_dir():
         found = "a file" if folder.exists() else "nothing"
         raise StoreNotFound(f"{folder}: expected a folder of stores, got {found}")
@@ -95,12 +103,31 @@ def list_stores(folder: Path) -> list[StoreLine]:
     return [store_line(path) for path in stores]
 
 
-def is_store(folder: Path) -> bool:
+def _listed(folder: RemotePath) -> list[StoreLine]:
+    """The stores at an address, looked at side by side."""
+    if is_store(folder):
+        return [store_line(folder)]
+    try:
+        inside = [folder / name for name in sorted(folder.sizes()) if name]
+    except FileNotFoundError:
+        raise StoreNotFound(
+            f"{folder}: expected a store or a folder of stores, got nothing"
+        ) from None
+    with ThreadPoolExecutor(IN_FLIGHT) as threads:
+        stores = list(compress(inside, threads.map(is_store, inside)))
+        if not stores:
+            raise StoreNotFound(
+                f"{folder}: expected stores at this address, found none"
+            )
+        return list(threads.map(store_line, stores))
+
+
+def is_store(folder: Location) -> bool:
     """Whether a store was begun in a folder."""
     return (folder / MANIFEST).is_file() or (folder / PLAN).is_file()
 
 
-def store_line(folder: Path) -> StoreLine:
+def store_line(folder: Location) -> StoreLine:
     """Describe one store; damage is its state."""
     try:
         plan = read_plan(folder)
@@ -114,13 +141,17 @@ def store_line(folder: Path) -> StoreLine:
                 store=str(folder), state="cannot be read: its plan cannot be read"
             )
         return _unfinished(folder, plan)
+    except AddressError:
+        raise
     except StoreError as error:
         reason = str(error).removeprefix(f"{folder / MANIFEST}: ")
         return StoreLine(store=str(folder), state=f"cannot be read: {reason}")
     return _finished(folder, manifest, plan)
 
 
-def _finished(folder: Path, manifest: Manifest, plan: StorePlan | None) -> StoreLine:
+def _finished(
+    folder: Location, manifest: Manifest, plan: StorePlan | None
+) -> StoreLine:
     state, hours = FINISHED, None
     try:
         hours = round(_hours(folder), 4)
@@ -145,22 +176,30 @@ def _finished(folder: Path, manifest: Manifest, plan: StorePlan | None) -> Store
     )
 
 
-def _unfinished(folder: Path, plan: StorePlan) -> StoreLine:
+def _unfinished(folder: Location, plan: StorePlan) -> StoreLine:
     return StoreLine(
         store=str(folder),
         state=f"not finished: {_missing(folder, plan) or 'no manifest'}",
         dataset=plan.dataset,
         modalities=plan.modalities,
         videos=len(plan.videos),
-        bytes=sum(path.stat().st_size for path in folder.glob("*.h5")),
+        bytes=_stored_bytes(folder),
         settings=plan.settings.to_record(),
         fingerprint=plan.fingerprint,
     )
 
 
-def _missing(folder: Path, plan: StorePlan) -> str:
+def _stored_bytes(folder: Location) -> int:
+    """Size of the shard files that are there."""
+    if isinstance(folder, Path):
+        return sum(path.stat().st_size for path in folder.glob("*.h5"))
+    sizes = folder.sizes()
+    return sum(size or 0 for name, size in sizes.items() if name.endswith(".h5"))
+
+
+def _missing(folder: Location, plan: StorePlan) -> str:
     """Modalities that lack shards, with the number of those that are there."""
-    done = committed(folder) if (folder / COMMITS).is_dir() else []
+    done = committed(folder)
     counts = {
         name: sum(modality == name for modality, _ in done) for name in plan.modalities
     }
@@ -171,7 +210,7 @@ def _missing(folder: Path, plan: StorePlan) -> str:
     )
 
 
-def _hours(folder: Path) -> float:
+def _hours(folder: Location) -> float:
     """Hours of video in the index. Only frames and rates of its lines are looked at.
 
     Raises:

@@ -1,18 +1,16 @@
 """Index and manifest of a store that is made from another one without touching rows."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.store import StoredVideo
-from pipeline.store.file_names import MANIFEST
+from pipeline.store.file_names import INDEX, MANIFEST
 from pipeline.store.files import write_index
 from pipeline.store.index import IndexRecord
 from pipeline.store.manifest import Manifest
 from pipeline.store.sealing import write_sealed
-
-from .destination import earlier
 
 _FIELDS = tuple(field.name for field in fields(IndexRecord))
 
@@ -35,18 +33,26 @@ def record_of(
 
 
 def write_texts(
-    folder: Path, records: Iterable[IndexRecord], manifest: Manifest
+    folder: Path,
+    records: Iterable[IndexRecord],
+    manifest: Manifest,
+    *,
+    old: Manifest | None,
+    written: Callable[[str], None] = lambda name: None,
 ) -> Manifest:
     """Replace the index, then the manifest.
 
     Args:
         records: sorted by id.
         manifest: with any index and number of videos.
+        old: the manifest that readers see now.
+        written: called with the name of each file that was written, in their order: the
+            manifest comes twice where readers see another index now.
 
     Returns:
         The manifest as it was written.
     """
-    old, count = earlier(folder), 0
+    count = 0
 
     def counted() -> Iterator[IndexRecord]:
         nonlocal count
@@ -57,13 +63,17 @@ def write_texts(
     def new(xxh3: str) -> Manifest:
         return replace(manifest, index=(xxh3,), videos=count, next=None)
 
+    def write(value: Manifest) -> None:
+        write_sealed(folder / MANIFEST, value.to_dict())
+        written(MANIFEST)
+
     def announce(xxh3: str) -> None:
         """For a moment readers meet the new index beside the manifest that is there."""
         if old is not None and xxh3 not in old.index:
-            both = replace(old, next=new(xxh3).to_dict())
-            write_sealed(folder / MANIFEST, both.to_dict())
+            write(replace(old, next=new(xxh3).to_dict()))
 
     xxh3 = write_index(folder, counted(), ordered=True, before=announce)
+    written(INDEX)
     manifest = new(xxh3)
-    write_sealed(folder / MANIFEST, manifest.to_dict())
+    write(manifest)
     return manifest

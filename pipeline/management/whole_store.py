@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import compress, islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,14 +15,17 @@ from pipeline.driver.plan_file import write_plan
 from pipeline.driver.publish import intact, publish_file
 from pipeline.driver.resume import readable_plan
 from pipeline.extract.settings import COMMON, ExtractSettings
-from pipeline.store import StoredVideo
+from pipeline.store import Location, RemotePath, StoredVideo
+from pipeline.store.columns import ADVICE
 from pipeline.store.commit import Commit
 from pipeline.store.errors import LayoutError
 from pipeline.store.file_names import ARRIVING
 from pipeline.store.files import HASH_BLOCK_BYTES, open_regular, read_commit
+from pipeline.store.in_flight import IN_FLIGHT
 from pipeline.store.index import IndexRecord
 from pipeline.store.lease import Lease
 from pipeline.store.manifest import Manifest
+from pipeline.store.upload import is_there
 
 from .destination import earlier, require_space, writing
 from .outcome import Outcome, Progress
@@ -62,11 +67,11 @@ def copy_whole(
         there = earlier(out)
         kept = tuple(there.modalities) if there else ()
         wanted = tuple(m for m in source.store.modalities if m in {*modalities, *kept})
-        work = list(_missing(source, wanted, out))
+        work = list(missing_commits(source, wanted, out))
         total = sum(commit.bytes for commit in work)
         require_space(out, total)
         if source.plan is not None:
-            write_plan(out, _plan(source.plan, source, wanted, out))
+            write_plan(out, plan_of(source.plan, source, wanted, readable_plan(out)))
         done = 0
 
         def tell(copied: int) -> None:
@@ -77,29 +82,44 @@ def copy_whole(
         for commit in work:
             _copy_file(source, commit, out, tell, lease, link=link)
         lease.require()
-        manifest = _manifest(source, wanted)
+        manifest = manifest_of(source, wanted)
         if describe is not None:
-            there = write_texts(out, *describe(source.videos(), manifest))
+            there = write_texts(out, *describe(source.videos(), manifest), old=there)
         elif there is None or there != manifest:
-            there = write_texts(out, _records(source, wanted), manifest)
+            there = write_texts(out, records_of(source, wanted), manifest, old=there)
     if describe is not None:
         return Outcome.of(out, there, copied=total, action="relabelled")
     return Outcome.of(out, there, copied=total)
 
 
-def _missing(
-    source: Source, modalities: tuple[str, ...], out: Path
+def missing_commits(
+    source: Source, modalities: tuple[str, ...], out: Location
 ) -> Iterator[Commit]:
-    """The commits of the source whose files are not there yet."""
-    for modality in modalities:
-        for shard in range(source.manifest.shards):
-            commit = source.commit(modality, shard)
-            try:
-                there = read_commit(out, modality, shard)
-            except LayoutError:
-                there = None
-            if there != commit or not intact(commit.record, out, hashed=False):
-                yield commit
+    """The commits of the source whose files are not there yet, by size and commit.
+
+    Raises:
+        AddressError: an address does not answer, or refuses.
+    """
+
+    def is_missing(commit: Commit) -> bool:
+        try:
+            there = read_commit(out, commit.modality, commit.shard)
+        except LayoutError:
+            return True
+        if there != commit:
+            return True
+        if isinstance(out, RemotePath):
+            return not is_there(out / commit.file, commit.record)
+        return not intact(commit.record, out, hashed=False)
+
+    commits = source.commits(modalities)
+    if not isinstance(out, RemotePath):
+        yield from filter(is_missing, commits)
+        return
+    with ThreadPoolExecutor(IN_FLIGHT) as threads:
+        while some := list(islice(commits, IN_FLIGHT)):
+            missing = threads.map(is_missing, some)
+            yield from compress(some, missing)
 
 
 def _copy_file(
@@ -112,29 +132,56 @@ def _copy_file(
     link: bool,
 ) -> None:
     path = out / ARRIVING / f"{uuid4().hex}.h5"
-    if link and _linked(source.folder / commit.file, path, commit):
+    file = source.folder / commit.file
+    if link and isinstance(file, Path) and _linked(file, path, commit):
         lease.require()
         publish_file(path, commit, out)
         return
-    with (
-        open_regular(source.folder / commit.file) as reading,
-        path.open("xb") as writing,
-    ):
-        digest = xxh3_128()
-        while block := reading.read(HASH_BLOCK_BYTES):
-            digest.update(block)
-            writing.write(block)
-            tell(len(block))
+    fetch(source, commit, path, tell)
+    lease.require()
+    publish_file(path, commit, out)
+
+
+def fetch(
+    source: Source, commit: Commit, path: Path, tell: Callable[[int], None]
+) -> None:
+    """Write a file of the source to a new file, flushed to disk and compared with its hash.
+
+    Args:
+        tell: called with the number of bytes of each block.
+
+    Raises:
+        LayoutError: the file is missing, or not the one of its commit.
+        AddressError: the address does not answer, or refuses.
+    """
+    there, digest = source.folder / commit.file, xxh3_128()
+
+    def count(block: bytes) -> None:
+        digest.update(block)
+        tell(len(block))
+
+    with path.open("xb") as writing:
+        try:
+            if isinstance(there, RemotePath):
+                there.copy_to(writing, count)
+            else:
+                with open_regular(there) as reading:
+                    while block := reading.read(HASH_BLOCK_BYTES):
+                        count(block)
+                        writing.write(block)
+        except FileNotFoundError:
+            path.unlink()
+            raise LayoutError(
+                f"{there}: expected a shard of this store, got nothing; {ADVICE}"
+            ) from None
         writing.flush()
         os.fsync(writing.fileno())
     if (xxh3 := digest.hexdigest()) != commit.xxh3:
         path.unlink()
         raise LayoutError(
-            f"{source.folder / commit.file}: expected xxh3 {commit.xxh3}, got {xxh3}: the "
-            "file has changed since it was written; `pipeline verify` says what is damaged"
+            f"{there}: expected xxh3 {commit.xxh3}, got {xxh3}: the file has changed "
+            f"since it was written; {ADVICE}"
         )
-    lease.require()
-    publish_file(path, commit, out)
 
 
 def _linked(file: Path, path: Path, commit: Commit) -> bool:
@@ -149,26 +196,34 @@ def _linked(file: Path, path: Path, commit: Commit) -> bool:
     return True
 
 
-def _plan(
-    plan: StorePlan, source: Source, modalities: tuple[str, ...], out: Path
+def plan_of(
+    plan: StorePlan,
+    source: Source,
+    modalities: tuple[str, ...],
+    before: StorePlan | None,
 ) -> StorePlan:
     """The plan of the source with the settings of the modalities that are copied, and of
-    those that the copy has."""
-    settings, before = source.settings(modalities), readable_plan(out)
+    those that the copy has.
+
+    Args:
+        before: the plan that the copy has.
+    """
+    settings = source.settings(modalities)
     if before is not None:
         known = {**before.settings.to_record(), **settings.to_record()}
         settings = ExtractSettings.from_record(known)
     return replace(plan, settings=settings)
 
 
-def _records(source: Source, modalities: tuple[str, ...]) -> Iterator[IndexRecord]:
+def records_of(source: Source, modalities: tuple[str, ...]) -> Iterator[IndexRecord]:
+    """The lines of the index for some modalities, by id."""
     for video in source.videos():
         record = record_of(video, modalities)
         if record.rows:
             yield record
 
 
-def _manifest(source: Source, modalities: tuple[str, ...]) -> Manifest:
+def manifest_of(source: Source, modalities: tuple[str, ...]) -> Manifest:
     """The manifest of the source, of some modalities."""
     manifest = source.manifest
     return replace(

@@ -84,6 +84,7 @@ def tried(what: str, call: Callable[[], T]) -> T:
 
     Raises:
         FileNotFoundError: there is no such object.
+        FileExistsError: there is one, and the call makes new ones only.
         AddressError: refused, or not answered by the last try; the message is one line.
     """
     wait = FIRST_WAIT_SECONDS
@@ -92,7 +93,7 @@ def tried(what: str, call: Callable[[], T]) -> T:
             return call()
         except FileNotFoundError:
             raise FileNotFoundError(f"{what}: expected an object, got none") from None
-        except (MissingExtra, MemoryError):
+        except (MissingExtra, MemoryError, FileExistsError):
             raise
         except Exception as error:  # noqa: BLE001 - of any library behind fsspec
             if (refusal := _refusal(error)) is not None:
@@ -118,7 +119,7 @@ def _refusal(error: Exception) -> str | None:
         return f"expected credentials, got none: {_reason(error)}"
     if isinstance(status, int) and 400 <= status < 500 and status not in (408, 429):
         return f"refused: {_reason(error)}"
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, NotImplementedError) or status == 501:
         return f"not possible at this kind of address: {_reason(error)}"
     if type(error).__name__ in ("InvalidURL", "InvalidUrlClientError"):
         return f"expected an address, got {_reason(error)}"

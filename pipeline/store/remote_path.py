@@ -114,8 +114,8 @@ class RemotePath:
             AddressError: no answer, or a refusal.
         """
         if self._on_web_server:
-            return self._call(_web_answer).size
-        size: int | None = self._call(
+            return self.call(_web_answer).size
+        size: int | None = self.call(
             lambda client, path: client.info(path, **limited(client))
         )["size"]
         return size
@@ -123,12 +123,24 @@ class RemotePath:
     def names(self) -> list[str]:
         """Names of the objects in a folder, sorted; none where it cannot be listed."""
         try:
-            found = self._call(
-                lambda client, path: client.ls(path, detail=False, **limited(client))
-            )
+            return sorted(self.sizes())
         except (FileNotFoundError, AddressError):
             return []
-        return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
+
+    def sizes(self) -> dict[str, int | None]:
+        """Name -> bytes of the objects and folders in a folder; None where not known.
+
+        Raises:
+            FileNotFoundError: there is nothing.
+            AddressError: no answer, a refusal, or nothing that can be listed.
+        """
+        found = self.call(
+            lambda client, path: client.ls(path, detail=True, **limited(client))
+        )
+        return {
+            entry["name"].rstrip("/").rpartition("/")[2]: entry.get("size")
+            for entry in found
+        }
 
     def read(self, *, limit: int) -> bytes:
         """The whole object.
@@ -138,7 +150,7 @@ class RemotePath:
             LayoutError: it has more than `limit` bytes.
             AddressError: no answer, or a refusal.
         """
-        content: bytes = self._call(
+        content: bytes = self.call(
             lambda client, path: client.cat_file(path, **limited(client))
         )
         if len(content) > limit:
@@ -165,7 +177,7 @@ class RemotePath:
                 )
             return content
 
-        return self._call(got) if end > begin else b""
+        return self.call(got) if end > begin else b""
 
     def opened(self) -> IO[bytes]:
         """The whole object as a file to read from its start: an unnamed temporary one, or
@@ -204,7 +216,7 @@ class RemotePath:
         """
         size = self.size()
         if size is None or (size > PIECE_BYTES and not self.has_ranges()):
-            whole = self._call(lambda client, path: client.cat_file(path))
+            whole = self.call(lambda client, path: client.cat_file(path))
             on_bytes(whole)
             file.write(whole)
             return
@@ -223,14 +235,15 @@ class RemotePath:
             return True
         key = (os.getpid(), self.address.split("/", 3)[2])
         if key not in _ranged:
-            _ranged[key] = self._call(_web_answer).ranged
+            _ranged[key] = self.call(_web_answer).ranged
         return _ranged[key]
 
     @property
     def _on_web_server(self) -> bool:
         return self.address.startswith(("http://", "https://"))
 
-    def _call(self, call: Callable[[Any, str], T]) -> T:
+    def call(self, call: Callable[[Any, str], T]) -> T:
+        """The result of a call with the fsspec file system and the path in it; see `tried`."""
         client, path = client_and_path(self.address, self._options)
         return tried(self.address, partial(call, client, path))
 
