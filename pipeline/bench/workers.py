@@ -213,7 +213,13 @@ def _extracted(
     """The reports of all shards but those that warmed up. Nothing is kept on disk."""
     coders = coders_per_worker(worker_cores(), workers)
     queue = deque(
-        Task(plan=plan, backend="cuda", coders=coders, make_solver=make_solver)
+        Task(
+            plan=plan,
+            backend="cuda",
+            coders=coders,
+            per_gpu=workers,
+            make_solver=make_solver,
+        )
         for plan in plans
     )
     reports = []

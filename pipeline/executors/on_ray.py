@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,8 @@ def calibrated(task: Task, *, scratch: Path | None = None) -> Calibration:
     Raises:
         ExtractionError: it failed there.
     """
-    asked = _needs(task, gpu_shape(live_nodes()) or Shape(1, 1))
+    shape = gpu_shape(live_nodes()) or Shape(1, 1)
+    asked, task = _needs(task, shape), replace(task, per_gpu=shape.per_gpu)
     remote: Any = ray.remote(max_retries=0, max_calls=0)(run)
     call = cloudpickle.dumps((partial(calibrate, scratch=scratch), (task,)))
     try:
@@ -211,7 +213,7 @@ class _FreeSlots:
         for place, task in enumerate(queue):
             if room[task.on_gpu] > 0:
                 del queue[place]
-                return task
+                return replace(task, per_gpu=self._shape.per_gpu)
         return None
 
     def _others(self, queue: deque[Task]) -> int:

@@ -124,6 +124,7 @@ def cluster_layout(
             for k in range(int(node.gpus))
         ),
         coders=max(on_gpu.cpus - 1, 1) if on_gpu else 1,
+        per_gpu=on_gpu.per_gpu if on_gpu else 1,
         cpu_instead=backend == "auto",
         split=apart,
         remark=remark,

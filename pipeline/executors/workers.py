@@ -1,5 +1,6 @@
 """The layout of workers that build shards and of the GPUs for their flow: once for a run."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -38,6 +39,8 @@ class WorkerLayout:
     """Their names, where flow is computed on them."""
     coders: int = 1
     """Encoding threads of a worker, in addition to the one that reads; with GPUs only."""
+    per_gpu: int = 1
+    """Workers that share a GPU, at most."""
     cpu_instead: bool = False
     """Whether the CPU takes over where a GPU turns out unusable."""
     split: bool = False
@@ -71,6 +74,7 @@ class WorkerLayout:
                 backend=self.backend,
                 cpu_instead=self.cpu_instead,
                 coders=self.coders,
+                per_gpu=self.per_gpu,
             )
             given += split(ours) if self.split and ours.on_gpu else [ours]
         return sorted(given, key=cost, reverse=True)
@@ -142,6 +146,7 @@ def local_layout(
         backend=chosen,
         gpus=tuple(gpus),
         coders=coders_per_worker(cores, max(workers, 1)),
+        per_gpu=math.ceil(max(workers, 1) / len(gpus)) if gpus else 1,
         cpu_instead=backend == "auto",
         remark=remark,
     )

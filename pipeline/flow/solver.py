@@ -53,13 +53,16 @@ def flow_solver(
     raise FlowError(f"flow back end: expected one of {list(BACKENDS)}, got {backend!r}")
 
 
-def gpu_solver(*, profile: str = "default", device: int | None = None) -> "CudaSolver":
+def gpu_solver(
+    *, profile: str = "default", device: int | None = None, workers: int = 1
+) -> "CudaSolver":
     """A solver on a GPU, which also takes batches: see `batches.BatchSolver`.
 
     The first one on a machine compiles for a quarter of a minute.
 
     Args:
         profile, device: as for `flow_solver`.
+        workers: processes that share the memory of the GPU equally.
 
     Raises:
         FlowError: no such profile, or no GPU that can be used; the message says why.
@@ -72,7 +75,7 @@ def gpu_solver(*, profile: str = "default", device: int | None = None) -> "CudaS
     gpu = Gpu(device or 0)
     from .cuda.solver import CudaSolver
 
-    return CudaSolver(profile, settings, gpu)
+    return CudaSolver(profile, settings, gpu, workers=workers)
 
 
 @cache

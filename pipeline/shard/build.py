@@ -120,7 +120,9 @@ def _stage(
         return InPlace(open_video, encode), _made_with(solver)
     codec = codecs["flow"]
     assert isinstance(codec, JpegFlow), "GPUs compute the levels of this codec only"
-    solver = batch_solver(settings.flow_profile, make=task.make_solver)
+    solver = batch_solver(
+        settings.flow_profile, per_gpu=task.per_gpu, make=task.make_solver
+    )
     stack.push(forget_batch_solver)
     batched = Batched(
         open_video,

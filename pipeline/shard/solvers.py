@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
 import cv2
 
@@ -14,7 +13,7 @@ from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import open_extraction
 from pipeline.flow.batches import BatchSolver
 from pipeline.flow.errors import DeviceError, LostDevice
-from pipeline.flow.solver import FlowSolver, flow_solver
+from pipeline.flow.solver import FlowSolver, flow_solver, gpu_solver
 
 from .isolate import Opened
 from .task import SolverMaker
@@ -27,25 +26,28 @@ def frame_solver(backend: str, profile: str) -> FlowSolver:
 
 
 @lru_cache(maxsize=1)
-def _batch_solver(make: SolverMaker, profile: str) -> BatchSolver:
+def _batch_solver(make: SolverMaker | None, profile: str, per_gpu: int) -> BatchSolver:
     try:
-        return make(profile)
+        return make(profile) if make else cuda_solver(profile, per_gpu=per_gpu)
     except LostDevice as error:
         raise DeviceGone(str(error)) from error
     except Exception as error:  # drivers and their libraries raise anything
         raise NoDevice(f"{error or type(error).__name__}") from error
 
 
-def batch_solver(profile: str, *, make: SolverMaker | None = None) -> BatchSolver:
+def batch_solver(
+    profile: str, *, per_gpu: int = 1, make: SolverMaker | None = None
+) -> BatchSolver:
     """The batch solver on the GPU of this process; made once.
 
     Args:
+        per_gpu: processes that share the memory of the GPU equally.
         make: another one than ours.
 
     Raises:
         NoDevice: the GPU cannot be used.
     """
-    return _batch_solver(make or cuda_solver, profile)
+    return _batch_solver(make, profile, per_gpu)
 
 
 def forget_batch_solver(
@@ -64,13 +66,16 @@ def forget_batch_solver(
         raise gone(str(error)) from error
 
 
-def cuda_solver(profile: str) -> BatchSolver:
+def cuda_solver(profile: str, *, per_gpu: int = 1) -> BatchSolver:
     """The batch solver of the first GPU that this process sees.
+
+    Args:
+        per_gpu: as in `batch_solver`.
 
     Raises:
         FlowError: there is none, or it cannot be used.
     """
-    return cast(BatchSolver, flow_solver("cuda", profile=profile))
+    return gpu_solver(profile=profile, workers=per_gpu)
 
 
 @contextmanager

@@ -30,6 +30,8 @@ class Task:
     """Whether the CPU takes over where the GPU cannot be used."""
     coders: int = 1
     """Encoding threads, in addition to the one that reads, where a GPU computes flow."""
+    per_gpu: int = 1
+    """Workers that share the GPU: each takes an equal share of its memory at most."""
     first_frames: int | None = None
     """Number of frames of each video to build, to measure the time: files are not read
     whole, so that no hash is recorded, and nothing can be published. None: all frames."""

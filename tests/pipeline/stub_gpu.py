@@ -57,6 +57,11 @@ def counts() -> Counts:
     return Counts(*(stub.stub_count(k) for k in range(len(Counts._fields))))
 
 
+def most_bytes() -> int:
+    """Bytes of the device that this process has had at a time, at most."""
+    return ctypes.CDLL("libcuda.so.1").stub_most_bytes()
+
+
 class StubGpu:
     """A context manager; `run` runs a function in a fresh process with the stub."""
 

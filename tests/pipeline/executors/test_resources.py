@@ -40,7 +40,9 @@ def layout(*nodes: Node, backend="auto", modalities=ALL, workers=None):
 def test_the_driver_s_own_machine_does_not_decide():
     found = layout(HEAD, BIG)
     assert found.backend == "cuda" and len(found.gpus) == 8
+    assert found.per_gpu == gpu_shape([HEAD, BIG]).per_gpu == 4
     assert layout(HEAD, CPU).backend == "cpu"
+    assert layout(HEAD, CPU).per_gpu == 1
     assert layout(HEAD, BIG, backend="cpu").backend == "cpu"
     assert layout(HEAD, BIG, modalities=("rgb", "mv")).backend == "cpu"
 
@@ -146,6 +148,7 @@ def test_tasks_in_flight_are_by_kind_and_nodes_may_come_and_go(monkeypatch):
     running: list[Task] = []
     # a spare for each share of the GPU; on cores no more than do not belong to it
     assert taken(field, queue, running) == {True: 4, False: 16}
+    assert {it.per_gpu for it in running} == {2}  # by the cores beside the GPU
     nodes.append(Node("late", 4, 1))
     assert taken(field, queue, running) == {True: 8, False: 16}
     del nodes[1:]

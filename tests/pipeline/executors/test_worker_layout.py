@@ -56,11 +56,16 @@ def test_the_layout_of_this_machine(two_gpus, monkeypatch):
     layout = local_layout(backend="auto", workers=None, **given)
     assert (layout.backend, layout.workers, layout.coders) == ("cuda", 6, 1)
     assert layout.gpus == ("GPU-a", "GPU-b") and layout.where == "pool"
+    assert layout.per_gpu == 3
+    uneven = local_layout(backend="auto", workers=5, **given)
+    assert [task.per_gpu for task in uneven.assigned([task(9)])] == [3]
     few = local_layout(backend="cuda", workers=2, **given)
+    assert few.per_gpu == 1
     assert (few.workers, few.coders, few.cpu_instead) == (2, 4, False)
     assert local_layout(backend="auto", workers=0, **given).where == "here"
     told = local_layout(backend="cpu", workers=None, **given)
     assert (told.backend, told.workers, told.gpus) == ("cpu", 12, ())
+    assert told.per_gpu == 1
     no_flow = local_layout(backend="auto", workers=None, profile=None)
     assert (no_flow.backend, no_flow.workers) == ("cpu", 12)
 

@@ -3,16 +3,31 @@
 import gc
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from stub_gpu import NOTHING, Counts, StubGpu, build, compiler, counts, setting
+from made_shards import made_task
+from stub_gpu import (
+    NOTHING,
+    Counts,
+    StubGpu,
+    build,
+    compiler,
+    counts,
+    most_bytes,
+    setting,
+)
 
 from pipeline.flow.batches import Coding, consecutive
 from pipeline.flow.cuda.driver import Gpu
 from pipeline.flow.cuda.solver import CudaSolver
 from pipeline.flow.errors import DeviceError, FlowError, LostDevice, OutOfMemory
 from pipeline.flow.profiles import Profile
+from pipeline.shard.build import build_shard
+from pipeline.shard.plan import PlannedVideo
+from pipeline.shard.task import Task
 
 SHORT = Profile(step=0.5, scales=2, outer=1, inner=3, epsilon=0.0, warps=1)
 FRAMES = np.zeros((4, 24, 32), np.uint8)
@@ -212,6 +227,32 @@ def test_sizes_that_come_one_after_the_other_all_get_an_equal_share(gpu):
     assert half == most
     little, now = gpu.run(many_sizes, 4, memory=memory - (1 << 28) + (3 << 29))
     assert 1 < max(little) < min(most)
+
+
+def shards_of_one_and_of_three(task: Task, scratch: Path) -> list[int]:
+    """Bytes at most on the device by a worker that shares it with two others, and alone."""
+    most = []
+    for per_gpu in (3, 1):
+        scratch.joinpath(f"{per_gpu}").mkdir()
+        report = build_shard(
+            replace(task, per_gpu=per_gpu), scratch=scratch / f"{per_gpu}"
+        )
+        assert report.flow_made_with["device"] == "cuda Stub" and not report.bad
+        most.append(most_bytes())
+    return most
+
+
+def test_a_worker_takes_its_share_of_the_gpu_at_most(gpu, folder, tmp_path):
+    """Each process takes 500 MB besides, which the stub does not count."""
+    video = next((folder / "left").iterdir())
+    planned = PlannedVideo("v", f"left/{video.name}", video.stat().st_size)
+    task = made_task(1, modalities=("flow",), folder=folder, backend="cuda")
+    task = replace(task, plan=replace(task.plan, videos=(planned,)))
+    share = 20 << 20
+    shared, alone = gpu.run(
+        shards_of_one_and_of_three, task, tmp_path, memory=3 * ((500 << 20) + share)
+    )
+    assert share // 2 < shared <= share < 2 * share < alone
 
 
 def short_of_memory() -> tuple[list[int], list[tuple[str, str]], Counts]:
