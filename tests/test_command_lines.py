@@ -157,6 +157,15 @@ class Home(NamedTuple):
     def store(self) -> Path:
         return self.folder / "data" / "stores" / "hmdb51"
 
+    @property
+    def frames(self) -> Path:
+        """The frames and flow of that store, as other programs have them."""
+        out = self.folder / "exported"
+        if not out.exists():
+            store = str(self.store)
+            call(["pipeline", "export", store, "--to", "frames", "--out", str(out)])
+        return out / "frames"
+
     def words(self, line: str, out: Path) -> list[str]:
         """The words of a line, with something that is there for those in capitals."""
         data = self.folder / "data"
@@ -187,6 +196,8 @@ class Home(NamedTuple):
                     word = str(data / "splits" / "hmdb51")
                 case "NEW", _:
                     word = str(out / "new")
+                case "FRAMES", _:
+                    word = str(self.frames)
                 case "OTHER", _:
                     word = str(self.others[1])
                 case "FILE", "--videos":

@@ -14,6 +14,7 @@ from .browse import browse
 from .cluster import cluster, jobs, logs, stop, submit
 from .exchange import export
 from .extract import extract, plan
+from .importing import import_
 from .manage import copy, merge, relabel, remove, stores
 from .one_file import flow, vectors
 from .options import AnyPath
@@ -35,6 +36,7 @@ for command in (
     export,
     extract,
     flow,
+    import_,
     info,
     jobs,
     logs,

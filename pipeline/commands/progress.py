@@ -102,7 +102,7 @@ def _sum(rows: Iterable[ShardProgress]) -> ShardProgress:
 class BarReporter:
     """A bar on a terminal. A context manager."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, what: str = "extract") -> None:
         self._counts = _Counts()
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -111,7 +111,7 @@ class BarReporter:
             TextColumn("videos, {task.fields[more]}"),
             console=console,
         )
-        self._task = self._bars.add_task("extract", total=None, more="")
+        self._task = self._bars.add_task(what, total=None, more="")
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -241,9 +241,11 @@ class _StepLine:
             print(said, file=sys.stderr, flush=True)
 
 
-def reporter(stream: TextIO | None = None) -> BarReporter | LineReporter:
-    """A bar on a terminal, lines elsewhere. On standard error by default."""
+def reporter(
+    stream: TextIO | None = None, *, what: str = "extract"
+) -> BarReporter | LineReporter:
+    """A bar with this name on a terminal, lines elsewhere. On standard error by default."""
     stream = stream or sys.stderr
     if stream.isatty():
-        return BarReporter(Console(file=stream))
+        return BarReporter(Console(file=stream), what)
     return LineReporter(stream)

@@ -51,7 +51,7 @@ def missing_tasks(
         if modality in modalities:
             say(reason)
 
-    suspects = _suspects(out)
+    suspected = suspects(out)
     fresh = {v.id for v in set(plan.videos) - set(before.videos)} if before else set()
     tasks = []
     for shard in range(plan.shards):
@@ -68,7 +68,7 @@ def missing_tasks(
                 and _is_of(commit, planned)
                 and not (retry_bad and commit.bad)
             ):
-                whole = intact(commit.record, out, hashed=commit.file in suspects)
+                whole = intact(commit.record, out, hashed=commit.file in suspected)
                 if whole and not _awaited(commit, plan, folder, fresh):
                     continue
             missing.append(modality)
@@ -118,7 +118,7 @@ class _Everything(frozenset[str]):
         return True
 
 
-def _suspects(out: Path) -> frozenset[str]:
+def suspects(out: Path) -> frozenset[str]:
     """Files to check in full: those of the note, or all if it cannot be read."""
     try:
         names = json.loads(read_regular(out / DAMAGED))

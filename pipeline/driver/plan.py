@@ -38,6 +38,7 @@ OPTIONS = {
     "enlarge": "--short-side",
     "square_pixels": "--square-pixels",
     "frames_per_second": "--fps",
+    "imported_frames": "--layout",
 }
 """Option of a common setting; those of a modality are `--flow-profile`, `--mv-crf`, ..."""
 
@@ -314,12 +315,12 @@ def _video_difference(old: Sequence[PlannedVideo], new: StorePlan) -> str:
     ]
     return (
         f"the videos are not those the store was planned for: {'; '.join(said)}"
-        f" ({_advice(kinds)})"
+        f" ({_advice(kinds, grows=not new.settings.imported_frames)})"
     )
 
 
-def _advice(kinds: Mapping[str, Sequence[str]]) -> str:
-    if kinds["gained"] and not kinds["lost"] and not kinds["changed"]:
+def _advice(kinds: Mapping[str, Sequence[str]], *, grows: bool) -> str:
+    if grows and kinds["gained"] and not kinds["lost"] and not kinds["changed"]:
         return "--grow adds them to the store; or use another --out"
     return "use another --out, or restore the folder"
 

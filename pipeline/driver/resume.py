@@ -61,7 +61,12 @@ def readable_plan(out: Location) -> StorePlan | None:
 
 
 def store_plan(
-    dataset: DataSet, settings: ExtractSettings, *, out: Path, grow: bool = False
+    dataset: DataSet,
+    settings: ExtractSettings,
+    *,
+    out: Path,
+    grow: bool = False,
+    source_rate: float | None = None,
 ) -> StorePlan:
     """The plan of the store in a folder, extended by this run; a new one if there is none.
 
@@ -69,6 +74,7 @@ def store_plan(
 
     Args:
         grow: add the videos that the store does not have yet.
+        source_rate: bytes per frame of the source files; measured if left out.
 
     Raises:
         PlanError: as in `extract`.
@@ -84,6 +90,7 @@ def store_plan(
     except DamagedPlan as error:
         old, reason = None, str(error)
     if old is not None:
+        _require_same_kind(old.settings, settings, out)
         if changed := set(videos) - set(old.videos):
             stored = _stored(old, {video.id for video in changed}, out)
             old = renewed(old, videos, stored=stored)
@@ -101,7 +108,7 @@ def store_plan(
         _require_all_modalities(plan, settings, out)
         return plan
     _require_store_or_new(out)
-    per_frame = bytes_per_frame(dataset.folder, videos)
+    per_frame = source_rate or bytes_per_frame(dataset.folder, videos)
     if not is_new(out):
         plan = replanned(
             dataset.name,
@@ -119,6 +126,23 @@ def store_plan(
         settings,
         bytes_per_frame=per_frame,
         unusable=dataset.unusable,
+    )
+
+
+def _require_same_kind(old: ExtractSettings, new: ExtractSettings, out: Path) -> None:
+    """
+    Raises:
+        PlanError: videos are to be extracted into a store of imported frames, or frames
+            imported into one of extracted videos.
+    """
+    if bool(old.imported_frames) == bool(new.imported_frames):
+        return
+    kinds = ("that was extracted from videos", "of imported frames")
+    if not new.imported_frames:
+        kinds = kinds[::-1]
+    raise PlanError(
+        f"{out}: expected a new store, or one {kinds[1]}, got one {kinds[0]}: neither "
+        "modalities nor videos of the other kind can be added (use another --out)"
     )
 
 

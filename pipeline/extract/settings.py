@@ -57,6 +57,9 @@ class ExtractSettings:
     """Stretch frames whose pixels are not shown as squares; else store them as coded."""
     frames_per_second: float | None = None
     """None: every frame."""
+    imported_frames: str | None = None
+    """Layout of the files that frames and flow were imported from (`pipeline import`), at
+    their size and with that frame rate; None: extracted from videos."""
     rgb_codec: Codec = field(default_factory=JpegRgb)
     flow_profile: str = "default"
     flow_codec: Codec = field(default_factory=JpegFlow)
@@ -83,6 +86,11 @@ class ExtractSettings:
         rate = self.frames_per_second
         if rate is not None and not 0 < rate <= 1000:
             raise ValueError(f"frames per second: expected up to 1000, got {rate}")
+        if self.imported_frames and (rate is None or "mv" in self.modalities):
+            raise ValueError(
+                "imported frames: expected rgb and flow with a frame rate, got "
+                f"{', '.join(self.modalities)} at {rate}"
+            )
         if self.mv_source not in MV_SOURCES:
             raise ValueError(
                 f"vector source: expected {', '.join(MV_SOURCES[:-1])} or "
@@ -152,13 +160,13 @@ class ExtractSettings:
 
     def common_record(self) -> dict[str, Json]:
         """The settings that all modalities share, by name."""
-        return {name: getattr(self, name) for name in _COMMON_FIELDS}
+        names = _IMPORTED_FIELDS if self.imported_frames else _COMMON_FIELDS
+        return {name: getattr(self, name) for name in names}
 
     def modality_record(self, modality: str) -> dict[str, Json]:
         """The settings of one modality, by name, and its codec."""
-        names = [
-            name for name in _own_fields(modality, self.mv_source) if name != CODEC
-        ]
+        fields = _own_fields(modality, self.mv_source, self.imported_frames)
+        names = [name for name in fields if name != CODEC]
         own = {name: getattr(self, f"{modality}_{name}") for name in names}
         return own | {CODEC: self.codec(modality).to_dict()}
 
@@ -177,12 +185,16 @@ class ExtractSettings:
         """
         if unknown := record.keys() - {COMMON, *MODALITIES}:
             raise ValueError(f"settings: unknown part {min(unknown)!r}")
-        values = _checked(record, COMMON, _COMMON_FIELDS)
+        common: Any = record.get(COMMON)
+        imported = is_object(common) and "imported_frames" in common
+        fields = _IMPORTED_FIELDS if imported else _COMMON_FIELDS
+        values = _checked(record, COMMON, fields)
         modalities = tuple(name for name in MODALITIES if name in record)
         for modality in modalities:
             part = record[modality]
             source = part.get("source") if is_object(part) else None
-            own = _checked(record, modality, _own_fields(modality, source))
+            fields = _own_fields(modality, source, values.get("imported_frames"))
+            own = _checked(record, modality, fields)
             codec = from_dict(own[CODEC])
             if codec.modality != modality:
                 raise ValueError(
@@ -201,6 +213,11 @@ _COMMON_FIELDS: Mapping[str, Fits] = {
     "frames_per_second": lambda value: value is None or is_number(value),
 }
 """Settings that all modalities share, and the values that fit."""
+_IMPORTED_FIELDS: Mapping[str, Fits] = {
+    "imported_frames": lambda value: is_text(value) and bool(value),
+    "frames_per_second": is_number,
+}
+"""The same of frames that were imported."""
 _OWN_FIELDS: Mapping[str, Mapping[str, Fits]] = {
     "rgb": {},
     "flow": {"profile": is_text},
@@ -209,9 +226,12 @@ _OWN_FIELDS: Mapping[str, Mapping[str, Fits]] = {
 """Settings of each modality, without its codec: `profile` of flow is the field `flow_profile`."""
 
 
-def _own_fields(modality: str, mv_source: Any) -> Mapping[str, Fits]:
-    """Names in the record of a modality; a store of original vectors encodes nothing."""
-    own = _OWN_FIELDS[modality]
+def _own_fields(
+    modality: str, mv_source: Any, imported: str | None
+) -> Mapping[str, Fits]:
+    """Names in the record of a modality; a store of original vectors encodes nothing, and
+    of imported frames nothing is known."""
+    own = {} if imported else _OWN_FIELDS[modality]
     if modality == "mv" and mv_source == "original":
         own = {"source": is_text}
     return {**own, CODEC: is_object}

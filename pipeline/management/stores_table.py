@@ -238,6 +238,8 @@ def settings_text(settings: Mapping[str, Any]) -> str:
     """
     common = settings.get("common", {})
     parts = [f"{common.get('short_side', '?')} px"]
+    if layout := common.get("imported_frames"):
+        parts = [f"imported frames ({layout})"]
     if rate := common.get("frames_per_second"):
         parts[0] += f", {rate:g} fps"
     for modality in [name for name in MODALITIES if name in settings]:
