@@ -21,7 +21,7 @@ from pipeline.store.file_names import (
     commit_file,
 )
 from pipeline.store.files import current_manifest, read_manifest, require_index
-from pipeline.store.lease import is_lease
+from pipeline.store.lease_place import is_lease
 from pipeline.store.remote_path import Location
 from pipeline.store.replacement import is_part
 from pipeline.store.sealing import write_sealed

@@ -14,7 +14,8 @@ from pipeline.store import Json, Store, StoredVideo, StoreError, VideoNotFound
 from pipeline.store.errors import LayoutError
 from pipeline.store.file_names import LOGS, MANIFEST
 from pipeline.store.files import read_commit, write_json
-from pipeline.store.lease import LeaseInfo, holder_of
+from pipeline.store.lease import holder_of
+from pipeline.store.lease_place import LeaseInfo
 from pipeline.store.lookup import no_video, without_suffix
 from pipeline.store.replacement import require_plain_folder
 from pipeline.store.verify import Damage

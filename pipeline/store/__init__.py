@@ -30,7 +30,8 @@ from .errors import (
 from .files import hash_of, open_regular
 from .in_flight import side_by_side
 from .json_value import Json
-from .lease import Lease, LeaseInfo, hold, holder_of
+from .lease import Lease, hold, holder_of
+from .lease_place import LeaseInfo
 from .png import encode_png
 from .reader import Store, StoredBlock
 from .remote_path import Location, RemotePath

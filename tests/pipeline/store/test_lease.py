@@ -13,10 +13,11 @@ from types import SimpleNamespace
 import pytest
 
 from motion_shards.processes import ProcessIdentity
-from pipeline.store import lease
+from pipeline.store import lease, lease_folder
 from pipeline.store.errors import FolderHeld
 from pipeline.store.file_names import LOGS
 from pipeline.store.lease import hold, holder_of
+from pipeline.store.lease_folder import FolderLeases
 
 QUICK = {"beat_seconds": 0.05, "stale_seconds": 0.4}
 THERE = {"host": "gpu7", "user": "anna", "pid": 12, "space": "another boot"}
@@ -175,9 +176,9 @@ def test_of_many_that_follow_a_dead_run_at_once_one_succeeds(store):
 def test_an_old_view_of_the_folder_does_not_give_a_number_twice(store, monkeypatch):
     """As a network file system shows it: number 3 is long in use and 2 is removed."""
     left_behind(store, 3, **THERE)
-    real, views = lease._newest, [1]
+    real, views = FolderLeases.newest, [1]
     monkeypatch.setattr(
-        lease, "_newest", lambda folder: views.pop() if views else real(folder)
+        FolderLeases, "newest", lambda place: views.pop() if views else real(place)
     )
     with pytest.raises(FolderHeld, match="gpu7"), hold(store):
         pass
@@ -187,7 +188,7 @@ def test_an_old_view_of_the_folder_does_not_give_a_number_twice(store, monkeypat
 def test_status_of_a_store_that_cannot_be_written_needs_no_probe(store, monkeypatch):
     left_behind(store, **THERE)
     nowhere = SimpleNamespace(hex="no/such/folder")
-    monkeypatch.setattr(lease, "uuid4", lambda: nowhere)
+    monkeypatch.setattr(lease_folder, "uuid4", lambda: nowhere)
     assert holder_of(store).running
 
 
@@ -247,9 +248,9 @@ def test_where_there_are_no_links_a_lease_is_not_written_over(
     """Two runs that saw an empty folder at the same time."""
     path = left_behind(store, 1, **THERE)
     text = path.read_text()
-    real, views = lease._newest, [0]
+    real, views = FolderLeases.newest, [0]
     monkeypatch.setattr(
-        lease, "_newest", lambda folder: views.pop() if views else real(folder)
+        FolderLeases, "newest", lambda place: views.pop() if views else real(place)
     )
     with pytest.raises(FolderHeld, match="gpu7"), hold(store):
         pass
