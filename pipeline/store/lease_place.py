@@ -14,6 +14,9 @@ STALE_SECONDS = 180.0
 ENDED = ".ended"
 """Suffix of the last lease after an ordinary end: its number stays in use."""
 
+TOKEN = "token"
+"""Name of a field of leases by which a process knows its own again."""
+
 _LEASE = re.compile(r"holder-(\d{5,})\.(json|ended)")
 _CLOCK = re.compile(r"\.clock-[0-9a-f]{32}")
 
@@ -89,10 +92,14 @@ def is_lease(name: str) -> bool:
     return bool(_LEASE.fullmatch(name) or _CLOCK.fullmatch(name))
 
 
-def lease_text() -> bytes:
-    """A lease of this process."""
+def lease_text(**more: str) -> bytes:
+    """A lease of this process.
+
+    Args:
+        more: a `TOKEN`, which is different for each lease.
+    """
     identity = asdict(ProcessIdentity.this_process())
-    return json.dumps(identity, indent=1, sort_keys=True).encode()
+    return json.dumps(identity | more, indent=1, sort_keys=True).encode()
 
 
 def lease_info(
@@ -100,7 +107,10 @@ def lease_info(
 ) -> LeaseInfo | None:
     """A lease as its text has it; None: nothing that a run has written."""
     try:
-        holder = ProcessIdentity(**json.loads(text))
+        value = json.loads(text)
+        if type(value) is dict:
+            value.pop(TOKEN, None)
+        holder = ProcessIdentity(**value)
         if not holder.plausible():
             return None
     except (ValueError, TypeError, RecursionError):

@@ -76,11 +76,12 @@ def limited(client: Any) -> dict[str, float]:
     return {"timeout": TIMEOUT_SECONDS} if getattr(client, "async_impl", False) else {}
 
 
-def tried(what: str, call: Callable[[], T]) -> T:
+def tried(what: str, call: Callable[[], T], *, tries: int | None = None) -> T:
     """The result of a call, tried again after connections that break and servers that fail.
 
     Args:
         what: address of the object; starts the message.
+        tries: how often, at most; None: `TRIES`.
 
     Raises:
         FileNotFoundError: there is no such object.
@@ -88,7 +89,8 @@ def tried(what: str, call: Callable[[], T]) -> T:
         AddressError: refused, or not answered by the last try; the message is one line.
     """
     wait = FIRST_WAIT_SECONDS
-    for left in reversed(range(TRIES)):
+    tries = TRIES if tries is None else tries
+    for left in reversed(range(tries)):
         try:
             return call()
         except FileNotFoundError:
@@ -102,7 +104,7 @@ def tried(what: str, call: Callable[[], T]) -> T:
                 text = _reason(error)
                 if not isinstance(error, WrongAnswer):
                     text = f"expected an answer, got none: {text}"
-                raise AddressError(f"{what}: {text} ({TRIES} tries)") from None
+                raise AddressError(f"{what}: {text} ({tries} tries)") from None
             time.sleep(wait * random.uniform(0.5, 1.0))
             wait *= 2
     raise AssertionError
