@@ -48,13 +48,14 @@ class StoreAddress(click.ParamType):
     """A folder that exists, as a `Path`, or an address, as text.
 
     Args:
-        exists: whether a folder must be there.
+        exists: whether a folder must be there. If not, the command says what is wrong
+            with a file in its place.
     """
 
     name = "store"
 
     def __init__(self, *, exists: bool = True) -> None:
-        self._folder = click.Path(exists=exists, file_okay=False, path_type=Path)
+        self._folder = click.Path(exists=exists, file_okay=not exists, path_type=Path)
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

@@ -63,6 +63,8 @@ NOT_RUN = {
     "tests/training/recognition/test_predict_live.py",
     "training predict MODEL udp:": "as the one before",
     "training predict data/runs/RUN rtsp:": "as the one before",
+    "pipeline extract --dataset hmdb51 --out s3:": "needs a server; "
+    "tests/pipeline/driver/test_addressed.py",
     "pipeline info s3:": "needs a server; tests/pipeline/store/test_remote_store.py",
     "pipeline info https:": "as the one before",
     "pipeline stores s3:": "needs a server; "

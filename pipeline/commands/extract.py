@@ -10,11 +10,11 @@ import click
 
 from motion_shards.choices import MODALITIES, X264_PRESETS
 from motion_shards.finite import FiniteRange
+from motion_shards.store_address import StoreAddress
 
 from .options import (
     FLOW_BACKEND,
     FLOW_PROFILE,
-    AnyPath,
     CommaList,
     ExistingFolder,
     dataset_options,
@@ -35,9 +35,9 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
 @dataset_options
 @click.option(
     "--out",
-    type=AnyPath,
-    help="Folder of the store to create or continue. [default: "
-    "$VIDEO_DATA/stores/NAME]",
+    type=StoreAddress(exists=False),
+    help="Folder of the store to create or continue, or an address: "
+    "s3://bucket/folder. [default: $VIDEO_DATA/stores/NAME]",
 )
 @click.option(
     "--modalities",
@@ -158,7 +158,7 @@ def extract(
     seed: int,
     limit: int | None,
     classes: tuple[str, ...],
-    out: Path | None,
+    out: Path | str | None,
     modalities: tuple[str, ...],
     short_side: int | None,
     square_pixels: bool | None,
@@ -193,83 +193,88 @@ def extract(
     from pipeline.adapters import load, report
     from pipeline.adapters.naming import dataset_name
     from pipeline.driver import extraction, resume  # here, because these take a second
+    from pipeline.driver.publish import destination
     from pipeline.executors.choose import Execution
     from pipeline.extract.settings import ExtractSettings
     from pipeline.store import default_folders
     from pipeline.store.codecs import FLOW_CODECS, RGB_CODECS
 
+    from .destinations import opened
     from .progress import reporter as progress_reporter
     from .progress import steps
 
     out = out or default_folders.store_folder(
         dataset_name(dataset, videos=videos, called=called)
     )
-    usual = _usual_settings(dataset, out)
-    if short_side is not None:
-        usual = replace(usual, short_side=short_side, enlarge=True)
-    try:
-        settings = ExtractSettings(
-            modalities=modalities,
-            short_side=usual.short_side,
-            enlarge=usual.enlarge,
-            square_pixels=usual.square_pixels
-            if square_pixels is None
-            else square_pixels,
-            frames_per_second=fps,
-            flow_profile=flow_profile,
-            rgb_codec=RGB_CODECS[rgb_codec],
-            flow_codec=FLOW_CODECS[flow_codec],
-            **_vectors(usual, RGB_CODECS[rgb_codec], mv_source, mv_crf, mv_preset),
+    with opened(out, scratch) as store:
+        usual = _usual_settings(dataset, destination(store).folder)
+        if short_side is not None:
+            usual = replace(usual, short_side=short_side, enlarge=True)
+        try:
+            settings = ExtractSettings(
+                modalities=modalities,
+                short_side=usual.short_side,
+                enlarge=usual.enlarge,
+                square_pixels=usual.square_pixels
+                if square_pixels is None
+                else square_pixels,
+                frames_per_second=fps,
+                flow_profile=flow_profile,
+                rgb_codec=RGB_CODECS[rgb_codec],
+                flow_codec=FLOW_CODECS[flow_codec],
+                **_vectors(usual, RGB_CODECS[rgb_codec], mv_source, mv_crf, mv_preset),
+            )
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        with steps("draw the clips") as on_progress:
+            found = load(
+                dataset,
+                called=called,
+                videos=videos,
+                splits=splits,
+                holdout=holdout,
+                seed=seed,
+                limit=limit,
+                classes=classes,
+                on_progress=on_progress,
+            )
+        click.echo(report.text(found), err=as_json)
+        execution = Execution(
+            ray=ray,
+            workers=workers,
+            backend=flow_device,
+            scratch=scratch,
+            hang_seconds=hang_seconds,
         )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    with steps("draw the clips") as on_progress:
-        found = load(
-            dataset,
-            called=called,
-            videos=videos,
-            splits=splits,
-            holdout=holdout,
-            seed=seed,
-            limit=limit,
-            classes=classes,
-            on_progress=on_progress,
-        )
-    click.echo(report.text(found), err=as_json)
-    execution = Execution(
-        ray=ray,
-        workers=workers,
-        backend=flow_device,
-        scratch=scratch,
-        hang_seconds=hang_seconds,
-    )
-    if dry_run:
-        click.echo("extracting a few frames to measure speed and size ...", err=True)
-        planned = extraction.dry_run(
-            found,
-            settings,
-            out=out,
-            execution=execution,
-            retry_bad=retry_quarantined,
-            grow=grow,
-        )
-        click.echo(json.dumps(planned.to_dict()) if as_json else planned.text())
-        return
-    try:
-        with progress_reporter() as reporter:
-            summary = extraction.extract(
+        if dry_run:
+            click.echo(
+                "extracting a few frames to measure speed and size ...", err=True
+            )
+            planned = extraction.dry_run(
                 found,
                 settings,
-                out=out,
+                out=store,
                 execution=execution,
                 retry_bad=retry_quarantined,
                 grow=grow,
-                reporter=reporter,
             )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(resume.interruption_message(out)) from None
-    click.echo(json.dumps(summary.to_dict()) if as_json else summary.text())
-    raise SystemExit(summary.exit_code)
+            click.echo(json.dumps(planned.to_dict()) if as_json else planned.text())
+            return
+        try:
+            with progress_reporter() as reporter:
+                summary = extraction.extract(
+                    found,
+                    settings,
+                    out=store,
+                    execution=execution,
+                    retry_bad=retry_quarantined,
+                    grow=grow,
+                    reporter=reporter,
+                )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(resume.interruption_message(store)) from None
+        click.echo(json.dumps(summary.to_dict()) if as_json else summary.text())
+        raise SystemExit(summary.exit_code)
 
 
 plan = click.Command(

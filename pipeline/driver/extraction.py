@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,14 +24,14 @@ from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.calibration import calibrate
 from pipeline.shard.task import Task
 from pipeline.store.file_names import PLAN
-from pipeline.store.lease import Lease, hold
+from pipeline.store.lease import Lease
 from pipeline.store.manifest import Manifest
 
 from .estimate import Estimate, Measure, estimate
 from .merging import merge, merged_already
 from .missing import DAMAGED, missing_tasks
 from .plan import StorePlan
-from .publish import clear_arriving, prepare, publish
+from .publish import Destination, clear_arriving, destination, prepare, publish
 from .resume import (
     as_planned,
     damages,
@@ -47,7 +48,7 @@ def extract(
     dataset: DataSet,
     settings: ExtractSettings,
     *,
-    out: Path,
+    out: Path | Destination,
     execution: Execution = POOL,
     retry_bad: bool = False,
     grow: bool = False,
@@ -57,7 +58,7 @@ def extract(
 
     Args:
         settings: of the modalities that are asked for.
-        out: the store to create or to continue.
+        out: the store to create or to continue: its folder, or what `addressed` yields.
         retry_bad: try quarantined videos again.
         grow: add the videos that the store does not have yet, in shards of their own.
 
@@ -65,12 +66,15 @@ def extract(
         PlanError: the folder is something else, or a store of other videos or settings.
         FlowError: the back end for flow is not available here.
         FolderHeld: another run is writing this store.
+        AddressError: an address does not answer, or refuses.
         ExtractionError: the run cannot continue; the message is one line, or a bug's
             traceback.
         ClusterError: the Ray cluster is not there, or refuses access.
         KeyboardInterrupt: stopped; published shards stay, and the same call resumes.
     """
     began = time.monotonic()
+    there = destination(out)
+    out = there.folder
     dataset = as_planned(dataset, out, grow=grow)
     plan = store_plan(dataset, settings, out=out, grow=grow)
     modalities = settings.modalities
@@ -78,37 +82,37 @@ def extract(
         require_backend(execution, settings.flow_profile)
     if out.is_dir() and not os.access(out, os.W_OK):
         return _already_there(plan, dataset, modalities, out, execution, began)
-    prepare(out)
-    with hold(out, say=reporter.say) as lease:
+    there.prepare()
+    with there.hold(reporter.say) as lease:
         clear_arriving(out)
         prepare(out)
         if (out / PLAN).is_file():  # another run may have ended just before
             plan = store_plan(dataset, settings, out=out, grow=grow)
         for line in damages(out):
-            reporter.say(line)
+            reporter.say(there.shown(line))
         require_files(out)
-        write_if_new(plan, out)
+        write_if_new(plan, there)
         tasks = missing_tasks(
             plan,
             modalities,
             dataset.folder,
-            out,
+            there,
             execution,
             retry_bad=retry_bad,
-            say=lambda reason: reporter.say(f"rebuilding: {reason}"),
+            say=lambda reason: reporter.say(f"rebuilding: {there.shown(reason)}"),
         )
         missing = sum(len(task.plan.videos) for task in tasks)
         if 0 < missing < len(plan.videos):
-            there = f"{len(plan.videos) - missing:,} of {len(plan.videos):,} videos"
-            reporter.say(f"{there} are already finished")
-        _run(tasks, out, execution, reporter, lease)
+            kept = f"{len(plan.videos) - missing:,} of {len(plan.videos):,} videos"
+            reporter.say(f"{kept} are already finished")
+        _run(tasks, there, execution, reporter, lease)
         lease.require()
-        manifest = merge(plan, dataset, out, modalities)
+        manifest = merge(plan, dataset, there, modalities)
         forget_attempts(out)
         (out / DAMAGED).unlink(missing_ok=True)
         clear_arriving(out)
     shards = len({task.plan.shard for task in tasks})
-    return summarize(
+    summary = summarize(
         out,
         manifest,
         shards=shards,
@@ -116,6 +120,7 @@ def extract(
         unusable=dataset.unusable,
         paths=_paths_left_out(plan, manifest),
     )
+    return replace(summary, store=str(there)) if there.local else summary
 
 
 def _already_there(
@@ -162,7 +167,7 @@ def dry_run(
     dataset: DataSet,
     settings: ExtractSettings,
     *,
-    out: Path,
+    out: Path | Destination,
     execution: Execution,
     retry_bad: bool = False,
     grow: bool = False,
@@ -174,6 +179,8 @@ def dry_run(
     Raises:
         PlanError: as in `extract`.
     """
+    there = destination(out)
+    out = there.folder
     dataset = as_planned(dataset, out, grow=grow)
     plan = store_plan(dataset, settings, out=out, grow=grow)
     modalities = settings.modalities
@@ -181,7 +188,7 @@ def dry_run(
         plan,
         modalities,
         dataset.folder,
-        out,
+        there,
         execution,
         retry_bad=retry_bad,
         before=readable_plan(out),
@@ -197,7 +204,7 @@ def dry_run(
 
 def _run(
     tasks: Sequence[Task],
-    out: Path,
+    there: Destination,
     execution: Execution,
     reporter: ProgressReporter,
     lease: Lease,
@@ -209,9 +216,13 @@ def _run(
         layout = stack.enter_context(worker_layout(execution, tasks, say=reporter.say))
         if layout.remark:
             reporter.say(layout.remark)
+        if layout.where == "ray" and there.local:
+            from pipeline.executors import on_ray as runner
+
+            runner.require_this_machine(str(there))
         queue, retries = deque(layout.assigned(tasks)), RetryPolicy()
         reporter.start(videos=sum(len(task.plan.videos) for task in queue))
-        coming = outcomes(queue, layout, out, execution, reporter)
+        coming = outcomes(queue, layout, there.folder, execution, reporter)
         if isinstance(coming, Generator):
             stack.callback(coming.close)
         for outcome in coming:
@@ -224,8 +235,8 @@ def _run(
                 queue.appendleft(retries.next_attempt(outcome))
                 continue
             lease.require()
-            publish(outcome, out)
-            forget_attempts(out, outcome.plan)
+            publish(outcome, there)
+            forget_attempts(there.folder, outcome.plan)
             paths = {video.id: video.path for video in outcome.plan.videos}
             for name, reason in outcome.bad.items():
                 reporter.say(f"quarantined {paths[name]}: {reason}")

@@ -27,7 +27,7 @@ from pipeline.store.manifest import FileRecord, Manifest, ModalityRecord
 from pipeline.store.sealing import write_sealed
 
 from .plan import StorePlan
-from .publish import intact, read_commits
+from .publish import Destination, destination, read_commits
 
 NO_INDEX = "99aa06d3014798d86001c324468d497f"
 """xxh3-128 of nothing."""
@@ -36,7 +36,10 @@ AGREED = ("path", "size_bytes", "xxh3", "frames", "height", "width", "fps", "cod
 
 
 def merge(
-    plan: StorePlan, dataset: DataSet, store: Path, asked: Sequence[str] = ()
+    plan: StorePlan,
+    dataset: DataSet,
+    store: Path | Destination,
+    asked: Sequence[str] = (),
 ) -> Manifest:
     """Write index and manifest from the commits.
 
@@ -51,23 +54,28 @@ def merge(
     Raises:
         LayoutError: a commit or file is missing, damaged, or disagrees with another.
     """
-    old = earlier_manifest(store)
-    merging = _Merging(plan, dataset, store, old, asked)
+    there = destination(store)
+    folder = there.folder
+    old = earlier_manifest(folder)
+    merging = _Merging(plan, dataset, there, old, asked)
 
     def announce(xxh3: str) -> None:
         """For a moment readers meet the new index beside the manifest that is there."""
         if old is not None and xxh3 not in old.index:
             both = replace(old, next=merging.manifest(xxh3).to_dict())
-            write_sealed(store / MANIFEST, both.to_dict())
+            write_sealed(folder / MANIFEST, both.to_dict())
+            there.wrote(MANIFEST)
 
     records = merging.records()  # by id, as the shards are: none of them is held
     first = next(records, None)
     if first is None:
         return merging.manifest(NO_INDEX)
     lines = chain([first], records)
-    xxh3 = write_index(store, lines, ordered=True, before=announce)
+    xxh3 = write_index(folder, lines, ordered=True, before=announce)
+    there.wrote(INDEX)
     manifest = merging.manifest(xxh3)
-    write_sealed(store / MANIFEST, manifest.to_dict())
+    write_sealed(folder / MANIFEST, manifest.to_dict())
+    there.wrote(MANIFEST)
     return manifest
 
 
@@ -82,7 +90,8 @@ def merged_already(
     old = earlier_manifest(store)
     if old is None:
         return None
-    merging, state = _Merging(plan, dataset, store, old, asked), xxh3_128()
+    there = destination(store)
+    merging, state = _Merging(plan, dataset, there, old, asked), xxh3_128()
     for line in index_lines(merging.records()):
         state.update(line)
     manifest = merging.manifest(state.hexdigest())
@@ -120,17 +129,20 @@ class _Merging:
         self,
         plan: StorePlan,
         dataset: DataSet,
-        store: Path,
+        store: Destination,
         old: Manifest | None,
         asked: Sequence[str],
     ) -> None:
-        self._plan, self._dataset, self._store = plan, dataset, store
-        self._kept = _kept_splits(store, old, set(dataset.splits))
-        self._complete = [m for m in plan.modalities if _is_complete(plan, m, store)]
+        self._plan, self._dataset, self._there = plan, dataset, store
+        self._store = store.folder
+        self._kept = _kept_splits(self._store, old, set(dataset.splits))
+        self._complete = [
+            m for m in plan.modalities if _is_complete(plan, m, self._store)
+        ]
         for modality in asked:
             if modality not in self._complete:
                 raise LayoutError(
-                    f"{store}: expected a commit of every shard of {modality}, got fewer: "
+                    f"{self._store}: expected a commit of every shard of {modality}, got fewer: "
                     "some were removed while this run was on; run it again"
                 )
         self._bad = dict(dataset.unusable)
@@ -213,7 +225,7 @@ class _Merging:
                     f"({self._store / commit_file(modality, shard)}: {reason})"
                 )
             commit = found[modality]
-            if not intact(commit.record, self._store, hashed=False):
+            if not self._there.intact(commit.record, hashed=False):
                 raise LayoutError(
                     f"{self._store / commit.file}: expected the file of its commit, got "
                     f"none of {commit.bytes:,} bytes: it was removed or changed; extract "

@@ -15,7 +15,7 @@ from pipeline.store.file_names import LOGS, commit_file, shard_file
 from pipeline.store.files import read_regular
 
 from .plan import StorePlan
-from .publish import intact, read_commits
+from .publish import Destination, destination, read_commits
 from .resume import require_files
 from .retries import retried
 
@@ -27,7 +27,7 @@ def missing_tasks(
     plan: StorePlan,
     modalities: Sequence[str],
     folder: Path,
-    out: Path,
+    store: Path | Destination,
     execution: Execution,
     *,
     retry_bad: bool = False,
@@ -38,7 +38,7 @@ def missing_tasks(
 
     Args:
         folder: of videos.
-        out: the store.
+        store: its folder, or where else it is published.
         retry_bad: take up quarantined videos, too.
         before: a plan whose commits have not followed this one yet.
         say: called with a line about each commit that cannot be read.
@@ -51,6 +51,8 @@ def missing_tasks(
         if modality in modalities:
             say(reason)
 
+    there = destination(store)
+    out = there.folder
     suspected = suspects(out)
     fresh = {v.id for v in set(plan.videos) - set(before.videos)} if before else set()
     tasks = []
@@ -68,7 +70,7 @@ def missing_tasks(
                 and _is_of(commit, planned)
                 and not (retry_bad and commit.bad)
             ):
-                whole = intact(commit.record, out, hashed=commit.file in suspected)
+                whole = there.intact(commit.record, hashed=commit.file in suspected)
                 if whole and not _awaited(commit, plan, folder, fresh):
                     continue
             missing.append(modality)

@@ -1,15 +1,18 @@
 """Publishing of finished files: rename into the store, then commit.
 
 Readers ignore a file without its commit, so a crash between any two lines here leaves
-nothing half-visible, and costs at most this one shard.
+nothing half-visible, and costs at most this one shard. Where a store is published is a
+`Destination`: its folder, or an address (`addressed`).
 """
 
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 from motion_shards.choices import MODALITIES
 from pipeline.errors import SourceChanged
@@ -21,6 +24,7 @@ from pipeline.store.files import (
     content_hash,
     read_commit,
 )
+from pipeline.store.lease import Lease, hold
 from pipeline.store.manifest import FileRecord
 from pipeline.store.replacement import remove_parts, require_plain_folder, sync_folder
 from pipeline.store.sealing import write_sealed
@@ -28,7 +32,69 @@ from pipeline.store.sealing import write_sealed
 LIBRARIES = ("av", "h5py", "numba", "numpy", "opencv-contrib-python")
 
 
-def publish(report: ShardReport, store: Path) -> None:
+class Destination(Protocol):
+    """The store that a run publishes, in its folder or elsewhere. As text its name."""
+
+    folder: Path
+    """Has the store's plan, commits, index and manifest, and takes shards that arrive."""
+    local: bool
+    """Whether `folder` may be only of this machine, whatever else is shared."""
+
+    def shown(self, text: str) -> str:
+        """A message about `folder`, as one about the store."""
+
+    def prepare(self) -> None:
+        """Make what a run needs before it asks for the lease."""
+
+    def hold(self, say: Callable[[str], None]) -> AbstractContextManager[Lease]:
+        """Keep every other run out, as `hold`; what is in `folder` then stays true."""
+
+    def intact(self, file: FileRecord, *, hashed: bool) -> bool:
+        """Whether a committed file is there with its size, and its content if asked."""
+
+    def publish(self, arrived: Path, commit: Commit) -> None:
+        """Make one file in the folder's `_tmp` part of the store, and remove it there."""
+
+    def wrote(self, name: str) -> None:
+        """A text in `folder` was replaced: it becomes part of the store."""
+
+
+class FolderStore:
+    """A store in its own folder: see `Destination`."""
+
+    local = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def shown(self, text: str) -> str:
+        return text
+
+    def prepare(self) -> None:
+        prepare(self.folder)
+
+    def hold(self, say: Callable[[str], None]) -> AbstractContextManager[Lease]:
+        return hold(self.folder, say=say)
+
+    def intact(self, file: FileRecord, *, hashed: bool) -> bool:
+        return intact(file, self.folder, hashed=hashed)
+
+    def publish(self, arrived: Path, commit: Commit) -> None:
+        publish_file(arrived, commit, self.folder)
+
+    def wrote(self, name: str) -> None:
+        pass
+
+
+def destination(store: "Path | Destination") -> Destination:
+    """A folder as the destination that it is."""
+    return FolderStore(store) if isinstance(store, Path) else store
+
+
+def publish(report: ShardReport, store: Path | Destination) -> None:
     """Make the files of a delivered shard part of the store. Only the driver does this.
 
     The published file stays where the new one lacks some of its videos, because their
@@ -37,10 +103,10 @@ def publish(report: ShardReport, store: Path) -> None:
     Raises:
         SourceChanged: a video has another content than in a modality published before.
     """
-    plan = report.plan
-    _require_same_sources(report, store)
+    plan, there = report.plan, destination(store)
+    _require_same_sources(report, there.folder)
     for modality, arrived in report.files.items():
-        if _would_lose(report, modality, store):
+        if _would_lose(report, modality, there):
             arrived.unlink(missing_ok=True)
             continue
         file = report.delivered[modality]
@@ -57,7 +123,7 @@ def publish(report: ShardReport, store: Path) -> None:
             versions=_versions(),
             made_with=report.flow_made_with if modality == "flow" else {},
         )
-        publish_file(arrived, commit, store)
+        there.publish(arrived, commit)
 
 
 def publish_file(arrived: Path, commit: Commit, store: Path) -> None:
@@ -69,14 +135,14 @@ def publish_file(arrived: Path, commit: Commit, store: Path) -> None:
     write_sealed(path, commit.to_dict())
 
 
-def _would_lose(report: ShardReport, modality: str, store: Path) -> bool:
-    before = read_commits(store, report.plan.shard, report.plan.fingerprint)
+def _would_lose(report: ShardReport, modality: str, store: Destination) -> bool:
+    before = read_commits(store.folder, report.plan.shard, report.plan.fingerprint)
     if (commit := before.get(modality)) is None:
         return False
     now = {video.id for video in report.records[modality]}
     if all(video.id in now for video in commit.videos):
         return False
-    return intact(commit.record, store, hashed=True)
+    return store.intact(commit.record, hashed=True)
 
 
 def _require_same_sources(report: ShardReport, store: Path) -> None:

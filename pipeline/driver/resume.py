@@ -29,7 +29,7 @@ from pipeline.store.sealing import write_sealed
 from .estimate import bytes_per_frame
 from .plan import StorePlan, extended, grown, new_plan, renewed
 from .plan_file import read_plan, write_plan
-from .publish import read_commits
+from .publish import Destination, destination, read_commits
 from .replanning import recorded, replanned
 
 CHANGED = "the file has another size now"
@@ -235,8 +235,9 @@ def is_new(out: Path) -> bool:
     return True
 
 
-def interruption_message(out: Path) -> str:
+def interruption_message(store: Path | Destination) -> str:
     """A sentence on the state in which an interrupted run leaves the store."""
+    out = destination(store).folder
     if not (out / PLAN).is_file():
         return (
             "interrupted before a video was finished; run the same command to "
@@ -250,7 +251,7 @@ def interruption_message(out: Path) -> str:
         first = end
     return (
         f"interrupted: {kept:,} of {len(plan.videos):,} videos are finished and "
-        f"saved in {out}; run the same command to resume"
+        f"saved in {store}; run the same command to resume"
     )
 
 
@@ -265,21 +266,23 @@ def _stored(plan: StorePlan, names: set[str], out: Path) -> set[str]:
     }
 
 
-def write_if_new(plan: StorePlan, store: Path) -> None:
+def write_if_new(plan: StorePlan, store: Path | Destination) -> None:
     """Write the plan, after updating the commits of the previous one to it.
 
     Commits first: if this is interrupted, the next run repeats it.
     """
-    before = readable_plan(store)
+    there = destination(store)
+    before = readable_plan(there.folder)
     if before is not None:
         if before == plan:
             return
         if before.fingerprint != plan.fingerprint:
-            _follow(before, plan, store)
-    write_plan(store, plan)
+            _follow(before, plan, there)
+    write_plan(there.folder, plan)
+    there.wrote(PLAN)
 
 
-def _follow(before: StorePlan, plan: StorePlan, store: Path) -> None:
+def _follow(before: StorePlan, plan: StorePlan, store: Destination) -> None:
     """Rewrite commits for a renewed plan; its renewed videos are extracted again."""
     fresh = set(plan.videos) - set(before.videos)
     names = {video.id for video in fresh}
@@ -287,7 +290,7 @@ def _follow(before: StorePlan, plan: StorePlan, store: Path) -> None:
         old, new = before.fingerprint_of(shard), plan.fingerprint_of(shard)
         if old == new:
             continue
-        for modality, commit in read_commits(store, shard, old).items():
+        for modality, commit in read_commits(store.folder, shard, old).items():
             waiting = {name: CHANGED for name in commit.bad if name in names}
             kept = {n: why for n, why in commit.bad.items() if n not in waiting}
             commit = replace(
@@ -296,4 +299,6 @@ def _follow(before: StorePlan, plan: StorePlan, store: Path) -> None:
                 bad=kept,
                 unavailable={**commit.unavailable, **waiting},
             )
-            write_sealed(store / commit_file(modality, shard), commit.to_dict())
+            name = commit_file(modality, shard)
+            write_sealed(store.folder / name, commit.to_dict())
+            store.wrote(name)

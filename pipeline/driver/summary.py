@@ -80,7 +80,8 @@ REMARKS: Mapping[str, tuple[str, Callable[[IndexRecord], bool]]] = {
 class Summary:
     """Results of a run."""
 
-    store: Path
+    store: Path | str
+    """Its folder or address."""
     videos: int
     stored: int
     bad: Mapping[str, str]

@@ -92,6 +92,25 @@ def ray_layout(
     )
 
 
+def require_this_machine(what: str) -> None:
+    """Check that the joined cluster has no other machine than this one.
+
+    Args:
+        what: needs it; starts the message.
+
+    Raises:
+        ExtractionError: there are others.
+    """
+    here = ray.get_runtime_context().get_node_id()
+    nodes = {str(node["NodeID"]) for node in ray.nodes() if node["Alive"]}
+    if others := nodes - {here}:
+        raise ExtractionError(
+            f"{what}: expected a Ray cluster of this machine alone to write to an address, "
+            f"got one with {len(others)} more: use --ray off, or extract to a folder that "
+            "its machines share, and copy that"
+        )
+
+
 def run_on_ray(
     queue: deque[Task],
     *,

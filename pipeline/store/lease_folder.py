@@ -75,7 +75,7 @@ class FolderLeases:
             pass
 
     def end(self, number: int) -> None:
-        """By renaming, which a full disk allows too."""
+        """Rename it, which a full disk allows too."""
         path = self._path(number)
         with suppress(OSError):  # another run follows, or the server is away
             path.rename(path.with_suffix(ENDED))

@@ -6,6 +6,7 @@ makes its own.
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -132,7 +133,7 @@ def _reason(error: BaseException) -> str:
     status, message = getattr(error, "status", None), getattr(error, "message", None)
     if isinstance(status, int) and isinstance(message, str):
         return f"{status} {message}"[:MAX_REASON]
-    text = " ".join(str(error).split())
+    text = re.sub(r"^\[Errno \d+\] ", "", " ".join(str(error).split()))
     name = type(error).__name__
     if isinstance(error, TimeoutError) or "Timeout" in name:
         return f"no answer within {TIMEOUT_SECONDS:.0f} s"

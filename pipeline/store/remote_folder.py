@@ -38,7 +38,7 @@ class Found(NamedTuple):
     size: int
     etag: str
     modified: float
-    """When it was written, in seconds since 1970 by the clock of the service."""
+    """Time at which it was written, in seconds since 1970 by the clock of the service."""
 
 
 class RemoteFolder:
@@ -56,14 +56,14 @@ class RemoteFolder:
         self.address = address.rstrip("/")
         self.tries: int | None = None
         """Tries of each request; None: as of those that read."""
-        self._options = dict(options or {})
-        kind, _, rest = self.address.partition("://")
+        self.options = dict(options or {})
+        kind, _, rest = self.address.partition(":")
         if kind.lower() not in WRITABLE:
             raise AddressError(
                 f"{address}: expected a folder or s3://bucket/folder to write to, got an "
                 f"address of {kind}, where nothing keeps two runs from writing one store"
             )
-        if not rest.partition("/")[0]:
+        if not rest.strip("/"):
             raise AddressError(f"{address}: expected s3://bucket/folder, got no bucket")
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class RemoteFolder:
 
     def path(self, name: str) -> RemotePath:
         """An object, to read."""
-        return RemotePath(f"{self.address}/{name}", self._options)
+        return RemotePath(f"{self.address}/{name}", self.options)
 
     def listed(self, folder: str = "") -> dict[str, Found]:
         """The objects in a folder by name, and its folders with a `/` behind their names.
@@ -166,7 +166,7 @@ class RemoteFolder:
         """
         with file.open("rb") as opened:
             size = os.fstat(opened.fileno()).st_size
-            part = max(PART_BYTES, -(-size // MOST_PARTS))
+            part = part_bytes(size)
             sent = _Digests(opened, part)
             if xxh3 is not None and sent.xxh3 != xxh3:
                 raise LayoutError(
@@ -271,7 +271,7 @@ class RemoteFolder:
             raise
 
     def _has_arrived(self, name: str, size: int, sent: "_Digests") -> bool:
-        """By size and ETag; where that is no MD5, as of encrypted buckets, by all bytes."""
+        """Comparison by size and ETag; where that is no MD5, as of encrypted buckets, by all bytes."""
 
         def head(client: Any, path: str) -> dict[str, Any]:
             info: dict[str, Any] = client.info(path, **limited(client))
@@ -286,7 +286,7 @@ class RemoteFolder:
             return False
 
     def _written(self, name: str, call: Callable[[Any, str], T]) -> T:
-        """As `_call`, for calls that fail like that only where there is no bucket."""
+        """Call that finds nothing only where there is no bucket; see `_call`."""
         try:
             return self._call(name, call)
         except FileNotFoundError:
@@ -296,7 +296,7 @@ class RemoteFolder:
 
     def _call(self, name: str, call: Callable[[Any, str], T]) -> T:
         where = f"{self.address}/{name}" if name else self.address
-        client, path = client_and_path(where, self._options)
+        client, path = client_and_path(where, self.options)
         return tried(where, partial(call, client, path), tries=self.tries)
 
     def _unconditional(self, what: str) -> AddressError:
@@ -334,6 +334,17 @@ class _Digests:
             return f"{whole}-{len(self.parts)}"
         only = self.parts[0] if self.parts else md5(usedforsecurity=False).digest()
         return only.hex()
+
+
+def etag_of(file: Path) -> str:
+    """ETag that S3 gives a file which is uploaded by `put_file`."""
+    with file.open("rb") as opened:
+        return _Digests(opened, part_bytes(os.fstat(opened.fileno()).st_size)).etag
+
+
+def part_bytes(size: int) -> int:
+    """Bytes of each part but the last, of a file that is uploaded."""
+    return max(PART_BYTES, -(-size // MOST_PARTS))
 
 
 def _etag(info: Mapping[str, Any]) -> str:

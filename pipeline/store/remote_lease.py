@@ -98,7 +98,7 @@ class ObjectLeases:
         return found
 
     def _now(self) -> float:
-        """By the clock of the service."""
+        """Time by the clock of the service."""
         name = f".clock-{uuid4().hex}"
         self._folder.put(f"{LOGS}/{name}", b"?")
         try:
