@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from default_codecs import default_codec
 from simulated_gpu import LateSimulator, Simulator, backward
+from textures import moving, textured
 
 from pipeline.flow import FlowError
 from pipeline.flow.batches import Coding, consecutive
@@ -31,31 +32,6 @@ ONE_TRIP = Profile(scales=1, outer=1, inner=3, epsilon=0.0, warps=1)
 
 def solver(profile: Profile = FIXED, **options) -> CudaSolver:
     return CudaSolver("test", profile, Simulator(**options), shape=TINY)
-
-
-def textured(seed: int, height: int, width: int) -> np.ndarray:
-    noise = np.random.default_rng(seed).uniform(0, 255, (height, width))
-    smooth = cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 2)
-    return cv2.normalize(smooth, np.empty_like(smooth), 0, 255, cv2.NORM_MINMAX)
-
-
-def moving(
-    seed: int, height: int, width: int, right: float, down: float, *, count: int = 2
-) -> np.ndarray:
-    """(count, H, W) uint8: a texture that moves so far from each frame to the next."""
-    image = textured(seed, height, width)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    frames = [
-        cv2.remap(
-            image,
-            x - k * right,
-            y - k * down,
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REFLECT,
-        )
-        for k in range(count)
-    ]
-    return np.stack(frames).clip(0, 255).round().astype(np.uint8)
 
 
 @pytest.mark.parametrize("size", [(32, 41), (17, 16), (2, 3), (5, 35), (35, 5)])
