@@ -225,8 +225,10 @@ class JpegFlow:
     def _packed(self, pair: np.ndarray) -> np.ndarray:
         """(2, H, W) levels -> a row: u above v, last row and column repeated up to 8."""
         _, height, width = pair.shape
-        beyond = ((0, 0), (0, _padded(height) - height), (0, _padded(width) - width))
-        planes = np.pad(pair, beyond, mode="edge")
+        planes = np.empty((2, _padded(height), _padded(width)), np.uint8)
+        planes[:, :height, :width] = pair
+        planes[:, :height, width:] = pair[:, :, -1:]
+        planes[:, height:] = planes[:, height - 1 : height]
         picture = planes.reshape(-1, planes.shape[2])
         return jpeg.encoded(picture, quality=self.quality)
 

@@ -117,7 +117,8 @@ class Workspace:
         count = len(pairs)
         recording = self._recording(chunk.slot, count, coding)
         given = outside["given"][: len(used) * frames[0].size]
-        np.take(frames, used, axis=0, out=given.reshape(len(used), *frames.shape[1:]))
+        taken = given.reshape(len(used), *frames.shape[1:])
+        np.take(frames, used, axis=0, out=taken, mode="clip")  # else by way of a buffer
         outside["chosen"][: 2 * count] = places.ravel()
         outside["counts"][:] = count, len(used)
         device.put(inside["given"], given, "in")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from default_codecs import default_codec
 
+from pipeline.store import jpeg
 from pipeline.store.codecs import (
     JpegFlow,
     JpegRgb,
@@ -153,6 +154,16 @@ def test_what_is_not_a_number_is_refused(codec, wrong):
 def test_another_shape_or_type_is_refused(codec, block):
     with pytest.raises(LayoutError, match=r"expected \(F, ., ., .\) (uint8|float32)"):
         codec.encode(block)
+
+
+@pytest.mark.parametrize("size", [(16, 24), (17, 22), (3, 5), (1, 1)])
+def test_flow_is_one_picture_whose_last_pixels_are_repeated(size):
+    levels = np.random.default_rng(1).integers(1, 256, (1, 2, *size), dtype=np.uint8)
+    beyond = ((0, 0), (0, -size[0] % 8), (0, -size[1] % 8))
+    padded = np.pad(levels[0], beyond, "edge")
+    picture = padded.reshape(-1, padded.shape[2])
+    expected = jpeg.encoded(picture, quality=JpegFlow().quality)
+    assert JpegFlow().pack(levels)[0].tobytes() == expected.tobytes()
 
 
 def test_quarter_pel_is_exact_over_all_of_int16():
