@@ -54,7 +54,8 @@ NEED = {
     """,
     "cuda": """
     pipeline.flow.cuda pipeline.bench.flow_gpu
-    pipeline.bench.gpu.flow_speed
+    pipeline.bench.gpu.faults pipeline.bench.gpu.flow_speed
+    pipeline.bench.gpu.kernel_times
     """,
 }
 """Folders and files that cannot be imported without an extra."""

@@ -92,12 +92,34 @@ def run(
             clips_folder, clips=min(CLIPS, videos), scratch=Path(folder)
         )
         for count in workers:
-            plans = _plans(clips, count, videos, settings)
-            reports = _extracted(plans, count, layout.gpus[:1], make_solver)
-            result["device"] = reports[0].flow_made_with.get("device", "no flow")
-            efforts = [report.effort for report in reports if report.effort]
-            result["rows"].append({"workers": count} | measured(efforts))
+            row = extracted(
+                clips, count, videos, settings, layout.gpus, make_solver=make_solver
+            )
+            result["device"] = row.pop("device")
+            result["rows"].append(row)
     return result
+
+
+def extracted(
+    clips: Sequence[Path],
+    workers: int,
+    videos: int,
+    settings: ExtractSettings,
+    gpus: Sequence[str],
+    *,
+    make_solver: SolverMaker | None = None,
+) -> dict:
+    """The rates of one number of workers on the first GPU, and its device.
+
+    Args:
+        clips: read again and again.
+        videos: per worker.
+    """
+    plans = _plans(clips, workers, videos, settings)
+    reports = _extracted(plans, workers, gpus[:1], make_solver)
+    efforts = [report.effort for report in reports if report.effort]
+    device = reports[0].flow_made_with.get("device", "no flow")
+    return {"workers": workers, "device": device} | measured(efforts)
 
 
 def table(result: dict) -> str:

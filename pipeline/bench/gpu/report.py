@@ -75,10 +75,12 @@ class Report:
         for line in troubles(self.results):
             console.print(Text(line, "yellow"))
         for result in self.results:
+            title = result.stage.title
             for kind, columns in COLUMNS.items():
                 found = [row for row in result.rows if isinstance(row, kind)]
                 if found:
-                    _show_rows(console, result.stage.title, columns, found)
+                    _show_rows(console, title, columns, found)
+                    title = ""
 
 
 def troubles(results: Sequence[StageResult]) -> Iterator[str]:
@@ -104,6 +106,9 @@ def line_of(row: Row) -> str:
     match row:
         case kinds.NotRun():
             said = f"{row.part}: not run: {row.reason}"
+        case kinds.Comparison():
+            said = f"{row.name}: {row.value:.4g} {row.unit}".rstrip()
+            said += "" if row.most is None else f", at most {row.most:.4g}"
         case kinds.InjectedError():
             said = f"{row.cause}: {row.found}"
             said += "" if row.passed else f", expected {row.expected}"
@@ -158,7 +163,8 @@ def _injected(row: kinds.InjectedError) -> tuple[str, ...]:
 
 def _extraction(row: kinds.ExtractionSpeed) -> tuple[str, ...]:
     speed, busy = f"{row.pairs_per_second:,.0f}", f"{row.busy_share:.0%}"
-    return row.modalities, str(row.workers), speed, busy, f"{row.cores:.1f}"
+    workers = f"{row.workers}{' (usual)' if row.usual else ''}"
+    return row.modalities, workers, speed, busy, f"{row.cores:.1f}"
 
 
 def _training(row: kinds.TrainingSpeed) -> tuple[str, ...]:
@@ -215,10 +221,11 @@ def _show_rows(
     console: Console, title: str, columns: Columns, found: Sequence[Row]
 ) -> None:
     table = _table(*columns.heads)
-    table.title, table.title_justify = title, "left"
     for row in found:
         table.add_row(*(Text(printable(cell)) for cell in columns.cells(row)))
     console.print()
+    if title:
+        console.print(Text(title, "bold"))
     console.print(table)
 
 

@@ -94,6 +94,8 @@ class ExtractionSpeed:
     """Part of the time in which at least one worker had a batch on the GPU."""
     cores: float
     """Cores in use, on average."""
+    usual: bool = False
+    """Whether extraction takes this number of workers here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

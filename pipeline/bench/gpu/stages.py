@@ -24,10 +24,21 @@ FACTS = Stage(
 STAGES = (
     FACTS,
     Stage(
+        "answers", "flow of the GPU against the CPU", 130, f"{PACKAGE}.answers:answers"
+    ),
+    Stage(
         "speed",
         "pairs per second by batch size",
         70,
         f"{PACKAGE}.flow_speed:flow_speed",
+    ),
+    Stage("kernels", "time by kernel", 40, f"{PACKAGE}.kernel_times:kernel_times"),
+    Stage("errors", "errors caused on purpose", 60, f"{PACKAGE}.faults:faults"),
+    Stage(
+        "workers",
+        "extraction by number of workers",
+        130,
+        f"{PACKAGE}.extraction:extraction",
     ),
 )
 

@@ -58,12 +58,10 @@ def _answers(results: Sequence[StageResult]) -> Verdict:
     wrong = [row for row in judged if not row.passed]
     if wrong:
         first = wrong[0]
-        found = (
-            f"{counted(len(wrong), 'check')} of {len(judged)} failed; {first.name}: "
-        )
-        found += (
-            f"{first.value:.4g} {first.unit}".rstrip() + f", at most {first.most:g}"
-        )
+        checks = counted(len(judged), "check")
+        value = f"{first.value:.4g} {first.unit}".rstrip()
+        found = f"{len(wrong)} of {checks} failed; "
+        found += f"{first.name}: {value}, at most {first.most:g}"
         return Verdict(goal=goal, state="missed", found=found)
     return _all_passed(goal, results, "answers", len(judged))
 

@@ -124,7 +124,7 @@ def test_missed_goals_and_troubles_come_first():
     assert found == [
         "speed: timed out: stopped after 9 s",
         "speed: MIG Enabled: a slice",
-        "speed: WRONG: check mean, found 0.031 px, at most 0.02, WRONG",
+        "speed: WRONG: mean: 0.031 px, at most 0.02",
         r"speed: WRONG: GPU 999: a\ntraceback, expected a line",
         "speed: largest batch: not run: no memory",
     ]

@@ -1,20 +1,25 @@
 """The stages themselves, on a stand-in for NVIDIA's driver or with a solver of the CPU."""
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
+import stub_machine
 from stub_gpu import NOTHING, Counts, StubGpu, build, compiler, counts
 from timed_gpu import TimedGpu
 
+from pipeline.bench.gpu import faults
 from pipeline.bench.gpu.flow_speed import FORECAST, FORECAST_SIZE
-from pipeline.bench.gpu.rows import FlowSpeed, NotRun, Row
+from pipeline.bench.gpu.rows import FlowSpeed, InjectedError, NotRun, Row
+from pipeline.bench.gpu.runner import run_stage
 from pipeline.bench.gpu.settings import Settings
 from pipeline.bench.gpu.stages import STAGES
 from pipeline.flow.batches import Coding, consecutive
 from pipeline.flow.cuda.solver import CudaSolver
+from pipeline.flow.errors import FlowError
 from pipeline.flow.profiles import PROFILES
 
 SMALL = {"height": 32, "width": 40}
@@ -59,6 +64,79 @@ def test_a_batch_that_memory_has_no_room_for_is_not_measured(gpu):
     assert all("memory suffices for batches of" in row.reason for row in left_out)
     batches = [row.batch for row in rows if isinstance(row, FlowSpeed)]
     assert 1 in batches and 256 not in batches
+
+
+def kernels() -> tuple[list[Row], Counts]:
+    return rows_of("kernels", seconds=1.0)
+
+
+def test_each_kernel_is_timed_by_events(gpu):
+    rows, left = gpu.run(kernels)
+    assert left == NOTHING
+    default = {row.kernel: row for row in rows if row.profile == "default"}
+    iterate, everything = default["iterate"], default["all kernels"]
+    assert iterate.milliseconds == 0.25 * iterate.launches
+    assert iterate.share == pytest.approx(iterate.launches / everything.launches)
+    parts = [row for name, row in default.items() if name != "all kernels"]
+    assert sum(row.launches for row in parts) == everything.launches > 20
+    assert default["encode"].launches == 1 and everything.batch == 512
+    assert rows[0].kernel == "iterate"  # the longest
+
+
+def memory_faults() -> tuple[list[Row], Counts]:
+    from pipeline.bench.gpu import faults
+
+    faults._ctrl_c = lambda *given: iter(())
+    return rows_of("errors", seconds=5.0)
+
+
+def test_memory_runs_out_and_comes_back(gpu):
+    rows, left = gpu.run(memory_faults, memory=1 << 30)
+    assert left == NOTHING
+    found = {row.cause: row for row in rows}
+    assert all(row.passed for row in rows)
+    assert found["GPU 999"].found.endswith("expected a GPU from 0 to 0, got 999")
+    taken = found["memory for 512 pairs taken away"].found
+    assert re.fullmatch("the same flow in batches of 1[23].", taken)  # a quarter
+    assert "no memory for a pair of 40x32 px" in found["memory for no pair"].found
+    assert found["solver closed"].found == "0 MB"
+
+
+def test_memory_of_others_is_left_alone(gpu):
+    rows, _ = gpu.run(memory_faults, memory=1 << 30, used=1 << 28)
+    (left_out,) = [row for row in rows if isinstance(row, NotRun)]
+    assert left_out.reason == "others use 0.3 GB of the GPU's memory"
+    assert [row.cause for row in rows if isinstance(row, InjectedError)] == [
+        "GPU 999",
+        "frames of 16384x16384 px",
+    ]
+
+
+def test_an_error_must_be_a_line_about_its_cause():
+    def fails(text: str) -> None:
+        raise FlowError(text)
+
+    for text, passed in (("GPU 9 is missing", True), ("no", False), ("9\n9", False)):
+        row = faults._told("GPU 9", lambda text=text: fails(text), "9")
+        assert (row.passed, row.found) == (passed, text)
+    assert not faults._told("GPU 9", lambda: None, "9").passed
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_process_at_work(tmp_path):
+    """In processes that have the stand-in by name, as a real driver is found."""
+    if compiler() is None:
+        pytest.skip("no C compiler: the stand-in for the driver cannot be built")
+    variables = stub_machine.environment(tmp_path)
+    stage = next(it for it in STAGES if it.name == "errors")
+    found = run_stage(
+        stage,
+        Settings(seconds=60.0, **SMALL),
+        environment={**variables, "STUB_MEMORY": str(1 << 30)},
+    )
+    assert found.state == "finished", found.details
+    (row,) = [it for it in found.rows if it.cause.startswith("Ctrl-C")]
+    assert row.passed and row.found.startswith("exit code 130"), row
 
 
 @pytest.mark.parametrize("profile", sorted(FORECAST))

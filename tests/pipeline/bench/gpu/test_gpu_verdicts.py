@@ -125,7 +125,7 @@ def test_one_wrong_answer_misses_the_goal(value, state):
     found = verdict(ANSWERS, result("answers", *rows))
     assert found.state == state
     if state == "missed":
-        assert found.found.startswith("1 check of 2 failed; mean: ")
+        assert found.found.startswith("1 of 2 checks failed; mean: ")
 
 
 @pytest.mark.parametrize(("passed", "state"), [(True, "met"), (False, "missed")])
