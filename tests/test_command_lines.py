@@ -200,6 +200,8 @@ class Home(NamedTuple):
                     word = str(out / "new")
                 case "FRAMES", _:
                     word = str(self.frames)
+                case "TABLE", _:
+                    word = str(self.frames.parent / "videos.jsonl")
                 case "OTHER", _:
                     word = str(self.others[1])
                 case "FILE", "--videos":

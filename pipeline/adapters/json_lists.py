@@ -4,7 +4,8 @@
     {"0wR5jVB-WPk": {"annotations": {"label": "archery"}, "subset": "train"}}    Kinetics
     {"labels": [...], "database": {"v_YoYo_g01_c01": {...}}}     ActivityNet, 3D-ResNets
 
-or a record per line (`.jsonl`). The fields are those of a CSV's header.
+or a record per line (`.jsonl`). The fields are those of a CSV's header, or of the
+`videos.jsonl` of an export (`paths`, `classes`, `splits`).
 """
 
 import json
@@ -76,6 +77,7 @@ def _row(record: Mapping[str, Any], where: str) -> csv_lists.ListRow:
         if not all(isinstance(each, dict) for each in annotations):
             raise DatasetError(f"{where}: {EXPECTED}, got {_shown(annotations)}")
         known["labels"] = [each.get("label") for each in annotations]
+    known = _of_export(known)
     values = list(known.values())
     places = csv_lists.columns(list(known), where)
     labels = values[places.pop("labels")] if "labels" in places else []
@@ -90,6 +92,19 @@ def _row(record: Mapping[str, Any], where: str) -> csv_lists.ListRow:
         cells["label"] = cells["label"].replace("[", "").replace("]", "")
     texts = [_text(label, "label", where) for label in labels]
     return csv_lists.row_of(cells, where, list(dict.fromkeys(texts)))
+
+
+def _of_export(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of `pipeline export` with the names of a CSV's columns; others as they are."""
+    paths, splits, classes = (
+        record.get(name) for name in ("paths", "splits", "classes")
+    )
+    if not (isinstance(paths, dict) and paths and isinstance(splits, dict)):
+        return record
+    left = ("paths", "splits", "classes", "id", "labels")
+    kept = {name: value for name, value in record.items() if name not in left}
+    parts = {f"split:{name}": part for name, part in splits.items()}
+    return kept | {"path": next(iter(paths.values())), "labels": classes} | parts
 
 
 def _text(value: Any, name: str, where: str) -> str:

@@ -21,8 +21,8 @@ LINES_AT_ONCE = 256
 @click.option(
     "--mark",
     is_flag=True,
-    help="Record the damage in the store, so that the next `pipeline extract` "
-    "rebuilds the damaged shards.",
+    help="Record the damage in the store, so that the next `pipeline extract` or "
+    "`pipeline import` rebuilds the damaged shards.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the damage as JSON.")
 def verify(store: Path | str, decode: bool, mark: bool, as_json: bool) -> None:
@@ -44,7 +44,7 @@ def verify(store: Path | str, decode: bool, mark: bool, as_json: bool) -> None:
         if damage and not mark:
             click.echo(
                 "to repair: run this command with --mark, then the same "
-                "`pipeline extract`"
+                "`pipeline extract` or `pipeline import`"
             )
     raise SystemExit(1 if damage else 0)
 

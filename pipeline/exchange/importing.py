@@ -26,11 +26,13 @@ from pipeline.driver.publish import (
 from pipeline.driver.resume import (
     as_planned,
     damages,
+    readable_plan,
     require_files,
     store_plan,
     write_if_new,
 )
 from pipeline.driver.summary import Summary, summarize
+from pipeline.errors import PlanError
 from pipeline.executors.reporter import SILENT, ProgressReporter
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import ShardPlan
@@ -210,6 +212,7 @@ def import_frames(
     began = time.monotonic()
     for root in data.trees.kinds.values():
         _require_apart(out, root)
+    _require_same_bound(out, settings)
     dataset = as_planned(data.dataset, out)
     size = sum(video.size_bytes for video in data.dataset.videos)
     rate = max(size / max(data.frames, 1), 1.0)
@@ -306,6 +309,23 @@ def _paths_left_out(plan: StorePlan, manifest: Manifest) -> dict[str, str]:
     """Id -> path of the planned videos that are not stored."""
     left_out = manifest.bad.keys() | manifest.unavailable.keys()
     return {video.id: video.path for video in plan.videos if video.id in left_out}
+
+
+def _require_same_bound(out: Path, settings: ExtractSettings) -> None:
+    """
+    Raises:
+        PlanError: the store was begun with another bound of the flow.
+    """
+    before = readable_plan(out)
+    if before is None or not {"flow"} <= {*before.modalities} & {*settings.modalities}:
+        return
+    old, new = before.settings.flow_codec, settings.flow_codec
+    if before.settings.imported_frames and old != new:
+        raise PlanError(
+            f"--flow-bound: the store was made with {old.to_dict()['bound_px']:g}, this run "
+            f"asks for {new.to_dict()['bound_px']:g}: settings of a store never change "
+            "(repeat the store's own, or use another --out)"
+        )
 
 
 def _require_apart(out: Path, root: Path) -> None:

@@ -47,7 +47,9 @@ def picture(content: bytes, name: str, *, grey: bool) -> np.ndarray:
     header = list(segments(content))
     size = next((_size(each) for each in header if each.kind in FRAMES), None)
     if size is None or not is_grid(*size) or header[-1].kind != SCAN:
-        raise DecodeError(f"{name}: expected a JPEG, found a damaged header")
+        raise DecodeError(
+            f"{name}: expected a JPEG, found a header that is damaged or cut short"
+        )
     # The decoder takes a JPEG that was cut short for a picture with a grey rest.
     if content.rfind(END, header[-1].end) < 0:
         raise DecodeError(

@@ -94,6 +94,50 @@ def test_the_store_says_that_it_was_imported(round_trip: tuple[Store, Store]) ->
     assert new.seconds("run/#e")[[1, 19]].tolist() == [0.04, 0.76]
 
 
+def test_the_table_of_an_export_brings_labels_splits_and_groups_back(
+    odd_store: Path, round_trip: tuple[Store, Store], tmp_path: Path
+) -> None:
+    old, new = round_trip
+    frames = new.folder.parent / "out"
+    done = run(
+        *("import", "--from", "frames", "--images", frames / "frames", "--jobs", 1),
+        *("--dataset", "list", "--splits", frames / "videos.jsonl"),
+        *("--out", tmp_path / "new"),
+    )
+    assert done.exit_code == 0, done.output
+    again = Store(tmp_path / "new")
+    for video in old.videos():
+        back = again.video(new_id(video.id))
+        assert (back.class_names, back.splits) == (video.class_names, video.splits)
+        assert back.group == video.group
+    assert again.classes == old.classes
+
+
+def test_clips_are_cut_from_an_imported_store(tmp_path: Path) -> None:
+    """Frame t, the interval that begins with it and no other, as any store gives them."""
+    from training.data import StoreClips
+
+    names, first, flows, begin = LAYOUTS["tsn"]
+    write_video(tmp_path / "tree/run/a", 6, flows=flows, first=first, names=names)
+    trees = dict.fromkeys(("images", "flow"), tmp_path / "tree")
+    store = imported(tmp_path / "new", layout="tsn", **trees)
+    clips = StoreClips(
+        store.folder,
+        modalities=("rgb", "flow"),
+        part="all",
+        length=4,
+        crop_px=(16, 16),
+        short_px=None,
+        augment=False,
+    )
+    item = clips[0]
+    assert item["rgb"].shape == (3, 4, 16, 16) and item["flow"].shape == (2, 4, 16, 16)
+    start = int(item["start"])
+    expected = [level(begin + start + t, 0) * 2 / 255 - 1 for t in range(4)]
+    found = item["flow"][0, :, 8, 8].tolist()
+    np.testing.assert_allclose(found, expected, atol=1 / 250)
+
+
 @pytest.mark.parametrize("floor", (False, True))
 @pytest.mark.parametrize("bound", (20.0, 7.5))
 def test_levels_of_files_become_those_of_a_store(bound: float, floor: bool) -> None:
