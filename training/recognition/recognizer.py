@@ -64,7 +64,8 @@ class Recognizer:
         Raises:
             RunError: it is no model, or damaged.
             MachineError: a runtime or device that is not there.
-            DataError: the settings of the model do not allow that source of vectors.
+            DataError: the settings of the model do not allow that source of vectors, or it
+                was trained on imported frames.
         """
         self._model = load_model(
             Path(model), runtime=runtime, device=device, threads=threads
@@ -341,6 +342,12 @@ def _ready(scorer: WindowScorer) -> bool:
 
 
 def _settings(model: Model, source: MvSource) -> ExtractSettings:
+    if model.settings.imported_frames:
+        raise DataError(
+            f"{model.folder}: expected a model of extracted videos, got one that was trained "
+            "on imported frames: how these were made from videos is not recorded, so no "
+            "video can be brought into the same form"
+        )
     if source == "contract" or "mv" not in model.sees:
         return model.settings
     try:

@@ -194,6 +194,8 @@ def frames_text(settings: Settings) -> str | None:
     short = common.get("short_side")
     parts = [f"short side {short} px" if short else "size of the videos"]
     rate = common.get("frames_per_second")
+    if layout := common.get("imported_frames"):
+        parts = [f"imported as they were ({layout})"]
     parts.append(f"{rate} frames per second" if rate else "every frame")
     return "; ".join(filter(None, (", ".join(parts), _codec(settings.get("rgb")))))
 
@@ -203,7 +205,9 @@ def flow_text(settings: Settings) -> str | None:
     flow = settings.get("flow")
     if not flow:
         return "not used" if settings else None
-    return "; ".join(filter(None, (f"profile {flow.get('profile')}", _codec(flow))))
+    profile = flow.get("profile")
+    made = f"profile {profile}" if profile else "imported, made elsewhere"
+    return "; ".join(filter(None, (made, _codec(flow))))
 
 
 def vectors_text(settings: Settings) -> str | None:

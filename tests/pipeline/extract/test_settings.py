@@ -139,3 +139,32 @@ def test_a_record_of_something_else_is_refused_in_a_line(record, message):
     with pytest.raises(ValueError, match=message) as refused:
         ExtractSettings.from_record(record)
     assert len(str(refused.value).splitlines()) == 1
+
+
+IMPORTED = {
+    "common": {"imported_frames": "tsn", "frames_per_second": 25.0},
+    "rgb": RECORD["rgb"],
+    "flow": {"codec": FLOW_CODECS["tsn"].to_dict()},
+}
+
+
+def test_imported_frames_have_a_record_of_their_own():
+    settings = ExtractSettings(
+        modalities=("rgb", "flow"),
+        imported_frames="tsn",
+        frames_per_second=25.0,
+        flow_codec=FLOW_CODECS["tsn"],
+    )
+    assert settings.to_record() == IMPORTED
+    assert ExtractSettings.from_record(IMPORTED) == settings
+    assert settings != replace(settings, imported_frames="denseflow")
+    mixed = IMPORTED["common"] | RECORD["common"]
+    for broken in (
+        IMPORTED | {"flow": RECORD["flow"]},
+        IMPORTED | {"common": mixed},
+        IMPORTED | {"mv": RECORD["mv"]},
+        IMPORTED | {"common": {"imported_frames": "", "frames_per_second": 25.0}},
+        RECORD | {"common": IMPORTED["common"]},
+    ):
+        with pytest.raises(ValueError, match="settings|imported frames"):
+            ExtractSettings.from_record(broken)

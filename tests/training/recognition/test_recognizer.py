@@ -182,6 +182,21 @@ def test_few_known_vectors_are_refused_unless_forced(model_of, tmp_path):
     assert canonical.video.known_share == 20 / 21  # one intra frame in twelve
 
 
+def test_models_of_imported_frames_are_refused(model_of, monkeypatch):
+    """How these were made is not known, so a video cannot be made like them."""
+    run, load = model_of("mv_tiny"), recognizer_module.load_model
+    imported = ExtractSettings(
+        modalities=("rgb",), imported_frames="tsn", frames_per_second=25.0
+    )
+    monkeypatch.setattr(
+        recognizer_module,
+        "load_model",
+        lambda *given, **named: replace(load(*given, **named), settings=imported),
+    )
+    with pytest.raises(DataError, match="got one that was trained on imported frames"):
+        Recognizer(run.folder, device="cpu")
+
+
 def test_bad_input_is_named(model_of, tmp_path):
     recognizer = Recognizer(model_of("mv_tiny").folder, device="cpu")
     text = tmp_path / "notes.mp4"

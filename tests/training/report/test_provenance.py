@@ -5,6 +5,7 @@ import json
 from made_runs import hits, made_run
 
 from training.report.files import report_of, write_report
+from training.report.provenance import flow_text, frames_text
 from training.run_files.reproduction import Reproduction
 
 SETTINGS = {
@@ -160,3 +161,14 @@ def test_runs_of_earlier_versions_lack_values_and_are_reported(tmp_path):
     assert found["frames"] == found["flow (TV-L1)"] == ["not recorded"]
     assert found["command"] == [f"`{command}`"]
     assert found["mv_small"] == ["1", "1", "0", "60", "", "", ""]
+
+
+def test_imported_frames_claim_no_extraction():
+    codec = {"name": "jpeg_flow", "bound_px": 20.0}
+    settings = {
+        "common": {"imported_frames": "tsn", "frames_per_second": 25.0},
+        "flow": {"codec": codec},
+    }
+    frames = frames_text(settings)
+    assert frames == "imported as they were (tsn), 25.0 frames per second"
+    assert flow_text(settings) == "imported, made elsewhere; jpeg_flow bound_px 20.0"
