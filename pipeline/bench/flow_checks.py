@@ -11,13 +11,11 @@ import cv2
 import numpy as np
 
 from pipeline.flow import PROFILES, flow_solver
+from pipeline.flow.agreement import MOST_PX
 from pipeline.flow.batches import BatchSolver, Coding
 from pipeline.store.codecs import JpegFlow
 
 from .flow import end_point_errors
-
-MOST_PX = {"default": 0.02, "fast": 0.02, "opencv": 0.03}
-"""Mean difference to cpu. With a stop rule, cpu may go an iteration or two too far."""
 
 MOST_ERROR = 0.01
 """Difference of end-point errors, as a share."""

@@ -7,7 +7,6 @@ and a library that does not load is a finding.
 import importlib
 import importlib.metadata
 import importlib.util
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -16,11 +15,9 @@ from pathlib import Path
 from types import ModuleType
 
 from motion_shards import packages
-from motion_shards.extras import is_there
 from motion_shards.plain_text import printable
-from pipeline.executors import gpus
 
-from . import machine
+from . import gpu, machine
 from .machine import Check
 from .requirements import installed, requirements
 
@@ -67,7 +64,8 @@ class Report:
 def doctor() -> Report:
     """Look at everything `pipeline` and `training` need. Takes a few seconds.
 
-    The largest part is importing torch, which is asked only where there is a GPU.
+    Where there is a GPU, torch is asked and a pair of frames computed on each, which takes
+    longer the first time: kernels are compiled.
     """
     return Report(
         (
@@ -78,8 +76,7 @@ def doctor() -> Report:
             *_pyav(),
             *_hdf5(),
             *_numba(),
-            *_gpu(),
-            *_gpu_flow(),
+            *gpu.checks(),
             *_ray(),
             *machine.checks(),
             *_folders(),
@@ -198,64 +195,6 @@ def _numba() -> Iterator[Check]:
         yield Check("numba", "problem", numba, "pip install numba")
     else:
         yield machine.compile_cache()
-
-
-def _gpu() -> Iterator[Check]:
-    """`nvidia-smi` says whether there is one; torch says whether it can be used."""
-    try:
-        answer = subprocess.run(
-            [
-                "nvidia-smi",
-                "--query-gpu=name,memory.total,driver_version",
-                "--format=csv,noheader",
-            ],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
-    except FileNotFoundError:
-        yield Check("gpu", "ok", "none; flow and training run on the CPU")
-        return
-    except subprocess.TimeoutExpired:
-        remedy = "see dmesg; a hanging GPU often needs a reboot"
-        yield Check("gpu", "problem", "nvidia-smi does not respond within 20 s", remedy)
-        return
-    gpus = answer.stdout.strip().splitlines()
-    if answer.returncode or not gpus:
-        said = (answer.stdout + answer.stderr).strip().splitlines() or ["no GPU"]
-        yield Check("gpu", "warning", f"nvidia-smi: {said[0]}", "check the driver")
-        return
-    if not is_there("torch"):
-        yield Check("gpu", "ok", f"{'; '.join(gpus)}; no PyTorch to train on it")
-        return
-    torch = _load("torch")
-    if isinstance(torch, str):
-        yield Check("gpu", "problem", torch, "pip install torch")
-    elif torch.cuda.is_available():
-        yield Check("gpu", "ok", f"{'; '.join(gpus)}; torch {torch.__version__}")
-    else:
-        built = torch.version.cuda or "no CUDA"
-        yield Check(
-            "gpu",
-            "problem",
-            f"{'; '.join(gpus)}; torch {torch.__version__} ({built}) cannot use it",
-            "update the driver"
-            if torch.version.cuda
-            else "install a torch with CUDA: pip install --force-reinstall torch",
-        )
-
-
-def _gpu_flow() -> Iterator[Check]:
-    """Whether `pipeline extract` can compute flow on the GPU, where there is one."""
-    names, trouble = gpus.find_gpus()
-    if names:
-        trouble = trouble or gpus.trouble_with_flow("default")
-    if trouble:
-        remedy = "until this is fixed the CPU computes the flow, many times slower"
-        yield Check("gpu flow", "warning", trouble, remedy)
-    elif names:
-        yield Check("gpu flow", "ok", f"can be computed; {len(names)} seen")
 
 
 def _ray() -> Iterator[Check]:

@@ -9,7 +9,8 @@ from motion_shards.plain_text import counted
 from pipeline.flow.errors import FlowError
 from pipeline.shard.task import SolverMaker, Task
 
-from .gpus import NO_COMPILER, find_gpus, trouble_with_flow
+from .gpu_trial import in_words, troubles_with_flow
+from .gpus import NO_COMPILER, Gpus, find_gpus
 
 CORES_PER_WORKER = 2
 """Cores of a worker with a GPU: one decodes and makes vectors, one encodes."""
@@ -119,22 +120,27 @@ def local_layout(
         FlowError: cuda is asked for and cannot be used.
     """
     cores = worker_cores()
-    gpus: Sequence[str] = ()
-    remark = ""
+    found, remarks = Gpus(()), list[str]()
     if profile is not None and backend in ("auto", "cuda"):
-        gpus, trouble = find_gpus()
-        if gpus and not trouble and make_solver is None:
-            trouble = trouble_with_flow(profile)
-        if backend == "cuda" and (trouble or not gpus):
-            raise _no_gpu(trouble)
-        if trouble:
-            gpus = ()
-            remark = f"GPU not used ({trouble}): the CPU computes flow"
+        found = find_gpus()
+        if workers == 0:  # this process sees all, and uses the first
+            found = found._replace(names=found.names[:1])
+        found = _tried(found, None if make_solver else profile)
+        if backend == "cuda" and not found.names:
+            raise _no_gpu(found.trouble)
+        if found.names and found.trouble:
+            rest = counted(len(found.names), "GPU")
+            remarks = [f"not all GPUs are used ({found.trouble}): flow by {rest}"]
+        elif found.trouble:
+            remarks = [f"GPU not used ({found.trouble}): the CPU computes flow"]
+    gpus, where = found.names, "here" if workers == 0 else "pool"
     if workers is None:
-        workers = gpu_workers(cores, len(gpus)) if gpus else cores
-        where = "pool"
-    else:
-        where = "pool" if workers else "here"
+        workers = gpu_workers(cores, len(gpus), room=found.room) if gpus else cores
+    elif gpus and found.room and workers > found.room * len(gpus):
+        few = found.room * len(gpus)
+        said = f"{counted(few, 'worker')} instead of {workers}"
+        remarks.append(f"{said}: a GPU has room for {found.room} ({found.why})")
+        workers = few
     if backend in ("auto", "cuda"):
         chosen = "cuda" if gpus else "cpu"
     else:
@@ -148,13 +154,36 @@ def local_layout(
         coders=coders_per_worker(cores, max(workers, 1)),
         per_gpu=math.ceil(max(workers, 1) / len(gpus)) if gpus else 1,
         cpu_instead=backend == "auto",
-        remark=remark,
+        remark="; ".join(remarks),
     )
 
 
-def gpu_workers(cores: int, gpus: int) -> int:
-    """Number of workers for these cores and GPUs: at least one for each GPU."""
-    return max(min(cores // CORES_PER_WORKER, WORKERS_PER_GPU * gpus), gpus)
+def _tried(found: Gpus, profile: str | None) -> Gpus:
+    """The GPUs that compute flow as the CPU does, and the trouble with the others.
+
+    Args:
+        profile: of the flow; None: they are not tried.
+    """
+    if not found.names or profile is None:
+        return found
+    troubles = troubles_with_flow(found.names, profile)
+    good = tuple(name for name in found.names if name not in troubles)
+    if len(found.names) == 1 or NO_COMPILER in troubles.values():
+        said = next(iter(troubles.values()), "")
+    else:
+        said = in_words(troubles)
+    trouble = "; ".join(filter(None, [found.trouble, said]))
+    return found._replace(names=good, trouble=trouble)
+
+
+def gpu_workers(cores: int, gpus: int, *, room: int | None = None) -> int:
+    """Number of workers for these cores and GPUs: at least one for each GPU.
+
+    Args:
+        room: for workers on each GPU; None: for as many as we like.
+    """
+    per_gpu = WORKERS_PER_GPU if room is None else min(WORKERS_PER_GPU, room)
+    return max(min(cores // CORES_PER_WORKER, per_gpu * gpus), gpus)
 
 
 def coders_per_worker(cores: int, workers: int) -> int:
@@ -168,9 +197,9 @@ def require_gpu() -> None:
     Raises:
         FlowError: it has none, or the driver says why not.
     """
-    names, trouble = find_gpus()
-    if trouble or not names:
-        raise _no_gpu(trouble)
+    found = find_gpus()
+    if not found.names:
+        raise _no_gpu(found.trouble)
 
 
 def _no_gpu(trouble: str) -> FlowError:

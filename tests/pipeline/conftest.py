@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from small_videos import RGB_MV, data_set, draw_videos, store_bytes
+from stub_gpu import StubGpu, build, compiler
 
 from pipeline.driver.extraction import extract
 from pipeline.executors.choose import Execution
@@ -32,6 +33,15 @@ def finished(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(finished: Path) -> dict[str, bytes]:
     """All of that store but what runs say about themselves."""
     return store_bytes(finished)
+
+
+@pytest.fixture(scope="session")
+def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubGpu]:
+    """Processes that have a stand-in for NVIDIA's driver."""
+    if compiler() is None:
+        pytest.skip("no C compiler: the stand-in for the driver cannot be built")
+    with StubGpu(build(tmp_path_factory.mktemp("stub"))) as stub:
+        yield stub
 
 
 @pytest.fixture(scope="session")

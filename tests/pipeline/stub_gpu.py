@@ -132,6 +132,7 @@ def _answer(
 ) -> None:
     try:
         os.environ.update(variables)
+        os.environ["LD_LIBRARY_PATH"] = str(Path(library).parent)  # of its children
         ctypes.CDLL(library, ctypes.RTLD_GLOBAL)
         pipe.send((True, function(*arguments)))
     except BaseException:  # noqa: BLE001 - the process of the tests raises it

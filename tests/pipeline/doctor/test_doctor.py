@@ -11,12 +11,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.doctor import machine
+from pipeline.doctor import gpu, machine
 from pipeline.doctor import report as doctor
 from pipeline.doctor.machine import Check
 from pipeline.doctor.requirements import requirements
-from pipeline.executors import gpus
 from pipeline.executors.gpus import Gpus
+from pipeline.executors.limited import Ended
+
+SEEN = Gpus(("0",))
 
 
 def named(checks, name: str) -> Check:
@@ -215,8 +217,8 @@ def test_an_old_library_of_an_extra_is_a_problem(distributions) -> None:
 
 
 def fake_smi(monkeypatch, *, code: int, out: str) -> None:
-    done = subprocess.CompletedProcess([], code, stdout=out, stderr="")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    done = {"": Ended(code, out, "")}
+    monkeypatch.setattr(gpu, "run_limited", lambda commands, seconds: done)
 
 
 def test_gpu_that_torch_cannot_use_is_a_problem(monkeypatch) -> None:
@@ -228,41 +230,83 @@ def test_gpu_that_torch_cannot_use_is_a_problem(monkeypatch) -> None:
         cuda=SimpleNamespace(is_available=lambda: able),
     )
     monkeypatch.setitem(sys.modules, "torch", torch)
-    (check,) = doctor._gpu()
+    (check,) = gpu.gpu(SEEN)
     assert check.state == "problem"
     assert "NVIDIA X" in check.found
     assert check.remedy == "update the driver"
     able = True
-    (check,) = doctor._gpu()
+    (check,) = gpu.gpu(SEEN)
     assert check.state == "ok"
 
 
 def test_gpu_on_a_machine_without_pytorch_is_in_order(monkeypatch) -> None:
     fake_smi(monkeypatch, code=0, out="NVIDIA X, 100 MiB, 1.0\n")
     monkeypatch.setitem(sys.modules, "torch", None)
-    (check,) = doctor._gpu()
+    (check,) = gpu.gpu(SEEN)
     assert check.state == "ok"
     assert check.found == "NVIDIA X, 100 MiB, 1.0; no PyTorch to train on it"
 
 
 def test_driver_that_answers_with_an_error_is_a_warning(monkeypatch) -> None:
     fake_smi(monkeypatch, code=9, out="couldn't communicate with the driver\n")
-    (check,) = doctor._gpu()
+    (check,) = gpu.gpu(SEEN)
     assert check.state == "warning"
     assert "couldn't communicate" in check.found
 
 
-def test_gpu_that_flow_cannot_use_is_a_warning(monkeypatch) -> None:
-    seen, trouble = Gpus(("0", "1")), "out of memory"
-    monkeypatch.setattr(gpus, "find_gpus", lambda: seen)
-    monkeypatch.setattr(gpus, "trouble_with_flow", lambda profile: trouble)
-    (check,) = doctor._gpu_flow()
-    assert (check.state, check.found) == ("warning", "out of memory")
-    trouble = ""
-    (check,) = doctor._gpu_flow()
-    assert check.state == "ok" and "2 seen" in check.found
-    seen = Gpus(())
-    assert not list(doctor._gpu_flow())
+def test_gpu_of_a_driver_that_does_not_answer_is_not_asked_for_by_torch(monkeypatch):
+    fake_smi(monkeypatch, code=0, out="NVIDIA X, 100 MiB, 1.0\n")
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace())  # it would fail
+    (check,) = gpu.gpu(Gpus((), "no answer in 60 s"))
+    assert (check.state, check.found) == (
+        "problem",
+        "NVIDIA X, 100 MiB, 1.0; no answer in 60 s",
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "ended"),
+    [
+        ("does not respond within 20 s", Ended(None)),
+        ("nvidia-smi: away", Ended(9, "away")),
+    ],
+)
+def test_nvidia_smi_that_hangs_or_fails_is_one_line(found, ended, monkeypatch):
+    monkeypatch.setattr(gpu, "run_limited", lambda commands, seconds: {"": ended})
+    (check,) = gpu.gpu(SEEN)
+    assert check.state != "ok" and found in check.found
+
+
+def test_gpus_without_nvidia_smi_are_counted(monkeypatch) -> None:
+    def away(commands, seconds):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(gpu, "run_limited", away)
+    (check,) = gpu.gpu(Gpus(("0", "1")))
+    assert check.found == "2, and no nvidia-smi to say which"
+    (check,) = gpu.gpu(Gpus(()))
+    assert check.found == "none; flow and training run on the CPU"
+
+
+def test_each_gpu_that_flow_cannot_use_is_a_warning(monkeypatch) -> None:
+    found, troubles = Gpus(("0", "1", "2")), {"0": "no memory", "2": "no memory"}
+    monkeypatch.setattr(
+        gpu.gpu_trial, "troubles_with_flow", lambda names, profile: troubles
+    )
+    bad, good = gpu.gpu_flow(found)
+    assert (bad.state, bad.found) == ("warning", "GPU 0, GPU 2: no memory")
+    assert (good.state, good.found) == (
+        "ok",
+        "a pair on each of 1 GPUs is as on the CPU",
+    )
+    troubles = {}
+    few = found._replace(room=1, why="compute mode EXCLUSIVE_PROCESS")
+    (check,) = gpu.gpu_flow(few)
+    assert check.state == "ok" and "each of 3 GPUs" in check.found
+    assert "EXCLUSIVE_PROCESS: room for 1 workers each" in check.found
+    (check,) = gpu.gpu_flow(Gpus((), "no answer"))
+    assert (check.state, check.found) == ("warning", "no answer")
+    assert not list(gpu.gpu_flow(Gpus(())))
 
 
 def test_cluster_that_does_not_answer_is_a_warning(monkeypatch) -> None:

@@ -15,7 +15,7 @@ from pipeline.driver.plan import new_plan
 from pipeline.errors import ExtractionError
 from pipeline.executors import workers as layouts
 from pipeline.executors.choose import Execution
-from pipeline.executors.gpus import Gpus, _names, trouble_with_flow
+from pipeline.executors.gpus import Gpus
 from pipeline.executors.workers import (
     WorkerLayout,
     coders_per_worker,
@@ -84,12 +84,16 @@ def test_a_gpu_that_cannot_compute_flow_is_as_good_as_none(two_gpus, monkeypatch
     """It is tried with the profile that is asked for, unless a stand-in computes."""
     tried = []
     monkeypatch.setattr(
-        layouts, "trouble_with_flow", lambda profile: tried.append(profile) or "too old"
+        layouts,
+        "troubles_with_flow",
+        lambda names, profile: tried.append(profile) or dict.fromkeys(names, "too old"),
     )
     layout = local_layout(backend="auto", workers=None, profile="fast")
     assert (layout.backend, layout.gpus, tried) == ("cpu", (), ["fast"])
-    assert layout.remark == "GPU not used (too old): the CPU computes flow"
-    with pytest.raises(FlowError, match="expected a GPU, got too old"):
+    assert (
+        layout.remark == "GPU not used (GPU-a, GPU-b: too old): the CPU computes flow"
+    )
+    with pytest.raises(FlowError, match="expected a GPU, got GPU-a, GPU-b: too old"):
         local_layout(backend="cuda", workers=None, profile="fast")
     tried.clear()
     given = {"profile": "fast", "make_solver": ZeroFlow}
@@ -121,15 +125,40 @@ def test_threads_that_encode_are_the_cores_beside_the_one_that_reads(
     assert coders_per_worker(cores, workers) == coders
 
 
-def test_gpus_keep_the_names_that_they_were_given():
-    assert _names(2, None) == ("0", "1")
-    assert _names(2, "GPU-3f,7") == ("GPU-3f", "7")
-    assert _names(1, "5,-1,6") == ("5",)
+def test_a_gpu_that_computes_wrong_flow_is_left_out(two_gpus, monkeypatch):
+    """The others go on, and a line says so; a process on its own uses the first only."""
+    wrong = {"GPU-a": "wrong flow"}
+    monkeypatch.setattr(
+        layouts,
+        "troubles_with_flow",
+        lambda names, profile: {name: wrong[name] for name in names if name in wrong},
+    )
+    for backend in ("auto", "cuda"):
+        layout = local_layout(backend=backend, workers=None, profile="default")
+        assert (layout.backend, layout.gpus) == ("cuda", ("GPU-b",))
+        line = "not all GPUs are used (GPU-a: wrong flow): flow by 1 GPU"
+        assert layout.remark == line
+    alone = local_layout(backend="auto", workers=0, profile="default")
+    assert (alone.backend, alone.gpus) == ("cpu", ())
+    assert alone.remark == "GPU not used (wrong flow): the CPU computes flow"
 
 
-@pytest.mark.slow
-def test_a_gpu_is_tried_in_a_process_of_its_own():
-    assert trouble_with_flow("no such profile")
+@pytest.mark.parametrize(
+    ("workers", "built", "per_gpu"), [(None, 4, 2), (3, 3, 2), (4, 4, 2), (9, 4, 2)]
+)
+def test_workers_are_as_many_as_the_gpus_have_room_for(
+    workers, built, per_gpu, monkeypatch
+):
+    found = Gpus(("0", "1"), room=2, why="2 GB of memory")
+    monkeypatch.setattr(layouts, "find_gpus", lambda: found)
+    monkeypatch.setattr(layouts, "worker_cores", lambda: 32)
+    given = {"profile": "default", "make_solver": ZeroFlow}
+    layout = local_layout(backend="auto", workers=workers, **given)
+    assert (layout.workers, layout.per_gpu) == (built, per_gpu)
+    told = "4 workers instead of 9: a GPU has room for 2 (2 GB of memory)"
+    assert layout.remark == (told if workers == 9 else "")
+    others = local_layout(backend="cpu", workers=9, profile="default")
+    assert (others.workers, others.remark) == (9, "")
 
 
 def test_long_shards_come_first_and_flow_before_what_is_quick():

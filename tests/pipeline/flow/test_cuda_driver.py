@@ -2,7 +2,6 @@
 
 import gc
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +11,6 @@ from made_shards import made_task
 from stub_gpu import (
     NOTHING,
     Counts,
-    StubGpu,
-    build,
-    compiler,
     counts,
     most_bytes,
     setting,
@@ -32,14 +28,6 @@ from pipeline.shard.task import Task
 SHORT = Profile(step=0.5, scales=2, outer=1, inner=3, epsilon=0.0, warps=1)
 FRAMES = np.zeros((4, 24, 32), np.uint8)
 CODING = Coding("companded", 20.0)
-
-
-@pytest.fixture(scope="module")
-def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubGpu]:
-    if compiler() is None:
-        pytest.skip("no C compiler: the stand-in for the driver cannot be built")
-    with StubGpu(build(tmp_path_factory.mktemp("stub"))) as stub:
-        yield stub
 
 
 def solver(**options: int) -> CudaSolver:

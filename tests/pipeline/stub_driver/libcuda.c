@@ -8,6 +8,7 @@
  *   STUB_HANG=function          a call of it never returns
  *   STUB_MISSING=function       the driver is too old to have it
  *   STUB_DRIVER=13000  STUB_DEVICES=1  STUB_CAPABILITY=90  STUB_MODE=0 (compute mode)
+ *   STUB_MPS=0
  *   STUB_MEMORY=bytes  STUB_USED=bytes (by others)
  */
 #define _GNU_SOURCE
@@ -108,6 +109,7 @@ DRIVER cuDeviceGetAttribute(int *value, int attribute, int device)
     case 20: *value = setting("STUB_MODE", 0); break;
     case 36: *value = 3201000; break; /* clock of the memory, kHz */
     case 37: *value = 6144; break;    /* bits of the memory's bus */
+    case 133: *value = setting("STUB_MPS", 0); break;
     case 75: *value = capability / 10; break;
     case 76: *value = capability % 10; break;
     case 97: *value = capability == 75 ? 65536 : 232448; break; /* shared memory */
