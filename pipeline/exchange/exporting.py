@@ -212,7 +212,9 @@ def _remarks(store: Store, form: Format) -> Iterator[str]:
         if "rgb" in form.modalities:
             if as_stored(store):
                 quality = store.manifest.modalities["rgb"].codec["quality"]
-                yield f"rgb: the JPEG files as they are stored (quality {quality})"
+                imported = "imported_frames" in store.settings.get("common", {})
+                said = "imported" if imported else f"quality {quality}"
+                yield f"rgb: the JPEG files as they are stored ({said})"
             else:
                 yield f"rgb: encoded as JPEG of quality {form.quality}"
         if "flow" in form.modalities:

@@ -176,6 +176,23 @@ def test_a_repaired_video_is_taken_up_by_the_same_command(
     assert run("verify", out, "--decode").exit_code == 0
 
 
+def test_what_cannot_be_read_now_waits(frames: Path, tmp_path: Path) -> None:
+    """A link into a disk that is not mounted, and a folder with a name that is no text."""
+    out, path = tmp_path / "out", frames / "run/v0/img_00002.jpg"
+    disk = tmp_path / "disk.jpg"
+    path.rename(disk.with_suffix(".away"))
+    path.symlink_to(disk)
+    done = of_frames(frames, out)
+    assert done.exit_code == 3
+    assert "unavailable run/v0: img_00002.jpg: expected a readable file" in done.output
+    disk.with_suffix(".away").rename(disk)
+    assert of_frames(frames, out).exit_code == 0
+    assert Store(out).ids() == tuple(NAMES)
+    shutil.copytree(frames / "run/v0", os.fsdecode(os.fsencode(frames) + b"/run/\xff"))
+    again = of_frames(frames, tmp_path / "other")
+    assert again.exit_code == 3 and "its name is not valid UTF-8" in again.output
+
+
 def test_quarantined_videos_are_tried_again_when_asked(
     frames: Path, tmp_path: Path
 ) -> None:

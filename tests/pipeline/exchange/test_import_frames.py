@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from exported import FRAMES, IDS, exported
-from made_trees import HEIGHT, WIDTH, grey_of_image, level, write_video
+from made_trees import HEIGHT, WIDTH, grey_of_image, level, picture, write, write_video
+from xxhash import xxh3_128_hexdigest
 
 from pipeline.commands.cli import main
 from pipeline.exchange.importing import import_frames, import_settings, load_trees
@@ -190,6 +191,31 @@ def test_the_bound_is_that_of_the_files(tmp_path: Path) -> None:
     value = level(2, 1) * 16 / 255 - 8
     found = store.read("run/a", "flow")[1, ..., 1]
     assert np.abs(found - value).max() <= 8 / 254 * 1.01
+
+
+def test_the_source_is_all_files_of_a_video(tmp_path: Path) -> None:
+    folder = tmp_path / "tree/run/a"
+    write_video(folder, 3)
+    trees = dict.fromkeys(("images", "flow"), tmp_path / "tree")
+    video = imported(tmp_path / "new", **trees).video("run/a")
+    names = [f"img_{k:05d}.jpg" for k in (1, 2, 3)]
+    names += [f"flow_{c}_{k:05d}.jpg" for c in "xy" for k in (1, 2)]
+    contents = {name: (folder / name).read_bytes() for name in names}
+    lines = [f"{n}\t{len(c)}\t{xxh3_128_hexdigest(c)}\n" for n, c in contents.items()]
+    assert video.xxh3 == xxh3_128_hexdigest("".join(lines).encode())
+    assert video.size_bytes == sum(map(len, contents.values()))
+
+
+def test_values_at_the_bound_are_counted_as_clipped(tmp_path: Path) -> None:
+    """One component of one of two intervals is at the upper bound, another at the lower."""
+    folder = tmp_path / "tree/run/a"
+    write_video(folder, 3)
+    for name, value in (("flow_x_00001.jpg", 255), ("flow_y_00002.jpg", 0)):
+        write(folder / name, picture(value)[..., 0])
+    store = imported(tmp_path / "new", flow=tmp_path / "tree")
+    assert store.video("run/a").clipped_share == 0.5
+    field = store.read("run/a", "flow")
+    assert (field[0, ..., 0].mean(), field[1, ..., 1].mean()) == (BOUND, -BOUND)
 
 
 def test_images_and_flow_in_trees_of_their_own(tmp_path: Path) -> None:
