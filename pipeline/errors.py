@@ -7,7 +7,8 @@ MotionShardsError
 ├── SourceChanged      a video has another content than before; also a ValueError
 ├── NoDevice           a GPU cannot be used; also a RuntimeError
 │   └── DeviceGone     it failed for good in this process
-└── ExtractionError    the run cannot continue; also a RuntimeError
+├── ExtractionError    the run cannot continue; also a RuntimeError
+└── BenchError         a part of a benchmark failed; also a RuntimeError
 """
 
 from motion_shards.errors import MotionShardsError
@@ -39,3 +40,7 @@ class DeviceGone(NoDevice):
 
 class ExtractionError(MotionShardsError, RuntimeError):
     """The run cannot continue. Published shards stay, and the next run resumes from them."""
+
+
+class BenchError(MotionShardsError, RuntimeError):
+    """A part of a benchmark failed; the message names it, in one line."""

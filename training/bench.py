@@ -30,7 +30,13 @@ from .models.backbones import build_backbone
 from .recipes import default_name, to_teach
 from .recipes.changes import parse_changes, with_changes
 from .recipes.files import recipe_named
-from .runs.machine import Machine, place_on_device, select_machine
+from .runs.machine import (
+    Machine,
+    MemoryFormat,
+    place_on_device,
+    select_machine,
+    set_memory_format,
+)
 from .steps.labels import Supervised
 
 ROUNDS = 5
@@ -121,6 +127,7 @@ class Benchmark:
     device: str
     precision: str
     threads: int
+    memory_format: MemoryFormat
     bare: float
     """The bare loop, one batch in memory."""
     loop: float
@@ -142,6 +149,7 @@ def run(
     device: str = "auto",
     precision: str = "auto",
     memory_gb: float = 0.0,
+    memory_format: MemoryFormat = "auto",
 ) -> Benchmark:
     """Measure one recipe on one store.
 
@@ -153,6 +161,7 @@ def run(
             counts; the slowest and the fastest are given, too.
         precision: auto is what a training has there.
         memory_gb: 0 reads every clip from the store, as large data sets must.
+        memory_format: of clips and weights; auto is what a training has there.
 
     Returns:
         Clips per second of the bare loop, of our loop over data in memory, and for each
@@ -177,6 +186,7 @@ def run(
     model = build_backbone(settings.model, len(opened.classes))
     step = Supervised(model, sees=modality)
     place_on_device(step, machine.device)
+    set_memory_format(step.model, memory_format)
     pinned = machine.device.type == "cuda"
     batch = next(_endless(clips, size, workers=0))
     bare = _Measured(_bare(step, settings, machine, batch))
@@ -212,6 +222,7 @@ def run(
         device=machine.facts().device,
         precision=machine.precision,
         threads=torch.get_num_threads(),
+        memory_format=memory_format,
         bare=alone.median,
         loop=ours.median,
         bare_range=alone.spread,
@@ -236,7 +247,7 @@ def text(found: Benchmark) -> str:
     what = (
         f"{found.store}, {found.recipe}, {found.modality}, batches of"
         f" {found.batch_size}, {found.device} {found.precision},"
-        f" {found.threads} threads; clips per second: median of {ROUNDS} windows (slowest"
+        f" {found.threads} threads, memory format {found.memory_format}; clips per second: median of {ROUNDS} windows (slowest"
         " to fastest)"
     )
     lines = [

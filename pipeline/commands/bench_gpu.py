@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from motion_shards.errors import MotionShardsError
 from motion_shards.finite import FiniteRange
 from motion_shards.interruption import EXIT_CODE
 from motion_shards.plain_text import printable
@@ -76,6 +75,7 @@ def bench_gpu(
     from pipeline.bench.gpu.rows import Device, Row
     from pipeline.bench.gpu.runner import StageResult, run_stages
     from pipeline.bench.gpu.settings import Settings
+    from pipeline.errors import NoDevice
 
     chosen = [it for it in STAGES if not stages or it is FACTS or it.name in stages]
     settings = Settings(
@@ -116,7 +116,7 @@ def bench_gpu(
                 "finished",
                 "interrupted",
             ):
-                raise MotionShardsError(f"no GPU to measure: {result.reason}")
+                raise NoDevice(f"no GPU to measure: {result.reason}")
     except KeyboardInterrupt:
         interrupted = True
     else:

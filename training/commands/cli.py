@@ -333,6 +333,14 @@ def recipes(
     show_default=True,
     help="Memory in GiB for decoded clips; 0: read every clip from the store.",
 )
+@click.option(
+    "--memory-format",
+    type=Choice(["auto", "contiguous", "channels_last"]),
+    default="auto",
+    show_default=True,
+    help="Order in memory of clips and of the weights of 3D convolutions. auto: as in "
+    "training.",
+)
 @JSON
 @click.pass_context
 def bench(
@@ -346,6 +354,7 @@ def bench(
     device: str,
     precision: str,
     memory_gb: float,
+    memory_format: Any,
     as_json: bool,
 ) -> None:
     """Compare the speed of training, in clips per second, with a bare loop.
@@ -370,6 +379,7 @@ def bench(
         device=device,
         precision=precision,
         memory_gb=memory_gb,
+        memory_format=memory_format,
     )
     click.echo(json.dumps(to_json(found)) if as_json else benchmark.text(found))
 

@@ -3,6 +3,7 @@
 import os
 import platform
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch.nn import Module
@@ -17,6 +18,13 @@ from .software import command_line, source_commit, versions
 from .tensorboard_log import require_tensorboard
 
 CPU = torch.device("cpu")
+
+MemoryFormat = Literal["auto", "contiguous", "channels_last"]
+FORMATS = {
+    "contiguous": torch.contiguous_format,
+    "channels_last": torch.channels_last_3d,
+}
+"""Orders of memory of clips and of weights of 3D convolutions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +82,30 @@ def place_on_device(module: Module, device: torch.device) -> Module:
             if weight.dim() == 5:
                 weight.data = weight.data.to(memory_format=torch.channels_last_3d)
     return module
+
+
+def set_memory_format(module: Module, memory_format: MemoryFormat) -> None:
+    """The weights of 3D convolutions, and clips on their way in, in an order of memory.
+
+    Values and names stay; only speed differs.
+
+    Args:
+        module: takes one tensor of clips (B, C, T, H, W).
+        memory_format: auto leaves all as it is.
+    """
+    if memory_format == "auto":
+        return
+    order = FORMATS[memory_format]
+    for weight in module.parameters():
+        if weight.dim() == 5:
+            weight.data = weight.data.contiguous(memory_format=order)
+
+    def ordered(module: Module, inputs: tuple[torch.Tensor, ...]) -> Any:
+        return tuple(
+            it.contiguous(memory_format=order) if it.dim() == 5 else it for it in inputs
+        )
+
+    module.register_forward_pre_hook(ordered)
 
 
 def gpu_of(processes: Processes, gpus: int) -> int:

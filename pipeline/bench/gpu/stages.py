@@ -40,6 +40,12 @@ STAGES = (
         130,
         f"{PACKAGE}.extraction:extraction",
     ),
+    Stage(
+        "training",
+        "training in clips per second",
+        150,
+        f"{PACKAGE}.training_speed:training_speed",
+    ),
 )
 
 BUDGET_MINUTES = 10.0
