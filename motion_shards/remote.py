@@ -36,22 +36,22 @@ class Board:
 
     def __init__(self) -> None:
         self._rows: dict[Hashable, tuple] = {}
-        self._reasons: dict[Hashable, str] = {}
+        self._ends: dict[Hashable, tuple[str, ...]] = {}
 
     def write(self, key: Hashable, row: tuple) -> None:
         self._rows[key] = row
 
-    def end(self, key: Hashable, reason: str) -> None:
-        """Keep why a task ends its own process, which cannot return it."""
-        self._reasons[key] = reason
+    def end(self, key: Hashable, *said: str) -> None:
+        """Keep what a task says that ends its own process, and so cannot return it."""
+        self._ends[key] = said
 
-    def reason(self, key: Hashable) -> str:
-        """The reason a task gave to `end`; empty if it gave none."""
-        return self._reasons.get(key, "")
+    def said(self, key: Hashable) -> tuple[str, ...]:
+        """The texts that a task gave to `end`; empty if it gave none."""
+        return self._ends.get(key, ())
 
     def forget(self, key: Hashable) -> None:
         self._rows.pop(key, None)
-        self._reasons.pop(key, None)
+        self._ends.pop(key, None)
 
     def read(self) -> dict[Hashable, tuple]:
         return dict(self._rows)

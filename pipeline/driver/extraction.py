@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from motion_shards.plain_text import counted
 from pipeline.adapters.videos import DataSet
 from pipeline.errors import ExtractionError
 from pipeline.executors.attempt import Failure, forget_attempts
@@ -220,19 +221,18 @@ def _run(
             from pipeline.executors import on_ray as runner
 
             runner.require_this_machine(str(there))
-        queue, retries = deque(layout.assigned(tasks)), RetryPolicy()
+        queue = deque(layout.assigned(tasks))
+        retries = RetryPolicy(gpus=len(layout.gpus))
         reporter.start(videos=sum(len(task.plan.videos) for task in queue))
         coming = outcomes(queue, layout, there.folder, execution, reporter)
         if isinstance(coming, Generator):
             stack.callback(coming.close)
         for outcome in coming:
             if isinstance(outcome, Failure):
-                shard = outcome.task.plan.shard
-                reason = outcome.text.strip().splitlines()[-1]
-                reporter.say(
-                    f"shard {shard} failed (attempt {outcome.task.attempt}): {reason}"
-                )
-                queue.appendleft(retries.next_attempt(outcome))
+                queue.appendleft(_next_attempt(outcome, retries, reporter))
+                if moved := retries.leave_gpus(queue):
+                    shards = counted(moved, "more shard")
+                    reporter.say(f"no GPU is left: the CPU computes flow of {shards}")
                 continue
             lease.require()
             publish(outcome, there)
@@ -251,3 +251,25 @@ def _run(
                 stored_bytes=sum(file.bytes for file in outcome.delivered.values()),
             )
             retries.finished(outcome)
+
+
+def _next_attempt(
+    failure: Failure, retries: RetryPolicy, reporter: ProgressReporter
+) -> Task:
+    """The next attempt at a shard, said in a line with the reason.
+
+    Raises:
+        ExtractionError: as in `RetryPolicy.next_attempt`.
+    """
+    task = failure.task
+    reason = failure.text.strip().splitlines()[-1]
+    line = f"shard {task.plan.shard} failed (attempt {task.attempt}): {reason}"
+    try:
+        again = retries.next_attempt(failure)
+    except ExtractionError:
+        reporter.say(line)
+        raise
+    if task.on_gpu and not again.on_gpu:
+        line += "; the CPU takes over"
+    reporter.say(line)
+    return again

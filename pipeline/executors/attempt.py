@@ -17,6 +17,7 @@ from pipeline.shard.task import ShardProgress, ShardReport, Task
 from pipeline.store.file_names import LOGS
 
 from .deliver import deliver
+from .gpus import VARIABLE, shown
 
 
 class Failure(NamedTuple):
@@ -27,6 +28,8 @@ class Failure(NamedTuple):
     """lost (the worker died), stalled, error (a bug), environment (disk, I/O), device (the
     GPU cannot be used) or gone (its worker has lost the GPU, and must end)."""
     text: str
+    gpu: str = ""
+    """The GPU that cannot be used or was lost, by machine and name."""
 
 
 Outcome = ShardReport | Failure
@@ -52,6 +55,7 @@ def attempt(
     try:
         with work_folder(scratch) as work:
             report = build_shard(task, scratch=work, on_progress=on_progress)
+            report.gpu = gpu_id(os.environ.get(VARIABLE)) if task.on_gpu else ""
             return deliver(report, store)
     except OSError as error:
         return Failure(task, "environment", str(error))
@@ -59,7 +63,21 @@ def attempt(
         return Failure(task, "error", str(error))
     except NoDevice as error:
         kind = "gone" if isinstance(error, DeviceGone) else "device"
-        return Failure(task, kind, f"GPU of {socket.gethostname()}: {_line(error)}")
+        gpu = gpu_id(os.environ.get(VARIABLE))
+        host, _, name = gpu.rpartition(":")
+        which = f"{shown(name) if name else 'GPU'} of {host}"
+        return Failure(task, kind, f"{which}: {_line(error)}", gpu)
+
+
+def gpu_id(name: str | None) -> str:
+    """A GPU by machine and name, as outcomes have it.
+
+    Args:
+        name: the value of CUDA_VISIBLE_DEVICES, with which a process sees one GPU; several
+            names, or none, are those of a process that uses the first.
+    """
+    first = (name or "").partition(",")[0].strip()
+    return f"{socket.gethostname()}:{first}"
 
 
 def attempts(store: Path, plan: ShardPlan) -> int:

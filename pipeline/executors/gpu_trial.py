@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from motion_shards.extras import CUDA
 from motion_shards.processes import follow_parent
 
-from .gpus import NO_COMPILER, VARIABLE
+from .gpus import NO_COMPILER, VARIABLE, shown
 from .limited import Ended, run_limited
 
 if TYPE_CHECKING:
@@ -92,8 +92,5 @@ def in_words(troubles: Mapping[str, str]) -> str:
     """Troubles of GPUs in one line; one that several have is said once."""
     names: dict[str, list[str]] = {}
     for name, said in troubles.items():
-        shown = (
-            f"GPU {name}" if name.isdigit() else name
-        )  # others begin with GPU or MIG
-        names.setdefault(said, []).append(shown)
+        names.setdefault(said, []).append(shown(name))
     return "; ".join(f"{', '.join(of)}: {said}" for said, of in names.items())

@@ -82,7 +82,7 @@ def find_gpus(*, seconds: float = PROBE_SECONDS) -> Gpus:
         else:
             found += _gpus(answer, [name] if name else visible)
     if closed := [gpu.name for gpu in found if gpu.compute_mode == PROHIBITED]:
-        said = f"compute mode of GPU {', '.join(closed)} is PROHIBITED"
+        said = f"compute mode of {', '.join(map(shown, closed))} is PROHIBITED"
         troubles.append(f"{said}: `nvidia-smi -c DEFAULT`")
     usable = [gpu for gpu in found if gpu.compute_mode != PROHIBITED]
     names = tuple(gpu.name for gpu in usable)
@@ -122,6 +122,15 @@ def _room(gpus: Sequence[_Gpu]) -> tuple[int | None, str]:
     least = min(gpu.memory_bytes for gpu in gpus)
     said = f"{least / 2**30:.0f} GB of memory"
     return max(least // WORKER_BYTES, 1), said
+
+
+def shown(name: str) -> str:
+    """A name for CUDA_VISIBLE_DEVICES as messages have it; those of UUIDs say what they are.
+
+    >>> shown("3"), shown("GPU-3f"), shown("MIG-7a")
+    ('GPU 3', 'GPU-3f', 'MIG-7a')
+    """
+    return f"GPU {name}" if name.isdigit() else name
 
 
 def use_gpu(name: str) -> None:

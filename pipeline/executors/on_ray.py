@@ -34,7 +34,14 @@ from pipeline.shard.calibration import Calibration, calibrate
 from pipeline.shard.task import ShardProgress, Task
 
 from .attempt import Failure, Outcome
-from .ray_board import Key, attempt_on_worker, key_of, read_board, reason, start_board
+from .ray_board import (
+    Key,
+    attempt_on_worker,
+    failure_of,
+    key_of,
+    read_board,
+    start_board,
+)
 from .ray_resources import (
     Shape,
     Slots,
@@ -277,8 +284,8 @@ def _outcome(ref: ray.ObjectRef, task: Task, board: Any) -> Outcome:
     except LocalRayletDiedError:
         raise  # nothing runs without it
     except RayError as error:
-        if text := reason(board, task):
-            return Failure(task, "gone", text)
+        if failure := failure_of(board, task):
+            return failure
         return Failure(task, "lost", f"its worker was lost ({_first_line(error)})")
 
 

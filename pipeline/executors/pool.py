@@ -19,13 +19,16 @@ from pipeline.shard.killed import cause_of_death, memory_kills
 from pipeline.shard.scratch import scratch_folder, sweep
 from pipeline.shard.task import ShardProgress, Task
 
-from .attempt import Failure, Outcome, attempt
+from .attempt import Failure, Outcome, attempt, gpu_id
+from .gpu_health import GpuHealth
 from .gpus import use_gpu
 from .reporter import ProgressReporter
 
 POLL_SECONDS = 0.5
 START_SECONDS = 120.0
 """Seconds that a worker may take to start and import, on a busy machine or slow disk."""
+LEAVE_SECONDS = 5.0
+"""Limit for workers with a GPU to end by themselves when a run ends or is interrupted."""
 
 
 def run_in_pool(
@@ -47,8 +50,14 @@ def run_in_pool(
         gpus: by name. Workers are spread over them; each sees one.
     """
     pool: list[_Worker] = []
+    health = GpuHealth()
     try:
         while queue or any(worker.task for worker in pool):
+            dead = {gpu for gpu in gpus if gpu_id(gpu) in health.given_up()}
+            gpus = [gpu for gpu in gpus if gpu not in dead] or gpus
+            for worker in pool:
+                if worker.gpu and worker.gpu not in gpus and not worker.task:
+                    worker.end()
             pool = [worker for worker in pool if worker.alive]
             while len(pool) < workers and _idle(pool) < len(queue):
                 taken = Counter(worker.gpu for worker in pool)
@@ -65,12 +74,26 @@ def run_in_pool(
             for worker in pool:
                 if worker.task and worker.silent_seconds() > stall_seconds:
                     outcomes.append(worker.kill_stalled())
+            for outcome in outcomes:
+                health.note(outcome)
             reporter.running([w.progress for w in pool if w.task and w.progress])
             yield from outcomes
     finally:
+        _leave_gpus(pool)
         for worker in pool:
             worker.end()
         sweep(scratch_folder(scratch))
+
+
+def _leave_gpus(pool: Sequence["_Worker"]) -> None:
+    """Let workers end by themselves that have a GPU: to kill one while its kernels run may
+    harm others that share the GPU through MPS."""
+    until = time.monotonic() + LEAVE_SECONDS
+    having = [worker for worker in pool if worker.alive and worker.gpu is not None]
+    for worker in having:
+        worker.pipe.close()  # it ends at its next message
+    for worker in having:
+        worker.join(max(until - time.monotonic(), 0.0))
 
 
 def _idle(pool: list["_Worker"]) -> int:
@@ -133,6 +156,10 @@ class _Worker:
         task, silent = self.task, self.silent_seconds()
         self.end()
         return Failure(task, "stalled", f"no progress for {silent:.0f} s")
+
+    def join(self, seconds: float) -> None:
+        """Wait for the process to end by itself."""
+        self._process.join(seconds)
 
     def end(self) -> int:
         """End the process; its exit code."""

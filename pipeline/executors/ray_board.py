@@ -53,18 +53,20 @@ def attempt_on_worker(
     outcome = attempt(task, store=store, scratch=scratch, on_progress=write)
     if isinstance(outcome, Failure) and outcome.kind == "gone":
         with suppress(RayError):
-            ray.get(board.end.remote(key_of(task), outcome.text), timeout=BOARD_SECONDS)
+            said = board.end.remote(key_of(task), outcome.text, outcome.gpu)
+            ray.get(said, timeout=BOARD_SECONDS)
         os._exit(1)
     return outcome
 
 
-def reason(board: Any, task: Task) -> str:
-    """The reason for which the worker of a task ended itself; empty if it did not, or the
+def failure_of(board: Any, task: Task) -> Failure | None:
+    """The failure for which the worker of a task ended itself; None if it did not, or the
     board is away."""
     try:
-        return ray.get(board.reason.remote(key_of(task)), timeout=BOARD_SECONDS)
+        said = ray.get(board.said.remote(key_of(task)), timeout=BOARD_SECONDS)
     except RayError:
-        return ""
+        return None
+    return Failure(task, "gone", *said) if said else None
 
 
 def read_board(board: Any) -> dict[Key, ShardProgress]:

@@ -80,6 +80,8 @@ class ShardReport:
     """Video -> why its file could not be read now; a later run takes it up again."""
     flow_made_with: dict[str, str] = field(default_factory=dict)
     """Back end, device and profile of the flow; empty without flow."""
+    gpu: str = ""
+    """The GPU of the flow, by machine and name; empty without one."""
     effort: Effort | None = None
 
 

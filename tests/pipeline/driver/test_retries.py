@@ -1,5 +1,6 @@
 """Failures of attempts: which cost another attempt, and which end the run."""
 
+from collections import deque
 from dataclasses import replace
 
 import pytest
@@ -130,6 +131,50 @@ def test_a_shard_that_loses_its_gpu_is_tried_three_times(backend):
     with pytest.raises(ExtractionError) as gave_up:
         retries.next_attempt(failure)
     assert str(gave_up.value) == "shard 0 failed 3 times: an illegal address"
+
+
+def test_a_worker_that_dies_or_stalls_on_a_gpu_leaves_the_last_attempt_to_the_cpu():
+    """Its driver or a kernel may be why; where the GPU was asked for, it is tried again."""
+    for kind in ("lost", "stalled"):
+        for cpu_instead, last in ((True, "cpu"), (False, "cuda")):
+            retries = RetryPolicy()
+            task = on_gpu(0, cpu_instead=cpu_instead)
+            task = retries.next_attempt(Failure(task, kind, "silence"))
+            assert (task.attempt, task.backend) == (2, "cuda")
+            task = retries.next_attempt(Failure(task, kind, "silence"))
+            assert (task.attempt, task.backend) == (3, last)
+
+
+def on_gpu(shard: int, *, cpu_instead: bool = True) -> Task:
+    flow = ("flow",)
+    given = {"backend": "cuda", "cpu_instead": cpu_instead, "make_solver": broken}
+    return made_task(100, shard=shard, modalities=flow, **given)
+
+
+def test_where_all_gpus_have_failed_three_times_in_a_row_no_task_tries_one():
+    """Two GPUs: the first is given up, but for a shard in between; then the second, too."""
+    retries = RetryPolicy(gpus=2)
+    queue = deque([on_gpu(7), made_task(100, shard=8), on_gpu(9, cpu_instead=False)])
+    before = list(queue)
+
+    def fails(shard: int, gpu: str, kind: str) -> int:
+        retries.next_attempt(Failure(on_gpu(shard), kind, "no", gpu))
+        return retries.leave_gpus(queue)
+
+    assert [fails(0, "h:0", "device"), fails(1, "h:0", "gone")] == [0, 0]
+    done = report(videos=1)
+    done.gpu = "h:0"
+    retries.finished(done)  # it works, after all
+    assert [fails(k, "h:0", "device") for k in (2, 3, 4)] == [0, 0, 0]
+    assert [fails(k, "h:1", "gone") for k in (5, 6)] == [0, 0]
+    retries.finished(report(videos=1))  # by the CPU
+    assert list(queue) == before
+    assert fails(0, "h:1", "device") == 1
+    assert list(queue) == [
+        replace(before[0], backend="cpu", make_solver=None),
+        *before[1:],
+    ]
+    assert RetryPolicy().leave_gpus(deque([on_gpu(7)])) == 0
 
 
 def test_thirty_two_bad_videos_and_no_good_one_end_the_run():

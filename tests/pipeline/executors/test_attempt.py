@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from pipeline.executors import attempt as trying
 from pipeline.executors.attempt import Failure, attempt, attempts, forget_attempts
 from pipeline.shard.isolate import ChildError
 from pipeline.shard.scratch import SCRATCH_PREFIX, sweep
-from pipeline.shard.task import Task
+from pipeline.shard.task import ShardReport, Task
 
 
 def dead_process_mark() -> str:
@@ -169,8 +170,41 @@ def test_what_ends_an_attempt_says_whose_fault_it_is(
     outcome = attempt(task, store=store, scratch=scratch)
     assert isinstance(outcome, Failure)
     assert (outcome.task, outcome.kind) == (task, kind)
+    assert bool(outcome.gpu) == (kind in ("device", "gone"))
     assert re.search(said, outcome.text)
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("visible", "line", "gpu"),
+    [
+        ("3", "GPU 3 of here: no", "here:3"),
+        ("GPU-a, GPU-b", "GPU-a of here: no", "here:GPU-a"),
+        (None, "GPU of here: no", "here:"),
+    ],
+)
+def test_the_gpu_of_a_failure_and_of_a_shard_is_named(
+    visible, line, gpu, store, scratch, monkeypatch
+):
+    monkeypatch.setattr(trying.socket, "gethostname", lambda: "here")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    def fails(task: Task, **given: object) -> ShardReport:
+        if task.attempt == 1:
+            raise NoDevice("no")
+        return ShardReport(plan=task.plan)
+
+    monkeypatch.setattr(trying, "build_shard", fails)
+    task = made_task(100, modalities=("flow",), backend="cuda")
+    failure = attempt(task, store=store, scratch=scratch)
+    assert isinstance(failure, Failure)
+    assert (failure.text, failure.gpu) == (line, gpu)
+    for backend, named in (("cuda", gpu), ("cpu", "")):
+        again = replace(task, attempt=2, backend=backend)
+        report = attempt(again, store=store, scratch=scratch)
+        assert isinstance(report, ShardReport) and report.gpu == named
 
 
 def test_a_bug_passes_through_an_attempt(store, scratch, monkeypatch):

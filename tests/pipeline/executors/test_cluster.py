@@ -130,7 +130,7 @@ def test_a_node_without_gpus_takes_all_but_flow_and_a_gpu_is_shared(
     )
     assert summary.stored == 24 and summary.fresh_shards == 6
     (failed,) = (line for line in said.lines if "failed" in line)
-    assert "(attempt 1): GPU of" in failed and failed.endswith("an illegal address")
+    assert "(attempt 1): GPU 0 of" in failed and failed.endswith("an illegal address")
     solvers = [note.read_text().split() for note in notes.glob("solver-*")]
     assert {node for node, *_ in solvers} == {mixed.gpu_node}
     assert {gpu for _, gpu, *_ in solvers} == {"0"}
@@ -154,7 +154,7 @@ def test_what_the_cluster_computes_flow_with_is_not_asked_of_this_machine(
     """A GPU that Ray counts and that is none: the CPU takes over, or it is an error."""
     flow = SETTINGS.only(["flow"])
     execution = Execution(ray=mixed.address, make_solver=broken, backend="cuda")
-    with pytest.raises(ExtractionError, match="GPU of .*: the driver is too old"):
+    with pytest.raises(ExtractionError, match="GPU 0 of .*: the driver is too old"):
         extract(data_set(folder), flow, out=tmp_path / "strict", execution=execution)
     execution = replace(execution, backend="auto")
     out = tmp_path / "store"

@@ -29,7 +29,7 @@ TASK = Task(
         fingerprint="",
     )
 )
-BOARD: Any = SimpleNamespace(reason=SimpleNamespace(remote=lambda key: ("reason", key)))
+BOARD: Any = SimpleNamespace(said=SimpleNamespace(remote=lambda key: ("said", key)))
 
 
 @pytest.fixture
@@ -120,28 +120,25 @@ def test_a_board_that_is_started_again_is_empty_meanwhile(raised, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("reason", "kind", "text"),
+    ("said", "kind", "text"),
     [
-        (
-            "GPU of node7: an illegal address",
-            "gone",
-            "GPU of node7: an illegal address",
-        ),
-        ("", "lost", "its worker was lost (The worker died"),
+        (("an illegal address", "node7:1"), "gone", "an illegal address"),
+        ((), "lost", "its worker was lost (The worker died"),
     ],
 )
 def test_why_a_worker_ended_itself_is_read_from_the_board(
-    reason, kind, text, monkeypatch
+    said, kind, text, monkeypatch
 ):
-    def get(ref: object, timeout: float | None = None) -> str:
-        if ref == ("reason", (0, ("rgb",), 1)):
-            return reason
+    def get(ref: object, timeout: float | None = None) -> tuple[str, ...]:
+        if ref == ("said", (0, ("rgb",), 1)):
+            return said
         raise exceptions.WorkerCrashedError
 
     monkeypatch.setattr(ray, "get", get)
     outcome = runner._outcome(None, TASK, BOARD)
     assert isinstance(outcome, Failure) and outcome.kind == kind
     assert text in outcome.text
+    assert outcome.gpu == ("node7:1" if said else "")
 
 
 class Board(remote.Board):
@@ -161,7 +158,7 @@ def test_a_worker_that_has_lost_its_gpu_says_so_and_ends(kind, monkeypatch):
     def end(code: int) -> None:
         raise Ended(code)
 
-    failure = Failure(TASK, kind, "GPU of node7: an illegal address")
+    failure = Failure(TASK, kind, "GPU 1 of node7: an illegal address", "node7:1")
     monkeypatch.setattr(ray_board, "attempt", lambda task, **given: failure)
     monkeypatch.setattr(ray, "get", lambda ref, timeout=None: ref)
     monkeypatch.setattr("os._exit", end)
@@ -169,10 +166,10 @@ def test_a_worker_that_has_lost_its_gpu_says_so_and_ends(kind, monkeypatch):
     if kind == "gone":
         with pytest.raises(Ended, match="1"):
             ray_board.attempt_on_worker(TASK, Path("/s"), None, board)
-        assert ray_board.reason(board, TASK) == failure.text
+        assert ray_board.failure_of(board, TASK) == failure
     else:
         outcome = ray_board.attempt_on_worker(TASK, Path("/s"), None, board)
         assert outcome == failure
-        assert ray_board.reason(board, TASK) == ""
+        assert ray_board.failure_of(board, TASK) is None
     board.forget.remote(ray_board.key_of(TASK))
-    assert ray_board.reason(board, TASK) == ""
+    assert ray_board.failure_of(board, TASK) is None

@@ -19,7 +19,7 @@ from made_shards import made_task
 from motion_shards.processes import process_mark
 from pipeline.driver.publish import prepare
 from pipeline.executors import pool as pools
-from pipeline.executors.attempt import Failure, Outcome
+from pipeline.executors.attempt import Failure, Outcome, gpu_id
 from pipeline.executors.here import run_here
 from pipeline.executors.pool import _outcome, _Worker, run_in_pool
 from pipeline.executors.reporter import SilentReporter
@@ -141,13 +141,15 @@ def test_a_worker_may_take_its_time_to_start(worker, clock):
 
 
 class Answering(Idle):
-    """Answers at once: a shard of bytes is done, one of 0 bytes kills, 1 is silent."""
+    """Answers at once: a shard of bytes is done, one of 0 bytes kills, 1 is silent, one of 2
+    is done on GPU "a" alone."""
 
     made: ClassVar[list["Answering"]] = []
 
     def __init__(self, store: Path, scratch: Path | None, gpu: str | None) -> None:
         super().__init__(store, scratch, gpu)
         self.made.append(self)
+        self.ends: list[str] = []
 
     def give(self, task: Task) -> None:
         super().give(task)
@@ -157,8 +159,24 @@ class Answering(Idle):
             self.dies(-9)
         elif size == 1:
             self.progress, self._heard = PROGRESS, time.monotonic() - 1000
+        elif size == 2 and self.gpu != "a":
+            self.theirs.send(Failure(task, "device", "no", gpu_id(self.gpu)))
         else:
-            self.theirs.send(ShardReport(plan=task.plan))
+            self.theirs.send(ShardReport(plan=task.plan, gpu=gpu_id(self.gpu)))
+
+    def killed(self) -> None:
+        super().killed()
+        self.ends.append("killed")
+
+    def join(self, seconds: float | None = None) -> None:
+        """It ends by itself where it is given time, and its pipe is closed."""
+        if seconds is not None and self.pipe.closed and not self.task_hangs:
+            self._process.exitcode = 0
+            self.ends.append("left")
+
+    @property
+    def task_hangs(self) -> bool:
+        return self.task is not None and self.task.plan.videos[0].size_bytes == 1
 
 
 @pytest.fixture
@@ -246,6 +264,41 @@ def test_leaving_early_ends_all_workers_and_sweeps_scratch(pool, tmp_path):
     assert not any(worker.alive for worker in Answering.made)
     left = [path.name for path in tmp_path.iterdir()]
     assert left == [f"{SCRATCH_PREFIX}-{process_mark()}-x"]
+
+
+def test_workers_with_a_gpu_may_end_by_themselves_and_others_are_killed(pool):
+    """Kernels may run on it; one that hangs is killed after the limit."""
+    coming = pool(100, 1, workers=2, gpus=("a", "b"), stall_seconds=1e9)
+    next(coming)
+    coming.close()
+    assert [worker.ends for worker in Answering.made] == [["left"], ["killed"]]
+    Answering.made.clear()
+    shards(pool(100, 1, workers=2, gpus=("a", "b")))  # stalled: killed at once
+    assert [worker.ends for worker in Answering.made] == [["left"], ["killed"]]
+    Answering.made.clear()
+    shards(pool(100, workers=1))
+    assert Answering.made[0].ends == ["killed"]
+
+
+@pytest.mark.parametrize(("gpus", "failed"), [(("a", "b"), {3}), (("b",), {5, 6})])
+def test_a_gpu_that_fails_three_times_in_a_row_gets_no_more_tasks(
+    gpus, failed, pool, tmp_path
+):
+    """Where it is the only one, it does: what follows is for the driver to decide."""
+    queue = deque(made_task(2, shard=k) for k in range(20))
+    given = {"store": tmp_path, "scratch": tmp_path, "reporter": SilentReporter()}
+    failures = 0
+    for outcome in run_in_pool(
+        queue, workers=2, stall_seconds=150.0, gpus=gpus, **given
+    ):
+        if isinstance(outcome, Failure):
+            failures += 1
+            queue.append(outcome.task)
+        if failures >= 5:  # another one may be under way
+            queue.clear()
+    assert failures in failed
+    if "a" in gpus:  # another worker in place of that on the GPU given up
+        assert Counter(it.gpu for it in Answering.made) == {"a": 2, "b": 1}
 
 
 class Written:
