@@ -9,7 +9,7 @@ import click
 from motion_shards.plain_text import counted, printable
 from motion_shards.store_address import StoreAddress, cache_options
 
-from .options import AnyPath, ExistingFolder
+from .options import AnyPath
 
 LINES_AT_ONCE = 256
 """Lines of a long list that are printed by one call."""
@@ -50,10 +50,13 @@ def verify(store: Path | str, decode: bool, mark: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("store", type=ExistingFolder)
+@click.argument("store", type=StoreAddress())
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def status(store: Path, as_json: bool) -> None:
-    """Show the progress of an extraction: shards, quarantined videos, running process."""
+def status(store: Path | str, as_json: bool) -> None:
+    """Show the progress of an extraction: shards, quarantined videos, running process.
+
+    STORE is a folder, or an address that `pipeline extract` writes: s3://bucket/folder.
+    """
     from pipeline.inspection import status as upkeep
 
     state = upkeep.status(store)

@@ -28,10 +28,13 @@ from pipeline.store.lease import Lease, hold
 from pipeline.store.manifest import FileRecord
 from pipeline.store.remote_folder import PATIENT_TRIES, Found, RemoteFolder, etag_of
 from pipeline.store.remote_lease import ObjectLeases
+from pipeline.store.remote_path import PIECE_BYTES
 from pipeline.store.sealing import write_sealed
 
+from .missing import DAMAGED
 from .publish import Destination, prepare
 
+NOTE = DAMAGED.removeprefix(f"{LOGS}/")
 OWN_FOLDERS = {f"{name}/" for name in (COMMITS, LOGS, ARRIVING)}
 
 
@@ -93,14 +96,18 @@ class _AddressedStore:
             AddressError: no answer, or a refusal.
             PlanError: something else than a store is there.
         """
-        top, commits = self._remote.listed(), self._remote.listed(COMMITS)
+        top, commits, logs = map(self._remote.listed, ("", COMMITS, LOGS))
         texts = {name: top[name] for name in (PLAN, MANIFEST, INDEX) if name in top}
         texts |= {
             f"{COMMITS}/{name}": found
             for name, found in commits.items()
             if name.endswith(".json")
         }
-        if not texts and (strange := sorted(top.keys() - OWN_FOLDERS)):
+        if (note := logs.get(NOTE)) is not None:
+            texts[DAMAGED] = note
+        if not texts.keys() - {DAMAGED} and (
+            strange := sorted(top.keys() - OWN_FOLDERS)
+        ):
             raise PlanError(
                 f"{self}: expected a store, or nothing, got something else: {strange[0]}"
             )
@@ -157,11 +164,19 @@ class _AddressedStore:
         self._remote.put_file(name, self.folder / name)
         self._texts[name] = etag
 
+    def dropped(self, name: str) -> None:
+        if self._texts.pop(name, None) is not None:
+            self._remote.remove(name)
+
     def _fetch(self, name: str, found: Found) -> None:
         path = self.folder / name
         with suppress(FileNotFoundError):  # another run has removed it
+            there = self._remote.path(name)
             with path.open("wb") as file:
-                self._remote.path(name).copy_to(file)
+                if found.size <= PIECE_BYTES:  # one request, not two
+                    file.write(there.read(limit=PIECE_BYTES))
+                else:
+                    there.copy_to(file)
             self._texts[name] = found.etag
             return
         path.unlink(missing_ok=True)

@@ -111,6 +111,7 @@ def extract(
         manifest = merge(plan, dataset, there, modalities)
         forget_attempts(out)
         (out / DAMAGED).unlink(missing_ok=True)
+        there.dropped(DAMAGED)
         clear_arriving(out)
     shards = len({task.plan.shard for task in tasks})
     summary = summarize(

@@ -58,6 +58,9 @@ class Destination(Protocol):
     def wrote(self, name: str) -> None:
         """A text in `folder` was replaced: it becomes part of the store."""
 
+    def dropped(self, name: str) -> None:
+        """A text in `folder` was removed: it is no part of the store any more."""
+
 
 class FolderStore:
     """A store in its own folder: see `Destination`."""
@@ -86,6 +89,9 @@ class FolderStore:
         publish_file(arrived, commit, self.folder)
 
     def wrote(self, name: str) -> None:
+        pass
+
+    def dropped(self, name: str) -> None:
         pass
 
 

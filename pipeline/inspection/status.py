@@ -1,22 +1,26 @@
 """Damage, progress and contents of a store: `verify`, `status`, `info`."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from motion_shards.plain_text import counted, first_names, printable, size_text
+from pipeline.driver.addressed import addressed
 from pipeline.driver.missing import DAMAGED
 from pipeline.driver.plan_file import read_plan
-from pipeline.store import Json, Store, StoredVideo, StoreError, VideoNotFound
+from pipeline.store import Json, Store, StoredVideo, VideoNotFound
 from pipeline.store.errors import LayoutError
 from pipeline.store.file_names import LOGS, MANIFEST
 from pipeline.store.files import read_commit, write_json
 from pipeline.store.lease import holder_of
 from pipeline.store.lease_place import LeaseInfo
 from pipeline.store.lookup import no_video, without_suffix
+from pipeline.store.remote_folder import RemoteFolder
+from pipeline.store.remote_lease import ObjectLeases
 from pipeline.store.replacement import require_plain_folder
 from pipeline.store.verify import Damage
 from pipeline.store.verify import verify as damage_of
@@ -33,14 +37,14 @@ def verify(
 
     Raises:
         StoreError: no store, or one whose manifest cannot be read; or an address that is
-            to be marked.
+            to be marked, and cannot be written.
     """
-    if mark and isinstance(store, str):
-        raise StoreError(
-            f"{store}: expected a folder to note damage in, got an address"
-        )
+    remote = RemoteFolder(store) if mark and isinstance(store, str) else None
     damage = damage_of(store, decode=decode)
-    if damage and mark and isinstance(store, Path):
+    if damage and remote is not None:
+        names = sorted({entry.file for entry in damage})
+        remote.put(DAMAGED, json.dumps(names, indent=1).encode())
+    elif damage and mark and isinstance(store, Path):
         if not os.path.lexists(store / LOGS):
             (store / LOGS).mkdir()
         require_plain_folder(store / LOGS)
@@ -52,7 +56,7 @@ def verify(
 class Status:
     """Progress and state of a store."""
 
-    store: Path
+    store: Path | str
     videos: int
     shards: int
     done: Mapping[str, int]
@@ -106,12 +110,21 @@ class Status:
         return "\n".join(map(printable, lines))
 
 
-def status(store: Path) -> Status:
+def status(store: Path | str) -> Status:
     """Read plan and commits of a store, finished or not.
+
+    Args:
+        store: its folder, or an address that can be written.
 
     Raises:
         PlanError: not a store, or one that came without its plan.
+        AddressError: no answer, or a refusal.
     """
+    if isinstance(store, str):
+        with addressed(store) as there:
+            mirrored = status(there.folder)
+        holder = holder_of(ObjectLeases(RemoteFolder(store)))
+        return replace(mirrored, store=store, holder=holder)
     plan = read_plan(store)
     done = dict.fromkeys(plan.modalities, 0)
     sizes = dict.fromkeys(plan.modalities, 0)

@@ -30,12 +30,12 @@ from .lease_place import STALE_SECONDS, LeaseInfo, LeasePlace
 BEAT_SECONDS = 10.0
 
 
-def holder_of(written: Path) -> LeaseInfo | None:
+def holder_of(written: Path | LeasePlace) -> LeaseInfo | None:
     """The run that writes a folder, or was killed while writing it; None after an ordinary end.
 
     Changes nothing that outlives the call, and needs no right to write.
     """
-    place = FolderLeases(written)
+    place = _place(written)
     number = place.newest()
     return place.found(number) if number else None
 
@@ -88,7 +88,7 @@ def hold(
     Raises:
         FolderHeld: another run writes it; the line says who, and since when.
     """
-    place = FolderLeases(written) if isinstance(written, Path) else written
+    place = _place(written)
     lease = _taken(place, beat_seconds, stale_seconds, say)
     over = threading.Event()
 
@@ -104,6 +104,10 @@ def hold(
         over.set()
         beating.join()
         lease.end()
+
+
+def _place(written: Path | LeasePlace) -> LeasePlace:
+    return FolderLeases(written) if isinstance(written, Path) else written
 
 
 def _taken(

@@ -1,10 +1,13 @@
 """Stores published at an address: the objects of the folder, one run at a time, whoever dies."""
 
+import json
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -16,14 +19,23 @@ from moto.s3.responses import S3Response
 from s3_server import BUCKET, client, objects
 from small_videos import RGB_MV, data_set, draw_videos, store_bytes
 
+from motion_shards.processes import ProcessIdentity
 from pipeline.commands.cli import main
 from pipeline.driver.addressed import addressed
 from pipeline.driver.extraction import dry_run, extract
 from pipeline.driver.summary import Summary
 from pipeline.errors import PlanError
 from pipeline.executors.choose import Execution
-from pipeline.inspection.status import verify
-from pipeline.store import Store, StoreNotFound, hold, remote_calls, remote_folder
+from pipeline.inspection.status import status, verify
+from pipeline.store import (
+    LeaseInfo,
+    Store,
+    StoreNotFound,
+    hold,
+    holder_of,
+    remote_calls,
+    remote_folder,
+)
 from pipeline.store.errors import AddressError, FolderHeld, LayoutError
 from pipeline.store.file_names import COMMITS, INDEX, LOGS, MANIFEST, PLAN
 from pipeline.store.files import content_hash
@@ -115,7 +127,9 @@ def test_the_objects_are_the_files_of_the_folder(few, whole, s3):
     assert verify(address) == []
 
 
-def test_what_is_there_is_not_sent_again(few, whole, s3, monkeypatch):
+def test_what_is_there_is_not_sent_again_and_what_is_damaged_is(
+    few, whole, s3, monkeypatch
+):
     address = f"{s3}/again/store"
     sent: list[str] = []
     before_each_upload(monkeypatch, sent.append)
@@ -131,11 +145,72 @@ def test_what_is_there_is_not_sent_again(few, whole, s3, monkeypatch):
     assert not [name for name in sent if "rgb" in name]
     assert sent[-3:] == [MANIFEST, INDEX, MANIFEST]
     assert there(address) == whole
+    shown = status(address)
+    assert shown.finished and shown.done == {"rgb": 2, "mv": 2} and not shown.running
+    assert str(shown.store) == address
+    damaged = whole["mv-00001.h5"][:-1] + b"?"
+    client().put_object(Bucket=BUCKET, Key="again/store/mv-00001.h5", Body=damaged)
+    client().delete_object(Bucket=BUCKET, Key="again/store/rgb-00000.h5")
+    found = [damage.file for damage in verify(address, mark=True)]
+    assert found == ["rgb-00000.h5", "mv-00001.h5"]
     sent.clear()
-    client().delete_object(Bucket=BUCKET, Key="again/store/mv-00001.h5")
     published(few, address)
-    assert sent == ["mv-00001.h5", f"{COMMITS}/mv-00001.json"]
-    assert there(address) == whole
+    both = [
+        [f"{name}.h5", f"{COMMITS}/{name}.json"] for name in ("rgb-00000", "mv-00001")
+    ]
+    assert sorted(sent) == sorted(chain(*both))
+    assert there(address) == whole and verify(address) == []
+    assert logs(address) == [f"{LOGS}/holder-00004.ended"]
+
+
+def test_one_of_many_follows_a_run_elsewhere_that_is_silent(s3, monkeypatch):
+    folder = RemoteFolder(f"{s3}/silent")
+    gone = replace(ProcessIdentity.this_process(), host="gpu7", space="another boot")
+    folder.put(f"{LOGS}/holder-00004.json", json.dumps(asdict(gone)).encode())
+    with (
+        pytest.raises(FolderHeld, match="gpu7.*silent for 180 s"),
+        hold(ObjectLeases(folder)),
+    ):
+        pass
+    assert status_of(folder).holder.host == "gpu7"
+    refused, said = [], []
+
+    def follow(_: int) -> bool:
+        try:
+            quick = {"beat_seconds": 0.05, "stale_seconds": -1, "say": said.append}
+            with hold(ObjectLeases(folder), **quick):
+                while len(refused) < 3:  # held until all the others were refused
+                    time.sleep(0.01)
+                return True
+        except FolderHeld:
+            refused.append(1)
+            return False
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(follow, range(4))) == [False] * 3 + [True]
+    assert "waiting" in said[0] and "gpu7" in said[0]
+    assert list(folder.listed(LOGS)) == ["holder-00005.ended"]
+
+
+def status_of(folder: RemoteFolder) -> LeaseInfo:
+    found = holder_of(ObjectLeases(folder))
+    assert found is not None
+    return found
+
+
+def test_a_lease_beats_and_a_run_that_is_followed_stops_beating(s3):
+    folder = RemoteFolder(f"{s3}/beats")
+    with hold(ObjectLeases(folder), beat_seconds=0.02) as lease:
+        folder.remove(f"{LOGS}/holder-00001.json")
+        folder.put(f"{LOGS}/holder-00001.json", b"{")
+        deadline = time.monotonic() + 20
+        while status_of(folder).holder is None:  # what was cut short is whole again
+            assert time.monotonic() < deadline
+        lease.require()
+        folder.put(f"{LOGS}/holder-00002.json", b"{")
+        with pytest.raises(FolderHeld, match="a run that is starting"):
+            lease.require()
+    assert status_of(folder).number == 2
 
 
 def killed_before(
@@ -168,20 +243,19 @@ def test_a_killed_run_is_resumed_and_readers_never_see_half(
     with pytest.raises(StoreNotFound, match="expected a finished store, got one"):
         Store(address)
     kept = {name for name in there(address) if name.startswith(COMMITS)}
-    killed_before(monkeypatch, INDEX, lambda: published(few, address, RGB))
-    assert "manifest.json" not in there(address)
     sent: list[str] = []
     with monkeypatch.context() as patched:
         before_each_upload(patched, sent.append)
         published(few, address, RGB)
-    assert sent == [INDEX, MANIFEST] and kept < there(address).keys()
+    assert sent[-2:] == [INDEX, MANIFEST]
+    assert kept.isdisjoint(sent) and commit in sent
     killed_before(monkeypatch, INDEX, lambda: published(few, address))
     assert Store(address).modalities == ("rgb",)
     killed_before(monkeypatch, MANIFEST, lambda: published(few, address))
     assert Store(address).modalities == ("rgb", "mv")  # manifest and index say so
     published(few, address)
     assert there(address) == whole
-    assert logs(address) == [f"{LOGS}/holder-00006.ended"]
+    assert logs(address) == [f"{LOGS}/holder-00005.ended"]
     assert list(tmp_path.iterdir()) == []  # the mirrors of the dead runs, too
 
 
@@ -189,6 +263,8 @@ def test_a_second_run_is_refused(few, s3, monkeypatch):
     address = f"{s3}/held/store"
     command = ["extract", "--dataset", "folder", "--videos", str(few), "--ray", "off"]
     with hold(ObjectLeases(RemoteFolder(address))):
+        shown = CliRunner().invoke(main, ["status", address])
+        assert shown.exit_code == 1 and f"{address}: expected a store" in shown.output
         result = CliRunner().invoke(main, [*command, "--out", address])
         assert result.exit_code == 1
         line = result.output.splitlines()[-1]
@@ -344,6 +420,9 @@ def test_what_arrives_is_compared_with_what_was_sent(s3, tmp_path, monkeypatch):
     def put(self: RemoteFolder, name: str, content: bytes) -> None:
         changed(self, name, b"C" + content[1:])
 
+    with monkeypatch.context() as encrypted:  # by a key: the ETag is no MD5
+        encrypted.setattr(remote_folder, "_etag", lambda info: "0" * 32)
+        folder.put_file("file", file)
     monkeypatch.setattr(RemoteFolder, "_put_whole", put)
     with pytest.raises(AddressError, match="changed/file: expected the 7 bytes that"):
         folder.put_file("file", file)
