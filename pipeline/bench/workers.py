@@ -17,15 +17,19 @@ from typing import NamedTuple
 
 from motion_shards.choices import MODALITIES
 from motion_shards.cores import processor_name, worker_cores
+from motion_shards.plain_text import counted
 from pipeline.driver.plan import new_plan
 from pipeline.driver.publish import prepare
 from pipeline.executors.attempt import Failure
 from pipeline.executors.pool import run_in_pool
 from pipeline.executors.reporter import SILENT
-from pipeline.executors.workers import coders_per_worker, local_layout
+from pipeline.executors.threads import coder_count, measured_times, worker_count
+from pipeline.executors.workers import local_layout
 from pipeline.extract.settings import ExtractSettings
 from pipeline.flow.batches import BatchSolver, CpuBatches
 from pipeline.flow.solver import flow_solver
+from pipeline.shard.calibration import StageTimes
+from pipeline.shard.instant import InstantSolver
 from pipeline.shard.plan import PlannedVideo, ShardPlan
 from pipeline.shard.task import Effort, ShardReport, SolverMaker, Task
 
@@ -56,7 +60,7 @@ def run(
     *,
     clips_folder: Path | None = None,
     backend: str = "auto",
-    workers: Sequence[int] = (1, 2, 4, 8),
+    workers: Sequence[int] | None = None,
     videos: int = 40,
     modalities: Sequence[str] = MODALITIES,
     short_side: int = 256,
@@ -65,7 +69,9 @@ def run(
 
     Args:
         clips_folder: real clips; without it, drawn ones.
-        backend: auto, cuda, or cpu: a batch solver on the processor stands in for a GPU.
+        backend: auto, cuda, cpu: a batch solver on the processor stands in for a GPU,
+            or none: flow costs nothing, so that the cores alone are the bound.
+        workers: None: those that an extraction would plan, and fewer.
         videos: per worker.
 
     Returns:
@@ -77,8 +83,11 @@ def run(
     settings = ExtractSettings(
         modalities=tuple(modalities), short_side=short_side, enlarge=True
     )
-    layout = local_layout(backend=backend, workers=1, profile=settings.flow_profile)
-    make_solver = None if layout.gpus else cpu_batches
+    on_cpu = "cpu" if backend == "none" else backend
+    layout = local_layout(backend=on_cpu, workers=1, profile=settings.flow_profile)
+    make_solver: SolverMaker | None = None if layout.gpus else cpu_batches
+    if backend == "none":
+        make_solver = InstantSolver
     result: dict = {
         "processor": processor_name(),
         "cores": worker_cores(),
@@ -91,13 +100,33 @@ def run(
         result["clips"], clips = original_clips(
             clips_folder, clips=min(CLIPS, videos), scratch=Path(folder)
         )
-        for count in workers:
+        times = threads(clips, settings)
+        planned = worker_count(times, cores=worker_cores(), gpus=1)
+        result["threads"] = times._asdict() | {"planned": planned}
+        for count in workers or counts(planned):
             row = extracted(
-                clips, count, videos, settings, layout.gpus, make_solver=make_solver
+                clips,
+                count,
+                videos,
+                settings,
+                layout.gpus,
+                times=times,
+                make_solver=make_solver,
             )
             result["device"] = row.pop("device")
             result["rows"].append(row)
     return result
+
+
+def threads(clips: Sequence[Path], settings: ExtractSettings) -> StageTimes:
+    """CPU time of the threads of a worker on this machine, with these clips."""
+    return measured_times(Task(plan=_plans(clips, 1, len(clips), settings)[-1]))
+
+
+def counts(planned: int) -> list[int]:
+    """Numbers of workers to measure: 1, 2, 4, ... and the planned one."""
+    powers = [1 << k for k in range(planned.bit_length())]
+    return [it for it in powers if it < planned] + [planned]
 
 
 def extracted(
@@ -107,6 +136,7 @@ def extracted(
     settings: ExtractSettings,
     gpus: Sequence[str],
     *,
+    times: StageTimes,
     make_solver: SolverMaker | None = None,
 ) -> dict:
     """The rates of one number of workers on the first GPU, and its device.
@@ -114,24 +144,31 @@ def extracted(
     Args:
         clips: read again and again.
         videos: per worker.
+        times: of the threads of a worker, to choose how many encode.
     """
+    coders = coder_count(times, cores=worker_cores(), workers=workers)
     plans = _plans(clips, workers, videos, settings)
-    reports = _extracted(plans, workers, gpus[:1], make_solver)
+    reports = _extracted(plans, workers, coders, gpus[:1], make_solver)
     efforts = [report.effort for report in reports if report.effort]
     device = reports[0].flow_made_with.get("device", "no flow")
-    return {"workers": workers, "device": device} | measured(efforts)
+    chosen = {"workers": workers, "coders": coders, "device": device}
+    return chosen | measured(efforts)
 
 
 def table(result: dict) -> str:
     """The result of `run` as text."""
-    rows = [["workers", "pairs/s", "GPU busy", "cores", "pairs/s per core"]]
+    rows = [
+        ["workers", "encoders", "pairs/s", "GPU busy", "cores", "of all", "per core"]
+    ]
     for row in result["rows"]:
         rows.append(
             [
                 str(row["workers"]),
+                str(row["coders"]),
                 f"{row['pairs_per_second']:.0f}",
                 f"{row['busy_share']:.0%}",
                 f"{row['cores']:.1f}",
+                f"{row['cores'] / result['cores']:.0%}",
                 f"{row['pairs_per_second'] / max(row['cores'], 1e-9):.0f}",
             ]
         )
@@ -140,9 +177,11 @@ def table(result: dict) -> str:
         f"{result['clips']}, {modalities} at {result['short_side']} px",
         f"flow on {result['device']}; {result['processor']}, {result['cores']} cores",
         *([result["remark"]] if result["remark"] else []),
+        _threads_text(result["threads"]),
         "",
         *aligned(rows),
         "",
+        "encoders: encoding threads of each worker; of all: cores used, of those there are",
         "GPU busy: share of the time in which at least one worker had a batch under way",
     ]
     return "\n".join(lines)
@@ -192,6 +231,15 @@ def busy_seconds(spans: Sequence[Sequence[tuple[float, float]]]) -> float:
     return total
 
 
+def _threads_text(times: dict) -> str:
+    reading, coding, rest = times["reading"], times["coding"], times["rest"]
+    return (
+        f"CPU ms per frame of a worker's threads: {reading:.2f} reading, "
+        f"{coding:.2f} encoding, {rest:.2f} the rest; "
+        f"planned: {counted(times['planned'], 'worker')}"
+    )
+
+
 def cpu_batches(profile: str) -> BatchSolver:
     """Stands in for a GPU where there is none."""
     return CpuBatches(flow_solver("cpu", profile=profile))
@@ -229,11 +277,11 @@ def _plans(
 def _extracted(
     plans: Sequence[ShardPlan],
     workers: int,
+    coders: int,
     gpus: Sequence[str],
     make_solver: SolverMaker | None,
 ) -> list[ShardReport]:
     """The reports of all shards but those that warmed up. Nothing is kept on disk."""
-    coders = coders_per_worker(worker_cores(), workers)
     queue = deque(
         Task(
             plan=plan,

@@ -152,14 +152,15 @@ class _Counts(click.ParamType):
 @click.option(
     "--flow-device",
     "backend",
-    type=click.Choice(("auto", "cpu", "cuda")),
-    help="Device of the optical flow. cpu: the CPU is used in place of a GPU. "
-    "[default: auto]",
+    type=click.Choice(("auto", "cpu", "cuda", "none")),
+    help="Device of the optical flow. cpu: the CPU is used in place of a GPU; "
+    "none: flow at no cost, to measure the CPU's part. [default: auto]",
 )
 @click.option(
     "--workers",
     type=_Counts(),
-    help="Numbers of workers to measure. [default: 1,2,4,8]",
+    help="Numbers of workers to measure. [default: 1, 2, 4, ... and the number that "
+    "an extraction would have]",
 )
 @click.option(
     "--videos",

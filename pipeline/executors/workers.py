@@ -1,21 +1,24 @@
 """The layout of workers that build shards and of the GPUs for their flow: once for a run."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from motion_shards.choices import MODALITIES
 from motion_shards.cores import worker_cores
 from motion_shards.plain_text import counted
 from pipeline.flow.errors import FlowError
+from pipeline.shard.calibration import StageTimes
 from pipeline.shard.task import SolverMaker, Task
 
 from .gpu_trial import in_words, troubles_with_flow
 from .gpus import NO_COMPILER, Gpus, find_gpus
+from .threads import coder_count, expected_times, worker_count
 
 CORES_PER_WORKER = 2
-"""Cores of a worker with a GPU: one decodes and makes vectors, one encodes."""
+"""Cores of a task with a GPU on a cluster: one decodes and makes vectors, one encodes."""
 WORKERS_PER_GPU = 8
-"""At most: they feed one H200 by today's figures, and each takes memory there."""
+"""Workers of a GPU of a cluster, at most."""
 
 COST = {"rgb": 0.4, "flow": 32.0, "mv": 1.2}
 """CPU milliseconds per frame of 340x256, decoding left out. Only ratios matter."""
@@ -107,6 +110,7 @@ def local_layout(
     workers: int | None,
     profile: str | None,
     make_solver: SolverMaker | None = None,
+    times: Callable[[], StageTimes] | None = None,
 ) -> WorkerLayout:
     """The layout of this machine.
 
@@ -115,6 +119,8 @@ def local_layout(
         workers: processes; 0 for this one; None for what cores and GPUs suggest.
         profile: of flow; None where no flow is wanted.
         make_solver: used in place of the solver; the GPU itself is then not tried.
+        times: of the threads of a worker; called where a GPU is used. None: those
+            expected of all modalities.
 
     Raises:
         FlowError: cuda is asked for and cannot be used.
@@ -134,13 +140,19 @@ def local_layout(
         elif found.trouble:
             remarks = [f"GPU not used ({found.trouble}): the CPU computes flow"]
     gpus, where = found.names, "here" if workers == 0 else "pool"
-    if workers is None:
-        workers = gpu_workers(cores, len(gpus), room=found.room) if gpus else cores
+    spent = (times() if times else expected_times(MODALITIES)) if gpus else None
+    if workers is None and spent:
+        workers = worker_count(spent, cores=cores, gpus=len(gpus), room=found.room)
+    elif workers is None:
+        workers = cores
     elif gpus and found.room and workers > found.room * len(gpus):
         few = found.room * len(gpus)
         said = f"{counted(few, 'worker')} instead of {workers}"
         remarks.append(f"{said}: a GPU has room for {found.room} ({found.why})")
         workers = few
+    coders = 1
+    if spent:
+        coders = coder_count(spent, cores=cores, workers=max(workers, 1))
     if backend in ("auto", "cuda"):
         chosen = "cuda" if gpus else "cpu"
     else:
@@ -151,7 +163,7 @@ def local_layout(
         cores=cores,
         backend=chosen,
         gpus=tuple(gpus),
-        coders=coders_per_worker(cores, max(workers, 1)),
+        coders=coders,
         per_gpu=math.ceil(max(workers, 1) / len(gpus)) if gpus else 1,
         cpu_instead=backend == "auto",
         remark="; ".join(remarks),
@@ -174,21 +186,6 @@ def _tried(found: Gpus, profile: str | None) -> Gpus:
         said = in_words(troubles)
     trouble = "; ".join(filter(None, [found.trouble, said]))
     return found._replace(names=good, trouble=trouble)
-
-
-def gpu_workers(cores: int, gpus: int, *, room: int | None = None) -> int:
-    """Number of workers for these cores and GPUs: at least one for each GPU.
-
-    Args:
-        room: for workers on each GPU; None: for as many as we like.
-    """
-    per_gpu = WORKERS_PER_GPU if room is None else min(WORKERS_PER_GPU, room)
-    return max(min(cores // CORES_PER_WORKER, per_gpu * gpus), gpus)
-
-
-def coders_per_worker(cores: int, workers: int) -> int:
-    """Number of encoding threads of a worker, by the cores that are left to it."""
-    return min(max(cores // workers - 1, 1), 4)
 
 
 def require_gpu() -> None:

@@ -92,9 +92,7 @@ def build_shard(
                 report.bad[video.id] = str(error)
             tick.videos += 1
     cpu_seconds = time.process_time() - cpu_before
-    report.effort = Effort(
-        began, time.monotonic(), cpu_seconds, *_solved(stage), process=os.getpid()
-    )
+    report.effort = _effort(stage, began, cpu_seconds)
     return report
 
 
@@ -143,8 +141,16 @@ def _made_with(solver: FlowSolver | BatchSolver) -> dict[str, str]:
     }
 
 
-def _solved(stage: Stage) -> tuple[int, tuple[tuple[float, float], ...]]:
-    return (stage.pairs, tuple(stage.busy)) if isinstance(stage, Batched) else (0, ())
+def _effort(stage: Stage, began: float, cpu_seconds: float) -> Effort:
+    effort = Effort(began, time.monotonic(), cpu_seconds, process=os.getpid())
+    if isinstance(stage, Batched):
+        effort = effort._replace(
+            pairs=stage.pairs,
+            busy=tuple(stage.busy),
+            reading_seconds=stage.reading_seconds,
+            coding_seconds=stage.coding_seconds,
+        )
+    return effort
 
 
 def _encoded(

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .build import build_shard
+from .instant import InstantSolver
 from .scratch import work_folder
-from .task import Task
+from .task import ShardReport, Task
 
 CALIBRATED_FRAMES = 48
 """Frames that are calibrated of each video, at most."""
@@ -24,6 +25,44 @@ class Calibration(NamedTuple):
     """Size of the encoded rows, by modality."""
 
 
+class StageTimes(NamedTuple):
+    """CPU milliseconds per frame of the threads of a worker, beside a GPU."""
+
+    reading: float
+    """One thread: decoding, grey frames, vectors."""
+    coding: float
+    """Any number of threads."""
+    rest: float
+    """One thread: batches, hashes, files."""
+
+    @property
+    def total(self) -> float:
+        return sum(self)
+
+
+def stage_times(task: Task, *, scratch: Path | None = None) -> StageTimes:
+    """Build a shard of the first frames of some videos, with flow that costs nothing.
+
+    Args:
+        task: its videos are the sample; those that cannot be used are left out.
+        scratch: as in `calibrate`.
+
+    Raises:
+        OSError: the environment failed, as in `build_shard`.
+        ValueError: no video could be used.
+    """
+    instant = replace(task, backend="cuda", make_solver=InstantSolver)
+    report = _built(instant, scratch)
+    assert report.effort is not None
+    frames = _frames(report)
+    if not frames:
+        raise ValueError("expected videos to calibrate with, got none that can be used")
+    _, _, cpu, _, _, _, reading, coding = report.effort
+    per_frame = 1e3 / frames
+    rest = max(cpu - reading - coding, 0.0)
+    return StageTimes(reading * per_frame, coding * per_frame, rest * per_frame)
+
+
 def calibrate(task: Task, *, scratch: Path | None = None) -> Calibration:
     """Build a shard of the first frames of some videos, and throw it away.
 
@@ -35,14 +74,10 @@ def calibrate(task: Task, *, scratch: Path | None = None) -> Calibration:
         OSError: the environment failed, as in `build_shard`.
         NoDevice: it needs a GPU that cannot be used.
     """
-    with work_folder(scratch) as folder:
-        for frames in (WARMING_FRAMES, CALIBRATED_FRAMES):
-            built = folder / f"{frames}"
-            built.mkdir()
-            report = build_shard(replace(task, first_frames=frames), scratch=built)
+    report = _built(task, scratch)
     assert report.effort is not None
     return Calibration(
-        frames=sum(video.frames for video in next(iter(report.records.values()))),
+        frames=_frames(report),
         core_seconds=report.effort.cpu_seconds,
         gpu_seconds=sum(ended - began for began, ended in report.effort.busy),
         bytes={
@@ -50,3 +85,17 @@ def calibrate(task: Task, *, scratch: Path | None = None) -> Calibration:
             for modality, videos in report.records.items()
         },
     )
+
+
+def _built(task: Task, scratch: Path | None) -> ShardReport:
+    """The report of the first frames of each video, built once before to warm up."""
+    with work_folder(scratch) as folder:
+        for frames in (WARMING_FRAMES, CALIBRATED_FRAMES):
+            built = folder / f"{frames}"
+            built.mkdir()
+            report = build_shard(replace(task, first_frames=frames), scratch=built)
+    return report
+
+
+def _frames(report: ShardReport) -> int:
+    return sum(video.frames for video in next(iter(report.records.values())))

@@ -103,6 +103,7 @@ class Batched:
         """Spans in which the solver had work: from a launch to when its result was taken, and on
         while the next one was under way; by `time.monotonic`."""
         self.pairs = 0
+        self._coded_seconds: list[float] = []
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -120,6 +121,16 @@ class Batched:
     def most_held(self) -> int:
         """Bytes of decoded blocks at the peak."""
         return self._prefetcher.most_held
+
+    @property
+    def reading_seconds(self) -> float:
+        """CPU seconds of the thread that reads."""
+        return self._prefetcher.cpu_seconds
+
+    @property
+    def coding_seconds(self) -> float:
+        """CPU seconds of the threads that encode."""
+        return sum(self._coded_seconds)
 
     @contextmanager
     def open(self, path: Path) -> Iterator[CodedVideo]:
@@ -257,10 +268,15 @@ class Batched:
     def _finish(self, waiting: _Waiting, flow: Values) -> None:
         """Have a block encoded, now that all of it is there."""
         if waiting.event.number > self._number:  # this video was not abandoned
-            waiting.rows = self._pool.submit(
-                self._encode, waiting.block, flow, waiting.size
-            )
+            waiting.rows = self._pool.submit(self._rows, waiting, flow)
             waiting.rows.add_done_callback(lambda rows: self._prefetcher.poke())
+
+    def _rows(self, waiting: _Waiting, flow: Values) -> CodedBlock:
+        """The rows of a block; on a thread that encodes."""
+        began = time.thread_time()
+        rows = self._encode(waiting.block, flow, waiting.size)
+        self._coded_seconds.append(time.thread_time() - began)
+        return rows
 
     def _leave(self, number: int) -> None:
         """Forget what is left of a video and of those before it."""

@@ -4,6 +4,7 @@ Decoding then continues while the consumer of the blocks computes, codes or wait
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,6 +58,8 @@ class Prefetcher:
         self._events: deque[Event] = deque()
         self._unwanted = -1
         self._held = self.most_held = 0
+        self.cpu_seconds = 0.0
+        """CPU seconds of the thread."""
         self._wanted: int | None = None
         self._poked = self._closed = self._ended = False
         self._thread = threading.Thread(
@@ -152,6 +155,7 @@ class Prefetcher:
         self._put(Event(number, None))
 
     def _put(self, event: Event) -> None:
+        self.cpu_seconds = time.thread_time()
         with self._changed:
             self._wanted = event.cost
             self._changed.notify_all()

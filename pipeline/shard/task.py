@@ -61,6 +61,10 @@ class Effort(NamedTuple):
     """Spans of time in which the batch solver had work."""
     process: int = 0
     """Id of the process."""
+    reading_seconds: float = 0.0
+    """CPU seconds of the thread that reads, part of `cpu_seconds`; with batches only."""
+    coding_seconds: float = 0.0
+    """CPU seconds of the threads that encode, likewise."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 from motion_shards.cores import worker_cores
 from pipeline.bench import workers
 from pipeline.bench.clips import original_clips
-from pipeline.executors.workers import gpu_workers, local_layout
+from pipeline.executors.threads import worker_count
+from pipeline.executors.workers import local_layout
 from pipeline.extract.settings import ExtractSettings
 
 from .rows import ExtractionSpeed, Row
@@ -19,23 +20,24 @@ VIDEOS = 16
 
 
 def extraction(settings: Settings) -> Iterator[Row]:
-    """The usual number of workers first, for each set of modalities, then others.
+    """For each set of modalities the usual number of workers first, then others.
 
     Raises:
         FlowError: the GPU cannot be used.
     """
     gpus = local_layout(backend="cuda", workers=None, profile="default").gpus[:1]
-    usual = gpu_workers(worker_cores(), len(gpus))
     with tempfile.TemporaryDirectory() as folder:
         _, clips = original_clips(
             settings.clips_folder, clips=workers.CLIPS, scratch=Path(folder)
         )
-        for count in counts(usual, worker_cores()):
-            for modalities in MODALITIES:
-                chosen = ExtractSettings(
-                    modalities=modalities, short_side=256, enlarge=True
-                )
-                row = workers.extracted(clips, count, VIDEOS, chosen, gpus)
+        for modalities in MODALITIES:
+            chosen = ExtractSettings(
+                modalities=modalities, short_side=256, enlarge=True
+            )
+            times = workers.threads(clips, chosen)
+            usual = worker_count(times, cores=worker_cores(), gpus=len(gpus))
+            for count in counts(usual, worker_cores()):
+                row = workers.extracted(clips, count, VIDEOS, chosen, gpus, times=times)
                 yield ExtractionSpeed(
                     modalities=", ".join(modalities),
                     workers=count,

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.bench import workers
+from pipeline.shard.calibration import StageTimes
 from pipeline.shard.task import Effort
 
 
@@ -29,3 +30,22 @@ def test_a_run_measures_each_number_of_workers():
     for row in result["rows"]:
         assert row["pairs_per_second"] > 0 and 0 < row["busy_share"] <= 1
     assert "GPU busy" in workers.table(result) and "cpu" in result["device"]
+
+
+def test_the_planned_number_of_workers_is_among_those_measured():
+    assert workers.counts(1) == [1]
+    assert workers.counts(2) == [1, 2]
+    assert workers.counts(11) == [1, 2, 4, 8, 11]
+
+
+@pytest.mark.slow
+def test_without_flow_at_any_cost_the_cores_are_the_bound(monkeypatch):
+    times = StageTimes(0.6, 0.5, 0.1)
+    monkeypatch.setattr(workers, "threads", lambda clips, settings: times)
+    result = workers.run(
+        backend="none", workers=(1,), videos=2, modalities=("flow",), short_side=32
+    )
+    (row,) = result["rows"]
+    assert result["device"].startswith("none") and row["coders"] == 1
+    assert 0 < row["cores"] / result["cores"] <= 1.1
+    assert "0.60 reading, 0.50 encoding, 0.10 the rest" in workers.table(result)

@@ -17,10 +17,9 @@ from pipeline.errors import ExtractionError
 from pipeline.executors import workers as layouts
 from pipeline.executors.choose import Execution
 from pipeline.executors.gpus import Gpus
+from pipeline.executors.threads import expected_times
 from pipeline.executors.workers import (
     WorkerLayout,
-    coders_per_worker,
-    gpu_workers,
     local_layout,
     split,
 )
@@ -43,26 +42,21 @@ def task(*sizes: int, modalities=("rgb", "flow", "mv"), backend="cpu") -> Task:
     return Task(plan=replace(shard, videos=tuple(videos)), backend=backend)
 
 
-def test_workers_are_by_cores_and_gpus():
-    assert gpu_workers(cores=16, gpus=1) == 8
-    assert gpu_workers(cores=2, gpus=1) == 1
-    assert gpu_workers(cores=128, gpus=8) == 64
-    assert gpu_workers(cores=128, gpus=1) == 8  # more would not make it faster
-    assert gpu_workers(cores=4, gpus=8) == 8  # none lies idle
-
-
 def test_the_layout_of_this_machine(two_gpus, monkeypatch):
     monkeypatch.setattr(layouts, "worker_cores", lambda: 12)
     given = {"profile": "default", "make_solver": ZeroFlow}
     layout = local_layout(backend="auto", workers=None, **given)
-    assert (layout.backend, layout.workers, layout.coders) == ("cuda", 6, 1)
+    assert (layout.backend, layout.workers, layout.coders) == ("cuda", 9, 1)
     assert layout.gpus == ("GPU-a", "GPU-b") and layout.where == "pool"
-    assert layout.per_gpu == 3
+    assert layout.per_gpu == 5
+    flow_alone = partial(expected_times, ("flow",))
+    layout = local_layout(backend="auto", workers=None, times=flow_alone, **given)
+    assert (layout.workers, layout.coders) == (7, 1)
     uneven = local_layout(backend="auto", workers=5, **given)
     assert [task.per_gpu for task in uneven.assigned([task(9)])] == [3]
     few = local_layout(backend="cuda", workers=2, **given)
     assert few.per_gpu == 1
-    assert (few.workers, few.coders, few.cpu_instead) == (2, 4, False)
+    assert (few.workers, few.coders, few.cpu_instead) == (2, 3, False)
     assert local_layout(backend="auto", workers=0, **given).where == "here"
     told = local_layout(backend="cpu", workers=None, **given)
     assert (told.backend, told.workers, told.gpus) == ("cpu", 12, ())
@@ -113,17 +107,6 @@ def test_a_gpu_without_the_extra_is_not_used_and_the_extra_named(two_gpus, monke
     with pytest.raises(FlowError) as error:
         local_layout(backend="cuda", workers=None, profile="default")
     assert str(error.value) == line
-
-
-@pytest.mark.parametrize(
-    ("cores", "workers", "coders"),
-    [(8, 4, 1), (12, 4, 2), (16, 4, 3), (64, 4, 4), (2, 4, 1), (2, 1, 1), (3, 1, 2)],
-)
-def test_threads_that_encode_are_the_cores_beside_the_one_that_reads(
-    cores, workers, coders
-):
-    """One at least, and four at most: more have nothing to do."""
-    assert coders_per_worker(cores, workers) == coders
 
 
 def test_a_gpu_that_computes_wrong_flow_is_left_out(two_gpus, monkeypatch):

@@ -19,7 +19,7 @@ from pipeline.driver.plan import new_plan
 from pipeline.executors import on_ray
 from pipeline.shard import calibration, sources
 from pipeline.shard.build import build_shard
-from pipeline.shard.calibration import CALIBRATED_FRAMES, calibrate
+from pipeline.shard.calibration import CALIBRATED_FRAMES, calibrate, stage_times
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
 
@@ -143,3 +143,30 @@ def test_on_a_cluster_it_is_built_on_the_same_scratch(task, tmp_path, monkeypatc
     monkeypatch.setattr(on_ray, "live_nodes", list)
     assert on_ray.calibrated(task, scratch=tmp_path).frames == 1 + 5 + CALIBRATED_FRAMES
     assert set(scratches) == {tmp_path}
+
+
+def test_times_are_those_of_the_threads_of_a_worker(task, monkeypatch):
+    """Of 1, 5 and 48 frames, with flow at no cost."""
+    built = []
+
+    def build(given: Task, *, scratch: Path):
+        built.append(build_shard(given, scratch=scratch))
+        return built[-1]
+
+    monkeypatch.setattr(calibration, "build_shard", build)
+    times = stage_times(task)
+    report = built[-1]
+    assert report.flow_made_with["backend"] == "none"
+    effort, frames = report.effort, 1 + 5 + CALIBRATED_FRAMES
+    assert effort.pairs == frames - len(FRAMES)
+    assert times.total * frames == pytest.approx(1e3 * effort.cpu_seconds)
+    assert times.reading * frames == pytest.approx(1e3 * effort.reading_seconds)
+    assert times.coding * frames == pytest.approx(1e3 * effort.coding_seconds)
+    assert times.reading > times.coding > 0  # an H.264 stream, against small JPEGs
+    assert times.rest > 0
+
+
+def test_times_need_a_video(task):
+    nothing = replace(task.plan, videos=(PlannedVideo("x", "01/none.mp4", 9),))
+    with pytest.raises(ValueError, match="got none that can be used"):
+        stage_times(replace(task, plan=nothing))

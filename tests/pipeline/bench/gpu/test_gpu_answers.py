@@ -13,6 +13,7 @@ from pipeline.bench.gpu.rows import Comparison
 from pipeline.bench.gpu.settings import Settings
 from pipeline.flow import flow_solver
 from pipeline.flow.batches import CpuBatches, FlowBatch, Ticket
+from pipeline.shard.calibration import StageTimes
 
 SMALL = Settings(seconds=10.0, height=32, width=40)
 
@@ -107,7 +108,7 @@ def test_the_usual_number_of_workers_is_measured_first(usual, cores, expected):
 def test_an_extraction_is_measured_for_each_number_and_modality(monkeypatch):
     calls = []
 
-    def extracted(clips, count, videos, settings, gpus):
+    def extracted(clips, count, videos, settings, gpus, *, times):
         calls.append((count, settings.modalities, tuple(gpus)))
         return {"pairs_per_second": 10.0 * count, "busy_share": 0.5, "cores": 1.5}
 
@@ -118,16 +119,19 @@ def test_an_extraction_is_measured_for_each_number_and_modality(monkeypatch):
     monkeypatch.setattr(extraction, "worker_cores", lambda: 4)
     monkeypatch.setattr(extraction, "original_clips", lambda *a, **b: ("", []))
     monkeypatch.setattr(extraction.workers, "extracted", extracted)
+    monkeypatch.setattr(
+        extraction.workers, "threads", lambda clips, settings: StageTimes(1, 1, 0.2)
+    )
     rows = list(extraction.extraction(SMALL))
     assert calls[:3] == [
-        (2, ("flow",), ("0",)),
-        (2, ("rgb", "flow", "mv"), ("0",)),
+        (3, ("flow",), ("0",)),
         (1, ("flow",), ("0",)),
+        (4, ("flow",), ("0",)),
     ]
-    assert [(row.workers, row.usual) for row in rows[::2]] == [
-        (2, True),
+    assert [(row.workers, row.usual) for row in rows[3:]] == [
+        (3, True),
         (1, False),
         (4, False),
     ]
-    assert rows[1].modalities == "rgb, flow, mv"
-    assert rows[0].pairs_per_second == 20.0
+    assert rows[3].modalities == "rgb, flow, mv"
+    assert rows[0].pairs_per_second == 30.0
