@@ -7,7 +7,6 @@ from typing import Any
 from motion_shards.plain_text import counted
 from pipeline.store import Json
 
-from ..data.clip_config import ClipConfig
 from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe
 from ..experiments.teach import TeachRecipe
@@ -139,11 +138,11 @@ def epochs_elsewhere(recipe: Recipe) -> dict[str, int]:
 def _settings(recipe: Recipe, classes: int) -> Iterator[str]:
     settings = recipe.settings
     if isinstance(settings, TeachRecipe):
-        yield from _net("net", settings.model, settings.clip, classes)
+        yield from _net("net", settings.model, settings, classes)
     if isinstance(settings, DistillRecipe):
-        yield from _net("student", settings.student, settings.clip, classes)
+        yield from _net("student", settings.student, settings, classes)
         for teacher in settings.teachers:
-            yield from _net("teacher", teacher, settings.clip, classes)
+            yield from _net("teacher", teacher, settings, classes)
         start = "the teacher's" if settings.init == "teacher" else "drawn"
         start = "as said there" if settings.student.weights else start
         yield f"  first     weights {start}"
@@ -180,11 +179,17 @@ def _shown(settings: Any) -> set[str]:
 
 
 def _net(
-    role: str, net: BackboneConfig, clip: ClipConfig, classes: int
+    role: str, net: BackboneConfig, settings: TrainConfig, classes: int
 ) -> Iterator[str]:
-    height, width = clip.size_of(net.sees)
-    told = cost(net, classes, frames=clip.length, height=height, width=width)
+    height, width = settings.clip.size_of(net.sees)
+    length, entries = settings.clip.length, settings.length_of(net)
+    told = cost(net, classes, frames=entries, height=height, width=width)
     yield f"  {role:<9} {net.net} sees {net.sees}: {told.text()} ({classes} classes)"
+    if (
+        isinstance(settings, DistillRecipe)
+        and net.sees in settings.entries_of_teachers()
+    ):
+        yield f"            {-(-length // entries)} windows of {entries} entries of a clip"
     if net.over_time != "stack":
         yield f"            {net.frames} entries of a clip: {net.over_time}"
     if net.stochastic_depth is not None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Size
 
+from ..data.clip_config import ClipConfig
 from ..errors import RecipeError
 from ..losses.terms import SoftTargets, Term, check_equal, check_taps, sides
 from ..models.adapters import build_adapter
@@ -160,7 +161,25 @@ class DistillRecipe(TrainConfig):
 
     def length_of(self, net: BackboneConfig) -> int:
         """Entries of a clip that the student or a teacher takes."""
-        return self.clip.length
+        if net == self.student:
+            return self.clip.length
+        return self.entries_of_teachers().get(net.sees, self.clip.length)
+
+    def clip_of(self, net: BackboneConfig) -> ClipConfig:
+        return replace(self.clip, length=DistillRecipe.length_of(self, net))
+
+    def entries_of_teachers(self) -> dict[str, int]:
+        """Modality -> entries of a 2D teacher that stacks fewer than a clip has.
+
+        It sees windows of the clip: see `Teacher`.
+        """
+        return {
+            net.sees: net.frames
+            for net in self.teachers
+            if net != self.student
+            and net_named(net.net).dim == 2
+            and net.frames < self.clip.length
+        }
 
     @property
     def network(self) -> BackboneConfig:
@@ -234,6 +253,9 @@ class MotionTeacherRecipe(DistillRecipe):
 
     def length_of(self, net: BackboneConfig) -> int:
         return self.clip.length - (net == self.teacher)
+
+    def entries_of_teachers(self) -> dict[str, int]:
+        return {}
 
 
 def _of_stream(term: Term, stream: str) -> Term:

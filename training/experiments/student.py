@@ -47,6 +47,7 @@ def student_step(
         teacher_sees=recipe.seen_teachers[0].sees
         if one
         else {name: name for name in named},
+        teacher_entries=recipe.entries_of_teachers(),
         terms=recipe.terms,
         label_weight=recipe.label_weight,
         labels_reach=recipe.labels_reach,

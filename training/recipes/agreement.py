@@ -1,6 +1,7 @@
 """Settings in which a recipe and those that it needs must agree."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..errors import RecipeError
@@ -60,6 +61,9 @@ def _pairs(recipe: Recipe) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]
         theirs = getattr(recipe.needs[role].settings, there.rstrip("."))
         if here == "clip.":
             sees = _sees(recipe.needs[role])
+            if isinstance(recipe.settings, DistillRecipe):
+                taken = recipe.settings.entries_of_teachers()
+                ours = replace(ours, length=taken.get(sees, ours.length))
             yield role, _motion(ours, sees), _motion(theirs, sees)
         else:
             yield role, _network(ours), _network(theirs)

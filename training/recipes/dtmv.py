@@ -100,8 +100,8 @@ def fields(sees: str, *, small_epochs: int, longer: int = 1):
         )
         schedule = replace(schedule, epochs=schedule.epochs * longer)
         return TeachRecipe(
-            model=_net(size, sees),
-            **train_fields(schedule, _fields(size), size.protocol2d),
+            model=field_net(size, sees),
+            **train_fields(schedule, field_clip(size), size.protocol2d),
         )
 
     return make
@@ -115,12 +115,12 @@ def student(
         paper = TAUGHT if terms else INITIALISED
         schedule = schedule_at(size, paper=paper, small=small_schedule(rate, epochs=70))
         return DistillRecipe(
-            student=_net(size, "mv"),
-            teacher=_net(size, "flow"),
+            student=field_net(size, "mv"),
+            teacher=field_net(size, "flow"),
             terms=terms,
             init=init,
             **_weighed(size, terms),
-            **train_fields(schedule, _fields(size), size.protocol2d),
+            **train_fields(schedule, field_clip(size), size.protocol2d),
         )
 
     return make
@@ -138,7 +138,8 @@ def _weighed(size: Size, terms: Mapping[str, Term]) -> dict[str, Any]:
     return {"gradients_at": "fc6", "balance": {"deep": 0.5} if balanced else {}}
 
 
-def _fields(size: Size) -> ClipConfig:
+def field_clip(size: Size) -> ClipConfig:
+    """Clips of the networks of ten fields."""
     return _for_drawn(size, size.fields)
 
 
@@ -148,7 +149,8 @@ def _for_drawn(size: Size, clip: ClipConfig) -> ClipConfig:
     return replace(clip, **DRAWN) if size.name == "paper" else clip
 
 
-def _net(size: Size, sees: str) -> BackboneConfig:
+def field_net(size: Size, sees: str) -> BackboneConfig:
+    """ClarifaiNet on ten fields."""
     return BackboneConfig(net=size.net2d, sees=sees, frames=size.fields.length)
 
 

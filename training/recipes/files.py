@@ -123,7 +123,10 @@ def _teachers(settings: Any, name: str) -> dict[str, Recipe]:
     alone = settings.scratch()
     return {
         "teacher" if place == 0 else f"teacher_{net.sees}": replace(
-            own_recipe(replace(alone, model=net), name=f"{name}.teacher"),
+            own_recipe(
+                replace(alone, model=net, clip=settings.clip_of(net)),
+                name=f"{name}.teacher",
+            ),
             label=net.sees,
             code=tuple(used_files(net)),
         )

@@ -1,9 +1,9 @@
-"""Networks of motion vectors on their own grid, alone and taught by R3D on flow.
+"""Networks of motion vectors on their own grid, alone and taught by a network on flow.
 
 No paper has them. Painted to the pixels of a crop, a vector is repeated 64 times, and the
 network pays for each; on the grid a network of a few hundred thousand parameters sees the
-same. The student has the flow teacher's softened prediction and, through a linear adapter,
-its pooled features.
+same, and more intervals for it. The teacher is DTMV's: ClarifaiNet on 10 fields of flow,
+which sees windows of the student's longer clips and gives its softened prediction.
 """
 
 from collections.abc import Mapping
@@ -12,18 +12,24 @@ from dataclasses import replace
 from ..engine.optim import OptimConfig
 from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.teach import TeachRecipe
-from ..losses.terms import FeatureMSE, SoftTargets, Term
+from ..losses.terms import SoftTargets, Term
 from ..models.backbones import BackboneConfig
-from .ftsnet import clip_of
+from ..scoring.clip_protocol import ClipProtocol
+from .dtmv import field_clip, field_net
 from .sizes import Size, TrainSchedule, schedule_at, small_schedule
 from .systems import System, train_fields
 
-CELLS = {"paper": (32, 32), "medium": (28, 28), "small": (13, 18), "tiny": (5, 6)}
+CELLS = {"paper": (28, 28), "medium": (28, 28), "small": (13, 18), "tiny": (5, 6)}
 """Size -> rows and columns: those of 8 px that a crop covers of frames of 256 px on the
 short side, or 120 px at the sizes for small frames."""
 
 NETS = {"paper": "", "medium": "", "small": "_tiny", "tiny": "_tiny"}
 """Size -> end of a net's name."""
+
+LENGTH = 16
+"""Intervals of a clip; 4 at size tiny, as its other clips."""
+
+PROTOCOL = ClipProtocol(clips=10)
 
 SCHEDULE = TrainSchedule(
     optim=OptimConfig(
@@ -39,10 +45,7 @@ SCHEDULE = TrainSchedule(
 )
 SMALL = small_schedule(2e-3, epochs=80)
 
-TERMS: Mapping[str, Term] = {
-    "soft": SoftTargets(temperature=2.0, weight=4.0),
-    "match": FeatureMSE(weight=1.0, taps=("features:avgpool",), adapter="linear"),
-}
+TERMS: Mapping[str, Term] = {"soft": SoftTargets(temperature=2.0, weight=4.0)}
 
 
 def labels(size: Size) -> TeachRecipe:
@@ -50,12 +53,12 @@ def labels(size: Size) -> TeachRecipe:
 
 
 def taught(net: str):
-    """A student of R3D on flow."""
+    """A student of DTMV's teacher."""
 
     def make(size: Size) -> DistillRecipe:
         return DistillRecipe(
             student=_net(size, net),
-            teacher=BackboneConfig(net=size.net3d, sees="flow"),
+            teacher=field_net(size, "flow"),
             terms=TERMS,
             **_fields(size),
         )
@@ -69,8 +72,11 @@ def _net(size: Size, name: str) -> BackboneConfig:
 
 def _fields(size: Size) -> dict:
     schedule = schedule_at(size, paper=SCHEDULE, small=SMALL)
-    clip = replace(clip_of(size), cells=CELLS[size.name])
-    return train_fields(schedule, clip, size.protocol3d)
+    tiny = size.name == "tiny"
+    clip = field_clip(size)
+    length = clip.length if tiny else LENGTH
+    clip = replace(clip, length=length, cells=CELLS[size.name])
+    return train_fields(schedule, clip, size.protocol2d if tiny else PROTOCOL)
 
 
 SYSTEMS = (
@@ -83,15 +89,15 @@ SYSTEMS = (
     System(
         name="grid",
         kind="distill",
-        line="(2+1)D network on the grid of vectors, taught by R3D on flow",
+        line="(2+1)D network on the grid of vectors, taught by DTMV's teacher on flow",
         make=taught("grid"),
-        needs={"teacher": "r3d_flow"},
+        needs={"teacher": "flow2d"},
     ),
     System(
         name="grid_attention",
         kind="distill",
-        line="attention on the grid of vectors, taught by R3D on flow",
+        line="attention on the grid of vectors, taught by DTMV's teacher on flow",
         make=taught("grid_attention"),
-        needs={"teacher": "r3d_flow"},
+        needs={"teacher": "flow2d"},
     ),
 )

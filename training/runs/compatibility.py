@@ -108,7 +108,8 @@ def check_teacher(
         )
     free = VIEW_ONLY | unseen(sees)
     clip = {k: v for k, v in as_json(clip_of(teacher)).items() if k not in free}
-    here = {k: v for k, v in as_json(recipe.clip).items() if k not in free}
+    own = as_json(recipe.clip_of(wanted))
+    here = {k: v for k, v in own.items() if k not in free}
     differ = differences(clip, here)
     if differ:
         raise RunError(

@@ -117,6 +117,14 @@ class TrainConfig:
         """Whether held-out videos decide something: the epoch, or the rate."""
         return self.select == "best" or self.optim.schedule == "plateau"
 
+    def length_of(self, net: BackboneConfig) -> int:
+        """Entries of a clip that a network takes."""
+        return self.clip.length
+
+    def clip_of(self, net: BackboneConfig) -> ClipConfig:
+        """Clips that a network is trained on by itself."""
+        return self.clip
+
     def check_clip(self, net: BackboneConfig, length: int) -> None:
         """Check that a network takes clips of `length` entries of what it sees.
 

@@ -59,8 +59,10 @@ def expected_hours(
     """
     clip = config.clip
     each = [
-        cost(net, classes, frames=clip.length, height=height, width=width).multiply_adds
+        -(-clip.length // entries)  # windows of the clip
+        * cost(net, classes, frames=entries, height=height, width=width).multiply_adds
         for net in nets
+        for entries in (config.length_of(net),)
         for height, width in (clip.size_of(net.sees),)
     ]
     per_clip = 3 * each[0] + sum(each[1:])  # back is twice forward

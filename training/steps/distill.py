@@ -42,6 +42,7 @@ class Distill(Step):
         *,
         student_sees: str,
         teacher_sees: str | Mapping[str, str] = "flow",
+        teacher_entries: Mapping[str, int] | None = None,
         terms: Mapping[str, Term],
         label_weight: float = 1.0,
         labels_reach: Literal["all", "head"] = "all",
@@ -52,6 +53,7 @@ class Distill(Step):
         Args:
             teacher, teacher_sees: a network and its modality, or several by stream: see
                 `Teacher`.
+            teacher_entries: entries that a stream takes of a longer clip, by modality.
             labels_reach: "head" lets the labels teach the last linear layer only, and
                 the terms everything else: MERS, the variant of MARS (Crasto et al.,
                 CVPR 2019). There the classifier comes after the features; here both
@@ -68,9 +70,11 @@ class Distill(Step):
         one = "teacher"
         streams = {one: teacher} if isinstance(teacher, nn.Module) else teacher
         sees = {one: teacher_sees} if isinstance(teacher_sees, str) else teacher_sees
+        taken = teacher_entries or {}
+        entries = {name: taken[seen] for name, seen in sees.items() if seen in taken}
         self._begin(
             student,
-            (Teacher(streams, sees),),
+            (Teacher(streams, sees, entries),),
             student_sees=student_sees,
             terms=terms,
             label_weight=label_weight,

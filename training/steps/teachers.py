@@ -18,14 +18,22 @@ class Teacher(nn.Module):
 
     It never changes: no gradient, and batch norm in evaluation mode. With several
     streams the logits are the logarithm of the mean of their softmax scores, and
-    features are named by stream: "flow.layer4".
+    features are named by stream: "flow.layer4". A stream of fewer entries than a clip has
+    sees windows of it, evenly over the clip; their softmax scores and features are averaged.
     """
 
-    def __init__(self, streams: Mapping[str, nn.Module], sees: Mapping[str, str]):
+    def __init__(
+        self,
+        streams: Mapping[str, nn.Module],
+        sees: Mapping[str, str],
+        entries: Mapping[str, int] | None = None,
+    ):
         """
         Args:
             streams: name -> a network that takes (B, C, T, H, W).
             sees: name -> its modality. Two streams may see the same.
+            entries: name -> entries of a clip that a stream takes; a stream without a
+                number takes clips of any length.
 
         Raises:
             RecipeError: no stream, or one without a modality.
@@ -38,6 +46,7 @@ class Teacher(nn.Module):
             )
         self.streams = nn.ModuleDict(streams)
         self.sees = dict(sees)
+        self.entries = dict(entries or {})
         self.requires_grad_(False)
         self.eval()
         self.set_taps(())
@@ -78,11 +87,33 @@ class Teacher(nn.Module):
         logits: list[Tensor] = []
         features: dict[str, Tensor] = {}
         for name, reader in self.readers.items():
-            said, seen, _ = reader(batch[self.sees[name]])
-            logits.append(said)
+            clips = batch[self.sees[name]]
+            parts = windows(clips, self.entries.get(name, clips.shape[2]))
+            said, seen, _ = reader(torch.cat(parts))
+            logits.append(mean_softmax(list(said.chunk(len(parts)))))
             prefix = "" if len(self.readers) == 1 else f"{name}."
-            features |= {prefix + inside: value for inside, value in seen.items()}
+            features |= {
+                prefix + inside: value.unflatten(0, (len(parts), -1)).mean(0)
+                for inside, value in seen.items()
+            }
         return Outputs(mean_softmax(logits), features)
+
+
+def windows(clips: Tensor, entries: int) -> list[Tensor]:
+    """Parts of `entries` entries that cover clips, no more than needed, from start to end.
+
+    >>> [part[0, 0, :, 0, 0].tolist() for part in windows(torch.arange(5.0).view(1, 1, 5, 1, 1), 3)]
+    [[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]]
+
+    Args:
+        clips: (B, C, T, H, W), T at least `entries`.
+    """
+    length = clips.shape[2]
+    if length == entries:
+        return [clips]
+    count = -(-length // entries)
+    starts = (round(place * (length - entries) / (count - 1)) for place in range(count))
+    return [clips[:, :, start : start + entries] for start in starts]
 
 
 def mean_softmax(logits: list[Tensor]) -> Tensor:

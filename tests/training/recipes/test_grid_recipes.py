@@ -8,6 +8,7 @@ from tiny_recipe import tiny_context
 from training.errors import RecipeError
 from training.experiments.evaluate import evaluate
 from training.recipes import get_recipe
+from training.recipes.changes import parse_changes, with_changes
 from training.recipes.run import run_recipe
 from training.run_files.run_config import read_recipe
 from training.runs.machine import Machine
@@ -20,8 +21,8 @@ def test_vectors_on_their_grid_learn_from_flow(store, tmp_path):
     run = run_recipe(get_recipe("grid_tiny"), context)
     names = sorted(folder.name for folder in tmp_path.iterdir())
     assert names == [
+        "moving-flow2d_tiny-split1-seed0",
         "moving-grid_tiny-split1-seed0",
-        "moving-r3d_flow_tiny-split1-seed0",
     ]
     model, sees = trained_model(run)
     assert sees.net == "grid_tiny" and model.fc.out_features == 2
@@ -57,3 +58,18 @@ def test_a_grid_covers_what_the_crop_shows():
         short = clip.grid_short_px or clip.crop_px[0]
         for cells, px in zip(clip.cells, clip.crop_px, strict=True):
             assert cells == pytest.approx(px / short * height / 8, abs=0.5), name
+
+
+def test_the_teacher_keeps_its_ten_entries_where_clips_are_longer(store, tmp_path):
+    """A length that the command sets is the student's; six entries are two windows of four."""
+    changes = parse_changes(["clip.length=6"])
+    recipe = with_changes(get_recipe("grid_tiny"), changes)
+    teacher = recipe.needs["teacher"].settings
+    assert recipe.settings.clip.length == 6 and teacher.clip.length == 4
+    assert recipe.settings.entries_of_teachers() == {"flow": 4}
+    run = run_recipe(recipe, tiny_context(store, tmp_path))
+    assert (tmp_path / "moving-flow2d_tiny-split1-seed0").is_dir()
+    assert run.results().test.top1.mean is not None
+    small = get_recipe("grid_small").settings
+    assert small.clip_of(small.teacher).length == 10
+    assert small.clip_of(small.student).length == small.clip.length == 16

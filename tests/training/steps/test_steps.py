@@ -22,7 +22,7 @@ from training.runs.record import as_json
 from training.steps.distill import Distill, JointDistill
 from training.steps.labels import JointSupervised, Supervised
 from training.steps.step import Step
-from training.steps.teachers import Teacher
+from training.steps.teachers import Teacher, windows
 
 
 def test_loss_is_the_weighted_sum_of_its_parts():
@@ -250,6 +250,34 @@ def test_a_student_learns_from_a_stream_of_several():
     assert last["match"] < 0.05
     after = step.teacher.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+class SaysFirst(nn.Module):
+    """Has for its prediction what the first entry of what it sees has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = nn.Identity()
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return self.logits(clips[:, :, 0].mean(dim=(2, 3)))
+
+
+def test_a_teacher_of_fewer_entries_sees_windows_over_the_whole_clip():
+    """Windows of 4 of 10 entries begin at 0, 3 and 6; each clip has its own mean."""
+    clips = torch.randn(2, 3, 10, 1, 1)
+    teacher = Teacher({"flow": SaysFirst()}, {"flow": "flow"}, {"flow": 4})
+    teacher.set_taps(["logits"])
+    logits, features = teacher({"flow": clips})
+    seen = torch.stack([clips[:, :, start, 0, 0] for start in (0, 3, 6)])
+    torch.testing.assert_close(logits.softmax(1), seen.softmax(2).mean(0))
+    torch.testing.assert_close(features["logits"], seen.mean(0))
+    assert [len(windows(torch.zeros(1, 1, n, 1, 1), 4)) for n in (4, 5, 8, 9)] == [
+        1,
+        2,
+        2,
+        3,
+    ]
 
 
 def test_teachers_that_do_not_fit_are_refused():
