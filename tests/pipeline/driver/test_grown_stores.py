@@ -1,8 +1,12 @@
 """Stores that gain videos: new shards, old ones untouched, whatever happens on the way."""
 
 import json
+import os
 import pickle
 import shutil
+import signal
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -285,3 +289,83 @@ def test_the_command_grows_and_info_names_the_states(folder, before, store, tmp_
     told = CliRunner().invoke(main, ["info", str(store), "--json"]).stdout
     fingerprint = Store(before).fingerprint
     assert list(json.loads(told)["grown_from"]) == [fingerprint]
+
+
+def killed_before(step: int, out: Path, call: Callable[[], object]) -> str:
+    """Run a call in a process of its own that is killed before it renames a file in a
+    folder for the `step`-th time.
+
+    Returns:
+        Name of that file; empty if the call ended before.
+    """
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        count = 0
+
+        def hook(event: str, given: tuple) -> None:
+            nonlocal count
+            if event != "os.rename" or not str(given[1]).startswith(str(out)):
+                return
+            count += 1
+            if count == step:
+                os.write(writing, Path(os.fsdecode(given[1])).name.encode())
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(hook)
+            call()
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        name = pipe.read().decode()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status == (-signal.SIGKILL if name else 0)
+    return name
+
+
+def test_killed_at_any_step_of_growing_nothing_is_lost(folder, before, tmp_path):
+    """Before each rename: those are the moments at which others see something new."""
+    more = part(folder, *FIRST, "left/v002", "right/v003")
+    was = {name: Store(before).read(name, "rgb") for name in FIRST}
+    expected: dict[str, bytes] = {}
+    names = []
+    for step in range(1, 100):
+        out = tmp_path / f"{step}"
+        shutil.copytree(before, out)
+        reader = Store(out)
+        names.append(
+            killed_before(
+                step,
+                out,
+                lambda out=out: extract(
+                    more, RGB_MV, out=out, execution=HERE, grow=True
+                ),
+            )
+        )
+        if not names[-1]:
+            break
+        for store in (reader, Store(out)):
+            assert set(FIRST) <= set(store.ids())
+            for name in FIRST:
+                np.testing.assert_array_equal(store.read(name, "rgb"), was[name])
+        assert not verify(out), names
+        grow = step % 2 == 0 or names[-1] == PLAN  # until there is a plan of the growth
+        extract(more, RGB_MV, out=out, execution=HERE, grow=grow)
+        expected = expected or _grown_without_a_kill(before, more, tmp_path)
+        assert store_bytes(out) == expected, names
+    steps = [name for name in names if not name.startswith("holder")]
+    assert steps[:1] == [PLAN] and steps[-4:] == [MANIFEST, "index.jsonl", MANIFEST, ""]
+    assert {"rgb-00001.h5", "rgb-00001.json", "mv-00001.h5", "mv-00001.json"} <= {
+        *steps
+    }
+
+
+def _grown_without_a_kill(
+    before: Path, dataset: DataSet, folder: Path
+) -> dict[str, bytes]:
+    out = folder / "expected"
+    shutil.copytree(before, out)
+    extract(dataset, RGB_MV, out=out, execution=HERE, grow=True)
+    assert len(Store(out).ids()) == len(FIRST) + 2
+    return store_bytes(out)
