@@ -1,11 +1,13 @@
 """The folder of a page: made under a name of its own, and put in its place whole."""
 
+import ctypes
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from motion_shards.processes import has_ended, process_mark
@@ -20,6 +22,8 @@ _FILES = re.compile(
     r"(all|class/\d+(-\d+)?|index)\.html|media/(wheel\.webp|\d+/\d+\.(webp|mp4))"
 )
 _PREFIX = ".browse-"
+_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux."""
 
 
 @contextmanager
@@ -27,7 +31,9 @@ def replacing_folder(out: Path, *, store: Path | None) -> Iterator[Path]:
     """A folder to fill, that takes the place of `out` at the end, or leaves no trace.
 
     An interrupted run leaves the older page as it is. What a killed one has left beside
-    it is removed by the next.
+    it is removed by the next. Both folders exchange their names in one step; where the file
+    system cannot do that, an older page that a killed run has moved aside comes back with
+    the next.
 
     Args:
         out: of an older page, empty, or not there.
@@ -42,21 +48,22 @@ def replacing_folder(out: Path, *, store: Path | None) -> Iterator[Path]:
         raise FolderInUse(f"{out}: expected a folder outside the store")
     require_page(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(out.parent)
+    _sweep(out)
     name = f"{_PREFIX}{process_mark()}-{secrets.token_hex(4)}"
-    part, old = out.with_name(name), out.with_name(f"{name}o")
+    part, old = out.with_name(name), out.with_name(f"{name}{_aside(out)}")
     part.mkdir()
     try:
         yield part
         require_page(out)
-        if os.path.lexists(out):
-            out.rename(old)
-        try:
+        if not os.path.lexists(out):
             part.rename(out)
-        except OSError:
-            if old.is_dir():
+        elif not _exchanged(part, out):
+            out.rename(old)
+            try:
+                part.rename(out)
+            except OSError:
                 old.rename(out)
-            raise
+                raise
     finally:
         for left in (part, old):
             shutil.rmtree(left, ignore_errors=True)
@@ -94,8 +101,30 @@ def _is_ours(index: Path) -> bool:
         return False
 
 
-def _sweep(parent: Path) -> None:
-    """Remove what dead processes of this machine have left."""
-    for path in parent.glob(f"{_PREFIX}*"):
-        if has_ended(path.name.removeprefix(_PREFIX).rpartition("-")[0]):
+def _aside(out: Path) -> str:
+    """End of the name of an older page that is moved aside; it says whose it is."""
+    return f"o{sha256(os.fsencode(out.name)).hexdigest()[:16]}"
+
+
+def _exchanged(part: Path, out: Path) -> bool:
+    """Exchange the names of two folders in one step; False where that is not possible."""
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):  # not Linux, or an old C library
+        return False
+    names = os.fsencode(part), os.fsencode(out)
+    done: int = call(_HERE, names[0], _HERE, names[1], _EXCHANGE)
+    return done == 0
+
+
+def _sweep(out: Path) -> None:
+    """Remove what dead processes of this machine have left; the older page of `out`, where
+    one of them had moved it aside, takes its place again."""
+    for path in out.parent.glob(f"{_PREFIX}*"):
+        mark, _, token = path.name.removeprefix(_PREFIX).rpartition("-")
+        if not has_ended(mark):
+            continue
+        if token.endswith(_aside(out)) and not os.path.lexists(out):
+            path.rename(out)
+        elif "o" not in token or token.endswith(_aside(out)):
             shutil.rmtree(path, ignore_errors=True)

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import re
+import signal
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +18,7 @@ from click.testing import CliRunner
 from hostile import CLASSES, assert_harmless
 from tiny_store import write_store
 
-from pipeline.browse import build
+from pipeline.browse import build, folder
 from pipeline.browse.charts import bin_width
 from pipeline.browse.clip import LINE_PX, panel_size, shown_frames, wheel_colours
 from pipeline.browse.errors import FolderInUse
@@ -287,3 +289,55 @@ def test_bins_are_round() -> None:
     assert [bin_width(most) for most in (28.0, 0.96, 15.1, 600.0)] == pytest.approx(
         [1, 0.05, 1, 25]
     )
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_killed_at_any_step_of_replacing_there_is_a_page(
+    exchange, tmp_path, monkeypatch
+):
+    """Before each rename: an old page or the new one, at the latest with the next run."""
+    out, beside = tmp_path / "page", tmp_path / "other"
+    if not exchange:
+        monkeypatch.setattr(folder, "_exchanged", lambda part, out: False)
+
+    def written(text: str, dying_at: int = 0) -> bool:
+        """Whether a process that is killed at a step was killed."""
+        if not (child := os.fork()):
+            count = 0
+
+            def hook(event: str, given: tuple) -> None:
+                nonlocal count
+                if event not in ("os.rename", "shutil.rmtree"):
+                    return
+                count += 1
+                if count == dying_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            sys.addaudithook(hook)
+            with folder.replacing_folder(out, store=None) as part:
+                (part / "index.html").write_text(f"{folder.GENERATOR}{text}")
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status in (0, -signal.SIGKILL)
+        return status != 0
+
+    def page() -> str:
+        return (out / "index.html").read_text().removeprefix(folder.GENERATOR)
+
+    assert not written("0")
+    count = 0
+    while written(f"{count + 1}", dying_at=count + 1):
+        count += 1
+        if exchange:
+            assert page() in (f"{count - 1}", f"{count}")
+        with folder.replacing_folder(beside, store=None) as part:
+            (part / "index.html").write_text(folder.GENERATOR)
+        with (
+            pytest.raises(KeyboardInterrupt),
+            folder.replacing_folder(out, store=None),
+        ):
+            raise KeyboardInterrupt  # the next run, which does not end either
+        assert page() in (f"{count - 1}", f"{count}")
+        assert not written(f"{count}")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "page"]
+    assert count >= (1 if exchange else 3)
