@@ -61,6 +61,10 @@ class StoreAddress(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path | str:
         if isinstance(value, str):
+            if not value:
+                self.fail(
+                    "expected a folder or an address, got an empty text", param, ctx
+                )
             if is_address(value):
                 return value.rstrip("/")
             value = local_path(value)

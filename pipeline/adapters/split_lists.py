@@ -11,10 +11,13 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from motion_shards.plain_text import size_text
+
 from .errors import DatasetError, DatasetNotFound
 
 HMDB51 = re.compile(r"(.+)_test_split(\d+)\.txt")
 INTEGER = re.compile(r"-?[0-9]{1,9}")
+MAX_LIST_BYTES = 1 << 30
 TEXT_LISTS = (".txt", ".list", ".lst")
 TABLES = (".csv", ".tsv")
 RECORDS = (".json", ".jsonl", ".ndjson")
@@ -82,11 +85,16 @@ def raw_lines(path: Path) -> Iterator[tuple[int, str]]:
         DatasetError: not text in UTF-8.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_LIST_BYTES + 1)
     except OSError as error:
         raise DatasetNotFound(
             f"expected a list file: {path}: {error.strerror}"
         ) from error
+    if len(content) > MAX_LIST_BYTES:
+        raise DatasetError(
+            f"{path}: expected a list file, got over {size_text(MAX_LIST_BYTES)}"
+        )
     try:
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             text = content.decode("utf-16")  # as spreadsheets save it

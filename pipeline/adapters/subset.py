@@ -23,7 +23,9 @@ def select_classes(dataset: DataSet, names: Sequence[str]) -> DataSet:
         DatasetError: a class that the data set does not have, or has no video of.
     """
     chosen = {
-        _class_name(dataset, each) for name in names for each in _split(dataset, name)
+        _class_name(dataset, each)
+        for name in names
+        for each in split_names((*dataset.classes, *dataset.expected), name)
     }
     if not chosen:
         raise DatasetError(
@@ -135,10 +137,13 @@ def _of_classes(dataset: DataSet, chosen: Collection[str]) -> dict[str, str]:
     }
 
 
-def _split(dataset: DataSet, value: str) -> list[str]:
-    """The names in `A,B` or `"A, with comma",B`; one that is a class stays whole."""
-    known = {name.casefold() for name in (*dataset.classes, *dataset.expected)}
-    if value.casefold() in known:
+def split_names(classes: Iterable[str], value: str) -> list[str]:
+    """The names in `A,B` or `"A, with comma",B`; one that is a class stays whole.
+
+    Raises:
+        DatasetError: quotes that do not fit.
+    """
+    if value.casefold() in {name.casefold() for name in classes}:
         return [value]
     try:
         cells = next(csv.reader([value], skipinitialspace=True, strict=True), [])

@@ -44,7 +44,9 @@ def replacing_folder(out: Path, *, store: Path | None) -> Iterator[Path]:
         OSError: it cannot be written.
     """
     out = Path(os.path.abspath(out))
-    if store is not None and out.resolve().is_relative_to(store.resolve()):
+    if store is not None and Path(os.path.realpath(out)).is_relative_to(
+        store.resolve()
+    ):
         raise FolderInUse(f"{out}: expected a folder outside the store")
     require_page(out)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -49,11 +49,11 @@ def stores(folder: Path | str | None, as_json: bool) -> None:
 )
 @click.option(
     "--classes",
-    type=CommaList(),
     multiple=True,
     metavar="CLASS,...",
-    help="Comma-separated classes whose videos to copy; may be repeated. Labels then "
-    "count over these classes only. [default: all videos; all classes stay]",
+    help="Comma-separated classes whose videos to copy; may be repeated. A name that "
+    "contains a comma stands alone or in double quotes. Labels then count over these "
+    "classes only. [default: all videos; all classes stay]",
 )
 @click.option(
     "--splits",
@@ -78,7 +78,7 @@ def copy(
     source: Path | str,
     out: Path | str,
     modalities: tuple[str, ...] | None,
-    classes: tuple[tuple[str, ...], ...],
+    classes: tuple[str, ...],
     splits: tuple[str, ...] | None,
     videos: Path | None,
     state: str | None,
@@ -100,7 +100,7 @@ def copy(
             source,
             out,
             modalities=modalities or (),
-            classes=[name for names in classes for name in names],
+            classes=classes,
             splits=splits or (),
             videos=videos,
             state=state,

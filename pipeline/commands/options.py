@@ -20,6 +20,8 @@ class LocalPath(click.Path):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
         if isinstance(value, str):
+            if not value:
+                self.fail("expected a path, got an empty text", param, ctx)
             if is_address(value):
                 self.fail(
                     f"expected a path on this machine, got the address {value!r}",
@@ -50,10 +52,9 @@ class CommaList(click.ParamType):
             return value
         names = tuple(dict.fromkeys(n.strip() for n in value.split(",") if n.strip()))
         strange = [name for name in names if self._words and name not in self._words]
-        if strange or (self._words and not names):
-            self.fail(
-                f"expected some of {', '.join(self._words)}, got {value!r}", param, ctx
-            )
+        if strange or not names:
+            expected = f"some of {', '.join(self._words)}" if self._words else "names"
+            self.fail(f"expected {expected}, got {value!r}", param, ctx)
         return names
 
 

@@ -1,5 +1,6 @@
 """The folder of a store that is being made from others: what may be there, and its end."""
 
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -42,7 +43,7 @@ def writing(
     for source in sources:
         if not isinstance(source, Path):
             continue
-        here, there = folder.resolve(), source.resolve()
+        here, there = Path(os.path.realpath(folder)), source.resolve()
         if here == there or there in here.parents or here in there.parents:
             raise ManagementError(
                 f"{folder}: expected a folder apart from {source}, which is read"

@@ -1,5 +1,6 @@
 """Stores of stores: `copy`, `remove` and `merge` as functions."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def merge(
             for part, called in zip(parts, _names(stores), strict=True)
         ]
     datasets = {store.store.dataset for store in stores}
-    usual = datasets.pop() if len(datasets) == 1 else out.resolve().name
+    usual = datasets.pop() if len(datasets) == 1 else Path(os.path.realpath(out)).name
     selection = joined(parts, name=name or usual)
     outcome = store_of(selection, modalities, out, progress=progress)
     return outcome.with_remarks(_duplicates(selection))

@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from motion_shards.near import near
-from motion_shards.plain_text import first_names
+from motion_shards.plain_text import first_names, size_text
+from pipeline.adapters.subset import split_names
 from pipeline.adapters.videos import DataSet, Segment, Video
 from pipeline.shard.plan import PlannedVideo
 from pipeline.store import StoredVideo
 
 from .errors import ManagementError
 from .source import Source
+
+MAX_LIST_BYTES = 1 << 28
+MAX_SHOWN = 120
+"""Characters of a name in a message."""
 
 
 class Origin(NamedTuple):
@@ -71,7 +76,7 @@ def select(source: Source, part: Part, modalities: Collection[str]) -> Selection
         ManagementError: an unknown class or split, or no video is left.
     """
     store = source.store
-    classes = _known(part.classes, store.classes, f"{source.folder}: classes")
+    classes = _classes(part.classes, store.classes, f"{source.folder}: classes")
     splits = _known(part.splits, tuple(store.splits), f"{source.folder}: splits")
     number = {name: label for label, name in enumerate(classes)}
 
@@ -141,6 +146,24 @@ def _left_out(source: Source, part: Part) -> tuple[PlannedVideo, ...]:
     )
 
 
+def _classes(wanted: Sequence[str], there: Sequence[str], what: str) -> tuple[str, ...]:
+    """The classes that are wanted, in their order there; all for none.
+
+    Raises:
+        ManagementError: one of them is not there, or the texts name none.
+        DatasetError: quotes that do not fit.
+    """
+    exact = {name.casefold(): name for name in there} | {name: name for name in there}
+    names = [
+        exact.get(name) or exact.get(name.casefold()) or name
+        for text in wanted
+        for name in split_names(there, text)
+    ]
+    if wanted and not names:
+        raise ManagementError(f"{what}: expected names, got none")
+    return _known(names, there, what)
+
+
 def _known(wanted: Sequence[str], there: Sequence[str], what: str) -> tuple[str, ...]:
     """The names that are wanted, in their order there; all for none.
 
@@ -166,11 +189,17 @@ def listed_videos(path: Path, source: Source) -> frozenset[str]:
             does not have.
     """
     try:
-        text = path.read_text("utf-8", errors="surrogateescape").lstrip("\ufeff")
+        with path.open("rb") as file:
+            content = file.read(MAX_LIST_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError):
         raise ManagementError(
             f"{path}: expected a file with an id or path of a video per line"
         ) from None
+    if len(content) > MAX_LIST_BYTES:
+        raise ManagementError(
+            f"{path}: expected a list of videos, got over {size_text(MAX_LIST_BYTES)}"
+        )
+    text = content.decode("utf-8", "surrogateescape").lstrip("\ufeff")
     names = [line.strip() for line in text.split("\n") if line.strip()]
     if not names:
         raise ManagementError(f"{path}: expected ids or paths of videos, got none")
@@ -184,10 +213,12 @@ def listed_videos(path: Path, source: Source) -> frozenset[str]:
             by_path = {
                 v.path: v.id for v in source.plan.videos if v.id in ids
             } | by_path
+    names = list(dict.fromkeys(names))
     missing = [name for name in names if name not in ids and name not in by_path]
     if missing:
+        shown = first_names([name[:MAX_SHOWN] for name in missing])
         raise ManagementError(
-            f"{path}: {source.folder} has no video {first_names(missing)}"
+            f"{path}: {source.folder} has no video {shown}"
             + (f" ({len(missing):,} of {len(names):,} names)" if missing[1:] else "")
         )
     return frozenset(name if name in ids else by_path[name] for name in names)
