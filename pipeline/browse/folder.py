@@ -53,7 +53,11 @@ def replacing_folder(out: Path, *, store: Path | None) -> Iterator[Path]:
     _sweep(out)
     name = f"{_PREFIX}{process_mark()}-{secrets.token_hex(4)}"
     part, old = out.with_name(name), out.with_name(f"{name}{_aside(out)}")
-    part.mkdir()
+    try:
+        part.mkdir()
+    except OSError as error:
+        error.filename = str(out)  # the other name says nothing to anyone
+        raise
     try:
         yield part
         require_page(out)

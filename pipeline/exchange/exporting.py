@@ -1,5 +1,6 @@
 """A whole export: missing videos are written by several processes, lists at the end."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from xxhash import xxh3_128
 from pipeline.store import Location, Store, StoredVideo
 
 from .arrays import write_arrays
+from .errors import ExchangeError
 from .frames import write_frames
 from .layouts import LAYOUTS
 from .levels import Levels
@@ -58,6 +60,8 @@ def export(
     """
     began = time.monotonic()
     store = Store(store_folder)
+    if isinstance(store.folder, Path):
+        _require_outside(out, store.folder)
     selection = selected(store, form.modalities, classes=classes, videos=videos)
     with own_folder(out, _record(store, selection, form)) as work:
         if form.to == "webdataset":
@@ -75,6 +79,15 @@ def export(
         seconds=time.monotonic() - began,
         **total._asdict(),
     )
+
+
+def _require_outside(out: Path, store: Path) -> None:
+    """
+    Raises:
+        ExchangeError: the folder is the store, or in it.
+    """
+    if Path(os.path.realpath(out)).is_relative_to(store.resolve()):
+        raise ExchangeError(f"{out}: expected a folder outside the store")
 
 
 @dataclass(frozen=True)
@@ -210,10 +223,9 @@ def _record(store: Store, selection: Selection, form: Format) -> dict[str, Any]:
 def _remarks(store: Store, form: Format) -> Iterator[str]:
     if form.to in ("frames", "webdataset"):
         if "rgb" in form.modalities:
-            if as_stored(store):
-                quality = store.manifest.modalities["rgb"].codec["quality"]
+            if codec := as_stored(store):
                 imported = "imported_frames" in store.settings.get("common", {})
-                said = "imported" if imported else f"quality {quality}"
+                said = "imported" if imported else f"quality {codec.quality}"
                 yield f"rgb: the JPEG files as they are stored ({said})"
             else:
                 yield f"rgb: encoded as JPEG of quality {form.quality}"

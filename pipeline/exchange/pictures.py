@@ -8,13 +8,12 @@ import cv2
 import numpy as np
 
 from pipeline.store import Store, StoredVideo
+from pipeline.store.codecs import JpegRgb, from_dict
 
 from .levels import Levels
 
 BLOCK = 16
 """Frames or intervals that are read at once."""
-READ_AS_STORED = "jpeg_rgb"
-"""Codec whose rows are JPEG files of a frame."""
 
 
 class FlowPicture(NamedTuple):
@@ -37,10 +36,14 @@ def jpeg(picture: np.ndarray, quality: int) -> bytes:
     return coded.tobytes()
 
 
-def as_stored(store: Store) -> bool:
-    """Whether the rows of rgb are JPEG files, so that they can be written unchanged."""
-    codec = store.manifest.modalities["rgb"].codec
-    return codec["name"] == READ_AS_STORED
+def as_stored(store: Store) -> JpegRgb | None:
+    """The codec of rgb where its rows are JPEG files, which can be written unchanged.
+
+    Raises:
+        LayoutError: the manifest has no codec that is known.
+    """
+    codec = from_dict(store.manifest.modalities["rgb"].codec)
+    return codec if isinstance(codec, JpegRgb) else None
 
 
 def frames(
@@ -57,7 +60,7 @@ def frames(
         quality: of frames that are stored as something else.
         start, stop: frames; all if left out.
     """
-    unchanged = as_stored(store)
+    unchanged = as_stored(store) is not None
     encoded = partial(jpeg, quality=quality)
     end = video.frames if stop is None else stop
     for begin, after in blocks(start, end):

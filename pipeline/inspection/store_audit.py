@@ -131,9 +131,7 @@ def audit_store(
     return StoreAudit(
         store=str(folder),
         dataset=store.dataset,
-        mv_source=store.settings["mv"].get("source")
-        if "mv" in store.settings
-        else None,
+        mv_source=store.settings.get("mv", {}).get("source"),
         videos=len(store.videos()),
         inspected=len(seen.labels),
         rows=tuple(rows),

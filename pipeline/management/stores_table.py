@@ -240,11 +240,12 @@ def settings_text(settings: Mapping[str, Any]) -> str:
     parts = [f"{common.get('short_side', '?')} px"]
     if layout := common.get("imported_frames"):
         parts = [f"imported frames ({layout})"]
-    if rate := common.get("frames_per_second"):
+    if isinstance(rate := common.get("frames_per_second"), int | float):
         parts[0] += f", {rate:g} fps"
     for modality in [name for name in MODALITIES if name in settings]:
         own = settings[modality]
-        codec = own.get("codec", {})
+        codec = own.get("codec")
+        codec = codec if isinstance(codec, Mapping) else {}
         words = {
             "rgb": (codec.get("name"), codec.get("quality"), codec.get("crf")),
             "flow": (own.get("profile"), codec.get("curve")),
