@@ -26,7 +26,12 @@ from pipeline.store.files import (
 )
 from pipeline.store.lease import Lease, hold
 from pipeline.store.manifest import FileRecord
-from pipeline.store.replacement import remove_parts, require_plain_folder, sync_folder
+from pipeline.store.replacement import (
+    name_file,
+    remove_parts,
+    require_plain_folder,
+    sync_folder,
+)
 from pipeline.store.sealing import write_sealed
 
 LIBRARIES = ("av", "h5py", "numba", "numpy", "opencv-contrib-python")
@@ -136,7 +141,11 @@ def publish_file(arrived: Path, commit: Commit, store: Path) -> None:
     """Make one file in the store's `_tmp`, flushed to disk, part of the store."""
     path = store / commit_file(commit.modality, commit.shard)
     path.unlink(missing_ok=True)  # of a damaged file: it goes before its file does
-    os.replace(arrived, store / commit.file)
+    try:
+        os.replace(arrived, store / commit.file)
+    except OSError as error:
+        name_file(error, store / commit.file, arrived)
+        raise
     sync_folder(store)
     write_sealed(path, commit.to_dict())
 

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.error
 import cv2
 import numpy as np
 
@@ -44,7 +46,7 @@ def write_movie(
     draw = {"rgb": _frames, "flow": _colours, "mv": _arrows}[modality]
     rate = Fraction(video.fps if video.fps > 0 else 25).limit_denominator(1001)
     with new_file(target, work) as file:
-        with av.open(file, "w", format="mp4") as container:
+        with _written(), av.open(file, "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=rate)
             stream.pix_fmt = "yuv420p"
             # One thread, and no macroblock tree, which with B-frames reads memory that it
@@ -68,6 +70,17 @@ def write_movie(
             container.mux(stream.encode())
         size = file.seek(0, 2)
     return Written(files=1, bytes=size)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """A movie that cannot be written (a full disk) fails as any file does."""
+    try:
+        yield
+    except av.error.PyAVCallbackError as error:  # of the trailer, after the first error
+        if isinstance(first := error.__context__, OSError):
+            raise first from None
+        raise
 
 
 def _frames(store: Store, video: StoredVideo) -> Iterator[np.ndarray]:

@@ -13,7 +13,7 @@ from pipeline.store.file_names import COMMITS, LOGS, MANIFEST, PLAN, commit_file
 from pipeline.store.manifest import Manifest
 from pipeline.store.upload import Sent, create_text, put_file, put_shard, put_text
 
-from .destination import earlier, require_same, require_space
+from .destination import earlier, index_fits, require_same, require_space
 from .errors import ManagementError
 from .outcome import Outcome, Progress
 from .source import Source
@@ -66,7 +66,7 @@ def copy_to_address(
         for commit in work:
             _send(source, commit, out, scratch, tell)
         manifest = manifest_of(source, wanted)
-        if there is None or there != manifest:
+        if there is None or there != manifest or not index_fits(out, there):
             there = _write_texts(source, wanted, manifest, out, scratch, old=there)
     return Outcome.of(out, there, copied=total)
 

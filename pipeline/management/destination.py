@@ -9,14 +9,15 @@ from pathlib import Path
 from motion_shards.plain_text import size_text
 from pipeline.driver.plan_file import read_plan
 from pipeline.driver.publish import clear_arriving, prepare
-from pipeline.driver.resume import is_new
+from pipeline.driver.resume import is_new, require_files
 from pipeline.errors import DamagedPlan, NoPlan
 from pipeline.store import Location
 from pipeline.store.errors import AddressError, LayoutError, StoreError
 from pipeline.store.file_names import MANIFEST, PLAN
-from pipeline.store.files import committed, current_manifest, read_commit
+from pipeline.store.files import committed, current_manifest, read_commit, require_index
 from pipeline.store.lease import Lease, hold
 from pipeline.store.manifest import Manifest
+from pipeline.store.replacement import name_file
 
 from .errors import ManagementError
 
@@ -58,7 +59,12 @@ def writing(
         clear_arriving(folder)
         prepare(folder)
         require_same(folder, fingerprints)
-        yield lease
+        require_files(folder)
+        try:
+            yield lease
+        except OSError as error:
+            name_file(error, folder)
+            raise
         clear_arriving(folder)
 
 
@@ -110,6 +116,19 @@ def earlier(folder: Location) -> Manifest | None:
         raise
     except StoreError:
         return None
+
+
+def index_fits(folder: Location, manifest: Manifest) -> bool:
+    """Whether the index is the one that a manifest names.
+
+    Raises:
+        AddressError: an address does not answer, or refuses.
+    """
+    try:
+        require_index(folder, manifest)
+    except LayoutError:
+        return False
+    return True
 
 
 def require_space(folder: Path, missing_bytes: int) -> None:

@@ -27,7 +27,7 @@ from pipeline.store.manifest import Manifest
 from pipeline.store.shard import Entry, ShardWriter
 from pipeline.store.shard_file import file_record
 
-from .destination import earlier, require_space, writing
+from .destination import earlier, index_fits, require_space, writing
 from .outcome import Outcome, Progress
 from .selection import Origin, Selection
 
@@ -61,9 +61,10 @@ def store_of(
         work = list(_missing(plan, selection, out))
         total = sum(job.bytes for job in work)
         require_space(out, total)
-        if not work and (there := _finished(plan, selection, out)):
-            return Outcome.of(out, there, copied=0, passed_over=selection.passed_over)
         if (before := readable_plan(out)) is not None:
+            if not work and (there := _finished(plan, selection, out)):
+                passed_over = selection.passed_over
+                return Outcome.of(out, there, copied=0, passed_over=passed_over)
             plan = extended(before, plan)
         write_plan(out, plan)
         done = 0
@@ -271,5 +272,6 @@ def _finished(plan: StorePlan, selection: Selection, out: Path) -> Manifest | No
         manifest.classes == dataset.classes
         and dataset.splits.items() <= manifest.splits.items()
         and set(plan.modalities) <= manifest.modalities.keys()
+        and index_fits(out, manifest)
     )
     return manifest if done else None

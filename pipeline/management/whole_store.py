@@ -27,7 +27,7 @@ from pipeline.store.lease import Lease
 from pipeline.store.manifest import Manifest
 from pipeline.store.upload import is_there
 
-from .destination import earlier, require_space, writing
+from .destination import earlier, index_fits, require_space, writing
 from .outcome import Outcome, Progress
 from .source import Source
 from .texts import record_of, write_texts
@@ -85,7 +85,7 @@ def copy_whole(
         manifest = manifest_of(source, wanted)
         if describe is not None:
             there = write_texts(out, *describe(source.videos(), manifest), old=there)
-        elif there is None or there != manifest:
+        elif there is None or there != manifest or not index_fits(out, there):
             there = write_texts(out, records_of(source, wanted), manifest, old=there)
     if describe is not None:
         return Outcome.of(out, there, copied=total, action="relabelled")

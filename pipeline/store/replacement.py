@@ -42,11 +42,24 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
             if durable:
                 os.fsync(file.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        name_file(error, path, part)
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def name_file(error: BaseException, path: Path, part: Path | None = None) -> None:
+    """Let an error of writing (a full disk) name a file that people know.
+
+    Args:
+        part: the name that the file has until it is whole.
+    """
+    if not isinstance(error, OSError) or error.errno is None:
+        return
+    if error.filename is None or (part and error.filename == str(part)):
+        error.filename = str(path)
 
 
 def is_part(name: str) -> bool:

@@ -1,10 +1,15 @@
 """Commands about whole stores with arguments that make no sense: one line, nothing written."""
 
+import resource
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from small_videos import store_bytes
 from tiny_store import write_store
 
 from pipeline.adapters import split_lists
@@ -12,8 +17,8 @@ from pipeline.adapters.errors import DatasetError
 from pipeline.commands.cli import main
 from pipeline.management import making, selection
 from pipeline.management.errors import ManagementError
-from pipeline.store import Store
-from pipeline.store.file_names import MANIFEST
+from pipeline.store import Store, verify
+from pipeline.store.file_names import INDEX, MANIFEST, PLAN
 from pipeline.store.sealing import write_sealed
 
 
@@ -118,3 +123,68 @@ def test_settings_and_codecs_of_others_are_one_line(tmp_path):
         "export", store, "--to", "frames", "--out", tmp_path / "out", "--jobs", 1
     )
     assert code in (1, 3) and "expected a codec among" in text
+
+
+@pytest.mark.parametrize("part", [{}, {"classes": ["left"]}], ids=["whole", "part"])
+def test_damaged_texts_of_a_copy_are_written_again(part, original, tmp_path):
+    new = tmp_path / "new"
+    making.copy(original, new, **part)
+    expected = store_bytes(new)
+    for name in (INDEX, MANIFEST, PLAN, "_commits/rgb-00000.json"):
+        for damage in (b"\xff{]", None):
+            (new / name).unlink()
+            if damage:
+                (new / name).write_bytes(damage)
+            making.copy(original, new, **part)
+            assert store_bytes(new) == expected, name
+
+
+@pytest.mark.parametrize(
+    "name", [INDEX, MANIFEST, PLAN, "rgb-00000.h5", "_commits/rgb-00000.json"]
+)
+def test_a_folder_in_the_place_of_a_file_is_named(name, original, tmp_path):
+    new = tmp_path / "new"
+    making.copy(original, new)
+    (new / name).unlink()
+    (new / name).mkdir()
+    code, text = run("copy", original, new)
+    assert (
+        code == 1
+        and text.startswith(f"Error: {new / name}: ")
+        and "folder" in (text.replace("Is a directory", "folder"))
+    )
+    (new / name).rmdir()
+    run("copy", original, new)
+    assert store_bytes(new) == store_bytes(original)
+
+
+@contextmanager
+def files_up_to(num_bytes: int) -> Iterator[None]:
+    """Files that grow beyond a size cannot be written, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+
+
+@pytest.mark.parametrize("to", ["mp4", "frames", "npz", "webdataset"])
+def test_an_export_that_cannot_be_written_names_its_file(to, original, tmp_path):
+    out = tmp_path / "out"
+    words = ["export", original, "--to", to, "--out", out, "--jobs", 1]
+    with files_up_to(500):
+        code, text = run(*words)
+    assert code == 1 and f"Error: {out}" in text and "File too large" in text
+    assert run(*words)[0] == 0
+
+
+@pytest.mark.parametrize("part", [[], ["--classes", "left"]], ids=["whole", "part"])
+def test_a_copy_that_cannot_be_written_names_its_folder(part, original, tmp_path):
+    new = tmp_path / "new"
+    with files_up_to(5000):
+        code, text = run("copy", original, new, *part)
+    assert code == 1 and text.startswith(f"Error: {new}") and len(text.split("\n")) == 2
+    assert run("copy", original, new, *part)[0] == 0 and not verify(new)
