@@ -44,6 +44,28 @@ def local_path(text: str) -> Path:
     return Path(unquote(parts.netloc.replace("localhost", "") + parts.path))
 
 
+class LocalPath(click.Path):
+    """A path of the local file system, also as a file:// URL; another URL is refused."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(path_type=Path, **more)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        if isinstance(value, str):
+            if not value:
+                self.fail("expected a path, got an empty text", param, ctx)
+            if is_address(value):
+                self.fail(
+                    f"expected a path on this machine, got the address {value!r}",
+                    param,
+                    ctx,
+                )
+            value = local_path(value)
+        return super().convert(value, param, ctx)
+
+
 class StoreAddress(click.ParamType):
     """A folder that exists, as a `Path`, or an address, as text.
 
@@ -66,6 +88,8 @@ class StoreAddress(click.ParamType):
                     "expected a folder or an address, got an empty text", param, ctx
                 )
             if is_address(value):
+                if not value.rstrip("/").partition(":")[2]:
+                    self.fail(f"expected an address, got {value!r}", param, ctx)
                 return value.rstrip("/")
             value = local_path(value)
         folder: Path = self._folder.convert(value, param, ctx)
@@ -95,7 +119,7 @@ def cache_options(command: Any) -> Any:
         ),
         click.option(
             "--cache",
-            type=click.Path(file_okay=False, path_type=Path),
+            type=LocalPath(file_okay=False),
             callback=_set_folder,
             expose_value=False,
             help="Folder on a local disk in which whole shards of a store at an address "

@@ -86,8 +86,8 @@ def copy(
 ) -> None:
     """Copy a store to NEW, whole or in part, and check every byte against its hash.
 
-    STORE is a folder, or an address (s3://..., https://...). NEW is a folder; a whole
-    store can also be copied to an address of object storage (s3://...).
+    STORE is a folder, or an address (s3://..., https://...). NEW is a folder, or an
+    address of object storage (s3://...).
 
     Whole shard files are copied byte for byte. A part is a store of its own: its rows are
     copied as they are stored, nothing is encoded again. Interrupted, the same command
@@ -117,9 +117,14 @@ def copy(
     required=True,
     help="Text file of the videos to leave out: an id or path per line.",
 )
-@click.option("--out", type=AnyPath, required=True, help="Folder of the new store.")
+@click.option(
+    "--out",
+    type=StoreAddress(exists=False),
+    required=True,
+    help="Folder of the new store, or its address (s3://...).",
+)
 @JSON
-def remove(source: Path | str, videos: Path, out: Path, as_json: bool) -> None:
+def remove(source: Path | str, videos: Path, out: Path | str, as_json: bool) -> None:
     """Copy a store without some videos. The store itself is not changed.
 
     STORE is a folder, or an address (s3://..., https://...).
@@ -133,7 +138,12 @@ def remove(source: Path | str, videos: Path, out: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("sources", metavar="STORE...", type=StoreAddress(), nargs=-1)
-@click.option("--out", type=AnyPath, required=True, help="Folder of the new store.")
+@click.option(
+    "--out",
+    type=StoreAddress(exists=False),
+    required=True,
+    help="Folder of the new store, or its address (s3://...).",
+)
 @click.option(
     "--name",
     help="Name of the new data set. [default: that of the stores where it is the same, "
@@ -149,7 +159,7 @@ def remove(source: Path | str, videos: Path, out: Path, as_json: bool) -> None:
 @JSON
 def merge(
     sources: tuple[Path | str, ...],
-    out: Path,
+    out: Path | str,
     name: str | None,
     prefix: tuple[str, ...] | None,
     as_json: bool,
@@ -196,8 +206,8 @@ def merge(
 @click.option("--seed", default=0, show_default=True, help="Random seed of --holdout.")
 @click.option(
     "--out",
-    type=AnyPath,
-    help="Folder of a new store, with links to the files of the old one where the disk "
+    type=StoreAddress(exists=False),
+    help="Folder or address (s3://...) of a new store, with links to the files of the old one where the disk "
     "allows it. [default: the store itself is relabelled]",
 )
 @JSON
@@ -207,7 +217,7 @@ def relabel(
     kind: str | None,
     holdout: float | None,
     seed: int,
-    out: Path | None,
+    out: Path | str | None,
     as_json: bool,
 ) -> None:
     """Give a store other classes, labels, splits and groups. No frame is touched.

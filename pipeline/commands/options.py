@@ -1,36 +1,12 @@
 """Common parts of the commands of `pipeline`: option types, groups of options, one-line errors."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from motion_shards.choices import DATASETS
 from motion_shards.finite import FiniteRange
-from motion_shards.store_address import is_address, local_path
-
-
-class LocalPath(click.Path):
-    """A path of the local file system, also as a file:// URL; another URL is refused."""
-
-    def __init__(self, **more: Any) -> None:
-        super().__init__(path_type=Path, **more)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        if isinstance(value, str):
-            if not value:
-                self.fail("expected a path, got an empty text", param, ctx)
-            if is_address(value):
-                self.fail(
-                    f"expected a path on this machine, got the address {value!r}",
-                    param,
-                    ctx,
-                )
-            value = local_path(value)
-        return super().convert(value, param, ctx)
-
+from motion_shards.store_address import LocalPath
 
 ExistingFolder = LocalPath(exists=True, file_okay=False)
 ExistingFile = LocalPath(exists=True, dir_okay=False)

@@ -1,4 +1,4 @@
-"""The folder of a store that is being made from others: what may be there, and its end."""
+"""The place of a store that is being made from others: what may be there, and its end."""
 
 import os
 import shutil
@@ -7,15 +7,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from motion_shards.plain_text import size_text
+from motion_shards.store_address import is_address, local_path
+from pipeline.driver.addressed import addressed
 from pipeline.driver.plan_file import read_plan
-from pipeline.driver.publish import clear_arriving, prepare
+from pipeline.driver.publish import (
+    Destination,
+    FolderStore,
+    clear_arriving,
+    prepare,
+)
 from pipeline.driver.resume import is_new, require_files
 from pipeline.errors import DamagedPlan, NoPlan
 from pipeline.store import Location
-from pipeline.store.errors import AddressError, LayoutError, StoreError
+from pipeline.store.errors import LayoutError, StoreError
 from pipeline.store.file_names import MANIFEST, PLAN
 from pipeline.store.files import committed, current_manifest, read_commit, require_index
-from pipeline.store.lease import Lease, hold
+from pipeline.store.lease import Lease
 from pipeline.store.manifest import Manifest
 from pipeline.store.replacement import name_file
 
@@ -26,39 +33,49 @@ SPARE_BYTES = 64 << 20
 
 
 @contextmanager
+def opened(out: Path | str) -> Iterator[Destination]:
+    """The place of a new store: a folder, or an address as text.
+
+    Raises:
+        AddressError: an address that cannot be written, no answer, or a refusal.
+        PlanError: something else than a store is at the address.
+    """
+    if isinstance(out, str) and is_address(out):
+        with addressed(out) as there:
+            yield there
+    else:
+        yield FolderStore(local_path(str(out)))
+
+
+@contextmanager
 def writing(
-    folder: Path, sources: Collection[Location], fingerprints: Collection[str]
+    there: Destination, sources: Collection[Location], fingerprints: Collection[str]
 ) -> Iterator[Lease]:
     """The right to write a new store, or to go on with one that was begun.
 
     Args:
-        folder: nothing, an empty folder, or what an interrupted call has left.
+        there: has nothing, or what an interrupted call has left.
         sources: folders or addresses of the stores that are read.
         fingerprints: of the states of the store that is made: an interrupted copy of
             one of them is continued.
 
     Raises:
-        ManagementError: the folder is one of the sources, or holds something else.
+        ManagementError: it is the place of one of the sources, or holds something else.
         FolderHeld: another run writes it.
     """
+    folder = there.folder
     for source in sources:
-        if not isinstance(source, Path):
-            continue
-        here, there = Path(os.path.realpath(folder)), source.resolve()
-        if here == there or there in here.parents or here in there.parents:
-            raise ManagementError(
-                f"{folder}: expected a folder apart from {source}, which is read"
-            )
+        _require_apart(there, source)
     if not is_new(folder) and not _is_begun(folder):
         raise ManagementError(
             f"{folder}: expected a new folder, or an interrupted copy, got something else"
         )
-    require_same(folder, fingerprints)
-    prepare(folder)
-    with hold(folder) as lease:
+    _require_same(folder, fingerprints)
+    there.prepare()
+    with there.hold(lambda text: None) as lease:
         clear_arriving(folder)
         prepare(folder)
-        require_same(folder, fingerprints)
+        _require_same(folder, fingerprints)
         require_files(folder)
         try:
             yield lease
@@ -66,6 +83,22 @@ def writing(
             name_file(error, folder)
             raise
         clear_arriving(folder)
+
+
+def _require_apart(there: Destination, source: Location) -> None:
+    """
+    Raises:
+        ManagementError: the new store is the source, or one of them lies in the other.
+    """
+    new, old = str(there), str(source)
+    if isinstance(source, Path) != isinstance(there, FolderStore):
+        return
+    if isinstance(source, Path):
+        new, old = os.path.realpath(there.folder), str(source.resolve())
+    if f"{new}/".startswith(f"{old}/") or f"{old}/".startswith(f"{new}/"):
+        raise ManagementError(
+            f"{there}: expected a place apart from {source}, which is read"
+        )
 
 
 def _is_begun(folder: Path) -> bool:
@@ -76,7 +109,7 @@ def _is_begun(folder: Path) -> bool:
     )
 
 
-def require_same(folder: Location, fingerprints: Collection[str]) -> None:
+def _require_same(folder: Path, fingerprints: Collection[str]) -> None:
     """
     Raises:
         ManagementError: what was begun in a folder is another store.
@@ -89,41 +122,30 @@ def require_same(folder: Location, fingerprints: Collection[str]) -> None:
             )
 
 
-def _states(folder: Location) -> Iterator[str]:
-    """Fingerprints that the texts in a folder have; of an address, one commit's."""
+def _states(folder: Path) -> Iterator[str]:
+    """Fingerprints that the texts in a folder have."""
     try:
         yield read_plan(folder).fingerprint
     except (NoPlan, DamagedPlan):
         pass
     if (manifest := earlier(folder)) is not None:
         yield manifest.fingerprint
-    commits = committed(folder)
-    for modality, shard in commits if isinstance(folder, Path) else commits[:1]:
+    for modality, shard in committed(folder):
         with suppress(LayoutError):
             if commit := read_commit(folder, modality, shard):
                 yield commit.fingerprint
 
 
-def earlier(folder: Location) -> Manifest | None:
-    """The manifest that readers of a folder see now; None without one.
-
-    Raises:
-        AddressError: an address does not answer, or refuses.
-    """
+def earlier(folder: Path) -> Manifest | None:
+    """The manifest that readers of a folder see now; None without one."""
     try:
         return current_manifest(folder)
-    except AddressError:
-        raise
     except StoreError:
         return None
 
 
-def index_fits(folder: Location, manifest: Manifest) -> bool:
-    """Whether the index is the one that a manifest names.
-
-    Raises:
-        AddressError: an address does not answer, or refuses.
-    """
+def index_fits(folder: Path, manifest: Manifest) -> bool:
+    """Whether the index is the one that a manifest names."""
     try:
         require_index(folder, manifest)
     except LayoutError:

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from motion_shards.plain_text import counted
-from pipeline.store import RemotePath
-from pipeline.store.locations import located
 
-from .address_store import copy_to_address
+from .destination import opened
 from .errors import ManagementError
 from .joining import joined, renamed
 from .outcome import Outcome, Progress
@@ -37,8 +35,7 @@ def copy(
 
     Args:
         source: a folder, or an address.
-        out: a new folder, or what an interrupted call has left; of a whole copy also an
-            address that takes objects, such as s3://bucket/store.
+        out: a new folder, or what an interrupted call has left; or s3://bucket/store.
         modalities, classes, splits: only these; all of them if left out.
         videos: text file of the only videos to copy, an id or path per line.
         state: the beginning of a fingerprint that the store had before it grew: all
@@ -49,38 +46,35 @@ def copy(
         AddressError: an address does not answer, refuses, or takes no objects.
         ManagementError: what is asked for does not fit; one line.
     """
-    there = located(out)
     store = Source(source, state=state)
     wanted = store.require_modalities(tuple(modalities))
     only = listed_videos(videos, store) if videos else None
     part = Part(classes=classes, splits=splits, only=only)
     if state is not None and not part.whole:
         raise ManagementError("--state: expected no classes, splits or videos with it")
-    if isinstance(there, RemotePath):
-        if not part.whole:
-            raise ManagementError(
-                f"{there}: expected a folder for a part of a store, got an address: copy "
-                "the part to a folder, and that to the address"
-            )
-        return copy_to_address(store, wanted, there, progress=progress)
     if part.whole:
-        return copy_whole(store, wanted, there, progress=progress)
-    return store_of(select(store, part, wanted), wanted, there, progress=progress)
+        with opened(out) as there:
+            return copy_whole(store, wanted, there, progress=progress)
+    selection = select(store, part, wanted)
+    with opened(out) as there:
+        return store_of(selection, wanted, there, progress=progress)
 
 
 def remove(
-    source: Path | str, out: Path, *, videos: Path, progress: Progress = _silent
+    source: Path | str, out: Path | str, *, videos: Path, progress: Progress = _silent
 ) -> Outcome:
     """Copy a store without some videos. Arguments and errors as of `copy`."""
     store = Source(source)
     part = Part(without=listed_videos(videos, store))
     modalities = store.store.modalities
-    return store_of(select(store, part, modalities), modalities, out, progress=progress)
+    selection = select(store, part, modalities)
+    with opened(out) as there:
+        return store_of(selection, modalities, there, progress=progress)
 
 
 def merge(
     sources: Sequence[Path | str],
-    out: Path,
+    out: Path | str,
     *,
     name: str | None = None,
     prefix: Sequence[str] = (),
@@ -114,7 +108,8 @@ def merge(
     datasets = {store.store.dataset for store in stores}
     usual = datasets.pop() if len(datasets) == 1 else Path(os.path.realpath(out)).name
     selection = joined(parts, name=name or usual)
-    outcome = store_of(selection, modalities, out, progress=progress)
+    with opened(out) as there:
+        outcome = store_of(selection, modalities, there, progress=progress)
     return outcome.with_remarks(_duplicates(selection))
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 from motion_shards.plain_text import counted, printable, size_text
-from pipeline.store import Json, Location
+from pipeline.store import Json
 from pipeline.store.manifest import Manifest
 
 Progress = Callable[[int, int], None]
@@ -32,19 +32,23 @@ class Outcome:
     @classmethod
     def of(
         cls,
-        folder: Location,
+        place: object,
         manifest: Manifest,
         *,
         copied: int,
         passed_over: int = 0,
         action: str = "copied",
     ) -> Self:
-        """The outcome, by the manifest of the new store."""
+        """The outcome, by the manifest of the new store.
+
+        Args:
+            place: its folder or address, as text.
+        """
         files = (
             file for record in manifest.modalities.values() for file in record.files
         )
         return cls(
-            store=str(folder),
+            store=str(place),
             videos=manifest.videos,
             bytes=sum(file.bytes for file in files),
             copied_bytes=copied,

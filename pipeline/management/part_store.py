@@ -14,13 +14,13 @@ from uuid import uuid4
 from pipeline.driver.merging import merge
 from pipeline.driver.plan import StorePlan, extended, shard_ends
 from pipeline.driver.plan_file import write_plan
-from pipeline.driver.publish import intact, publish_file
+from pipeline.driver.publish import Destination
 from pipeline.driver.resume import readable_plan
 from pipeline.shard.plan import PlannedVideo, ShardPlan
 from pipeline.store.commit import Commit, VideoRecord
 from pipeline.store.encoding import Encoded
 from pipeline.store.errors import LayoutError
-from pipeline.store.file_names import ARRIVING, shard_file
+from pipeline.store.file_names import ARRIVING, PLAN, shard_file
 from pipeline.store.files import read_commit
 from pipeline.store.lease import Lease
 from pipeline.store.manifest import Manifest
@@ -37,7 +37,7 @@ ROWS_AT_ONCE = 256
 def store_of(
     selection: Selection,
     modalities: Sequence[str],
-    out: Path,
+    there: Destination,
     *,
     progress: Progress = lambda done, total: None,
 ) -> Outcome:
@@ -57,16 +57,19 @@ def store_of(
     """
     plan = _plan(selection, tuple(modalities))
     sources = {origin.source.folder: None for origin in selection.origins.values()}
-    with writing(out, list(sources), [plan.fingerprint]) as lease:
-        work = list(_missing(plan, selection, out))
-        total = sum(job.bytes for job in work)
-        require_space(out, total)
-        if (before := readable_plan(out)) is not None:
-            if not work and (there := _finished(plan, selection, out)):
-                passed_over = selection.passed_over
-                return Outcome.of(out, there, copied=0, passed_over=passed_over)
+    with writing(there, list(sources), [plan.fingerprint]) as lease:
+        folder = there.folder
+        work = list(_missing(plan, selection, there))
+        sizes = [job.bytes for job in work]
+        total = sum(sizes)
+        require_space(folder, max(sizes, default=0) if there.local else total)
+        passed_over = selection.passed_over
+        if (before := readable_plan(folder)) is not None:
+            if not work and (known := _finished(plan, selection, folder)):
+                return Outcome.of(there, known, copied=0, passed_over=passed_over)
             plan = extended(before, plan)
-        write_plan(out, plan)
+        write_plan(folder, plan)
+        there.wrote(PLAN)
         done = 0
 
         def tell(copied: int) -> None:
@@ -75,13 +78,13 @@ def store_of(
             progress(done, total)
 
         for job in work:
-            _copy_rows(job, plan, selection, out, tell, lease)
+            _copy_rows(job, plan, selection, there, tell, lease)
         lease.require()
-        manifest = merge(plan, selection.dataset, out, modalities)
+        manifest = merge(plan, selection.dataset, there, modalities)
     copied = sum(
         manifest.modalities[job.modality].files[job.shard.shard].bytes for job in work
     )
-    return Outcome.of(out, manifest, copied=copied, passed_over=selection.passed_over)
+    return Outcome.of(there, manifest, copied=copied, passed_over=passed_over)
 
 
 def _plan(selection: Selection, modalities: tuple[str, ...]) -> StorePlan:
@@ -125,15 +128,18 @@ class _Job(NamedTuple):
         return sum(record.bytes for record in self.records.values())
 
 
-def _missing(plan: StorePlan, selection: Selection, out: Path) -> Iterator[_Job]:
+def _missing(
+    plan: StorePlan, selection: Selection, there: Destination
+) -> Iterator[_Job]:
+    folder = there.folder
     for shard in range(plan.shards):
-        shard_plan = plan.shard_plan(shard, plan.modalities, folder=out)
+        shard_plan = plan.shard_plan(shard, plan.modalities, folder=folder)
         for modality in plan.modalities:
             try:
-                commit = read_commit(out, modality, shard)
+                commit = read_commit(folder, modality, shard)
             except LayoutError:
                 commit = None
-            if commit is None or not intact(commit.record, out, hashed=False):
+            if commit is None or not there.intact(commit.record, hashed=False):
                 yield _job(shard_plan, modality, selection)
 
 
@@ -187,13 +193,13 @@ def _copy_rows(
     job: _Job,
     plan: StorePlan,
     selection: Selection,
-    out: Path,
+    there: Destination,
     tell: Callable[[int], None],
     lease: Lease,
 ) -> None:
     """Write one shard file and publish it."""
     shard, modality = job.shard, job.modality
-    path = out / ARRIVING / f"{uuid4().hex}.h5"
+    path = there.folder / ARRIVING / f"{uuid4().hex}.h5"
     records: list[VideoRecord] = []
     first = 0
     with ShardWriter(path, modality=modality, codec=shard.codec(modality)) as writer:
@@ -223,7 +229,7 @@ def _copy_rows(
         made_with=job.made_with,
     )
     lease.require()
-    publish_file(path, commit, out)
+    there.publish(path, commit)
 
 
 def _copy_video(
@@ -263,15 +269,15 @@ def _copy_video(
     )
 
 
-def _finished(plan: StorePlan, selection: Selection, out: Path) -> Manifest | None:
+def _finished(plan: StorePlan, selection: Selection, folder: Path) -> Manifest | None:
     """The manifest of a copy that needs nothing more."""
-    manifest, dataset = earlier(out), selection.dataset
+    manifest, dataset = earlier(folder), selection.dataset
     if manifest is None or manifest.fingerprint != plan.fingerprint:
         return None
     done = (
         manifest.classes == dataset.classes
         and dataset.splits.items() <= manifest.splits.items()
         and set(plan.modalities) <= manifest.modalities.keys()
-        and index_fits(out, manifest)
+        and index_fits(folder, manifest)
     )
     return manifest if done else None

@@ -14,6 +14,7 @@ from pipeline.store import Store, StoredVideo, hold
 from pipeline.store.index import IndexRecord
 from pipeline.store.manifest import Manifest
 
+from .destination import opened
 from .errors import ManagementError
 from .outcome import Outcome
 from .selection import Part, select
@@ -64,7 +65,9 @@ def relisted(
     return dataset
 
 
-def relabel(source: Path | str, dataset: DataSet, out: Path | None = None) -> Outcome:
+def relabel(
+    source: Path | str, dataset: DataSet, out: Path | str | None = None
+) -> Outcome:
     """Give a store the classes, labels, splits, groups and segments of a data set.
 
     Videos that the data set does not name stay in the store, without a label. Splits of
@@ -72,7 +75,7 @@ def relabel(source: Path | str, dataset: DataSet, out: Path | None = None) -> Ou
 
     Args:
         dataset: as of `relisted`.
-        out: a new store, whose shard files are links to those of the old one where the
+        out: a new store, in a folder or at s3://..., whose shard files are links to those of the old one where the
             disk allows it, else copies. None: index and manifest of the store itself are
             replaced; readers find the old or the new ones.
 
@@ -83,13 +86,16 @@ def relabel(source: Path | str, dataset: DataSet, out: Path | None = None) -> Ou
     store = Source(source)
     change = _Relabelling(store, dataset)
     if out is not None:
-        return copy_whole(
-            store, store.store.modalities, out, link=True, describe=change.described
-        )
+        modalities = store.store.modalities
+        with opened(out) as there:
+            return copy_whole(
+                store, modalities, there, link=True, describe=change.described
+            )
     folder = store.folder
     if not isinstance(folder, Path):
         raise ManagementError(
-            f"{folder}: expected a folder of a new store for this address (--out), got none"
+            f"{folder}: expected the place of a new store (--out) for one at an address, "
+            "got none"
         )
     prepare(folder)
     with hold(folder) as lease:

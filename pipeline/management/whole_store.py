@@ -2,9 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import compress, islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,20 +10,18 @@ from xxhash import xxh3_128
 
 from pipeline.driver.plan import StorePlan
 from pipeline.driver.plan_file import write_plan
-from pipeline.driver.publish import intact, publish_file
+from pipeline.driver.publish import Destination
 from pipeline.driver.resume import readable_plan
 from pipeline.extract.settings import COMMON, ExtractSettings
 from pipeline.store import Location, RemotePath, StoredVideo
 from pipeline.store.columns import ADVICE
 from pipeline.store.commit import Commit
 from pipeline.store.errors import LayoutError
-from pipeline.store.file_names import ARRIVING
+from pipeline.store.file_names import ARRIVING, PLAN
 from pipeline.store.files import HASH_BLOCK_BYTES, open_regular, read_commit
-from pipeline.store.in_flight import IN_FLIGHT
 from pipeline.store.index import IndexRecord
 from pipeline.store.lease import Lease
 from pipeline.store.manifest import Manifest
-from pipeline.store.upload import is_there
 
 from .destination import earlier, index_fits, require_space, writing
 from .outcome import Outcome, Progress
@@ -41,7 +37,7 @@ Describe = Callable[
 def copy_whole(
     source: Source,
     modalities: tuple[str, ...],
-    out: Path,
+    there: Destination,
     *,
     link: bool = False,
     describe: Describe | None = None,
@@ -58,20 +54,23 @@ def copy_whole(
             of the source; such a copy is never taken as finished.
 
     Raises:
-        ManagementError: the folder holds something else, or the disk is full.
+        ManagementError: something else is there, or the disk is full.
         LayoutError: a file of the source is not the one that its manifest names.
         FolderHeld: another run writes the folder.
     """
     states = [state.fingerprint for state in source.manifest.states]
-    with writing(out, [source.folder], states) as lease:
-        there = earlier(out)
-        kept = tuple(there.modalities) if there else ()
+    with writing(there, [source.folder], states) as lease:
+        folder = there.folder
+        old = earlier(folder)
+        kept = tuple(old.modalities) if old else ()
         wanted = tuple(m for m in source.store.modalities if m in {*modalities, *kept})
-        work = list(missing_commits(source, wanted, out))
-        total = sum(commit.bytes for commit in work)
-        require_space(out, total)
+        work = list(_missing(source, wanted, there))
+        sizes = [commit.bytes for commit in work]
+        total = sum(sizes)
+        require_space(folder, max(sizes, default=0) if there.local else total)
         if source.plan is not None:
-            write_plan(out, plan_of(source.plan, source, wanted, readable_plan(out)))
+            write_plan(folder, _plan(source.plan, source, wanted, folder))
+            there.wrote(PLAN)
         done = 0
 
         def tell(copied: int) -> None:
@@ -80,81 +79,68 @@ def copy_whole(
             progress(done, total)
 
         for commit in work:
-            _copy_file(source, commit, out, tell, lease, link=link)
+            # what goes on to an address is compared with its hash there
+            linked = link or there.local
+            _copy_file(source, commit, there, tell, lease, link=linked)
         lease.require()
-        manifest = manifest_of(source, wanted)
+        made = _manifest(source, wanted)
         if describe is not None:
-            there = write_texts(out, *describe(source.videos(), manifest), old=there)
-        elif there is None or there != manifest or not index_fits(out, there):
-            there = write_texts(out, records_of(source, wanted), manifest, old=there)
-    if describe is not None:
-        return Outcome.of(out, there, copied=total, action="relabelled")
-    return Outcome.of(out, there, copied=total)
+            records, made = describe(source.videos(), made)
+        else:
+            records = _records(source, wanted)
+        if describe is None and old == made and index_fits(folder, old):
+            made = old
+        else:
+            made = write_texts(folder, records, made, old=old, written=there.wrote)
+    action = "copied" if describe is None else "relabelled"
+    return Outcome.of(there, made, copied=total, action=action)
 
 
-def missing_commits(
-    source: Source, modalities: tuple[str, ...], out: Location
+def _missing(
+    source: Source, modalities: tuple[str, ...], there: Destination
 ) -> Iterator[Commit]:
-    """The commits of the source whose files are not there yet, by size and commit.
-
-    Raises:
-        AddressError: an address does not answer, or refuses.
-    """
-
-    def is_missing(commit: Commit) -> bool:
+    """The commits of the source whose files are not there yet, by size and commit."""
+    for commit in source.commits(modalities):
         try:
-            there = read_commit(out, commit.modality, commit.shard)
+            known = read_commit(there.folder, commit.modality, commit.shard)
         except LayoutError:
-            return True
-        if there != commit:
-            return True
-        if isinstance(out, RemotePath):
-            return not is_there(out / commit.file, commit.record)
-        return not intact(commit.record, out, hashed=False)
-
-    commits = source.commits(modalities)
-    if not isinstance(out, RemotePath):
-        yield from filter(is_missing, commits)
-        return
-    with ThreadPoolExecutor(IN_FLIGHT) as threads:
-        while some := list(islice(commits, IN_FLIGHT)):
-            missing = threads.map(is_missing, some)
-            yield from compress(some, missing)
+            known = None
+        if known != commit or not there.intact(commit.record, hashed=False):
+            yield commit
 
 
 def _copy_file(
     source: Source,
     commit: Commit,
-    out: Path,
+    there: Destination,
     tell: Callable[[int], None],
     lease: Lease,
     *,
     link: bool,
 ) -> None:
-    path = out / ARRIVING / f"{uuid4().hex}.h5"
-    file = source.folder / commit.file
-    if link and isinstance(file, Path) and _linked(file, path, commit):
-        lease.require()
-        publish_file(path, commit, out)
-        return
-    fetch(source, commit, path, tell)
-    lease.require()
-    publish_file(path, commit, out)
-
-
-def fetch(
-    source: Source, commit: Commit, path: Path, tell: Callable[[int], None]
-) -> None:
-    """Write a file of the source to a new file, flushed to disk and compared with its hash.
-
-    Args:
-        tell: called with the number of bytes of each block.
+    """Copy one shard file and publish it.
 
     Raises:
         LayoutError: the file is missing, or not the one of its commit.
-        AddressError: the address does not answer, or refuses.
+        AddressError: an address does not answer, or refuses.
     """
-    there, digest = source.folder / commit.file, xxh3_128()
+    path = there.folder / ARRIVING / f"{uuid4().hex}.h5"
+    file = source.folder / commit.file
+    if link and isinstance(file, Path) and _linked(file, path, commit):
+        lease.require()
+        there.publish(path, commit)
+        tell(commit.bytes)
+        return
+    _fetch(file, path, commit, tell)
+    lease.require()
+    there.publish(path, commit)
+
+
+def _fetch(
+    file: Location, path: Path, commit: Commit, tell: Callable[[int], None]
+) -> None:
+    """Write a shard file to a new one, flushed to disk and compared with its hash."""
+    digest = xxh3_128()
 
     def count(block: bytes) -> None:
         digest.update(block)
@@ -162,24 +148,24 @@ def fetch(
 
     with path.open("xb") as writing:
         try:
-            if isinstance(there, RemotePath):
-                there.copy_to(writing, count)
+            if isinstance(file, RemotePath):
+                file.copy_to(writing, count)
             else:
-                with open_regular(there) as reading:
+                with open_regular(file) as reading:
                     while block := reading.read(HASH_BLOCK_BYTES):
                         count(block)
                         writing.write(block)
         except FileNotFoundError:
             path.unlink()
             raise LayoutError(
-                f"{there}: expected a shard of this store, got nothing; {ADVICE}"
+                f"{file}: expected a shard of this store, got nothing; {ADVICE}"
             ) from None
         writing.flush()
         os.fsync(writing.fileno())
     if (xxh3 := digest.hexdigest()) != commit.xxh3:
         path.unlink()
         raise LayoutError(
-            f"{there}: expected xxh3 {commit.xxh3}, got {xxh3}: the file has changed "
+            f"{file}: expected xxh3 {commit.xxh3}, got {xxh3}: the file has changed "
             f"since it was written; {ADVICE}"
         )
 
@@ -196,34 +182,26 @@ def _linked(file: Path, path: Path, commit: Commit) -> bool:
     return True
 
 
-def plan_of(
-    plan: StorePlan,
-    source: Source,
-    modalities: tuple[str, ...],
-    before: StorePlan | None,
+def _plan(
+    plan: StorePlan, source: Source, modalities: tuple[str, ...], folder: Path
 ) -> StorePlan:
     """The plan of the source with the settings of the modalities that are copied, and of
-    those that the copy has.
-
-    Args:
-        before: the plan that the copy has.
-    """
-    settings = source.settings(modalities)
+    those that the copy has."""
+    settings, before = source.settings(modalities), readable_plan(folder)
     if before is not None:
         known = {**before.settings.to_record(), **settings.to_record()}
         settings = ExtractSettings.from_record(known)
     return replace(plan, settings=settings)
 
 
-def records_of(source: Source, modalities: tuple[str, ...]) -> Iterator[IndexRecord]:
-    """The lines of the index for some modalities, by id."""
+def _records(source: Source, modalities: tuple[str, ...]) -> Iterator[IndexRecord]:
     for video in source.videos():
         record = record_of(video, modalities)
         if record.rows:
             yield record
 
 
-def manifest_of(source: Source, modalities: tuple[str, ...]) -> Manifest:
+def _manifest(source: Source, modalities: tuple[str, ...]) -> Manifest:
     """The manifest of the source, of some modalities."""
     manifest = source.manifest
     return replace(

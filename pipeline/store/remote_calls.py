@@ -86,7 +86,6 @@ def tried(what: str, call: Callable[[], T], *, tries: int | None = None) -> T:
 
     Raises:
         FileNotFoundError: there is no such object.
-        FileExistsError: there is one, and the call makes new ones only.
         AddressError: refused, or not answered by the last try; the message is one line.
     """
     wait = FIRST_WAIT_SECONDS
@@ -96,7 +95,7 @@ def tried(what: str, call: Callable[[], T], *, tries: int | None = None) -> T:
             return call()
         except FileNotFoundError:
             raise FileNotFoundError(f"{what}: expected an object, got none") from None
-        except (MissingExtra, MemoryError, FileExistsError):
+        except (MissingExtra, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - of any library behind fsspec
             if (refusal := _refusal(error)) is not None:

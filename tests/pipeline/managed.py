@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pipeline.driver import publish
-from pipeline.management import part_store, whole_store
 from pipeline.store import Store
 
 ARRAYS = ("rgb", "flow", "mv", "mv_valid")
@@ -46,14 +45,16 @@ def killed_at(file: int, call: Callable[[], object]) -> None:
         try:
             count = 0
 
+            publish_file = publish.publish_file
+
             def dying(*args: object) -> None:
                 nonlocal count
                 if count == file:
                     os._exit(9)
                 count += 1
-                publish.publish_file(*args)  # type: ignore[arg-type]
+                publish_file(*args)  # type: ignore[arg-type]
 
-            part_store.publish_file = whole_store.publish_file = dying
+            publish.publish_file = dying
             call()
         finally:
             os._exit(0)
