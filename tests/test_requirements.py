@@ -45,6 +45,7 @@ NEED = {
     training.commands.contexts training.commands.recipe_page
     training.commands.train training.commands.train_systems
     training.data.dataset training.data.joined training.data.mixing
+    training.data.packed training.data.packing
     training.data.store_clips training.data.workers
     training.engine training.experiments training.export
     training.losses training.models

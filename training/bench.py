@@ -21,6 +21,8 @@ from pipeline.store import Store, only_store
 
 from .data.dataset import Clips, frames_of
 from .data.order import Order
+from .data.packed import collated, memory_of, unpacked
+from .data.packing import packing_of
 from .data.splits import resolve_split, split_parts
 from .data.workers import single_threaded
 from .engine.loop import Batch, TimedBatches, autocast, fit, on_device
@@ -128,6 +130,10 @@ class Benchmark:
     precision: str
     threads: int
     memory_format: MemoryFormat
+    inputs: str
+    """Place where clips are normalised: host or device."""
+    clip_bytes: int
+    """Bytes of a clip that reach the device."""
     bare: float
     """The bare loop, one batch in memory."""
     loop: float
@@ -150,6 +156,7 @@ def run(
     precision: str = "auto",
     memory_gb: float = 0.0,
     memory_format: MemoryFormat = "auto",
+    inputs: str = "auto",
 ) -> Benchmark:
     """Measure one recipe on one store.
 
@@ -160,6 +167,7 @@ def run(
         seconds: how long each figure is measured, in five windows, of which the median
             counts; the slowest and the fastest are given, too.
         precision: auto is what a training has there.
+        inputs: as in `select_machine`.
         memory_gb: 0 reads every clip from the store, as large data sets must.
         memory_format: of clips and weights; auto is what a training has there.
 
@@ -171,7 +179,9 @@ def run(
         RecipeError: see `with_changes`.
     """
     opened = Store(store or only_store())
-    machine = select_machine(device=device, precision=precision, workers=0)
+    machine = select_machine(
+        device=device, precision=precision, workers=0, inputs=inputs
+    )
     size_name = "paper" if machine.device.type == "cuda" else "small"
     name = recipe or default_name(size_name, teach=modality)
     made = to_teach(recipe_named(name), modality).on(opened.dataset)
@@ -182,13 +192,16 @@ def run(
     )
     frames = frames_of(opened, settings.clip, memory_bytes=int(memory_gb * (1 << 30)))
     clips = Clips(frames, found.train, [modality], settings.clip)
+    if machine.inputs == "device":
+        clips = packing_of(clips)
     size = min(settings.batch_size, len(clips))
     model = build_backbone(settings.model, len(opened.classes))
     step = Supervised(model, sees=modality)
     place_on_device(step, machine.device)
     set_memory_format(step.model, memory_format)
     pinned = machine.device.type == "cuda"
-    batch = next(_endless(clips, size, workers=0))
+    sent = next(_endless(clips, size, workers=0))
+    batch = unpacked(sent, machine.device)
     bare = _Measured(_bare(step, settings, machine, batch))
     there = _repeat(on_device(batch, machine.device))
     loop = _training(step, settings, machine, there)
@@ -223,6 +236,8 @@ def run(
         precision=machine.precision,
         threads=torch.get_num_threads(),
         memory_format=memory_format,
+        inputs=machine.inputs,
+        clip_bytes=memory_of(sent[modality]) // size,
         bare=alone.median,
         loop=ours.median,
         bare_range=alone.spread,
@@ -247,7 +262,9 @@ def text(found: Benchmark) -> str:
     what = (
         f"{found.store}, {found.recipe}, {found.modality}, batches of"
         f" {found.batch_size}, {found.device} {found.precision},"
-        f" {found.threads} threads, memory format {found.memory_format}; clips per second: median of {ROUNDS} windows (slowest"
+        f" {found.threads} threads, memory format {found.memory_format},"
+        f" {found.clip_bytes / 1e6:.3g} MB per clip sent to be normalised on the"
+        f" {found.inputs}; clips per second: median of {ROUNDS} windows (slowest"
         " to fastest)"
     )
     lines = [
@@ -302,7 +319,7 @@ def _training(
     waiting = TimedBatches(batches)
     steps = fit(
         step,
-        waiting,
+        (unpacked(batch, machine.device) for batch in waiting),
         build_optimizer(step, settings.optim),
         device=machine.device,
         precision=machine.precision,
@@ -324,6 +341,7 @@ def _endless(
     loader = DataLoader(
         clips,
         batch_sampler=order,
+        collate_fn=collated,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=pinned,

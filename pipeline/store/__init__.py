@@ -18,6 +18,7 @@ from .default_folders import (
     videos_folder,
     weights_folder,
 )
+from .entries import Levels
 from .errors import (
     AddressError,
     FolderHeld,
@@ -55,6 +56,7 @@ __all__ = [
     "LayoutError",
     "Lease",
     "LeaseInfo",
+    "Levels",
     "Location",
     "RangeError",
     "RemotePath",

@@ -172,6 +172,18 @@ class JpegFlow:
     ) -> np.ndarray:
         import cv2  # on first use: the store itself needs numpy only
 
+        planes = self.decode_levels(row, height, width, window)
+        return cv2.merge([cv2.LUT(plane, self._table) for plane in planes])
+
+    @property
+    def level_px(self) -> np.ndarray:
+        """(256,) float32: the value of each level in px."""
+        return self._table
+
+    def decode_levels(
+        self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`decode` without its last step: uint8 levels of u and of v."""
         tall, wide = _padded(height), _padded(width)
         begin, end, _ = window[0].indices(height)
         if 2 * (end - begin) < height:
@@ -183,7 +195,7 @@ class JpegFlow:
             planes = jpeg.decoded(row, (2 * tall, wide))
             u, v = planes[begin:end], planes[tall + begin : tall + end]
         columns = slice(*window[1].indices(width))
-        return cv2.merge([cv2.LUT(plane[:, columns], self._table) for plane in (u, v)])
+        return u[:, columns], v[:, columns]
 
     def levels(self, values: np.ndarray) -> np.ndarray:
         """Values in px, any shape -> uint8 levels, before JPEG."""
@@ -266,11 +278,28 @@ class QuarterPel:
     def decode(
         self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
     ) -> np.ndarray:
+        quarters = self._quarters(row, height, width)[window]
+        return quarters.astype(np.float32) / PEL_PARTS
+
+    @property
+    def level_px(self) -> np.ndarray:
+        """(1,) float32: px of one level."""
+        return np.array([1 / PEL_PARTS], np.float32)
+
+    def decode_levels(
+        self, row: np.ndarray, height: int, width: int, window: Window = WHOLE
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`decode` without its last step: int16 quarters of a pixel of u and of v."""
+        quarters = self._quarters(row, height, width)[window]
+        return quarters[..., 0], quarters[..., 1]
+
+    def _quarters(self, row: np.ndarray, height: int, width: int) -> np.ndarray:
+        """(M, N, 2) int16."""
         shape = (cells(height), cells(width), 2)
         planes = _inflated(row, 2 * math.prod(shape)).reshape(2, -1)
         unsigned = np.ascontiguousarray(planes.T).view("<u2")
         signed = (unsigned >> 1).view("<i2") ^ -(unsigned & 1).view("<i2")
-        return signed.reshape(shape)[window].astype(np.float32) / PEL_PARTS
+        return signed.reshape(shape)
 
     def clipped(self, block: np.ndarray) -> int:
         return 0

@@ -1,9 +1,11 @@
 """Rows of a shard -> entries of a video, in physical units."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .codecs import JpegFlow, QuarterPel, Window
 from .errors import LayoutError, RangeError
 from .h264_rgb import H264Rgb
 from .schema import LAYOUT, entry_shape
@@ -37,6 +39,56 @@ def decode_entries(
         RangeError: the crop reaches beyond the entries.
         LayoutError: the rows are damaged, or are not there.
     """
+    shape, window = cropped(modality, video, crop)
+    if isinstance(shard.codec, H264Rgb):
+        _expect_rows(shard, end)
+        begin = video.rows[modality].first
+        wanted = range(first - begin, end - begin, step)
+        size = (video.height, video.width)
+        return h264_frames(shard, wanted, begin, size, window)
+    dtype = np.dtype(LAYOUT[modality].dtype)
+    decode = shard.codec.decode
+    return _decoded(shard, video, first, end, step, window, decode, shape, dtype)
+
+
+class Levels(NamedTuple):
+    """Motion as it is stored, before it becomes px."""
+
+    values: np.ndarray
+    """(F, 2, h, w): u and v as uint8 levels of flow, or (F, 2, M, N): int16 of mv."""
+    px: np.ndarray
+    """float32: the value of each level of flow, (256,); of one level of mv, (1,)."""
+
+
+def decode_levels(
+    shard: ShardReader,
+    video: StoredVideo,
+    modality: str,
+    first: int,
+    end: int,
+    step: int,
+    crop: Crop | None,
+) -> Levels:
+    """`decode_entries` of motion without its last step, the conversion to px."""
+    codec = shard.codec
+    assert isinstance(codec, JpegFlow | QuarterPel)
+    shape, window = cropped(modality, video, crop)
+    dtype = np.dtype(np.uint8 if modality == "flow" else np.int16)
+    shape = (shape[2], *shape[:2])
+    values = _decoded(
+        shard, video, first, end, step, window, codec.decode_levels, shape, dtype
+    )
+    return Levels(values, codec.level_px)
+
+
+def cropped(
+    modality: str, video: StoredVideo, crop: Crop | None
+) -> tuple[tuple[int, ...], Window]:
+    """Shape of an entry, and the rows and columns of it that a crop takes.
+
+    Raises:
+        RangeError: the crop reaches beyond the entries.
+    """
     shape = entry_shape(modality, height=video.height, width=video.width)
     window = (slice(None), slice(None))
     if crop is not None:
@@ -50,17 +102,30 @@ def decode_entries(
             )
         window = (slice(top, top + height), slice(left, left + width))
         shape = (height, width, *shape[2:])
+    return shape, window
+
+
+def _expect_rows(shard: ShardReader, end: int) -> None:
     if end > shard.num_rows:
         raise LayoutError(f"{shard.name}: expected {end} rows, got {shard.num_rows}")
-    if isinstance(shard.codec, H264Rgb):
-        begin = video.rows[modality].first
-        wanted = range(first - begin, end - begin, step)
-        size = (video.height, video.width)
-        return h264_frames(shard, wanted, begin, size, window)
-    count, dtype = len(range(first, end, step)), LAYOUT[modality].dtype
+
+
+def _decoded(
+    shard: ShardReader,
+    video: StoredVideo,
+    first: int,
+    end: int,
+    step: int,
+    window: Window,
+    decode: Callable[..., Any],
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+) -> np.ndarray:
+    """Every `step`-th of the rows first..end-1, each of this shape, as `decode` reads one."""
+    _expect_rows(shard, end)
+    count, filled = len(range(first, end, step)), 0
     entries = np.empty((0, *shape), dtype)
     rows_at_once = DECODE_ROWS * step
-    decode, filled = shard.codec.decode, 0
     for begin in range(first, end, rows_at_once):
         flat, bounds = shard.stored(begin, min(begin + rows_at_once, end), step)
         for row in range(0, len(bounds) - 1, step):

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from motion_shards.choices import MODALITIES
+from motion_shards.choices import MODALITIES, MOTION
 
-from .entries import Crop, decode_entries
+from .entries import Crop, Levels, decode_entries, decode_levels
 from .errors import LayoutError, RangeError, VideoNotFound
 from .file_names import shard_file
 from .index import Rows
@@ -166,6 +166,46 @@ class Store:
             RangeError: the range is empty or reaches beyond the end, or the crop does.
             LayoutError: the shard is damaged.
         """
+        video, rows, first, end = self._range(video_id, modality, start, stop, step)
+        with _named(video_id, modality):
+            shard = self.shard(LAYOUT[modality].modality, rows.shard)
+            if modality == "mv_valid":
+                return shard.valid(first, end)[::step]
+            return decode_entries(shard, video, modality, first, end, step, crop)
+
+    def read_levels(
+        self,
+        video_id: str,
+        modality: str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        step: int = 1,
+        crop: Crop | None = None,
+    ) -> Levels:
+        """Read motion as it is stored: a quarter to half of the bytes of px.
+
+        `levels.px[levels.values]` of flow, `levels.px * levels.values` of mv, is what
+        `read` gives, with the axis of u and v moved to the end.
+
+        Args:
+            modality: flow or mv. The others are as in `read`.
+
+        Raises:
+            VideoNotFound, RangeError, LayoutError: as in `read`; RangeError also for
+                another modality.
+        """
+        if modality not in MOTION:
+            raise RangeError(f"{video_id}: expected flow or mv, got {modality}")
+        video, rows, first, end = self._range(video_id, modality, start, stop, step)
+        with _named(video_id, modality):
+            shard = self.shard(modality, rows.shard)
+            return decode_levels(shard, video, modality, first, end, step, crop)
+
+    def _range(
+        self, video_id: str, modality: str, start: int, stop: int | None, step: int
+    ) -> tuple[StoredVideo, Rows, int, int]:
+        """A video, its rows of a modality, and the first and last of those asked for."""
         video = self.video(video_id)
         if modality not in LAYOUT:
             raise VideoNotFound(
@@ -181,12 +221,7 @@ class Store:
                 f"{video_id}: {modality}: expected a range within 0:{rows.num_rows}, "
                 f"got {start}:{stop}{every}"
             )
-        first, end = rows.first + start, rows.first + stop
-        with _named(video_id, modality):
-            shard = self.shard(LAYOUT[modality].modality, rows.shard)
-            if modality == "mv_valid":
-                return shard.valid(first, end)[::step]
-            return decode_entries(shard, video, modality, first, end, step, crop)
+        return video, rows, rows.first + start, rows.first + stop
 
     def rows(
         self, video_id: str, modality: str, *, start: int, stop: int

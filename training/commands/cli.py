@@ -24,6 +24,7 @@ from .features import features
 from .options import (
     CODE,
     DEVICE,
+    INPUTS,
     JSON,
     RECIPE,
     SET,
@@ -341,6 +342,7 @@ def recipes(
     help="Order in memory of clips and of the weights of 3D convolutions. auto: as in "
     "training.",
 )
+@INPUTS
 @JSON
 @click.pass_context
 def bench(
@@ -355,6 +357,7 @@ def bench(
     precision: str,
     memory_gb: float,
     memory_format: Any,
+    inputs: str,
     as_json: bool,
 ) -> None:
     """Compare the speed of training, in clips per second, with a bare loop.
@@ -380,6 +383,7 @@ def bench(
         precision=precision,
         memory_gb=memory_gb,
         memory_format=memory_format,
+        inputs=inputs,
     )
     click.echo(json.dumps(to_json(found)) if as_json else benchmark.text(found))
 

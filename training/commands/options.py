@@ -206,6 +206,15 @@ SPLITS = click.option(
     help='Split name, comma-separated names, or "all"; several splits also '
     "report their mean.  [default: 1, or the only one]",
 )
+INPUTS = click.option(
+    "--inputs",
+    type=click.Choice(["auto", "host", "device"]),
+    default="auto",
+    show_default=True,
+    help="Place where clips are scaled and normalised. host: the processes that read them; "
+    "device: the device, which is sent frames as bytes and motion as it is stored; "
+    "auto: device on a GPU.",
+)
 
 MACHINE = (
     DEVICE,
@@ -231,6 +240,7 @@ MACHINE = (
         show_default=True,
         help="Minutes between checkpoints.",
     ),
+    INPUTS,
     click.option(
         "--deterministic",
         is_flag=True,
@@ -257,6 +267,7 @@ MACHINE_NAMES = (
     "workers",
     "memory_gb",
     "checkpoint_minutes",
+    "inputs",
     "deterministic",
     "compiled",
     "loggers",

@@ -102,6 +102,14 @@ def stated_views(
     return seen
 
 
+def motion_growth(size: tuple[int, int], view: View, config: ClipConfig) -> np.ndarray:
+    """(2,) float32: factors of u and v in a view; a mirrored scene moves the other way."""
+    growth = np.ones(2, np.float32)
+    if config.jitter_rescale:
+        growth = _growth(size, view, config)
+    return growth * np.array([-1 if view.flip else 1, 1], np.float32)
+
+
 def _growth(size: tuple[int, int], view: View, config: ClipConfig) -> np.ndarray:
     """(u, v): how much more this view is enlarged than one of evaluation."""
     scale = 1.0 if config.test_scaled else None

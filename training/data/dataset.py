@@ -189,20 +189,27 @@ class Clips(Dataset):
         Args:
             variant: as in `Draw`.
         """
-        entries = sampling.clip_entries(
+        entries = self._entries(video, start)
+        return {
+            modality: frames.read(video, modality, entries, box=box)
+            for modality, frames in self._stores(variant).items()
+        }
+
+    def _entries(self, video: StoredVideo, start: int) -> np.ndarray:
+        return sampling.clip_entries(
             start,
             length=self.config.length,
             stride=self.config.stride,
             available=self.available(video),
             short=self.config.short,
         )
+
+    def _stores(self, variant: int) -> dict[str, Frames]:
+        """Modality -> the store that it is read from."""
         stores = {name: self.frames for name in self.modalities}
         if variant:
             stores[self.varied] = self.variants[variant - 1].frames
-        return {
-            modality: frames.read(video, modality, entries, box=box)
-            for modality, frames in stores.items()
-        }
+        return stores
 
     def _seen_in(self, box: Box, modality: str, view: View) -> View:
         """A view of what `_read` gives: cells are those of the whole frame."""

@@ -1,12 +1,14 @@
 """Entries of a video, reduced to the net's grid, read from the store or from memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
 from motion_shards.choices import MOTION
-from pipeline.store import CELL_PX, Store, StoredVideo
+from pipeline.store import CELL_PX, Levels, Store, StoredVideo
 
 from .cells import with_known
 from .motion_input import Fill, filled_from
@@ -54,7 +56,7 @@ class Frames:
         """
         self.store, self.short_px, self.fill, self.cells = store, short_px, fill, cells
         self.memory = Memory(memory_bytes) if memory is None else memory
-        self._kept: dict[tuple[str, str], np.ndarray] = {}
+        self._kept: dict[tuple[str, str], Any] = {}
         self._sources: dict[str, np.ndarray] = {}
 
     def __getstate__(self) -> dict:
@@ -102,6 +104,36 @@ class Frames:
         stored = self._stored(video, modality, first, last + 1, step, box)
         return _taken(stored, (entries - first) // step)
 
+    def read_levels(
+        self,
+        video: StoredVideo,
+        modality: str,
+        entries: Sequence[int] | np.ndarray,
+        *,
+        box: Box,
+    ) -> Levels:
+        """Motion as it is stored, in any order, read-only; invalid intervals are filled.
+
+        Args:
+            box: a part of the stored frame, px of flow or cells of mv.
+
+        Returns:
+            (F, 2, box.height, box.width) uint8 levels of flow or int16 of mv, and their px.
+        """
+        entries = np.asarray(entries)
+        first, last = int(entries.min()), int(entries.max())
+        steps = np.unique(np.diff(entries))
+        step = int(steps[0]) if len(steps) == 1 and steps[0] > 0 else 1
+        whole = self._whole_levels(video, modality)
+        if whole is not None:
+            first, step = 0, 1
+            rows = slice(box.top, box.top + box.height)
+            columns = slice(box.left, box.left + box.width)
+            read = Levels(whole.values[:, :, rows, columns], whole.px)
+        else:
+            read = self._levels(video, modality, first, last + 1, step, box)
+        return Levels(_taken(read.values, (entries - first) // step), read.px)
+
     def size(self, video: StoredVideo) -> tuple[int, int]:
         """Height and width of the net's grid for this video."""
         return grid_size(video.height, video.width, self.short_px)
@@ -122,11 +154,29 @@ class Frames:
         if needed > self.memory.free:
             return None
         kept = self._stored(video, modality, 0, count)
-        with _KEEPING:  # threads may read several clips of a video at once
-            if (video.id, modality) not in self._kept:
-                self.memory.free -= needed
-                self._kept[video.id, modality] = kept
+        self._keep((video.id, modality), kept, needed)
         return kept
+
+    def _whole_levels(self, video: StoredVideo, modality: str) -> Levels | None:
+        """All stored motion of a video, if it is in memory or there is room for it."""
+        name = f"{modality} levels"
+        kept = self._kept.get((video.id, name))
+        if kept is not None:
+            return kept
+        count, needed = video.frames - 1, 2 * video.height * video.width
+        if modality == "mv":
+            needed = 4 * -(-video.height // CELL_PX) * -(-video.width // CELL_PX)
+        if count * needed > self.memory.free:
+            return None
+        kept = self._levels(video, modality, 0, count)
+        self._keep((video.id, name), kept, count * needed)
+        return kept
+
+    def _keep(self, name: tuple[str, str], values: Any, size: int) -> None:
+        with _KEEPING:  # threads may read several clips of a video at once
+            if name not in self._kept:
+                self.memory.free -= size
+                self._kept[name] = values
 
     def _stored(
         self,
@@ -156,13 +206,49 @@ class Frames:
         whole = resized(fields, size)
         return whole if box is None else box.of(whole)
 
+    def _levels(
+        self,
+        video: StoredVideo,
+        modality: str,
+        start: int,
+        stop: int,
+        step: int = 1,
+        box: Box | None = None,
+    ) -> Levels:
+        read = partial(self.store.read_levels, video.id, modality, crop=box)
+        if modality != "mv":
+            return read(start=start, stop=stop, step=step)
+        px: list[np.ndarray] = []
+
+        def values(start: int, stop: int) -> np.ndarray:
+            found = read(start=start, stop=stop)
+            px.append(found.px)
+            return found.values
+
+        filled = self._filled(video, start, stop, values)
+        return Levels(filled[::step], px[0])
+
     def _cells(self, video: StoredVideo, start: int, stop: int) -> np.ndarray:
         """Motion vectors of intervals, (F, M, N, 2) px, invalid ones filled."""
+
+        def cells(start: int, stop: int) -> np.ndarray:
+            return self.store.read(video.id, "mv", start=start, stop=stop)
+
+        return self._filled(video, start, stop, cells)
+
+    def _filled(
+        self,
+        video: StoredVideo,
+        start: int,
+        stop: int,
+        read: Callable[[int, int], np.ndarray],
+    ) -> np.ndarray:
+        """Vectors of intervals as `read` gives them, invalid ones filled."""
         if video.id not in self._sources:
             valid = self.store.read(video.id, "mv_valid")
             self._sources[video.id] = filled_from(valid, self.fill)
         source = self._sources[video.id][start:stop]
-        cells = self.store.read(video.id, "mv", start=start, stop=stop)
+        cells = read(start, stop)
         filled = cells.copy()
         for place, entry in enumerate(source):
             if entry < 0:
@@ -171,9 +257,7 @@ class Frames:
                 filled[place] = cells[entry - start]
             else:  # before this range: one and the same field for all of these
                 if place == 0:
-                    earlier = self.store.read(
-                        video.id, "mv", start=int(entry), stop=int(entry) + 1
-                    )[0]
+                    earlier = read(int(entry), int(entry) + 1)[0]
                 filled[place] = earlier
         return filled
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset
 
 from pipeline.store import side_by_side
 
 from .dataset import Clips
 from .order import ClipPosition, Order
+from .packed import collated
 
 
 class JoinedPosition(NamedTuple):
@@ -131,9 +132,8 @@ def order_of(
 def grouped(clips: list[Any]) -> dict[str, Any]:
     """Clips as a batch; those of several data sets as data set -> batch."""
     if not isinstance(clips[0], JoinedClip):
-        return default_collate(clips)
+        return collated(clips)
     names = dict.fromkeys(clip.dataset for clip in clips)
     return {
-        name: default_collate([c.clip for c in clips if c.dataset == name])
-        for name in names
+        name: collated([c.clip for c in clips if c.dataset == name]) for name in names
     }

@@ -205,16 +205,25 @@ def resized(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Returns:
         (F, *size, C).
     """
-    if frames.shape[1:3] == size:
+    way = resize_way(frames.shape[1:3], size)
+    if way is None:
         return frames
-    import cv2  # here, because training from memory or of another size needs none
+    import cv2
 
-    smaller = size[0] <= frames.shape[1] and size[1] <= frames.shape[2]
-    way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     out = np.empty((len(frames), *size, frames.shape[3]), frames.dtype)
     for frame, place in zip(frames, out, strict=True):
         cv2.resize(frame, size[::-1], dst=place, interpolation=way)
     return out
+
+
+def resize_way(before: tuple[int, ...], after: tuple[int, int]) -> int | None:
+    """OpenCV's interpolation from a height and width to another; None: they are the same."""
+    if before == after:
+        return None
+    import cv2  # here, because training from memory or of another size needs none
+
+    smaller = after[0] <= before[0] and after[1] <= before[1]
+    return cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
 
 
 def painted(cells: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -267,11 +276,21 @@ def rgb_input(
         contrast: factor around mid grey.
         brightness: added, where 1 is from black to white.
     """
-    gain = np.float32(contrast) / (255 * np.asarray(std, np.float32))
-    shift = (0.5 + brightness - 0.5 * contrast - np.asarray(mean)) / np.asarray(std)
+    gain, shift = rgb_scale(
+        mean=mean, std=std, contrast=contrast, brightness=brightness
+    )
     # Channel by channel, in the order that `to_tensor` wants: eight times as fast
     planes = np.ascontiguousarray(frames.transpose(3, 0, 1, 2)).astype(np.float32)
     planes *= gain[:, None, None, None]
-    planes += shift.astype(np.float32)[:, None, None, None]
+    planes += shift[:, None, None, None]
     values = planes.transpose(1, 2, 3, 0)
     return values[..., ::-1] if order == "bgr" else values
+
+
+def rgb_scale(
+    *, mean: Sequence[float], std: Sequence[float], contrast: float, brightness: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Factor of the bytes of red, green and blue, and what is added then: (3,) float32."""
+    gain = np.float32(contrast) / (255 * np.asarray(std, np.float32))
+    shift = (0.5 + brightness - 0.5 * contrast - np.asarray(mean)) / np.asarray(std)
+    return gain, shift.astype(np.float32)

@@ -108,6 +108,7 @@ def evaluate(
         device=machine.device,
         precision=machine.precision,
         workers=machine.workers,
+        inputs=machine.inputs,
         split=split.name,
         part=part,
         classes=classes,

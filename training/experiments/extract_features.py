@@ -145,6 +145,7 @@ def extract_features(
             device=machine.device,
             precision=machine.precision,
             workers=machine.workers,
+            inputs=machine.inputs,
             classes=run.config().store.classes,
         )
         path = rows_on_disk(

@@ -73,6 +73,7 @@ def snippet_features(
             device=machine.device,
             precision=machine.precision,
             workers=machine.workers,
+            inputs=machine.inputs,
         )
         title = f"{network.folder.name}: features of {len(videos)} videos ({part})"
         path = rows_on_disk(

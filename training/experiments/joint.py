@@ -259,6 +259,7 @@ def _evaluate_head(
             device=job.machine.device,
             precision=job.machine.precision,
             workers=job.machine.workers,
+            inputs=job.machine.inputs,
             split=job.split,
             part=part,
         )

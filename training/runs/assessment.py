@@ -108,6 +108,7 @@ def evaluate_parts(
             device=job.machine.device,
             precision=job.machine.precision,
             workers=job.machine.workers,
+            inputs=job.machine.inputs,
             split=run.config().split.name,
             part=part,
         )

@@ -10,6 +10,7 @@ from torch.nn import Module
 
 from motion_shards.cores import processor_name, usable_cores, worker_cores
 
+from ..data.packing import Inputs, inputs_on
 from ..engine.loop import Precision
 from ..engine.processes import ALONE, Processes
 from ..errors import MachineError
@@ -39,6 +40,9 @@ class Machine:
     """Training clips are remembered up to here, over all workers; as much again by those
     that read the held-out part."""
     checkpoint_seconds: float = 180.0
+    inputs: Inputs = "host"
+    """Place where clips are scaled and normalised; motion differs by rounding, frames do
+    not."""
     compile: bool = False
     """Compile the networks with torch.compile; values change by rounding."""
     processes: Processes = ALONE
@@ -134,6 +138,7 @@ def select_machine(
     workers: int | None = None,
     memory_gb: float = 1.0,
     checkpoint_minutes: float = 3.0,
+    inputs: str = "auto",
     deterministic: bool = False,
     compiled: bool = False,
     loggers: tuple[str, ...] = (),
@@ -146,6 +151,8 @@ def select_machine(
         precision: auto, float32, bfloat16 or float16; auto is bfloat16 on a GPU.
         workers: None is 0 on a CPU, whose cores the network needs itself, and one per
             core up to 8 with a GPU.
+        inputs: auto, host or device: where clips are scaled and normalised; auto is the
+            device if it is a GPU.
         deterministic: only deterministic algorithms on a GPU; slower.
         compiled: compile the networks with torch.compile; faster after a minute or two.
         loggers: "tensorboard", or none.
@@ -174,6 +181,10 @@ def select_machine(
         )
     if precision == "float16" and device == "cpu":
         raise MachineError("expected float32 or bfloat16 on a CPU, got float16")
+    if inputs not in ("auto", "host", "device"):
+        raise MachineError(f"expected inputs auto, host or device, got {inputs}")
+    if inputs == "auto":
+        inputs = inputs_on(where)
     if workers is None:
         workers = min(worker_cores(), 8) if device == "cuda" else 0
     if deterministic:
@@ -186,6 +197,7 @@ def select_machine(
         workers=workers,
         memory_bytes=int(memory_gb * (1 << 30)),
         checkpoint_seconds=checkpoint_minutes * 60,
+        inputs=inputs,  # type: ignore[arg-type]
         compile=compiled,
         loggers=loggers,
         processes=processes,

@@ -12,6 +12,8 @@ from ..data.dataset import Clips
 from ..data.joined import JoinedClips, JoinedOrder, grouped, order_of
 from ..data.mixing import Mixing
 from ..data.order import Order
+from ..data.packed import unpacked
+from ..data.packing import packing
 from ..data.workers import single_threaded
 from ..engine import checkpoint, processes
 from ..engine.average import Average
@@ -162,7 +164,7 @@ def _loader(
 ) -> DataLoader:
     """Batches in this order; `order.begin` takes effect at the next iteration."""
     return DataLoader(
-        clips,
+        packing(clips) if machine.inputs == "device" else clips,
         batch_sampler=order,  # type: ignore[arg-type]
         collate_fn=grouped,
         num_workers=machine.workers,
@@ -227,7 +229,8 @@ def _steps(
     """
     if not len(loader):
         return
-    batches = TimedBatches(loader)
+    waiting = TimedBatches(loader)
+    batches = (unpacked(batch, machine.device) for batch in waiting)
     started = time.perf_counter() - state.seconds
     waited = state.waited
     state.schedule.before_step(state.steps_done, total)
@@ -245,7 +248,7 @@ def _steps(
             state.average.update()
         state.steps_done += 1
         state.seconds = time.perf_counter() - started
-        state.waited = waited + batches.seconds
+        state.waited = waited + waiting.seconds
         yield values
         state.schedule.before_step(state.steps_done, total)
 

@@ -46,6 +46,7 @@ def classifier_validator(
             device=machine.device,
             precision=machine.precision,
             workers=machine.workers,
+            inputs=machine.inputs,
             part="held_out",
         )
         for clips in data.of_every_store("held_out", sees=sees).values()

@@ -11,6 +11,8 @@ from motion_shards.choices import MOTION
 from pipeline.store import StoredVideo
 
 from ..data.dataset import Clips, StatedClips
+from ..data.packed import collated, unpacked
+from ..data.packing import Inputs, inputs_on, packing_of
 from ..data.workers import single_threaded
 from ..engine.loop import Precision, autocast
 from ..errors import RecipeError
@@ -45,6 +47,7 @@ class Scorer:
         precision: Precision = "float32",
         batch_size: int = 32,
         workers: int = 0,
+        inputs: Inputs | None = None,
         split: str = "",
         part: str = "",
         classes: tuple[str, ...] | None = None,
@@ -52,6 +55,7 @@ class Scorer:
         """
         Args:
             batch_size: inputs seen at once; each crop is one.
+            inputs: where clips are normalised; None: on the device if it is a GPU.
             classes: names of the labels, if they are not the store's.
             split, part: recorded with the scores.
 
@@ -79,7 +83,9 @@ class Scorer:
         self.video_of = np.array([index for index, _ in wanted], np.int64)
         self.times = np.array(repeats, np.int64)
         """Number of times each clip counts."""
-        self.stated = StatedClips(self.clips, wanted, crops=protocol.crops)
+        packs = (inputs or inputs_on(device)) == "device"
+        seen = packing_of(self.clips) if packs else self.clips
+        self.stated = StatedClips(seen, wanted, crops=protocol.crops)
         self.batch_size = max(batch_size // (5 if self.mirrors else protocol.crops), 1)
         self.workers = workers
         self.loader = self._loader()
@@ -157,7 +163,8 @@ class Scorer:
             first: the batch to begin with.
         """
         for batch in self.loader if first == 0 else self._loader(first):
-            clips = batch[self.sees].to(self.device, non_blocking=True)
+            clips = unpacked(batch[self.sees], self.device)
+            clips = clips.to(self.device, non_blocking=True)
             yield batch["index"].numpy(), clips
 
     def forward(self, model: nn.Module, clips: Tensor) -> Tensor:
@@ -181,6 +188,7 @@ class Scorer:
         return DataLoader(
             Subset(self.stated, left) if first else self.stated,
             self.batch_size,
+            collate_fn=collated,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             pin_memory=self.device.type == "cuda",

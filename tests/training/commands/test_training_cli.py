@@ -175,8 +175,10 @@ def test_bench_measures_the_network_that_is_set(data, monkeypatch):
         workers=(),
         seconds=0.01,
         device="cpu",
+        inputs="device",
     )
     assert built == [("r3d_narrow", "mv", 2)]
+    assert found.inputs == "device" and 0 < found.clip_bytes < 2 * 4 * 4 * 20 * 24
     assert found.batch_size == 2
     assert found.recipe == "tiny+batch_size=2+model.net=r3d_narrow"
     wrong = call("bench", "--recipe", "tiny", "--set", "model.nett=s3d")

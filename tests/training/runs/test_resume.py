@@ -63,6 +63,31 @@ def test_stopping_and_going_on_changes_nothing(store, tmp_path, make, whole, req
     assert equal(expected, final(trained(store, tmp_path / "run", make)))
 
 
+def test_clips_of_the_device_teach_the_same_and_go_on_to_the_bit(
+    store, tmp_path, of_both
+):
+    """Also mixed ones, of which nothing is mixed before it is unpacked."""
+    machine = Machine(inputs="device")
+    whole = trained(store, tmp_path / "whole", joint, machine=machine)
+    other = final(of_both)["weights"]
+    for name, value in final(whole)["weights"].items():
+        torch.testing.assert_close(value, other[name], rtol=1e-3, atol=1e-4)
+    mixed = replace(CONFIG, mixup=0.4, cutmix=1.0)
+    once = trained(store, tmp_path / "once", joint, config=mixed, machine=machine)
+    with pytest.raises(Interrupted):
+        trained(
+            store,
+            tmp_path / "run",
+            joint,
+            config=mixed,
+            machine=machine,
+            reporter=StopAt(3),
+        )
+    again = trained(store, tmp_path / "run", joint, config=mixed, machine=machine)
+    assert equal(final(once), final(again))
+    assert not equal(final(once)["weights"], final(whole)["weights"])
+
+
 def test_what_learns_beside_the_model_is_saved_and_no_teacher(student):
     state = checkpoint.load(student.path("checkpoint.pt"))
     assert set(state["others"]) == {
