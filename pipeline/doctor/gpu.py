@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Iterator
 
 from motion_shards.extras import is_there
+from motion_shards.plain_text import counted
 from pipeline.executors import gpu_trial, gpus
 from pipeline.executors.gpus import Gpus
 from pipeline.executors.limited import run_limited
@@ -37,9 +38,9 @@ def gpu(found: Gpus) -> Iterator[Check]:
     try:
         answer = run_limited({"": SMI}, seconds=SMI_SECONDS)[""]
     except FileNotFoundError:
-        counted = f"{len(found.names)}, and no nvidia-smi to say which"
+        seen_by_driver = f"{len(found.names)}, and no nvidia-smi to say which"
         none = "none; flow and training run on the CPU"
-        yield Check("gpu", "ok", counted if found.names else none)
+        yield Check("gpu", "ok", seen_by_driver if found.names else none)
         return
     if answer.exit_code is None:
         said = f"nvidia-smi does not respond within {SMI_SECONDS} s"
@@ -89,6 +90,8 @@ def gpu_flow(found: Gpus) -> Iterator[Check]:
     if troubles:
         yield Check("gpu flow", "warning", gpu_trial.in_words(troubles), remedy)
     if good := len(found.names) - len(troubles):
-        room = f"; {found.why}: room for {found.room} workers each" if found.why else ""
-        said = f"a pair on each of {good} GPUs is as on the CPU{room}"
+        said = f"as on the CPU, by a pair of frames on {counted(good, 'GPU')}"
+        if found.room:
+            room = counted(found.room, "worker")
+            said += f"; each has room for {room} ({found.why})"
         yield Check("gpu flow", "ok", said)

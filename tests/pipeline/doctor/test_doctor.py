@@ -297,13 +297,15 @@ def test_each_gpu_that_flow_cannot_use_is_a_warning(monkeypatch) -> None:
     assert (bad.state, bad.found) == ("warning", "GPU 0, GPU 2: no memory")
     assert (good.state, good.found) == (
         "ok",
-        "a pair on each of 1 GPUs is as on the CPU",
+        "as on the CPU, by a pair of frames on 1 GPU",
     )
     troubles = {}
     few = found._replace(room=1, why="compute mode EXCLUSIVE_PROCESS")
     (check,) = gpu.gpu_flow(few)
-    assert check.state == "ok" and "each of 3 GPUs" in check.found
-    assert "EXCLUSIVE_PROCESS: room for 1 workers each" in check.found
+    assert (
+        check.state == "ok"
+        and "on 3 GPUs; each has room for 1 worker (compute" in check.found
+    )
     (check,) = gpu.gpu_flow(Gpus((), "no answer"))
     assert (check.state, check.found) == ("warning", "no answer")
     assert not list(gpu.gpu_flow(Gpus(())))
