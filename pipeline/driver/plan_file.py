@@ -92,7 +92,7 @@ def read_plan(store: Location) -> StorePlan:
         value = read_sealed(store / PLAN, "a plan", limit=MAX_PLAN_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         lost = isinstance(store, Path) and (
-            (store / MANIFEST).is_file() or any((store / COMMITS).glob("*.json"))
+            (store / MANIFEST).is_file() or (store / COMMITS).is_dir()
         )
         advice = ": the same `pipeline extract` makes the plan again" if lost else ""
         raise NoPlan(f"{store}: expected a store ({PLAN}), got none{advice}") from None
