@@ -34,7 +34,7 @@ SMALLER = 4
 """One over the part of the needed memory that is left."""
 PIECE_BYTES = 1 << 20
 """Smallest piece in which memory is taken."""
-LOST_BYTES = 64 << 20
+LOST_BYTES = 256 << 20
 """Memory that may be missing when all is given back: what the driver keeps."""
 END_SECONDS = 10.0
 """Time for a process to end after Ctrl-C."""

@@ -188,7 +188,7 @@ COLUMNS: dict[type[Row], Columns] = {
     kinds.Device: Columns(
         ("device", "capability", "multiprocessors", "memory free"), _device
     ),
-    kinds.Fact: Columns(("fact", "", "concern"), _fact),
+    kinds.Fact: Columns(("fact", "value", "concern"), _fact),
     kinds.Comparison: Columns(("check", "found", "at most", ""), _comparison),
     kinds.FlowSpeed: Columns(
         ("profile", "batch", "pairs/s", "forecast for an H200"), _flow_speed

@@ -26,6 +26,8 @@ LEAST_SECONDS = 3.0
 DETAILS_BYTES = 4000
 """End of a failed stage's output that is kept."""
 
+SIGNAL = "Ctrl-C or a signal"
+
 Say = Callable[[str, Row | None], None]
 """Called with the name of a stage when it begins (None) and with each of its rows."""
 
@@ -109,7 +111,7 @@ def run_stage(
                 for line in lines.read(left):
                     _take(result, line, say)
         except KeyboardInterrupt:
-            result.state, result.reason, told = "interrupted", "interrupted", True
+            result.state, result.reason, told = "interrupted", SIGNAL, True
         code = _ended(process, told=told)
         for line in lines.read(0):
             _take(result, line, say)

@@ -94,7 +94,7 @@ def test_ctrl_c_prints_what_was_found(stub, monkeypatch, tmp_path):
 def test_a_stage_must_be_known():
     found = run("--stages", "speed,flow")
     assert found.exit_code == 2
-    assert "expected some of facts, speed" in found.output
+    assert "expected some of facts, answers, speed" in found.output
 
 
 def test_the_file_must_be_writable(tmp_path):

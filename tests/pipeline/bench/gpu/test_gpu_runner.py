@@ -124,7 +124,7 @@ def test_without_time_a_stage_is_not_started(monkeypatch):
 def test_ctrl_c_keeps_the_rows_and_ends_the_run():
     found = all_of(*map(made_stages.stage, ("is_interrupted", "one_row")))
     assert [(it.state, it.reason) for it in found] == [
-        ("interrupted", "interrupted"),
+        ("interrupted", "Ctrl-C or a signal"),
         ("not run", "interrupted"),
     ]
     assert found[0].rows == [FIRST]
