@@ -125,8 +125,8 @@ DEVICE = click.option(
 WORKERS = click.option(
     "--workers",
     type=click.IntRange(0),
-    help="Number of processes that read clips.  [default: 0 on a CPU, one per core "
-    "up to 8 with a GPU]",
+    help="Number of processes that read clips.  [default: 0 on a CPU; with a "
+    "GPU all cores but two, up to 32]",
 )
 JOBS = click.option(
     "--jobs",

@@ -23,6 +23,12 @@ LONG = 2e13
 """Multiply-adds from which on the hours of a training are reported: minutes of one core."""
 SMALL_PX = 100
 """Recipes that reduce frames to a shorter side than this are made for the demo data set."""
+MUCH_WAITING = 0.1
+"""Share of the time of a training from which on waiting for clips is reported."""
+LARGER = 1.5
+"""Factor from which on stored frames are larger than needed."""
+MARGIN, ROUND_PX = 7 / 8, 16
+"""Crop as a share of the short side of a fitting store, which is a multiple of this."""
 
 
 def small_frames_notice(store: Store, clip: ClipConfig) -> str | None:
@@ -38,6 +44,24 @@ def small_frames_notice(store: Store, clip: ClipConfig) -> str | None:
         f"frames of {video.width}x{video.height} px are scaled to {width}x{height} "
         "px: this size is made for the demo data set; use --size medium (112x112, "
         "hours on a CPU) or paper for real clips"
+    )
+
+
+def large_frames_notice(store: Store, clip: ClipConfig, *, waited: float) -> str | None:
+    """A line where a training waits for clips whose frames are stored larger than needed.
+
+    Args:
+        waited: share of the time of an epoch.
+    """
+    video = store.videos()[0]
+    side = clip.grid_short_px or ROUND_PX * round(min(clip.crop_px) / MARGIN / ROUND_PX)
+    if waited < MUCH_WAITING or min(video.height, video.width) < LARGER * side:
+        return None
+    height, width = clip.crop_px
+    return (
+        f"{waited:.0%} of the time was spent waiting for clips: frames of"
+        f" {video.width}x{video.height} px are decoded for {width}x{height} px; a store of"
+        f" that size is read faster: `pipeline extract --short-side {side}`"
     )
 
 

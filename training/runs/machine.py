@@ -131,6 +131,21 @@ def gpu_of(processes: Processes, gpus: int) -> int:
     return rank
 
 
+MAX_WORKERS = 32
+"""Processes that read clips for one GPU, unless more are asked for: each keeps two batches
+ahead in shared memory."""
+
+
+def gpu_workers(cores: int, trainings: int = 1) -> int:
+    """Processes that read clips for each GPU: all cores but two, which the training itself
+    needs; at least 1.
+
+    Args:
+        trainings: processes of the training on this machine, one for each GPU.
+    """
+    return min(max((cores - 2) // max(trainings, 1), 1), MAX_WORKERS)
+
+
 def select_machine(
     *,
     device: str = "auto",
@@ -149,8 +164,8 @@ def select_machine(
     Args:
         device: auto, cpu or cuda; auto is a GPU where there is one.
         precision: auto, float32, bfloat16 or float16; auto is bfloat16 on a GPU.
-        workers: None is 0 on a CPU, whose cores the network needs itself, and one per
-            core up to 8 with a GPU.
+        workers: None is 0 on a CPU, whose cores the network needs itself, and with a GPU
+            see `gpu_workers`.
         inputs: auto, host or device: where clips are scaled and normalised; auto is the
             device if it is a GPU.
         deterministic: only deterministic algorithms on a GPU; slower.
@@ -186,7 +201,8 @@ def select_machine(
     if inputs == "auto":
         inputs = inputs_on(where)
     if workers is None:
-        workers = min(worker_cores(), 8) if device == "cuda" else 0
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        workers = gpu_workers(worker_cores(), here) if device == "cuda" else 0
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)

@@ -1,7 +1,7 @@
 """Training: epochs, validation, record, checkpoints, and resume to the bit."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ from ..steps.step import LABELS, Step
 from .autosave import Autosave
 from .config import TrainConfig
 from .context import StoreJob
+from .expected_hours import large_frames_notice
 from .machine import Machine, place_on_device
 from .metrics_log import MetricsLog
 from .record import CHECKPOINT, WEIGHTS, Run
@@ -141,6 +142,8 @@ def train(
                 if validator and (last or (epoch + 1) % config.validate_every == 0):
                     held_out = _validate(validator, state, config, machine, epoch)
                 log.epoch(epoch, steps_per_epoch * order.batch_size, held_out)
+                if epoch == 0 and group.first:
+                    _report_waiting(state, clips, reporter.say, title)
                 state.end_epoch(epoch)
                 if last:
                     save()
@@ -173,6 +176,23 @@ def _loader(
         worker_init_fn=single_threaded,
         generator=torch.Generator(),  # else iterating would draw from dropout's
     )
+
+
+def _report_waiting(
+    state: TrainState,
+    clips: Clips | JoinedClips,
+    say: Callable[[str], None],
+    title: str,
+) -> None:
+    """Report stores that are larger than the network's input, if reading them takes long."""
+    parts = clips.parts.values() if isinstance(clips, JoinedClips) else [clips]
+    waited = state.waited / max(state.seconds, 1e-9)
+    for part in parts:
+        if not isinstance(part, Clips):  # clips of a user's own
+            continue
+        told = large_frames_notice(part.frames.store, part.config, waited=waited)
+        if told:
+            say(f"{title}: {told}")
 
 
 def _new_state(

@@ -12,8 +12,12 @@ from pipeline.store import Store
 from training.errors import RecipeError
 from training.recipes import at_size, get_recipe
 from training.runs import expected_hours as ahead
-from training.runs.expected_hours import expected_hours, small_frames_notice
-from training.runs.machine import Machine
+from training.runs.expected_hours import (
+    expected_hours,
+    large_frames_notice,
+    small_frames_notice,
+)
+from training.runs.machine import Machine, gpu_workers
 
 
 def test_small_recipes_on_large_frames_are_told(store, tmp_path):
@@ -69,3 +73,24 @@ def test_a_size_is_the_recipes_or_there_is_a_line():
     with pytest.raises(RecipeError, match="no --size medium with the recipe demo"):
         at_size("demo", "medium")
     assert at_size("demo", "small") == "demo"
+
+
+def test_frames_that_are_stored_too_large_are_reported(store):
+    """48 px are 1.5 times the 32 px that a crop of 28 px needs."""
+    clip = get_recipe("r3d_rgb").settings.clip
+    small = replace(clip, crop_px=(28, 40))
+    told = large_frames_notice(store, small, waited=0.25)
+    assert told is not None and told.startswith("25% of the time was spent waiting")
+    assert "frames of 64x48 px are decoded for 40x28 px" in told
+    assert told.endswith("--short-side 32`")
+    assert large_frames_notice(store, small, waited=0.09) is None
+    assert large_frames_notice(store, replace(clip, crop_px=(40, 40)), waited=1) is None
+    assert (
+        large_frames_notice(store, replace(small, grid_short_px=33), waited=1) is None
+    )
+    assert large_frames_notice(store, replace(small, grid_short_px=32), waited=1)
+
+
+def test_all_cores_but_two_read_clips_for_gpus():
+    assert [gpu_workers(cores) for cores in (1, 2, 3, 16, 96)] == [1, 1, 1, 14, 32]
+    assert gpu_workers(16, 4) == 3
