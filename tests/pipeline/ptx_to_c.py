@@ -62,7 +62,7 @@ class _Translation:
         head, _, body = text.partition("\n{\n")
         self._first_line = head.count("\n") + 2
         self._body = body.splitlines()
-        self._parameters = re.findall(r"\.param \.\w+\s+(\w+_param_\d+)", head)
+        self._parameters = re.findall(r"\.param [^,)]*?(\w+_param_\d+)", head)
         self._shared: dict[str, int] = {}
         self._static_bytes = 0
         shared = re.findall(r"\.shared \.align \d+ \.b8 (\w+)\[(\d*)\]", head)
@@ -114,6 +114,7 @@ class _Translation:
             if self._scope:
                 self._scoped.add(name)
             size = f"[{count}]" if count else ""
+            kind = {"f": ".f32", "fd": ".f64"}.get(name, kind)  # .b32, in some versions
             self._fields.append(f"{TYPES[kind[1:]]} {name}{self._scope}{size};")
         elif text.endswith(":"):
             self._lines.append(f"{_label(text[:-1])}: ;")
