@@ -125,8 +125,7 @@ class _AddressedStore:
 
     @contextmanager
     def hold(self, say: Callable[[str], None]) -> Iterator[Lease]:
-        leases = ObjectLeases(RemoteFolder(str(self), self._remote.options))
-        with hold(leases, say=say) as self._lease:
+        with hold(ObjectLeases(self._remote), say=say) as self._lease:
             self._remote.tries = PATIENT_TRIES
             self._remote.abort_uploads()
             self.pull()  # another run may have ended just before

@@ -37,13 +37,15 @@ class ObjectLeases:
 
     def __init__(self, folder: RemoteFolder) -> None:
         self._folder = folder
+        self._quick = RemoteFolder(str(folder), folder.options)
+        """With few tries, for what must not keep a run waiting at its end."""
         self._text = lease_text(**{TOKEN: uuid4().hex})
 
     def __str__(self) -> str:
         return str(self._folder)
 
     def newest(self) -> int:
-        return max(self._numbers().values(), default=0)
+        return max(_numbers(self._folder).values(), default=0)
 
     def found(self, number: int) -> LeaseInfo | None:
         name = lease_name(number)
@@ -66,7 +68,7 @@ class ObjectLeases:
         self._folder.remove(f"{LOGS}/{lease_name(number)}")
 
     def remove_older(self, number: int) -> None:
-        for name, older in self._numbers().items():
+        for name, older in _numbers(self._folder).items():
             if older < number:
                 self._folder.remove(f"{LOGS}/{name}")
 
@@ -74,29 +76,20 @@ class ObjectLeases:
         return self._folder.listed(LOGS).get(lease_name(number))
 
     def holds(self, number: int) -> bool:
-        numbers = self._numbers()
-        return lease_name(number) in numbers and max(numbers.values()) == number
+        return _holds(self._folder, number)
 
     def beat(self, number: int) -> None:
         with suppress(AddressError):
-            if self.holds(number):
-                self._folder.put(f"{LOGS}/{lease_name(number)}", self._text)
+            if _holds(self._quick, number):
+                self._quick.put(f"{LOGS}/{lease_name(number)}", self._text)
 
     def end(self, number: int) -> None:
         name = lease_name(number)
         with suppress(AddressError):
-            if self.holds(number):
+            if _holds(self._quick, number):
                 ended = name.removesuffix(".json") + ENDED
-                self._folder.put(f"{LOGS}/{ended}", self._text)
-                self._folder.remove(f"{LOGS}/{name}")
-
-    def _numbers(self) -> dict[str, int]:
-        """Name -> number."""
-        found = {}
-        for name in self._folder.listed(LOGS):
-            if (number := lease_number(name)) is not None:
-                found[name] = number
-        return found
+                self._quick.put(f"{LOGS}/{ended}", self._text)
+                self._quick.remove(f"{LOGS}/{name}")
 
     def _now(self) -> float:
         """Time by the clock of the service; ours where we may not write."""
@@ -109,3 +102,17 @@ class ObjectLeases:
         finally:
             with suppress(AddressError):
                 self._folder.remove(f"{LOGS}/{name}")
+
+
+def _numbers(folder: RemoteFolder) -> dict[str, int]:
+    """Name of a lease -> its number."""
+    found = {}
+    for name in folder.listed(LOGS):
+        if (number := lease_number(name)) is not None:
+            found[name] = number
+    return found
+
+
+def _holds(folder: RemoteFolder, number: int) -> bool:
+    numbers = _numbers(folder)
+    return lease_name(number) in numbers and max(numbers.values()) == number

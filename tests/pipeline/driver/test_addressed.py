@@ -336,9 +336,18 @@ def test_a_network_that_breaks_is_tried_again_and_then_ends_the_run(
     few, whole, s3, monkeypatch
 ):
     address = f"{s3}/broken/store"
-    failing = chain([True, True], repeat(False))
+    failing = chain([True] * 8, repeat(False))  # the service is away for a while
+    listing = S3Response.list_objects_v2
+
+    def listed(response: S3Response) -> Any:
+        return (503, {}, BUSY) if next(failing) else listing(response)
+
+    def away(name: str) -> None:
+        if name == "rgb-00000.h5":
+            patched.setattr(S3Response, "list_objects_v2", listed)
+
     with monkeypatch.context() as patched:
-        answering(patched, lambda r: (503, {}, BUSY) if next(failing) else None)
+        before_each_upload(patched, away)
         before_each_upload(patched, cut_off(patched, "mv-00001.h5"))
         with pytest.raises(AddressError) as caught:
             published(few, address)
