@@ -92,6 +92,10 @@ def test_nothing_that_a_stage_started_is_left():
     raise AssertionError("its child runs on")
 
 
+def test_a_stage_of_which_a_part_ran_has_finished():
+    assert ended("is_partly_left_out").state == "finished"
+
+
 def all_of(*stages: Stage, budget: float = 60.0) -> list[StageResult]:
     return list(
         run_stages(
