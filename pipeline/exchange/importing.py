@@ -3,10 +3,10 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from motion_shards.plain_text import counted, printable
 from pipeline.adapters import balance, video_list
 from pipeline.adapters import folder as folder_adapter
 from pipeline.adapters.holdout import with_holdout
@@ -31,12 +31,11 @@ from pipeline.driver.resume import (
     store_plan,
     write_if_new,
 )
-from pipeline.driver.summary import Summary, summarize
+from pipeline.driver.summary import summarize
 from pipeline.errors import PlanError
 from pipeline.executors.reporter import SILENT, ProgressReporter
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import ShardPlan
-from pipeline.store import Json
 from pipeline.store.codecs import JpegFlow
 from pipeline.store.commit import Commit
 from pipeline.store.file_names import PLAN
@@ -44,8 +43,8 @@ from pipeline.store.lease import hold
 from pipeline.store.manifest import Manifest
 
 from .errors import ExchangeError
+from .imported import Imported
 from .incoming import Built, ShardImport
-from .levels import Levels
 from .parallel import in_order
 from .trees import Scanned, Trees, scan_trees
 
@@ -58,56 +57,6 @@ class TreeData:
     dataset: DataSet
     frames: int
     """Frames of all videos, as far as the names of the files say."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
-    """Results of an import."""
-
-    summary: Summary
-    settings: ExtractSettings
-    kept: int
-    """Frames of the shards of this run whose JPEG was taken as it is."""
-    recoded: int
-    """Those that were decoded and encoded again."""
-
-    @property
-    def exit_code(self) -> int:
-        """0 all stored, 3 some quarantined or unavailable, 1 nothing could be stored."""
-        return self.summary.exit_code
-
-    def to_dict(self) -> dict[str, Json]:
-        return {
-            **self.summary.to_dict(),
-            "jpegs_kept": self.kept,
-            "jpegs_encoded_again": self.recoded,
-        }
-
-    def text(self) -> str:
-        """The summary, a line each."""
-        return "\n".join((self.summary.text(), *map(printable, self._remarks())))
-
-    def _remarks(self) -> Iterator[str]:
-        settings = self.settings
-        if self.kept or self.recoded:
-            yield (
-                f"rgb: {counted(self.kept, 'JPEG')} taken as they are, {self.recoded:,} "
-                f"decoded and encoded again ({settings.rgb_codec.to_dict()['quality']} %)"
-            )
-        if "flow" in settings.modalities:
-            yield f"flow: {flow_error(settings)}"
-
-
-def flow_error(settings: ExtractSettings) -> str:
-    """Largest error of stored flow against that of which the files were made, in words."""
-    codec = settings.flow_codec
-    assert isinstance(codec, JpegFlow)
-    bound = codec.bound_px
-    return (
-        f"8-bit levels of -{bound:g} to {bound:g} px, off by up to "
-        f"{Levels(bound_px=bound).max_error_px:.2g} px as they come and by "
-        f"{bound / 254:.2g} px more as they are stored, and JPEG of {codec.quality} %"
-    )
 
 
 def import_settings(
@@ -231,13 +180,14 @@ def import_frames(
         missing = list(_missing(plan, out, retry_bad=retry_bad))
         reporter.start(videos=sum(len(shard.videos) for shard in missing))
         build = ShardImport(data.trees, out.absolute())
-        for shard, built in in_order(build, missing, jobs=jobs):
-            if isinstance(built, str):
-                raise ExchangeError(f"shard {shard.shard}: {built}")
-            lease.require()
-            publish(built.report, out)
-            _report(built, reporter)
-            kept, recoded = kept + built.kept, recoded + built.recoded
+        with closing(in_order(build, missing, jobs=jobs)) as results:
+            for shard, built in results:
+                if isinstance(built, str):
+                    raise ExchangeError(f"shard {shard.shard}: {built}")
+                lease.require()
+                publish(built.report, out)
+                _report(built, reporter)
+                kept, recoded = kept + built.kept, recoded + built.recoded
         lease.require()
         manifest = merge(plan, dataset, out, plan.modalities)
         (out / DAMAGED).unlink(missing_ok=True)

@@ -1,11 +1,11 @@
 """Work on many videos by several processes, with the results in order."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 from motion_shards.processes import follow_parent
@@ -19,8 +19,10 @@ Result = TypeVar("Result")
 
 def in_order(
     work: Callable[[Item], Result], items: Iterable[Item], *, jobs: int
-) -> Iterator[tuple[Item, Result | str]]:
+) -> Generator[tuple[Item, Result | str], None, None]:
     """Call a function for each video, or part of one.
+
+    Closed early, or interrupted, its processes are ended at once.
 
     Args:
         work: picklable. Where it raises a LayoutError, the text stands for the result.
@@ -36,6 +38,7 @@ def in_order(
         return
     waiting: deque[tuple[Item, Future[Result | str]]] = deque()
     left = iter(items)
+    others = frozenset(active_children())
     pool = ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=follow_parent
     )
@@ -52,6 +55,11 @@ def in_order(
             "a process died (killed, or out of memory): run the same command again, "
             "with fewer --jobs if there was too little memory"
         ) from None
+    except BaseException:
+        # Waiting for them would let a second Ctrl-C end in an exit that never comes.
+        for process in frozenset(active_children()) - others:
+            process.kill()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
