@@ -10,7 +10,7 @@ HEIGHT, WIDTH = 24, 40
 
 def level(number: int, component: int) -> int:
     """The grey level of a file of flow, different for each."""
-    return 100 + 20 * number + 3 * component
+    return (100 + 20 * number + 3 * component) % 256
 
 
 def grey_of_image(number: int) -> int:
