@@ -166,7 +166,6 @@ def test_paths_of_this_machine_are_no_addresses(tiny, tmp_path, monkeypatch):
     for words in (
         ["browse", tiny, "--out", "s3://data/new"],
         ["export", tiny, "--to", "npz", "--out", "s3://data/new"],
-        ["status", "s3://data/new"],
         ["info", tiny, "--cache", "s3://data/new"],
     ):
         result = CliRunner().invoke(main, list(map(str, words)))

@@ -161,9 +161,9 @@ def test_until_a_network_is_judged_nobody_opens_a_test_video(
     learned_from: set[str] = set()
     read, item = Frames.read, Clips.__getitem__
 
-    def reading(self: Frames, video: StoredVideo, *rest) -> np.ndarray:
+    def reading(self: Frames, video: StoredVideo, *rest, **options) -> np.ndarray:
         opened.add(video.id)
-        return read(self, video, *rest)
+        return read(self, video, *rest, **options)
 
     def learning(self: Clips, place) -> dict:
         learned_from.add(self.videos[place.video].id)

@@ -32,7 +32,8 @@ def test_recipes_build_and_terms_find_their_taps(size):
             settings.check_shapes()
             teacher = one.needs["teacher"].settings
             assert teacher.network == settings.teacher, one.name
-            assert teacher.clip == replace(settings.clip, cells=None), one.name
+            seen = settings.clip_of(settings.teacher)
+            assert teacher.clip == replace(seen, cells=None), one.name
         net = net_of(settings)
         if net is None or (net, settings.clip.length) in built:
             continue

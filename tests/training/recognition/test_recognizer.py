@@ -38,8 +38,14 @@ class Uncoded:
         self._folder = videos
         self._arrays = cache(self._extracted)
 
-    def read(self, video, modality, *, start=0, stop=None, step=1) -> np.ndarray:
-        return self._arrays(video)[modality][start:stop:step]
+    def read(
+        self, video, modality, *, start=0, stop=None, step=1, crop=None
+    ) -> np.ndarray:
+        entries = self._arrays(video)[modality][start:stop:step]
+        if crop is None:
+            return entries
+        top, left, height, width = crop
+        return entries[:, top : top + height, left : left + width]
 
     def _extracted(self, video: str) -> dict[str, np.ndarray]:
         solver = flow_solver("cpu", profile=self._settings.flow_profile)

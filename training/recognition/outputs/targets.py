@@ -145,8 +145,10 @@ def video_of(prediction: Prediction) -> Path:
 def blamed(path: Path, error: OSError) -> OSError:
     """The error of a file that is being written, or that of a video that was read for it."""
     name = error.filename
-    if name is not None and not os.fsdecode(name).endswith(".part"):
-        return error
+    if name is not None:
+        found = os.fsdecode(name)
+        if not found.endswith(".part") and found != str(path):
+            return error
     return not_written(path, error)
 
 
