@@ -38,8 +38,20 @@ def needs_of(stages: list[Stage], **needed: str) -> dict[Stage, dict[str, Stage]
     }
 
 
+BEFORE: set[multiprocessing.process.BaseProcess] = set()
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    """Remember the processes that earlier tests have, such as readers of clips."""
+    BEFORE.clear()
+    BEFORE.update(multiprocessing.active_children())
+
+
 def alive() -> list[multiprocessing.process.BaseProcess]:
-    return [child for child in multiprocessing.active_children() if child.is_alive()]
+    """The processes that a test has left behind."""
+    now = set(multiprocessing.active_children()) - BEFORE
+    return [child for child in now if child.is_alive()]
 
 
 @pytest.mark.parametrize("processes", [0, 1, 2])
