@@ -49,8 +49,10 @@ def others() -> None:
 
 
 def alive() -> list[multiprocessing.process.BaseProcess]:
-    """The processes that a test has left behind."""
+    """The processes that a test has left behind, and that do not end by themselves."""
     now = set(multiprocessing.active_children()) - BEFORE
+    for child in now:
+        child.join(10)
     return [child for child in now if child.is_alive()]
 
 
