@@ -35,9 +35,9 @@ def expected(finished: Path) -> dict[str, bytes]:
     return store_bytes(finished)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubGpu]:
-    """Processes that have a stand-in for NVIDIA's driver."""
+    """Processes that have a stand-in for NVIDIA's driver; none is left for other modules."""
     if compiler() is None:
         pytest.skip("no C compiler: the stand-in for the driver cannot be built")
     with StubGpu(build(tmp_path_factory.mktemp("stub"))) as stub:

@@ -1,14 +1,13 @@
 """The stages themselves, on a stand-in for NVIDIA's driver or with a solver of the CPU."""
 
 import re
-from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
 import stub_machine
-from stub_gpu import NOTHING, Counts, StubGpu, build, compiler, counts
+from stub_gpu import NOTHING, Counts, compiler, counts
 from timed_gpu import TimedGpu
 
 from pipeline.bench.gpu import faults
@@ -23,14 +22,6 @@ from pipeline.flow.errors import FlowError
 from pipeline.flow.profiles import PROFILES
 
 SMALL = {"height": 32, "width": 40}
-
-
-@pytest.fixture(scope="module")
-def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubGpu]:
-    if compiler() is None:
-        pytest.skip("no C compiler: the stand-in for the driver cannot be built")
-    with StubGpu(build(tmp_path_factory.mktemp("stub"))) as stub:
-        yield stub
 
 
 def rows_of(name: str, **settings: Any) -> tuple[list[Row], Counts]:

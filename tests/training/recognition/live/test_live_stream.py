@@ -466,14 +466,14 @@ def test_a_slow_reader_catches_up_at_key_frames(clip: Clip) -> None:
     port = free_port()
 
     def each(count: int, stream: LiveStream) -> None:
-        time.sleep(0.05)
+        time.sleep(0.1)
 
     patience = Patience(open=3, read=0.5, gone=0, behind=0.4)
     with RtspServer(clip, port, speed=4):
         seen = watched(
             f"rtsp://{HOST}:{port}/x", frames=40, patience=patience, each=each
         )
-    assert seen.stream.skipped >= 1  # how many, the speed of the machine says
+    assert seen.stream.skipped >= 5
     assert (np.diff(seen.seconds) > 0).all()
     gaps = np.diff(seen.seconds)[: len(seen.valid)] > 0.05
     assert gaps.any() and not seen.valid[gaps].any()
