@@ -20,7 +20,11 @@ from pipeline.executors.choose import (
     require_backend,
     worker_layout,
 )
-from pipeline.executors.reporter import SILENT, ProgressReporter
+from pipeline.executors.reporter import (
+    SILENT,
+    ProgressReporter,
+    report_published,
+)
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.calibration import calibrate
 from pipeline.shard.task import Task
@@ -238,19 +242,7 @@ def _run(
             lease.require()
             publish(outcome, there)
             forget_attempts(there.folder, outcome.plan)
-            paths = {video.id: video.path for video in outcome.plan.videos}
-            for name, reason in outcome.bad.items():
-                reporter.say(f"quarantined {paths[name]}: {reason}")
-            for name, reason in outcome.unavailable.items():
-                reporter.say(f"unavailable {paths[name]}: {reason}")
-            reporter.published(
-                videos=len(outcome.plan.videos),
-                frames=max(
-                    sum(video.frames for video in records)
-                    for records in outcome.records.values()
-                ),
-                stored_bytes=sum(file.bytes for file in outcome.delivered.values()),
-            )
+            report_published(outcome, reporter)
             retries.finished(outcome)
 
 

@@ -33,7 +33,11 @@ from pipeline.driver.resume import (
 )
 from pipeline.driver.summary import summarize
 from pipeline.errors import PlanError
-from pipeline.executors.reporter import SILENT, ProgressReporter
+from pipeline.executors.reporter import (
+    SILENT,
+    ProgressReporter,
+    report_published,
+)
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import ShardPlan
 from pipeline.store.codecs import JpegFlow
@@ -44,7 +48,7 @@ from pipeline.store.manifest import Manifest
 
 from .errors import ExchangeError
 from .imported import Imported
-from .incoming import Built, ShardImport
+from .incoming import ShardImport
 from .parallel import in_order
 from .trees import Scanned, Trees, scan_trees
 
@@ -186,7 +190,7 @@ def import_frames(
                     raise ExchangeError(f"shard {shard.shard}: {built}")
                 lease.require()
                 publish(built.report, out)
-                _report(built, reporter)
+                report_published(built.report, reporter)
                 kept, recoded = kept + built.kept, recoded + built.recoded
         lease.require()
         manifest = merge(plan, dataset, out, plan.modalities)
@@ -234,25 +238,6 @@ def _is_of(commit: Commit, shard: ShardPlan) -> bool:
     return names == {video.id for video in shard.videos} and dict(
         commit.settings
     ) == shard.settings.modality_record(commit.modality)
-
-
-def _report(built: Built, reporter: ProgressReporter) -> None:
-    report = built.report
-    paths = {video.id: video.path for video in report.plan.videos}
-    for kind, found in (
-        ("quarantined", report.bad),
-        ("unavailable", report.unavailable),
-    ):
-        for name, reason in found.items():
-            reporter.say(f"{kind} {paths[name]}: {reason}")
-    reporter.published(
-        videos=len(report.plan.videos),
-        frames=max(
-            sum(video.frames for video in records)
-            for records in report.records.values()
-        ),
-        stored_bytes=sum(file.bytes for file in report.delivered.values()),
-    )
 
 
 def _paths_left_out(plan: StorePlan, manifest: Manifest) -> dict[str, str]:

@@ -12,11 +12,11 @@ import numpy as np
 from xxhash import xxh3_128
 
 from pipeline.extract.errors import DecodeError, Unavailable, VideoError
+from pipeline.extract.video import VideoInfo
 from pipeline.shard.plan import PlannedVideo, ShardPlan
 from pipeline.shard.sources import require_folder
 from pipeline.shard.task import ShardReport
 from pipeline.store.codecs import JpegFlow
-from pipeline.store.commit import VideoRecord
 from pipeline.store.encoding import Encoded, encoded, given
 from pipeline.store.encoding import Levels as StoredLevels
 from pipeline.store.file_names import ARRIVING, shard_file
@@ -111,28 +111,15 @@ def _store(
                 entry.append_encoded(block)
             entry.append_frames(reading.seconds, reading.picture_types)
         xxh3 = reading.hash()
-    for modality, entry in entries.items():
-        records = report.records[modality]
-        records.append(
-            VideoRecord(
-                id=video.id,
-                path=video.path,
-                size_bytes=video.size_bytes,
-                xxh3=xxh3,
-                frames=entry.frames,
-                height=height,
-                width=width,
-                fps=reading.fps,
-                codec="jpeg",
-                source_height=height,
-                source_width=width,
-                first=records[-1].first + records[-1].rows if records else 0,
-                rows=entry.rows,
-                clipped=entry.clipped,
-                values=entry.values,
-                bytes=entry.bytes,
-            )
-        )
+    info = VideoInfo(
+        height=height,
+        width=width,
+        fps=reading.fps,
+        codec="jpeg",
+        source_height=height,
+        source_width=width,
+    )
+    report.add(video, entries, info, xxh3=xxh3)
 
 
 class _Video:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from pipeline.shard.task import ShardProgress
+from pipeline.shard.task import ShardProgress, ShardReport
 
 
 class ProgressReporter(Protocol):
@@ -35,3 +35,17 @@ class SilentReporter:
 
 
 SILENT = SilentReporter()
+
+
+def report_published(report: ShardReport, reporter: ProgressReporter) -> None:
+    """Name the videos that a published shard leaves out, and count what it holds."""
+    paths = {video.id: video.path for video in report.plan.videos}
+    for name, reason in report.bad.items():
+        reporter.say(f"quarantined {paths[name]}: {reason}")
+    for name, reason in report.unavailable.items():
+        reporter.say(f"unavailable {paths[name]}: {reason}")
+    reporter.published(
+        videos=len(report.plan.videos),
+        frames=report.frames,
+        stored_bytes=sum(file.bytes for file in report.delivered.values()),
+    )

@@ -15,7 +15,6 @@ from pipeline.extract.video import Block, VideoInfo
 from pipeline.flow.batches import BatchSolver, Coding
 from pipeline.flow.solver import FlowSolver
 from pipeline.store.codecs import Codec, JpegFlow
-from pipeline.store.commit import VideoRecord
 from pipeline.store.encoding import encoded, given
 from pipeline.store.file_names import shard_file
 from pipeline.store.shard import Entry, ShardWriter
@@ -204,25 +203,7 @@ def _store_video(
         require_unchanged(path, source)  # else it may be a half that was decoded
         raise
     tick.end_video()
-    for modality, entry in entries.items():
-        records = report.records[modality]
-        records.append(
-            VideoRecord(
-                id=video.id,
-                path=video.path,
-                size_bytes=video.size_bytes,
-                xxh3=source.xxh3,
-                frames=entry.frames,
-                **info._asdict(),
-                damaged=damaged,
-                first=records[-1].first + records[-1].rows if records else 0,
-                rows=entry.rows,
-                known=entry.known,
-                clipped=entry.clipped,
-                values=entry.values,
-                bytes=entry.bytes,
-            )
-        )
+    report.add(video, entries, info, xxh3=source.xxh3, damaged=damaged)
 
 
 def _written(

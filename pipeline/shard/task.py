@@ -1,16 +1,18 @@
 """The task sent to a worker and the report it returns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.extract.video import VideoInfo
 from pipeline.flow.batches import BatchSolver
 from pipeline.store.commit import VideoRecord
 from pipeline.store.manifest import FileRecord
+from pipeline.store.shard import Entry
 
 from .isolate import OpenVideo
-from .plan import ShardPlan
+from .plan import PlannedVideo, ShardPlan
 
 SolverMaker = Callable[[str], BatchSolver]
 """Name of a profile -> a solver of batches with it on the GPU of this process."""
@@ -87,6 +89,49 @@ class ShardReport:
     gpu: str = ""
     """The GPU of the flow, by machine and name; empty without one."""
     effort: Effort | None = None
+
+    def add(
+        self,
+        video: PlannedVideo,
+        entries: Mapping[str, Entry],
+        info: VideoInfo,
+        *,
+        xxh3: str,
+        damaged: int = 0,
+    ) -> None:
+        """Record a video whose entries are written, behind those before it.
+
+        Args:
+            entries: of each modality, at their end.
+            xxh3: of the source.
+            damaged: packets and frames of the source, as in `VideoFacts`.
+        """
+        for modality, entry in entries.items():
+            records = self.records[modality]
+            records.append(
+                VideoRecord(
+                    id=video.id,
+                    path=video.path,
+                    size_bytes=video.size_bytes,
+                    xxh3=xxh3,
+                    frames=entry.frames,
+                    **info._asdict(),
+                    damaged=damaged,
+                    first=records[-1].first + records[-1].rows if records else 0,
+                    rows=entry.rows,
+                    known=entry.known,
+                    clipped=entry.clipped,
+                    values=entry.values,
+                    bytes=entry.bytes,
+                )
+            )
+
+    @property
+    def frames(self) -> int:
+        """Frames of the stored videos."""
+        return max(
+            sum(video.frames for video in records) for records in self.records.values()
+        )
 
 
 class ShardProgress(NamedTuple):

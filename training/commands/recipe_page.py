@@ -182,14 +182,11 @@ def _net(
     role: str, net: BackboneConfig, settings: TrainConfig, classes: int
 ) -> Iterator[str]:
     height, width = settings.clip.size_of(net.sees)
-    length, entries = settings.clip.length, settings.length_of(net)
+    entries, windows = settings.length_of(net), settings.windows_of(net)
     told = cost(net, classes, frames=entries, height=height, width=width)
     yield f"  {role:<9} {net.net} sees {net.sees}: {told.text()} ({classes} classes)"
-    if (
-        isinstance(settings, DistillRecipe)
-        and net.sees in settings.entries_of_teachers()
-    ):
-        yield f"            {-(-length // entries)} windows of {entries} entries of a clip"
+    if windows > 1:
+        yield f"            {windows} windows of {entries} entries of a clip"
     if net.over_time != "stack":
         yield f"            {net.frames} entries of a clip: {net.over_time}"
     if net.stochastic_depth is not None:

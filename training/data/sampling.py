@@ -73,3 +73,12 @@ def consecutive_starts(*, available: int, clip_span: int) -> np.ndarray:
         (max(available // clip_span, 1),) int64.
     """
     return np.arange(max(available // clip_span, 1)) * clip_span
+
+
+def window_count(length: int, entries: int) -> int:
+    """Windows of `entries` entries that cover a clip of `length`, no more than needed.
+
+    >>> window_count(16, 10)
+    2
+    """
+    return -(-length // entries)

@@ -159,14 +159,11 @@ class DistillRecipe(TrainConfig):
         """The teachers as their runs have them: `sees` is the modality of their clips."""
         return self.teachers
 
-    def length_of(self, net: BackboneConfig) -> int:
-        """Entries of a clip that the student or a teacher takes."""
-        if net == self.student:
-            return self.clip.length
-        return self.entries_of_teachers().get(net.sees, self.clip.length)
-
     def clip_of(self, net: BackboneConfig) -> ClipConfig:
-        return replace(self.clip, length=DistillRecipe.length_of(self, net))
+        if net == self.student:
+            return self.clip
+        length = self.entries_of_teachers().get(net.sees, self.clip.length)
+        return replace(self.clip, length=length)
 
     def entries_of_teachers(self) -> dict[str, int]:
         """Modality -> entries of a 2D teacher that stacks fewer than a clip has.

@@ -1,12 +1,12 @@
 """Settings in which a recipe and those that it needs must agree."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from ..errors import RecipeError
 from ..experiments.distill_recipe import DistillRecipe, MotionTeacherRecipe
 from ..experiments.hidden import HiddenRecipe
+from ..models.backbones import net_named
 from ..runs.compatibility import VIEW_ONLY, unseen
 from .systems import Recipe
 
@@ -48,9 +48,20 @@ def links(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
             yield "motion.", "motion", "motion."
 
 
-def follows(recipe: Recipe, role: str, path: str) -> bool:
-    """Whether a clip setting of a recipe counts for what it needs, too."""
-    name = path.removeprefix("clip.")
+def follows(recipe: Recipe, role: str, path: str, changed: Collection[str]) -> bool:
+    """Whether a clip setting of a recipe counts for what it needs, too.
+
+    The length does not for a teacher that stacks as many frames as before: it sees windows
+    of longer clips.
+
+    Args:
+        changed: paths of the recipe's settings that change.
+    """
+    name, settings = path.removeprefix("clip."), recipe.settings
+    if name == "length" and role == "teacher" and isinstance(settings, DistillRecipe):
+        stacks = net_named(settings.teacher.net).dim == 2
+        if stacks and not {"teacher.frames", "teacher.net"} & set(changed):
+            return False
     return name not in VIEW_ONLY | unseen(_sees(recipe.needs[role]))
 
 
@@ -62,8 +73,7 @@ def _pairs(recipe: Recipe) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]
         if here == "clip.":
             sees = _sees(recipe.needs[role])
             if isinstance(recipe.settings, DistillRecipe):
-                taken = recipe.settings.entries_of_teachers()
-                ours = replace(ours, length=taken.get(sees, ours.length))
+                ours = recipe.settings.clip_of(recipe.needs[role].settings.network)
             yield role, _motion(ours, sees), _motion(theirs, sees)
         else:
             yield role, _network(ours), _network(theirs)

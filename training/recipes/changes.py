@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 from motion_shards.near import near
 
 from ..errors import NoSuchPath, RecipeError
-from ..experiments.distill_recipe import DistillRecipe
-from ..models.backbones import net_named
 from ..models.user_files import FILES
 from ..models.user_nets import load_net
 from .agreement import check_needs, follows, links
@@ -207,10 +205,8 @@ def _linked(
     for here, role, there in links(recipe):
         given = theirs.setdefault(role, {})
         for one in own:
-            if one.path == "clip.length" and _stacks(recipe, role, ours):
-                continue  # its windows of longer clips have the frames that it stacks
             if one.path.startswith(here) and (
-                here != "clip." or follows(recipe, role, one.path)
+                here != "clip." or follows(recipe, role, one.path, ours)
             ):
                 path = there + one.path.removeprefix(here)
                 given.setdefault(path, Change("", path, one.value))
@@ -221,17 +217,6 @@ def _linked(
     return list(ours.values()), {
         role: list(each.values()) for role, each in theirs.items()
     }
-
-
-def _stacks(recipe: Recipe, role: str, changes: Mapping[str, Change]) -> bool:
-    """Whether a role is a student's teacher that stacks as many frames as before."""
-    settings = recipe.settings
-    return (
-        isinstance(settings, DistillRecipe)
-        and role == "teacher"
-        and net_named(settings.teacher.net).dim == 2
-        and not {"teacher.frames", "teacher.net"} & changes.keys()
-    )
 
 
 def _sorted(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from motion_shards.choices import MOTION
 
 from ..data.clip_config import ClipConfig
+from ..data.sampling import window_count
 from ..data.dataset import Clips, frames_of
 from ..data.frames import Frames
 from ..data.known_share import check_known_share
@@ -119,11 +120,15 @@ class TrainConfig:
 
     def length_of(self, net: BackboneConfig) -> int:
         """Entries of a clip that a network takes."""
-        return self.clip.length
+        return self.clip_of(net).length
 
     def clip_of(self, net: BackboneConfig) -> ClipConfig:
         """Clips that a network is trained on by itself."""
         return self.clip
+
+    def windows_of(self, net: BackboneConfig) -> int:
+        """Windows of a clip that a network sees: one, but for a teacher of fewer entries."""
+        return window_count(self.clip.length, self.clip_of(net).length)
 
     def check_clip(self, net: BackboneConfig, length: int) -> None:
         """Check that a network takes clips of `length` entries of what it sees.

@@ -83,10 +83,11 @@ def expected_hours(
     """
     clip = config.clip
     each = [
-        -(-clip.length // entries)  # windows of the clip
-        * cost(net, classes, frames=entries, height=height, width=width).multiply_adds
+        config.windows_of(net)
+        * cost(
+            net, classes, frames=config.length_of(net), height=height, width=width
+        ).multiply_adds
         for net in nets
-        for entries in (config.length_of(net),)
         for height, width in (clip.size_of(net.sees),)
     ]
     per_clip = 3 * each[0] + sum(each[1:])  # back is twice forward

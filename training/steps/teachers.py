@@ -7,6 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from ..data.sampling import window_count
 from ..engine.loop import Batch
 from ..errors import RecipeError
 from ..losses.terms import Outputs
@@ -111,7 +112,7 @@ def windows(clips: Tensor, entries: int) -> list[Tensor]:
     length = clips.shape[2]
     if length == entries:
         return [clips]
-    count = -(-length // entries)
+    count = window_count(length, entries)
     starts = (round(place * (length - entries) / (count - 1)) for place in range(count))
     return [clips[:, :, start : start + entries] for start in starts]
 
