@@ -7,10 +7,10 @@ from typing import Any, Literal
 from motion_shards.choices import MOTION
 
 from ..data.clip_config import ClipConfig
-from ..data.sampling import window_count
 from ..data.dataset import Clips, frames_of
 from ..data.frames import Frames
 from ..data.known_share import check_known_share
+from ..data.sampling import window_count
 from ..data.splits import SplitParts, available_entries, split_parts
 from ..data.variants import Variant, open_variants
 from ..engine.optim import OptimConfig
