@@ -3,7 +3,7 @@
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,6 @@ from motion_shards.address import ClusterAddress, ClusterSearch, find_cluster, r
 from motion_shards.plain_text import printable
 from pipeline.errors import ExtractionError
 from pipeline.flow.solver import flow_solver
-from pipeline.shard.calibration import StageTimes
 from pipeline.shard.isolate import OpenVideo
 from pipeline.shard.task import SolverMaker, Task
 
@@ -20,8 +19,8 @@ from .attempt import Outcome
 from .here import run_here
 from .pool import run_in_pool
 from .reporter import ProgressReporter
-from .threads import expected_times, measured_times
-from .workers import WorkerLayout, local_layout, require_gpu
+from .threads import expected_times, measuring
+from .workers import Measuring, WorkerLayout, local_layout, require_gpu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,15 +105,16 @@ def worker_layout(
         workers=execution.workers,
         profile=profile,
         make_solver=execution.make_solver,
-        times=partial(_stage_times, execution, tasks),
+        measure=partial(_measuring, execution, tasks),
     )
 
 
-def _stage_times(execution: Execution, tasks: Sequence[Task]) -> StageTimes:
+def _measuring(execution: Execution, tasks: Sequence[Task]) -> Measuring:
     """CPU times of a worker's threads: measured, or expected with a stand-in for the GPU."""
     if execution.make_solver or execution.open_video or not tasks:
-        return expected_times({name for it in tasks for name in it.plan.modalities})
-    return measured_times(tasks[0], scratch=execution.scratch)
+        names = {name for it in tasks for name in it.plan.modalities}
+        return nullcontext(partial(expected_times, names))
+    return measuring(tasks[0], scratch=execution.scratch)
 
 
 def outcomes(

@@ -7,8 +7,10 @@ a machine needs depends on the modalities, and on its processor.
 
 import math
 import multiprocessing
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +20,17 @@ from pipeline.shard.task import Task
 SAMPLE = 3
 """Videos whose first frames are read to calibrate."""
 SECONDS = 30.0
-"""Limit of a calibration: canonical vectors of 4K take 10."""
-SPARE = 1.15
-"""Threads wait for each other, too: this much more of them than cores would need."""
-MOST_WORKERS = 16
-"""Workers of a GPU at most: each takes memory there."""
-MOST_CODERS = 8
+"""Limit of a calibration, most of whose time the trial of the GPUs takes, too."""
+WAITING = 0.2
+"""Time per frame in which a worker keeps no core busy, as a share of the CPU time: it waits for
+full batches, for the interpreter's lock, and until its files are delivered. One worker alone
+on two cores waited 0.12 to 0.21 (`pipeline bench workers --flow-device none --workers 1,2`,
+Intel Xeon)."""
+MOST_WORKERS = 48
+"""Workers of a GPU at most: as many as 64 cores need for canonical vectors. Each takes 1 GB
+there, so that small cards have room for fewer (`Gpus.room`)."""
+MOST_CODERS = 4
+"""More of them wait for the one thread that gives them work."""
 GPU_PAIRS_PER_SECOND = 8000.0
 """Pairs of 340x256 that one GPU solves, at most."""
 
@@ -42,44 +49,88 @@ def expected_times(modalities: Collection[str]) -> StageTimes:
     )
 
 
-def measured_times(task: Task, *, scratch: Path | None = None) -> StageTimes:
-    """Times on this machine, from the first frames of some videos of a task.
+@contextmanager
+def measuring(
+    task: Task, *, scratch: Path | None = None, seconds: float = SECONDS
+) -> Iterator[Callable[[], StageTimes]]:
+    """Measure times on this machine, from the first frames of some videos of a task.
 
-    In a process of its own: a video that makes the decoder crash harms nobody. Where
-    nothing can be measured, they are those of `expected_times`.
+    In a process of its own: the caller can do something else meanwhile, and a video that
+    makes the decoder crash harms nobody. The process ends with this context.
+
+    Args:
+        seconds: limit, from now on.
+
+    Yields:
+        A function that waits for the times. Where nothing can be measured, they are those
+        of `expected_times`.
     """
     sample = replace(task, plan=replace(task.plan, videos=task.plan.videos[:SAMPLE]))
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(1, mp_context=spawn)
     try:
         measured = pool.submit(stage_times, sample, scratch=scratch)
-        return measured.result(timeout=SECONDS)
-    except Exception:  # noqa: BLE001 - whatever it is, the extraction itself will say so
-        for process in pool._processes.values():
-            process.kill()
-        return expected_times(task.plan.modalities)
+        limit = time.monotonic() + seconds
+
+        def times() -> StageTimes:
+            try:
+                return measured.result(timeout=max(limit - time.monotonic(), 0.0))
+            except Exception:  # noqa: BLE001 - whatever it is, the extraction itself will say so
+                return expected_times(task.plan.modalities)
+
+        yield times
     finally:
+        for process in list((pool._processes or {}).values()):
+            process.kill()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def measured_times(task: Task, *, scratch: Path | None = None) -> StageTimes:
+    """Measure as `measuring` does, and wait for it."""
+    with measuring(task, scratch=scratch) as times:
+        return times()
+
+
+def frames_per_ms(times: StageTimes, *, cores: int, workers: int, coders: int) -> float:
+    """Frames per millisecond that workers extract, by a model.
+
+    A frame takes a worker as long as its busiest thread, or as the cores need for all of them,
+    and `WAITING`. Workers add up until they use all cores.
+
+    Args:
+        coders: encoding threads of each worker.
+    """
+    all_cores = cores / times.total
+    busiest = max(times.reading, times.rest, times.coding / coders)
+    frame = max(busiest, 1 / all_cores) + WAITING * times.total
+    return min(workers / frame, all_cores)
 
 
 def worker_count(
     times: StageTimes, *, cores: int, gpus: int, room: int | None = None
 ) -> int:
-    """The fewest workers whose single threads keep the cores or the GPUs busy.
+    """The fewest workers that keep the cores or the GPUs busy, by the model.
 
-    At least one for each GPU.
+    At least one for each GPU, and one for each core at most.
 
     Args:
         room: for workers on each GPU; None: for as many as we like.
     """
-    most = MOST_WORKERS if room is None else min(MOST_WORKERS, room)
-    useful = min(cores, gpus * GPU_PAIRS_PER_SECOND * times.total / 1e3)
-    longest = max(times.reading, times.rest)
-    wanted = math.ceil(SPARE * useful * longest / times.total)
-    return max(min(wanted, cores, most * gpus), gpus)
+    per_gpu = MOST_WORKERS if room is None else min(MOST_WORKERS, room)
+    most = max(min(per_gpu * gpus, cores), gpus)
+    goal = min(cores / times.total, gpus * GPU_PAIRS_PER_SECOND / 1e3)
+    for workers in range(gpus, most):
+        reached = frames_per_ms(times, cores=cores, workers=workers, coders=MOST_CODERS)
+        if reached >= goal:
+            return workers
+    return most
 
 
 def coder_count(times: StageTimes, *, cores: int, workers: int) -> int:
-    """Encoding threads of each worker that keep its share of the cores busy."""
-    wanted = math.ceil(SPARE * cores / workers * times.coding / times.total)
-    return max(min(wanted, MOST_CODERS), 1)
+    """The fewest encoding threads of each worker with which encoding is not the bound."""
+    best = frames_per_ms(times, cores=cores, workers=workers, coders=MOST_CODERS)
+    for coders in range(1, MOST_CODERS):
+        reached = frames_per_ms(times, cores=cores, workers=workers, coders=coders)
+        if math.isclose(reached, best):
+            return coders
+    return MOST_CODERS

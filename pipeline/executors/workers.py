@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from motion_shards.choices import MODALITIES
@@ -25,6 +26,9 @@ COST = {"rgb": 0.4, "flow": 32.0, "mv": 1.2}
 COST_ON_GPU = {"rgb": 0.4, "flow": 1.0, "mv": 1.2}
 """The same where a GPU computes flow: grey frames and coding remain."""
 DECODING = 0.25
+
+Measuring = AbstractContextManager[Callable[[], StageTimes]]
+"""Times of a worker's threads, measured while something else is done: `threads.measuring`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +114,7 @@ def local_layout(
     workers: int | None,
     profile: str | None,
     make_solver: SolverMaker | None = None,
-    times: Callable[[], StageTimes] | None = None,
+    measure: Callable[[], Measuring] | None = None,
 ) -> WorkerLayout:
     """The layout of this machine.
 
@@ -119,19 +123,22 @@ def local_layout(
         workers: processes; 0 for this one; None for what cores and GPUs suggest.
         profile: of flow; None where no flow is wanted.
         make_solver: used in place of the solver; the GPU itself is then not tried.
-        times: of the threads of a worker; called where a GPU is used. None: those
-            expected of all modalities.
+        measure: begins to measure the times of a worker's threads, where there is a
+            GPU and while it is tried. None: those expected of all modalities.
 
     Raises:
         FlowError: cuda is asked for and cannot be used.
     """
     cores = worker_cores()
-    found, remarks = Gpus(()), list[str]()
+    found, remarks, spent = Gpus(()), list[str](), None
     if profile is not None and backend in ("auto", "cuda"):
         found = find_gpus()
         if workers == 0:  # this process sees all, and uses the first
             found = found._replace(names=found.names[:1])
-        found = _tried(found, None if make_solver else profile)
+        if found.names:
+            with measure() if measure else nullcontext(_expected_times) as times:
+                found = _tried(found, None if make_solver else profile)
+                spent = times() if found.names else None
         if backend == "cuda" and not found.names:
             raise _no_gpu(found.trouble)
         if found.names and found.trouble:
@@ -140,7 +147,6 @@ def local_layout(
         elif found.trouble:
             remarks = [f"GPU not used ({found.trouble}): the CPU computes flow"]
     gpus, where = found.names, "here" if workers == 0 else "pool"
-    spent = (times() if times else expected_times(MODALITIES)) if gpus else None
     if workers is None and spent:
         workers = worker_count(spent, cores=cores, gpus=len(gpus), room=found.room)
     elif workers is None:
@@ -168,6 +174,10 @@ def local_layout(
         cpu_instead=backend == "auto",
         remark="; ".join(remarks),
     )
+
+
+def _expected_times() -> StageTimes:
+    return expected_times(MODALITIES)
 
 
 def _tried(found: Gpus, profile: str | None) -> Gpus:

@@ -1,5 +1,6 @@
 """A short calibration on this machine: seconds and bytes of some frames."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,9 @@ CALIBRATED_FRAMES = 48
 """Frames that are calibrated of each video, at most."""
 WARMING_FRAMES = 16
 """Frames of each video that are built once before: kernels are compiled then, and caches filled."""
+BRIEF_SECONDS = 1.0
+"""CPU seconds of the warming above which times are measured with as few frames again: those
+of 4K would take half a minute."""
 
 
 class Calibration(NamedTuple):
@@ -52,7 +56,7 @@ def stage_times(task: Task, *, scratch: Path | None = None) -> StageTimes:
         ValueError: no video could be used.
     """
     instant = replace(task, backend="cuda", make_solver=InstantSolver)
-    report = _built(instant, scratch)
+    report = _built(instant, scratch, brief=BRIEF_SECONDS)
     assert report.effort is not None
     frames = _frames(report)
     if not frames:
@@ -87,14 +91,23 @@ def calibrate(task: Task, *, scratch: Path | None = None) -> Calibration:
     )
 
 
-def _built(task: Task, scratch: Path | None) -> ShardReport:
-    """The report of the first frames of each video, built once before to warm up."""
+def _built(task: Task, scratch: Path | None, *, brief: float = math.inf) -> ShardReport:
+    """The report of the first frames of each video, built once before to warm up.
+
+    Args:
+        brief: CPU seconds; where warming up takes longer, no more frames are built.
+    """
     with work_folder(scratch) as folder:
-        for frames in (WARMING_FRAMES, CALIBRATED_FRAMES):
-            built = folder / f"{frames}"
-            built.mkdir()
-            report = build_shard(replace(task, first_frames=frames), scratch=built)
-    return report
+
+        def built(name: str, frames: int) -> ShardReport:
+            (folder / name).mkdir()
+            part = replace(task, first_frames=frames)
+            return build_shard(part, scratch=folder / name)
+
+        warming = built("warming", WARMING_FRAMES)
+        assert warming.effort is not None
+        long = warming.effort.cpu_seconds > brief
+        return built("built", WARMING_FRAMES if long else CALIBRATED_FRAMES)
 
 
 def _frames(report: ShardReport) -> int:

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +26,7 @@ from pipeline.executors.workers import (
     split,
 )
 from pipeline.flow.errors import DeviceError, FlowError, LostDevice
+from pipeline.shard.calibration import StageTimes
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
 
@@ -46,23 +49,56 @@ def test_the_layout_of_this_machine(two_gpus, monkeypatch):
     monkeypatch.setattr(layouts, "worker_cores", lambda: 12)
     given = {"profile": "default", "make_solver": ZeroFlow}
     layout = local_layout(backend="auto", workers=None, **given)
-    assert (layout.backend, layout.workers, layout.coders) == ("cuda", 9, 1)
+    assert (layout.backend, layout.workers, layout.coders) == ("cuda", 11, 1)
     assert layout.gpus == ("GPU-a", "GPU-b") and layout.where == "pool"
-    assert layout.per_gpu == 5
-    flow_alone = partial(expected_times, ("flow",))
-    layout = local_layout(backend="auto", workers=None, times=flow_alone, **given)
-    assert (layout.workers, layout.coders) == (7, 1)
+    assert layout.per_gpu == 6
+    flow_alone = nullcontext(partial(expected_times, ("flow",)))
+    layout = local_layout(
+        backend="auto", workers=None, measure=lambda: flow_alone, **given
+    )
+    assert (layout.workers, layout.coders) == (8, 1)
     uneven = local_layout(backend="auto", workers=5, **given)
     assert [task.per_gpu for task in uneven.assigned([task(9)])] == [3]
     few = local_layout(backend="cuda", workers=2, **given)
     assert few.per_gpu == 1
-    assert (few.workers, few.coders, few.cpu_instead) == (2, 3, False)
+    assert (few.workers, few.coders, few.cpu_instead) == (2, 1, False)
     assert local_layout(backend="auto", workers=0, **given).where == "here"
     told = local_layout(backend="cpu", workers=None, **given)
     assert (told.backend, told.workers, told.gpus) == ("cpu", 12, ())
     assert told.per_gpu == 1
     no_flow = local_layout(backend="auto", workers=None, profile=None)
     assert (no_flow.backend, no_flow.workers) == ("cpu", 12)
+
+
+def test_times_are_measured_while_the_gpus_are_tried(two_gpus, monkeypatch):
+    """And not waited for where none of them can be used."""
+    log: list[str] = []
+
+    @contextmanager
+    def measure() -> Iterator[Callable[[], StageTimes]]:
+        log.append("measure")
+        yield lambda: log.append("wait") or StageTimes(1.0, 0.5, 0.1)
+        log.append("end")
+
+    def tried(names, profile):
+        log.append("try")
+        return troubles
+
+    monkeypatch.setattr(layouts, "worker_cores", lambda: 2)
+    monkeypatch.setattr(layouts, "troubles_with_flow", tried)
+    given = {"backend": "auto", "workers": None, "measure": measure}
+    troubles: dict[str, str] = {}
+    layout = local_layout(profile="default", **given)
+    assert log == ["measure", "try", "wait", "end"] and layout.workers == 2
+    log.clear()
+    troubles = dict.fromkeys(("GPU-a", "GPU-b"), "too old")
+    assert local_layout(profile="default", **given).gpus == ()
+    assert log == ["measure", "try", "end"]
+    log.clear()
+    monkeypatch.setattr(layouts, "find_gpus", lambda: Gpus(()))
+    local_layout(profile="default", **given)
+    local_layout(profile=None, **given)
+    assert log == []
 
 
 @pytest.mark.parametrize("trouble", ["", "the NVIDIA driver says error 803"])

@@ -170,3 +170,19 @@ def test_times_need_a_video(task):
     nothing = replace(task.plan, videos=(PlannedVideo("x", "01/none.mp4", 9),))
     with pytest.raises(ValueError, match="got none that can be used"):
         stage_times(replace(task, plan=nothing))
+
+
+def test_videos_that_take_long_are_measured_with_fewer_frames(task, monkeypatch):
+    built = []
+
+    def build(given: Task, *, scratch: Path):
+        report = build_shard(given, scratch=scratch)
+        built.append(given.first_frames)
+        report.effort = report.effort._replace(cpu_seconds=seconds)
+        return report
+
+    monkeypatch.setattr(calibration, "build_shard", build)
+    for seconds in (0.9, 1.1):
+        stage_times(task)
+    calibrate(task)
+    assert built == [16, 48, 16, 16, 16, 48]
