@@ -21,7 +21,7 @@ from pipeline.store.fields import (
     shown,
 )
 from pipeline.store.file_names import COMMITS, MANIFEST, PLAN
-from pipeline.store.files import MAX_PLAN_BYTES, read_sealed
+from pipeline.store.files import MAX_PLAN_BYTES, read_optional
 from pipeline.store.remote_path import Location
 from pipeline.store.replacement import replacing
 from pipeline.store.sealing import CHECKSUM, UNSEALED, checksum_place
@@ -89,17 +89,17 @@ def read_plan(store: Location) -> StorePlan:
         PlanError: it is of another layout.
     """
     try:
-        value = read_sealed(store / PLAN, "a plan", limit=MAX_PLAN_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
-        lost = isinstance(store, Path) and (
-            (store / MANIFEST).is_file() or (store / COMMITS).is_dir()
-        )
-        advice = ": the same `pipeline extract` makes the plan again" if lost else ""
-        raise NoPlan(f"{store}: expected a store ({PLAN}), got none{advice}") from None
+        value = read_optional(store, PLAN, "a plan", limit=MAX_PLAN_BYTES)
     except OtherLayout as error:
         raise PlanError(str(error)) from None
     except LayoutError as error:
         raise DamagedPlan(str(error)) from None
+    if value is None:
+        lost = isinstance(store, Path) and (
+            (store / MANIFEST).is_file() or (store / COMMITS).is_dir()
+        )
+        advice = ": the same `pipeline extract` makes the plan again" if lost else ""
+        raise NoPlan(f"{store}: expected a store ({PLAN}), got none{advice}")
     return _plan(value, store)
 
 

@@ -194,7 +194,11 @@ def info(folder: Path | str, video_id: str | None = None) -> dict[str, Json]:
                 Counter(f"{v.width}x{v.height}" for v in videos).most_common()
             ),
             "known_share": known_share(videos),
-            "without_known_vectors": sum(v.known_share == 0 for v in videos),
+            "without_known_vectors": (
+                sum(v.known_share == 0 for v in videos)
+                if "mv" in store.modalities
+                else None
+            ),
             "damaged": sum(v.damaged > 0 for v in videos),
             "cut_short": sum(v.missing_bytes > 0 for v in videos),
             "classes": list(store.classes),
@@ -293,11 +297,13 @@ def _short(value: Any) -> str:
 
 
 def lines(facts: Mapping[str, Any], indent: str = "") -> str:
-    """Facts as `name: value` lines, nested ones indented."""
+    """Facts as `name: value` lines, nested ones indented; `none` where there is nothing."""
     text = []
     for key, value in facts.items():
         name = TITLES.get(key, key)
-        if isinstance(value, Mapping):
+        if value is None or value == {}:
+            text.append(printable(f"{indent}{name}: none"))
+        elif isinstance(value, Mapping):
             text += [f"{indent}{printable(name)}:", lines(value, indent + "  ")]
         elif isinstance(value, (list, tuple)):
             told = ", ".join(map(_short, value))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from itertools import compress
+from itertools import compress, product
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ def _finished(
         hours = round(_hours(folder), 4)
     except LayoutError as error:
         state = f"damaged: {error}"
-    if plan and (missing := _missing(folder, plan)) and state == FINISHED:
+    if plan and (missing := _missing(folder, plan, manifest)) and state == FINISHED:
         state = f"finished; being extended: {missing}"
     return StoreLine(
         store=str(folder),
@@ -197,9 +197,18 @@ def _stored_bytes(folder: Location) -> int:
     return sum(size or 0 for name, size in sizes.items() if name.endswith(".h5"))
 
 
-def _missing(folder: Location, plan: StorePlan) -> str:
-    """Modalities that lack shards, with the number of those that are there."""
-    done = committed(folder)
+def _missing(
+    folder: Location, plan: StorePlan, manifest: Manifest | None = None
+) -> str:
+    """Modalities that lack shards, with the number of those that are there.
+
+    Args:
+        manifest: of a finished store: its shards are there, also where no commits can
+            be listed.
+    """
+    done = set(committed(folder))
+    if manifest is not None:
+        done.update(product(manifest.modalities, range(manifest.shards)))
     counts = {
         name: sum(modality == name for modality, _ in done) for name in plan.modalities
     }

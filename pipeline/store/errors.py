@@ -6,6 +6,7 @@ StoreError
 ├── RangeError       also an IndexError
 ├── FolderHeld       another run writes it
 ├── AddressError     an address does not answer, or refuses; also an OSError
+│   └── AccessRefused    as an address without the right credentials, or (S3) of what is not there
 ├── WrongAnswer      of an address, which is asked again; nobody else meets it
 └── LayoutError      the files are not what storage_layout.md promises; also a ValueError
     └── OtherLayout  they are of another version of it
@@ -39,6 +40,14 @@ class FolderHeld(StoreError):
 
 class AddressError(StoreError, OSError):
     """An address cannot be read: no answer, a refusal, or a wrong one."""
+
+
+class AccessRefused(AddressError):
+    """Access to an object is refused, or hides that there is none.
+
+    Object storage answers 403 for an object that is not there to whoever may not list
+    the bucket.
+    """
 
 
 class WrongAnswer(StoreError):

@@ -16,7 +16,7 @@ from typing import IO, Any
 from motion_shards.choices import MODALITIES
 
 from .commit import Commit
-from .errors import LayoutError, StoreNotFound
+from .errors import AccessRefused, AddressError, LayoutError, StoreNotFound
 from .file_names import COMMITS, INDEX, MANIFEST, PLAN, commit_file
 from .index import IndexRecord
 from .local_file import regular_descriptor
@@ -73,6 +73,36 @@ def read_sealed(
             another layout.
     """
     return _unsealed(read_regular(path, limit=limit), str(path), what)
+
+
+def read_optional(
+    folder: Location, name: str, what: str, *, limit: int = MAX_TEXT_BYTES
+) -> dict[str, Any] | None:
+    """The object in a sealed text that a store may lack; None if it does.
+
+    Raises:
+        OSError: it cannot be read.
+        LayoutError: as of `read_sealed`.
+    """
+    try:
+        return read_sealed(folder / name, what, limit=limit)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except AccessRefused:
+        if not hides_absent(folder):
+            raise
+        return None
+
+
+def hides_absent(folder: Location) -> bool:
+    """Whether a store may be read while access to one of its objects is refused.
+
+    Then that object is most likely not there: see `AccessRefused`.
+    """
+    try:
+        return (folder / MANIFEST).is_file()
+    except AddressError:
+        return False
 
 
 def _unsealed(text: bytes, where: str, what: str) -> dict[str, Any]:
@@ -236,10 +266,9 @@ def read_commit(folder: Location, modality: str, shard: int) -> Commit | None:
     Raises:
         LayoutError: the commit is not one, was changed, or is of another file or layout.
     """
-    path = folder / commit_file(modality, shard)
-    try:
-        value = read_sealed(path, "a commit")
-    except (FileNotFoundError, NotADirectoryError):
+    name = commit_file(modality, shard)
+    path = folder / name
+    if (value := read_optional(folder, name, "a commit")) is None:
         return None
     commit = Commit.from_dict(value, where=str(path))
     if (commit.modality, commit.shard) != (modality, shard):

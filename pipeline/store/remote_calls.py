@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from motion_shards.errors import MissingExtra
 from motion_shards.extras import REMOTE, extra_of
 
-from .errors import AddressError, WrongAnswer
+from .errors import AccessRefused, AddressError, WrongAnswer
 
 T = TypeVar("T")
 TRIES = 5
@@ -24,6 +24,12 @@ TIMEOUT_SECONDS = 60.0
 """Limit of one request, which asks for a few megabytes at most."""
 CONNECT_SECONDS = 15.0
 MAX_REASON = 200
+NO_ACCESS = (401, 403)
+"""Status of answers that refuse access."""
+RIGHTS = (
+    "are the credentials there and right? Without the right to list (s3:ListBucket), an "
+    "object that is not there is refused, too"
+)
 
 _Key = tuple[int, str, str]
 _clients: dict[_Key, Any] = {}
@@ -86,7 +92,8 @@ def tried(what: str, call: Callable[[], T], *, tries: int | None = None) -> T:
 
     Raises:
         FileNotFoundError: there is no such object.
-        AddressError: refused, or not answered by the last try; the message is one line.
+        AccessRefused: the credentials do not suffice; the message is one line.
+        AddressError: refused, or not answered by the last try; the same.
     """
     wait = FIRST_WAIT_SECONDS
     tries = TRIES if tries is None else tries
@@ -98,6 +105,10 @@ def tried(what: str, call: Callable[[], T], *, tries: int | None = None) -> T:
         except (MissingExtra, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001 - of any library behind fsspec
+            if _is_no_access(error):
+                raise AccessRefused(
+                    f"{what}: access refused ({_reason(error)}): {RIGHTS}"
+                ) from None
             if (refusal := _refusal(error)) is not None:
                 raise AddressError(f"{what}: {refusal}") from None
             if not left:
@@ -110,13 +121,15 @@ def tried(what: str, call: Callable[[], T], *, tries: int | None = None) -> T:
     raise AssertionError
 
 
+def _is_no_access(error: Exception) -> bool:
+    return (
+        isinstance(error, PermissionError) or getattr(error, "status", 0) in NO_ACCESS
+    )
+
+
 def _refusal(error: Exception) -> str | None:
     """The reason for which another try is of no use; None if it may be."""
     status = getattr(error, "status", None)
-    if isinstance(error, PermissionError) or status in (401, 403):
-        return (
-            f"access refused ({_reason(error)}): are the credentials there and right?"
-        )
     if "Credential" in type(error).__name__ or "Profile" in type(error).__name__:
         return f"expected credentials, got none: {_reason(error)}"
     if isinstance(status, int) and 400 <= status < 500 and status not in (408, 429):

@@ -14,16 +14,17 @@ from typing import NamedTuple
 from .codecs import WHOLE, H264Rgb
 from .commit import Commit
 from .entries import DECODE_ROWS, h264_frames
-from .errors import LayoutError, StoreError, StoreNotFound
+from .errors import AccessRefused, LayoutError, StoreError, StoreNotFound
 from .file_names import COMMITS, INDEX, MANIFEST, PLAN, commit_file
 from .files import (
     MAX_PLAN_BYTES,
     committed,
     content_hash,
     current_manifest,
+    hides_absent,
     read_commit,
     read_index,
-    read_sealed,
+    read_optional,
     require_index,
 )
 from .index import Rows
@@ -106,9 +107,8 @@ def verify(
 def _text_damages(folder: Location) -> Iterator[Damage]:
     """Faults of the plan, where there is one, and of the folder of commits."""
     try:
-        read_sealed(folder / PLAN, "a plan", limit=MAX_PLAN_BYTES)
-    except FileNotFoundError:
-        pass  # a store can be read without it
+        # a store can be read without it
+        read_optional(folder, PLAN, "a plan", limit=MAX_PLAN_BYTES)
     except LayoutError as error:
         yield Damage(PLAN, None, None, str(error))
     if not isinstance(folder, Path):
@@ -163,6 +163,11 @@ def _faults(
                 (folder / commit.file).copy_to(file)
             except FileNotFoundError:
                 path.unlink()
+            except AccessRefused as error:
+                if not hides_absent(folder):
+                    raise
+                yield f"missing, or may not be read: {error}"
+                return
         for reason in _file_faults(path, commit, decode=decode):
             yield reason.replace(str(path), str(folder / commit.file))
 

@@ -235,7 +235,8 @@ def test_verify_names_a_flipped_byte(folder, store, tmp_path):
 def test_status_and_info_tell_what_is_there(store):
     assert "flow: 2/2 shards" in run("status", store).output
     assert json.loads(run("status", store, "--json").stdout)["finished"]
-    assert "videos: 8" in run("info", store).output
+    told = run("info", store).output
+    assert "videos: 8" in told and "\nearlier fingerprints: none" in told
     one = json.loads(run("info", store, "v003", "--json").stdout)
     assert one["id"] == "right/v003" and one["frames"] == 6
     unknown = run("info", store, "v999")

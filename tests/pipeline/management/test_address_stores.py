@@ -1,18 +1,22 @@
 """Stores at addresses as sources and as destinations of copies."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from managed import one_line, shard_files
+from moto.s3.exceptions import MissingKey
+from moto.s3.responses import S3Response
 from s3_server import BUCKET, client, objects, upload
 from small_videos import store_bytes
 from tiny_store import write_store
 from web_server import WebServer, served
 
 from pipeline.commands.cli import main
+from pipeline.driver.plan_file import read_plan
 from pipeline.errors import PlanError
 from pipeline.management import making, relabelling, stores_table
 from pipeline.management.errors import ManagementError
@@ -20,6 +24,7 @@ from pipeline.store import (
     AddressError,
     FolderHeld,
     LayoutError,
+    RemotePath,
     Store,
     StoreError,
     StoreNotFound,
@@ -27,7 +32,8 @@ from pipeline.store import (
     remote_calls,
     verify,
 )
-from pipeline.store.file_names import MANIFEST
+from pipeline.store.errors import AccessRefused
+from pipeline.store.file_names import MANIFEST, PLAN
 from pipeline.store.remote_folder import RemoteFolder
 from pipeline.store.remote_lease import ObjectLeases
 
@@ -233,6 +239,83 @@ def test_a_source_that_sends_something_else_is_one_line(
         _copied(f"{server.address}/store", tmp_path / "new", part)
     assert not (tmp_path / "new" / MANIFEST).exists()
     assert not shard_files(tmp_path / "new", "rgb-00000")
+
+
+@pytest.fixture
+def unlisted(original: Path, server: WebServer, tmp_path: Path) -> str:
+    """The address of a store without a plan, which refuses what is not there: as S3 does to
+    whoever may not list the bucket."""
+    without = server.folder / "unlisted"
+    if not without.exists():
+        making.copy(original, without)
+        (without / PLAN).unlink()
+    server.fault = lambda request: (
+        "" if (server.folder / request.name.lstrip("/")).is_file() else "403"
+    )
+    return f"{server.address}/unlisted"
+
+
+def test_what_a_store_may_lack_may_be_refused(unlisted, original, server, tmp_path):
+    assert not verify(unlisted)
+    making.copy(unlisted, tmp_path / "copy")
+    assert not verify(tmp_path / "copy")
+    making.copy(unlisted, tmp_path / "part", classes=["left"])
+    (row,) = stores_table.list_stores(unlisted)
+    assert row.finished and row.videos == 10
+    # of one with a plan no commits are listed: nothing says that it is being extended
+    (row,) = stores_table.list_stores(f"{server.address}/store")
+    assert row.state == "finished"
+    result = CliRunner().invoke(main, ["info", unlisted, "--videos"])
+    assert result.exit_code == 0 and "left/broken" in result.output
+
+
+def test_what_a_store_needs_may_not(unlisted, server, tmp_path):
+    with pytest.raises(AccessRefused, match="manifest.json: access ref.*s3:ListBucket"):
+        Store(f"{server.address}/nothing")
+    with pytest.raises(AccessRefused, match="nothing/_plan.json: access refused"):
+        read_plan(RemotePath(f"{server.address}/nothing"))
+    there = server.fault
+    server.fault = lambda request: (
+        "403" if request.name.endswith("flow-00000.h5") else there(request)
+    )
+    (damage,) = verify(unlisted)
+    assert damage.file == "flow-00000.h5" and "may not be read" in damage.reason
+    with pytest.raises(AccessRefused, match=r"flow-00000.h5: access refused \(403"):
+        making.copy(unlisted, tmp_path / "copy")
+    server.fault = lambda request: (
+        "403" if request.name.endswith("rgb-00000.json") else there(request)
+    )
+    (damage,) = verify(unlisted)
+    assert damage.file == "_commits/rgb-00000.json" and "nothing" in damage.reason
+
+
+def test_s3_without_the_right_to_list(tiny, s3, tmp_path, monkeypatch):
+    upload(tiny, "unlisted/tiny")
+    denied = (403, {}, "<Error><Code>AccessDenied</Code></Error>")
+    for method in ("get_object", "head_object"):
+        monkeypatch.setattr(
+            S3Response, method, _refusing(getattr(S3Response, method), denied)
+        )
+    monkeypatch.setattr(S3Response, "list_objects_v2", lambda self: denied)
+    there = f"{s3}/unlisted/tiny"
+    assert not verify(there)
+    making.copy(there, tmp_path / "new")
+    assert Store(tmp_path / "new").ids() == Store(tiny).ids()
+    with pytest.raises(AccessRefused, match="none/manifest.json: access refused"):
+        Store(f"{s3}/unlisted/none")
+
+
+def _refusing(real: Callable[..., Any], denied: Any) -> Callable[..., Any]:
+    """What the service answers for absent objects, where nobody may list them."""
+
+    def answer(*words: Any, **given: Any) -> Any:
+        try:
+            found = real(*words, **given)
+        except MissingKey:
+            return denied
+        return denied if found[0] == 404 else found
+
+    return answer
 
 
 def _copied(address: str, new: Path, part: dict) -> None:
