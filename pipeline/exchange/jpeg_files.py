@@ -1,6 +1,6 @@
 """JPEG files of other programs: whether they are whole, and whether a store can hold them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -9,10 +9,14 @@ import numpy as np
 from pipeline.extract.errors import DecodeError
 from pipeline.store.fields import is_grid
 
-START, END = b"\xff\xd8", b"\xff\xd9"
+from .jpeg_scan import END, Component, Scan, damaged_row
+
+START = b"\xff\xd8"
 SCAN, TABLES, RESTARTS, JFIF, COMMENT = 0xDA, (0xC4, 0xDB), 0xDD, 0xE0, 0xFE
 """Segments of a header: the pixels follow, Huffman and quantisation tables, and others."""
 BASELINE = 0xC0
+SEQUENTIAL = (BASELINE, 0xC1)
+HUFFMAN, HUFFMAN_COUNTS, AC = TABLES[0], 16, 0x10
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Segments that say the size, in all kinds of JPEG."""
 PLAIN = frozenset((*TABLES, RESTARTS, JFIF, COMMENT, BASELINE, SCAN))
@@ -55,6 +59,12 @@ def picture(content: bytes, name: str, *, grey: bool) -> np.ndarray:
         raise DecodeError(
             f"{name}: expected a whole JPEG, found one without an end: it was cut short"
         )
+    scan = only_scan(header)
+    if scan is not None and (row := damaged_row(content, scan)) is not None:
+        raise DecodeError(
+            f"{name}: expected a whole JPEG, found one whose data are damaged (in or above "
+            f"row {row} of {scan.height})"
+        )
     kind = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB
     try:
         decoded = cv2.imdecode(np.frombuffer(content, np.uint8), kind)
@@ -63,6 +73,37 @@ def picture(content: bytes, name: str, *, grey: bool) -> np.ndarray:
     if decoded is None:
         raise DecodeError(f"{name}: expected a JPEG, found one that does not decode")
     return decoded
+
+
+def only_scan(header: Sequence[Segment]) -> Scan | None:
+    """The scan of a JPEG that has all components in one; None of a progressive or other one."""
+    (frame,) = [each for each in header if each.kind in FRAMES] or [header[-1]]
+    if frame.kind not in SEQUENTIAL or frame.content[0] != 8:
+        return None
+    tables: dict[int, bytes] = {}
+    interval = 0
+    for each in header:
+        if each.kind == RESTARTS:
+            interval = int.from_bytes(each.content[:2])
+        content = each.content if each.kind == HUFFMAN else b""
+        while len(content) > HUFFMAN_COUNTS:
+            count = 1 + HUFFMAN_COUNTS + sum(content[1 : 1 + HUFFMAN_COUNTS])
+            tables[content[0]] = content[1:count]
+            content = content[count:]
+    sampling = {
+        frame.content[k]: (frame.content[k + 1] >> 4, frame.content[k + 1] & 15)
+        for k in range(6, len(frame.content) - 2, 3)
+    }
+    named = header[-1].content[1:-3]
+    components = []
+    for name, used in zip(named[::2], named[1::2], strict=False):
+        dc, ac = tables.get(used >> 4), tables.get(AC | used & 15)
+        if name not in sampling or dc is None or ac is None or not all(sampling[name]):
+            return None
+        components.append(Component(*sampling[name], dc, ac))
+    if len(components) != len(sampling):
+        return None
+    return Scan(*_size(frame), components, interval, header[-1].end)
 
 
 def is_row(content: bytes) -> bool:

@@ -80,7 +80,8 @@ def kernel_sources() -> list[Path]:
     """The modules whose text compiled kernels depend on: this one and all that use it."""
     pipeline = Path(__file__).parents[1]
     solver = sorted((pipeline / "flow" / "cpu").glob("*.py"))
-    return [Path(__file__), *solver, pipeline / "extract" / "cells.py"]
+    others = (pipeline / "extract" / "cells.py", pipeline / "exchange" / "jpeg_scan.py")
+    return [Path(__file__), *solver, *others]
 
 
 def _fingerprint() -> str:

@@ -59,6 +59,15 @@ def cut(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
 
 
+def gap(folder: Path) -> None:
+    """Zeros in the middle, as of a block that never reached the disk."""
+    path = folder / "img_00003.jpg"
+    content = bytearray(path.read_bytes())
+    middle = (len(content) + 600) // 2
+    content[middle:-2] = bytes(len(content) - 2 - middle)
+    path.write_bytes(content)
+
+
 FAULTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "a gap": (
         without("img_00003.jpg"),
@@ -123,6 +132,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "cut short": (
         cut,
         ("img_00003.jpg: expected a whole JPEG, found one without an end",),
+    ),
+    "a gap in a file": (
+        gap,
+        ("img_00003.jpg: expected a whole JPEG, found one whose data are damaged (in or",),
     ),
     "no flow at all": (
         lambda folder: [path.unlink() for path in folder.glob("flow_*")],
