@@ -135,7 +135,9 @@ FAULTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "a gap in a file": (
         gap,
-        ("img_00003.jpg: expected a whole JPEG, found one whose data are damaged (in or",),
+        (
+            "img_00003.jpg: expected a whole JPEG, found one whose data are damaged (in or",
+        ),
     ),
     "no flow at all": (
         lambda folder: [path.unlink() for path in folder.glob("flow_*")],

@@ -56,7 +56,9 @@ def test_whole_files_are_not_suspected(content):
     assert only_scan(list(segments(content))) is not None
     grey = only_scan(list(segments(content))).components[1:] == []
     assert picture(content, "a.jpg", grey=grey) is not None
-    assert picture(content.replace(b"\xff\xd9", b"\xff\xff\xd9"), "a.jpg", grey=grey).size
+    assert picture(
+        content.replace(b"\xff\xd9", b"\xff\xff\xd9"), "a.jpg", grey=grey
+    ).size
 
 
 def test_of_progressive_files_the_end_alone_is_looked_at():
@@ -94,7 +96,9 @@ def zeroed(content: bytes, first: int, count: int) -> bytes:
 def test_damage_is_named_with_its_row(damaged: bytes, row: int):
     decoded = cv2.imdecode(np.frombuffer(damaged, np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None and decoded.shape == (64, 80, 3)
-    with pytest.raises(DecodeError, match=r"a\.jpg: .* damaged \(in or above ") as error:
+    with pytest.raises(
+        DecodeError, match=r"a\.jpg: .* damaged \(in or above "
+    ) as error:
         picture(damaged, "a.jpg", grey=False)
     assert f"row {row} of 64" in str(error.value)
 
