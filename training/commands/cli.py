@@ -26,6 +26,7 @@ from .options import (
     DEVICE,
     INPUTS,
     JSON,
+    MEMORY_FORMAT,
     RECIPE,
     SET,
     STORE,
@@ -334,15 +335,8 @@ def recipes(
     show_default=True,
     help="Memory in GiB for decoded clips; 0: read every clip from the store.",
 )
-@click.option(
-    "--memory-format",
-    type=Choice(["auto", "contiguous", "channels_last"]),
-    default="auto",
-    show_default=True,
-    help="Order in memory of clips and of the weights of 3D convolutions. auto: as in "
-    "training.",
-)
 @INPUTS
+@MEMORY_FORMAT
 @JSON
 @click.pass_context
 def bench(
@@ -369,10 +363,10 @@ def bench(
     """
     if context.invoked_subcommand is not None:
         return
-    from .. import bench as benchmark  # here, because torch takes two seconds
+    from ..bench import report, run  # here, because torch takes two seconds
     from ..run_files.json_dataclasses import to_json
 
-    found = benchmark.run(
+    found = run.run(
         store,
         modality=modality,
         recipe=recipe,
@@ -385,7 +379,7 @@ def bench(
         memory_format=memory_format,
         inputs=inputs,
     )
-    click.echo(json.dumps(to_json(found)) if as_json else benchmark.text(found))
+    click.echo(json.dumps(to_json(found)) if as_json else report.text(found))
 
 
 bench.add_command(bench_predict)

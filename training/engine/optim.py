@@ -1,12 +1,13 @@
 """Optimizer, and its learning rate as a function of how far a run is."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import RecipeError
 from ..models.blocks import blocks_of
@@ -107,7 +108,8 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """An optimizer for all trainable parameters of `module`.
 
-    Weights with a rate of 0 are frozen here.
+    Weights with a rate of 0 are frozen here. On a GPU a step is one kernel for many weights
+    (torch's fused optimizers), which differs by rounding.
 
     Args:
         network: the part of it whose blocks learn at rates of their own (`layer_decay`);
@@ -144,16 +146,41 @@ def build_optimizer(
         }
         for multiple, decays in ordered
     ]
-    if config.name == "adamw":
-        return torch.optim.AdamW(described, lr=config.learning_rate)
-    if config.name == "adam":
-        return torch.optim.Adam(described, lr=config.learning_rate)
-    return torch.optim.SGD(
-        described,
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        dampening=config.dampening,
-    )
+    kinds = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+    made = partial(kinds.get(config.name, torch.optim.SGD), lr=config.learning_rate)
+    if config.name == "sgd":
+        made = partial(made, momentum=config.momentum, dampening=config.dampening)
+    if fusable([weight for group in groups.values() for weight in group]):
+        try:
+            return made(described, fused=True)
+        except RuntimeError:  # torch has none for such weights
+            pass
+    return made(described)
+
+
+def fusable(weights: Sequence[Tensor]) -> bool:
+    """Whether all weights are numbers of float type on GPUs, where one kernel moves many."""
+    return all(it.device.type == "cuda" and it.is_floating_point() for it in weights)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:
+    """Load a state that was saved on this device or another.
+
+    Whether steps are fused stays as it is, and moments get the order in memory of their
+    weights: fused steps would otherwise mix up their elements, without an error.
+    """
+    here = [
+        {name: group[name] for name in ("fused", "foreach") if name in group}
+        for group in optimizer.param_groups
+    ]
+    groups = saved["param_groups"]
+    if len(groups) == len(here):  # else it is of other weights, as the next line says
+        groups = [group | own for group, own in zip(groups, here, strict=True)]
+    optimizer.load_state_dict({**saved, "param_groups": groups})
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                state[name] = torch.empty_like(weight).copy_(value)
 
 
 def layer_factors(network: nn.Module, decay: float) -> dict[nn.Parameter, float]:

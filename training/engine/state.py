@@ -15,7 +15,7 @@ from ..errors import RunError
 from . import checkpoint
 from .average import Average
 from .checkpoint import Saved, StateDict
-from .optim import Schedule
+from .optim import Schedule, load_optimizer
 from .processes import ALONE, Processes
 
 
@@ -120,7 +120,7 @@ class TrainState:
         with checkpoint.of_this_run(path):
             self.model.load_state_dict(saved["model"])
             self.step.load_state_dict(saved["others"], strict=False)
-            self.optimizer.load_state_dict(saved["optimizer"])
+            load_optimizer(self.optimizer, saved["optimizer"])
             self.schedule.load_state_dict(saved["schedule"])
             self.scaler.load_state_dict(saved["scaler"])
             if self.average:

@@ -166,7 +166,7 @@ def _seconds(lines: Sequence[MetricsLine]) -> float | None:
 
 
 def _where(lines: Sequence[MetricsLine], epochs: Any) -> str:
-    steps = [line for line in lines if line["kind"] != "gradients"]
+    steps = [line for line in lines if line["kind"] not in ("gradients", "kernels")]
     if not steps:
         return "before its first step"
     last = steps[-1]

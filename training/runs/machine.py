@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch import nn
 from torch.nn import Module
 
 from motion_shards.cores import processor_name, usable_cores, worker_cores
@@ -21,11 +22,7 @@ from .tensorboard_log import require_tensorboard
 CPU = torch.device("cpu")
 
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
-FORMATS = {
-    "contiguous": torch.contiguous_format,
-    "channels_last": torch.channels_last_3d,
-}
-"""Orders of memory of clips and of weights of 3D convolutions."""
+CHANNELS_LAST = {nn.Conv2d: torch.channels_last, nn.Conv3d: torch.channels_last_3d}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +40,8 @@ class Machine:
     inputs: Inputs = "host"
     """Place where clips are scaled and normalised; motion differs by rounding, frames do
     not."""
+    memory_format: MemoryFormat = "auto"
+    """Order in memory of clips and weights; auto is chosen by a trial on a GPU."""
     compile: bool = False
     """Compile the networks with torch.compile; values change by rounding."""
     processes: Processes = ALONE
@@ -89,24 +88,35 @@ def place_on_device(module: Module, device: torch.device) -> Module:
 
 
 def set_memory_format(module: Module, memory_format: MemoryFormat) -> None:
-    """The weights of 3D convolutions, and clips on their way in, in an order of memory.
+    """The weights of convolutions, and clips on their way to 3D ones, in an order of memory.
 
     Values and names stay; only speed differs.
 
     Args:
-        module: takes one tensor of clips (B, C, T, H, W).
+        module: takes clips (B, C, T, H, W).
         memory_format: auto leaves all as it is.
     """
     if memory_format == "auto":
         return
-    order = FORMATS[memory_format]
-    for weight in module.parameters():
-        if weight.dim() == 5:
-            weight.data = weight.data.contiguous(memory_format=order)
+    orders = {
+        kind: order if memory_format == "channels_last" else torch.contiguous_format
+        for kind, order in CHANNELS_LAST.items()
+    }
+    kinds = set()
+    for part in module.modules():
+        if isinstance(part, (nn.Conv2d, nn.Conv3d)):
+            kind = nn.Conv3d if isinstance(part, nn.Conv3d) else nn.Conv2d
+            kinds.add(kind)
+            part.weight.data = part.weight.data.contiguous(memory_format=orders[kind])
+    if nn.Conv3d not in kinds:
+        return
 
-    def ordered(module: Module, inputs: tuple[torch.Tensor, ...]) -> Any:
+    def ordered(module: Module, inputs: tuple[Any, ...]) -> Any:
         return tuple(
-            it.contiguous(memory_format=order) if it.dim() == 5 else it for it in inputs
+            it.contiguous(memory_format=orders[nn.Conv3d])
+            if isinstance(it, torch.Tensor) and it.dim() == 5
+            else it
+            for it in inputs
         )
 
     module.register_forward_pre_hook(ordered)
@@ -154,6 +164,7 @@ def select_machine(
     memory_gb: float = 1.0,
     checkpoint_minutes: float = 3.0,
     inputs: str = "auto",
+    memory_format: MemoryFormat = "auto",
     deterministic: bool = False,
     compiled: bool = False,
     loggers: tuple[str, ...] = (),
@@ -168,6 +179,7 @@ def select_machine(
             see `gpu_workers`.
         inputs: auto, host or device: where clips are scaled and normalised; auto is the
             device if it is a GPU.
+        memory_format: of clips and weights; auto is chosen by a trial on a GPU.
         deterministic: only deterministic algorithms on a GPU; slower.
         compiled: compile the networks with torch.compile; faster after a minute or two.
         loggers: "tensorboard", or none.
@@ -214,6 +226,7 @@ def select_machine(
         memory_bytes=int(memory_gb * (1 << 30)),
         checkpoint_seconds=checkpoint_minutes * 60,
         inputs=inputs,  # type: ignore[arg-type]
+        memory_format=memory_format,
         compile=compiled,
         loggers=loggers,
         processes=processes,

@@ -1,7 +1,8 @@
 """Training: epochs, validation, record, checkpoints, and resume to the bit."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,12 +10,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..data.dataset import Clips
-from ..data.joined import JoinedClips, JoinedOrder, grouped, order_of
+from ..data.joined import JoinedClips, JoinedOrder, order_of
 from ..data.mixing import Mixing
 from ..data.order import Order
 from ..data.packed import unpacked
-from ..data.packing import packing
-from ..data.workers import single_threaded
 from ..engine import checkpoint, processes
 from ..engine.average import Average
 from ..engine.checkpoint import StateDict
@@ -30,9 +29,18 @@ from ..steps.gradients import balanced_weights, gradient_norms
 from ..steps.label_loss import LabelLoss, balanced_class_weights
 from ..steps.step import LABELS, Step
 from .autosave import Autosave
+from .batches import first_batch, loader_of, report_waiting
 from .config import TrainConfig
 from .context import StoreJob
-from .expected_hours import large_frames_notice
+from .kernels import KIND as KERNELS
+from .kernels import (
+    Kernels,
+    candidates,
+    chosen,
+    searching,
+    step_seconds,
+    use_kernels,
+)
 from .machine import Machine, place_on_device
 from .metrics_log import MetricsLog
 from .record import CHECKPOINT, WEIGHTS, Run
@@ -83,12 +91,19 @@ def train(
     )
     steps_per_epoch = order.per_epoch
     total = steps_per_epoch * config.epochs
-    loader = _loader(clips, order, machine)
+    loader = loader_of(clips, order, machine)
     step.label_loss = _label_loss(config, clips)
     state = _new_state(config, step, model, machine)
     mixing = Mixing(
         mixup=config.mixup, cutmix=config.cutmix, seed=job.seed, rank=group.rank
     )
+    trial = chosen(
+        candidates(machine, total),
+        partial(_step_seconds, config, machine, step, clips, order),
+        machine=machine,
+        lines=run.metrics,
+    )
+    use_kernels(step, trial.kernels)
     shared = processes.data_parallel(
         step, group, machine.device, some_unused=step.leaves_out
     )
@@ -98,7 +113,7 @@ def train(
         random = processes.gathered(checkpoint.random_state(), group)
         processes.run_on_first(lambda: _save_checkpoint(run, state, random), group)
 
-    with stop_on_signal() as stop:
+    with stop_on_signal() as stop, searching(trial.kernels.benchmark):
         autosave = Autosave(
             stop, run.folder, seconds=machine.checkpoint_seconds, processes=group
         )
@@ -111,10 +126,12 @@ def train(
             run.forget_after(state.steps_done, state.epochs_done)
         if state.steps_done and group.first:
             reporter.say(f"{title}: resuming after step {state.steps_done} of {total}")
+        if trial.seconds:
+            log.write(KERNELS, state.epochs_done, **trial.record(machine))
+            if group.first:
+                reporter.say(f"{title}: {trial.text()}")
         if not state.steps_done and config.gradients_at is not None:
-            order.begin(0)
-            first: Any = next(iter(order))
-            batch = grouped([clips[place] for place in first])
+            batch = first_batch(clips, order)
             found = _balance(config, job, step, batch, title=title)
             log.write("gradients", 0, step=1, at=config.gradients_at, **found)
         if config.gradient_checkpointing:
@@ -143,7 +160,7 @@ def train(
                     held_out = _validate(validator, state, config, machine, epoch)
                 log.epoch(epoch, steps_per_epoch * order.batch_size, held_out)
                 if epoch == 0 and group.first:
-                    _report_waiting(state, clips, reporter.say, title)
+                    report_waiting(state, clips, reporter.say, title)
                 state.end_epoch(epoch)
                 if last:
                     save()
@@ -162,37 +179,24 @@ def train(
     return _summary(config, state, run, total)
 
 
-def _loader(
-    clips: Clips | JoinedClips, order: Order | JoinedOrder, machine: Machine
-) -> DataLoader:
-    """Batches in this order; `order.begin` takes effect at the next iteration."""
-    return DataLoader(
-        packing(clips) if machine.inputs == "device" else clips,
-        batch_sampler=order,  # type: ignore[arg-type]
-        collate_fn=grouped,
-        num_workers=machine.workers,
-        persistent_workers=machine.workers > 0,
-        pin_memory=machine.device.type == "cuda",
-        worker_init_fn=single_threaded,
-        generator=torch.Generator(),  # else iterating would draw from dropout's
-    )
-
-
-def _report_waiting(
-    state: TrainState,
+def _step_seconds(
+    config: TrainConfig,
+    machine: Machine,
+    step: Step,
     clips: Clips | JoinedClips,
-    say: Callable[[str], None],
-    title: str,
-) -> None:
-    """Report stores that are larger than the network's input, if reading them takes long."""
-    parts = clips.parts.values() if isinstance(clips, JoinedClips) else [clips]
-    waited = state.waited / max(state.seconds, 1e-9)
-    for part in parts:
-        if not isinstance(part, Clips):  # clips of a user's own
-            continue
-        told = large_frames_notice(part.frames.store, part.config, waited=waited)
-        if told:
-            say(f"{title}: {told}")
+    order: Order | JoinedOrder,
+    kernels: Kernels,
+) -> float:
+    """Seconds of a step on the first batch with these settings."""
+    batch = split_batch(first_batch(clips, order), config.optim.accumulate)[0]
+    return step_seconds(
+        step,
+        batch,
+        kernels,
+        machine,
+        epoch=config.epochs - 1,
+        recomputed=config.gradient_checkpointing,
+    )
 
 
 def _new_state(

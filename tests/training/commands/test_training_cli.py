@@ -14,7 +14,8 @@ import torch
 from click.testing import CliRunner
 from moving_store import videos, write_store
 
-from training import bench, catalogue
+from training import catalogue
+from training.bench import run as bench
 from training.commands.cli import main
 from training.models.backbones import build_backbone
 from training.recipes import get_recipe, listing, recipe_names

@@ -37,3 +37,19 @@ def test_clips_and_weights_are_in_an_order_of_memory_and_answers_stay(order):
     for it in (seen[0], net[0].weight):
         assert it.is_contiguous(memory_format=torch.channels_last_3d) is last
         assert it.is_contiguous() is not last
+
+
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+def test_weights_of_2d_networks_are_in_an_order_of_memory_and_clips_stay(order):
+    """Their clips are stacked or taken apart first: a copy of them would be wasted."""
+    net = torch.nn.Sequential(torch.nn.Flatten(1, 2), torch.nn.Conv2d(15, 4, 3))
+    clip, seen = torch.randn(2, 3, 5, 6, 7), []
+    expected = net(clip)
+    set_memory_format(net, order)
+    net[0].register_forward_pre_hook(lambda module, inputs: seen.extend(inputs))
+    torch.testing.assert_close(net(clip), expected)
+    last = order == "channels_last"
+    weight = net[1].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) is last
+    assert weight.is_contiguous() is not last
+    assert seen[0] is clip

@@ -17,7 +17,7 @@ from pipeline.errors import BenchError
 from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
 from pipeline.store import Store
-from training.bench import Benchmark, WorkersSpeed
+from training.bench.report import Benchmark, WorkersSpeed
 from training.commands.cli import bench
 from training.recipes.files import recipe_named
 from training.run_files.json_dataclasses import to_json
@@ -48,6 +48,7 @@ def printed(workers: int = 14) -> str:
         precision="bfloat16",
         threads=1,
         memory_format="channels_last",
+        cudnn_benchmark=True,
         inputs="device",
         clip_bytes=602_112,
         bare=1000.0,

@@ -1,0 +1,1 @@
+"""Throughput of training: `training bench`."""
