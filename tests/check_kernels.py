@@ -2,7 +2,7 @@
 
     python tests/check_kernels.py [--capability 9.0] [--quick]
 
-Runs the PTX of all kernels, translated to C, with both shapes of tiles, fixed and stopping
+Runs the PTX of all kernels, translated to C, with all shapes of tiles, fixed and stopping
 profiles and several sizes of frames, and reports for each kernel its launches and what is
 wrong: races, missing or uneven barriers, indices outside an array, reads of memory that
 nobody has written. Flow is compared with the CPU's, and has the same bytes in either order of
@@ -30,12 +30,12 @@ from textures import moving
 from pipeline.flow.batches import Coding, consecutive
 from pipeline.flow.cpu.solver import CpuSolver
 from pipeline.flow.cuda.solver import CudaSolver
-from pipeline.flow.cuda.tiles import LARGE, SMALL
+from pipeline.flow.cuda.tiles import LARGE, SMALL, TALL
 from pipeline.flow.errors import DeviceError
 from pipeline.flow.opencv import OpenCvSolver
 from pipeline.flow.profiles import PROFILES, Profile
 
-SHAPES = {"64x64": LARGE, "64x32": SMALL}
+SHAPES = {"64x64": LARGE, "64x56": TALL, "64x32": SMALL}
 CASES = {
     "default": PROFILES["default"],
     "fast": PROFILES["fast"],

@@ -205,7 +205,10 @@ class _Translation:
         if operation in ("mul", "mad") and "wide" in options:
             values = [f"({TYPES[kind]}){it}" for it in values[:2]] + values[2:]
         if operation in ("mul", "mad") and "hi" in options:
-            raise KeyError("hi")
+            if (operation, kind) != ("mul", "u64"):
+                raise KeyError("hi")
+            a, b = values
+            return f"({TYPES[kind]})((unsigned __int128){a} * {b} >> 64)"
         if operation == "neg":
             value = f"-{values[0]}"
         elif operation == "not":

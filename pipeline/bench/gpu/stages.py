@@ -11,7 +11,8 @@ class Stage(NamedTuple):
     name: str
     title: str
     seconds: float
-    """Share of the ten minutes that all stages take at most."""
+    """Share of the ten minutes that all stages take at most: a guess, until a GPU has run
+    it."""
     function: str
     """Module and function, such as "package.module:function". It takes `Settings`."""
 

@@ -27,7 +27,7 @@ from .arena import Arena
 from .device import Device
 from .iterate import iterate_kernel
 from .schedule import Schedule, Work, kernels_of
-from .tiles import LARGE, SMALL, TileShape
+from .tiles import SHAPES, TileShape
 from .workspace import Chunk, Plan, Results, Workspace, bytes_per_pair
 
 SHARE_OF_FREE = 0.9
@@ -305,7 +305,7 @@ def _worth(pixels: int) -> int:
 
 
 def _largest_shape(device: Device, profile: Profile) -> TileShape:
-    for shape in (LARGE, SMALL):
+    for shape in SHAPES:
         kernel = iterate_kernel(shape, stopping=profile.epsilon > 0)
         if kernel.shared_bytes <= device.shared_bytes:
             return shape

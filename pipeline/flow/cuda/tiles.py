@@ -48,8 +48,15 @@ LARGE = TileShape(width=64, rows=8, strips=8)
 """512 threads with 128 registers each, 71 KB of shared memory: one block takes all
 registers of a multiprocessor of compute capability 8.0 and later."""
 
+TALL = TileShape(width=64, rows=8, strips=7)
+"""62 KB, for the 64 KB of compute capability 7.5, where a multiprocessor has room for one block
+of any shape: 14 warps are faster than the 8 of `SMALL`."""
+
 SMALL = TileShape(width=64, rows=8, strips=4)
-"""For 64 KB of shared memory and less (compute capability 7.5)."""
+"""For less shared memory, and for stopping early with 64 KB, which takes room for sums."""
+
+SHAPES = (LARGE, TALL, SMALL)
+"""The first that fits a device is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from made_shards import made_task
 
 from motion_shards.processes import process_mark
 from pipeline.driver.publish import prepare
+from pipeline.executors import here
 from pipeline.executors import pool as pools
 from pipeline.executors.attempt import Failure, Outcome, gpu_id
 from pipeline.executors.here import run_here
@@ -375,6 +376,30 @@ class Watched(SilentReporter):
 
     def running(self, shards) -> None:
         self.rows.append(list(shards))
+
+
+def test_in_this_process_a_lost_gpu_is_not_tried_again(tmp_path, monkeypatch):
+    """The driver answers no call of this process any more; the CPU builds what it is given."""
+    tried = []
+
+    def attempt(task: Task, **given) -> Failure:
+        tried.append((task.plan.shard, task.backend))
+        return Failure(task, "gone", "GPU 0 of here: an illegal address", "here:0")
+
+    monkeypatch.setattr(here, "attempt", attempt)
+    flow = {"modalities": ["flow"], "backend": "cuda"}
+    tasks = [made_task(1, shard=k, **flow) for k in range(2)]
+    queue = deque([*tasks, made_task(1, shard=2)])
+    given = {"store": tmp_path, "scratch": tmp_path, "reporter": Watched()}
+    outcomes = list(run_here(queue, **given))
+    assert tried == [(0, "cuda"), (2, "cpu")]
+    assert [it.kind for it in outcomes] == ["device"] * 3
+    assert [it.task for it in outcomes[:2]] == tasks
+    said = (
+        "GPU 0 of here: an illegal address; only a new process can use this GPU again"
+    )
+    assert {it.text for it in outcomes[:2]} == {said}
+    assert outcomes[0].gpu == "here:0"
 
 
 def test_in_this_process_nothing_runs_between_two_shards(tmp_path):

@@ -16,7 +16,7 @@ from pipeline.flow.cpu.solver import CpuSolver
 from pipeline.flow.cuda.images import resizing
 from pipeline.flow.cuda.median import ROWS, medians_function
 from pipeline.flow.cuda.solver import CudaSolver
-from pipeline.flow.cuda.tiles import LARGE, SMALL, TileShape, tiling
+from pipeline.flow.cuda.tiles import LARGE, SHAPES, SMALL, TALL, TileShape, tiling
 from pipeline.flow.errors import OutOfMemory
 from pipeline.flow.opencv import OpenCvSolver
 from pipeline.flow.profiles import PROFILES, Profile
@@ -132,6 +132,21 @@ def test_tiles_of_the_real_size_give_the_same_as_the_processor(shape):
     device = CudaSolver("test", ONE_TRIP, Simulator(), shape=shape)
     expected = CpuSolver("test", ONE_TRIP).flow(frames)
     assert np.abs(device.flow(frames) - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("shared_bytes", "fixed", "stopping"),
+    [
+        (227 << 10, LARGE, LARGE),
+        (99 << 10, LARGE, LARGE),
+        (64 << 10, TALL, SMALL),  # compute capability 7.5
+        (48 << 10, SMALL, SMALL),
+    ],
+)
+def test_the_tallest_tiles_that_fit_are_used(shared_bytes, fixed, stopping):
+    for profile, shape in ((FIXED, fixed), (STOPPING, stopping)):
+        device = Simulator(shared_bytes=shared_bytes)
+        assert CudaSolver("test", profile, device)._shape == shape
 
 
 @pytest.mark.parametrize("flow_codec", ["companded", "tsn"])
@@ -301,7 +316,7 @@ def test_networks_find_medians():
         assert result.tolist() == expected
 
 
-@pytest.mark.parametrize("shape", [LARGE, SMALL])
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("iterations", [5, 15, 30])
 @pytest.mark.parametrize("most", [10, 30])
 def test_tiles_cover_every_image(shape, iterations, most):

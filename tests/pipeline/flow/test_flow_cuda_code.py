@@ -13,7 +13,7 @@ from pipeline.flow.cuda.compiling import linked, machine_code, ptx
 from pipeline.flow.cuda.iterate import iterate_kernel
 from pipeline.flow.cuda.kernel import Kernel
 from pipeline.flow.cuda.schedule import kernels_of
-from pipeline.flow.cuda.tiles import LARGE, SMALL
+from pipeline.flow.cuda.tiles import LARGE, SMALL, TALL
 
 ITERATE = iterate_kernel(LARGE, stopping=False)
 REGISTERS = 65536
@@ -52,7 +52,8 @@ def test_all_kernels_compile_for_hopper():
 
 @pytest.mark.slow
 def test_small_tiles_fit_turing():
-    kernel = iterate_kernel(SMALL, stopping=False)
+    kernel = iterate_kernel(TALL, stopping=False)
+    assert kernel.shared_bytes <= 64 << 10
     assert iterate_kernel(SMALL, stopping=True).shared_bytes < 48 << 10
     check(kernel, resources(kernel, (7, 5)))
 

@@ -107,7 +107,7 @@ def test_the_command_is_one_that_training_takes(commands):
 def test_measurements_fit_into_the_time(commands):
     list(training_speed.training_speed(Settings(seconds=132.0, store=STORE)))
     seconds = [float(it[it.index("--seconds") + 1]) for it in commands]
-    assert seconds[0] == pytest.approx((132 / 4 - 20) / 5, abs=0.05)
+    assert seconds[0] == pytest.approx((132 / 4 - 26) / 5, abs=0.05)
 
 
 def test_a_run_that_fails_is_named_and_the_others_are_measured(commands, monkeypatch):
