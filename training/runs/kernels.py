@@ -29,7 +29,7 @@ FEWEST_STEPS = 1000
 FIRST, TIMED = 3, 5
 """Steps of each setting that are not timed, as algorithms are searched then, and that are."""
 KIND = "kernels"
-"""Of the line of metrics.jsonl that has the settings of a run."""
+"""Kind of the line of metrics.jsonl that has the settings of a run."""
 WORTH = 1.03
 """Times as fast as the usual setting that another one must be."""
 
@@ -69,7 +69,7 @@ class Trial(NamedTuple):
         return {"device": device, "tried": times} | self.kernels.record()
 
     def text(self) -> str:
-        """What the trial found, in a line."""
+        """The finding of the trial, in a line."""
         usual = next(iter(self.seconds))
         tried = f"trial of {counted(len(self.seconds), 'setting')}"
         if self.kernels == usual:
