@@ -44,8 +44,8 @@ NOT_RUN = {
     "training evaluate RUN --code lab.py": "as the one before",
     "training recipes dtmv_small --toml > mine.toml": "as the one before",
     "training distill --recipe mine.toml": "as the one before",
-    "training distill --recipe grid_small": "takes a trained teacher; "
-    "tests/training/recipes/test_grid_recipes.py",
+    "training distill --recipe grid_small": "takes trained teachers; "
+    "tests/training/recipes/test_grid_recipes.py and commands/test_several_teachers.py",
     "training teach --recipe r3d_rgb --init": "downloads; tests/training/commands/test_init.py",
     "training distill --recipe mars --init": "takes released weights; as the one before",
     "training teach --modality mv --init RUN": "as the one before",

@@ -36,7 +36,8 @@ from .options import (
     ExistingFolder,
     Modality,
     Options,
-    Streams,
+    TeacherNames,
+    TeacherRun,
     machine_of,
 )
 from .predict import predict
@@ -106,10 +107,10 @@ def teach(
 @main.command()
 @click.option(
     "--teacher",
-    type=Streams(),
-    help="Modality that the teacher sees: flow, rgb or mv. Of several, separated "
-    "by commas, the mean of the predictions teaches.  [default: the recipe's, "
-    "or flow]",
+    type=TeacherNames(),
+    help="Modality that the teacher sees (flow, rgb or mv), or the recipe of a teacher, by "
+    "name or file. Of several, separated by commas, the mean of the predictions teaches."
+    "  [default: the recipe's, or flow]",
 )
 @click.option(
     "--student",
@@ -119,10 +120,11 @@ def teach(
 @click.option(
     "--teacher-run",
     "teacher_runs",
-    type=ExistingFolder,
+    type=TeacherRun(),
     multiple=True,
-    help="Folder of a trained teacher, one for each of --teacher.  [default: the "
-    "newest suitable run]",
+    help="Folder of a trained teacher; may be repeated. One of several teachers may be named"
+    " by what it sees: rgb=RUN, or flow2=RUN for a second one on flow.  [default: the newest"
+    " suitable run of each]",
 )
 @click.option(
     "--teacher-init",
@@ -138,7 +140,7 @@ def teach(
 def distill(
     teacher: tuple[str, ...] | None,
     student: str | None,
-    teacher_runs: tuple[Path, ...],
+    teacher_runs: tuple[tuple[str, Path], ...],
     teacher_init: str | None,
     baseline: bool,
     out: Path | None,

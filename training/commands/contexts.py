@@ -54,6 +54,7 @@ def changed_recipe(
     given: str = "",
     init: str | None = None,
     teacher_init: str | None = None,
+    teachers: Mapping[str, Recipe] | None = None,
 ) -> Recipe:
     """A recipe with the settings of --set; what differs is reported.
 
@@ -62,6 +63,7 @@ def changed_recipe(
         given: the complete runs that fill its roles, in words, whose settings cannot be
             changed; empty where they are found or trained.
         init, teacher_init: first weights, as `init_changes` takes them.
+        teachers: role -> recipe of a student's teacher.
 
     Raises:
         RecipeError: see `parse_changes` and `with_changes`.
@@ -69,14 +71,16 @@ def changed_recipe(
     parsed = list(parse_changes(changes))
     for weights, of_teacher in ((init, False), (teacher_init, True)):
         if weights:
-            parsed, line = init_changes(recipe, weights, parsed, of_teacher=of_teacher)
+            parsed, line = init_changes(
+                recipe, weights, parsed, of_teacher=of_teacher, teachers=teachers
+            )
             reporter.say(line)
     for one in parsed if given else ():
         if one.of:
             raise RecipeError(
                 f"{one.text}: expected no change of {given}, as it is there"
             )
-    made = with_changes(recipe, parsed)
+    made = with_changes(recipe, parsed, teachers=teachers)
     if made.changes:
         reporter.say(f"recipe {made.name}: {', '.join(made.changes)}")
     return made

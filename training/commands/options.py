@@ -11,7 +11,7 @@ from motion_shards.finite import FiniteRange
 from motion_shards.near import near
 from motion_shards.store_address import StoreAddress, cache_options
 
-from ..catalogue import check_name
+from ..catalogue import check_name, is_file, recipe_names
 
 ExistingFolder = click.Path(path_type=Path, exists=True, file_okay=False)
 ExistingFile = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -59,22 +59,42 @@ Size = Choice(["small", "medium", "paper"])
 Device = Choice(["auto", "cpu", "cuda"])
 
 
-class Streams(click.ParamType):
-    """A modality, or several with commas between."""
+class TeacherNames(click.ParamType):
+    """A modality or a recipe, or several with commas between."""
 
-    name = "MODALITY[,MODALITY]"
+    name = "MODALITY|RECIPE,..."
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
         if isinstance(value, tuple):
             return value
-        streams = tuple(value.split(","))
-        wrong = [name for name in streams if name not in MODALITIES]
-        if wrong or len(set(streams)) != len(streams):
-            self.fail(
-                f"expected different modalities among {', '.join(MODALITIES)}, got {value}"
-                f"{''.join(near(name, MODALITIES) for name in wrong[:1])}"
-            )
-        return streams
+        names = tuple(value.split(","))
+        seen = [name for name in names if name in MODALITIES]
+        if len(set(seen)) != len(seen):
+            self.fail(f"expected each modality once, got {value}")
+        known = (*MODALITIES, *recipe_names())
+        for name in names:
+            if is_file(name):
+                check_name(name)
+            elif name not in known:
+                self.fail(
+                    f"expected modalities ({', '.join(MODALITIES)}) or recipes, got {name!r}"
+                    f"{near(name, known)}"
+                )
+        return names
+
+
+class TeacherRun(click.ParamType):
+    """The folder of a run, with the name of the teacher that it is before it."""
+
+    name = "[NAME=]RUN"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Path]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, folder = value.partition("=")
+        if not equals or Path(value).is_dir():
+            name, folder = "", value
+        return name, ExistingFolder.convert(folder, param, ctx)
 
 
 class Numbers(click.ParamType):

@@ -20,6 +20,7 @@ from ..papers.measured import measured_about
 from ..recipes import KINDS, Recipe
 from ..recipes.changes import parse_changes, with_changes
 from ..recipes.files import recipe_named
+from ..recipes.teachers import is_role
 from ..recipes.toml_recipes import to_toml
 from ..recipes.values import entries
 from ..runs.config import TrainConfig
@@ -141,8 +142,9 @@ def _settings(recipe: Recipe, classes: int) -> Iterator[str]:
         yield from _net("net", settings.model, settings, classes)
     if isinstance(settings, DistillRecipe):
         yield from _net("student", settings.student, settings, classes)
-        for teacher in settings.teachers:
-            yield from _net("teacher", teacher, settings, classes)
+        for role, teacher in zip(settings.roles, settings.teachers, strict=True):
+            yield from _net(role, teacher, settings, classes)
+        yield from _mean(settings)
         start = "the teacher's" if settings.init == "teacher" else "drawn"
         start = "as said there" if settings.student.weights else start
         yield f"  first     weights {start}"
@@ -164,6 +166,18 @@ def _settings(recipe: Recipe, classes: int) -> Iterator[str]:
         yield f"  {field.name:<9} {getattr(settings, field.name)}"
     if isinstance(settings, TrainConfig):
         yield from _config(settings, epochs_elsewhere(recipe))
+
+
+def _mean(settings: DistillRecipe) -> Iterator[str]:
+    """The mean of several teachers."""
+    if not settings.other_teachers:
+        return
+    weights = [settings.teacher_weights.get(n, 1.0) for n in settings.teacher_names]
+    shares = (
+        f"{weight / sum(weights):.3g} {name}"
+        for name, weight in zip(settings.teacher_names, weights, strict=True)
+    )
+    yield f"  teachers  mean of their softmax scores: {' + '.join(shares)}"
 
 
 def _shown(settings: Any) -> set[str]:
@@ -201,12 +215,13 @@ def _term(name: str, term: Term) -> str:
     rest = {
         f.name: getattr(term, f.name)
         for f in fields(term)  # type: ignore[arg-type]
-        if f.name not in ("weight", "taps")
+        if f.name not in ("weight", "taps", "teacher")
     }
     told = ", ".join(
         f"{key} {value}" for key, value in rest.items() if value is not None
     )
     taps = f" at {', '.join(term.taps)}" if term.taps else ""
+    taps += f" of {term.teacher} alone" if term.teacher else ""
     more = f" ({told})" if told else ""
     return f"{term.weight:g} x {type(term).__name__}{taps}{more}, called {name}"
 
@@ -287,6 +302,8 @@ def _paths(recipe: Recipe) -> Iterator[str]:
         yield f"            {path}={text}"
     for role, needed in recipe.needs.items():
         yield f"            {role}:PATH=VALUE, with the settings of {needed.name}"
+    if is_role(recipe, "teacher"):
+        yield "            teacher=RECIPE, teacher_rgb=RECIPE: another teacher, a further one"
 
 
 def _printed(recipe: Recipe) -> Iterator[str]:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from pipeline.store import Json, Store
 
-from ..errors import RunError
+from ..errors import RecipeError, RunError
 from ..experiments.evaluate import evaluate
-from ..recipes import Recipe, to_distill, to_teach
+from ..recipes import Recipe, to_teach
+from ..recipes.changes import parse_changes
 from ..recipes.run import run_recipe
 from ..run_files.json_dataclasses import to_json
 from ..run_files.results import Evaluation
-from ..runs.compatibility import check_teacher
 from ..runs.context import RunContext
 from ..runs.identity import runs_in
 from ..runs.machine import Machine
@@ -19,6 +19,7 @@ from ..runs.progress import ProgressReporter
 from ..runs.record import Run, differences
 from ..scoring.clip_protocol import Crops
 from .contexts import changed_recipe
+from .teachers import distillation, roles_of, runs_by_role
 
 
 def run_teach(
@@ -47,7 +48,7 @@ def run_distill(
     *,
     teacher: str | Sequence[str] | None = None,
     student: str | None = None,
-    teacher_runs: Sequence[Path] = (),
+    teacher_runs: Sequence[Path | tuple[str, Path]] = (),
     baseline: bool = False,
     out: Path | None,
     changes: Sequence[str] = (),
@@ -57,45 +58,32 @@ def run_distill(
     """`training distill`: teachers if there are none, a baseline if wanted, the student.
 
     Args:
+        teacher: modalities, or recipes by name or file, of the teachers.
+        teacher_runs: complete runs; with the name of the teacher that each is, or its role,
+            where the modality does not say.
         changes: PATH=VALUE of settings, or teacher:PATH=VALUE.
         init: first weights of the student, as `init_changes` takes them.
         teacher_init: those of the teacher.
     """
-    sees = (teacher,) if isinstance(teacher, str) else tuple(teacher or ())
+    named = (teacher,) if isinstance(teacher, str) else tuple(teacher or ())
+    chosen, teachers = distillation(recipe, named, student)
     recipe = changed_recipe(
-        to_distill(recipe, sees, student).on(*context.datasets),
+        chosen.on(*context.datasets),
         changes,
         context.reporter,
-        given="a teacher of --teacher-run" if teacher_runs else "",
         init=init,
         teacher_init=teacher_init,
+        teachers={role: one.on(*context.datasets) for role, one in teachers.items()},
     )
-    needed = _given_teachers(recipe, context, teacher_runs) if teacher_runs else {}
+    roles = roles_of(recipe.settings, teacher_runs)
+    for change in parse_changes(changes):
+        if change.of.partition(":")[0] in roles:
+            raise RecipeError(
+                f"{change.text}: expected no change of a teacher of --teacher-run, as it is"
+                " there"
+            )
+    needed = runs_by_role(recipe, context, roles)
     return run_recipe(recipe, context, needed=needed, baseline=baseline, out=out)
-
-
-def _given_teachers(
-    recipe: Recipe, context: RunContext, given: Sequence[Path]
-) -> dict[str, Run]:
-    """The runs of --teacher-run by role, each where the recipe has its modality."""
-    settings = recipe.settings
-    if len(given) != len(settings.teachers):
-        raise RunError(
-            f"expected a --teacher-run for each of {len(settings.teachers)} teachers,"
-            f" got {len(given)}"
-        )
-    for path in given:
-        if Run(path).results() is None:
-            raise RunError(f"{path}: expected a complete run of a teacher")
-    by_sees = {Run(p).config().sees: p for p in given}
-    found = {}
-    teachers = settings.seen_teachers
-    for role, wanted, path in zip(recipe.needs, teachers, given, strict=True):
-        run = Run(by_sees.get(wanted.sees, path))
-        check_teacher(run, settings, wanted, store=context.store, split=context.split)
-        context.reporter.say(f"teacher: {run.folder}")
-        found[role] = run
-    return found
 
 
 def run_evaluate(

@@ -1,6 +1,6 @@
 """Settings of a distillation, and the checks that its parts fit each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from ..models.adapters import build_adapter
 from ..models.backbones import BackboneConfig, net_named
 from ..models.motion_backbone import MotionConfig
 from ..models.sizes import tap_shapes
+from ..run_files.fields import ADDED
 from ..runs.config import TrainConfig
 from ..steps.distill import term_weights
 from ..steps.step import LABELS
@@ -28,7 +29,9 @@ class DistillRecipe(TrainConfig):
     teacher: BackboneConfig = field(default=BackboneConfig(sees="flow"))
     other_teachers: tuple[BackboneConfig, ...] = ()
     """Further teachers, whose softmax scores are averaged with the first one's. Features
-    are then named by what a teacher sees: "flow.layer4"."""
+    are then named by teacher: "flow.layer4" (see `teacher_names`)."""
+    teacher_weights: Mapping[str, float] = field(default_factory=dict, metadata=ADDED)
+    """Name of a teacher -> its weight in the mean of several; 1 for one that is not named."""
     terms: Mapping[str, Term] = field(default_factory=lambda: {"soft": SoftTargets()})
     label_weight: float = 1.0
     labels_reach: Literal["all", "head"] = "all"
@@ -70,25 +73,7 @@ class DistillRecipe(TrainConfig):
                 "expected at least one term of distillation or the teacher's weights to"
                 " start from, got neither"
             )
-        sees = [teacher.sees for teacher in self.teachers]
-        if len(set(sees)) != len(sees):
-            raise RecipeError(
-                f"expected teachers of different modalities, got {', '.join(sees)}"
-            )
-        taps = net_named(self.teacher.net).taps
-        if self.other_teachers:
-            taps = tuple(
-                f"{t.sees}.{tap}"
-                for t in self.teachers
-                for tap in net_named(t.net).taps
-            )
-        check_taps(
-            self.terms,
-            {
-                f"student {self.student.net}": net_named(self.student.net).taps,
-                f"teacher {self.teacher.net}": taps,
-            },
-        )
+        self._check_teachers()
         for net in (self.student, *self.teachers):
             self.check_clip(net, self.length_of(net))
         self._check_weights()
@@ -99,6 +84,49 @@ class DistillRecipe(TrainConfig):
                     f"term {name}: expected at least {term.fewest_clips} clips in each"
                     f" part of a batch to relate, got {clips}"
                 )
+
+    def _check_teachers(self) -> None:
+        """
+        Raises:
+            RecipeError: a term or a weight is of no teacher, or a tap is of no network.
+        """
+        names, nets = self.teacher_names, [teacher.net for teacher in self.teachers]
+        known = ", ".join(names)
+        taps = net_named(self.teacher.net).taps
+        if self.other_teachers:
+            taps = tuple(
+                f"{name}.{tap}"
+                for name, net in zip(names, nets, strict=True)
+                for tap in net_named(net).taps
+            )
+        check_taps(
+            self.terms,
+            {
+                f"student {self.student.net}": net_named(self.student.net).taps,
+                f"teacher {' and '.join(nets)}": taps,
+            },
+        )
+        for name, term in self.terms.items():
+            if term.teacher is not None and term.teacher not in names:
+                raise RecipeError(
+                    f"term {name}: expected a teacher among {known}, got {term.teacher}"
+                )
+        if self.teacher_weights and not self.other_teachers:
+            raise RecipeError(
+                "expected teacher_weights where there are several teachers, got"
+                f" {', '.join(self.teacher_weights)} with one ({known})"
+            )
+        for name, weight in self.teacher_weights.items():
+            if name not in names or weight < 0:
+                raise RecipeError(
+                    f"expected teacher_weights of {known}, of 0 or more, got {name}"
+                    f" {weight:g}"
+                )
+        if not any(self.teacher_weights.get(name, 1.0) for name in names):
+            raise RecipeError(
+                "expected a teacher with a weight other than 0 in teacher_weights, got"
+                " none"
+            )
 
     def _check_weights(self) -> None:
         """
@@ -132,8 +160,8 @@ class DistillRecipe(TrainConfig):
                     net, frames=self.length_of(net), height=height, width=width
                 )
         named = {
-            f"{teacher.sees}.{tap}" if self.other_teachers else tap: shape
-            for teacher in self.teachers
+            f"{name}.{tap}" if self.other_teachers else tap: shape
+            for name, teacher in zip(self.teacher_names, self.teachers, strict=True)
             for tap, shape in shapes[teacher].items()
         }
         for name, term in self.terms.items():
@@ -155,28 +183,37 @@ class DistillRecipe(TrainConfig):
         return (self.teacher, *self.other_teachers)
 
     @property
+    def teacher_names(self) -> tuple[str, ...]:
+        """A name for each teacher: see `names_of`."""
+        return names_of(self.teachers)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The role of each teacher, which a recipe or a run fills: teacher, teacher_rgb."""
+        return ("teacher", *(f"teacher_{name}" for name in self.teacher_names[1:]))
+
+    @property
     def seen_teachers(self) -> tuple[BackboneConfig, ...]:
         """The teachers as their runs have them: `sees` is the modality of their clips."""
         return self.teachers
 
     def clip_of(self, net: BackboneConfig) -> ClipConfig:
-        if net == self.student:
-            return self.clip
-        length = self.entries_of_teachers().get(net.sees, self.clip.length)
-        return replace(self.clip, length=length)
+        fewer = net != self.student and self._sees_windows(net)
+        return replace(self.clip, length=net.frames) if fewer else self.clip
 
     def entries_of_teachers(self) -> dict[str, int]:
-        """Modality -> entries of a 2D teacher that stacks fewer than a clip has.
+        """Name -> entries of a 2D teacher that stacks fewer than a clip has.
 
         It sees windows of the clip: see `Teacher`.
         """
         return {
-            net.sees: net.frames
-            for net in self.teachers
-            if net != self.student
-            and net_named(net.net).dim == 2
-            and net.frames < self.clip.length
+            name: net.frames
+            for name, net in zip(self.teacher_names, self.teachers, strict=True)
+            if net != self.student and self._sees_windows(net)
         }
+
+    def _sees_windows(self, net: BackboneConfig) -> bool:
+        return net_named(net.net).dim == 2 and net.frames < self.clip.length
 
     @property
     def network(self) -> BackboneConfig:
@@ -197,15 +234,40 @@ class DistillRecipe(TrainConfig):
         rest = tuple(
             replace(self.teacher, sees=other) for other in sees if other != first
         )
-        terms = self.terms
-        if rest and not self.other_teachers:
-            terms = {name: _of_stream(term, first) for name, term in terms.items()}
-        return replace(
-            self,
-            teacher=replace(self.teacher, sees=first),
-            other_teachers=rest,
-            terms=terms,
-        )
+        nets = (replace(self.teacher, sees=first), *rest)
+        return replace(self, **self.fields_of(nets, [0] + [None] * len(rest)))
+
+    def fields_of(
+        self, teachers: Sequence[BackboneConfig], before: Sequence[int | None]
+    ) -> dict[str, Any]:
+        """The fields of these settings with other teachers.
+
+        Terms and weights stay with the teacher that they are of, which may have another
+        name then.
+
+        Args:
+            before: the position of each teacher among the present ones; None for a new one.
+        """
+        names, old = names_of(teachers), self.teacher_names
+        new = {
+            old[place]: name
+            for name, place in zip(names, before, strict=True)
+            if place is not None
+        }
+        several = (len(old) > 1, len(names) > 1)
+        return {
+            "teacher": teachers[0],
+            "other_teachers": tuple(teachers[1:]),
+            "teacher_weights": {
+                new[name]: weight
+                for name, weight in self.teacher_weights.items()
+                if name in new and several[1]
+            },
+            "terms": {
+                name: _of_teachers(term, old[0], new, several)
+                for name, term in self.terms.items()
+            },
+        }
 
     def scratch(self) -> TeachRecipe:
         """The student without its teacher: the same net, clips and number of steps."""
@@ -255,9 +317,45 @@ class MotionTeacherRecipe(DistillRecipe):
         return {}
 
 
-def _of_stream(term: Term, stream: str) -> Term:
-    """A term that takes the teacher's features from one of several streams."""
-    if not term.taps:
-        return term
-    taps = tuple(f"{ours}:{stream}.{theirs}" for ours, theirs in map(sides, term.taps))
-    return replace(term, taps=taps)  # type: ignore[type-var]
+def names_of(teachers: Sequence[BackboneConfig]) -> tuple[str, ...]:
+    """A name for each teacher: what it sees, with a number from 2 on where another one has
+    that name.
+
+    >>> names_of([replace(net, sees=sees) for sees in ("flow", "rgb", "flow")])
+    ('flow', 'rgb', 'flow2')
+    """
+    seen = [net.sees for net in teachers]
+    before = [seen[:place].count(name) for place, name in enumerate(seen)]
+    return tuple(
+        f"{name}{count + 1}" if count else name
+        for name, count in zip(seen, before, strict=True)
+    )
+
+
+def _of_teachers(
+    term: Term, first: str, new: Mapping[str, str], several: tuple[bool, bool]
+) -> Term:
+    """A term with other names of its teachers.
+
+    Args:
+        first: name of the first teacher before.
+        new: name before -> name now, of the teachers that stay.
+        several: whether there were several teachers, and whether there are now.
+    """
+    were, are = several
+    taps = []
+    for written in term.taps:
+        ours, theirs = sides(written)
+        name, tap = first, theirs
+        if were:
+            name, _, tap = theirs.partition(".")
+        if name in new:
+            theirs = f"{new[name]}.{tap}" if are else tap
+            written = theirs if ours == theirs else f"{ours}:{theirs}"
+        taps.append(written)
+    changed: dict[str, Any] = {}
+    if tuple(taps) != term.taps:
+        changed["taps"] = tuple(taps)
+    if new.get(term.teacher or "", term.teacher) != term.teacher:
+        changed["teacher"] = new[term.teacher or ""]
+    return replace(term, **changed) if changed else term  # type: ignore[type-var]

@@ -34,20 +34,20 @@ def student_step(
     sees = recipe.student.sees
     if not recipe.terms:  # only the first weights were the teacher's
         return supervised_step(student, sees=sees)
-    one = len(experts) == 1
-    named = dict(zip((t.sees for t in recipe.teachers), experts, strict=True))
+    names = recipe.teacher_names
+    named = dict(zip(names, experts, strict=True))
+    seen = dict(zip(names, (net.sees for net in recipe.seen_teachers), strict=True))
     adapted = any(term.adapter for term in recipe.terms.values())
     example = None
     if adapted and clips is not None:
         example = default_collate([clips[ClipPosition(0, 0, 0)]])
     return Distill(
         student,
-        experts[0] if one else named,
+        named,
         student_sees=sees,
-        teacher_sees=recipe.seen_teachers[0].sees
-        if one
-        else {name: name for name in named},
+        teacher_sees=seen,
         teacher_entries=recipe.entries_of_teachers(),
+        teacher_weights=recipe.teacher_weights,
         terms=recipe.terms,
         label_weight=recipe.label_weight,
         labels_reach=recipe.labels_reach,

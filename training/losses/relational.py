@@ -5,7 +5,7 @@ other. All relations are those within a batch, so a batch that is cut into parts
 accumulated gradients, or among processes) has fewer of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RecipeError
+from ..run_files.fields import ADDED
 from .terms import Equal, Outputs, Term, at_least_single, features_at
 
 TINY = 1e-8
@@ -85,6 +86,8 @@ class DIST(Term):
     intra: float = 1.0
     """Share of the relations between the clips, in each class."""
     taps: tuple[str, ...] = ()
+    teacher: str | None = field(default=None, metadata=ADDED)
+    """Name of the one of several teachers whose prediction is compared; None: their mean."""
 
     def __post_init__(self) -> None:
         if not self.inter and not self.intra:

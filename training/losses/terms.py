@@ -6,7 +6,8 @@ the teacher's. A teacher of several streams has its features by stream: "flow.la
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import torch
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import RecipeError
+from ..run_files.fields import ADDED
 
 POOLED = "avgpool"
 """The tap of features that are means over all positions."""
@@ -38,6 +40,15 @@ class Outputs(NamedTuple):
     """(B, classes)"""
     features: dict[str, Tensor]
     """Tap name -> (B, C, ...)"""
+    streams: Mapping[str, Tensor] = MappingProxyType({})
+    """Name -> (B, classes) logits of each of several teachers, of which `logits` is the
+    mean; empty of one network."""
+
+    def of_stream(self, name: str | None) -> "Outputs":
+        """The outputs with the logits of one of several teachers; None: as they are."""
+        if name is None or not self.streams:
+            return self
+        return self._replace(logits=self.streams[name])
 
 
 class Term(Protocol):
@@ -95,6 +106,12 @@ class Term(Protocol):
         return "soft"
 
     @property
+    def teacher(self) -> str | None:
+        """Name of the one of several teachers whose logits the term takes, "flow"; None:
+        the weighted mean of all."""
+        return None
+
+    @property
     def fewest_clips(self) -> int:
         """Clips of a batch below which the value is always the same."""
         return 1
@@ -121,6 +138,8 @@ class SoftTargets(Term):
     weight_on: Literal["soft", "hard"] = "soft"
     """The loss that the weight multiplies: this term, or the labels' as equation 4 prints."""
     taps: tuple[str, ...] = ()
+    teacher: str | None = field(default=None, metadata=ADDED)
+    """Name of the one of several teachers that gives the soft targets; None: their mean."""
 
     def __post_init__(self) -> None:
         check_choice("SoftTargets", "weight_on", self.weight_on, ("soft", "hard"))

@@ -120,31 +120,26 @@ def to_distill(
         raise RecipeError(f"{recipe.name} has no teacher: {system.line}")
     if not (teachers or student or system.any_modality):
         return recipe
-    usual = (settings.teacher.sees, settings.student.sees)
-    teachers, sees = teachers or usual[:1], student or usual[1]
+    usual = (*(one.sees for one in settings.teachers), settings.student.sees)
+    given, sees = teachers or usual[:-1], student or usual[-1]
     if isinstance(settings, MotionTeacherRecipe):
-        if (*teachers, sees) != usual:
+        if (*given, sees) != usual:
             raise RecipeError(
                 f"expected no other --teacher or --student with {recipe.name}, whose"
                 " teacher finds flow in the student's frames"
             )
         return recipe
     if system.any_modality:
-        settings = system.make(recipe.size, teachers[0], sees)
+        settings = system.make(recipe.size, given[0], sees)
     else:
-        settings = replace(
-            settings,
-            teacher=replace(settings.teacher, sees=teachers[0]),
-            student=replace(settings.student, sees=sees),
-        )
-    if len(teachers) > 1:
-        settings = settings.taught_by(*teachers)
+        settings = replace(settings, student=replace(settings.student, sees=sees))
+    if given != tuple(one.sees for one in settings.teachers):
+        settings = settings.taught_by(*given)
     names = [one.sees for one in settings.teachers]
     own = (*names, sees) == usual and not system.any_modality
-    needs = {
-        "teacher" if i == 0 else f"teacher_{name}": to_teach(recipe, name)
-        for i, name in enumerate(names)
-    }
+    roles = zip(settings.roles, names, strict=True)
+    keeps = not teachers and not system.any_modality
+    needs = recipe.needs if keeps else {r: to_teach(recipe, name) for r, name in roles}
     label = "" if own else f"{'+'.join(names)}-to-{sees}"
     return replace(recipe, settings=settings, needs=needs, label=label)
 

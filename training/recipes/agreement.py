@@ -35,10 +35,9 @@ def links(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
     """Beginning of a path here, role, and beginning of the path there."""
     settings = recipe.settings
     if isinstance(settings, DistillRecipe):
-        for role, needed in recipe.needs.items():
-            hidden = isinstance(needed.settings, HiddenRecipe)
-            if role == "teacher":
-                yield "teacher.", role, "classifier." if hidden else "model."
+        for place, (role, needed) in enumerate(recipe.needs.items()):
+            here = f"other_teachers.{place - 1}." if place else "teacher."
+            yield here, role, _path_of_network(needed.settings)
             if role == "teacher" and isinstance(settings, MotionTeacherRecipe):
                 yield "motion.", role, "motion."
             yield "clip.", role, "clip."
@@ -57,10 +56,11 @@ def follows(recipe: Recipe, role: str, path: str, changed: Collection[str]) -> b
     Args:
         changed: paths of the recipe's settings that change.
     """
-    name, settings = path.removeprefix("clip."), recipe.settings
-    if name == "length" and role == "teacher" and isinstance(settings, DistillRecipe):
-        stacks = net_named(settings.teacher.net).dim == 2
-        if stacks and not {"teacher.frames", "teacher.net"} & set(changed):
+    name = path.removeprefix("clip.")
+    if name == "length" and isinstance(recipe.settings, DistillRecipe):
+        here = next(here for here, of, _ in links(recipe) if of == role)
+        stacks = net_named(recipe.needs[role].settings.network.net).dim == 2
+        if stacks and not {f"{here}frames", f"{here}net"} & set(changed):
             return False
     return name not in VIEW_ONLY | unseen(_sees(recipe.needs[role]))
 
@@ -68,7 +68,10 @@ def follows(recipe: Recipe, role: str, path: str, changed: Collection[str]) -> b
 def _pairs(recipe: Recipe) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """Role, settings here, and those of the needed recipe that must be equal."""
     for here, role, there in links(recipe):
-        ours = getattr(recipe.settings, here.rstrip("."))
+        name, _, place = here.rstrip(".").partition(".")
+        ours = getattr(recipe.settings, name)
+        if place:
+            ours = ours[int(place)]
         theirs = getattr(recipe.needs[role].settings, there.rstrip("."))
         if here == "clip.":
             sees = _sees(recipe.needs[role])
@@ -77,10 +80,13 @@ def _pairs(recipe: Recipe) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]
             yield role, _motion(ours, sees), _motion(theirs, sees)
         else:
             yield role, _network(ours), _network(theirs)
-    if isinstance(recipe.settings, DistillRecipe):
-        others = [role for role in recipe.needs if role.startswith("teacher_")]
-        for role, net in zip(others, recipe.settings.other_teachers, strict=False):
-            yield role, _network(net), _network(recipe.needs[role].settings.model)
+
+
+def _path_of_network(settings: Any) -> str:
+    """Beginning of the paths of the network that recognises classes."""
+    if isinstance(settings, HiddenRecipe):
+        return "classifier."
+    return "student." if isinstance(settings, DistillRecipe) else "model."
 
 
 def _network(net: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from motion_shards.near import near
@@ -18,6 +19,8 @@ from ..models.user_nets import load_net
 from .agreement import check_needs, follows, links
 from .paths import LEAVES_OUT, differing, has_path, with_values
 from .systems import Recipe
+from .teachers import Teachers, clips_for, is_role, teacher_named, title, with_teachers
+from .values import OFF
 
 LONGEST_MARK = 48
 """Letters of a recipe's changes in its name; more are named by a hash."""
@@ -74,28 +77,52 @@ def parse_changes(texts: Sequence[str]) -> tuple[Change, ...]:
     return tuple(found.values())
 
 
-def with_changes(recipe: Recipe, changes: Sequence[Change]) -> Recipe:
+def with_changes(
+    recipe: Recipe,
+    changes: Sequence[Change],
+    *,
+    teachers: Mapping[str, Recipe] | None = None,
+) -> Recipe:
     """A recipe with other settings, and other settings of those that it needs.
 
     Settings in which a student and its teacher must agree are changed in both: the
-    motion that clips show, and the network.
+    motion that clips show, and the network. So are those of another recipe that a change
+    makes a teacher: "teacher_rgb=r3d_rgb_small", or "teacher_rgb=rgb" for the recipe's
+    own teacher on another modality; "off" leaves a further teacher out.
 
     Args:
         changes: of the recipe, or of one that fills a role: "teacher".
+        teachers: role -> recipe of a teacher, as such changes name them.
 
     Raises:
         RecipeError: no such path or role, a value of another type, or settings that do
             not fit each other.
     """
-    own, of_role = _sorted(changes, recipe)
-    own, of_role = _linked(recipe, own, of_role)
+    fillers: dict[str, Recipe | None] = dict(teachers or {})
+    rest = []
+    for one in changes:
+        if not one.of and is_role(recipe, one.path):
+            fillers[one.path] = teacher_named(recipe, one.value)
+        else:
+            rest.append(one)
+    found = with_teachers(recipe, fillers) if fillers else Teachers(needs=recipe.needs)
+    taught = replace(recipe, needs=found.needs)
+    own, of_role = _linked(taught, *_sorted(rest, taught))
     values = {one.path: one.value for one in own}
-    _settings(recipe, values)  # its own errors first
+    settings = _settings(recipe, values, found.fields)  # its own errors first
+    alike = {
+        role: with_changes(needed, _fitting(needed, settings))
+        if role in found.new
+        else needed
+        for role, needed in found.needs.items()
+    }
     needs = {
         role: with_changes(needed, of_role.get(role, ()))
-        for role, needed in recipe.needs.items()
+        for role, needed in alike.items()
     }
-    return changed(recipe, values, needs)
+    return _with(
+        recipe, settings, needs, replace(recipe, needs=alike), fillers, found.fields
+    )
 
 
 def changed(
@@ -108,14 +135,39 @@ def changed(
     Raises:
         RecipeError: see `with_changes`.
     """
-    made = replace(recipe, settings=_settings(recipe, values), needs=needs)
+    return _with(recipe, _settings(recipe, values), needs, recipe)
+
+
+def _with(
+    recipe: Recipe,
+    settings: Any,
+    needs: Mapping[str, Recipe],
+    before: Recipe,
+    fillers: Mapping[str, Recipe | None] = MappingProxyType({}),
+    fields: Mapping[str, Any] = MappingProxyType({}),
+) -> Recipe:
+    """A recipe with other settings, on other recipes that it needs.
+
+    Args:
+        before: the recipe with which it is compared, apart from its `fields`.
+        fillers: role -> the recipe that fills it from now on.
+        fields: values of whole fields of the settings that follow from them.
+    """
+    made = replace(recipe, settings=settings, needs=needs)
     check_needs(made)
-    found = tuple(_differences(recipe, made))
+    found = (
+        *(
+            f"{role}={title(one) if one else OFF}"
+            for role, one in fillers.items()
+            if needs.get(role) != recipe.needs.get(role)
+        ),
+        *_differences(before, made, fields),
+    )
     if not found:
         return recipe
     paths = {one.partition("=")[0] for one in found}
-    before = (one for one in recipe.changes if one.partition("=")[0] not in paths)
-    return replace(made, name=recipe.name + mark(found), changes=(*before, *found))
+    kept = (one for one in recipe.changes if one.partition("=")[0] not in paths)
+    return replace(made, name=recipe.name + mark(found), changes=(*kept, *found))
 
 
 def changed_settings(
@@ -182,8 +234,20 @@ def check_used(recipes: Sequence[Recipe], changes: Sequence[Change]) -> None:
             raise _first_error(recipes[0], one)
 
 
-def _settings(recipe: Recipe, values: Mapping[str, str]) -> Any:
-    """The recipe's settings with other values; a term that is left out has no balance."""
+def _fitting(teacher: Recipe, settings: Any) -> list[Change]:
+    """The changes that give a teacher the clips of its student."""
+    found = clips_for(teacher, settings)
+    return [Change("", path, text) for path, text in found.items()]
+
+
+def _settings(
+    recipe: Recipe, values: Mapping[str, str], fields: Mapping[str, Any] | None = None
+) -> Any:
+    """The recipe's settings with other values; a term that is left out has no balance.
+
+    Args:
+        fields: values of whole fields, in which the others are put.
+    """
     balance = getattr(recipe.settings, "balance", {})
     gone = {
         f"balance.{name}": text
@@ -191,7 +255,7 @@ def _settings(recipe: Recipe, values: Mapping[str, str]) -> Any:
         if (text := values.get(f"terms.{name}", "").lower()) in LEAVES_OUT
     }
     try:
-        return with_values(recipe.settings, gone | dict(values))
+        return with_values(recipe.settings, gone | dict(values), fields=fields)
     except RecipeError as error:
         raise RecipeError(f"{recipe.name}: {error}") from None
 
@@ -239,9 +303,15 @@ def _sorted(
     return own, of_role
 
 
-def _differences(before: Recipe, after: Recipe) -> Iterator[str]:
-    """The changes of a recipe's own settings, then those of recipes that it needs."""
-    own = list(differing(before.settings, after.settings))
+def _differences(
+    before: Recipe, after: Recipe, fields: Mapping[str, Any]
+) -> Iterator[str]:
+    """The changes of a recipe's own settings, then those of recipes that it needs.
+
+    Args:
+        fields: values of whole fields that settings have before.
+    """
+    own = list(differing(before.settings, after.settings, fields=fields))
     for path, text in own:
         yield f"{path}={text}"
     following = {

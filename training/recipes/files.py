@@ -34,12 +34,11 @@ KIND_OF: dict[type, str] = {
 """Class of settings -> kind of the system."""
 
 ROLES = {
-    "distill": ("teacher",),
     "hidden": ("temporal",),
     "collaborate": ("first", "second"),
     "fuse": ("first",),
 }
-"""Kind of a system -> the roles that a recipe of its must fill."""
+"""Kind of a system -> the roles that a recipe of its must fill; a student says its own."""
 
 RECIPE = "RECIPE"
 """Name of the recipe in a file that has several values."""
@@ -107,7 +106,8 @@ def own_recipe(
     size = replace(PAPER, name="own", line="as in its file", clip3d=clip)
     if needs is None:
         needs = _teachers(settings, name)
-    missing = [role for role in ROLES.get(kind, ()) if role not in needs]
+    roles = getattr(settings, "roles", ROLES.get(kind, ()))
+    missing = [role for role in roles if role not in needs]
     if missing:
         raise RecipeError(f"{name}: expected `needs` with {missing[0]}, got none")
     system = System(name=name, kind=kind, line=line, make=lambda size: settings)
@@ -122,7 +122,7 @@ def _teachers(settings: Any, name: str) -> dict[str, Recipe]:
         return {}
     alone = settings.scratch()
     return {
-        "teacher" if place == 0 else f"teacher_{net.sees}": replace(
+        role: replace(
             own_recipe(
                 replace(alone, model=net, clip=settings.clip_of(net)),
                 name=f"{name}.teacher",
@@ -130,7 +130,7 @@ def _teachers(settings: Any, name: str) -> dict[str, Recipe]:
             label=net.sees,
             code=tuple(used_files(net)),
         )
-        for place, net in enumerate(settings.teachers)
+        for role, net in zip(settings.roles, settings.teachers, strict=True)
     }
 
 

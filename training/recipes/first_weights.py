@@ -34,7 +34,12 @@ Scaling = tuple[str, dict[str, Any]]
 
 
 def init_changes(
-    recipe: Recipe, weights: str, changes: Sequence[Change], *, of_teacher: bool = False
+    recipe: Recipe,
+    weights: str,
+    changes: Sequence[Change],
+    *,
+    of_teacher: bool = False,
+    teachers: Mapping[str, Recipe] | None = None,
 ) -> tuple[list[Change], str]:
     """The changes that start a network from weights of others.
 
@@ -43,7 +48,8 @@ def init_changes(
     Args:
         weights: torchvision:NAME, timm:NAME, named:NAME, a file, or the folder of a run.
         changes: the user's own, which count more.
-        of_teacher: start the teacher of a distillation instead of its student.
+        of_teacher: start the first teacher of a distillation instead of its student.
+        teachers: role -> recipe, as `with_changes` takes them.
 
     Returns:
         All changes, the user's last, and a line about the scaling.
@@ -52,7 +58,8 @@ def init_changes(
         RecipeError: the recipe trains no such network.
         CheckpointError: there is no such file, or it holds something else.
     """
-    settings = with_changes(recipe, changes).settings
+    made = with_changes(recipe, changes, teachers=teachers)
+    settings = made.settings
     if of_teacher and not isinstance(settings, DistillRecipe):
         raise RecipeError(
             f"expected --teacher-init with a teacher, {recipe.name} has none"
@@ -60,7 +67,7 @@ def init_changes(
     if not isinstance(settings, (TeachRecipe, DistillRecipe)):
         raise RecipeError(f"expected --init with one network, {recipe.name} has others")
     if of_teacher and isinstance(settings, DistillRecipe):
-        needed = recipe.needs["teacher"].settings
+        needed = made.needs["teacher"].settings
         net, of, path = settings.teacher, "teacher", "model.weights"
         if not isinstance(needed, TeachRecipe):
             raise RecipeError(

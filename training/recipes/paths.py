@@ -3,6 +3,7 @@
 import dataclasses
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from motion_shards.near import near
@@ -17,7 +18,9 @@ LEAVES_OUT = (OFF, NONE)
 """Texts that take a name out of a mapping."""
 
 
-def with_values(settings: Any, values: Texts) -> Any:
+def with_values(
+    settings: Any, values: Texts, *, fields: Mapping[str, Any] | None = None
+) -> Any:
     """Settings with other values, all put in at once.
 
     >>> with_values(recipe.settings, {"epochs": "40", "terms.deep": "off"})
@@ -25,13 +28,15 @@ def with_values(settings: Any, values: Texts) -> Any:
     Args:
         values: path -> text. A path ends at a field, at a name in a mapping ("off" leaves
             it out), or at a term, whose text is the name of its class.
+        fields: name of a field of the settings -> another value of it, in which the paths
+            are looked up.
 
     Raises:
         NoSuchPath: a path is of no field.
         RecipeError: a value is of another type, or the settings refuse it.
     """
     try:
-        return _changed(type(settings), settings, values, "")
+        return _changed(type(settings), settings, values, "", fields or {})
     except NoSuchPath as error:
         raise NoSuchPath(_meant(settings, values) or str(error)) from None
 
@@ -47,12 +52,20 @@ def has_path(settings: Any, path: str, text: str) -> bool:
     return True
 
 
-def differing(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def differing(
+    before: Any,
+    after: Any,
+    path: str = "",
+    fields: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[tuple[str, str]]:
     """The paths and texts that make the second of the first settings, in their order.
 
     The fields of a new term are named where they are not the defaults of its class.
+
+    Args:
+        fields: values of whole fields that count more than those of `before`.
     """
-    if type(before) is type(after) and before == after:
+    if type(before) is type(after) and before == after and not fields:
         return
     if is_term(after) and type(before) is not type(after):
         yield path, type(after).__name__
@@ -60,6 +73,7 @@ def differing(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, st
     if type(before) is type(after) and dataclasses.is_dataclass(after):
         for field in dataclasses.fields(after):
             ours, theirs = (getattr(one, field.name) for one in (before, after))
+            ours = fields.get(field.name, ours)
             yield from differing(ours, theirs, below(path, field.name))
     elif isinstance(after, Mapping):
         known = before if isinstance(before, Mapping) else {}
@@ -75,17 +89,24 @@ def differing(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, st
         yield path, text_of(after)
 
 
-def _changed(hint: Any, value: Any, texts: Texts, path: str) -> Any:
+def _changed(
+    hint: Any,
+    value: Any,
+    texts: Texts,
+    path: str,
+    fields: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
     """A value with those in it that paths name.
 
     Args:
         hint: its type.
         path: of the value itself.
+        fields: values of its fields that count more than its own.
     """
     inner = {rest: text for rest, text in texts.items() if rest}
     if "" in texts:
         value = _whole(hint, value, texts[""], path)
-    if not inner:
+    if not inner and not fields:
         return value
     if isinstance(value, Mapping):
         return _changed_mapping(get_args(hint)[1], value, inner, path)
@@ -97,16 +118,16 @@ def _changed(hint: Any, value: Any, texts: Texts, path: str) -> Any:
         rest = next(iter(inner))
         raise NoSuchPath(f"no setting {below(path, rest)}, as {path} has no parts")
     hints = get_type_hints(type(value))
-    return _replaced(
-        value,
-        {
-            name: _changed(
-                hints[name], getattr(value, name), below_it, below(path, name)
-            )
-            for name, below_it in _by_field(value, inner, path).items()
-        },
-        path,
-    )
+    made = {
+        name: _changed(
+            hints[name],
+            fields[name] if name in fields else getattr(value, name),
+            below_it,
+            below(path, name),
+        )
+        for name, below_it in _by_field(value, inner, path).items()
+    }
+    return _replaced(value, {**fields, **made}, path)
 
 
 def _by_field(value: Any, texts: Texts, path: str) -> dict[str, dict[str, str]]:

@@ -8,8 +8,11 @@
     taps = ["conv4", "conv5"]
     [needs.teacher]
     epochs = 20
+    [needs.teacher_rgb]
+    from = "rgb"
 
-Tables and keys are the paths of `--set`. What is not in the file stays as it is in the
+Tables and keys are the paths of `--set`; `from` in a table of `needs` names the recipe of
+a teacher, or its modality. What is not in the file stays as it is in the
 recipe from which it starts; of a table of terms, balances or rates that is there, all names
 are. Nothing in a file is executed.
 """
@@ -27,13 +30,18 @@ from ..errors import RecipeError
 from . import get_recipe
 from .changes import Change, with_changes
 from .systems import Recipe
+from .teachers import is_role, teacher_named, title
 from .values import NONE, OFF, below, is_term, text_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 KIND = "is"
 """Key of the name of a term's class."""
-ABOUT = ("from", "name", "needs")
+FROM = "from"
+"""Key of the name of the recipe from which one starts."""
+ABOUT = (FROM, "name", "needs")
+FURTHER = "other_teachers"
+"""Field of settings that follows from what a recipe needs."""
 
 
 def read_toml(path: Path) -> Recipe:
@@ -63,7 +71,7 @@ def from_toml(text: str) -> Recipe:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"expected TOML: {error}") from None
-    base = table.get("from")
+    base = table.get(FROM)
     if not isinstance(base, str):
         raise RecipeError('expected from = "NAME", a recipe to start from')
     recipe = get_recipe(base)
@@ -81,7 +89,7 @@ def to_toml(recipe: Recipe) -> str:
     if base not in recipe_names():
         raise RecipeError(f"{recipe.name}: expected a recipe of `training recipes`")
     lines = [f"from = {_text(base)}", *_lines(recipe.settings, "")]
-    lines += _needed(recipe, "needs")
+    lines += _needed(recipe, "needs", get_recipe(base))
     return "\n".join(lines) + "\n"
 
 
@@ -115,13 +123,18 @@ def _changes(
     for path, text in _paths(settings, recipe.settings, ""):
         yield Change(of, path, text)
     for role, inner in needs.items():
-        if role not in recipe.needs or not isinstance(inner, dict):
+        needed = recipe.needs.get(role)
+        if isinstance(inner, dict) and FROM in inner and is_role(recipe, role):
+            name = str(inner[FROM])
+            yield Change(of, role, name)
+            needed = teacher_named(recipe, name)
+        if needed is None or not isinstance(inner, dict):
             known = ", ".join(recipe.needs) or "none"
             raise RecipeError(
                 f"expected tables of what {recipe.name} needs ({known}), got"
                 f" needs.{role}"
             )
-        yield from _changes(inner, recipe.needs[role], f"{of}:{role}".strip(":"))
+        yield from _changes(inner, needed, f"{of}:{role}".strip(":"))
 
 
 def _paths(
@@ -162,10 +175,18 @@ def _as_text(value: Any, path: str) -> str:
     raise RecipeError(f"{path}: expected a number, a text or a list, got {value!r}")
 
 
-def _needed(recipe: Recipe, path: str) -> Iterator[str]:
+def _needed(recipe: Recipe, path: str, base: Recipe | None = None) -> Iterator[str]:
+    """The tables of what a recipe needs.
+
+    Args:
+        base: the recipe from which it starts, where that may need others.
+    """
     for role, needed in recipe.needs.items():
         here = below(path, role)
         yield f"\n[{here}]  # {needed.name}"
+        usual = base.needs.get(role) if base else needed
+        if usual is None or title(needed) != title(usual):
+            yield f"{FROM} = {_text(title(needed))}"
         yield from _lines(needed.settings, here)
         yield from _needed(needed, below(here, "needs"))
 
@@ -179,7 +200,7 @@ def _lines(settings: Any, path: str) -> Iterator[str]:
         if isinstance(settings, Mapping)
         else [field.name for field in dataclasses.fields(settings)]
     )
-    parts = {name: _part(settings, name) for name in names}
+    parts = {name: _part(settings, name) for name in names if name != FURTHER}
     tables = {
         name: part
         for name, part in parts.items()

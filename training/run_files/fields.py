@@ -20,7 +20,11 @@ LARGEST = 1 << 20
 
 def is_left_out(field: "dataclasses.Field[Any]", value: Any) -> bool:
     """Whether records lack a field: it is `ADDED` and has its default."""
-    return bool(field.metadata.get("added")) and bool(value == field.default)
+    if not field.metadata.get("added"):
+        return False
+    if field.default_factory is dataclasses.MISSING:
+        return bool(value == field.default)
+    return bool(value == field.default_factory())
 
 
 def recorded(kind: type[T], values: Any, *, where: str) -> T:

@@ -43,6 +43,7 @@ class Distill(Step):
         student_sees: str,
         teacher_sees: str | Mapping[str, str] = "flow",
         teacher_entries: Mapping[str, int] | None = None,
+        teacher_weights: Mapping[str, float] | None = None,
         terms: Mapping[str, Term],
         label_weight: float = 1.0,
         labels_reach: Literal["all", "head"] = "all",
@@ -53,7 +54,7 @@ class Distill(Step):
         Args:
             teacher, teacher_sees: a network and its modality, or several by stream: see
                 `Teacher`.
-            teacher_entries: entries that a stream takes of a longer clip, by modality.
+            teacher_entries, teacher_weights: by stream: see `Teacher`.
             labels_reach: "head" lets the labels teach the last linear layer only, and
                 the terms everything else: MERS, the variant of MARS (Crasto et al.,
                 CVPR 2019). There the classifier comes after the features; here both
@@ -70,11 +71,10 @@ class Distill(Step):
         one = "teacher"
         streams = {one: teacher} if isinstance(teacher, nn.Module) else teacher
         sees = {one: teacher_sees} if isinstance(teacher_sees, str) else teacher_sees
-        taken = teacher_entries or {}
-        entries = {name: taken[seen] for name, seen in sees.items() if seen in taken}
+        heard = Teacher(streams, sees, teacher_entries, teacher_weights)
         self._begin(
             student,
-            (Teacher(streams, sees, entries),),
+            (heard,),
             student_sees=student_sees,
             terms=terms,
             label_weight=label_weight,
@@ -162,7 +162,9 @@ class Distill(Step):
             for name, term in self.terms.items():
                 if self.weights[name] != 0:
                     adapted = self._adapted(name, student)
-                    found[prefix + name] = term(adapted, teacher)
+                    found[prefix + name] = term(
+                        adapted, teacher.of_stream(term.teacher)
+                    )
         return found
 
     @property

@@ -1,7 +1,7 @@
 """Frozen networks -> targets of a student: logits, and features by tap."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 import torch
@@ -18,8 +18,8 @@ class Teacher(nn.Module):
     """One frozen network, or several whose predictions are averaged.
 
     It never changes: no gradient, and batch norm in evaluation mode. With several
-    streams the logits are the logarithm of the mean of their softmax scores, and
-    features are named by stream: "flow.layer4". A stream of fewer entries than a clip has
+    streams the logits are the logarithm of the weighted mean of their softmax scores, those
+    of each stream are there too, and features are named by stream: "flow.layer4". A stream of fewer entries than a clip has
     sees windows of it, evenly over the clip; their softmax scores and features are averaged.
     """
 
@@ -28,6 +28,7 @@ class Teacher(nn.Module):
         streams: Mapping[str, nn.Module],
         sees: Mapping[str, str],
         entries: Mapping[str, int] | None = None,
+        weights: Mapping[str, float] | None = None,
     ):
         """
         Args:
@@ -35,6 +36,7 @@ class Teacher(nn.Module):
             sees: name -> its modality. Two streams may see the same.
             entries: name -> entries of a clip that a stream takes; a stream without a
                 number takes clips of any length.
+            weights: name -> weight in the mean; 1 for a stream without one.
 
         Raises:
             RecipeError: no stream, or one without a modality.
@@ -48,6 +50,7 @@ class Teacher(nn.Module):
         self.streams = nn.ModuleDict(streams)
         self.sees = dict(sees)
         self.entries = dict(entries or {})
+        self.weights = [(weights or {}).get(name, 1.0) for name in streams]
         self.requires_grad_(False)
         self.eval()
         self.set_taps(())
@@ -85,19 +88,22 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, batch: Batch) -> Outputs:
-        logits: list[Tensor] = []
+        logits: dict[str, Tensor] = {}
         features: dict[str, Tensor] = {}
         for name, reader in self.readers.items():
             clips = batch[self.sees[name]]
             parts = windows(clips, self.entries.get(name, clips.shape[2]))
             said, seen, _ = reader(torch.cat(parts))
-            logits.append(mean_softmax(list(said.chunk(len(parts)))))
+            logits[name] = mean_softmax(list(said.chunk(len(parts))))
             prefix = "" if len(self.readers) == 1 else f"{name}."
             features |= {
                 prefix + inside: value.unflatten(0, (len(parts), -1)).mean(0)
                 for inside, value in seen.items()
             }
-        return Outputs(mean_softmax(logits), features)
+        if len(logits) == 1:
+            return Outputs(next(iter(logits.values())), features)
+        mean = mean_softmax(list(logits.values()), self.weights)
+        return Outputs(mean, features, logits)
 
 
 def windows(clips: Tensor, entries: int) -> list[Tensor]:
@@ -117,9 +123,18 @@ def windows(clips: Tensor, entries: int) -> list[Tensor]:
     return [clips[:, :, start : start + entries] for start in starts]
 
 
-def mean_softmax(logits: list[Tensor]) -> Tensor:
-    """Logits whose softmax is the mean of the softmax of these, each (B, classes)."""
+def mean_softmax(
+    logits: Sequence[Tensor], weights: Sequence[float] | None = None
+) -> Tensor:
+    """Logits whose softmax is the mean of the softmax of these, each (B, classes).
+
+    Args:
+        weights: of the mean, in the order of `logits`, not all 0; None: equal.
+    """
     if len(logits) == 1:
         return logits[0]
     logs = torch.stack([one.float().log_softmax(1) for one in logits])
-    return logs.logsumexp(0) - math.log(len(logits))
+    if weights is None or len(set(weights)) == 1:
+        return logs.logsumexp(0) - math.log(len(logits))
+    shares = torch.tensor(weights, device=logs.device) / math.fsum(weights)
+    return (logs + shares.log()[:, None, None]).logsumexp(0)

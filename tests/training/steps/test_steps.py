@@ -209,7 +209,7 @@ def test_several_streams_teach_the_mean_of_their_chances():
     streams = {"rgb": Says(3 / 4, 1 / 4), "flow": Says(1 / 8, 7 / 8)}
     teacher = Teacher(streams, {"rgb": "rgb", "flow": "flow"})
     teacher.set_taps(["flow.logits"])
-    logits, features = teacher(batch())
+    logits, features, _ = teacher(batch())
     torch.testing.assert_close(
         logits.softmax(1), torch.tensor([[7 / 16, 9 / 16]]).expand(8, 2)
     )
@@ -230,6 +230,32 @@ def test_each_stream_sees_its_own_modality_and_two_may_see_the_same():
     expected = [one(given["rgb"]), other(given["flow"]), third(given["rgb"])]
     mean = sum(logits.softmax(1) for logits in expected) / 3
     torch.testing.assert_close(teacher(given).logits.softmax(1), mean)
+
+
+def test_a_mean_of_teachers_has_weights_and_a_term_may_hear_one_alone():
+    """3 to 1: 3/4 * 3/4 + 1/4 * 1/8 = 19/32. A weight of 0 counts nothing."""
+    nets = {"rgb": Says(3 / 4, 1 / 4), "flow": Says(1 / 8, 7 / 8)}
+    sees, given = {"rgb": "rgb", "flow": "flow"}, batch()
+    for weights, mean in (({"rgb": 3.0}, 19 / 32), ({"flow": 0.0}, 3 / 4)):
+        found = Teacher(nets, sees, weights=weights)(given)
+        torch.testing.assert_close(
+            found.logits.softmax(1)[:, 0], torch.full((8,), mean)
+        )
+        assert found.streams["flow"].softmax(1)[0, 0] == pytest.approx(1 / 8)
+    torch.manual_seed(0)
+    step = Distill(
+        student := Tiny(3),
+        nets,
+        student_sees="rgb",
+        teacher_sees=sees,
+        teacher_weights={"rgb": 3.0},
+        terms={"all": SoftTargets(), "one": SoftTargets(teacher="flow")},
+    )
+    ours, parts = Outputs(student(given["rgb"]), {}), step(given).parts
+    for name, first in (("all", 19 / 32), ("one", 1 / 8)):
+        logits = torch.tensor([[first, 1 - first]]).log().expand(8, 2)
+        wanted = SoftTargets()(ours, Outputs(logits, {})).item()
+        assert parts[name] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_a_student_learns_from_a_stream_of_several():
@@ -268,7 +294,7 @@ def test_a_teacher_of_fewer_entries_sees_windows_over_the_whole_clip():
     clips = torch.randn(2, 3, 10, 1, 1)
     teacher = Teacher({"flow": SaysFirst()}, {"flow": "flow"}, {"flow": 4})
     teacher.set_taps(["logits"])
-    logits, features = teacher({"flow": clips})
+    logits, features, _ = teacher({"flow": clips})
     seen = torch.stack([clips[:, :, start, 0, 0] for start in (0, 3, 6)])
     torch.testing.assert_close(logits.softmax(1), seen.softmax(2).mean(0))
     torch.testing.assert_close(features["logits"], seen.mean(0))
