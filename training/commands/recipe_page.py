@@ -234,6 +234,7 @@ def _config(config: TrainConfig, elsewhere: Mapping[str, int]) -> Iterator[str]:
     every = f", every {clip.stride}" if clip.stride > 1 else ""
     rows, columns = clip.cells or (0, 0)
     cells = f", vectors as {rows}x{columns} cells" if clip.cells else ""
+    cells += f" ({clip.cell_values})" if clip.cell_values != "linear" else ""
     yield (
         f"  clip      {clip.length} entries{every}, {clip.crop_px[0]}x{clip.crop_px[1]}"
         f"{grid}{cells}, scales {', '.join(f'{s:.3g}' for s in clip.crop_scales) or 'none'},"

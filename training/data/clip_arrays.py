@@ -9,7 +9,7 @@ from motion_shards.choices import MOTION
 
 from .cells import cut_cells
 from .clip_config import ClipConfig
-from .motion_input import motion_input
+from .motion_input import compressed_input, motion_input
 from .transforms import View, cut, cut_size, rgb_input
 
 
@@ -59,9 +59,10 @@ def network_input(
         moved = frames[..., :2]
         if speed != 1:
             moved = moved * np.float32(speed)
-        fields = motion_input(moved, gain=config.motion_gain)
         if frames.shape[3] == 2:
-            return fields
+            return motion_input(moved, gain=config.motion_gain)
+        made = compressed_input if config.cell_values == "log" else motion_input
+        fields = made(moved, gain=config.motion_gain)
         return np.concatenate((fields, frames[..., 2:]), axis=3)
     return rgb_input(
         frames,

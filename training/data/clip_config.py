@@ -6,7 +6,7 @@ from typing import Literal
 from ..errors import RecipeError
 from ..run_files.fields import ADDED
 from . import sampling
-from .motion_input import Fill
+from .motion_input import Fill, Scale
 from .normal import KINETICS, Colours
 from .sampling import Short
 
@@ -15,6 +15,7 @@ CHOICES = {
     "test_crop": ("largest", "input"),
     "rgb_order": ("rgb", "bgr"),
     "fill": ("previous", "zero"),
+    "cell_values": ("linear", "log"),
 }
 
 
@@ -58,6 +59,9 @@ class ClipConfig:
     cells: tuple[int, int] | None = field(default=None, metadata=ADDED)
     """Rows and columns of motion vectors on their own grid, with a third channel that says
     whether they are known; None paints them to the pixels of the crop."""
+    cell_values: Scale = field(default="linear", metadata=ADDED)
+    """Values of u and v on their own grid; log: small motion counts more, see
+    `compressed_input`."""
     speed_jitter: float = field(default=0.0, metadata=ADDED)
     """Motion of a training clip is multiplied or divided by up to 1 + this share, flow and
     vectors alike."""
@@ -87,6 +91,10 @@ class ClipConfig:
         if self.cells is not None and min(self.cells) < 1:
             raise RecipeError(
                 f"expected at least one row and column of cells, got {self.cells}"
+            )
+        if self.cell_values != "linear" and self.cells is None:
+            raise RecipeError(
+                f"expected cells with cell_values {self.cell_values}, got none"
             )
         if self.speed_jitter < 0:
             raise RecipeError(

@@ -24,10 +24,13 @@ VIEW_ONLY = {
 """Clip settings in which teacher and student may differ; the others scale the motion."""
 
 
+MOTION_SCALE = {"motion_gain", "fill"}
+
+
 def unseen(sees: str) -> set[str]:
     """Clip settings that scale what a network of a modality does not see."""
-    motion = {"motion_gain", "fill"}
-    return {"rgb_mean", "rgb_std", "rgb_order"} if sees in MOTION else motion
+    found = {"rgb_mean", "rgb_std", "rgb_order"} if sees in MOTION else MOTION_SCALE
+    return found if sees == "mv" else found | {"cell_values"}
 
 
 def check_same(run: Run, store: Store, split: str) -> None:

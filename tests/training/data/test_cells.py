@@ -10,6 +10,7 @@ from small_clips import CONFIG, clips_of
 from training.data.cells import cut_cells, with_known
 from training.data.dataset import frames_of
 from training.data.order import ClipPosition
+from training.data.packing import packing_of
 from training.data.transforms import View, painted
 from training.errors import RecipeError
 
@@ -125,6 +126,25 @@ def test_cells_left_on_their_grid_have_the_stored_size(store):
     video = store.videos()[0]
     got = frames.read(video, "mv", [0, 2])
     np.testing.assert_array_equal(got[..., :2], store.read(video.id, "mv")[[0, 2]])
+
+
+def test_values_on_the_grid_may_be_logarithms_and_flow_is_as_before(store):
+    config = replace(CELLS, cell_values="log")
+    video, plain = store.videos()[0], clips_of(store, ["flow", "mv"], CELLS)
+    clips = clips_of(store, ["flow", "mv"], config)
+    draw = centred(clips, video, 0)
+    ours, theirs = clips.clip(video, draw), plain.clip(video, draw)
+    np.testing.assert_array_equal(ours["flow"], theirs["flow"])
+    px = theirs["mv"].numpy()[:2] * 20 / CELLS.motion_gain
+    wanted = np.sign(px) * np.log1p(np.abs(px)) / np.log(21) * CELLS.motion_gain
+    np.testing.assert_allclose(ours["mv"][:2], wanted, atol=1e-5)
+    np.testing.assert_array_equal(ours["mv"][2], theirs["mv"][2])
+    packed = packing_of(clips).clip(video, draw)
+    np.testing.assert_array_equal(packed["mv"], ours["mv"])
+    stated = clips.stated(video, 0, [draw.view])["mv"][0]
+    np.testing.assert_array_equal(stated, ours["mv"])
+    with pytest.raises(RecipeError, match="expected cells with cell_values log"):
+        replace(config, cells=None)
 
 
 def test_no_grid_without_cells():

@@ -51,6 +51,15 @@ def test_cells_and_nets_of_cells_go_together():
         replace(painted, clip=replace(painted.clip, cells=(5, 6)))
 
 
+def test_a_teacher_on_flow_is_the_same_for_other_values_of_cells():
+    changes = parse_changes(["clip.cell_values=log"])
+    recipe = with_changes(get_recipe("grid_small"), changes)
+    assert recipe.settings.clip.cell_values == "log"
+    assert recipe.needs["teacher"] == get_recipe("grid_small").needs["teacher"]
+    taught = with_changes(recipe, parse_changes(["teacher_mv=grid_mv_small"]))
+    assert taught.needs["teacher_mv"].settings.clip.cell_values == "log"
+
+
 def test_a_grid_covers_what_the_crop_shows():
     """Cells of 8 px of the frames that a size is for, 256 or 120 px high."""
     for name, height in (("grid", 256), ("grid_medium", 256), ("grid_small", 120)):
