@@ -43,7 +43,7 @@ NEED = {
     pipeline.bench.flow_torch
     training.bench training.sweep
     training.commands.contexts training.commands.recipe_page
-    training.commands.train training.commands.train_systems
+    training.commands.teachers training.commands.train training.commands.train_systems
     training.data.dataset training.data.joined training.data.mixing
     training.data.packed training.data.packing
     training.data.store_clips training.data.workers

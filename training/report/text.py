@@ -46,7 +46,9 @@ def results_text(results: Results, *, title: str) -> str:
         if other.test:
             lines.append(accuracy_line(name, other.test))
     lines += variant_lines(results)
-    for name, run in (("teacher", results.teacher), ("scratch", results.scratch)):
+    teachers = results.teachers or (results.teacher,)
+    beside = [("teacher", one) for one in teachers] + [("scratch", results.scratch)]
+    for name, run in beside:
         if run:
             lines.append(f"{accuracy_line(name, run.test)}  {run.run}")
     if results.scratch:

@@ -54,6 +54,12 @@ def test_teachers_are_trained_and_found_again_by_name_recipe_or_run(data):
     *_, last = (line for line in run.metrics() if line["kind"] == "steps")
     assert last["own"] != last["soft"]
 
+    shown = (
+        call("teach", "--recipe", "grid_mv_tiny").stdout,
+        call(*DISTILL, *OWN, "--teacher", "flow2d_tiny,r3d_rgb_tiny").stdout,
+    )
+    assert [text.count("  teacher ") for text in shown] == [0, 2]
+
     role = ("--set", "teacher_rgb=r3d_rgb_tiny")
     rgb = str(data / "runs" / "moving-r3d_rgb_tiny-split1-seed0")
     for arguments in (
