@@ -23,6 +23,7 @@ from ..recipes.files import recipe_named
 from ..recipes.teachers import is_role
 from ..recipes.toml_recipes import to_toml
 from ..recipes.values import entries
+from ..run_files.fields import is_left_out
 from ..runs.config import TrainConfig
 from ..runs.record import as_json
 
@@ -264,7 +265,9 @@ def _config(config: TrainConfig, elsewhere: Mapping[str, int]) -> Iterator[str]:
         f"{f.name} {getattr(where, f.name)}"
         for where in (optim, config)
         for f in fields(where)
-        if f.metadata.get("added") and getattr(where, f.name) != f.default
+        if f.metadata.get("added")
+        and f.name != "teacher_weights"  # said with the teachers
+        and not is_left_out(f, getattr(where, f.name))
     ]
     if more:
         yield f"  also      {', '.join(more)}"

@@ -128,6 +128,7 @@ def test_a_page_and_a_file_of_several_teachers():
     assert (
         "  teacher_rgb r3d_tiny sees rgb" in page and "SoftTargets of rgb alone" in page
     )
+    assert "  also " not in page and "  also " not in recipe_text("grid_small")
     made = changed("grid_small", *changes, "teacher_rgb:epochs=7")
     text = to_toml(made)
     assert "[needs.teacher_rgb]" in text and 'from = "r3d_rgb_small"' in text
