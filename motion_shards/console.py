@@ -10,7 +10,7 @@ import click
 from .errors import MissingExtra, MotionShardsError
 from .extras import extra_of
 from .interruption import EXIT_CODE, as_ctrl_c
-from .plain_text import printable, printable_lines
+from .plain_text import error_text, printable, printable_lines
 
 
 class Commands(click.Group):
@@ -63,7 +63,7 @@ class Console(Commands):
             self.source(error)
             raise on_one_line(error) from error
         except (MotionShardsError, OSError) as error:
-            line = self.source(error) + _line(error)
+            line = self.source(error) + error_text(error)
             for note in getattr(error, "__notes__", ()):
                 click.echo(printable_lines(note), err=True)
             raise click.ClickException(printable(line)) from error
@@ -77,14 +77,6 @@ class Console(Commands):
         with suppress(OSError):  # the terminal may be gone
             click.echo(printable(str(error) or "interrupted"), err=True)
         raise click.exceptions.Exit(EXIT_CODE) from None
-
-
-def _line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return (
-            f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-        )
-    return str(error)
 
 
 def on_one_line(error: click.ClickException) -> click.ClickException:

@@ -23,6 +23,17 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def error_text(error: BaseException) -> str:
+    """An error's text; of an error of the system its file and its reason.
+
+    >>> error_text(FileNotFoundError(2, "No such file or directory", "a.mp4"))
+    'a.mp4: No such file or directory'
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: " * bool(error.filename) + error.strerror
+    return str(error)
+
+
 def printable(text: object) -> str:
     r"""Text on one line: what could move a cursor or end the line is an escape.
 
@@ -71,6 +82,15 @@ def size_text(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB" if size < 999.5 else f"{size:,.0f} TB"
+
+
+def room_text(needed: int, free: int) -> str:
+    """What is wrong with a disk that lacks space, in bytes.
+
+    >>> room_text(7_242_484, 3_129_344)
+    'no space left: expected 7.24 MB free, got 3.13 MB'
+    """
+    return f"no space left: expected {size_text(needed)} free, got {size_text(free)}"
 
 
 def printable_lines(text: object) -> str:

@@ -16,6 +16,8 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_shards.plain_text import counted
+
 from . import split_lists
 from .errors import DatasetError
 from .file_types import LISTED_SUFFIXES
@@ -238,7 +240,7 @@ def _require_alike(found: Sequence[tuple[ListLine, str]]) -> int:
         if spelled.values != values or values not in MEANINGS:
             raise DatasetError(
                 f"{where}: expected '{MEANINGS.get(values, 'name, label')}' as in"
-                f" {first}, got {spelled.values} values behind {spelled.name!r};"
+                f" {first}, got {counted(spelled.values, 'value')} behind {spelled.name!r};"
                 f" {SEVERAL}"
             )
         _require_whole_video(spelled, where)

@@ -84,7 +84,7 @@ class Estimate:
             f" {counted(self.shards, 'shard')}, about {self.frames:,} frames: {sizes}"
         )
         taking = (
-            f"about {in_words(self.seconds)} with {self.workers}; {work} (extrapolated "
+            f"about {in_words(max(self.seconds, 1))} with {self.workers}; {work} (extrapolated "
             f"from {counted(self.calibrated_frames, 'frame')})"
         )
         lines = [planned, taking]
@@ -105,7 +105,7 @@ def _work(seconds: float, what: str) -> str:
     hours = seconds / 3600
     if hours >= 0.1:
         return f"{hours:.2f} {what}-hours"
-    return counted(round(seconds), f"{what}-second")
+    return counted(max(round(seconds), 1), f"{what}-second")
 
 
 def bytes_per_frame(folder: Path, videos: Sequence[PlannedVideo]) -> float:

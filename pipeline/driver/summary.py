@@ -142,7 +142,7 @@ class Summary:
         )
         lines = [
             f"{self.stored:,} of {counted(self.videos, 'video')} stored in {self.store}",
-            f"{counted(self.frames, 'frame')}, {in_words(max(3600 * self.hours, 1))}: {sizes}",
+            f"{counted(self.frames, 'frame')}, {in_words(max(3600 * self.hours, 1))} of video: {sizes}",
             f"{counted(self.fresh_shards, 'shard')} built in {in_words(max(self.seconds, 1))}"
             if self.fresh_shards
             else "nothing to extract: all shards are built",

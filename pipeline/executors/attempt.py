@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from motion_shards.plain_text import error_text
 from pipeline.errors import DeviceGone, NoDevice
 from pipeline.shard.build import build_shard
 from pipeline.shard.isolate import ChildError
@@ -58,7 +59,7 @@ def attempt(
             report.gpu = gpu_id(os.environ.get(VARIABLE)) if task.on_gpu else ""
             return deliver(report, store)
     except OSError as error:
-        return Failure(task, "environment", str(error))
+        return Failure(task, "environment", error_text(error))
     except ChildError as error:
         return Failure(task, "error", str(error))
     except NoDevice as error:

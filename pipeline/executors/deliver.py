@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from uuid import uuid4
 
+from motion_shards.plain_text import room_text
 from pipeline.shard.task import ShardReport
 from pipeline.store.file_names import ARRIVING
 from pipeline.store.files import (
@@ -26,9 +27,7 @@ def deliver(report: ShardReport, store: Path) -> ShardReport:
         size = built.stat().st_size
         free = shutil.disk_usage(folder).free
         if free < size:
-            raise OSError(
-                errno.ENOSPC, f"expected {size:,} bytes free, got {free:,}", str(store)
-            )
+            raise OSError(errno.ENOSPC, room_text(size, free), str(store))
         arriving = folder / f"{uuid4().hex}.h5"
         try:
             xxh3 = _copy_and_hash(built, arriving)

@@ -97,7 +97,7 @@ def _require_apart(there: Destination, source: Location) -> None:
         new, old = os.path.realpath(there.folder), str(source.resolve())
     if f"{new}/".startswith(f"{old}/") or f"{old}/".startswith(f"{new}/"):
         raise ManagementError(
-            f"{there}: expected a place apart from {source}, which is read"
+            f"{there}: expected a folder outside {source}, the store that is read"
         )
 
 

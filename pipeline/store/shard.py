@@ -16,6 +16,8 @@ from typing import IO, Self
 import h5py
 import numpy as np
 
+from motion_shards.plain_text import room_text
+
 from .checked import CheckedFile
 from .codecs import Codec
 from .encoding import Encoded, Levels, encoded
@@ -268,7 +270,7 @@ class ShardWriter:
         if free < num_bytes + SPARE_BYTES:
             raise OSError(
                 errno.ENOSPC,
-                f"expected {num_bytes + SPARE_BYTES:,} bytes free, got {free:,}",
+                room_text(num_bytes + SPARE_BYTES, free),
                 str(self.path.parent),
             )
 

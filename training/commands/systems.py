@@ -2,10 +2,12 @@
 
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from motion_shards.plain_text import printable
 from motion_shards.store_address import StoreAddress
@@ -108,6 +110,7 @@ def fuse(
     if options["recipe"]:
         raise click.UsageError("expected RUNS or --recipe, got both")
     _refuse_held_out(options)
+    _refuse_unused(("runs", "how", "weights", "on", "changes", "out", "as_json"))
     from . import train_systems  # here, because torch takes two seconds
 
     run = train_systems.run_fuse(
@@ -266,6 +269,20 @@ def _refuse_held_out(options: Options) -> None:
         raise click.UsageError(
             "expected no --held-out with RUNS, as videos that they held out are used"
         )
+
+
+def _refuse_unused(used: Collection[str]) -> None:
+    """Refuse options that were typed and that RUNS leave no use for."""
+    ctx = click.get_current_context()
+    for param in ctx.command.params:
+        typed = (
+            ctx.get_parameter_source(param.name or "") == ParameterSource.COMMANDLINE
+        )
+        if typed and param.name not in used:
+            raise click.UsageError(
+                f"expected no {param.opts[0]} with RUNS: their scores are combined as"
+                " they are"
+            )
 
 
 def _system(

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from motion_shards.plain_text import counted
+from motion_shards.plain_text import counted, error_text
 from pipeline.store import Store
 
 from ..data.dataset import Clips, frames_of
@@ -128,7 +128,7 @@ def evaluate(
             scores.save(of_scores)
             write_json(path, to_json(evaluation))
     except OSError as error:  # another user's run, a full disk: the result is valid
-        reporter.say(f"not saved with the run: {error}")
+        reporter.say(f"not saved with the run: {error_text(error)}")
     return evaluation
 
 

@@ -98,6 +98,7 @@ def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
         raise RecipeError(
             f"expected {count} weights, one for each stream, got {len(recipe.weights)}"
         )
+    _require_distinct(streams)
     check_alike(streams)
     configs = [run.config() for run in streams]
     first, names = configs[0], [config.recipe.name for config in configs]
@@ -222,6 +223,19 @@ def training_ids(streams: Sequence[Run]) -> set[str]:
     for run in streams:
         found.update(read_json(run.path(LEARNED_FROM), [str]))
     return found
+
+
+def _require_distinct(streams: Sequence[Run]) -> None:
+    """
+    Raises:
+        RunError: two streams are the same run.
+    """
+    seen = set()
+    for run in streams:
+        folder = run.folder.resolve()
+        if folder in seen:
+            raise RunError(f"{run.folder}: expected each run once, got it twice")
+        seen.add(folder)
 
 
 def stream_scores(streams: Sequence[Run], part: str) -> tuple[Scores, ...] | None:

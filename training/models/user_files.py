@@ -51,8 +51,10 @@ def imported(path: Path) -> ModuleType:
         RecipeError: there is none, it fails (the error is named), or another file of its
             name has been run.
     """
-    if path.suffix != ".py" or not path.is_file():
+    if not path.is_file():
         raise RecipeError(f"{path}: expected a Python file, found none")
+    if path.suffix != ".py":
+        raise RecipeError(f"{path}: expected a Python file, whose name ends in .py")
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

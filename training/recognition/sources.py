@@ -91,4 +91,9 @@ def _listed(path: Path) -> list[Path]:
     ]
     if not found:
         raise DataError(f"{path}: expected a list of videos, one per line, got none")
+    if not any(each.exists() or each.is_symlink() for each in found):
+        raise DataError(
+            f"{path}: none of the videos of this list ({len(found):,}) is there: expected"
+            f" {found[0]}"
+        )
     return found

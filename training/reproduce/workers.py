@@ -16,6 +16,7 @@ from graphlib import TopologicalSorter
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, NamedTuple
 
+from motion_shards.plain_text import error_text
 from pipeline.store import StoreError
 
 from ..engine.signals import Stop, stopping
@@ -195,7 +196,7 @@ def outcome(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Done:
     except (Interrupted, KeyboardInterrupt):
         return Done(stage, interrupted=True)
     except (TrainingError, StoreError, OSError) as error:
-        return Done(stage, error=str(error))
+        return Done(stage, error=error_text(error))
     except Exception:  # noqa: BLE001  a bug in one stage does not affect the others
         return Done(stage, error=traceback.format_exc())
     return Done(stage, folder, seconds=time.monotonic() - started)

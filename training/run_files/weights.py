@@ -69,7 +69,7 @@ def _read(path: Path, what: str, *, ours: bool, old_format: bool) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except DAMAGED:
         raise CheckpointError(
-            f"{path}: expected {what}, got a damaged file or more than numbers"
+            f"{path}: expected {what}, got a damaged file, or one with more than tensors"
         ) from None
 
 

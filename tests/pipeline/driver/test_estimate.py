@@ -78,6 +78,9 @@ def test_hours_are_hours():
 def test_a_few_seconds_are_not_called_hours():
     found = estimate([made_task(10 * FRAME)], on_cores(1, 1), measure=measured)
     assert "; 2 core-seconds (extrapolated from 10 frames)" in found.text()
+    found = estimate([made_task(1 * FRAME)], on_cores(1, 1), measure=measured)
+    assert "about 1 second with" in found.text()
+    assert "; 1 core-second (" in found.text()
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_a_full_disk_stops_the_run_with_one_line_and_loses_nothing(
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert "ENDED" in done.stdout and "bytes free" in done.stdout, done.stdout
+    assert "ENDED" in done.stdout and "no space left" in done.stdout, done.stdout
     assert "FINISHED False" in done.stdout
     assert store_bytes(tmp_path / "result") == expected
 

@@ -179,7 +179,7 @@ def test_frames_hours_and_bytes_are_summed(tmp_path):
     )
     assert (found.frames, found.hours) == (180_000, 1.5)
     assert found.modalities == {"rgb": 6_000_000}
-    said = "180,000 frames, 1.5 hours: rgb 6 MB (4 MB per video-hour)"
+    said = "180,000 frames, 1.5 hours of video: rgb 6 MB (4 MB per video-hour)"
     assert said in found.text().splitlines()
 
 

@@ -150,7 +150,11 @@ def test_an_attempt_sweeps_scratch_first(over, store, scratch):
 @pytest.mark.parametrize(
     ("error", "kind", "said"),
     [
-        (OSError(28, "No space left on device"), "environment", "No space left"),
+        (
+            OSError(28, "No space left", "store"),
+            "environment",
+            "^store: No space left$",
+        ),
         (ChildError("Traceback ...\nZeroDivisionError"), "error", "ZeroDivisionError"),
         (NoDevice("the driver is too old"), "device", "GPU of .*: the driver is too"),
         (DeviceGone("an illegal\naddress"), "gone", "GPU of .*: an illegal address"),

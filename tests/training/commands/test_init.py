@@ -170,7 +170,7 @@ def test_what_cannot_be_begun_from_is_one_line(data):
         ((*teach, str(data / "no.pth")), "expected a file of weights, but there is no"),
         ((*teach, str(empty)), "expected a file of weights, but there is no file"),
         ((*teach, str(other)), "weights of another net"),
-        ((*teach, str(code)), "got a damaged file or more than numbers"),
+        ((*teach, str(code)), "got a damaged file, or one with more than tensors"),
         ((*teach, "torchvision:V9"), "expected torchvision weights of r3d_tiny among"),
         (
             ("distill", "--recipe", "fts_m1_tiny", "--teacher-init", str(other)),

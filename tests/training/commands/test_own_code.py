@@ -189,7 +189,7 @@ def test_recipes_of_files_are_trained_and_shown(data, monkeypatch):
         ),
         (("teach", "--recipe", str(data / "no.toml")), "expected a file with a recipe"),
         (("recipes", str(path), "--toml"), "expected a recipe of `training recipes`"),
-        (("evaluate", str(run.folder), "--code", str(toml)), "expected a Python file"),
+        (("evaluate", str(run.folder), "--code", str(toml)), "whose name ends in .py"),
     ):
         refused = call(*arguments)
         assert refused.exit_code == 1 and message in refused.stderr, refused.output

@@ -173,5 +173,11 @@ def test_as_a_command(tmp_path):
     assert told.exit_code == 0, told.output
     assert "average of one and two; official split 1" in told.stdout
     assert "66.7 %" in told.stdout
+    refused = CliRunner().invoke(main, [*arguments[:3], "--store", str(one)])
+    assert refused.exit_code == 2
+    assert "expected no --store with RUNS" in refused.output
+    refused = CliRunner().invoke(main, ["fuse", str(one), f"{one}/../{one.name}"])
+    assert refused.exit_code == 1
+    assert f"{one.name}: expected each run once, got it twice" in refused.output
     refused = CliRunner().invoke(main, ["fuse", str(one), "--recipe", "hts"])
     assert refused.exit_code == 2 and "RUNS or --recipe, got both" in refused.stderr

@@ -233,6 +233,9 @@ def test_sources(videos, tmp_path):
     listed.write_text("# my clips\ndown/v_down_g01.mp4\r\n\n/abs/x y.mp4\n", "utf-8")
     expected = (videos / "down/v_down_g01.mp4", Path("/abs/x y.mp4"))
     assert sources_of([str(listed)]).files == expected
+    listed.write_text("gone/a.mp4\nb.mp4\n", "utf-8")
+    with pytest.raises(DataError, match=r"none of the videos of this list \(2\) is"):
+        sources_of([str(listed)])
     listed.unlink()
     odd = tmp_path / "a[1].mp4"
     odd.touch()
