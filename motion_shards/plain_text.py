@@ -85,7 +85,7 @@ def size_text(size: float) -> str:
 
 
 def room_text(needed: int, free: int) -> str:
-    """What is wrong with a disk that lacks space, in bytes.
+    """The error of a disk that lacks space; both in bytes.
 
     >>> room_text(7_242_484, 3_129_344)
     'no space left: expected 7.24 MB free, got 3.13 MB'

@@ -65,7 +65,10 @@ def _print_bench(module: Any, as_json: bool, **options: Any) -> dict:
 def bench_flow(
     as_json: bool, device: str, gpu: int | None, check: bool, **options: Any
 ) -> None:
-    """Compare TV-L1 optical flow with OpenCV's, on one CPU core or on a GPU."""
+    """Compare TV-L1 optical flow with OpenCV's.
+
+    On one CPU core, or on a GPU.
+    """
     if device == "cuda":
         from pipeline.bench import flow_gpu
 
@@ -124,7 +127,10 @@ def bench_vectors(as_json: bool, **options: Any) -> None:
     "--rounds", type=click.IntRange(1), help="Number of repetitions. [default: 20]"
 )
 def bench_read(as_json: bool, **options: Any) -> None:
-    """Compare reading random RGB clips with decoding the same bytes in memory."""
+    """Compare reading random RGB clips with decoding in memory.
+
+    Both decode the same bytes.
+    """
     from pipeline.bench import read
 
     _print_bench(read, as_json, **options)

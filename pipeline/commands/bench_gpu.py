@@ -63,9 +63,9 @@ def bench_gpu(
     gpu: int | None,
     json_file: Path | None,
 ) -> None:
-    """Measure a GPU: answers, flow, extraction and training, held against the goals.
+    """Measure a GPU and hold it against goals.
 
-    Each stage runs in a process of its own with a time limit, so that a crash or a hang
+    It measures answers, flow, extraction and training. Each stage runs in a process of its own with a time limit, so that a crash or a hang
     ends that stage alone. Ctrl-C prints what was found so far. The exit code is 1 if a
     goal is missed or a stage failed.
     """

@@ -112,7 +112,7 @@ def import_(
     retry_quarantined: bool,
     as_json: bool,
 ) -> None:
-    """Make a store of frames and flow that other programs have extracted.
+    """Make a store of frames and flow of other programs.
 
     Nothing is computed again: JPEG files of frames are taken as they are where a store can
     hold them, and levels of flow become those of a store. A video with missing, unreadable

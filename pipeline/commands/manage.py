@@ -84,9 +84,9 @@ def copy(
     state: str | None,
     as_json: bool,
 ) -> None:
-    """Copy a store to NEW, whole or in part, and check every byte against its hash.
+    """Copy a store to NEW, whole or in part.
 
-    STORE is a folder, or an address (s3://..., https://...). NEW is a folder, or an
+    Every byte is checked against its hash. STORE is a folder, or an address (s3://..., https://...). NEW is a folder, or an
     address of object storage (s3://...).
 
     Whole shard files are copied byte for byte. A part is a store of its own: its rows are
@@ -164,9 +164,10 @@ def merge(
     prefix: tuple[str, ...] | None,
     as_json: bool,
 ) -> None:
-    """Make one store of several with the same modalities, settings and codecs.
+    """Make one store of several.
 
-    Each STORE is a folder, or an address (s3://..., https://...).
+    They have the same modalities, settings and codecs. Each STORE is a folder, or an
+    address (s3://..., https://...).
 
     Splits of one name become one split. Rows are copied as they are stored. Interrupted,
     the same command resumes.

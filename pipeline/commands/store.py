@@ -53,9 +53,9 @@ def verify(store: Path | str, decode: bool, mark: bool, as_json: bool) -> None:
 @click.argument("store", type=StoreAddress())
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status(store: Path | str, as_json: bool) -> None:
-    """Show the progress of an extraction: shards, quarantined videos, running process.
+    """Show the progress of an extraction.
 
-    STORE is a folder, or an address that `pipeline extract` writes: s3://bucket/folder.
+    It counts shards, and names quarantined videos and the running process. STORE is a folder, or an address that `pipeline extract` writes: s3://bucket/folder.
     """
     from pipeline.inspection import status as upkeep
 

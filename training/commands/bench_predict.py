@@ -53,10 +53,10 @@ from .options import JSON, Device, Folder
 def bench_predict(
     model: Path, clips: Path, limit: int, as_json: bool, **options: Any
 ) -> None:
-    """Measure the frames per second of MODEL from file to answer, stage by stage.
+    """Measure the speed of MODEL from file to answer.
 
-    Decoding, colours, vectors, clips and the network, on one core in CPU time and on all
-    cores by the clock; the delay to the first answer and the peak of memory. That all
+    It prints the frames per second of each stage (decoding, colours, vectors, clips and
+    the network), on one core in CPU time and on all cores by the clock; the delay to the first answer and the peak of memory. That all
     passes give the same answers is checked.
 
     \b

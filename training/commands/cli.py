@@ -218,7 +218,7 @@ def evaluate(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Evaluate trained RUNS on their test videos, or on another store."""
+    """Evaluate trained RUNS on test videos or another store."""
     from ..report.several import several_runs, several_text
     from ..report.text import evaluation_text
     from ..run_files.json_dataclasses import to_json
@@ -272,10 +272,9 @@ def recipes(
     toml: bool,
     as_json: bool,
 ) -> None:
-    """List the recipes, or show all settings of one by its NAME, and what its paper says
-    of each.
+    """List the recipes, or show all settings of one.
 
-    With --set, it is shown as it would run. Every system of a paper has two smaller
+    Of the recipe NAME, what its paper says of each setting is shown, too. With --set, it is shown as it would run. Every system of a paper has two smaller
     sizes: NAME_small for the demo data set, NAME_medium for real clips without a large GPU. r3d, r3d_small, demo and tiny are for any
     pair of modalities.
     """
@@ -356,7 +355,9 @@ def bench(
     inputs: str,
     as_json: bool,
 ) -> None:
-    """Compare the speed of training, in clips per second, with a bare loop.
+    """Compare the speed of training with a bare loop.
+
+    Speeds are clips per second.
 
     \b
     training bench --recipe r3d_rgb --modality rgb --set model.net=s3d

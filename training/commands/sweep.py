@@ -84,9 +84,9 @@ def sweep(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train a recipe with every combination of settings, and print their table.
+    """Train a recipe with every combination of settings.
 
-    The best combination on the held-out videos is first. Complete runs are reused: after
+    In the table of results, the best combination on the held-out videos is first. Complete runs are reused: after
     an interruption, run the same command to resume. Exit code 3: some runs failed; the
     table names them.
 

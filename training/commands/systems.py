@@ -61,9 +61,9 @@ _ONE = all_of(
 @click.command()
 @_ONE
 def motion(out: Path | None, as_json: bool, **options: Any) -> None:
-    """Train MotionNet, which learns optical flow from frames without labels.
+    """Train MotionNet, which learns flow without labels.
 
-    With the recipe hidden_temporal, also train it end to end with a classifier.
+    It learns optical flow from frames. With the recipe hidden_temporal, also train it end to end with a classifier.
     """
     _system("motion", out, as_json, options)
 
