@@ -64,9 +64,9 @@ def bench_predict(
     """
     from ..recognition import speed
     from ..recognition.sources import sources_of
+    from ..recognition.speed_text import text
     from ..run_files.json_dataclasses import to_json
 
-    files = sources_of([str(clips)]).files
-    files = files[:: max(len(files) // limit, 1)][:limit]
+    files = speed.spread(sources_of([str(clips)]).files, limit)
     found = speed.measure(model, files, **options)
-    click.echo(json.dumps(to_json(found)) if as_json else speed.text(found))
+    click.echo(json.dumps(to_json(found)) if as_json else text(found))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from training.commands.cli import main
 from training.errors import DataError
 from training.recognition import many, speed
 from training.recognition.backends import TorchBackend
+from training.recognition.speed_text import text
 
 
 @pytest.fixture
@@ -56,7 +58,8 @@ def test_a_slow_network_is_seen_where_it_is(one_core, monkeypatch, model, clips)
     assert found.total < stages["network"].fps
     assert found.total_range[0] <= found.total <= found.total_range[1]
     assert found.first_ms > 200 and found.peak_mb > 100
-    assert "mv_tiny" in speed.text(found) and "390.7" in speed.text(found)
+    assert found.clips and f"clips of a video: {found.clips[0]};" in text(found)
+    assert "mv_tiny" in text(found) and "390.7" in text(found)
 
 
 def test_answers_that_differ_are_no_figures(one_core, monkeypatch, model, clips):
@@ -88,6 +91,21 @@ def test_of_all_cores_the_second_half_of_the_time_counts(monkeypatch, model, cli
     fps = speed._all_cores(asked, clips, answers, **counted)
     assert now == [20]
     assert fps == pytest.approx((40 + 23) / 2)  # 10 answers in the last 10 s
+
+
+def test_videos_are_taken_evenly_over_the_folder():
+    files = [Path(f"{number}.mp4") for number in range(23)]
+    taken = speed.spread(files, 12)
+    assert [path.stem for path in taken] == list("013579") + [
+        "11",
+        "13",
+        "15",
+        "17",
+        "19",
+        "21",
+    ]
+    assert speed.spread(files[:3], 12) == files[:3]
+    assert speed.spread([], 12) == []
 
 
 def test_the_command_takes_files_and_says_what_is_wrong(
