@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
+from .live.address import without_password
 
 LIVE = re.compile(r"-|camera:.*|[a-z][a-z0-9+.-]*://.*", re.DOTALL)
 """A stream on standard input, a camera, or an address."""
@@ -45,8 +46,8 @@ def sources_of(arguments: Sequence[str]) -> Sources:
     live = [each for each in arguments if is_live(each)]
     if live and len(arguments) > 1:
         raise DataError(
-            f"expected a single source where one is live, got {len(arguments)}: {live[0]}"
-            " and others"
+            f"expected a single source where one is live, got {len(arguments)}:"
+            f" {without_password(live[0])} and others"
         )
     if live:
         return Sources(live=tuple(live))

@@ -24,6 +24,13 @@ CAMERA_OPTIONS = ("video_size", "framerate", "input_format")
 """Options of FFmpeg's video4linux2 that an address may have, as `camera:0?framerate=30`."""
 CAMERA_DEFAULT = "0"
 
+SECRET = re.compile(
+    r"([\w.-]*?(?:pass|pwd|token|secret|signature|credential|auth|key)[\w.-]*=)[^&;#/?]*",
+    re.IGNORECASE,
+)
+"""A parameter of an address whose value nobody should read: "password=1234" of a camera,
+"X-Amz-Signature=..." of a file. Some cameras have parameters in the path, too."""
+
 WHITELISTS: dict[Protocol, tuple[str, str]] = {
     "camera": ("file", "video4linux2,v4l2"),
     "rtsp": ("rtp,srtp,udp,tcp,tls", "rtsp"),
@@ -94,8 +101,11 @@ def live_address(source: str) -> LiveAddress:
     try:
         parts = urlsplit(source)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise StreamError(f"{shown}: expected an address: {error}") from None
+    except ValueError:  # its text may have parts of a password
+        raise StreamError(
+            f"{shown}: expected an address, as rtsp://USER:PASSWORD@HOST:PORT/PATH with"
+            " special characters of the password escaped (%2F for /)"
+        ) from None
     protocol = SCHEMES.get(parts.scheme.lower())
     if protocol is None or re.search(r"[\0-\x20]", source):
         raise StreamError(
@@ -109,13 +119,20 @@ def live_address(source: str) -> LiveAddress:
 
 
 def without_password(source: str) -> str:
-    """An address as messages may show it."""
+    """An address as messages may show it: "rtsp://me:***@host/x?token=***"."""
     scheme, mark, rest = source.partition("://")
     host, slash, path = rest.partition("/")
+    if ":" in host and "@" in path and not _ends_in_port(host):
+        host, slash, path = rest, "", ""  # a slash in the password
     user, at, host = host.rpartition("@")
     if ":" in user:
         user = user.partition(":")[0] + ":***"
-    return scheme + mark + user + at + host + slash + path
+    path = SECRET.sub(r"\1***", slash + path)
+    return scheme + mark + user + at + host + path
+
+
+def _ends_in_port(host: str) -> bool:
+    return re.search(r"(@|^)(\[[^]]*\]|[^:@]*)(:\d*)?$", host) is not None
 
 
 def _camera(source: str) -> LiveAddress:

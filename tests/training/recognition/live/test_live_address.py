@@ -6,7 +6,11 @@ import pytest
 
 from pipeline.extract.decode import CONTAINERS
 from training.errors import StreamError
-from training.recognition.live.address import WHITELISTS, live_address
+from training.recognition.live.address import (
+    WHITELISTS,
+    live_address,
+    without_password,
+)
 from training.recognition.live.video import Patience, open_live
 from training.recognition.sources import sources_of
 
@@ -56,9 +60,29 @@ def test_no_message_shows_a_password() -> None:
     found = live_address("rtsp://me:s3cr@t@host/x")
     assert found.shown == "rtsp://me:***@host/x"
     assert "s3cr" not in repr(found)
-    with pytest.raises(StreamError) as refused:
-        live_address("rtsp://me:s3cret@host:port/x")
-    assert "s3cret" not in str(refused.value)
+    for wrong in ("rtsp://me:s3cret@host:port/x", "rtsp://me:s3/cret@host/x"):
+        with pytest.raises(StreamError) as refused:
+            live_address(wrong)
+        assert "s3" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("http://h:80/a?user=me&pwd=12#x", "http://h:80/a?user=me&pwd=***#x"),
+        ("http://h/a?X-Amz-Signature=0f&b=1", "http://h/a?X-Amz-Signature=***&b=1"),
+        ("http://h/a?access_token=q/r", "http://h/a?access_token=***/r"),
+        ("rtsp://h/user=me_password=12_channel=1", "rtsp://h/user=me_password=***"),
+        (
+            "rtsp://h:554/user=me&password=12&c=1",
+            "rtsp://h:554/user=me&password=***&c=1",
+        ),
+        ("rtsp://[::1]:554/cam@1?q=2", "rtsp://[::1]:554/cam@1?q=2"),
+        ("http://h/keys/a.ts?start=3", "http://h/keys/a.ts?start=3"),
+    ],
+)
+def test_secrets_in_parameters_are_not_shown(source: str, shown: str) -> None:
+    assert without_password(source) == live_address(source).shown == shown
 
 
 def test_no_network_protocol_opens_files() -> None:
