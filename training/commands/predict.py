@@ -7,10 +7,16 @@ import click
 
 from motion_shards.finite import FiniteRange
 
+from .given_options import given_options
 from .model_options import MV_SOURCE, RUNTIME
 from .options import DEVICE, Folder
-from .predict_live import LIVE, live_options_of
+from .predict_live import LIVE, LIVE_ONLY, live_options_of
 from .predict_outputs import OUTPUTS, outputs_of
+
+FILES_ONLY = ("jobs", "results")
+"""Options that live sources do not have."""
+WINDOWS_ONLY = ("hop", "smooth", "min_score")
+"""Options of files that say how windows are made and joined."""
 
 
 @click.command()
@@ -69,7 +75,10 @@ from .predict_outputs import OUTPUTS, outputs_of
 )
 @OUTPUTS
 @LIVE
-def predict(model: Path, sources: tuple[str, ...], **options: Any) -> None:
+@click.pass_context
+def predict(
+    context: click.Context, model: Path, sources: tuple[str, ...], **options: Any
+) -> None:
     """Recognise the actions in SOURCES with MODEL.
 
     MODEL is the folder of a run or of `training export`. Each of SOURCES is a video, a
@@ -93,14 +102,19 @@ def predict(model: Path, sources: tuple[str, ...], **options: Any) -> None:
     if not found.live:
         from ..recognition.predict_files import predict_files
 
-        live.refuse()
+        for option in given_options(context, LIVE_ONLY):
+            raise click.UsageError(f"{option}: expected a live source, got files")
+        if not (options["windows"] or outputs.needs_windows):
+            for option in given_options(context, WINDOWS_ONLY):
+                raise click.UsageError(f"{option}: expected --windows with it")
         raise SystemExit(predict_files(model, found, outputs=outputs, **options))
     from ..recognition.predict_live import predict_live
 
-    if options.pop("results"):
-        raise click.UsageError("--results: expected files, got a live source")
-    del options["jobs"]
-    windows = {name: options.pop(name) for name in ("hop", "smooth", "min_score")}
+    for option in given_options(context, FILES_ONLY):
+        raise click.UsageError(f"{option}: expected files, got a live source")
+    for name in FILES_ONLY:
+        del options[name]
+    windows = {name: options.pop(name) for name in WINDOWS_ONLY}
     code = predict_live(
         model,
         found.live[0],

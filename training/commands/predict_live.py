@@ -58,6 +58,15 @@ LIVE = all_of(
     ),
 )
 """Options of live sources; `live_options_of` takes their values out of a command's."""
+LIVE_ONLY = (
+    "seconds",
+    "latest",
+    "open_timeout",
+    "read_timeout",
+    "reconnect_delay",
+    "gone_after",
+)
+"""Names of these options."""
 
 
 def live_options_of(options: Options) -> "LiveOptions":

@@ -5,7 +5,26 @@
 >>> recognize("juggling.mp4").top(3)
 """
 
-from .answers import Prediction, Ranked, Segment, VideoSummary, Window
+from .answers import (
+    LiveSummary,
+    Prediction,
+    Ranked,
+    Segment,
+    VideoSummary,
+    Window,
+    ranked,
+)
+from .live.video import Patience
 from .recognizer import Recognizer
 
-__all__ = ["Prediction", "Ranked", "Recognizer", "Segment", "VideoSummary", "Window"]
+__all__ = [
+    "LiveSummary",
+    "Patience",
+    "Prediction",
+    "Ranked",
+    "Recognizer",
+    "Segment",
+    "VideoSummary",
+    "Window",
+    "ranked",
+]

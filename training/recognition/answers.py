@@ -51,6 +51,8 @@ class VideoSummary:
     codec: str
     known_share: float | None = None
     """Share of the intervals with known motion vectors; None where none are used."""
+    mv_source: str | None = None
+    """Source of the motion vectors: "original" or "canonical"; None where none are used."""
     damaged: int = 0
     """Packets that did not decode or were incomplete, and frames with errors."""
     dropped: int = 0
@@ -100,6 +102,8 @@ class Prediction:
     scores: np.ndarray
     """(K,) float64 probabilities of the whole video."""
     video: VideoSummary
+    trained: str | None = None
+    """SHA-256 of what the model has learned: models of one name differ in it."""
     windows: tuple[Window, ...] = ()
     """In order of time; empty unless asked for."""
     segments: tuple[Segment, ...] = ()

@@ -1,11 +1,12 @@
 """Many files -> predictions, in this process or in several."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,22 +35,35 @@ class Asked:
     windows: Mapping[str, Any] | None = None
     """Options of `Recognizer.windows`; None: answers for whole videos."""
 
+    def recognizer(self) -> Recognizer:
+        """Open the model."""
+        return Recognizer(self.model, **self.options)
+
 
 def predictions(
-    files: Sequence[Path], asked: Asked, *, jobs: int = 1
+    files: Sequence[Path],
+    asked: Asked,
+    *,
+    jobs: int = 1,
+    recognizer: Recognizer | None = None,
+    progress: Callable[[Path, float], None] | None = None,
 ) -> Iterator[Prediction | Failure]:
     """Recognise files, in their order; one that fails does not stop the others.
 
     Args:
         jobs: number of processes; 1 is this one.
+        recognizer: the one that is asked for, where this process has it already.
+        progress: receives a file and the seconds of it that were seen, if this process
+            recognises it.
 
     Raises:
         RunError, CheckpointError, MachineError: the model cannot be used.
     """
     if jobs == 1:
-        recognizer = Recognizer(asked.model, **asked.options)
+        recognizer = recognizer or asked.recognizer()
         for path in files:
-            yield _answer(recognizer, path, asked)
+            seen = None if progress is None else partial(progress, path)
+            yield _answer(recognizer, path, asked, seen)
         return
     left = deque(files)
     while left:
@@ -108,15 +122,20 @@ def _begin(asked: Asked) -> None:
 def _work(path: Path) -> Prediction | Failure:
     asked: Asked = _state["asked"]
     if "recognizer" not in _state:
-        _state["recognizer"] = Recognizer(asked.model, **asked.options)
+        _state["recognizer"] = asked.recognizer()
     return _answer(_state["recognizer"], path, asked)
 
 
-def _answer(recognizer: Recognizer, path: Path, asked: Asked) -> Prediction | Failure:
+def _answer(
+    recognizer: Recognizer,
+    path: Path,
+    asked: Asked,
+    progress: Callable[[float], None] | None = None,
+) -> Prediction | Failure:
     try:
         if asked.windows is None:
-            return recognizer(path)
-        return recognizer.windows(path, **asked.windows)
+            return recognizer(path, progress=progress)
+        return recognizer.windows(path, **asked.windows, progress=progress)
     except (MotionShardsError, OSError) as error:
         reason = str(error)
         if isinstance(error, OSError) and error.strerror:

@@ -1,5 +1,6 @@
 """The work of `training predict`: sources -> answers, printed and written."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,8 +15,11 @@ from motion_shards.plain_text import counted, printable
 from .answers import Prediction
 from .many import Asked, Failure, predictions
 from .outputs.json_lines import json_line
+from .outputs.numbers import clock
+from .outputs.status import StatusLine
 from .outputs.writing import Outputs
-from .results_file import open_results
+from .recognizer import Recognizer
+from .results_file import Kind, open_results
 from .sources import Sources
 
 SOME_FAILED = 3
@@ -50,9 +54,6 @@ def predict_files(
     """
     with nullcontext() if results is None else open_results(results) as kept:
         files = [path for path in found.files if kept is None or not kept.has(path)]
-        if len(files) < len(found.files):
-            known = counted(len(found.files) - len(files), "video")
-            click.echo(f"{results}: has {known} already", err=True)
         outputs.check(map(str, files))
         if options.get("mv_source") == "original":
             outputs = replace(outputs, mv_source="original")
@@ -66,24 +67,72 @@ def predict_files(
             if windows or outputs.needs_windows
             else None,
         )
+        recognizer = None
+        if kept is not None and kept.answers:
+            recognizer = asked.recognizer()
+            kept.check(_kind(recognizer, asked))
+        if len(files) < len(found.files):
+            known = counted(len(found.files) - len(files), "video")
+            click.echo(f"{results}: has {known} already", err=True)
         failures: list[Failure] = []
+        progress = _Progress(len(files))
 
         def answers() -> Iterator[Prediction]:
-            for answer in predictions(files, asked, jobs=jobs):
+            for answer in predictions(
+                files, asked, jobs=jobs, recognizer=recognizer, progress=progress.seen
+            ):
+                progress.clear()
                 if isinstance(answer, Failure):
                     failures.append(answer)
                     click.echo(f"Error: {printable(answer.reason)}", err=True)
-                    continue
-                if kept is not None:
-                    kept.check_model(answer.model)
-                yield answer
-                if kept is not None:  # last, so that it is written when all else is
-                    kept.append(json_line(answer, top=outputs.top))
+                else:
+                    yield answer
+                    if kept is not None:  # last, so that it is written when all else is
+                        kept.append(json_line(answer, top=outputs.top))
+                progress.answered()
 
-        outputs.write(answers())
+        try:
+            outputs.write(answers())
+        finally:
+            progress.clear()
         if failures and len(files) > 1:
             many = f"{len(failures)} of {counted(len(files), 'video')}"
             click.echo(f"{many} could not be recognised", err=True)
         if not failures:
             return 0
         return 1 if len(failures) == len(found.files) else SOME_FAILED
+
+
+def _kind(recognizer: Recognizer, asked: Asked) -> Kind:
+    """The kind of the answers that are asked for."""
+    return Kind(
+        model=recognizer.name,
+        trained=recognizer.trained,
+        mv_source=recognizer.mv_source,
+        windows=asked.windows is not None,
+    )
+
+
+class _Progress:
+    """Files that are done and the time of the current one, on a terminal."""
+
+    def __init__(self, total: int) -> None:
+        self._line, self._total, self._done = StatusLine(sys.stderr), total, 0
+
+    def seen(self, path: Path, seconds: float) -> None:
+        """Show how far a file was seen."""
+        self._line.show(f"{self._place()}{path.name}: seen up to {clock(seconds)}")
+
+    def answered(self) -> None:
+        """Count a file."""
+        self._done += 1
+        if self._done < self._total:
+            self._line.show(self._place())
+
+    def clear(self) -> None:
+        """Remove the line, before something else is printed."""
+        self._line.clear()
+
+    def _place(self) -> str:
+        many = counted(self._total, "video")
+        return f"{self._done:,} of {many} done  " if self._total > 1 else ""

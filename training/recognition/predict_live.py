@@ -14,10 +14,11 @@ import click
 from motion_shards.interruption import EXIT_CODE
 from motion_shards.plain_text import printable
 
-from ..errors import DataError, RunError
+from ..errors import RunError
 from .live.video import Patience
 from .live.windows import LiveWindows
-from .outputs.live_lines import LiveLines, in_words
+from .outputs.live_lines import LiveLines, in_words, window_text
+from .outputs.status import StatusLine
 from .outputs.writing import Outputs
 from .recognizer import Recognizer
 from .timeline import Segments
@@ -32,16 +33,6 @@ class LiveOptions:
     latest: bool | None
     """Drop windows that come too fast; None: see `Recognizer.stream`."""
     patience: Patience
-
-    def refuse(self) -> None:
-        """Check that none was given, as the sources are files.
-
-        Raises:
-            DataError: one was.
-        """
-        for name, given in (("--seconds", self.seconds), ("--latest", self.latest)):
-            if given is not None:
-                raise DataError(f"{name}: expected a live source, got files")
 
 
 def predict_live(
@@ -74,6 +65,12 @@ def predict_live(
             raise RunError(
                 f"--{name}: expected a file to read again, got a live source"
             )
+    status = StatusLine(sys.stderr)
+
+    def say(line: str) -> None:
+        status.clear()
+        click.echo(printable(line), err=True)
+
     recognizer = Recognizer(model, **options)
     stream = recognizer.stream(
         source,
@@ -81,7 +78,7 @@ def predict_live(
         latest=live.latest,
         seconds=live.seconds,
         patience=live.patience,
-        say=_say,
+        say=say,
     )
     lines = LiveLines(
         outputs.form or "table",
@@ -92,6 +89,7 @@ def predict_live(
     )
 
     def write(text: str) -> None:
+        status.clear()
         sys.stdout.write(text)
         sys.stdout.flush()
 
@@ -110,6 +108,7 @@ def predict_live(
                 else:
                     for segment in joiner.send(window):
                         write(lines.line(segment))
+                    status.show(window_text(window, recognizer.classes))
                 if stopped.is_set():
                     break
         finally:
@@ -119,12 +118,8 @@ def predict_live(
             summary = stream.summary()
             write(lines.end(summary))
             if summary.frames or sys.exception() is None:
-                _say(f"{stream.source}: {in_words(summary)}")
+                say(f"{stream.source}: {in_words(summary)}")
     return EXIT_CODE if stopped.is_set() else 0
-
-
-def _say(line: str) -> None:
-    click.echo(printable(line), err=True)
 
 
 @contextmanager

@@ -4,27 +4,26 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from pipeline.extract.blocks import Solver
 from pipeline.extract.errors import VideoError
-from pipeline.extract.settings import ExtractSettings
-from pipeline.extract.video import Block, Extraction, VideoInfo, open_extraction
+from pipeline.extract.video import Extraction, VideoInfo, open_extraction
 
 from ..errors import DataError
 from .answers import Prediction, VideoSummary, Window
+from .extraction_settings import MvSource, settings_of, solver_of
 from .given_frames import Given
 from .live.address import live_address
 from .live.stream import LiveStream
 from .live.video import Patience
 from .live.windows import BEHIND, BlockSource, GivenSource, LiveWindows
 from .model import Model, Runtime, load_model
+from .tally import Tally
 from .timeline import WindowScorer, segments_of
 from .video_scores import VideoScorer
 
-MvSource = Literal["contract", "original", "canonical"]
 MEMORY_BYTES = 128 << 20
 """Memory of the entries of one network that wait until a video's length is known; longer
 videos are counted first."""
@@ -70,9 +69,9 @@ class Recognizer:
         self._model = load_model(
             Path(model), runtime=runtime, device=device, threads=threads
         )
-        self.settings = _settings(self._model, mv_source)
+        self.settings = settings_of(self._model, mv_source)
         self._force = force
-        self._solver = _solver(self.settings, flow_backend)
+        self._solver = solver_of(self.settings, flow_backend)
 
     @property
     def model(self) -> Model:
@@ -89,23 +88,39 @@ class Recognizer:
         """Name of the model."""
         return self._model.contract.name
 
-    def __call__(self, path: Path | str) -> Prediction:
+    @property
+    def trained(self) -> str | None:
+        """SHA-256 of what the model has learned: models of one name differ in it."""
+        return self._model.contract.trained
+
+    @property
+    def mv_source(self) -> str | None:
+        """Source of the motion vectors that the model sees; None where it sees none."""
+        return self.settings.mv_source if "mv" in self.settings.modalities else None
+
+    def __call__(
+        self, path: Path | str, *, progress: Callable[[float], None] | None = None
+    ) -> Prediction:
         """Recognise a whole video by the protocol of the model's evaluation.
+
+        Args:
+            progress: receives the seconds of the video that were seen, now and then.
 
         Raises:
             VideoError: it cannot be used, or is too short for motion.
             OSError: it cannot be read.
             DataError: too few of its motion vectors are known.
         """
-        found = self._whole(path, frames=None)
+        found = self._whole(path, progress, frames=None)
         if found is None:
-            found = self._whole(path, frames=self._count(path))
+            found = self._whole(path, progress, frames=self._count(path))
             assert found is not None  # as the number of frames is known
         scores, video = found
         return Prediction(
             source=str(path),
             model=self.name,
             classes=self.classes,
+            trained=self.trained,
             scores=scores,
             video=video,
         )
@@ -117,6 +132,7 @@ class Recognizer:
         hop: int | None = None,
         smooth: float | None = None,
         min_score: float = 0.0,
+        progress: Callable[[float], None] | None = None,
     ) -> Prediction:
         """Recognise overlapping windows of a video, and join them to segments.
 
@@ -125,6 +141,7 @@ class Recognizer:
             smooth: seconds over which the scores of windows are averaged before they are
                 joined; None: a window's length.
             min_score: least mean probability of a segment.
+            progress: see calling it.
 
         Returns:
             A prediction whose `scores` are the mean over the windows.
@@ -135,12 +152,12 @@ class Recognizer:
         windows: list[Window] = []
         with self.extraction(path) as extraction:
             scorer = self.window_scorer(extraction.info, hop=hop)
-            tally = _Tally()
+            tally = Tally(progress)
             for block in extraction:
                 tally.send(block)
                 scorer.send(block)
                 windows += scorer.windows()
-            video = tally.summary(extraction)
+            video = tally.summary(extraction, self.mv_source)
             self._check(path, video, enough=bool(windows or _ready(scorer)))
             windows += scorer.finish()
         if smooth is None:
@@ -149,6 +166,7 @@ class Recognizer:
             source=str(path),
             model=self.name,
             classes=self.classes,
+            trained=self.trained,
             scores=np.mean([window.scores for window in windows], axis=0),
             video=video,
             windows=tuple(windows),
@@ -192,7 +210,8 @@ class Recognizer:
             seconds: stop after this time.
             patience: limits of time, and of attempts to connect again.
             fps: frames per second of frames that are handed over without time stamps.
-            say: receives a line when a connection breaks off and when the next one holds.
+            say: receives a line when the source is connected, when a connection breaks
+                off, and when the next one holds.
 
         Raises:
             StreamError: no address of a live source.
@@ -237,11 +256,15 @@ class Recognizer:
         )
 
     def _whole(
-        self, path: Path | str, *, frames: int | None
+        self,
+        path: Path | str,
+        progress: Callable[[float], None] | None,
+        *,
+        frames: int | None,
     ) -> tuple[np.ndarray, VideoSummary] | None:
         """Probabilities of a whole video; None where its frames have to be counted first."""
         with self.extraction(path) as extraction:
-            info, tally = extraction.info, _Tally()
+            info, tally = extraction.info, Tally(progress)
             buffers = [
                 stream.buffer(height=info.height, width=info.width)
                 for stream in self._model.streams
@@ -256,7 +279,7 @@ class Recognizer:
                     buffer.send(block.arrays)
                     if not scorer.advance():
                         return None
-            video = tally.summary(extraction)
+            video = tally.summary(extraction, self.mv_source)
             self._check(path, video, enough=all(buffer.count for buffer in buffers))
             found = [scorer.finish() for scorer in scorers]
         return self._model.combination(found)[0], video
@@ -306,59 +329,5 @@ def _named(path: Path | str) -> Iterator[None]:
         raise type(error)(f"{path}: {error}") from error
 
 
-class _Tally:
-    """Counts what a `VideoSummary` says."""
-
-    def __init__(self) -> None:
-        self.frames = self.known = self.intervals = self.damaged = 0
-        self.last = 0.0
-
-    def send(self, block: Block) -> None:
-        self.frames += len(block.seconds)
-        if len(block.seconds):
-            self.last = float(block.seconds[-1])
-        valid = block.arrays.get("mv_valid")
-        if valid is not None:
-            self.known += int(valid.sum())
-            self.intervals += len(valid)
-        self.damaged = block.damaged
-
-    def summary(self, extraction: Extraction) -> VideoSummary:
-        info = extraction.info
-        return VideoSummary(
-            frames=self.frames,
-            seconds=self.last + 1 / info.fps,
-            fps=info.fps,
-            height=info.height,
-            width=info.width,
-            codec=info.codec,
-            known_share=self.known / self.intervals if self.intervals else None,
-            damaged=self.damaged,
-        )
-
-
 def _ready(scorer: WindowScorer) -> bool:
     return all(buffer.count for buffer in scorer.buffers)
-
-
-def _settings(model: Model, source: MvSource) -> ExtractSettings:
-    if model.settings.imported_frames:
-        raise DataError(
-            f"{model.folder}: expected a model of extracted videos, got one that was trained "
-            "on imported frames: how these were made from videos is not recorded, so no "
-            "video can be brought into the same form"
-        )
-    if source == "contract" or "mv" not in model.sees:
-        return model.settings
-    try:
-        return replace(model.settings, mv_source=source)
-    except ValueError as error:
-        raise DataError(f"{model.folder}: {error}") from None
-
-
-def _solver(settings: ExtractSettings, backend: str) -> Solver | None:
-    if "flow" not in settings.modalities:
-        return None
-    from pipeline.flow.solver import flow_solver  # here: numba takes half a second
-
-    return flow_solver(backend, profile=settings.flow_profile)

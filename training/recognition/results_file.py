@@ -7,10 +7,23 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ..errors import RunError
 from ..run_files.writing import not_written
 from .outputs.json_lines import source_text
+
+
+class Kind(NamedTuple):
+    """What answers have in common that stand in one file."""
+
+    model: str
+    trained: str | None
+    """As of `Prediction`."""
+    mv_source: str | None
+    """As of `VideoSummary`."""
+    windows: bool
+    """Whether there are windows."""
 
 
 class Results:
@@ -18,23 +31,22 @@ class Results:
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path, self._descriptor = path, descriptor
-        self.models = self._read()
-        """Source, as lines have it -> model."""
+        self.answers = self._read()
+        """Source, as lines have it -> kind of its answer."""
 
     def has(self, path: Path) -> bool:
         """Whether there is an answer about a file."""
-        return source_text(str(path)) in self.models
+        return source_text(str(path)) in self.answers
 
-    def check_model(self, model: str) -> None:
-        """Check that all answers are of one model.
+    def check(self, kind: Kind) -> None:
+        """Check that all answers are of one kind.
 
         Raises:
-            RunError: some are of another one.
+            RunError: some are of another model, other vectors, or without windows.
         """
-        if other := next((m for m in self.models.values() if m != model), None):
-            raise RunError(
-                f"{self._path}: expected answers of {model}, got those of {other}"
-            )
+        other = next((each for each in self.answers.values() if each != kind), None)
+        if other is not None:
+            raise RunError(f"{self._path}: expected {_difference(kind, other)}")
 
     def append(self, line: str) -> None:
         """Append an answer, whole or not at all.
@@ -50,12 +62,12 @@ class Results:
             os.truncate(self._descriptor, size)
             raise not_written(self._path, error) from error
 
-    def _read(self) -> dict[str, str]:
+    def _read(self) -> dict[str, Kind]:
         text = self._path.read_bytes()
         whole = text[: text.rfind(b"\n") + 1]
         try:
             lines = [json.loads(line) for line in whole.splitlines()]
-            found = {str(line["source"]): str(line["model"]) for line in lines}
+            found = {str(line["source"]): _kind(line) for line in lines}
             if not b'{"source"'.startswith(text[len(whole) :][:9]):
                 raise ValueError
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -66,6 +78,31 @@ class Results:
         if len(whole) < len(text):
             os.truncate(self._descriptor, len(whole))
         return found
+
+
+def _kind(line: dict[str, Any]) -> Kind:
+    """The kind of an answer, of a line as an object."""
+    return Kind(
+        str(line["model"]),
+        line["trained"],
+        line["video"]["mv_source"],
+        bool(line["windows"]),
+    )
+
+
+def _difference(kind: Kind, other: Kind) -> str:
+    """ "answers of grid, got those of dtmv": the first thing in which they differ."""
+    if kind.model != other.model:
+        return f"answers of {kind.model}, got those of {other.model}"
+    if kind.trained != other.trained:
+        return f"answers of this {kind.model}, got those of another training of it"
+    if kind.mv_source != other.mv_source:
+        return (
+            f"answers from {kind.mv_source} motion vectors, got those from"
+            f" {other.mv_source} ones"
+        )
+    with_them = ("without windows", "with windows")
+    return f"answers {with_them[kind.windows]}, got those {with_them[other.windows]}"
 
 
 @contextmanager

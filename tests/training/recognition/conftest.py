@@ -10,6 +10,7 @@ from untrained import untrained_run
 
 from pipeline.commands.cli import main as pipeline
 from pipeline.store import Store
+from training.recognition.outputs.status import StatusLine
 from training.runs.record import Run
 
 
@@ -45,3 +46,12 @@ def model_of(extracted_store, tmp_path_factory):
         return untrained_run(name, extracted_store, runs, split=split, held_out=0.34)
 
     return made
+
+
+@pytest.fixture
+def status(monkeypatch) -> list[str]:
+    """Texts that a terminal shows below the answers; "" where they are removed."""
+    shown: list[str] = []
+    monkeypatch.setattr(StatusLine, "show", lambda self, text: shown.append(text))
+    monkeypatch.setattr(StatusLine, "clear", lambda self: shown.append(""))
+    return shown

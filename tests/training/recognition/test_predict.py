@@ -49,6 +49,19 @@ def test_the_answer_is_that_of_the_recognizer(model, videos):
     assert [s["end"] for s in told["segments"]] == [s.end for s in expected.segments]
 
 
+def test_a_terminal_shows_how_far_a_video_is(model, videos, status):
+    paths = [videos / "right" / f"v_right_g{number:02}.mp4" for number in (0, 2)]
+    assert call(model, *paths).exit_code == 0
+    first, last = (texts[-1] for texts in (status[: status.index("")], status[:-1]))
+    assert first == "0 of 2 videos done  v_right_g00.mp4: seen up to 0:00.2"
+    assert last == "" and status[-1] == ""
+    assert status[-3] == "1 of 2 videos done  v_right_g02.mp4: seen up to 0:01.6"
+    assert "1 of 2 videos done  " in status
+    status.clear()
+    assert call(model, paths[1], "--windows").exit_code == 0
+    assert status[-3] == "v_right_g02.mp4: seen up to 0:01.6"
+
+
 def test_a_folder_with_bad_files_is_recognised_to_its_end(model, videos, tmp_path):
     folder = tmp_path / "clips"
     shutil.copytree(videos, folder)
@@ -90,6 +103,19 @@ def test_results_are_resumed_and_belong_to_one_model(model, model_of, videos, tm
     other = call(model_of("grid_tiny").folder, videos / "down", "--results", results)
     assert other.exit_code == 1 and "expected answers of grid" in other.stderr
     assert results.read_text("utf-8").splitlines() == lines
+    for words, told in (
+        (("--windows",), "expected answers with windows, got those without windows"),
+        (
+            ("--mv-source", "original"),
+            "expected answers from original motion vectors, got those from canonical ones",
+        ),
+    ):  # though nothing is left to do
+        done = call(model, first, second, "--results", results, *words)
+        assert done.exit_code == 1 and told in done.stderr and done.stdout == ""
+    results.write_text(whole.replace('"trained": "', '"trained": "0'), "utf-8")
+    done = call(model, first, "--results", results)
+    assert done.exit_code == 1
+    assert "answers of this mv_tiny of moves, got those of another" in done.stderr
     notes = tmp_path / "notes.txt"
     notes.write_text("mine\nand mine", "utf-8")
     done = call(model, first, "--results", notes)
@@ -105,7 +131,7 @@ def test_results_have_one_writer_and_know_every_name(model, videos, tmp_path):
         done = call(model, odd, "--results", results)
         assert done.exit_code == 1 and done.stdout == ""
         assert "expected a file that no other command writes to" in done.stderr
-        assert not held.models
+        assert not held.answers
     assert call(model, odd, "--results", results).exit_code == 0
     again = call(model, odd, "--results", results)
     assert again.exit_code == 0 and "has 1 video already" in again.stderr

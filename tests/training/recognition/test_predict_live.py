@@ -13,7 +13,7 @@ from moving_blobs import moving
 
 from training.commands.cli import main as training
 from training.recognition import Recognizer
-from training.recognition.outputs.live_lines import LiveLines
+from training.recognition.outputs.live_lines import LiveLines, window_text
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +63,16 @@ def test_windows_are_lines_of_json_and_the_summary_is_the_last(
 
 @pytest.mark.parametrize("form", ["--json", "--csv", None])
 def test_segments_are_those_of_the_file(
-    form: str | None, model: Path, page: str, recorded: Path
+    form: str | None, model: Path, page: str, recorded: Path, status: list[str]
 ) -> None:
     done = predict(model, page, "--hop", 5, *([form] if form else []))
     assert done.exit_code == 0, done.output
+    windows = Recognizer(model).windows(recorded, hop=5).windows
+    classes = Recognizer(model).classes
+    told = [window_text(each, classes) for each in windows]
+    assert [text for text in status if text] == told
+    assert status[-1] == ""  # the summary is printed
+    assert f"{HOST}" in done.stderr and ": connected, h264, 25 frames" in done.stderr
     expected = Recognizer(model).windows(recorded, hop=5).segments
     lines = done.stdout.splitlines()
     if form == "--json":
@@ -141,8 +147,16 @@ def test_what_makes_no_sense_is_refused(model: Path, recorded: Path) -> None:
         (["-", "--srt", "a.srt"], "--srt: expected a file to read again, got a live"),
         (["-", "--results", "a"], "--results: expected files, got a live source"),
         (["-", str(recorded)], "expected a single source where one is live"),
+        (["rtsp://me:x@h/a", "b"], "got 2: rtsp://me:***@h/a and others"),
         ([str(recorded), "--seconds", "5"], "--seconds: expected a live source"),
         ([str(recorded), "--latest"], "--latest: expected a live source"),
+        ([str(recorded), "--all"], "--all: expected a live source"),
+        (
+            [str(recorded), "--gone-after", "300"],
+            "--gone-after: expected a live source",
+        ),
+        ([str(recorded), "--hop", "4"], "--hop: expected --windows with it"),
+        (["-", "--jobs", "2"], "--jobs: expected files, got a live source"),
         (["rtmp://host/x"], "expected camera:N, rtsp://"),
         (["camera:99"], "camera:99: No such file or directory"),
         ([f"http://{HOST}:{free_port()}/x"], "/x: Connection refused"),

@@ -41,7 +41,8 @@ class LiveStream:
     ) -> None:
         """
         Args:
-            say: receives a line when a connection breaks off and when the next one holds.
+            say: receives a line when the source is connected, when a connection breaks
+                off, and when the next one holds.
         """
         self.address, self._patience, self._say = address, patience, say
         self._stop = threading.Event()
@@ -93,6 +94,9 @@ class LiveStream:
                     now = time.monotonic()
                     if began is None:
                         began = now
+                        self._say(
+                            f"{self.address.shown}: connected, {_facts(extraction.info)}"
+                        )
                     else:
                         self.reconnects += 1
                         self._say(f"{self.address.shown}: connected again")
@@ -150,3 +154,8 @@ class LiveStream:
             raise StreamError(
                 f"{shown}: gone: {self.end}; no frame for {silent:.0f} s{times}"
             )
+
+
+def _facts(info: VideoInfo) -> str:
+    rate = f"{info.fps:.4g} frames per second"
+    return f"{info.codec}, {rate}, seen at {info.width}x{info.height}"

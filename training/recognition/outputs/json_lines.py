@@ -25,7 +25,8 @@ from .targets import shown_source
 def json_line(prediction: Prediction, *, top: int = 5) -> str:
     """One line of strict JSON in ASCII, with its line end.
 
-    All keys are always there; `known_share`, and a score that is not finite, may be null.
+    All keys are always there. `trained`, `mv_source`, `known_share`, and a score that is not
+    finite, may be null.
 
     Args:
         top: number of classes that are named, of the video and of each window.
@@ -58,6 +59,7 @@ def prediction_record(prediction: Prediction, *, top: int) -> dict[str, Json]:
     return {
         "source": source_text(prediction.source),
         "model": _text(prediction.model),
+        "trained": prediction.trained,
         **_ranked(best),
         "top": [_ranked(each) for each in prediction.top(top)],
         "video": _video(prediction.video),
@@ -113,6 +115,7 @@ def _video(video: VideoSummary) -> dict[str, Json]:
         "height": int(video.height),
         "width": int(video.width),
         "codec": video.codec,
+        "mv_source": video.mv_source,
         "known_share": _number(video.known_share),
         "damaged": int(video.damaged),
         "dropped": int(video.dropped),

@@ -1,6 +1,6 @@
 """Windows and segments of a live source as lines, each as soon as it ends."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from motion_shards.plain_text import counted, printable
 
@@ -45,11 +45,10 @@ class LiveLines:
             )
         if self._form == "json" and isinstance(part, Segment):
             return segment_line(part, source=self._source, model=self._model)
-        named = "  ".join(
-            f"{percent(score):>7} {printable(label)}"
-            for label, score in self._best(part)
-        )
-        return f"{clock(part.start):>10} - {clock(part.end)}  {named}\n"
+        if isinstance(part, Window):
+            return window_text(part, self._classes, top=self._top) + "\n"
+        best = Ranked(part.label, part.score)
+        return _text(part.start, part.end, [best]) + "\n"
 
     def end(self, summary: LiveSummary) -> str:
         """Lines behind the last one."""
@@ -57,10 +56,17 @@ class LiveLines:
             return ""
         return live_summary_line(summary, source=self._source, model=self._model)
 
-    def _best(self, part: Window | Segment) -> tuple[Ranked, ...]:
-        if isinstance(part, Window):
-            return ranked(part.scores, self._classes, self._top)
-        return (Ranked(part.label, part.score),)
+
+def window_text(window: Window, classes: tuple[str, ...], *, top: int = 1) -> str:
+    """A window and its most probable classes in words."""
+    return _text(window.start, window.end, ranked(window.scores, classes, top))
+
+
+def _text(start: float, end: float, best: Sequence[Ranked]) -> str:
+    named = "  ".join(
+        f"{percent(score):>7} {printable(label)}" for label, score in best
+    )
+    return f"{clock(start):>10} - {clock(end)}  {named}"
 
 
 def in_words(summary: LiveSummary) -> str:

@@ -378,8 +378,11 @@ def test_a_stream_that_moves_to_another_packet_id_is_found_again(clip: Clip) -> 
             stream.stop()
     servers[1].__exit__()
     assert stream.reconnects == 1
-    assert lines[0].endswith(": data, but no frame, for 0.5 s; connecting again")
-    assert lines[1].endswith(": connected again")
+    assert lines[0] == (
+        f"udp://{HOST}:{port}: connected, h264, 25 frames per second, seen at 96x64"
+    )
+    assert lines[1].endswith(": data, but no frame, for 0.5 s; connecting again")
+    assert lines[2].endswith(": connected again")
 
 
 def test_another_codec_is_found_again(clip: Clip) -> None:

@@ -44,13 +44,14 @@ def test_text_names_the_reasons_to_doubt_an_answer() -> None:
 
 
 def test_json_is_one_line_with_all_its_keys() -> None:
-    line = json_line(with_segments(), top=2)
+    line = json_line(replace(with_segments(), trained="01ab"), top=2)
     assert line == (
-        '{"source": "clips/a.mp4", "model": "dtmv_small", "label": "jump & <b>run</b>",'
-        ' "score": 0.5, "top": [{"label": "jump & <b>run</b>", "score": 0.5},'
+        '{"source": "clips/a.mp4", "model": "dtmv_small", "trained": "01ab",'
+        ' "label": "jump & <b>run</b>", "score": 0.5, "top": [{"label": "jump & <b>run</b>", "score": 0.5},'
         ' {"label": "walk", "score": 0.25}],'
         ' "video": {"frames": 12, "seconds": 0.48, "fps": 25.0, "height": 64, "width": 96,'
-        ' "codec": "h264", "known_share": null, "damaged": 0, "dropped": 0},'
+        ' "codec": "h264", "mv_source": null, "known_share": null, "damaged": 0,'
+        ' "dropped": 0},'
         ' "segments": [{"start": 0.0, "end": 0.2, "label": "walk", "score": 0.75},'
         ' {"start": 0.2, "end": 0.48, "label": "jump & <b>run</b>", "score": 0.5}],'
         ' "windows": [{"start": 0.0, "end": 0.2, "top": [{"label": "walk", "score": 0.75},'

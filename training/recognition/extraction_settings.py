@@ -1,0 +1,45 @@
+"""A model, and what is asked for -> the extraction of the videos that it sees."""
+
+from dataclasses import replace
+from typing import Literal
+
+from pipeline.extract.blocks import Solver
+from pipeline.extract.settings import ExtractSettings
+
+from ..errors import DataError
+from .model import Model
+
+MvSource = Literal["contract", "original", "canonical"]
+
+
+def settings_of(model: Model, source: MvSource) -> ExtractSettings:
+    """The settings of the extraction.
+
+    Args:
+        source: of motion vectors; "contract": as in the model's training.
+
+    Raises:
+        DataError: the settings of the model do not allow that source, or it was trained on
+            imported frames.
+    """
+    if model.settings.imported_frames:
+        raise DataError(
+            f"{model.folder}: expected a model of extracted videos, got one that was trained "
+            "on imported frames: how these were made from videos is not recorded, so no "
+            "video can be brought into the same form"
+        )
+    if source == "contract" or "mv" not in model.sees:
+        return model.settings
+    try:
+        return replace(model.settings, mv_source=source)
+    except ValueError as error:
+        raise DataError(f"{model.folder}: {error}") from None
+
+
+def solver_of(settings: ExtractSettings, backend: str) -> Solver | None:
+    """A solver of optical flow where it is extracted; `backend` as of `flow_solver`."""
+    if "flow" not in settings.modalities:
+        return None
+    from pipeline.flow.solver import flow_solver  # here: numba takes half a second
+
+    return flow_solver(backend, profile=settings.flow_profile)
