@@ -35,8 +35,8 @@ def text(found: PredictSpeed) -> str:
         lines.append(f"{name:<28}{found.all_cores:>10,.0f}")
     lines += [
         "",
-        f"clips of a video: {', '.join(str(n or 'all') for n in found.clips)}; batch"
-        f" {found.batch:.1f} inputs; peak memory {found.peak_mb:,} MB",
+        f"clips of a video: {', '.join(str(number or 'all') for number in found.clips)}",
+        f"batch {found.batch:.1f} inputs; peak memory {found.peak_mb:,} MB",
         f"first window: {found.first_frames} entries, {found.first_ms:.0f} ms of CPU time",
         "published for DTMV, table V, 320x240: "
         + "; ".join(f"{name} {fps}" for name, fps in PUBLISHED),

@@ -158,7 +158,7 @@ def test_what_makes_no_sense_is_refused(model: Path, recorded: Path) -> None:
         ([str(recorded), "--hop", "4"], "--hop: expected --windows with it"),
         (["-", "--jobs", "2"], "--jobs: expected files, got a live source"),
         (["rtmp://host/x"], "expected camera:N, rtsp://"),
-        (["camera:99"], "camera:99: No such file or directory"),
+        (["camera:99"], "camera:99: /dev/video99: No such file or directory"),
         ([f"http://{HOST}:{free_port()}/x"], "/x: Connection refused"),
     ):
         done = predict(model, *arguments)

@@ -58,7 +58,7 @@ def test_a_slow_network_is_seen_where_it_is(one_core, monkeypatch, model, clips)
     assert found.total < stages["network"].fps
     assert found.total_range[0] <= found.total <= found.total_range[1]
     assert found.first_ms > 200 and found.peak_mb > 100
-    assert found.clips and f"clips of a video: {found.clips[0]};" in text(found)
+    assert found.clips and f"clips of a video: {found.clips[0]}\n" in text(found)
     assert "mv_tiny" in text(found) and "390.7" in text(found)
 
 

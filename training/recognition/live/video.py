@@ -228,6 +228,8 @@ def open_live(
             raise StreamError(watch.silence or str(error)) from None
         except FFmpegError as error:
             why = watch.silence or reason(error, patience.open)
+            if address.protocol == "camera":
+                why = f"{address.url}: {why}"
             raise StreamError(why) from error
         watch.pause()
         watch.alive()

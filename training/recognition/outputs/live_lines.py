@@ -81,8 +81,10 @@ def _facts(summary: LiveSummary) -> Iterator[str]:
     yield f"{summary.frames:,} frames ({summary.fps:.1f} per second)"
     if summary.delay is not None and summary.longest_delay is not None:
         yield f"delay {summary.delay:.2f} s (at most {summary.longest_delay:.2f} s)"
-    yield f"reconnected {summary.reconnects:,} times"
-    yield f"damaged packets or frames: {summary.damaged:,}"
+    if summary.reconnects:
+        yield f"reconnected {counted(summary.reconnects, 'time')}"
+    if summary.damaged:
+        yield f"damaged packets or frames: {summary.damaged:,}"
     if summary.skipped:
         yield f"packets skipped to catch up: {summary.skipped:,}"
     if summary.known_share is not None:

@@ -113,7 +113,7 @@ def test_a_camera_is_opened_with_the_options_of_its_address(
     monkeypatch.setattr(av, "open", fake_open)
     address = live_address("camera:3?framerate=30&video_size=640x480")
     with (
-        pytest.raises(StreamError, match="^No such file or directory$"),
+        pytest.raises(StreamError, match="^/dev/video3: No such file or directory$"),
         open_live(address, Patience(), threading.Event(), vectors=False, pixels=True),
     ):
         pass
@@ -126,7 +126,7 @@ def test_a_camera_is_opened_with_the_options_of_its_address(
 
 def test_a_camera_that_is_not_there_is_named() -> None:
     with (
-        pytest.raises(StreamError, match="^No such file or directory$"),
+        pytest.raises(StreamError, match="^/dev/video77: No such file or directory$"),
         open_live(
             live_address("camera:77"),
             Patience(),
@@ -144,7 +144,7 @@ def test_a_camera_that_others_own_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(av, "open", fake_open)
     with (
-        pytest.raises(StreamError, match="^Permission denied$"),
+        pytest.raises(StreamError, match="^/dev/video0: Permission denied$"),
         open_live(
             live_address("camera:0"),
             Patience(),
