@@ -8,10 +8,13 @@ machine that does other work, too.
 """
 
 import argparse
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/ has folders of these names
 
 from training.recognition import Recognizer
 from training.recognition.sources import sources_of

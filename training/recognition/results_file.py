@@ -15,13 +15,13 @@ from .outputs.json_lines import source_text
 
 
 class Kind(NamedTuple):
-    """What answers have in common that stand in one file."""
+    """Facts that all answers of one file share."""
 
     model: str
     trained: str | None
-    """As of `Prediction`."""
+    """SHA-256 of what the model has learned; see `Prediction`."""
     mv_source: str | None
-    """As of `VideoSummary`."""
+    """Source of the motion vectors; None where none are used."""
     windows: bool
     """Whether there are windows."""
 
