@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +22,14 @@ class Request(NamedTuple):
     """No range was asked for."""
 
 
+class Answer(NamedTuple):
+    """What stands at a path that is no file."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
+
+
 class WebServer:
     """Requests are recorded; `fault` says what is wrong with an answer, "" nothing.
 
@@ -33,6 +41,8 @@ class WebServer:
     def __init__(self, folder: Path) -> None:
         self.folder, self.delay_seconds = folder, 0.0
         self.fault: Callable[[Request], str] = lambda request: ""
+        self.answer: Callable[[str], Answer | None] = lambda path: None
+        """Answers about paths that are no files; they are not recorded."""
         self.requests: list[Request] = []
         self.at_once = self.most_at_once = 0
         self.lock = threading.Lock()
@@ -95,6 +105,14 @@ def _handler(server: WebServer) -> type[BaseHTTPRequestHandler]:
                     server.at_once -= 1
 
         def _answer(self) -> None:
+            if (made := server.answer(self.path)) is not None:
+                self.send_response(made.status)
+                for header, value in made.headers.items():
+                    self.send_header(header, value)
+                self.send_header("Content-Length", str(len(made.body)))
+                self.end_headers()
+                self.wfile.write(made.body)
+                return
             name = self.path.removeprefix("/moved")
             path = server.folder / name.lstrip("/")
             size = path.stat().st_size if path.is_file() else 0

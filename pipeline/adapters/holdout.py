@@ -3,9 +3,10 @@
 import hashlib
 from collections import defaultdict
 from dataclasses import replace
+from typing import Any
 
 from .errors import DatasetError
-from .videos import DataSet, Finding
+from .videos import DataSet, Finding, Video
 
 
 def with_holdout(dataset: DataSet, share: float, *, seed: int = 0) -> DataSet:
@@ -22,11 +23,13 @@ def with_holdout(dataset: DataSet, share: float, *, seed: int = 0) -> DataSet:
     if not 0 < share < 1:
         raise DatasetError(f"holdout: expected a share between 0 and 1, got {share:g}")
     groups: dict[int, set[str]] = defaultdict(set)
-    classes: dict[str, set[int]] = defaultdict(set)
+    classes: dict[str, frozenset[int]] = {}
+    alike: dict[Any, Any] = {}  # equal values once: data sets may be large
     for video in dataset.videos:
         for label in video.labels:
             groups[label].add(video.group)
-            classes[video.group].add(label)
+            known = classes.get(video.group, frozenset()) | {label}
+            classes[video.group] = alike.setdefault(known, known)
     if all(len(names) < 2 for names in groups.values()):
         raise DatasetError(
             f"holdout: expected a class with two groups or more in {dataset.folder},"
@@ -47,15 +50,16 @@ def with_holdout(dataset: DataSet, share: float, *, seed: int = 0) -> DataSet:
                 for other in classes[group]:
                     train_groups[other] -= 1
     name = f"holdout-{share:g}-seed{seed}"
-    videos = tuple(
-        replace(
-            video,
-            splits={**video.splits, name: "test" if video.group in test else "train"},
-        )
-        if video.labels
-        else video
-        for video in dataset.videos
-    )
+
+    def placed(video: Video) -> Video:
+        if not video.labels:
+            return video
+        part = "test" if video.group in test else "train"
+        splits = {**video.splits, name: part}
+        shared = alike.setdefault(tuple(splits.items()), splits)
+        return replace(video, splits=shared)
+
+    videos = tuple(map(placed, dataset.videos))
     untested = sorted(label for label in groups if not groups[label] & test)
     findings = Finding.of(
         "untested",

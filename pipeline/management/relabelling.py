@@ -10,7 +10,7 @@ from pipeline.adapters.scan import File
 from pipeline.adapters.videos import DataSet, Video
 from pipeline.driver.publish import clear_arriving, prepare
 from pipeline.driver.resume import require_files
-from pipeline.store import Store, StoredVideo, hold
+from pipeline.store import Location, StoredVideo, hold
 from pipeline.store.index import IndexRecord
 from pipeline.store.manifest import Manifest
 
@@ -52,7 +52,7 @@ def relisted(
             "expected lists (--splits) or a share held out (--holdout)"
         )
     dataset = select(store, Part(), store.store.modalities).dataset
-    _require_paths(store.store)
+    _require_paths(dataset, store.folder)
     if splits is not None:
         dataset = relist(
             kind or (dataset.name if dataset.name in ADAPTERS else "list"),
@@ -155,16 +155,16 @@ def _group(listed: Video, stored: StoredVideo) -> str:
     return stored.group if listed.group == listed.id else listed.group
 
 
-def _require_paths(store: Store) -> None:
+def _require_paths(dataset: DataSet, store: Location) -> None:
     """
     Raises:
         ManagementError: two videos have one path, so that lists could mean either.
     """
-    found: dict[str, StoredVideo] = {}
-    for video in store.videos():
+    found: dict[str, Video] = {}
+    for video in dataset.videos:
         other = found.setdefault(video.path, video)
         if other is not video:
             raise ManagementError(
-                f"{store.folder}: expected videos of different paths, got {video.path} "
+                f"{store}: expected videos of different paths, got {video.path} "
                 f"for {other.id} and {video.id}"
             )

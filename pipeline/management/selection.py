@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from motion_shards.near import near
 from motion_shards.plain_text import first_names, size_text
@@ -89,22 +89,27 @@ def select(source: Source, part: Part, modalities: Collection[str]) -> Selection
             and (not part.splits or any(name in video.splits for name in splits))
         )
 
-    chosen = [video for video in store.videos() if wanted(video)]
-    if not chosen:
+    labels = {old: number[n] for old, n in enumerate(store.classes) if n in number}
+    alike: dict[Any, Any] = {}  # equal values once: there are few
+    videos = tuple(
+        _video(video, labels, splits, alike)
+        for video in store.videos()
+        if wanted(video)
+    )
+    if not videos:
         raise ManagementError(f"{source.folder}: no video is left to copy")
     by_name = part.classes or part.splits
     left_out = () if by_name else _left_out(source, part)
     passed_over = len(store.manifest.bad) + len(store.manifest.unavailable)
-    labels = {old: number[n] for old, n in enumerate(store.classes) if n in number}
     dataset = DataSet(
         name=store.dataset,
         folder=source.folder_name,
         classes=classes,
-        videos=tuple(_video(video, labels, splits) for video in chosen),
+        videos=videos,
         splits={name: store.splits[name] for name in splits},
         mirror_safe=store.mirror_safe,
     )
-    names = [*(video.id for video in chosen), *(video.id for video in left_out)]
+    names = [*(video.id for video in videos), *(video.id for video in left_out)]
     return Selection(
         dataset=dataset,
         origins={name: Origin(source, name) for name in names},
@@ -114,15 +119,24 @@ def select(source: Source, part: Part, modalities: Collection[str]) -> Selection
 
 
 def _video(
-    video: StoredVideo, labels: Mapping[int, int], splits: Collection[str]
+    video: StoredVideo,
+    labels: Mapping[int, int],
+    splits: Collection[str],
+    alike: dict[Any, Any],
 ) -> Video:
-    """A video with its labels in the new store, and the splits that are left."""
+    """A video with its labels in the new store, and the splits that are left.
+
+    Args:
+        alike: values that videos have had so far, which they share.
+    """
+    new = tuple(labels[label] for label in video.labels if label in labels)
+    kept = {n: part for n, part in video.splits.items() if n in splits}
     return Video(
         id=video.id,
         path=video.path,
         size_bytes=video.size_bytes,
-        labels=tuple(labels[label] for label in video.labels if label in labels),
-        splits={n: part for n, part in video.splits.items() if n in splits},
+        labels=alike.setdefault(new, new),
+        splits=alike.setdefault(("splits", *kept.items()), kept),
         group=video.group,
         segments=tuple(
             Segment(labels[label], start, stop)

@@ -18,6 +18,8 @@ from .errors import AccessRefused, AddressError, WrongAnswer
 
 T = TypeVar("T")
 TRIES = 5
+TRIES_OF = {"hf": 2}
+"""Where the library of a kind of address has tries of its own: huggingface_hub's take 23 s."""
 FIRST_WAIT_SECONDS = 0.2
 """Before the second try; doubled before each further one."""
 TIMEOUT_SECONDS = 60.0
@@ -88,7 +90,7 @@ def tried(what: str, call: Callable[[], T], *, tries: int | None = None) -> T:
 
     Args:
         what: address of the object; starts the message.
-        tries: how often, at most; None: `TRIES`.
+        tries: how often, at most; None: `TRIES`, or as `TRIES_OF` says.
 
     Raises:
         FileNotFoundError: there is no such object.
@@ -96,7 +98,8 @@ def tried(what: str, call: Callable[[], T], *, tries: int | None = None) -> T:
         AddressError: refused, or not answered by the last try; the same.
     """
     wait = FIRST_WAIT_SECONDS
-    tries = TRIES if tries is None else tries
+    if tries is None:
+        tries = TRIES_OF.get(what.partition(":")[0], TRIES)
     for left in reversed(range(tries)):
         try:
             return call()
@@ -121,18 +124,23 @@ def tried(what: str, call: Callable[[], T], *, tries: int | None = None) -> T:
     raise AssertionError
 
 
+def _status(error: Exception) -> int | None:
+    """Status of the answer of a web server, as aiohttp and httpx have it."""
+    answer = getattr(error, "response", None)
+    status = getattr(error, "status", None) or getattr(answer, "status_code", None)
+    return status if isinstance(status, int) else None
+
+
 def _is_no_access(error: Exception) -> bool:
-    return (
-        isinstance(error, PermissionError) or getattr(error, "status", 0) in NO_ACCESS
-    )
+    return isinstance(error, PermissionError) or _status(error) in NO_ACCESS
 
 
 def _refusal(error: Exception) -> str | None:
     """The reason for which another try is of no use; None if it may be."""
-    status = getattr(error, "status", None)
+    status = _status(error)
     if "Credential" in type(error).__name__ or "Profile" in type(error).__name__:
         return f"expected credentials, got none: {_reason(error)}"
-    if isinstance(status, int) and 400 <= status < 500 and status not in (408, 429):
+    if status and 400 <= status < 500 and status not in (408, 429):
         return f"refused: {_reason(error)}"
     if isinstance(error, NotImplementedError) or status == 501:
         return f"not possible at this kind of address: {_reason(error)}"
@@ -141,9 +149,11 @@ def _refusal(error: Exception) -> str | None:
     return None
 
 
-def _reason(error: BaseException) -> str:
-    status, message = getattr(error, "status", None), getattr(error, "message", None)
-    if isinstance(status, int) and isinstance(message, str):
+def _reason(error: Exception) -> str:
+    status, message = _status(error), getattr(error, "message", None)
+    if (answer := getattr(error, "response", None)) is not None:  # of httpx
+        message = getattr(answer, "reason_phrase", None)
+    if status and isinstance(message, str):
         return f"{status} {message}"[:MAX_REASON]
     text = re.sub(r"^\[Errno \d+\] ", "", " ".join(str(error).split()))
     name = type(error).__name__
