@@ -222,14 +222,12 @@ def _run(
         layout = stack.enter_context(worker_layout(execution, tasks, say=reporter.say))
         if layout.remark:
             reporter.say(layout.remark)
-        if layout.where == "ray" and there.local:
-            from pipeline.executors import on_ray as runner
-
-            runner.require_this_machine(str(there))
         queue = deque(layout.assigned(tasks))
         retries = RetryPolicy(gpus=len(layout.gpus))
         reporter.start(videos=sum(len(task.plan.videos) for task in queue))
-        coming = outcomes(queue, layout, there.folder, execution, reporter)
+        coming = outcomes(
+            queue, layout, there.folder, execution, reporter, local=there.local
+        )
         if isinstance(coming, Generator):
             stack.callback(coming.close)
         for outcome in coming:

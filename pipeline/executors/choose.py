@@ -123,8 +123,15 @@ def outcomes(
     out: Path,
     execution: Execution,
     reporter: ProgressReporter,
+    *,
+    local: bool = False,
 ) -> Iterator[Outcome]:
-    """Build the tasks of the queue with the executor of the layout."""
+    """Build the tasks of the queue with the executor of the layout.
+
+    Args:
+        out: the store's folder.
+        local: whether only this machine may see it.
+    """
     if layout.where == "here":
         return run_here(queue, store=out, scratch=execution.scratch, reporter=reporter)
     if layout.where == "pool":
@@ -142,6 +149,7 @@ def outcomes(
     return runner.run_on_ray(
         queue,
         store=out.absolute(),
+        local=local,
         scratch=execution.scratch,
         workers=execution.workers,
         stall_seconds=execution.stall_seconds,

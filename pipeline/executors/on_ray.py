@@ -41,7 +41,9 @@ from .ray_board import (
     key_of,
     read_board,
     start_board,
+    this_node,
 )
+from .ray_files import SentShard, receive
 from .ray_resources import (
     Shape,
     Slots,
@@ -99,29 +101,11 @@ def ray_layout(
     )
 
 
-def require_this_machine(what: str) -> None:
-    """Check that the joined cluster has no other machine than this one.
-
-    Args:
-        what: needs it; starts the message.
-
-    Raises:
-        ExtractionError: there are others.
-    """
-    here = ray.get_runtime_context().get_node_id()
-    nodes = {str(node["NodeID"]) for node in ray.nodes() if node["Alive"]}
-    if others := nodes - {here}:
-        raise ExtractionError(
-            f"{what}: expected a Ray cluster of this machine alone to write to an address, "
-            f"got one with {len(others)} more: use --ray off, or extract to a folder that "
-            "its machines share, and copy that"
-        )
-
-
 def run_on_ray(
     queue: deque[Task],
     *,
     store: Path,
+    local: bool,
     scratch: Path | None,
     workers: int | None,
     stall_seconds: float,
@@ -134,15 +118,19 @@ def run_on_ray(
     adds a task to `queue`.
 
     Args:
+        local: only this machine sees the store's folder: the files that others build
+            come here through Ray.
         workers: maximum number of parallel tasks; None: all slots of the cluster.
     """
+    home = this_node() if local else None
     with _ray_errors_in_one_line():
-        yield from _run(queue, store, scratch, workers, stall_seconds, reporter)
+        yield from _run(queue, store, home, scratch, workers, stall_seconds, reporter)
 
 
 def _run(
     queue: deque[Task],
     store: Path,
+    home: str | None,
     scratch: Path | None,
     workers: int | None,
     stall_seconds: float,
@@ -155,14 +143,15 @@ def _run(
     try:
         while queue or running:
             while task := field.next_task(queue, running.values()):
-                call = cloudpickle.dumps((attempt_on_worker, (task, store, scratch)))
+                arguments = (task, store, scratch, home)
+                call = cloudpickle.dumps((attempt_on_worker, arguments))
                 ref = field.build(task).remote(variables, call, board)
                 running[ref] = task
             ready, _ = ray.wait(list(running), timeout=POLL_SECONDS)
             outcomes: list[Outcome] = []
             for ref in ready:
                 task = running.pop(ref)
-                outcomes.append(_outcome(ref, task, board))
+                outcomes.append(_outcome(ref, task, board, store))
                 board.forget.remote(key_of(task))
             now = time.monotonic()
             for key, progress in read_board(board).items():
@@ -269,9 +258,10 @@ class _FreeSlots:
         return self._remote.options(**_needs(task, self._shape))
 
 
-def _outcome(ref: ray.ObjectRef, task: Task, board: Any) -> Outcome:
+def _outcome(ref: ray.ObjectRef, task: Task, board: Any, store: Path) -> Outcome:
     try:
-        return ray.get(ref)
+        found = ray.get(ref)
+        return receive(found, store) if isinstance(found, SentShard) else found
     except RayTaskError as error:
         if isinstance(error.cause, ImportError):
             return Failure(
@@ -287,6 +277,8 @@ def _outcome(ref: ray.ObjectRef, task: Task, board: Any) -> Outcome:
         if failure := failure_of(board, task):
             return failure
         return Failure(task, "lost", f"its worker was lost ({_first_line(error)})")
+    except OSError as error:
+        return Failure(task, "environment", str(error))
 
 
 @contextmanager

@@ -13,9 +13,12 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from motion_shards.remote import Board
-from pipeline.shard.task import ShardProgress, Task
+from pipeline.shard.scratch import work_folder
+from pipeline.shard.task import ShardProgress, ShardReport, Task
+from pipeline.store.file_names import ARRIVING, LOGS
 
 from .attempt import Failure, Outcome, attempt
+from .ray_files import SentShard, send
 
 BOARD_SECONDS = 10.0
 """Limit for an answer of the board about a worker that ended."""
@@ -28,19 +31,26 @@ def key_of(task: Task) -> Key:
     return task.plan.shard, task.plan.modalities, task.attempt
 
 
+def this_node() -> str:
+    """Id of the node that this process is on."""
+    return str(ray.get_runtime_context().get_node_id())
+
+
 def start_board() -> Any:
     """A board on the driver's own node: with another it could be lost."""
-    here = NodeAffinitySchedulingStrategy(
-        ray.get_runtime_context().get_node_id(), soft=False
-    )
+    here = NodeAffinitySchedulingStrategy(this_node(), soft=False)
     board: Any = ray.remote(num_cpus=0, max_restarts=-1)(Board)
     return board.options(scheduling_strategy=here).remote()
 
 
 def attempt_on_worker(
-    task: Task, store: Path, scratch: Path | None, board: Any
-) -> Outcome:
+    task: Task, store: Path, scratch: Path | None, home: str | None, board: Any
+) -> Outcome | SentShard:
     """`attempt` in a worker of Ray, with its progress on the board.
+
+    Args:
+        home: the only node that sees the store's folder: others return the files with
+            the report. None: all see it.
 
     Where the process has lost its GPU it does not return but ends, with the reason on the
     board: every later task on a GPU would fail in it, and Ray would give it more of them.
@@ -50,7 +60,15 @@ def attempt_on_worker(
         board.write.remote(key_of(task), tuple(progress))
 
     write(ShardProgress(task.plan.shard, 0, 0, 0))
-    outcome = attempt(task, store=store, scratch=scratch, on_progress=write)
+    if home is None or home == this_node():
+        outcome = attempt(task, store=store, scratch=scratch, on_progress=write)
+    else:
+        with work_folder(scratch) as work:
+            for name in (ARRIVING, LOGS):
+                (work / name).mkdir()
+            outcome = attempt(task, store=work, scratch=scratch, on_progress=write)
+            if isinstance(outcome, ShardReport):
+                return send(outcome)
     if isinstance(outcome, Failure) and outcome.kind == "gone":
         with suppress(RayError):
             said = board.end.remote(key_of(task), outcome.text, outcome.gpu)

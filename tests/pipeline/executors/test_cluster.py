@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from batch_solvers import LostOnce, ZeroFlow, broken, noted
+from s3_server import objects
 from small_videos import (
     RGB_MV,
     SETTINGS,
@@ -22,11 +23,14 @@ from small_videos import (
 )
 
 from motion_shards.errors import ClusterError
+from pipeline.driver.addressed import addressed
 from pipeline.driver.extraction import dry_run, extract
 from pipeline.errors import ExtractionError
+from pipeline.executors import on_ray, ray_files
 from pipeline.executors import workers as layouts
 from pipeline.executors.choose import Execution
 from pipeline.executors.gpus import Gpus
+from pipeline.store.file_names import ARRIVING, LOGS
 
 pytestmark = [
     pytest.mark.slow,
@@ -107,6 +111,29 @@ def test_no_cluster_at_an_address_is_one_line(folder, tmp_path):
     execution = Execution(ray="127.0.0.1:1")
     with pytest.raises(ClusterError, match="expected a Ray cluster at 127.0.0.1:1"):
         extract(data_set(folder), RGB_MV, out=tmp_path / "s", execution=execution)
+
+
+def test_shards_of_other_machines_go_to_an_address(
+    folder, expected, mixed, s3, monkeypatch
+):
+    """No machine sees the folder of the run: all files come through Ray, in pieces."""
+    nodes, real = [], ray_files.receive
+    monkeypatch.setattr(on_ray, "this_node", lambda: "another machine")
+    monkeypatch.setattr(
+        on_ray, "receive", lambda sent, store: nodes.append(sent) or real(sent, store)
+    )
+    address = f"{s3}/cluster/store"
+    with addressed(address) as out:
+        summary = extract(
+            data_set(folder),
+            RGB_MV,
+            out=out,
+            execution=Execution(ray=mixed.address, open_video=opened),
+        )
+        assert not list((out.folder / ARRIVING).iterdir())
+    assert summary.stored == 12 and len(nodes) == 3
+    stored = objects("cluster/store")
+    assert {n: stored[n] for n in stored if not n.startswith(LOGS)} == expected
 
 
 def test_a_node_without_gpus_takes_all_but_flow_and_a_gpu_is_shared(

@@ -13,11 +13,13 @@ from motion_shards import remote
 from pipeline.driver.retries import RetryPolicy
 from pipeline.errors import ExtractionError
 from pipeline.executors import on_ray as runner
-from pipeline.executors import ray_board
+from pipeline.executors import ray_board, ray_files
 from pipeline.executors.attempt import Failure
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import ShardPlan
-from pipeline.shard.task import ShardProgress, Task
+from pipeline.shard.task import ShardProgress, ShardReport, Task
+from pipeline.store.files import content_hash
+from pipeline.store.manifest import FileRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:ray")
 TASK = Task(
@@ -77,10 +79,46 @@ def task_error(cause: Exception) -> exceptions.RayTaskError:
 )
 def test_what_became_of_a_task(error, kind, text, raised):
     raised(error)
-    outcome = runner._outcome(None, TASK, BOARD)
+    outcome = runner._outcome(None, TASK, BOARD, Path("/s"))
     assert isinstance(outcome, Failure) and outcome.kind == kind
     assert text in outcome.text
     assert kind == "error" or "\n" not in outcome.text
+
+
+@pytest.fixture
+def sent(tmp_path, monkeypatch):
+    """A shard of two files that another machine has put into Ray's store, in pieces."""
+    objects: list[bytes] = []
+    monkeypatch.setattr(ray, "put", lambda block: objects.append(block) or len(objects))
+    monkeypatch.setattr(ray, "get", lambda ref: objects[-1 if ref is None else ref - 1])
+    monkeypatch.setattr(ray_files, "PIECE_BYTES", 10)
+    report = ShardReport(plan=TASK.plan)
+    for modality in ("rgb", "mv"):
+        path = tmp_path / f"{modality}.h5"
+        path.write_bytes(f"{modality} of another machine".encode())
+        xxh3 = content_hash(path)
+        report.files[modality] = path
+        report.delivered[modality] = FileRecord(f"{modality}.h5", 24, xxh3, "", 0, 0, 0)
+    shard = ray_files.send(report)
+    assert [len(block) for block in objects] == [10, 10, 2, 10, 10, 1]
+    (tmp_path / "_tmp").mkdir()
+    return SimpleNamespace(shard=shard, objects=objects)
+
+
+def test_files_of_another_machine_arrive_in_the_folder(sent, tmp_path):
+    outcome = runner._outcome(sent.objects.append(sent.shard), TASK, BOARD, tmp_path)
+    assert isinstance(outcome, ShardReport)
+    assert {path.parent for path in outcome.files.values()} == {tmp_path / "_tmp"}
+    assert outcome.files["rgb"].read_bytes() == b"rgb of another machine"
+    assert outcome.files["mv"].read_bytes() == b"mv of another machine"
+
+
+def test_other_bytes_than_were_sent_are_another_attempt(sent, tmp_path):
+    sent.objects[-1] = b"other"
+    outcome = runner._outcome(sent.objects.append(sent.shard), TASK, BOARD, tmp_path)
+    assert isinstance(outcome, Failure) and outcome.kind == "environment"
+    assert "mv of shard 0: expected xxh3 " in outcome.text
+    assert not list((tmp_path / "_tmp").iterdir())
 
 
 def test_workers_that_are_killed_again_and_again_end_the_run_with_a_line(raised):
@@ -88,7 +126,7 @@ def test_workers_that_are_killed_again_and_again_end_the_run_with_a_line(raised)
     retries, task = RetryPolicy(), TASK
     with pytest.raises(ExtractionError) as ended:
         for _ in range(3):
-            task = retries.next_attempt(runner._outcome(None, task, BOARD))
+            task = retries.next_attempt(runner._outcome(None, task, BOARD, Path("/s")))
     assert str(ended.value).startswith(
         "shard 0 failed 3 times; the last error: its worker was"
     )
@@ -98,7 +136,7 @@ def test_workers_that_are_killed_again_and_again_end_the_run_with_a_line(raised)
 def test_a_raylet_that_died_ends_the_run_with_a_line(raised):
     raised(exceptions.LocalRayletDiedError())
     with pytest.raises(ExtractionError) as ended, runner._ray_errors_in_one_line():
-        runner._outcome(None, TASK, BOARD)
+        runner._outcome(None, TASK, BOARD, Path("/s"))
     line = str(ended.value)
     assert line.startswith("Ray has broken down (The task's local raylet died")
     assert line.endswith("run the same command to resume")
@@ -135,7 +173,7 @@ def test_why_a_worker_ended_itself_is_read_from_the_board(
         raise exceptions.WorkerCrashedError
 
     monkeypatch.setattr(ray, "get", get)
-    outcome = runner._outcome(None, TASK, BOARD)
+    outcome = runner._outcome(None, TASK, BOARD, Path("/s"))
     assert isinstance(outcome, Failure) and outcome.kind == kind
     assert text in outcome.text
     assert outcome.gpu == ("node7:1" if said else "")
@@ -165,10 +203,10 @@ def test_a_worker_that_has_lost_its_gpu_says_so_and_ends(kind, monkeypatch):
     board = Board()
     if kind == "gone":
         with pytest.raises(Ended, match="1"):
-            ray_board.attempt_on_worker(TASK, Path("/s"), None, board)
+            ray_board.attempt_on_worker(TASK, Path("/s"), None, None, board)
         assert ray_board.failure_of(board, TASK) == failure
     else:
-        outcome = ray_board.attempt_on_worker(TASK, Path("/s"), None, board)
+        outcome = ray_board.attempt_on_worker(TASK, Path("/s"), None, None, board)
         assert outcome == failure
         assert ray_board.failure_of(board, TASK) is None
     board.forget.remote(ray_board.key_of(TASK))
