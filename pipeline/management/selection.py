@@ -137,7 +137,7 @@ def _video(
         size_bytes=video.size_bytes,
         labels=alike.setdefault(new, new),
         splits=alike.setdefault(("splits", *kept.items()), kept),
-        group=video.group,
+        group=video.id if video.group == video.id else video.group,
         segments=tuple(
             Segment(labels[label], start, stop)
             for label, start, stop in video.segments
@@ -150,6 +150,8 @@ def _left_out(source: Source, part: Part) -> tuple[PlannedVideo, ...]:
     """The videos of a part that the store could not hold, as its plan names them."""
     manifest = source.manifest
     names = manifest.bad.keys() | manifest.unavailable.keys()
+    if not names:  # the plan of a large store is long
+        return ()
     planned = source.plan.videos if source.plan else ()
     return tuple(
         video

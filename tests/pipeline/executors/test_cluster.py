@@ -114,24 +114,23 @@ def test_no_cluster_at_an_address_is_one_line(folder, tmp_path):
 
 
 def test_shards_of_other_machines_go_to_an_address(
-    folder, expected, mixed, s3, monkeypatch
+    folder, expected, address, s3, monkeypatch
 ):
     """No machine sees the folder of the run: all files come through Ray, in pieces."""
-    nodes, real = [], ray_files.receive
+    arrived, real = [], ray_files.receive
     monkeypatch.setattr(on_ray, "this_node", lambda: "another machine")
     monkeypatch.setattr(
-        on_ray, "receive", lambda sent, store: nodes.append(sent) or real(sent, store)
+        on_ray, "receive", lambda sent, store: arrived.append(sent) or real(sent, store)
     )
-    address = f"{s3}/cluster/store"
-    with addressed(address) as out:
+    with addressed(f"{s3}/cluster/store") as out:
         summary = extract(
             data_set(folder),
             RGB_MV,
             out=out,
-            execution=Execution(ray=mixed.address, open_video=opened),
+            execution=Execution(ray=address, open_video=opened),
         )
         assert not list((out.folder / ARRIVING).iterdir())
-    assert summary.stored == 12 and len(nodes) == 3
+    assert summary.stored == 12 and len(arrived) == 3
     stored = objects("cluster/store")
     assert {n: stored[n] for n in stored if not n.startswith(LOGS)} == expected
 
