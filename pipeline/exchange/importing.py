@@ -1,6 +1,5 @@
 """A whole import: trees of frames -> a store, shard by shard, in several processes."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -44,6 +43,7 @@ from pipeline.store.codecs import JpegFlow
 from pipeline.store.commit import Commit
 from pipeline.store.file_names import PLAN
 from pipeline.store.lease import hold
+from pipeline.store.locations import overlap
 from pipeline.store.manifest import Manifest
 
 from .errors import ExchangeError
@@ -268,8 +268,7 @@ def _require_apart(out: Path, root: Path) -> None:
     Raises:
         ExchangeError: the store would lie among the frames, or they in it.
     """
-    here, there = (Path(os.path.realpath(path)) for path in (out, root))
-    if here == there or here in there.parents or there in here.parents:
+    if overlap(out, root):
         raise ExchangeError(
             f"{out}: expected a folder apart from {root}, which is read"
         )

@@ -1,6 +1,5 @@
 """The place of a store that is being made from others: what may be there, and its end."""
 
-import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -18,11 +17,12 @@ from pipeline.driver.publish import (
 )
 from pipeline.driver.resume import is_new, require_files
 from pipeline.errors import DamagedPlan, NoPlan
-from pipeline.store import Location
+from pipeline.store import Location, RemotePath
 from pipeline.store.errors import LayoutError, StoreError
 from pipeline.store.file_names import MANIFEST, PLAN
 from pipeline.store.files import committed, current_manifest, read_commit, require_index
 from pipeline.store.lease import Lease
+from pipeline.store.locations import overlap
 from pipeline.store.manifest import Manifest
 from pipeline.store.replacement import name_file
 
@@ -90,12 +90,8 @@ def _require_apart(there: Destination, source: Location) -> None:
     Raises:
         ManagementError: the new store is the source, or one of them lies in the other.
     """
-    new, old = str(there), str(source)
-    if isinstance(source, Path) != isinstance(there, FolderStore):
-        return
-    if isinstance(source, Path):
-        new, old = os.path.realpath(there.folder), str(source.resolve())
-    if f"{new}/".startswith(f"{old}/") or f"{old}/".startswith(f"{new}/"):
+    new = there.folder if isinstance(there, FolderStore) else RemotePath(str(there))
+    if overlap(new, source):
         raise ManagementError(
             f"{there}: expected a folder outside {source}, the store that is read"
         )

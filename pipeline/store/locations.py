@@ -45,6 +45,17 @@ def located(
     return RemotePath(where, options, held)
 
 
+def overlap(one: Location, other: Location) -> bool:
+    """Whether two folders, or two addresses, are one place, or one lies in the other."""
+    if isinstance(one, Path) != isinstance(other, Path):
+        return False
+    here, there = (
+        Path(os.path.realpath(place) if isinstance(place, Path) else place.address)
+        for place in (one, other)
+    )
+    return here.is_relative_to(there) or there.is_relative_to(here)
+
+
 def _default_gb() -> float:
     text = os.environ.get(CACHE_GB) or str(DEFAULT_CACHE_GB)
     try:

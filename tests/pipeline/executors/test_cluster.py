@@ -30,7 +30,7 @@ from pipeline.executors import on_ray, ray_files
 from pipeline.executors import workers as layouts
 from pipeline.executors.choose import Execution
 from pipeline.executors.gpus import Gpus
-from pipeline.store.file_names import ARRIVING, LOGS
+from pipeline.store.file_names import LOGS
 
 pytestmark = [
     pytest.mark.slow,
@@ -129,7 +129,6 @@ def test_shards_of_other_machines_go_to_an_address(
             out=out,
             execution=Execution(ray=address, open_video=opened),
         )
-        assert not list((out.folder / ARRIVING).iterdir())
     assert summary.stored == 12 and len(arrived) == 3
     stored = objects("cluster/store")
     assert {n: stored[n] for n in stored if not n.startswith(LOGS)} == expected

@@ -121,6 +121,31 @@ def test_other_bytes_than_were_sent_are_another_attempt(sent, tmp_path):
     assert not list((tmp_path / "_tmp").iterdir())
 
 
+def test_an_attempt_on_another_machine_returns_its_files(sent, tmp_path, monkeypatch):
+    board: Any = SimpleNamespace(write=SimpleNamespace(remote=lambda *row: None))
+    folders: list[Path] = []
+
+    def attempt(task: Task, *, store: Path, scratch: Path, on_progress: Any) -> Any:
+        folders.append(store)
+        assert (store / "_logs").is_dir()
+        path = store / "_tmp" / "a.h5"
+        path.write_bytes(b"rows of rgb")
+        return ShardReport(plan=task.plan, files={"rgb": path})
+
+    monkeypatch.setattr(ray_board, "attempt", attempt)
+    monkeypatch.setattr(ray_board, "this_node", lambda: "a node")
+    (tmp_path / "_logs").mkdir()
+    for home in (None, "a node"):
+        report = ray_board.attempt_on_worker(TASK, tmp_path, tmp_path, home, board)
+        assert isinstance(report, ShardReport) and folders[-1] == tmp_path
+    found = ray_board.attempt_on_worker(TASK, tmp_path, tmp_path, "another", board)
+    assert isinstance(found, ray_files.SentShard) and sent.objects[-2:] == [
+        b"rows of rg",
+        b"b",
+    ]
+    assert folders[-1].parent == tmp_path and not folders[-1].exists()
+
+
 def test_workers_that_are_killed_again_and_again_end_the_run_with_a_line(raised):
     raised(exceptions.WorkerCrashedError())
     retries, task = RetryPolicy(), TASK
