@@ -184,7 +184,7 @@ def third_party(prefix: str) -> set[str]:
 
 def test_ray_is_imported_by_what_runs_on_it_only() -> None:
     users = {each.file for each in IMPORTS if each.target.split(".")[0] == "ray"}
-    parts = ("on_ray", "ray_board", "ray_resources")
+    parts = ("on_ray", "ray_board", "ray_files", "ray_resources")
     on_ray = {f"pipeline.executors.{part}" for part in parts}
     assert {unit_of(user) for user in users - on_ray} <= {
         "pipeline.cluster",

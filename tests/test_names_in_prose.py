@@ -26,6 +26,7 @@ ELSEWHERE = {
     "training.md": "a document beside another one",
     "train.csv": "a list of the user's",
     "AWS_PROFILE": "a variable of S3 clients",
+    "HF_ENDPOINT": "a variable of huggingface_hub",
     "HF_TOKEN": "a variable of huggingface_hub",
     "cu13": "a name of a package's extra",
     "split_2": "a column of a list",

@@ -19,7 +19,7 @@ from .errors import AccessRefused, AddressError, WrongAnswer
 T = TypeVar("T")
 TRIES = 5
 TRIES_OF = {"hf": 2}
-"""Where the library of a kind of address has tries of its own: huggingface_hub's take 23 s."""
+"""Tries at kinds of addresses whose library tries by itself: huggingface_hub for 23 s."""
 FIRST_WAIT_SECONDS = 0.2
 """Before the second try; doubled before each further one."""
 TIMEOUT_SECONDS = 60.0
