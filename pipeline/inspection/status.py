@@ -301,7 +301,7 @@ def lines(facts: Mapping[str, Any], indent: str = "") -> str:
     text = []
     for key, value in facts.items():
         name = TITLES.get(key, key)
-        if value is None or value == {}:
+        if value is None or value in ({}, [], ()):
             text.append(printable(f"{indent}{name}: none"))
         elif isinstance(value, Mapping):
             text += [f"{indent}{printable(name)}:", lines(value, indent + "  ")]

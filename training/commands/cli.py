@@ -274,9 +274,10 @@ def recipes(
 ) -> None:
     """List the recipes, or show all settings of one.
 
-    Of the recipe NAME, what its paper says of each setting is shown, too. With --set, it is shown as it would run. Every system of a paper has two smaller
-    sizes: NAME_small for the demo data set, NAME_medium for real clips without a large GPU. r3d, r3d_small, demo and tiny are for any
-    pair of modalities.
+    For the recipe NAME, it also shows what its paper says of each setting. With --set,
+    the recipe is shown as it would run. Every system of a paper has two smaller sizes:
+    NAME_small for the demo data set, NAME_medium for real clips without a large GPU.
+    r3d, r3d_small, demo and tiny are for any pair of modalities.
     """
     if not name:
         if changes or toml:

@@ -239,6 +239,7 @@ def test_status_and_info_tell_what_is_there(store):
     assert "videos: 8" in told and "\nearlier fingerprints: none" in told
     one = json.loads(run("info", store, "v003", "--json").stdout)
     assert one["id"] == "right/v003" and one["frames"] == 6
+    assert "\nsegments: none\n" in run("info", store, "v003").output
     unknown = run("info", store, "v999")
     assert unknown.exit_code == 1 and "v999" in last_line(unknown)
 
