@@ -17,6 +17,7 @@ from ..errors import NoSuchPath, RecipeError
 from ..models.user_files import FILES
 from ..models.user_nets import load_net
 from .agreement import check_needs, follows, links
+from .net_options import options_of_nets
 from .paths import LEAVES_OUT, differing, has_path, with_values
 from .systems import Recipe
 from .teachers import Teachers, clips_for, is_role, teacher_named, title, with_teachers
@@ -107,7 +108,11 @@ def with_changes(
             rest.append(one)
     found = with_teachers(recipe, fillers) if fillers else Teachers(needs=recipe.needs)
     taught = replace(recipe, needs=found.needs)
-    own, of_role = _linked(taught, *_sorted(rest, taught))
+    own, of_role = _sorted(rest, taught)
+    own += _of_nets(recipe.settings, own)
+    for role, given in of_role.items():
+        given += _of_nets(taught.needs[role].settings, given)
+    own, of_role = _linked(taught, own, of_role)
     values = {one.path: one.value for one in own}
     settings = _settings(recipe, values, found.fields)  # its own errors first
     alike = {
@@ -232,6 +237,13 @@ def check_used(recipes: Sequence[Recipe], changes: Sequence[Change]) -> None:
             has_path(recipe.settings, one.path, one.value) for recipe in recipes
         ):
             raise _first_error(recipes[0], one)
+
+
+def _of_nets(settings: Any, changes: Sequence[Change]) -> list[Change]:
+    """The changes that follow from those of nets."""
+    texts = {one.path: one.value for one in changes if not one.of}
+    found = options_of_nets(settings, texts)
+    return [Change("", path, text) for path, text in found.items()]
 
 
 def _fitting(teacher: Recipe, settings: Any) -> list[Change]:
