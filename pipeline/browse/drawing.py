@@ -2,14 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
-from motion_shards.processes import follow_parent
+from motion_shards.pool import process_pool
 from pipeline.inspection.observations import Facts, coding_facts
 from pipeline.store import LayoutError, Store
 
@@ -87,15 +85,11 @@ def _mapped(
     if workers <= 1:
         yield lambda parts: (_draw_part(store, folder, part) for part in parts)
         return
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=_begin, initargs=(store, folder)
-    )
     try:
-        yield lambda parts: pool.map(_work, parts)
+        with process_pool(workers, _begin, store, folder) as pool:
+            yield lambda parts: pool.map(_work, parts)
     except BrokenProcessPool:
         raise DrawingError("a process that draws the pictures has died") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 _given: tuple[Store, Path]
@@ -105,7 +99,6 @@ def _begin(store: Store, folder: Path) -> None:
     """Prepare a process of the pool."""
     global _given
     os.environ["OMP_NUM_THREADS"] = "1"
-    follow_parent()
     _given = store, folder
 
 

@@ -2,13 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import active_children, get_context
 from typing import TypeVar
 
-from motion_shards.processes import follow_parent
+from motion_shards.pool import process_pool
 from pipeline.store import LayoutError
 
 from .errors import ExchangeError
@@ -38,30 +37,20 @@ def in_order(
         return
     waiting: deque[tuple[Item, Future[Result | str]]] = deque()
     left = iter(items)
-    others = frozenset(active_children())
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=follow_parent
-    )
     try:
-        while True:
-            for item in islice(left, 2 * jobs - len(waiting)):
-                waiting.append((item, pool.submit(_result, work, item)))
-            if not waiting:
-                return
-            item, future = waiting.popleft()
-            yield item, future.result()
+        with process_pool(jobs) as pool:
+            while True:
+                for item in islice(left, 2 * jobs - len(waiting)):
+                    waiting.append((item, pool.submit(_result, work, item)))
+                if not waiting:
+                    return
+                item, future = waiting.popleft()
+                yield item, future.result()
     except BrokenProcessPool:
         raise ExchangeError(
             "a process died (killed, or out of memory): run the same command again, "
             "with fewer --jobs if there was too little memory"
         ) from None
-    except BaseException:
-        # Waiting for them would let a second Ctrl-C end in an exit that never comes.
-        for process in frozenset(active_children()) - others:
-            process.kill()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _result(work: Callable[[Item], Result], item: Item) -> Result | str:

@@ -2,16 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from motion_shards.errors import MotionShardsError
+from motion_shards.pool import process_pool
 
 from .answers import Prediction
 from .recognizer import Recognizer
@@ -79,7 +78,7 @@ def _in_pool(
     one after the other, and the one that ends its process is named.
     """
     waiting: deque[tuple[Path, Future[Prediction | Failure]]] = deque()
-    with _pool(asked, min(jobs, len(left))) as pool:
+    with process_pool(min(jobs, len(left)), _begin, asked) as pool:
         try:
             while left or waiting:
                 while left and len(waiting) < 2 * jobs:
@@ -96,20 +95,6 @@ def _in_pool(
         yield Failure(str(path), f"{path}: its process died")
     while suspects and jobs > 1:
         yield from _in_pool(suspects, asked, 1)
-
-
-@contextmanager
-def _pool(asked: Asked, jobs: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(
-        jobs,
-        mp_context=get_context("spawn"),
-        initializer=_begin,
-        initargs=(asked,),
-    )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 _state: dict[str, Any] = {}

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from motion_shards import pool
 from training.commands.cli import main
 from training.errors import DataError, WriteError
 from training.recognition import Recognizer, many
@@ -184,7 +185,7 @@ def test_a_pool_that_dies_before_it_takes_a_file_loses_none(monkeypatch):
         def shutdown(self, **_):
             pass
 
-    monkeypatch.setattr(many, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Pool)
     files = [Path(f"{number}.mp4") for number in range(9)]
     asked = many.Asked(model=Path("model"), options={})
     found = [each.source for each in many.predictions(files, asked, jobs=1 + 1)]
