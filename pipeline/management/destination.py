@@ -93,7 +93,7 @@ def _require_apart(there: Destination, source: Location) -> None:
     new = there.folder if isinstance(there, FolderStore) else RemotePath(str(there))
     if overlap(new, source):
         raise ManagementError(
-            f"{there}: expected a folder outside {source}, the store that is read"
+            f"{there}: expected a place apart from {source}, which is read"
         )
 
 

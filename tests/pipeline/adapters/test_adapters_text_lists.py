@@ -264,7 +264,11 @@ def test_a_list_is_read_as_it_is_meant(videos, tmp_path, name, text, said):
         ("l.txt", "a 0 3\nd 1 3\n001 2\n", "l.txt:1: .*frames .*got 0; several labels"),
         ("l.txt", "a 2 3\nd 4 5\n", "l.txt:1: .*got 2 for a number of frames"),
         ("l.txt", "a 9 3\nd 5\n", "l.txt:2: expected 'name, frames, label' as in .*:1"),
-        ("l.txt", "a 0 3 5\nd 1\n", "l.txt:2: .*start, frames, label.*got 1 values"),
+        (
+            "l.txt",
+            "a 0 3 5\nd 1\n",
+            "l.txt:2: .*start, frames, label.*got 1 value behind",
+        ),
         ("l.txt", "a 1 2 3 4\n", "l.txt:1: expected 'name, label'.*got 4 values"),
         ("l.txt", "a 30 64 1\nd 0 64 1\n", "l.txt:1: .*from frame 30 on: cut the vid"),
         ("l.txt", "a.mp4 0\nd.mp4 -2\n", "l.txt:2: .*-1 for none, got -2"),

@@ -72,7 +72,9 @@ def run(monkeypatch, dataset, tmp_path):
     """A run whose shards are answered like this; returns what the reporter got."""
 
     def start(answer: Answer, *, at_end: Callable[[], None] = lambda: None) -> Watched:
-        def outcomes(queue: deque[Task], *given: Any) -> Iterator[Outcome]:
+        def outcomes(
+            queue: deque[Task], *given: Any, **named: Any
+        ) -> Iterator[Outcome]:
             while queue:
                 yield answer(queue.popleft(), tmp_path / "store")
             at_end()
@@ -164,7 +166,9 @@ def test_a_run_of_nothing_but_bad_videos_is_stopped(run, dataset, tmp_path):
         patch.setattr(
             extraction,
             "outcomes",
-            lambda queue, layout, out, *given: (answer(task, out) for task in [*queue]),
+            lambda queue, layout, out, *given, **named: (
+                answer(task, out) for task in [*queue]
+            ),
         )
         with pytest.raises(ExtractionError, match="of the first 32 videos failed"):
             extract(many, RGB_MV, out=tmp_path / "s", execution=Execution(workers=0))
@@ -200,7 +204,7 @@ def test_the_executor_is_ended_when_the_run_is(run, monkeypatch, dataset, tmp_pa
     """Not when somebody collects garbage: its workers write to scratch."""
     ended = []
 
-    def outcomes(queue: deque[Task], *given: Any) -> Iterator[Outcome]:
+    def outcomes(queue: deque[Task], *given: Any, **named: Any) -> Iterator[Outcome]:
         try:
             yield Failure(queue.popleft(), "environment", "No space left on device")
         finally:
@@ -210,7 +214,7 @@ def test_the_executor_is_ended_when_the_run_is(run, monkeypatch, dataset, tmp_pa
     monkeypatch.setattr(
         extraction,
         "outcomes",
-        lambda *given: kept.append(outcomes(*given)) or kept[0],
+        lambda *given, **named: kept.append(outcomes(*given)) or kept[0],
     )
     with pytest.raises(ExtractionError, match="No space left on device"):
         extract(dataset, RGB_MV, out=tmp_path / "s", execution=Execution(workers=0))

@@ -185,9 +185,10 @@ def test_a_cluster_gets_what_the_user_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     layout_there = WorkerLayout(where="ray", workers=3, cores=8)
     execution = Execution(ray="auto", hang_seconds=6.0, stall_seconds=7.0)
-    outcomes(deque([RGB]), layout_there, Path("s"), execution, SILENT)
+    outcomes(deque([RGB]), layout_there, Path("s"), execution, SILENT, local=True)
     assert asked == {
         "store": tmp_path / "s",
+        "local": True,
         "scratch": None,
         "workers": None,
         "stall_seconds": 7.0,
