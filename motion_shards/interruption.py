@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 EXIT_CODE = 130
 AGAIN_SECONDS = 0.05
@@ -31,6 +32,30 @@ def as_ctrl_c() -> Iterator[None]:
     finally:
         for number in changed:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def interrupted_later() -> Iterator[None]:
+    """Inside, signals that Python handles wait; their handlers run when this is left.
+
+    For a few statements that belong together, such as taking bytes out of a pipe and
+    keeping what they say.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no handler runs in other threads
+        return
+    numbers = [int(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    handlers = {n: h for n in numbers if callable(h := signal.getsignal(n))}
+    waiting: dict[int, FrameType | None] = {}
+    for number in handlers:
+        signal.signal(number, waiting.__setitem__)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number, frame in waiting.items():
+            handlers[number](number, frame)
 
 
 @contextmanager

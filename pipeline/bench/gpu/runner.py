@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import IO
 
+from motion_shards.interruption import interrupted_later
 from motion_shards.plain_text import printable
 
 from .rows import NotRun, Row, State, from_json
@@ -108,12 +109,14 @@ def run_stage(
                 if left <= 0:
                     result.state, told = "timed out", True
                     result.reason = f"stopped after {settings.seconds:.0f} s"
-                for line in lines.read(left):
-                    _take(result, line, say)
+                lines.wait(left)
+                with interrupted_later():  # or rows that were read would be lost
+                    for line in lines.read():
+                        _take(result, line, say)
         except KeyboardInterrupt:
             result.state, result.reason, told = "interrupted", SIGNAL, True
         code = _ended(process, told=told)
-        for line in lines.read(0):
+        for line in lines.read():
             _take(result, line, say)
         if result.state == "crashed":
             result.reason = _cause(code)
@@ -185,10 +188,13 @@ class _Lines:
         self.closed = False
         """Whether the other side is closed and all was read."""
 
-    def read(self, seconds: float) -> list[str]:
-        """Wait for something; the lines that are whole by then, perhaps none."""
-        ready = select.select([self._descriptor], [], [], max(seconds, 0))[0]
-        if self.closed or not ready:
+    def wait(self, seconds: float) -> bool:
+        """Wait until there is something to read, and say whether there is."""
+        return bool(select.select([self._descriptor], [], [], max(seconds, 0))[0])
+
+    def read(self) -> list[str]:
+        """The lines that are whole by now, perhaps none."""
+        if self.closed or not self.wait(0):
             return []
         piece = os.read(self._descriptor, 1 << 20)
         self.closed = not piece
