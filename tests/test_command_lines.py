@@ -292,6 +292,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VIDEO_DATA", str(folder / "data"))
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        # a cluster that other tests have started is not joined: it may end at any moment
+        patch.setenv("RAY_TMPDIR", str(folder))
         patch.chdir(folder)
         for module in (lifecycle, motion):
             patch.setattr(module, "train", short(module.train))
