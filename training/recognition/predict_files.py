@@ -83,16 +83,24 @@ def predict_files(
             ):
                 progress.clear()
                 if isinstance(answer, Failure):
-                    failures.append(answer)
-                    click.echo(f"Error: {printable(answer.reason)}", err=True)
+                    failed(answer)
                 else:
+                    before = len(failures)
                     yield answer
-                    if kept is not None:  # last, so that it is written when all else is
+                    # last, so that it is written when all else is
+                    if kept is not None and len(failures) == before:
                         kept.append(json_line(answer, top=outputs.top))
                 progress.answered()
 
+        def failed(failure: Failure) -> None:
+            failures.append(failure)
+            click.echo(f"Error: {printable(failure.reason)}", err=True)
+
         try:
-            outputs.write(answers())
+            outputs.write(
+                answers(),
+                failed=lambda answer, error: failed(Failure(answer.source, str(error))),
+            )
         finally:
             progress.clear()
         if failures and len(files) > 1:

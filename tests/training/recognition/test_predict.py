@@ -16,9 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from motion_shards import pool
+from pipeline.extract.errors import VideoError
 from training.commands.cli import main
 from training.errors import DataError, WriteError
 from training.recognition import Recognizer, many
+from training.recognition.outputs import annotated
 from training.recognition.results_file import open_results
 from training.recognition.sources import Sources, sources_of
 
@@ -83,6 +85,31 @@ def test_a_folder_with_bad_files_is_recognised_to_its_end(model, videos, tmp_pat
     alone = call(model, bad)
     assert alone.exit_code == 1 and alone.stderr.startswith(f"Error: {bad}: expected")
     assert alone.stdout == "" and alone.stderr.count("\n") == 1
+
+
+def test_a_video_that_cannot_be_read_again_does_not_stop_the_others(
+    model, videos, tmp_path, monkeypatch
+):
+    """It changed after it was recognised: its picture is not drawn, nor its answer kept."""
+    first, second = sorted((videos / "right").iterdir())[:2]
+    drawn = annotated.annotate
+
+    def annotate(prediction, path, **options):
+        if prediction.source == str(first):
+            raise VideoError(f"{first}: expected a video stream, got none")
+        drawn(prediction, path, **options)
+
+    monkeypatch.setattr(annotated, "annotate", annotate)
+    out, results = tmp_path / "drawn", tmp_path / "answers.jsonl"
+    done = call(model, first, second, "--annotate", out, "--results", results)
+    assert done.exit_code == 3
+    assert done.stderr.splitlines() == [
+        f"Error: {first}: expected a video stream, got none",
+        "1 of 2 videos could not be recognised",
+    ]
+    assert [path.name for path in out.iterdir()] == [f"{second.stem}.mp4"]
+    (line,) = results.read_text("utf-8").splitlines()
+    assert json.loads(line)["source"] == str(second)
 
 
 def test_results_are_resumed_and_belong_to_one_model(model, model_of, videos, tmp_path):

@@ -3,7 +3,7 @@
 import base64
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -12,8 +12,8 @@ from motion_shards.markup import escape, script_source
 from motion_shards.plain_text import size_text
 from pipeline.store import replacing
 
-from ..answers import Prediction
-from .page_media import browser_media
+from ..answers import Prediction, VideoSummary
+from .page_media import Media, browser_media
 from .page_parts import Colours, class_bars, timeline
 from .page_style import SCRIPT, STYLE
 from .table import facts
@@ -47,16 +47,20 @@ class Page:
         """Write the section of a video.
 
         Raises:
-            VideoError: it cannot be used.
+            VideoError: it cannot be used; the page does not have it.
             OSError: the page cannot be written.
         """
         colours = Colours(prediction)
-        self._write(
-            f'<section data-seconds="{prediction.video.seconds:.3f}">\n'
-            f"<h2>{escape(shown_source(prediction.source))}</h2>\n<p>{escape(facts(prediction))}</p>\n"
-            '<div class="pair"><div>'
-        )
-        self._media(prediction)
+        path = local_file(prediction.source)
+        if path is not None and not path.is_file():
+            path = None
+        with self._media(path, prediction.video) as media:  # may fail: before all else
+            self._write(
+                f'<section data-seconds="{prediction.video.seconds:.3f}">\n'
+                f"<h2>{escape(shown_source(prediction.source))}</h2>\n<p>{escape(facts(prediction))}</p>\n"
+                '<div class="pair"><div>'
+            )
+            self._show(prediction.source, path, media)
         self._write(
             f'</div>\n<ol class="classes">{class_bars(prediction, colours, top=self._top)}'
             f"</ol></div>\n{timeline(prediction, colours)}\n</section>\n"
@@ -66,32 +70,39 @@ class Page:
         """Write what follows the last video."""
         self._write(f"<script>{SCRIPT}</script>\n</main>\n</body>\n</html>\n")
 
-    def _media(self, prediction: Prediction) -> None:
-        path = local_file(prediction.source)
-        if path is None or not path.is_file():
-            self._write("<p>This source is no file that can be shown here.</p>")
-            return
-        with browser_media(
+    def _media(
+        self, path: Path | None, video: VideoSummary
+    ) -> AbstractContextManager[Media | None]:
+        """A video as browsers play it; None: it is no file, or too large for the page."""
+        if path is None:
+            return nullcontext()
+        return browser_media(
             path,
             most_bytes=self._left,
-            seconds=prediction.video.seconds,
-            damaged=prediction.video.damaged > 0,
-        ) as media:
-            label = f'controls playsinline aria-label="{escape(shown_source(prediction.source))}"'
-            if media is None:
-                address = relative_address(path, self._folder)
-                self._write(
-                    f'<video {label} preload="metadata" src="{escape(address)}"></video>'
-                    "<p>Not part of this page, which has up to"
-                    f" {size_text(EMBEDDED_BYTES)} of videos:"
-                    f' <a href="{escape(address)}">{escape(address)}</a></p>'
-                )
-                return
-            self._left -= media.size
-            self._write(f'<video {label} src="data:{media.kind};base64,')
-            while chunk := media.file.read(CHUNK):
-                self._file.write(base64.b64encode(chunk))
-            self._write('"></video>')
+            seconds=video.seconds,
+            damaged=video.damaged > 0,
+        )
+
+    def _show(self, source: str, path: Path | None, media: Media | None) -> None:
+        """Write a video, or why it is not there."""
+        if path is None:
+            self._write("<p>This source is no file that can be shown here.</p>")
+            return
+        label = f'controls playsinline aria-label="{escape(shown_source(source))}"'
+        if media is None:
+            address = relative_address(path, self._folder)
+            self._write(
+                f'<video {label} preload="metadata" src="{escape(address)}"></video>'
+                "<p>Not part of this page, which has up to"
+                f" {size_text(EMBEDDED_BYTES)} of videos:"
+                f' <a href="{escape(address)}">{escape(address)}</a></p>'
+            )
+            return
+        self._left -= media.size
+        self._write(f'<video {label} src="data:{media.kind};base64,')
+        while chunk := media.file.read(CHUNK):
+            self._file.write(base64.b64encode(chunk))
+        self._write('"></video>')
 
     def _write(self, text: str) -> None:
         self._file.write(text.encode("utf-8", "backslashreplace"))

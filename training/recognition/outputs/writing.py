@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
+from pipeline.extract.errors import VideoError
+
 from ...run_files.writing import write_text
 from ..answers import Prediction
 from .csv_rows import csv_header, csv_rows
@@ -57,7 +59,11 @@ class Outputs:
             check_page(self.html, names)
 
     def write(
-        self, predictions: Iterable[Prediction], *, stream: TextIO | None = None
+        self,
+        predictions: Iterable[Prediction],
+        *,
+        stream: TextIO | None = None,
+        failed: Callable[[Prediction, VideoError], None] | None = None,
     ) -> int:
         """Write each answer when it comes.
 
@@ -65,13 +71,15 @@ class Outputs:
 
         Args:
             stream: for text, standard output if left out.
+            failed: called with an answer whose video cannot be read again, before the
+                next one is asked for; None: the error is raised.
 
         Returns:
-            Number of answers.
+            Number of answers that were written.
 
         Raises:
             RunError: two videos would have the same file, or one would be replaced.
-            VideoError: a video cannot be read again.
+            VideoError: a video cannot be read again, without `failed`.
             WriteError: a file cannot be written.
             OSError: `stream` cannot be written.
         """
@@ -81,9 +89,15 @@ class Outputs:
                 self._writers(stack, sys.stdout if stream is None else stream)
             )
             for prediction in predictions:
-                for write in writers:
-                    write(prediction)
-                count += 1
+                try:
+                    for write in writers:
+                        write(prediction)
+                except VideoError as error:
+                    if failed is None:
+                        raise
+                    failed(prediction, error)
+                else:
+                    count += 1
         return count
 
     def _writers(
