@@ -65,9 +65,9 @@ def bench_gpu(
 ) -> None:
     """Measure a GPU and hold it against goals.
 
-    It measures answers, flow, extraction and training. Each stage runs in a process of its own with a time limit, so that a crash or a hang
-    ends that stage alone. Ctrl-C prints what was found so far. The exit code is 1 if a
-    goal is missed or a stage failed.
+    It measures answers, flow, extraction and training. Each stage runs in a process of
+    its own with a time limit, so that a crash or a hang ends that stage alone. Ctrl-C
+    prints what was found so far. The exit code is 1 if a goal is missed or a stage failed.
     """
     from rich.console import Console
 

@@ -27,6 +27,7 @@ from ray.exceptions import (
 from motion_shards.address import ClusterAddress
 from motion_shards.errors import ClusterError
 from motion_shards.joining import joined
+from motion_shards.plain_text import error_text
 from motion_shards.remote import run
 from motion_shards.variables import of_this_job
 from pipeline.errors import ExtractionError
@@ -278,7 +279,7 @@ def _outcome(ref: ray.ObjectRef, task: Task, board: Any, store: Path) -> Outcome
             return failure
         return Failure(task, "lost", f"its worker was lost ({_first_line(error)})")
     except OSError as error:
-        return Failure(task, "environment", str(error))
+        return Failure(task, "environment", error_text(error))
 
 
 @contextmanager

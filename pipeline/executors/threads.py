@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from motion_shards.processes import follow_parent
 from pipeline.shard.calibration import StageTimes, stage_times
 from pipeline.shard.task import Task
 
@@ -67,7 +68,7 @@ def measuring(
     """
     sample = replace(task, plan=replace(task.plan, videos=task.plan.videos[:SAMPLE]))
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(1, mp_context=spawn)
+    pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=follow_parent)
     try:
         measured = pool.submit(stage_times, sample, scratch=scratch)
         limit = time.monotonic() + seconds

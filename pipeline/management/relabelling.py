@@ -75,9 +75,9 @@ def relabel(
 
     Args:
         dataset: as of `relisted`.
-        out: a new store, in a folder or at s3://..., whose shard files are links to those of the old one where the
-            disk allows it, else copies. None: index and manifest of the store itself are
-            replaced; readers find the old or the new ones.
+        out: a new store, in a folder or at s3://..., whose shard files are links to those
+            of the old one where the disk allows it, else copies. None: index and manifest
+            of the store itself are replaced; readers find the old or the new ones.
 
     Raises:
         StoreError: no store, a damaged one, or another run writes it.

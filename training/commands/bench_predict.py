@@ -56,8 +56,8 @@ def bench_predict(
     """Measure the speed of MODEL from file to answer.
 
     It prints the frames per second of each stage (decoding, colours, vectors, clips and
-    the network), on one core in CPU time and on all cores by the clock; the delay to the first answer and the peak of memory. That all
-    passes give the same answers is checked.
+    the network), on one core in CPU time and on all cores by the clock; the delay to the
+    first answer and the peak of memory. That all passes give the same answers is checked.
 
     \b
     training bench predict MODEL --clips clips/ --mv-source original

@@ -86,9 +86,9 @@ def sweep(
 ) -> None:
     """Train a recipe with every combination of settings.
 
-    In the table of results, the best combination on the held-out videos is first. Complete runs are reused: after
-    an interruption, run the same command to resume. Exit code 3: some runs failed; the
-    table names them.
+    In the table of results, the best combination on the held-out videos is first.
+    Complete runs are reused: after an interruption, run the same command to resume. Exit
+    code 3: some runs failed; the table names them.
 
     \b
     training sweep --recipe mv --set epochs=20,40 --set optim.learning_rate=1e-3,3e-3

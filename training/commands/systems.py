@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from motion_shards.plain_text import printable
 from motion_shards.store_address import StoreAddress
 
+from .given_options import given_options
 from .options import (
     CODE,
     HELD_OUT,
@@ -63,7 +63,8 @@ _ONE = all_of(
 def motion(out: Path | None, as_json: bool, **options: Any) -> None:
     """Train MotionNet, which learns flow without labels.
 
-    It learns optical flow from frames. With the recipe hidden_temporal, also train it end to end with a classifier.
+    It learns optical flow from frames. With the recipe hidden_temporal, also train it
+    end to end with a classifier.
     """
     _system("motion", out, as_json, options)
 
@@ -273,16 +274,11 @@ def _refuse_held_out(options: Options) -> None:
 
 def _refuse_unused(used: Collection[str]) -> None:
     """Refuse options that were typed and that RUNS leave no use for."""
-    ctx = click.get_current_context()
-    for param in ctx.command.params:
-        typed = (
-            ctx.get_parameter_source(param.name or "") == ParameterSource.COMMANDLINE
+    context = click.get_current_context()
+    for option in given_options(context, context.params.keys() - set(used)):
+        raise click.UsageError(
+            f"expected no {option} with RUNS: their scores are combined as they are"
         )
-        if typed and param.name not in used:
-            raise click.UsageError(
-                f"expected no {param.opts[0]} with RUNS: their scores are combined as"
-                " they are"
-            )
 
 
 def _system(

@@ -8,7 +8,7 @@ from motion_shards.near import near
 from motion_shards.plain_text import counted
 
 from ..errors import RunError
-from ..experiments.distill_recipe import DistillRecipe, names_of
+from ..experiments.distill_recipe import DistillRecipe, roles_of
 from ..recipes import Recipe, to_distill, to_teach
 from ..recipes.files import recipe_named
 from ..recipes.teachers import network_of
@@ -38,12 +38,11 @@ def distillation(
         to_teach(chosen, name) if name in MODALITIES else recipe_named(name)
         for name in teachers
     ]
-    names = names_of([network_of(one) for one in made])
-    roles = ("teacher", *(f"teacher_{name}" for name in names[1:]))
+    roles = roles_of([network_of(one) for one in made])
     return chosen, dict(zip(roles, made, strict=True))
 
 
-def roles_of(
+def runs_of_teachers(
     settings: DistillRecipe, given: Sequence[Path | tuple[str, Path]]
 ) -> dict[str, Path]:
     """The runs of --teacher-run by role.

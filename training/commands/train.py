@@ -19,7 +19,7 @@ from ..runs.progress import ProgressReporter
 from ..runs.record import Run, differences
 from ..scoring.clip_protocol import Crops
 from .contexts import changed_recipe
-from .teachers import distillation, roles_of, runs_by_role
+from .teachers import distillation, runs_by_role, runs_of_teachers
 
 
 def run_teach(
@@ -75,7 +75,7 @@ def run_distill(
         teacher_init=teacher_init,
         teachers={role: one.on(*context.datasets) for role, one in teachers.items()},
     )
-    roles = roles_of(recipe.settings, teacher_runs)
+    roles = runs_of_teachers(recipe.settings, teacher_runs)
     for change in parse_changes(changes):
         if change.of.partition(":")[0] in roles:
             raise RecipeError(

@@ -190,7 +190,7 @@ class DistillRecipe(TrainConfig):
     @property
     def roles(self) -> tuple[str, ...]:
         """The role of each teacher, which a recipe or a run fills: teacher, teacher_rgb."""
-        return ("teacher", *(f"teacher_{name}" for name in self.teacher_names[1:]))
+        return roles_of(self.teachers)
 
     @property
     def seen_teachers(self) -> tuple[BackboneConfig, ...]:
@@ -330,6 +330,15 @@ def names_of(teachers: Sequence[BackboneConfig]) -> tuple[str, ...]:
         f"{name}{count + 1}" if count else name
         for name, count in zip(seen, before, strict=True)
     )
+
+
+def roles_of(teachers: Sequence[BackboneConfig]) -> tuple[str, ...]:
+    """The role of each teacher: of the first one teacher, of others with their name.
+
+    >>> roles_of([replace(net, sees=sees) for sees in ("flow", "rgb", "flow")])
+    ('teacher', 'teacher_rgb', 'teacher_flow2')
+    """
+    return ("teacher", *(f"teacher_{name}" for name in names_of(teachers)[1:]))
 
 
 def _of_teachers(

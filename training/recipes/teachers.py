@@ -11,7 +11,7 @@ from ..errors import RecipeError
 from ..experiments.distill_recipe import (
     DistillRecipe,
     MotionTeacherRecipe,
-    names_of,
+    roles_of,
 )
 from ..experiments.teach import TeachRecipe
 from ..models.backbones import BackboneConfig
@@ -88,7 +88,7 @@ def with_teachers(student: Recipe, fillers: Mapping[str, Recipe | None]) -> Teac
             own = settings.teachers[places[role]] if role not in fillers else None
             rows.append((role, one, own or network_of(one)))
     nets = [net for _, _, net in rows]
-    roles = ("teacher", *(f"teacher_{name}" for name in names_of(nets)[1:]))
+    roles = roles_of(nets)
     for role, (given, one, net) in zip(roles, rows, strict=True):
         if given in fillers and given != role:
             raise RecipeError(

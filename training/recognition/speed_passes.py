@@ -156,6 +156,11 @@ def _read(opening: AbstractContextManager[Extraction]) -> None:
 def check_answers(
     answers: Sequence[Prediction], expected: Sequence[Prediction]
 ) -> None:
+    """Check that a pass gives the answers of the first one.
+
+    Raises:
+        DataError: a probability differs by more than `TOLERANCE`.
+    """
     for answer, first in zip(answers, expected, strict=True):
         difference = float(np.abs(answer.scores - first.scores).max())
         if not difference <= TOLERANCE:

@@ -1,8 +1,8 @@
 """Training: epochs, validation, record, checkpoints, and resume to the bit."""
 
 import time
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -10,9 +10,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ..data.dataset import Clips
-from ..data.joined import JoinedClips, JoinedOrder, order_of
+from ..data.joined import JoinedClips, order_of
 from ..data.mixing import Mixing
-from ..data.order import Order
 from ..data.packed import unpacked
 from ..engine import checkpoint, processes
 from ..engine.average import Average
@@ -99,7 +98,13 @@ def train(
     )
     trial = chosen(
         candidates(machine, total),
-        partial(_step_seconds, config, machine, step, clips, order),
+        partial(
+            _step_seconds,
+            config,
+            machine,
+            step,
+            cache(partial(first_batch, clips, order)),
+        ),
         machine=machine,
         lines=run.metrics,
     )
@@ -183,12 +188,11 @@ def _step_seconds(
     config: TrainConfig,
     machine: Machine,
     step: Step,
-    clips: Clips | JoinedClips,
-    order: Order | JoinedOrder,
+    batch_of: Callable[[], Any],
     kernels: Kernels,
 ) -> float:
-    """Seconds of a step on the first batch with these settings."""
-    batch = split_batch(first_batch(clips, order), config.optim.accumulate)[0]
+    """Seconds of a step on a batch with these settings."""
+    batch = split_batch(batch_of(), config.optim.accumulate)[0]
     return step_seconds(
         step,
         batch,

@@ -19,8 +19,9 @@ class Teacher(nn.Module):
 
     It never changes: no gradient, and batch norm in evaluation mode. With several
     streams the logits are the logarithm of the weighted mean of their softmax scores, those
-    of each stream are there too, and features are named by stream: "flow.layer4". A stream of fewer entries than a clip has
-    sees windows of it, evenly over the clip; their softmax scores and features are averaged.
+    of each stream are there too, and features are named by stream: "flow.layer4". A stream
+    of fewer entries than a clip has sees windows of it, evenly over the clip; their softmax
+    scores and features are averaged.
     """
 
     def __init__(
