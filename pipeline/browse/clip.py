@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange
 
+from pipeline.extract.x264 import SAME_BYTES
 from pipeline.store import CELL_PX, LayoutError, Store, StoredVideo, motion_colours
 
 PANEL_WIDTH, PANEL_HEIGHT = 160, 120
@@ -211,7 +212,12 @@ def encode_movie(pictures: list[np.ndarray], fps: float) -> bytes:
         rate = Fraction(fps).limit_denominator(1001)
         stream = container.add_stream("libx264", rate=rate)
         # With B-frames FFmpeg's muxer takes the length from times of decoding.
-        stream.options = {"crf": str(CRF), "preset": "veryfast", "bf": "0"}
+        stream.options = {
+            "crf": str(CRF),
+            "preset": "veryfast",
+            "bf": "0",
+            "x264-params": SAME_BYTES,
+        }
         context = stream.codec_context
         context.height, context.width = pictures[0].shape[:2]
         context.pix_fmt, context.thread_count = "yuv420p", 1

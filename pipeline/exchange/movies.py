@@ -11,6 +11,7 @@ import av.error
 import cv2
 import numpy as np
 
+from pipeline.extract.x264 import SAME_BYTES
 from pipeline.store import CELL_PX, Store, StoredVideo, motion_colours
 
 from .outcome import Written
@@ -49,12 +50,10 @@ def write_movie(
         with _written(), av.open(file, "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=rate)
             stream.pix_fmt = "yuv420p"
-            # One thread, and no macroblock tree, which with B-frames reads memory that it
-            # has not written: the same bytes each time.
             stream.options = {
                 "crf": "18",
                 "preset": "veryfast",
-                "x264-params": "mbtree=0",
+                "x264-params": SAME_BYTES,
             }
             stream.thread_count = 1
             for picture in draw(store, video):

@@ -13,7 +13,7 @@ from av.packet import Packet
 from av.video.frame import PictureType
 
 from .vectors import Geometry, Grids
-from .x264 import PlanarFrames, x264_encoder
+from .x264 import SAME_BYTES, PlanarFrames, x264_encoder
 
 
 def canonical_encoder(
@@ -23,9 +23,7 @@ def canonical_encoder(
     params = (
         f"keyint={keyint}:min-keyint={keyint}:scenecut=0:bframes=0:ref=1:"
         "threads=1:lookahead-threads=1:sliced-threads=0:open-gop=0:"
-        # x264's macroblock tree reads memory it has not written where the width in
-        # macroblocks is no multiple of its vectors: other bytes from run to run
-        "mbtree=0:rc-lookahead=0"
+        f"{SAME_BYTES}:rc-lookahead=0"
     )
     return x264_encoder(
         height=height, width=width, crf=crf, preset=preset, params=params

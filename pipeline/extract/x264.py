@@ -6,6 +6,11 @@ import av
 import cv2
 import numpy as np
 
+SAME_BYTES = "mbtree=0"
+"""Settings with which one thread gives the same bytes each time: x264's macroblock tree
+reads memory that it has not written, with or without B-frames, where the width in
+macroblocks is no multiple of the processor's vectors."""
+
 
 def x264_encoder(
     *, height: int, width: int, crf: int, preset: str, params: str
