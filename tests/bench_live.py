@@ -100,6 +100,8 @@ def main() -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(asked.every)
         reader.join(5)
+    if not last:  # its own line says why
+        sys.exit(child.returncode or 1)
     print(json.dumps(json.loads(last)["summary"], indent=1))
 
 

@@ -50,6 +50,10 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup does so, too
 
 
+def pytest_runtest_setup() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Ray, once used, leaves its own
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not os.environ.get("VIDEO_TEST_DATA"):
         terminalreporter.write_line(

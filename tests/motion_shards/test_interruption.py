@@ -18,10 +18,6 @@ def test_ctrl_c_comes_after_the_statements_that_it_would_have_cut():
 
 
 def test_signals_without_a_handler_keep_their_effect():
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Ray may have set its own
-    try:
-        with interrupted_later():
-            assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    with interrupted_later():
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
