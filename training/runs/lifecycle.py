@@ -17,6 +17,7 @@ from ..data.known_share import unknown_vectors_notice
 from ..data.splits import SplitParts
 from ..data.variants import missing_notice
 from ..engine import processes
+from ..errors import RunError
 from ..models.backbones import BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
 from ..models.user_files import FILES
@@ -121,9 +122,25 @@ def _opened(config: RunConfig, job: Job, machine: StartedOn, held: ExitStack) ->
             waited_for = str(run.folder)
             time.sleep(record.WAIT_SECONDS)
         else:
+            if not job.out and not run.is_run:
+                _report_namesake(job.runs / job.base, run, config, job)
             run.begin(config, machine=machine)
             _copy_code(run, {*(config.code or ()), *job.code})
             return run
+
+
+def _report_namesake(folder: Path, run: Run, config: RunConfig, job: Job) -> None:
+    """Say why a run is new where another one has the name that it would have."""
+    namesake = Run(folder)
+    if folder != run.folder and namesake.is_run:
+        try:
+            differ = namesake.difference(config)
+        except RunError:  # a damaged one
+            return
+        job.reporter.say(
+            f"{folder} is another run, as there and here differ in {differ}: this one is"
+            f" {run.folder.name}"
+        )
 
 
 def _copy_code(run: Run, names: Collection[str]) -> None:

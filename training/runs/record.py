@@ -143,20 +143,31 @@ class Run:
             RunError: it holds a run of other settings, or something else.
         """
         if self.is_run:
-            there, wanted = self._recipe()["run"], to_json(config)
-            if partly:
-                there = {key: there.get(key) for key in wanted}
-            differ = differences(there, wanted)
-            if differ:
-                more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
+            if differ := self.difference(config, partly=partly):
                 raise RunError(
                     f"{self.folder}: expected a run of this recipe, but there and here"
-                    f" differ in {differ[0]}{more}: choose another --out, or remove the folder"
+                    f" differ in {differ}: choose another --out, or remove the folder"
                 )
         elif not self.is_new:
             raise RunError(
                 f"{self.folder}: expected a run or an empty folder, got something else"
             )
+
+    def difference(self, config: RunConfig, *, partly: bool = False) -> str:
+        """The first setting that differs from those of the run, in words; empty: none does.
+
+        Args:
+            partly: fields of `config` that are None match any value.
+
+        Raises:
+            RunError: the folder holds no run, or the file was damaged.
+        """
+        there, wanted = self._recipe()["run"], to_json(config)
+        if partly:
+            there = {key: there.get(key) for key in wanted}
+        differ = differences(there, wanted)
+        more = f" (and {len(differ) - 1} more)" if len(differ) > 1 else ""
+        return f"{differ[0]}{more}" if differ else ""
 
     @property
     def is_run(self) -> bool:
