@@ -186,8 +186,8 @@ def extract(
     A video that cannot be decoded is quarantined. One whose file cannot be read now is
     unavailable, and retried when the same command is run again.
 
-    Exit codes: 0 all videos stored; 3 finished, but some are quarantined or unavailable;
-    1 failed; 2 wrong usage; 130 interrupted: run the same command to resume.
+    Exit codes: 0 all videos stored; 3 finished, but some are quarantined, unavailable or
+    unreadable; 1 failed; 2 wrong usage; 130 interrupted: run the same command to resume.
     """
     click.echo("reading the list of videos ...", err=True)
     from pipeline.adapters import load, report

@@ -119,7 +119,7 @@ def import_(
     or unequal files is quarantined and named.
 
     An interrupted import resumes by the same command. Exit codes: 0 all videos stored; 3
-    finished, but some are quarantined or unavailable; 1 failed; 2 wrong usage.
+    finished, but some are quarantined, unavailable or unreadable; 1 failed; 2 wrong usage.
     """
     if images is None and flow is None:
         raise click.UsageError("expected --images, --flow or both")

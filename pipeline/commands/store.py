@@ -55,7 +55,7 @@ def verify(store: Path | str, decode: bool, mark: bool, as_json: bool) -> None:
 def status(store: Path | str, as_json: bool) -> None:
     """Show the progress of an extraction.
 
-    It counts shards, and names quarantined videos and the running process. STORE is a
+    It counts shards, and names videos that are left out, and the running process. STORE is a
     folder, or an address that `pipeline extract` writes: s3://bucket/folder.
     """
     from pipeline.inspection import status as upkeep

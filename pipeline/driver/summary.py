@@ -161,7 +161,7 @@ class Summary:
             if name not in self.unusable
         ]
         if lost:
-            lines += [f"{len(lost)} left out, as they could not be read:", *lost]
+            lines += [f"{len(lost)} unreadable when the store was planned:", *lost]
         if bad:
             lines.append(f"{len(bad)} quarantined (--retry-quarantined retries them):")
             lines += bad

@@ -25,6 +25,8 @@ from pipeline.store.replacement import require_plain_folder
 from pipeline.store.verify import Damage
 from pipeline.store.verify import verify as damage_of
 
+from .video_table import left_out_rows
+
 
 def verify(
     store: Path | str, *, decode: bool = False, mark: bool = False
@@ -64,6 +66,8 @@ class Status:
     bytes: Mapping[str, int]
     bad: Mapping[str, str]
     unavailable: Mapping[str, str]
+    unreadable: frozenset[str]
+    """Those of the bad that were never planned, as they could not be read."""
     paths: Mapping[str, str]
     """Id -> path in the folder of videos, of those that are not stored."""
     finished: bool
@@ -84,6 +88,7 @@ class Status:
             "bytes": dict(self.bytes),
             "bad": dict(self.bad),
             "unavailable": dict(self.unavailable),
+            "unreadable": sorted(self.unreadable),
             "finished": self.finished,
             "running": self.running,
             "holder": self.holder.to_dict() if self.holder else None,
@@ -99,14 +104,13 @@ class Status:
             f"  {name}: {self.done[name]}/{self.shards} shards, {size_text(size)}"
             for name, size in self.bytes.items()
         ]
-        for state, reasons in (
-            ("quarantined", self.bad),
-            ("unavailable", self.unavailable),
-        ):
-            lines += [
-                f"  {state} {self.paths.get(name, name)}: {why}"
-                for name, why in reasons.items()
-            ]
+        for name, why in self.bad.items():
+            state = "unreadable" if name in self.unreadable else "quarantined"
+            lines.append(f"  {state} {self.paths.get(name, name)}: {why}")
+        lines += [
+            f"  unavailable {self.paths.get(name, name)}: {why}"
+            for name, why in self.unavailable.items()
+        ]
         return "\n".join(map(printable, lines))
 
 
@@ -149,6 +153,7 @@ def status(store: Path | str) -> Status:
         bytes=sizes,
         bad=bad,
         unavailable=unavailable,
+        unreadable=frozenset(plan.unusable),
         paths={
             video.id: video.path
             for video in plan.videos
@@ -182,12 +187,14 @@ def info(folder: Path | str, video_id: str | None = None) -> dict[str, Json]:
     store = Store(folder)
     if video_id is None:
         videos = store.videos()
+        states = Counter(row.state for row in left_out_rows(store))
         return {
             "store": str(folder),
             "dataset": store.dataset,
             "videos": len(videos),
-            "quarantined": len(store.manifest.bad),
-            "unavailable": len(store.manifest.unavailable),
+            "quarantined": states["quarantined"],
+            "unavailable": states["unavailable"],
+            "unreadable": states["unreadable"],
             "frames": sum(video.frames for video in videos),
             "hours": round(sum(v.frames / v.fps for v in videos if v.fps) / 3600, 3),
             "sizes": dict(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 
 from motion_shards.plain_text import printable
+from pipeline.driver.plan import StorePlan
 from pipeline.driver.plan_file import read_plan
 from pipeline.errors import PlanError
 from pipeline.store import Store, StoredVideo
@@ -23,7 +24,7 @@ class VideoRow:
     path: str | None
     """Relative to the folder of videos; None if unknown: left out, and in no plan."""
     state: str
-    """stored, quarantined or unavailable."""
+    """stored, quarantined, unavailable, or unreadable: when the store was planned."""
     reason: str | None = None
     """Reason for which it is left out."""
     classes: tuple[str, ...] = ()
@@ -112,9 +113,19 @@ def _stored(video: StoredVideo) -> VideoRow:
 
 
 def left_out_rows(store: Store) -> list[VideoRow]:
+    """Videos, files and folders that are left out, sorted by id, with the reasons."""
     bad, unavailable = store.manifest.bad, store.manifest.unavailable
-    paths = planned_paths(store) if bad or unavailable else {}
-    reasons = [(name, "quarantined", why) for name, why in bad.items()]
+    plan = plan_of(store) if bad or unavailable else None
+    paths = {
+        video.id: video.path
+        for video in (plan.videos if plan else ())
+        if video.id in bad or video.id in unavailable
+    }
+    unreadable = plan.unusable if plan else {}
+    reasons = [
+        (name, "unreadable" if name in unreadable else "quarantined", why)
+        for name, why in bad.items()
+    ]
     reasons += [(name, "unavailable", why) for name, why in unavailable.items()]
     return [
         VideoRow(id=name, path=paths.get(name), state=state, reason=why)
@@ -122,11 +133,9 @@ def left_out_rows(store: Store) -> list[VideoRow]:
     ]
 
 
-def planned_paths(store: Store) -> Mapping[str, str]:
-    """Paths of the videos that are left out, where the store came with its plan."""
+def plan_of(store: Store) -> StorePlan | None:
+    """The plan of a store; None where it came without one."""
     try:
-        planned = read_plan(store.folder).videos
+        return read_plan(store.folder)
     except PlanError:
-        return {}
-    left_out = store.manifest.bad.keys() | store.manifest.unavailable.keys()
-    return {video.id: video.path for video in planned if video.id in left_out}
+        return None

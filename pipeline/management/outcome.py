@@ -74,7 +74,7 @@ class Outcome:
         lines = [f"{self.store}: {there}; {copied}"]
         if self.passed_over:
             lines.append(
-                f"{counted(self.passed_over, 'quarantined or unavailable video')} of the "
-                "source left behind"
+                f"{counted(self.passed_over, 'quarantined, unavailable or unreadable video')}"
+                " of the source left behind"
             )
         return "\n".join(map(printable, (*lines, *self.remarks)))

@@ -36,16 +36,24 @@ def no_video(
 
 def _left_out(manifest: Manifest, wanted: str) -> str:
     """The reason for which a video is left out, by its id, path or the end of one; or ""."""
-    states = {"quarantined": manifest.bad, "unavailable": manifest.unavailable}
+    states = {
+        "could not be stored": manifest.bad,
+        "is unavailable": manifest.unavailable,
+    }
     told = {
-        name: f"is {state}: {reason}"
+        name: f"{state}: {reason}"
         for state, reasons in states.items()
         for name, reason in reasons.items()
     }
     for name in (wanted, without_suffix(wanted)):
         if name in told:
             return f"it {told[name]}"
-        ends = [left_out for left_out in told if left_out.endswith(f"/{name}")]
+        ends = [
+            left_out
+            for left_out in told
+            if f"/{left_out}".endswith(f"/{name}")
+            or f"/{without_suffix(left_out)}".endswith(f"/{name}")
+        ]
         if len(ends) == 1:
             return f"{ends[0]} {told[ends[0]]}"
     return ""

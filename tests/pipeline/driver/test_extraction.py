@@ -25,7 +25,8 @@ from pipeline.executors import pool
 from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
 from pipeline.inspection.status import info, status, verify
-from pipeline.store import FolderHeld, Store
+from pipeline.inspection.video_table import video_rows
+from pipeline.store import FolderHeld, Store, VideoNotFound
 from pipeline.store.lease import hold
 
 HERE = Execution(workers=0)
@@ -327,9 +328,17 @@ def test_videos_that_cannot_be_read_are_bad_in_summary_and_store(partly_lost, tm
     bad = {"right/v003.mp4": "a link that leads nowhere"}
     assert summary.exit_code == 3 and summary.to_dict()["bad"] == bad
     assert (summary.videos, summary.stored) == (4, 3)
-    assert "1 left out, as they could not be read:" in summary.text()
+    assert "1 unreadable when the store was planned:" in summary.text()
     assert "quarantined" not in summary.text()
     assert status(out).bad == bad
+    assert "  unreadable right/v003.mp4: a link" in status(out).text()
+    facts = info(out)
+    assert (facts["quarantined"], facts["unreadable"]) == (0, 1)
+    (row,) = (row for row in video_rows(Store(out)) if row.state != "stored")
+    assert (row.id, row.state) == ("right/v003.mp4", "unreadable")
+    for name in ("right/v003", "v003.mp4", "v003"):
+        with pytest.raises(VideoNotFound, match="could not be stored: a link"):
+            info(out, name)
     assert Store(out).manifest.bad == bad and verify(out) == []
     again = extract(dataset, settings, out=out, execution=HERE)
     assert again.exit_code == 3 and again.fresh_shards == 0

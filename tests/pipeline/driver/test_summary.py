@@ -201,7 +201,7 @@ def test_what_was_never_planned_is_told_apart_from_the_quarantined(tmp_path):
         unusable=("lost/",),
     )
     assert found.text().splitlines()[-4:] == [
-        "1 left out, as they could not be read:",
+        "1 unreadable when the store was planned:",
         "  lost/: permission denied",
         "1 quarantined (--retry-quarantined retries them):",
         "  odd: no video",

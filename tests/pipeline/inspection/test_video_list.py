@@ -110,14 +110,14 @@ def test_quarantined_videos_are_named_by_path_with_extension(extracted, tmp_path
         ("left/v00", "no video 'left/v00' in {out}: did you mean left/v00"),
         ("v0O1", "no video 'v0O1' in {out}: did you mean right/v001? ("),
         ("???", "no video '???' in {out} (`pipeline info {out} --videos` lists them)"),
-        (TORN, "no video '" + TORN + "' in {out}: it is quarantined: "),
+        (TORN, "no video '" + TORN + "' in {out}: it could not be stored: "),
         (
             TORN.rpartition("/")[2],
             "no video '"
             + TORN.rpartition("/")[2]
             + "' in {out}: "
             + TORN[:-4]
-            + " is quarantined: ",
+            + " could not be stored: ",
         ),
         (
             "right/v001.avi",
