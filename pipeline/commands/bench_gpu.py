@@ -9,11 +9,12 @@ import click
 
 from motion_shards.finite import FiniteRange
 from motion_shards.interruption import EXIT_CODE
+from motion_shards.output_path import NewFile
 from motion_shards.plain_text import printable
 from motion_shards.store_address import StoreAddress
 from pipeline.bench.gpu.stages import BUDGET_MINUTES, FACTS, STAGES
 
-from .options import AnyPath, CommaList, ExistingFolder
+from .options import CommaList, ExistingFolder
 
 NAMES = tuple(stage.name for stage in STAGES)
 
@@ -51,7 +52,7 @@ NAMES = tuple(stage.name for stage in STAGES)
 @click.option(
     "--json",
     "json_file",
-    type=AnyPath,
+    type=NewFile(),
     metavar="FILE",
     help="Also write all results to this file, after each stage.",
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from motion_shards.errors import MotionShardsError
+from motion_shards.output_path import FileOrFolder, Output
 from motion_shards.plain_text import printable
 
 from .options import FLOW_BACKEND, FLOW_PROFILE, AnyPath
@@ -21,13 +22,18 @@ def file_options(command: Any) -> Any:
         (
             click.argument("file", type=AnyPath),
             click.option(
-                "--out", type=AnyPath, help="Also write the arrays to this file (npz)."
+                "--out",
+                type=FileOrFolder(),
+                metavar="FILE|FOLDER",
+                help="Also write the arrays (npz) to this file, or into this folder, named "
+                "after FILE.",
             ),
             click.option(
                 "--preview",
-                type=AnyPath,
-                metavar="PNG",
-                help="Also draw the interval with most motion to this picture.",
+                type=FileOrFolder(),
+                metavar="PNG|FOLDER",
+                help="Also draw the interval with most motion to this picture, or into this "
+                "folder.",
             ),
             click.option(
                 "--short-side",
@@ -57,7 +63,7 @@ def file_options(command: Any) -> Any:
     "frames, for files of every codec.",
 )
 def vectors(
-    file: Path, out: Path | None, preview: Path | None, source: Any, **options: Any
+    file: Path, out: Output | None, preview: Output | None, source: Any, **options: Any
 ) -> None:
     """Read the motion vectors of one video file.
 
@@ -82,7 +88,7 @@ def vectors(
     help="Type of the numbers in the file that --out writes.",
 )
 def flow(
-    file: Path, out: Path | None, preview: Path | None, dtype: str, **options: Any
+    file: Path, out: Output | None, preview: Output | None, dtype: str, **options: Any
 ) -> None:
     """Compute the optical flow of one video file (TV-L1).
 
@@ -98,8 +104,8 @@ def flow(
 def _show(
     file: Path,
     read: "Callable[[], Vectors | Flow]",
-    out: Path | None,
-    preview: Path | None,
+    out: Output | None,
+    preview: Output | None,
     *,
     dtype: str = "float32",
 ) -> None:
@@ -114,9 +120,8 @@ def _show(
         raise click.UsageError(str(error)) from None  # the options make no sense
     click.echo(file_motion.summary(str(file), motion))
     if out is not None:
-        click.echo(
-            printable(f"arrays     {file_motion.save(out, motion, dtype=dtype)}")
-        )
+        written = file_motion.save(out, str(file), motion, dtype=dtype)
+        click.echo(printable(f"arrays     {written}"))
     if preview is not None:
         drawn = file_motion.draw_liveliest(preview, str(file), motion)
         click.echo(printable(f"picture    {drawn or 'none: no motion is known'}"))

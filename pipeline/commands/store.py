@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
+from motion_shards.output_path import FileOrFolder, Output
 from motion_shards.plain_text import counted, printable
 from motion_shards.store_address import StoreAddress, cache_options
-
-from .options import AnyPath
 
 LINES_AT_ONCE = 256
 """Lines of a long list that are printed by one call."""
@@ -112,8 +111,9 @@ def info(store: Path | str, video: str | None, videos: bool, as_json: bool) -> N
 )
 @click.option(
     "--out",
-    type=AnyPath,
-    help="File of the picture (PNG). [default: named after the video]",
+    type=FileOrFolder(),
+    help="File of the picture (PNG), or a folder for it. [default: named after the video, "
+    "in the current folder]",
 )
 @click.option(
     "--interval",
@@ -130,7 +130,7 @@ def info(store: Path | str, video: str | None, videos: bool, as_json: bool) -> N
 def preview(
     store: Path | str,
     video: str | None,
-    out: Path | None,
+    out: Output | None,
     interval: int | None,
     movie: bool,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from motion_shards.output_path import Output
 from motion_shards.plain_text import counted, printable
 from pipeline.extract.one_file import Flow, Vectors
 from pipeline.store import CELL_PX
@@ -45,11 +46,14 @@ def summary(name: str, motion: Vectors | Flow) -> str:
     return "\n".join(map(printable, lines))
 
 
-def save(path: Path, motion: Vectors | Flow, *, dtype: str = "float32") -> Path:
+def save(
+    out: Output, name: str, motion: Vectors | Flow, *, dtype: str = "float32"
+) -> Path:
     """Write the arrays to an npz file, whole or not at all.
 
     Args:
-        path: gets the suffix .npz where it lacks it.
+        out: a file, or a folder, where the file has the stem of the video's.
+        name: the video's file.
         dtype: of `mv` or `flow`: float32 or float16.
 
     Returns:
@@ -61,8 +65,7 @@ def save(path: Path, motion: Vectors | Flow, *, dtype: str = "float32") -> Path:
     Raises:
         OSError: it cannot be written.
     """
-    if path.suffix.lower() != ".npz":
-        path = path.with_name(f"{path.name}.npz")
+    path = out.file(Path(name).stem, ".npz")
     info = motion.info
     arrays: dict[str, Any] = {
         "seconds": motion.seconds,
@@ -86,8 +89,11 @@ def save(path: Path, motion: Vectors | Flow, *, dtype: str = "float32") -> Path:
     return path
 
 
-def draw_liveliest(path: Path, name: str, motion: Vectors | Flow) -> Path | None:
+def draw_liveliest(out: Output, name: str, motion: Vectors | Flow) -> Path | None:
     """Draw the interval with most motion as a PNG file; None where no motion is known.
+
+    Args:
+        out, name: as of `save`.
 
     Raises:
         OSError: it cannot be written.
@@ -102,8 +108,7 @@ def draw_liveliest(path: Path, name: str, motion: Vectors | Flow) -> Path | None
     what = "mv" if isinstance(motion, Vectors) else "flow"
     moment = Moment(interval=k, seconds=float(motion.seconds[k]), **{what: field[k]})
     picture = draw(moment, bound_px=full_colour_px(moment), heading=printable(name))
-    if path.suffix.lower() != ".png":
-        path = path.with_name(f"{path.name}.png")
+    path = out.file(Path(name).stem, ".png")
     path.parent.mkdir(parents=True, exist_ok=True)
     done, coded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if not done:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import xxhash
 
+from motion_shards.output_path import Output
 from motion_shards.plain_text import printable
 from pipeline.store import Location, RangeError, Store, StoredVideo
 
@@ -55,7 +56,7 @@ def preview(
     store_folder: Location | str,
     video_id: str | None = None,
     *,
-    out: Path | None = None,
+    out: Output | Path | None = None,
     interval: int | None = None,
     frames: int = 150,
     movie: bool = True,
@@ -64,8 +65,8 @@ def preview(
 
     Args:
         video_id: the first one of the store if left out.
-        out: of the picture (PNG); the movie (MP4) is written next to it. In the current
-            folder, under the name of the video, if left out.
+        out: of the picture (PNG), or a folder, where it has the name of the video: the
+            current folder if left out. The movie (MP4) is written next to it.
         interval: of the picture and the colours' scale; by default the one of the
             movie with most motion.
         frames: of the movie at most, from its start.
@@ -88,9 +89,8 @@ def preview(
             f"{video.id}: expected an interval below {max(video.frames - 1, 1)}, "
             f"got {interval}"
         )
-    image = out or Path(file_name(video.id, store.ids()) + ".png")
-    if image.suffix.lower() != ".png":
-        image = image.with_name(image.name + ".png")
+    where = out if isinstance(out, Output) else Output.at(out or Path())
+    image = where.file(file_name(video.id, store.ids()), ".png")
     moment = next(_moments(store, video, interval, interval + 1))
     bound_px = full_colour_px(moment)
     image.parent.mkdir(parents=True, exist_ok=True)

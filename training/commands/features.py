@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from motion_shards.output_path import NewFile
 from motion_shards.plain_text import printable
 from motion_shards.store_address import StoreAddress, cache_options
 
@@ -21,7 +22,7 @@ from .options import CODE, DEVICE, JSON, WORKERS, Choice, ExistingFolder
 @cache_options
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NewFile(),
     required=True,
     help="File to write: HDF5 (.h5, .hdf5) or .npz.",
 )

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from motion_shards.finite import FiniteRange
+from motion_shards.output_path import NewFile
 
 from .given_options import given_options
 from .model_options import MV_SOURCE, RUNTIME
@@ -69,7 +70,7 @@ WINDOWS_ONLY = ("hop", "smooth", "min_score")
 )
 @click.option(
     "--results",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NewFile(),
     help="Append each answer to this file as a line of JSON. Videos that it has are not "
     "recognised again, so that the same command resumes.",
 )

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from motion_shards.output_path import NewFile
+
 from .options import Options, all_of
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ OUTPUTS = all_of(
     ),
     click.option(
         "--html",
-        type=OutputPath,
+        type=NewFile(),
         metavar="FILE",
         help="Write one page with all videos beside their timelines. It contains them up to "
         "50 MB.",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from motion_shards.finite import FiniteRange
+from motion_shards.output_path import NewFile
 
 from .options import ExistingFolder
 
@@ -23,7 +24,7 @@ from .options import ExistingFolder
 @click.option(
     "--html",
     "page",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=NewFile(),
     help="Write the curves to this HTML file, which needs nothing else, instead of the "
     "terminal.",
 )

@@ -78,3 +78,14 @@ def test_an_unwritable_file_is_one_line(moving_video: Path, tmp_path: Path) -> N
     (tmp_path / "file").touch()
     done = run("vectors", moving_video, "--out", tmp_path / "file" / "mv.npz")
     assert done.exit_code == 1 and len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_gets_files_named_after_the_video(moving_video: Path, tmp_path: Path):
+    there = tmp_path / "there"
+    there.mkdir()
+    words = ("--out", there, "--preview", f"{tmp_path}/new/")
+    done = run("vectors", moving_video, *words)
+    assert done.exit_code == 0, done.output
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    stem = moving_video.stem
+    assert names == {f"there/{stem}.npz", f"new/{stem}.png"}

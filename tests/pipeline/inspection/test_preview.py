@@ -224,6 +224,9 @@ def test_video_of_one_frame_has_a_picture_and_no_movie(tmp_path) -> None:
     made = preview(store, out=tmp_path / "p")
     assert made.image == tmp_path / "p.png"
     assert made.image.exists()
+    (tmp_path / "folder").mkdir()
+    made = preview(store, out=tmp_path / "folder")
+    assert made.image.parent == tmp_path / "folder" and made.image.exists()
     assert made.movie is None
 
 
