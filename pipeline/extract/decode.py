@@ -24,7 +24,7 @@ from .clock import REPEATED_EACH, Clock
 from .distances import VectorStatus
 from .errors import DecodeError, NotAVideo
 from .extent import missing_bytes
-from .kinds import kind_of
+from .kinds import damaged, kind_of
 from .references import NoReferences, References, references
 
 CONTAINERS = (
@@ -261,10 +261,17 @@ def open_video(
         got = kind_of(path)
         if not got and error.errno == errno.EINVAL:  # FFmpeg's, but not in CONTAINERS
             got = "another kind of file: a playlist, a picture or sound"
-        got = got or f"a file of no known kind ({error.strerror})"
+        got = got or damaged(path, error.strerror)
         raise NotAVideo(f"expected a video, got {got}") from error
     with container:
-        stream = ready_stream(container, vectors=vectors, pixels=pixels)
+        try:
+            stream = ready_stream(container, vectors=vectors, pixels=pixels)
+        except NotAVideo as error:
+            if missing := missing_bytes(path):
+                raise NotAVideo(
+                    f"{error}; the file is cut short by {missing:,} bytes"
+                ) from error
+            raise
         yield VideoFile(path, container, stream)
 
 

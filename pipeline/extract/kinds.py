@@ -41,6 +41,25 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
 )
 """Position, bytes there, and what such a file is."""
 
+VIDEO_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (4, b"ftyp", "an MP4 or QuickTime file"),
+    (4, b"moov", "an MP4 or QuickTime file"),
+    (4, b"mdat", "an MP4 or QuickTime file"),
+    (4, b"wide", "an MP4 or QuickTime file"),
+    (0, b"\x1a\x45\xdf\xa3", "a Matroska or WebM file"),
+    (8, b"AVI ", "an AVI file"),
+    (0, b"FLV\1", "an FLV file"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a WMV or ASF file"),
+    (0, b"OggS", "an Ogg file"),
+    (0, b"\0\0\1\xba", "an MPEG program stream"),
+    (0, b"\0\0\1\xb3", "an MPEG video"),
+    (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01", "an MXF file"),
+    (0, b"nut/multimedia container", "a NUT file"),
+    (0, b"\x47\x40", "an MPEG transport stream"),
+    (4, b"\x47\x40", "an MPEG transport stream"),
+)
+"""Position, bytes there, and the container of which they are the first."""
+
 TEXTS: tuple[tuple[str, str], ...] = (
     (
         r"version https://git-lfs\.github\.com",
@@ -68,6 +87,20 @@ def kind_of(path: Path | str) -> str:
     if not head.strip(b"\0"):
         return "nothing but zeros: a copy that was not filled?"
     return _text(head) or _unfinished(path, head)
+
+
+def damaged(path: Path | str, reason: str) -> str:
+    """A file that FFmpeg does not open, by its first bytes and FFmpeg's reason.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    for place, magic, container in VIDEO_MAGIC:
+        if head[place : place + len(magic)] == magic:
+            return f"{container} that is damaged or cut short ({reason})"
+    return f"a file of no known kind ({reason})"
 
 
 def _text(head: bytes) -> str:

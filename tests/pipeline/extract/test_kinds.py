@@ -117,3 +117,26 @@ def test_bytes_of_no_known_kind_keep_the_decoders_reason(tmp_path: Path):
     assert kind_of(path) == ""
     with pytest.raises(NotAVideo, match=r"a file of no known kind \(Invalid data"):
         probe(path)
+
+
+def test_a_file_cut_within_its_index_says_so(tmp_path: Path):
+    """FFmpeg opens it, with no stream or one whose codec it does not know."""
+    path = encode(tmp_path / "v.mp4", rgb_frames(NOISE), movflags="faststart")
+    octets = path.read_bytes()
+    for cut in (octets.index(b"mvhd") + 8, octets.index(b"minf")):
+        path.write_bytes(octets[:cut])
+        with pytest.raises(NotAVideo, match="; the file is cut short by [1-9]"):
+            probe(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "size", "container"),
+    [(".mkv", 43, "a Matroska or WebM file"), (".ts", 300, "an MPEG transport stream")],
+)
+def test_a_container_with_nothing_to_read_is_named(
+    tmp_path: Path, suffix, size, container
+):
+    path = encode(tmp_path / f"v{suffix}", rgb_frames(NOISE))
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(NotAVideo, match=rf"got {container} that is damaged .*\(End of"):
+        probe(path)
