@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from motion_shards.extras import CUDA
+from pipeline.flow.hardware import DRIVER_FOLDER
 
 from . import cuda_probe
 from .cuda_probe import DRIVER
 from .limited import Ended, run_limited
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
-DRIVER_FOLDER = Path("/proc/driver/nvidia/gpus")
-"""A folder per GPU, where the kernel's driver is loaded."""
 NO_DEVICE = 100
 """CUDA_ERROR_NO_DEVICE: there is none, or none is visible."""
 NO_COMPILER = CUDA.needed_by("flow back end cuda")

@@ -8,6 +8,7 @@ from motion_shards.extras import CUDA
 from motion_shards.plain_text import printable
 
 from .errors import FlowError
+from .hardware import gpu_in_sight
 from .profiles import profile_named
 from .protocol import FlowSolver
 
@@ -27,7 +28,7 @@ def flow_solver(
     Args:
         backend: "cuda" (an NVIDIA GPU), "cpu" (numba, one core), "opencv" (the reference,
             15 to 70 times slower than cpu), or "auto": cuda where it can be used, else
-            cpu, and then a line on standard error says why.
+            cpu; where there is a GPU, a line on standard error says why not on that.
         profile: a key of `pipeline.flow.profiles.PROFILES`.
         device: which GPU, of those that CUDA_VISIBLE_DEVICES shows; None: the first.
 
@@ -41,7 +42,8 @@ def flow_solver(
         try:
             return gpu_solver(profile=profile, device=device)
         except FlowError as error:
-            _say_once(f"flow is computed on the CPU ({error})")
+            if gpu_in_sight():
+                _say_once(f"flow is computed on the CPU ({error})")
     if backend in ("auto", "cpu"):
         from .cpu.solver import CpuSolver  # numba takes half a second to import
 

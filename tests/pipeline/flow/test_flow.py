@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.flow import PROFILES, FlowError, flow_solver
+from pipeline.flow import PROFILES, FlowError, flow_solver, hardware
 from pipeline.flow.profiles import level_sizes
 from pipeline.flow.solver import _say_once
 
@@ -212,7 +212,11 @@ def without_a_gpu(number: int) -> None:
     raise FlowError("flow back end cuda: no GPU here")
 
 
-def test_auto_says_once_that_it_is_the_processor_and_why(monkeypatch, capsys):
+@pytest.mark.parametrize("in_sight", [True, False])
+def test_auto_says_once_why_a_gpu_is_not_used_where_there_is_one(
+    monkeypatch, capsys, in_sight
+):
+    monkeypatch.setattr("pipeline.flow.solver.gpu_in_sight", lambda: in_sight)
     monkeypatch.setattr("pipeline.flow.cuda.driver.Gpu", without_a_gpu)
     _say_once.cache_clear()
     for _ in range(2):
@@ -220,7 +224,22 @@ def test_auto_says_once_that_it_is_the_processor_and_why(monkeypatch, capsys):
         assert (solver.backend, solver.profile) == ("cpu", "fast")
         assert solver.device.startswith("cpu ")
     said = capsys.readouterr().err
-    assert said == "flow is computed on the CPU (flow back end cuda: no GPU here)\n"
+    why = "flow is computed on the CPU (flow back end cuda: no GPU here)\n"
+    assert said == (why if in_sight else "")
+
+
+def test_a_gpu_is_seen_by_its_driver_or_its_folder(monkeypatch, tmp_path):
+    folder = tmp_path / "gpus"
+    monkeypatch.setattr(hardware, "DRIVER_FOLDER", folder)
+    monkeypatch.setattr(hardware, "DRIVER", "libnothing-of-this-name.so.1")
+    assert not hardware.gpu_in_sight()
+    folder.mkdir()
+    assert not hardware.gpu_in_sight()
+    (folder / "0000:01:00.0").mkdir()
+    assert hardware.gpu_in_sight()
+    (folder / "0000:01:00.0").rmdir()
+    monkeypatch.setattr(hardware, "DRIVER", "libc.so.6")
+    assert hardware.gpu_in_sight()
 
 
 def test_cuda_without_a_gpu_says_why(monkeypatch, capsys):
