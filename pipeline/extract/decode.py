@@ -261,7 +261,7 @@ def open_video(
         got = kind_of(path)
         if not got and error.errno == errno.EINVAL:  # FFmpeg's, but not in CONTAINERS
             got = "another kind of file: a playlist, a picture or sound"
-        got = got or damaged(path, error.strerror)
+        got = got or damaged(path, error.strerror or str(error))
         raise NotAVideo(f"expected a video, got {got}") from error
     with container:
         try:
