@@ -10,10 +10,14 @@ from .instant import InstantSolver
 from .scratch import work_folder
 from .task import ShardReport, Task
 
-CALIBRATED_FRAMES = 48
+CALIBRATED_FRAMES = 24
 """Frames that are calibrated of each video, at most."""
+TIMED_FRAMES = 48
+"""Frames of each video by which the times of threads are measured, at most."""
 WARMING_FRAMES = 16
 """Frames of each video that are built once before: kernels are compiled then, and caches filled."""
+WARMING_VIDEOS = 4
+"""Videos of which that is done, at most, where the first frames of more are measured."""
 BRIEF_SECONDS = 1.0
 """CPU seconds of the warming above which times are measured with as few frames again: those
 of 4K would take half a minute."""
@@ -56,7 +60,7 @@ def stage_times(task: Task, *, scratch: Path | None = None) -> StageTimes:
         ValueError: no video could be used.
     """
     instant = replace(task, backend="cuda", make_solver=InstantSolver)
-    report = _built(instant, scratch, brief=BRIEF_SECONDS)
+    report = _built(instant, scratch, frames=TIMED_FRAMES, brief=BRIEF_SECONDS)
     assert report.effort is not None
     frames = _frames(report)
     if not frames:
@@ -78,7 +82,7 @@ def calibrate(task: Task, *, scratch: Path | None = None) -> Calibration:
         OSError: the environment failed, as in `build_shard`.
         NoDevice: it needs a GPU that cannot be used.
     """
-    report = _built(task, scratch)
+    report = _built(task, scratch, frames=CALIBRATED_FRAMES, warming=WARMING_VIDEOS)
     assert report.effort is not None
     return Calibration(
         frames=_frames(report),
@@ -91,23 +95,32 @@ def calibrate(task: Task, *, scratch: Path | None = None) -> Calibration:
     )
 
 
-def _built(task: Task, scratch: Path | None, *, brief: float = math.inf) -> ShardReport:
+def _built(
+    task: Task,
+    scratch: Path | None,
+    *,
+    frames: int,
+    brief: float = math.inf,
+    warming: int | None = None,
+) -> ShardReport:
     """The report of the first frames of each video, built once before to warm up.
 
     Args:
+        warming: number of videos to warm up with; None: all.
         brief: CPU seconds; where warming up takes longer, no more frames are built.
     """
     with work_folder(scratch) as folder:
 
-        def built(name: str, frames: int) -> ShardReport:
+        def built(name: str, frames: int, videos: int | None = None) -> ShardReport:
             (folder / name).mkdir()
-            part = replace(task, first_frames=frames)
+            plan = replace(task.plan, videos=task.plan.videos[:videos])
+            part = replace(task, plan=plan, first_frames=frames)
             return build_shard(part, scratch=folder / name)
 
-        warming = built("warming", WARMING_FRAMES)
-        assert warming.effort is not None
-        long = warming.effort.cpu_seconds > brief
-        return built("built", WARMING_FRAMES if long else CALIBRATED_FRAMES)
+        warmed = built("warming", WARMING_FRAMES, warming)
+        assert warmed.effort is not None
+        long = warmed.effort.cpu_seconds > brief
+        return built("built", WARMING_FRAMES if long else frames)
 
 
 def _frames(report: ShardReport) -> int:

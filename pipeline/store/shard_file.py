@@ -9,7 +9,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from .files import content_hash
 from .hashes import column_hash, columns_hash
 from .malformed import MAX_REASON, require_version
 from .manifest import FileRecord
-from .schema import COLUMNS, DATA
+from .schema import COLUMNS, DATA, DATASETS, INDEX_FIELDS
 
 MALFORMED = (
     KeyError,
@@ -218,3 +218,24 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return str(value)
+
+
+HEAD_BYTES = 3_200
+"""What HDF5 and the text `columns` take in a file, about."""
+
+
+def bytes_beside_rows(modality: str, *, frames: int, ids: Sequence[str]) -> int:
+    """Bytes of a shard file that are not rows, about: positions, hashes, times, index.
+
+    Args:
+        frames: of all its videos.
+        ids: of its videos.
+    """
+    names = ["offsets", "row_hashes", "seconds", "picture_types"]
+    names += ["valid"] if modality == "mv" else []
+    per_frame = sum(np.dtype(DATASETS[name]).itemsize for name in names)
+    id_bytes = max(
+        (len(name.encode("utf-8", "surrogateescape")) for name in ids), default=0
+    )
+    per_video = id_bytes + len(INDEX_FIELDS) * np.dtype(np.int64).itemsize
+    return HEAD_BYTES + per_frame * frames + per_video * len(ids)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from made_shards import made_task, planned
-from small_videos import draw_videos
+from small_videos import RGB_MV, draw_videos
 
 from pipeline.driver.estimate import (
     GUESSED_BYTES_PER_FRAME,
@@ -13,11 +13,13 @@ from pipeline.driver.estimate import (
     estimate,
     stored_sizes,
 )
+from pipeline.driver.plan_file import read_plan
 from pipeline.executors.workers import WorkerLayout
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.calibration import Calibration
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
+from pipeline.store.shard_file import bytes_beside_rows
 
 FRAME = int(GUESSED_BYTES_PER_FRAME)
 """Bytes of a frame where no file is there to ask."""
@@ -61,7 +63,16 @@ def test_work_and_bytes_grow_with_the_frames():
     assert (found.videos, found.shards, found.frames) == (3, 2, 50)
     assert found.core_seconds == pytest.approx(5 * 2.0)
     assert found.gpu_seconds == 0
-    assert found.bytes == {"rgb": 5 * 1_000, "mv": 5 * 10}
+    ids = [["0-v000", "0-v001"], ["1-v000"]]
+    beside = {
+        name: bytes_beside_rows(name, frames=20, ids=ids[0])
+        + bytes_beside_rows(name, frames=30, ids=ids[1])
+        for name in ("rgb", "mv")
+    }
+    assert found.bytes == {
+        "rgb": 5 * 1_000 + beside["rgb"],
+        "mv": 5 * 10 + beside["mv"],
+    }
     assert found.seconds == pytest.approx(10.0)
     assert found.calibrated_frames == 10
 
@@ -158,7 +169,16 @@ def test_flow_and_the_rest_are_calibrated_apart_where_they_are_built_apart():
     found = estimate(tasks, on_gpus(1, cores=4, workers=2, coders=1), measure=measure)
     assert asked == [("flow",), ("rgb", "mv")]
     assert (found.videos, found.shards, found.frames) == (2, 2, 30)
-    assert found.bytes == {"flow": 3 * 500, "mv": 2 * 10, "rgb": 2 * 1_000}
+    beside = {
+        name: bytes_beside_rows(name, frames=20, ids=["0-v000"])
+        for name in ("flow", "mv", "rgb")
+    }
+    more = bytes_beside_rows("flow", frames=10, ids=["1-v000"])
+    assert found.bytes == {
+        "flow": 3 * 500 + beside["flow"] + more,
+        "mv": 2 * 10 + beside["mv"],
+        "rgb": 2 * 1_000 + beside["rgb"],
+    }
     assert found.gpu_seconds == pytest.approx(3.0)
     assert found.core_seconds == pytest.approx(3 * 2.0 + 2 * 2.0)
 
@@ -173,16 +193,30 @@ def test_a_calibration_that_could_read_nothing_gives_no_time():
 
 
 def test_the_sample_is_spread_evenly_over_the_plan():
-    """Four videos of sixteen: the first, and every fourth from there."""
+    """Twelve videos of 24: the first, and every second from there."""
     sampled: list[str] = []
 
     def measure(task: Task) -> Calibration:
         sampled.extend(video.id for video in task.plan.videos)
         return measured(task)
 
-    tasks = [made_task(*[FRAME] * 8, shard=shard) for shard in range(2)]
+    tasks = [made_task(*[FRAME] * 12, shard=shard) for shard in range(2)]
     estimate(tasks, on_cores(1, 1), measure=measure)
-    assert sampled == ["0-v000", "0-v004", "1-v000", "1-v004"]
+    assert sampled == [f"{shard}-v{k:03d}" for shard in (0, 1) for k in range(0, 12, 2)]
+
+
+def test_bytes_are_those_of_the_files_of_a_run(folder: Path, finished: Path):
+    """Files of small vectors are for a good part something else than rows."""
+    plan = read_plan(finished)
+    tasks = [
+        Task(plan=plan.shard_plan(shard, RGB_MV.modalities, folder=folder))
+        for shard in range(plan.shards)
+    ]
+    found = estimate(tasks, on_cores(1, 1))
+    assert found.bytes.keys() == {"rgb", "mv"}
+    for name, size in found.bytes.items():
+        stored = sum(path.stat().st_size for path in finished.glob(f"{name}-*.h5"))
+        assert size == pytest.approx(stored, rel=0.1)
 
 
 def test_nothing_to_do_takes_nothing():

@@ -19,7 +19,12 @@ from pipeline.driver.plan import new_plan
 from pipeline.executors import on_ray
 from pipeline.shard import calibration, sources
 from pipeline.shard.build import build_shard
-from pipeline.shard.calibration import CALIBRATED_FRAMES, calibrate, stage_times
+from pipeline.shard.calibration import (
+    CALIBRATED_FRAMES,
+    TIMED_FRAMES,
+    calibrate,
+    stage_times,
+)
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
 
@@ -157,7 +162,7 @@ def test_times_are_those_of_the_threads_of_a_worker(task, monkeypatch):
     times = stage_times(task)
     report = built[-1]
     assert report.flow_made_with["backend"] == "none"
-    effort, frames = report.effort, 1 + 5 + CALIBRATED_FRAMES
+    effort, frames = report.effort, 1 + 5 + TIMED_FRAMES
     assert effort.pairs == frames - len(FRAMES)
     assert times.total * frames == pytest.approx(1e3 * effort.cpu_seconds)
     assert times.reading * frames == pytest.approx(1e3 * effort.reading_seconds)
@@ -185,4 +190,4 @@ def test_videos_that_take_long_are_measured_with_fewer_frames(task, monkeypatch)
     for seconds in (0.9, 1.1):
         stage_times(task)
     calibrate(task)
-    assert built == [16, 48, 16, 16, 16, 48]
+    assert built == [16, 48, 16, 16, 16, 24]
