@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from motion_shards.processes import has_ended, process_mark
+from pipeline.store.locations import require_apart
 
 from .errors import FolderInUse
 
@@ -44,10 +45,8 @@ def replacing_folder(out: Path, *, store: Path | None) -> Iterator[Path]:
         OSError: it cannot be written.
     """
     out = Path(os.path.abspath(out))
-    if store is not None and Path(os.path.realpath(out)).is_relative_to(
-        store.resolve()
-    ):
-        raise FolderInUse(f"{out}: expected a folder outside the store")
+    if store is not None:
+        require_apart(out, store, error=FolderInUse)
     require_page(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     _sweep(out)

@@ -1,6 +1,5 @@
 """A whole export: missing videos are written by several processes, lists at the end."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from xxhash import xxh3_128
 
 from pipeline.store import Location, Store, StoredVideo
+from pipeline.store.locations import require_apart
 
 from .arrays import write_arrays
 from .errors import ExchangeError
@@ -60,8 +60,7 @@ def export(
     """
     began = time.monotonic()
     store = Store(store_folder)
-    if isinstance(store.folder, Path):
-        _require_outside(out, store.folder)
+    require_apart(out, store.folder, error=ExchangeError)
     selection = selected(store, form.modalities, classes=classes, videos=videos)
     with own_folder(out, _record(store, selection, form)) as work:
         if form.to == "webdataset":
@@ -79,15 +78,6 @@ def export(
         seconds=time.monotonic() - began,
         **total._asdict(),
     )
-
-
-def _require_outside(out: Path, store: Path) -> None:
-    """
-    Raises:
-        ExchangeError: the folder is the store, or in it.
-    """
-    if Path(os.path.realpath(out)).is_relative_to(store.resolve()):
-        raise ExchangeError(f"{out}: expected a folder outside the store")
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from pipeline.store.codecs import JpegFlow
 from pipeline.store.commit import Commit
 from pipeline.store.file_names import PLAN
 from pipeline.store.lease import hold
-from pipeline.store.locations import overlap
+from pipeline.store.locations import require_apart
 from pipeline.store.manifest import Manifest
 
 from .errors import ExchangeError
@@ -164,7 +164,7 @@ def import_frames(
     """
     began = time.monotonic()
     for root in data.trees.kinds.values():
-        _require_apart(out, root)
+        require_apart(out, root, error=ExchangeError)
     _require_same_bound(out, settings)
     dataset = as_planned(data.dataset, out)
     size = sum(video.size_bytes for video in data.dataset.videos)
@@ -260,15 +260,4 @@ def _require_same_bound(out: Path, settings: ExtractSettings) -> None:
             f"--flow-bound: the store was made with {old.to_dict()['bound_px']:g}, this run "
             f"asks for {new.to_dict()['bound_px']:g}: settings of a store never change "
             "(repeat the store's own, or use another --out)"
-        )
-
-
-def _require_apart(out: Path, root: Path) -> None:
-    """
-    Raises:
-        ExchangeError: the store would lie among the frames, or they in it.
-    """
-    if overlap(out, root):
-        raise ExchangeError(
-            f"{out}: expected a folder apart from {root}, which is read"
         )

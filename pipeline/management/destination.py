@@ -22,7 +22,7 @@ from pipeline.store.errors import LayoutError, StoreError
 from pipeline.store.file_names import MANIFEST, PLAN
 from pipeline.store.files import committed, current_manifest, read_commit, require_index
 from pipeline.store.lease import Lease
-from pipeline.store.locations import overlap
+from pipeline.store.locations import require_apart
 from pipeline.store.manifest import Manifest
 from pipeline.store.replacement import name_file
 
@@ -65,7 +65,8 @@ def writing(
     """
     folder = there.folder
     for source in sources:
-        _require_apart(there, source)
+        new = there.folder if isinstance(there, FolderStore) else RemotePath(str(there))
+        require_apart(new, source, error=ManagementError)
     if not is_new(folder) and not _is_begun(folder):
         raise ManagementError(
             f"{folder}: expected a new folder, or an interrupted copy, got something else"
@@ -83,18 +84,6 @@ def writing(
             name_file(error, folder)
             raise
         clear_arriving(folder)
-
-
-def _require_apart(there: Destination, source: Location) -> None:
-    """
-    Raises:
-        ManagementError: the new store is the source, or one of them lies in the other.
-    """
-    new = there.folder if isinstance(there, FolderStore) else RemotePath(str(there))
-    if overlap(new, source):
-        raise ManagementError(
-            f"{there}: expected a place apart from {source}, which is read"
-        )
 
 
 def _is_begun(folder: Path) -> bool:

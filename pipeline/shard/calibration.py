@@ -106,6 +106,7 @@ def _built(
     """The report of the first frames of each video, built once before to warm up.
 
     Args:
+        frames: of each video, at most.
         warming: number of videos to warm up with; None: all.
         brief: CPU seconds; where warming up takes longer, no more frames are built.
     """

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from motion_shards.errors import MotionShardsError
 from motion_shards.store_address import (
     CACHE,
     CACHE_GB,
@@ -54,6 +55,21 @@ def overlap(one: Location, other: Location) -> bool:
         for place in (one, other)
     )
     return here.is_relative_to(there) or there.is_relative_to(here)
+
+
+def require_apart(
+    out: Location, source: Location, *, error: type[MotionShardsError]
+) -> None:
+    """Refuse to write to what is read.
+
+    Args:
+        error: what is raised.
+
+    Raises:
+        error: `out` is `source`, or one of them lies in the other.
+    """
+    if overlap(out, source):
+        raise error(f"{out}: expected a place apart from {source}, which is read")
 
 
 def _default_gb() -> float:

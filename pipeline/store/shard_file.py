@@ -221,7 +221,7 @@ def _text(value: Any) -> str:
 
 
 HEAD_BYTES = 3_200
-"""What HDF5 and the text `columns` take in a file, about."""
+"""Approximate size of the structures of HDF5 and the text `columns` in a file."""
 
 
 def bytes_beside_rows(modality: str, *, frames: int, ids: Sequence[str]) -> int:

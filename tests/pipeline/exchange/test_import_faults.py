@@ -329,7 +329,7 @@ def test_folders_that_are_no_trees_are_refused(tmp_path: Path) -> None:
     tree_of_one = tmp_path / "more"
     write_video(tree_of_one / "a", 2)
     inside = ("import", "--from", "frames", "--images", tree_of_one)
-    assert "expected a folder apart from" in refused(
+    assert "expected a place apart from" in refused(
         *inside, "--out", tree_of_one / "store"
     )
     assert run("import", "--from", "frames").exit_code == 2
