@@ -19,9 +19,10 @@ from training.engine import checkpoint
 from training.experiments.distill_recipe import DistillRecipe
 from training.recipes import get_recipe
 from training.recipes.run import run_recipe
+from training.run_files.names import SCORES, WEIGHTS
 from training.run_files.results import Accuracy, TrainingSummary
 from training.runs.assessment import assessment, evaluate_parts
-from training.runs.record import SCORES, WEIGHTS, Run
+from training.runs.record import Run
 from training.scoring.scores import Scores, softmax
 
 SETTINGS = ExtractSettings(

@@ -24,8 +24,8 @@ from ..recipes.teachers import is_role
 from ..recipes.toml_recipes import to_toml
 from ..recipes.values import entries
 from ..run_files.fields import is_left_out
+from ..run_files.settings_json import as_json
 from ..runs.config import TrainConfig
-from ..runs.record import as_json
 
 
 def recipe_text(name: str, classes: int = 101, changes: Sequence[str] = ()) -> str:

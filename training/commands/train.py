@@ -12,11 +12,12 @@ from ..recipes.changes import parse_changes
 from ..recipes.run import run_recipe
 from ..run_files.json_dataclasses import to_json
 from ..run_files.results import Evaluation
+from ..run_files.settings_json import differences
 from ..runs.context import RunContext
 from ..runs.identity import runs_in
 from ..runs.machine import Machine
 from ..runs.progress import ProgressReporter
-from ..runs.record import Run, differences
+from ..runs.record import Run
 from ..scoring.clip_protocol import Crops
 from .contexts import changed_recipe
 from .teachers import distillation, runs_by_role, runs_of_teachers

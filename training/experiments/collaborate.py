@@ -15,6 +15,7 @@ from ..errors import RecipeError, RunError
 from ..models.backbones import net_named
 from ..models.collaborative import Collaborative, CollaborativeConfig, predict
 from ..models.heads import split_head
+from ..run_files.names import CHECKPOINT, SCORES, WEIGHTS
 from ..run_files.results import Accuracy, Results
 from ..run_files.run_config import NetworkStream
 from ..runs.assessment import assessment, used_videos
@@ -23,7 +24,7 @@ from ..runs.compatibility import check_same
 from ..runs.context import StoreJob
 from ..runs.identity import fingerprint_of, run_config
 from ..runs.lifecycle import open_run, write_training_ids
-from ..runs.record import CHECKPOINT, SCORES, WEIGHTS, Run
+from ..runs.record import Run
 from ..runs.trained import trained_model
 from ..scoring.scores import Scores, softmax
 from .collaborative_fit import CollaborativeFit

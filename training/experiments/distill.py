@@ -10,13 +10,14 @@ from ..models.backbones import net_named
 from ..models.heads import TwoHeads
 from ..models.named_weights import weights_hashes
 from ..models.weights import transfer
+from ..run_files.names import SCORES
 from ..run_files.results import Baseline, OtherRun, Results, ShortAccuracy
 from ..run_files.run_config import RunConfig
 from ..runs.compatibility import check_teacher
 from ..runs.context import StoreJob
 from ..runs.identity import fingerprint_of, run_config
 from ..runs.lifecycle import open_run, report_hours, run_training
-from ..runs.record import SCORES, Run
+from ..runs.record import Run
 from ..runs.trained import trained_model
 from ..scoring.intervals import difference, influence_of_mean
 from ..scoring.scores import Scores, together

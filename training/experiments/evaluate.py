@@ -10,24 +10,19 @@ from ..data.splits import SplitParts, split_parts
 from ..errors import DataError, RunError
 from ..run_files.fields import recorded
 from ..run_files.json_dataclasses import to_json
+from ..run_files.names import CROPS, LEARNED_FROM, RECIPE, SCORES
+from ..run_files.reading import read_json
 from ..run_files.results import (
     EvaluatedStore,
     EvaluatedVideos,
     Evaluation,
 )
 from ..run_files.run_config import SplitName
+from ..run_files.writing import write_json
 from ..runs.assessment import assessment, used_videos
 from ..runs.machine import Machine, place_on_device
 from ..runs.progress import ProgressReporter
-from ..runs.record import (
-    CROPS,
-    LEARNED_FROM,
-    RECIPE,
-    SCORES,
-    Run,
-    read_json,
-    write_json,
-)
+from ..runs.record import Run
 from ..runs.trained import clip_of, trained_model
 from ..scoring.clip_protocol import ClipProtocol, Crops
 from ..scoring.protocols import Scorer

@@ -22,10 +22,14 @@ from ..engine.signals import stop_on_signal
 from ..errors import DataError, RecipeError, RunError
 from ..models.backbones import BackboneConfig, check_clip, clip_shape, net_named
 from ..models.taps import tap as tapped
+from ..run_files.names import WEIGHTS
+from ..run_files.reading import read_json
+from ..run_files.settings_json import as_json, differences
+from ..run_files.writing import write_json
 from ..runs.autosave import Autosave
 from ..runs.machine import Machine, place_on_device
 from ..runs.progress import ProgressReporter
-from ..runs.record import WEIGHTS, Run, as_json, differences, read_json, write_json
+from ..runs.record import Run
 from ..runs.trained import clip_of, trained_model
 from ..scoring.clip_protocol import ClipProtocol, Crops
 from ..scoring.protocols import Scorer

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from torch import nn
 
+from ..run_files.reading import read_json
 from ..run_files.shapes import COUNT
-from ..run_files.writing import open_rows
+from ..run_files.writing import open_rows, write_json
 from ..runs.autosave import Autosave
 from ..runs.progress import ProgressReporter
-from ..runs.record import read_json, write_json
 from ..scoring.protocols import Scorer
 
 ROWS, DONE = "features_{name}.f32", "features_{name}.json"

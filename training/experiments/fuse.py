@@ -16,21 +16,16 @@ from pipeline.store import Json
 
 from ..errors import RecipeError, RunError
 from ..run_files.json_dataclasses import to_json
+from ..run_files.names import LEARNED_FROM, RESULTS, SCORES
+from ..run_files.reading import read_json
 from ..run_files.results import Accuracy, FusionWeights, Results, StreamName
 from ..run_files.run_config import FusedStream, RecipeSettings, RunConfig
+from ..run_files.settings_json import as_json, differences
+from ..run_files.writing import write_json
 from ..runs.assessment import assessment
 from ..runs.context import Job
 from ..runs.lifecycle import open_run
-from ..runs.record import (
-    LEARNED_FROM,
-    RESULTS,
-    SCORES,
-    Run,
-    as_json,
-    differences,
-    read_json,
-    write_json,
-)
+from ..runs.record import Run
 from ..scoring.fusion import AttentionConfig, fit_attention
 from ..scoring.scores import Scores, for_fitting, together
 from ..scoring.weighted_average import On, WeightedAverage, as_probabilities

@@ -10,12 +10,13 @@ from ..models.backbones import BackboneConfig, build_backbone
 from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.weights import load_exactly, read_weights
 from ..run_files.results import Results
+from ..run_files.settings_json import as_json
 from ..runs.compatibility import check_same
 from ..runs.config import TrainConfig, open_data
 from ..runs.context import StoreJob
 from ..runs.identity import fingerprint_of, run_config
 from ..runs.lifecycle import open_run, report_hours, run_training
-from ..runs.record import Run, as_json
+from ..runs.record import Run
 from ..steps.labels import Supervised
 from ..steps.motion import EndToEnd
 from ..steps.step import Step

@@ -22,6 +22,7 @@ from ..engine import checkpoint
 from ..errors import RecipeError, RunError
 from ..models.backbones import BackboneConfig
 from ..models.heads import TwoHeads
+from ..run_files.names import WEIGHTS
 from ..run_files.results import Accuracy, OtherDataSet
 from ..run_files.run_config import JointStore, VariantStore
 from ..runs.assessment import assessment
@@ -29,7 +30,7 @@ from ..runs.config import Data, TrainConfig, open_data, sees_of
 from ..runs.context import StoreJob
 from ..runs.identity import held_out_facts, split_facts, store_facts, variant_facts
 from ..runs.lifecycle import fresh_network
-from ..runs.record import WEIGHTS, Run
+from ..runs.record import Run
 from ..scoring.protocols import Scorer
 
 OTHER_WEIGHTS = "model_{name}.pt"

@@ -10,10 +10,13 @@ from pipeline.store import Store, StoredVideo
 
 from ..data.splits import resolve_split, unusable
 from ..errors import DataError, RunError
+from ..run_files.names import LEARNED_FROM
+from ..run_files.reading import read_json
 from ..run_files.results import EvaluatedVideos
 from ..run_files.run_config import SplitName
+from ..run_files.settings_json import differences
 from ..runs.identity import split_facts, store_facts
-from ..runs.record import LEARNED_FROM, Run, differences, read_json
+from ..runs.record import Run
 
 EVALUATIONS = "evaluations"
 """Folder of a run for its evaluations on other stores."""

@@ -12,8 +12,10 @@ from pipeline.store import Json, Store, StoreError
 from ..data.clip_config import ClipConfig
 from ..errors import RunError
 from ..run_files.json_dataclasses import to_json
+from ..run_files.names import RECIPE, RESULTS
 from ..run_files.run_config import RunConfig
-from ..runs.record import RECIPE, RESULTS, Run, differences
+from ..run_files.settings_json import differences
+from ..runs.record import Run
 from ..scoring.clip_protocol import ClipProtocol
 from .contract import VERSION, Contract, Fusion, Stream, input_shape
 

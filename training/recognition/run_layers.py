@@ -6,8 +6,9 @@ import numpy as np
 
 from ..errors import RunError
 from ..run_files.fields import recorded
+from ..run_files.names import LEARNED_FROM, RECIPE, SCORES
 from ..run_files.reading import read_json
-from ..runs.record import LEARNED_FROM, RECIPE, SCORES, Run
+from ..runs.record import Run
 from ..scoring.scores import Scores, for_fitting, together
 from .combination import combined
 from .contract import Contract

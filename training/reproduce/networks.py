@@ -15,9 +15,10 @@ from ..models.backbones import clip_shape, net_named
 from ..models.collaborative import Collaborative, CollaborativeConfig
 from ..models.weights import read_weights
 from ..run_files.fields import recorded
+from ..run_files.names import RECIPE
 from ..run_files.reproduction import NetworkSpeed
 from ..runs.machine import place_on_device
-from ..runs.record import RECIPE, Run
+from ..runs.record import Run
 from ..runs.trained import clip_of, trained_model
 
 BATCH = 16

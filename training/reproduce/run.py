@@ -18,7 +18,7 @@ from ..models.pretrained import unobtainable
 from ..models.user_files import FILES
 from ..recipes.changes import Change, parse_changes
 from ..report.files import write_report
-from ..run_files.names import REPRODUCTION
+from ..run_files.names import CROPS, REPRODUCTION, SCORES
 from ..run_files.reproduction import (
     Reproduction,
     StageSpeed,
@@ -28,7 +28,7 @@ from ..run_files.reproduction import (
 from ..runs.context import RunContext
 from ..runs.machine import Machine, select_machine
 from ..runs.progress import ProgressReporter, about_text, duration_text
-from ..runs.record import CROPS, SCORES, Run
+from ..runs.record import Run
 from .figure_data import write_figures
 from .plan import NOT_WANTED, Holdings, Plan, Stage, plan, recipe_of_key
 from .stages import run_stage, run_stage_alone

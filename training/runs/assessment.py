@@ -11,6 +11,7 @@ from motion_shards.plain_text import counted
 from ..data.dataset import Clips
 from ..data.splits import SplitParts
 from ..errors import Diverged
+from ..run_files.names import SCORES
 from ..run_files.results import (
     Accuracy,
     ClassAccuracy,
@@ -20,6 +21,7 @@ from ..run_files.results import (
     OfVariants,
     UsedVideos,
 )
+from ..run_files.settings_json import differences
 from ..scoring import metrics
 from ..scoring.clip_protocol import ClipProtocol
 from ..scoring.intervals import influence_of_map, influence_of_mean, share
@@ -27,7 +29,7 @@ from ..scoring.protocols import Scorer, Scores
 from .config import Data
 from .context import StoreJob
 from .identity import store_facts
-from .record import SCORES, Run, differences
+from .record import Run
 
 
 def assessment(scores: Scores, classes: tuple[str, ...]) -> Accuracy:

@@ -6,9 +6,10 @@ from pipeline.store import Store
 
 from ..errors import RunError
 from ..models.backbones import BackboneConfig
+from ..run_files.settings_json import as_json, differences
 from .config import TrainConfig
 from .identity import store_facts
-from .record import Run, as_json, differences
+from .record import Run
 from .trained import clip_of
 
 VIEW_ONLY = {

@@ -11,6 +11,7 @@ from ..data.splits import held_out_videos, resolve_split
 from ..data.variants import Variant
 from ..errors import RunError
 from ..models.user_files import used_files
+from ..run_files.names import RESULTS, WEIGHTS
 from ..run_files.run_config import (
     RecipeSettings,
     RunConfig,
@@ -19,8 +20,9 @@ from ..run_files.run_config import (
     VariantStore,
     VideosHash,
 )
+from ..run_files.settings_json import as_json
 from .context import HoldsOut, StoreJob, holding
-from .record import RESULTS, WEIGHTS, Run, as_json
+from .record import Run
 
 
 def store_facts(store: Store, modalities: Sequence[str]) -> StoreFacts:

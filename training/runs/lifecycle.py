@@ -22,10 +22,10 @@ from ..models.backbones import BackboneConfig, build_backbone
 from ..models.pretrained import first_weights
 from ..models.user_files import FILES
 from ..report.text import split_lines
-from ..run_files.names import CODE
+from ..run_files.names import CHECKPOINT, CODE, LEARNED_FROM
 from ..run_files.results import Results
 from ..run_files.run_config import RunConfig, StartedOn
-from ..run_files.writing import write_bytes
+from ..run_files.writing import write_bytes, write_json
 from ..steps.step import Step
 from . import record
 from .assessment import evaluate_parts, evaluate_variants, used_videos
@@ -33,7 +33,7 @@ from .config import Data, TrainConfig
 from .context import Job, StoreJob
 from .expected_hours import expected_hours, expected_hours_of_step
 from .identity import run_of
-from .record import CHECKPOINT, LEARNED_FROM, Run, write_json
+from .record import Run
 from .train import train
 from .validation import classifier_validator
 

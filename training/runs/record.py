@@ -19,87 +19,29 @@ from pipeline.store import (
 )
 
 from ..errors import CheckpointError, DamagedFile, RunError
-from ..run_files.fields import is_left_out
 from ..run_files.json_dataclasses import from_json, to_json
 from ..run_files.names import (
-    CHECKPOINT,
     CHECKPOINT_BEFORE,
-    CROPS,
-    LEARNED_FROM,
     LOGS,
     METRICS,
     RECIPE,
     RESULTS,
-    SCORES,
     WEIGHTS,
 )
 from ..run_files.reading import MetricsLine, read_json, read_lines
 from ..run_files.results import Results, read_results
 from ..run_files.run_config import RecipeFile, RunConfig, StartedOn
 from ..run_files.sealed import checked_seal
+from ..run_files.settings_json import differences
 from ..run_files.writing import (
     append,
     not_written,
     write_bytes,
-    write_json,
     write_sealed,
 )
 
-__all__ = [
-    "CHECKPOINT",
-    "CROPS",
-    "LEARNED_FROM",
-    "METRICS",
-    "RECIPE",
-    "RESULTS",
-    "SCORES",
-    "WEIGHTS",
-    "Run",
-    "as_json",
-    "differences",
-    "read_json",
-    "write_json",
-]
-
 WAIT_SECONDS = 2.0
 """Seconds between two checks of a run that another process writes."""
-
-
-def as_json(value: Any) -> Any:
-    """Settings as JSON: a dataclass becomes its fields, with its name under "is".
-
-    Fields that are `ADDED` are left out where they have their default.
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {
-            f.name: as_json(inner)
-            for f in dataclasses.fields(value)
-            if not is_left_out(f, inner := getattr(value, f.name))
-        }
-        return {"is": type(value).__name__} | fields
-    if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_json(item) for item in value]
-    return value
-
-
-def differences(first: Any, second: Any, where: str = "") -> list[str]:
-    """Places where two JSON values differ, each as `where: first, second`."""
-    if isinstance(first, dict) and isinstance(second, dict):
-        found = []
-        for key in sorted(first.keys() | second.keys()):
-            place = f"{where}.{key}" if where else key
-            if key not in first:
-                found.append(f"{place}: absent, {_short(second[key])}")
-            elif key not in second:
-                found.append(f"{place}: {_short(first[key])}, absent")
-            else:
-                found += differences(first[key], second[key], place)
-        return found
-    if first != second:
-        return [f"{where}: {_short(first)}, {_short(second)}"]
-    return []
 
 
 class Run:
@@ -373,8 +315,3 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise not_written(folder, error) from error
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."

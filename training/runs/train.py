@@ -23,6 +23,7 @@ from ..engine.recompute import recompute
 from ..engine.signals import stop_on_signal
 from ..engine.state import TrainState
 from ..errors import Diverged
+from ..run_files.names import CHECKPOINT, WEIGHTS
 from ..run_files.results import TrainingSummary
 from ..steps.gradients import balanced_weights, gradient_norms
 from ..steps.label_loss import LabelLoss, balanced_class_weights
@@ -42,7 +43,7 @@ from .kernels import (
 )
 from .machine import Machine, place_on_device
 from .metrics_log import MetricsLog
-from .record import CHECKPOINT, WEIGHTS, Run
+from .record import Run
 from .validation import Validator
 
 

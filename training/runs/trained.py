@@ -16,8 +16,8 @@ from ..models.motion_backbone import MotionConfig, build_motion_backbone
 from ..models.user_files import FILES
 from ..models.weights import load_exactly, read_weights
 from ..run_files.fields import recorded
-from ..run_files.names import CODE
-from .record import RECIPE, Run
+from ..run_files.names import CODE, RECIPE
+from .record import Run
 
 MOST_FRAMES, MOST_CLASSES = 1024, 100_000
 

@@ -10,7 +10,7 @@ from small_clips import CONFIG, clips_of
 
 from training.data.order import ClipPosition
 from training.errors import RecipeError
-from training.runs.record import as_json
+from training.run_files.settings_json import as_json
 
 MOTION = ["flow", "mv"]
 PLAIN = replace(CONFIG, cells=(2, 3))

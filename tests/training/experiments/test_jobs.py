@@ -33,10 +33,13 @@ from training.experiments.distill_recipe import DistillRecipe
 from training.losses.terms import FeatureMSE
 from training.models.backbones import BackboneConfig, build_backbone
 from training.recipes.run import run_recipe
+from training.run_files.names import RESULTS
+from training.run_files.reading import read_json
+from training.run_files.writing import write_json
 from training.runs.identity import runs_in
 from training.runs.machine import Machine
 from training.runs.progress import SilentReporter
-from training.runs.record import RESULTS, Run, read_json, write_json
+from training.runs.record import Run
 from training.runs.trained import trained_model
 
 

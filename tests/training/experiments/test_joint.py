@@ -16,8 +16,9 @@ from training.experiments.joint import names_of
 from training.experiments.teach import teach
 from training.losses.terms import FeatureMSE
 from training.recipes import get_recipe
+from training.run_files.reading import read_json
 from training.runs.context import StoreJob
-from training.runs.record import Run, read_json
+from training.runs.record import Run
 from training.runs.trained import trained_model
 from training.scoring.scores import Scores
 

@@ -19,8 +19,9 @@ from training.data.splits import split_parts
 from training.engine.optim import OptimConfig
 from training.experiments.distill import distill
 from training.experiments.teach import TeachRecipe
+from training.run_files.names import WEIGHTS
 from training.runs import lifecycle as whole
-from training.runs.record import WEIGHTS, Run
+from training.runs.record import Run
 from training.scoring.scores import Scores
 
 CLOCKS = {"seconds", "waited", "clips_per_second"}

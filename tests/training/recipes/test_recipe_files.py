@@ -12,7 +12,7 @@ from training.recipes import get_recipe, recipe_names, to_distill, to_teach
 from training.recipes.changes import parse_changes, with_changes
 from training.recipes.files import own_recipe, recipe_named
 from training.recipes.toml_recipes import from_toml, to_toml
-from training.runs.record import as_json
+from training.run_files.settings_json import as_json
 
 MINE = """
 from = "dtmv_small"

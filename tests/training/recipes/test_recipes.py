@@ -12,8 +12,8 @@ from training.recipes import (
     to_distill,
     to_teach,
 )
+from training.run_files.settings_json import as_json
 from training.runs.config import TrainConfig
-from training.runs.record import as_json
 
 MODALITIES = ("rgb", "flow", "mv")
 

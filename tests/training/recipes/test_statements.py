@@ -17,7 +17,7 @@ from training.papers.differences import (
 )
 from training.papers.stated_all import EVERYWHERE
 from training.recipes import SIZES, SYSTEMS, get_recipe, system_at
-from training.runs.record import as_json
+from training.run_files.settings_json import as_json
 
 ADD = "classify it in training/papers/stated_{paper}.py, with the paper's section"
 PUBLISHED = [system_at(s.name, SIZES["paper"]) for s in SYSTEMS.values() if s.paper]

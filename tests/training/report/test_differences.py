@@ -9,7 +9,7 @@ from training.recipes import get_recipe
 from training.report.differences import rows_of
 from training.report.files import write_report
 from training.run_files.reproduction import Reproduction
-from training.runs.record import as_json
+from training.run_files.settings_json import as_json
 
 
 def reported(tmp_path, recipes):

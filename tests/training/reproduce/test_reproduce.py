@@ -17,8 +17,9 @@ from pipeline.store import Store
 from training.errors import Interrupted, RunError
 from training.reproduce.run import reproduce
 from training.run_files.json_dataclasses import to_json
+from training.run_files.reading import read_json
 from training.runs.progress import SilentReporter
-from training.runs.record import Run, read_json
+from training.runs.record import Run
 
 ROWS = ("mv", "ti", "dtmv", "frame_dtmv")
 MACHINE = {"device": "cpu", "precision": "float32", "workers": 0}

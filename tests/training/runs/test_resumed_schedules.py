@@ -12,8 +12,8 @@ from training.commands.recipe_page import _config
 from training.engine import checkpoint
 from training.errors import Interrupted, RecipeError
 from training.experiments.motion import MotionRecipe
+from training.run_files.settings_json import as_json
 from training.runs.config import TrainConfig, open_data
-from training.runs.record import as_json
 from training.runs.train import _label_loss
 
 EVERYTHING = replace(

@@ -18,7 +18,7 @@ from training.losses.terms import (
 )
 from training.models.adapters import build_adapter
 from training.models.heads import TwoHeads
-from training.runs.record import as_json
+from training.run_files.settings_json import as_json
 from training.steps.distill import Distill, JointDistill
 from training.steps.labels import JointSupervised, Supervised
 from training.steps.step import Step
