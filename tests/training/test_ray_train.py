@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from training import ray_train
-from training.commands.cli import _in_worker
+from training.commands.ray_train import _in_worker
 from training.errors import MachineError
 from training.runs.record import Run
 

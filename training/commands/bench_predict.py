@@ -9,7 +9,8 @@ import click
 from motion_shards.finite import FiniteRange
 
 from .model_options import MV_SOURCE, RUNTIME
-from .options import JSON, Device, Folder
+from .options import JSON
+from .parameter_types import Device, Folder
 
 
 @click.command("predict")

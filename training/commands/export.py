@@ -7,7 +7,8 @@ import click
 
 from motion_shards.plain_text import printable, size_text
 
-from .options import CODE, JSON, ExistingFolder, Folder
+from .options import CODE, JSON
+from .parameter_types import ExistingFolder, Folder
 
 FORMATS = ("folder", "onnx", "torch")
 

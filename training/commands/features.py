@@ -9,7 +9,8 @@ from motion_shards.output_path import NewFile
 from motion_shards.plain_text import printable
 from motion_shards.store_address import StoreAddress, cache_options
 
-from .options import CODE, DEVICE, JSON, WORKERS, Choice, ExistingFolder
+from .options import CODE, DEVICE, JSON, WORKERS
+from .parameter_types import Choice, ExistingFolder
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 import click
 
-from .options import Choice
+from .parameter_types import Choice
 
 MV_SOURCE = click.option(
     "--mv-source",

@@ -10,7 +10,8 @@ from motion_shards.output_path import NewFile
 
 from .given_options import given_options
 from .model_options import MV_SOURCE, RUNTIME
-from .options import DEVICE, Folder
+from .options import DEVICE
+from .parameter_types import Folder
 from .predict_live import LIVE, LIVE_ONLY, live_options_of
 from .predict_outputs import OUTPUTS, outputs_of
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from .options import JSON, ExistingFolder
+from .options import JSON
+from .parameter_types import ExistingFolder
 
 
 @click.command()

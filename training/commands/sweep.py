@@ -17,12 +17,10 @@ from .options import (
     SIZE,
     SPLITS,
     STORE,
-    Folder,
-    RecipeName,
-    Setting,
     all_of,
     machine_of,
 )
+from .parameter_types import Folder, RecipeName, Setting
 
 SOME_FAILED = 3
 

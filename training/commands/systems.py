@@ -27,15 +27,17 @@ from .options import (
     SPLIT,
     SPLITS,
     STORE,
+    Options,
+    all_of,
+    machine_of,
+)
+from .parameter_types import (
     Choice,
     ExistingFile,
     ExistingFolder,
     Folder,
     Numbers,
-    Options,
     Setting,
-    all_of,
-    machine_of,
 )
 from .results import show_run
 

@@ -9,7 +9,7 @@ import click
 from motion_shards.finite import FiniteRange
 from motion_shards.output_path import NewFile
 
-from .options import ExistingFolder
+from .parameter_types import ExistingFolder
 
 
 @click.command()

@@ -18,7 +18,7 @@ from pipeline.executors.choose import Execution
 from pipeline.extract.settings import ExtractSettings
 from pipeline.store import Store
 from training.bench.report import Benchmark, WorkersSpeed
-from training.commands.cli import bench
+from training.commands.bench import bench
 from training.recipes.files import recipe_named
 from training.run_files.json_dataclasses import to_json
 
