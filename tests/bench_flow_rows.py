@@ -28,7 +28,7 @@ from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import open_extraction
 from pipeline.flow.solver import flow_solver
 from pipeline.store import jpeg
-from pipeline.store.codecs import JpegFlow
+from pipeline.store.jpeg_codecs import JpegFlow
 
 SETTINGS = ExtractSettings(modalities=("flow",), short_side=256, enlarge=True)
 PAIRS = 3

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.flow import PROFILES, flow_solver
 from pipeline.flow.agreement import MOST_PX
 from pipeline.flow.batches import BatchSolver, Coding
-from pipeline.store.codecs import JpegFlow
+from pipeline.store.jpeg_codecs import JpegFlow
 
 from .flow import end_point_errors
 

@@ -22,7 +22,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from pipeline.extract.settings import ExtractSettings
-    from pipeline.store.codecs import Codec
+    from pipeline.store.codec import Codec
 
 
 def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int | None:
@@ -296,7 +296,8 @@ def _vectors(
 ) -> dict[str, Any]:
     """Settings of the vectors; those of the stored packets where nothing says otherwise."""
     from pipeline.extract.settings import STREAM, ExtractSettings
-    from pipeline.store.codecs import RGB_CODECS, H264Rgb
+    from pipeline.store.codecs import RGB_CODECS
+    from pipeline.store.h264_rgb import H264Rgb
 
     given = crf is not None or preset is not None
     if source is None:

@@ -7,7 +7,7 @@ from motion_shards.plain_text import counted, printable
 from pipeline.driver.summary import Summary
 from pipeline.extract.settings import ExtractSettings
 from pipeline.store import Json
-from pipeline.store.codecs import JpegFlow
+from pipeline.store.jpeg_codecs import JpegFlow
 
 from .levels import Levels
 

@@ -39,9 +39,9 @@ from pipeline.executors.reporter import (
 )
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import ShardPlan
-from pipeline.store.codecs import JpegFlow
 from pipeline.store.commit import Commit
 from pipeline.store.file_names import PLAN
+from pipeline.store.jpeg_codecs import JpegFlow
 from pipeline.store.lease import hold
 from pipeline.store.locations import require_apart
 from pipeline.store.manifest import Manifest

@@ -16,10 +16,10 @@ from pipeline.extract.video import VideoInfo
 from pipeline.shard.plan import PlannedVideo, ShardPlan
 from pipeline.shard.sources import require_folder
 from pipeline.shard.task import ShardReport
-from pipeline.store.codecs import JpegFlow
 from pipeline.store.encoding import Encoded, encoded, given
 from pipeline.store.encoding import Levels as StoredLevels
 from pipeline.store.file_names import ARRIVING, shard_file
+from pipeline.store.jpeg_codecs import JpegFlow
 from pipeline.store.shard import Entry, ShardWriter
 from pipeline.store.shard_file import file_record
 

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from pipeline.store import Store, StoredVideo
-from pipeline.store.codecs import JpegRgb, from_dict
+from pipeline.store.codecs import from_dict
+from pipeline.store.jpeg_codecs import JpegRgb
 
 from .levels import Levels
 

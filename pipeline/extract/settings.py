@@ -9,14 +9,8 @@ from typing import Any, Self
 
 from motion_shards.choices import MODALITIES, X264_PRESETS
 from pipeline.store import Json
-from pipeline.store.codecs import (
-    Codec,
-    H264Rgb,
-    JpegFlow,
-    JpegRgb,
-    QuarterPel,
-    from_dict,
-)
+from pipeline.store.codec import Codec
+from pipeline.store.codecs import from_dict
 from pipeline.store.fields import (
     Fits,
     is_count,
@@ -26,6 +20,9 @@ from pipeline.store.fields import (
     is_text,
     require_fields,
 )
+from pipeline.store.h264_rgb import H264Rgb
+from pipeline.store.jpeg_codecs import JpegFlow, JpegRgb
+from pipeline.store.quarter_pel import QuarterPel
 
 MV_SOURCES = ("canonical", "stored", "original")
 STREAM = ("crf", "preset", "keyint")

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from pipeline.store.codecs import H264Rgb
+from pipeline.store.h264_rgb import H264Rgb
 
 from .blocks import (
     BLOCK,

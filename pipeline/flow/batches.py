@@ -19,7 +19,7 @@ from .errors import FlowError
 from .protocol import check_frames
 
 if TYPE_CHECKING:
-    from pipeline.store.codecs import JpegFlow
+    from pipeline.store.jpeg_codecs import JpegFlow
 
     from .protocol import FlowSolver
 
@@ -46,7 +46,7 @@ class Coding:
 
     def codec(self) -> "JpegFlow":
         """A codec of the store with these levels; its JPEG quality is the default."""
-        from pipeline.store.codecs import JpegFlow  # a solver alone needs no h5py
+        from pipeline.store.jpeg_codecs import JpegFlow  # a solver alone needs no h5py
 
         curve: Literal["sqrt", "linear"] = (
             "sqrt" if self.curve == "companded" else "linear"

@@ -20,7 +20,7 @@ from pipeline.store.file_names import commit_file
 from pipeline.store.files import read_commit
 from pipeline.store.in_flight import IN_FLIGHT, side_by_side
 from pipeline.store.manifest import Manifest
-from pipeline.store.reader import open_shard
+from pipeline.store.open_shards import open_shard
 from pipeline.store.shard_reader import ShardReader
 
 from .errors import ManagementError

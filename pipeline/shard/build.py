@@ -14,9 +14,10 @@ from pipeline.extract.errors import Unavailable, VideoError
 from pipeline.extract.video import Block, VideoInfo
 from pipeline.flow.batches import BatchSolver, Coding
 from pipeline.flow.solver import FlowSolver
-from pipeline.store.codecs import Codec, JpegFlow
+from pipeline.store.codec import Codec
 from pipeline.store.encoding import encoded, given
 from pipeline.store.file_names import shard_file
+from pipeline.store.jpeg_codecs import JpegFlow
 from pipeline.store.shard import Entry, ShardWriter
 
 from .isolate import IsolatedVideos

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipeline.extract.settings import ExtractSettings
-from pipeline.store.codecs import Codec
+from pipeline.store.codec import Codec
 
 
 class PlannedVideo(NamedTuple):

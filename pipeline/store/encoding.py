@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .codecs import Codec, JpegFlow
+from .codec import Codec
 from .errors import LayoutError
+from .jpeg_codecs import JpegFlow
 from .schema import entry_shape
 
 

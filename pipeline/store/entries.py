@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .codecs import JpegFlow, QuarterPel, Window
+from .codec import WHOLE, Window
 from .errors import LayoutError, RangeError
 from .h264_rgb import H264Rgb
+from .jpeg_codecs import JpegFlow
+from .quarter_pel import QuarterPel
 from .schema import LAYOUT, entry_shape
 from .shard_reader import ShardReader
 from .videos import StoredVideo
@@ -90,7 +92,7 @@ def cropped(
         RangeError: the crop reaches beyond the entries.
     """
     shape = entry_shape(modality, height=video.height, width=video.width)
-    window = (slice(None), slice(None))
+    window = WHOLE
     if crop is not None:
         top, left, height, width = crop
         if not (
@@ -146,7 +148,7 @@ def h264_frames(
     wanted: range,
     video_first: int,
     size: tuple[int, int],
-    window: tuple[slice, slice],
+    window: Window,
 ) -> np.ndarray:
     """Decode rows of a shard whose rows are packets, all of one video.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .codec import Window
 from .errors import LayoutError
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ class Crops:
     that it is, to the bit, that of the whole frame.
     """
 
-    def __init__(
-        self, count: int, height: int, width: int, window: tuple[slice, slice]
-    ) -> None:
+    def __init__(self, count: int, height: int, width: int, window: Window) -> None:
         top, bottom, _ = window[0].indices(height)
         left, right, _ = window[1].indices(width)
         self._count, self._shape = count, (bottom - top, right - left, 3)
@@ -153,7 +152,7 @@ class Crops:
         self._done, self._held = self._done + self._held, 0
 
 
-def _box(top: int, left: int, height: int, width: int) -> tuple[slice, slice]:
+def _box(top: int, left: int, height: int, width: int) -> Window:
     return slice(top, top + height), slice(left, left + width)
 
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from motion_shards.choices import X264_PRESETS
 
+from .codec import WHOLE, Window
 from .errors import LayoutError
 from .fields import shown
 from .h264_packets import Crops, decoded_pictures
 from .json_value import Json
 
-Window = tuple[slice, slice]
 MAX_KEYINT = 250
 
 
@@ -69,7 +69,7 @@ class H264Rgb:
         row: np.ndarray,
         height: int,
         width: int,
-        window: Window = (slice(None), slice(None)),
+        window: Window = WHOLE,
     ) -> np.ndarray:
         """The frame of a key packet; see `decode_rows` for the others."""
         return self.decode_rows([(0, row)], [0], height, width, window)[0]

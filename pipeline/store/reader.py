@@ -1,12 +1,9 @@
 """Store: random access to the videos of a finished store, in physical units."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,18 +12,15 @@ from motion_shards.choices import MODALITIES, MOTION
 
 from .entries import Crop, Levels, decode_entries, decode_levels
 from .errors import LayoutError, RangeError, VideoNotFound
-from .file_names import shard_file
 from .index import Rows
 from .locations import located
 from .lookup import no_video
-from .manifest import Manifest
+from .open_shards import MAX_OPEN_FILES, OpenShards
 from .opening import open_videos
-from .remote_path import Location, shard_bytes
+from .remote_path import Location
 from .schema import LAYOUT, entry_shape
 from .shard_reader import ShardReader
 from .videos import StoredVideo
-
-MAX_OPEN_FILES = 64
 
 
 class StoredBlock(NamedTuple):
@@ -77,9 +71,10 @@ class Store:
         cache_gb: float | None = None,
     ) -> None:
         self.folder = located(folder, options=options, cache=cache, cache_gb=cache_gb)
-        self._max_open_files, self._check = max_open_files, check
         self.manifest, self._videos = open_videos(self.folder, check=check)
-        self._forget_files()
+        self._shards = OpenShards(
+            self.folder, self.manifest, check=check, most=max_open_files
+        )
 
     @property
     def dataset(self) -> str:
@@ -286,14 +281,9 @@ class Store:
                 }
                 yield StoredBlock(video, start, arrays)
 
-    def __getstate__(self) -> dict[str, object]:
-        kept = self.__dict__.copy()
-        del kept["_open"]
-        return kept
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._forget_files()
+    def shard(self, modality: str, shard: int) -> ShardReader:
+        """The reader of one file of the store, for rows as they are stored."""
+        return self._shards.reader(modality, shard)
 
     def _entries(
         self, video: StoredVideo, name: str, start: int, stop: int
@@ -327,18 +317,6 @@ class Store:
             first = shard.frames_first(video_id, video.frames)
             return column(shard, first, first + video.frames)
 
-    def shard(self, modality: str, shard: int) -> ShardReader:
-        """The reader of one file of the store, for rows as they are stored."""
-        if self._pid != os.getpid():  # handles do not survive a fork
-            self._forget_files()
-        return self._open(modality, shard).get()
-
-    def _forget_files(self) -> None:
-        # What falls out of the cache is closed by its last user, in whatever thread.
-        opening = partial(open_shard, self.folder, self.manifest, self._check)
-        self._open = lru_cache(self._max_open_files)(partial(_Opening, opening))
-        self._pid = os.getpid()
-
 
 @contextmanager
 def _named(video_id: str, modality: str) -> Iterator[None]:
@@ -347,48 +325,3 @@ def _named(video_id: str, modality: str) -> Iterator[None]:
         yield
     except LayoutError as error:
         raise LayoutError(f"{video_id}: {modality}: {error}") from None
-
-
-class _Opening:
-    """A shard that is opened by the first of several threads that ask for it."""
-
-    def __init__(self, opening: Callable[..., ShardReader], *shard: Any) -> None:
-        self._opening, self._lock = partial(opening, *shard), Lock()
-        self._reader: ShardReader | None = None
-
-    def get(self) -> ShardReader:
-        with self._lock:
-            if self._reader is None:
-                self._reader = self._opening()
-            return self._reader
-
-
-def open_shard(
-    folder: Location, manifest: Manifest, check: bool, modality: str, shard: int
-) -> ShardReader:
-    """The shard file that a manifest names.
-
-    Raises:
-        StoreNotFound: the file is missing.
-        LayoutError: it is damaged, or another one.
-    """
-    record = manifest.modalities[modality]
-    path = folder / shard_file(modality, shard)
-    named = record.files[shard]
-
-    def opened() -> ShardReader:
-        return ShardReader(
-            shard_bytes(path, size=named.bytes, xxh3=named.xxh3),
-            modality=modality,
-            record=named,
-            codec=record.codec,
-            checked=check,
-        )
-
-    try:
-        return opened()
-    except LayoutError:
-        if isinstance(path, Path) or path.cache is None:
-            raise
-    path.cache.drop(named.xxh3)  # a copy that the local disk has damaged
-    return opened()

@@ -19,7 +19,7 @@ import numpy as np
 from motion_shards.plain_text import room_text
 
 from .checked import CheckedFile
-from .codecs import Codec
+from .codec import Codec
 from .encoding import Encoded, Levels, encoded
 from .errors import LayoutError
 from .hashes import row_hash

@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from . import codecs
-from .codecs import Codec
+from .codec import Codec
 from .columns import ADVICE, Extent, parsed_columns
 from .errors import LayoutError, StoreError, StoreNotFound
 from .files import content_hash

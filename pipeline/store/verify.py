@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from .codecs import WHOLE, H264Rgb
+from .codec import WHOLE
 from .commit import Commit
 from .entries import DECODE_ROWS, h264_frames
 from .errors import AccessRefused, LayoutError, StoreError, StoreNotFound
@@ -27,6 +27,7 @@ from .files import (
     read_optional,
     require_index,
 )
+from .h264_rgb import H264Rgb
 from .index import Rows
 from .local_file import LocalFile
 from .locations import located

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.bench.flow_checks import MOST_PX, checks, solved
 from pipeline.flow import flow_solver, gpu_solver
 from pipeline.flow.batches import BatchSolver
-from pipeline.store.codecs import JpegFlow
+from pipeline.store.jpeg_codecs import JpegFlow
 
 from .frames import frame_pairs
 from .rows import Comparison, Row

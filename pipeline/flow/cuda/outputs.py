@@ -39,7 +39,7 @@ def encode(flow, levels, clipped, control, counts, pixels, parity, companded, bo
     """Flow as in `iterate` -> (B, 2, H, W) levels, and clipped values by pair and block.
 
     `pixels`: H W; `parity` as in `warp`; `companded`: 1, or 0 for linear levels; `bound`
-    in px. `pipeline.store.codecs.JpegFlow.levels` in the same order of operations. Where
+    in px. `pipeline.store.jpeg_codecs.JpegFlow.levels` in the same order of operations. Where
     a value is not a number the count of clipped values is -1.
     """
     pair = cuda.blockIdx.z

@@ -17,7 +17,7 @@ from pipeline.exchange.incoming import stored_levels
 from pipeline.exchange.levels import Levels
 from pipeline.exchange.trees import Trees
 from pipeline.store import Store
-from pipeline.store.codecs import JpegFlow
+from pipeline.store.jpeg_codecs import JpegFlow
 
 BOUND = 20.0
 

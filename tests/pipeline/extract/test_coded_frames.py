@@ -12,7 +12,8 @@ from pipeline.extract.coded_frames import CodedFrames
 from pipeline.extract.decode import open_video
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Extraction
-from pipeline.store.codecs import H264Rgb, JpegRgb
+from pipeline.store.h264_rgb import H264Rgb
+from pipeline.store.jpeg_codecs import JpegRgb
 
 PACKETS = ExtractSettings(
     modalities=("rgb", "mv"),

@@ -17,7 +17,7 @@ from pipeline.extract import read_flow, read_vectors
 from pipeline.extract.errors import NotAVideo, NoVectors
 from pipeline.extract.settings import ExtractSettings
 from pipeline.store import Store
-from pipeline.store.codecs import JpegFlow
+from pipeline.store.jpeg_codecs import JpegFlow
 
 
 @pytest.mark.parametrize("source", ("original", "canonical"))

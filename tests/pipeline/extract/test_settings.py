@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.extract.settings import ExtractSettings
-from pipeline.store.codecs import FLOW_CODECS, JpegFlow, JpegRgb
+from pipeline.store.codecs import FLOW_CODECS
+from pipeline.store.jpeg_codecs import JpegFlow, JpegRgb
 
 # Written by hand from storage_layout.md and the settings of an ordinary store.
 RECORD = {

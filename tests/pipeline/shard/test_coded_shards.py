@@ -19,7 +19,7 @@ from pipeline.shard.build import build_shard
 from pipeline.shard.plan import PlannedVideo
 from pipeline.shard.task import Task
 from pipeline.store import MODALITIES, LayoutError, Store
-from pipeline.store.codecs import H264Rgb
+from pipeline.store.h264_rgb import H264Rgb
 from pipeline.store.verify import verify
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "read_store.py"

@@ -25,8 +25,9 @@ from pipeline.shard.plan import PlannedVideo, ShardPlan
 from pipeline.shard.prefetch import Prefetcher
 from pipeline.shard.stages import CodedBlock
 from pipeline.shard.task import ShardReport, Task
-from pipeline.store.codecs import FLOW_CODECS, JpegFlow
+from pipeline.store.codecs import FLOW_CODECS
 from pipeline.store.encoding import Levels
+from pipeline.store.jpeg_codecs import JpegFlow
 
 MODALITIES = ("rgb", "flow", "mv")
 SIZES = [(48, 64), (64, 64), (48, 96)]

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.store import checked
 from pipeline.store.checked import CheckedFile
-from pipeline.store.codecs import QuarterPel
+from pipeline.store.quarter_pel import QuarterPel
 from pipeline.store.shard import ShardWriter
 
 

@@ -6,13 +6,10 @@ import pytest
 from default_codecs import default_codec
 
 from pipeline.store import jpeg
-from pipeline.store.codecs import (
-    JpegFlow,
-    JpegRgb,
-    QuarterPel,
-    from_dict,
-)
+from pipeline.store.codecs import from_dict
 from pipeline.store.errors import LayoutError
+from pipeline.store.jpeg_codecs import JpegFlow, JpegRgb
+from pipeline.store.quarter_pel import QuarterPel
 
 SIZES = [(1, 1), (7, 9), (8, 8), (33, 50), (64, 48)]
 CURVES = [JpegFlow(), JpegFlow(curve="linear", quality=95), JpegFlow(quality=20)]

@@ -9,8 +9,9 @@ import pytest
 from av.packet import Packet
 
 from pipeline.extract.coded_frames import CodedFrames
-from pipeline.store.codecs import H264Rgb, from_dict
+from pipeline.store.codecs import from_dict
 from pipeline.store.errors import LayoutError
+from pipeline.store.h264_rgb import H264Rgb
 
 HEIGHT, WIDTH, FRAMES = 66, 82, 19
 CODEC = H264Rgb(keyint=5)

@@ -14,7 +14,7 @@ from pipeline.driver.extraction import extract
 from pipeline.executors.choose import Execution
 from pipeline.management import making
 from pipeline.store import Store, verify
-from pipeline.store.codecs import H264Rgb
+from pipeline.store.h264_rgb import H264Rgb
 
 KEYINT, FRAMES = 4, 19
 NAMES = ("left/v000", "right/v001")

@@ -12,9 +12,10 @@ from tiny_store import arrays, shard_at
 
 from pipeline.store import MODALITIES
 from pipeline.store import shard as shard_module
-from pipeline.store.codecs import JpegRgb, QuarterPel
 from pipeline.store.encoding import Levels, encoded
 from pipeline.store.errors import LayoutError
+from pipeline.store.jpeg_codecs import JpegRgb
+from pipeline.store.quarter_pel import QuarterPel
 from pipeline.store.shard import SPARE_BYTES, ShardWriter
 
 HEIGHT, WIDTH = 35, 50

@@ -15,7 +15,7 @@ from default_codecs import default_codec
 from tiny_store import write_store
 
 from pipeline.store import LAYOUT, LAYOUT_VERSION, MODALITIES, Store
-from pipeline.store.codecs import CODECS, JpegFlow
+from pipeline.store.codecs import CODECS
 from pipeline.store.commit import Commit, VideoRecord
 from pipeline.store.file_names import (
     COMMITS,
@@ -26,6 +26,7 @@ from pipeline.store.file_names import (
     shard_file,
 )
 from pipeline.store.index import IndexRecord
+from pipeline.store.jpeg_codecs import JpegFlow
 from pipeline.store.manifest import Manifest
 from pipeline.store.schema import DATASETS, INDEX_FIELDS
 from pipeline.store.sealing import CHECKSUM
