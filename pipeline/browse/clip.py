@@ -2,15 +2,12 @@
 
 import io
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 
-import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange
 
-from pipeline.extract.x264 import SAME_BYTES
+from pipeline.extract.mp4 import write_mp4
 from pipeline.store import CELL_PX, LayoutError, Store, StoredVideo, motion_colours
 
 PANEL_WIDTH, PANEL_HEIGHT = 160, 120
@@ -30,8 +27,6 @@ BLOCK_BYTES = 1 << 26
 """Flow that is read at once."""
 RANGE, STEPS = 2, 128
 """Reach of the table of colours, and its steps per length of the rim."""
-BT601_TAGS = (6, 6, 6)
-"""Primaries, transfer and matrix (ITU-T H.273)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +68,11 @@ def draw_clip(store: Store, video: StoredVideo) -> Clip:
     )
     assert done
     fps = (video.fps if video.fps > 0 else 25) / chosen.step
-    movie = encode_movie(pictures, fps) if len(pictures) > 1 else None
+    movie = None
+    if len(pictures) > 1:
+        file = io.BytesIO()
+        write_mp4(file, pictures, fps=fps, crf=CRF, reproducible=True)
+        movie = file.getvalue()
     return Clip(still=still.tobytes(), movie=movie, bound_px=bound, step=chosen.step)
 
 
@@ -199,35 +198,3 @@ def wheel_colours(field: np.ndarray, bound_px: float) -> np.ndarray:
     reach = np.maximum(np.maximum(np.abs(across), np.abs(down)) / np.float32(most), 1)
     column, row = (np.rint(part / reach).astype(np.int32) for part in (across, down))
     return _table()[row + most, column + most]
-
-
-def encode_movie(pictures: list[np.ndarray], fps: float) -> bytes:
-    """Pictures -> H.264 in MP4, the same bytes each time.
-
-    Args:
-        pictures: (H, W, 3) uint8 RGB each, H and W even.
-    """
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-        rate = Fraction(fps).limit_denominator(1001)
-        stream = container.add_stream("libx264", rate=rate)
-        # With B-frames FFmpeg's muxer takes the length from times of decoding.
-        stream.options = {
-            "crf": str(CRF),
-            "preset": "veryfast",
-            "bf": "0",
-            "x264-params": SAME_BYTES,
-        }
-        context = stream.codec_context
-        context.height, context.width = pictures[0].shape[:2]
-        context.pix_fmt, context.thread_count = "yuv420p", 1
-        context.color_primaries, context.color_trc, context.colorspace = BT601_TAGS
-        context.color_range = ColorRange.MPEG
-        for picture in pictures:
-            planes = np.asarray(
-                cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8
-            )  # of BT.601
-            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return file.getvalue()

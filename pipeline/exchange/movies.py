@@ -2,22 +2,20 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import av.error
 import cv2
 import numpy as np
 
-from pipeline.extract.x264 import SAME_BYTES
+from pipeline.extract.mp4 import write_mp4
 from pipeline.store import CELL_PX, Store, StoredVideo, motion_colours
 
 from .outcome import Written
 from .pictures import blocks
 from .unfinished import new_file
 
+CRF = 18
+"""Quality of x264."""
 SAMPLE = 8
 """Intervals that decide about the scale of the colours of a video."""
 SHARE_WITHIN = 99
@@ -45,41 +43,11 @@ def write_movie(
         OSError: the file cannot be written.
     """
     draw = {"rgb": _frames, "flow": _colours, "mv": _arrows}[modality]
-    rate = Fraction(video.fps if video.fps > 0 else 25).limit_denominator(1001)
     with new_file(target, work) as file:
-        with _written(), av.open(file, "w", format="mp4") as container:
-            stream = container.add_stream("libx264", rate=rate)
-            stream.pix_fmt = "yuv420p"
-            stream.options = {
-                "crf": "18",
-                "preset": "veryfast",
-                "x264-params": SAME_BYTES,
-            }
-            stream.thread_count = 1
-            for picture in draw(store, video):
-                even = np.pad(
-                    picture,
-                    ((0, picture.shape[0] % 2), (0, picture.shape[1] % 2), (0, 0)),
-                    mode="edge",
-                )
-                if not stream.codec_context.is_open:
-                    stream.height, stream.width = even.shape[:2]
-                frame = av.VideoFrame.from_ndarray(even, format="rgb24")
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode())
+        pictures = draw(store, video)
+        write_mp4(file, pictures, fps=video.fps, crf=CRF, reproducible=True)
         size = file.seek(0, 2)
     return Written(files=1, bytes=size)
-
-
-@contextmanager
-def _written() -> Iterator[None]:
-    """A movie that cannot be written (a full disk) fails as any file does."""
-    try:
-        yield
-    except av.error.PyAVCallbackError as error:  # of the trailer, after the first error
-        if isinstance(first := error.__context__, OSError):
-            raise first from None
-        raise
 
 
 def _frames(store: Store, video: StoredVideo) -> Iterator[np.ndarray]:

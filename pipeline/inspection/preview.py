@@ -4,23 +4,24 @@ import math
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import xxhash
 
 from motion_shards.output_path import Output
 from motion_shards.plain_text import printable
-from pipeline.store import Location, RangeError, Store, StoredVideo
+from pipeline.extract.mp4 import write_mp4
+from pipeline.store import Location, RangeError, Store, StoredVideo, replacing
 
 from .panels import Moment, draw
 
 SHARE_WITHIN = 99
 """Percent of the flow of an interval that gets a colour of its own length."""
+CRF = 18
+"""Quality of x264."""
 NAME_BYTES = 200
 """Limit for a file's name without its suffix."""
 BLOCK = 16
@@ -101,7 +102,9 @@ def preview(
     film = None
     if movie and video.frames > 1:
         film = image.with_suffix(".mp4")
-        _write_movie(film, map(drawer, _moments(store, video, 0, stop)), video.fps)
+        pictures = map(drawer, _moments(store, video, 0, stop))
+        with replacing(film, durable=False) as file:
+            write_mp4(file, pictures, fps=video.fps, crf=CRF)
     return Preview(
         video=video.id, interval=interval, bound_px=bound_px, image=image, movie=film
     )
@@ -178,17 +181,3 @@ def _heading(video: StoredVideo) -> str:
     many = "classes" if len(video.class_names) > 1 else "class"
     of_class = f", {many} {', '.join(video.class_names)}" if video.class_names else ""
     return printable(f"{video.id}{of_class}")
-
-
-def _write_movie(path: Path, pictures: Iterable[np.ndarray], fps: float) -> None:
-    with av.open(str(path), "w") as container:
-        rate = Fraction(fps if fps > 0 else 25).limit_denominator(1001)
-        stream = container.add_stream("libx264", rate=rate)
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "18", "preset": "veryfast"}
-        for picture in pictures:
-            if not stream.codec_context.is_open:
-                stream.height, stream.width = picture.shape[:2]
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())

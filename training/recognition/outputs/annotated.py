@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from pipeline.extract.mp4 import open_mp4
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import LONGEST_SIDE, Block, open_extraction
 from pipeline.store import replacing
 
 from ..answers import Prediction, Ranked, Window, ranked
 from .drawing import Overlay
-from .mp4 import open_mp4
 from .targets import blamed, video_of
 
 WAITING_BYTES, WAITING_FRAMES = 64_000_000, 64
@@ -47,8 +47,9 @@ def annotate(
     """Write the video as H.264 in MP4 with its answer drawn into each frame.
 
     Frames have their size in the file, even and upright, with square pixels, and their
-    times; small ones are enlarged by a whole number. Each shows the scores of the window whose middle is nearest among those that
-    cover it, and those of the whole video where none does. There is no sound.
+    times; small ones are enlarged by a whole number. Each shows the scores of the window
+    whose middle is nearest among those that cover it, and those of the whole video where
+    none does. There is no sound.
 
     Args:
         path: written whole or not at all.
@@ -77,7 +78,11 @@ def annotate(
             with (
                 replacing(path, durable=False) as file,
                 open_mp4(
-                    file, height=overlay.height, width=overlay.width, fps=info.fps
+                    file,
+                    height=overlay.height,
+                    width=overlay.width,
+                    fps=info.fps,
+                    timed=True,
                 ) as mp4,
             ):
                 for frame in chain([first], frames):

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from pipeline.extract.decode import open_video
+from pipeline.extract.mp4 import open_mp4
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import open_extraction
-
-from .mp4 import open_mp4
 
 PLAYED = {
     "video/mp4": ("h264", "av1", "vp9"),
@@ -97,6 +96,7 @@ def _copy(path: Path, file: IO[bytes], *, most_bits: float) -> None:
             fps=info.fps,
             crf=CRF,
             most_bits=most_bits,
+            timed=True,
         ) as mp4:
             for block in extraction:
                 for rgb, when in zip(

@@ -17,7 +17,6 @@ from pipeline.extract.video import Block
 from training.errors import RunError, WriteError
 from training.recognition.answers import Window
 from training.recognition.outputs.annotated import Answers, annotate, with_vectors
-from training.recognition.outputs.mp4 import open_mp4
 
 UNEVEN_MS = (0, 40, 41, 200, 1000, 1001, 1040, 3000, 3001, 9999)
 
@@ -33,17 +32,6 @@ def test_frames_and_times_are_those_of_the_source(tmp_path: Path) -> None:
         assert container.duration is not None
         assert 9.999 < container.duration / av.time_base < 12  # the last one counts
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "out.mp4"]
-
-
-def test_times_that_are_the_same_become_a_tick_apart(tmp_path: Path) -> None:
-    with (
-        open(tmp_path / "a.mp4", "wb") as file,
-        open_mp4(file, height=240, width=320, fps=25) as mp4,
-    ):
-        for rgb, seconds in zip(flat(3), (0.0, 0.0, 1.0), strict=True):
-            mp4.add(rgb, seconds)
-    times, _ = read(tmp_path / "a.mp4")
-    assert times == pytest.approx([0.0, 1 / 90_000, 1.0], abs=1e-9)
 
 
 def test_pixels_differ_only_where_something_is_drawn(tmp_path: Path) -> None:
