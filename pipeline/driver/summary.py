@@ -13,7 +13,7 @@ from motion_shards.plain_text import (
     size_text,
 )
 from pipeline.extract.orientation import is_askew
-from pipeline.extract.video import SHORTEST_SIDE
+from pipeline.extract.settings import SHORTEST_SIDE
 from pipeline.store import Json
 from pipeline.store.files import read_index
 from pipeline.store.index import IndexRecord

@@ -8,7 +8,6 @@ names of UCF101 and HMDB51 do not change.
 import os
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote
 
 import xxhash
 
@@ -29,15 +28,6 @@ def path_of(video_id: str, *, dots: bool = True) -> str:
     ('run/a%20b', '%2E%2E/x', 'a%2Eb')
     """
     return "/".join(_part(part, dots) for part in video_id.split("/"))
-
-
-def id_of(path: str) -> str:
-    """The id that `path_of` made a path of, but for parts that were cut.
-
-    >>> id_of("run/a%20b")
-    'run/a b'
-    """
-    return unquote(path, errors="surrogateescape").strip("/")
 
 
 def folders_of(ids: Iterable[str]) -> Mapping[str, str]:

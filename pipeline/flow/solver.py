@@ -15,8 +15,6 @@ from .protocol import FlowSolver
 if TYPE_CHECKING:
     from .cuda.solver import CudaSolver
 
-__all__ = ["BACKENDS", "FlowSolver", "flow_solver", "gpu_solver"]
-
 BACKENDS = ("auto", "cpu", "opencv", "cuda")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.extract.errors import Unavailable, VideoError
 from pipeline.extract.video import Block, VideoInfo
 from pipeline.flow.batches import BatchSolver, Coding
-from pipeline.flow.solver import FlowSolver
+from pipeline.flow.protocol import FlowSolver
 from pipeline.store.codec import Codec
 from pipeline.store.encoding import encoded, given
 from pipeline.store.file_names import shard_file

@@ -13,7 +13,8 @@ from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import open_extraction
 from pipeline.flow.batches import BatchSolver
 from pipeline.flow.errors import DeviceError, LostDevice
-from pipeline.flow.solver import FlowSolver, flow_solver, gpu_solver
+from pipeline.flow.protocol import FlowSolver
+from pipeline.flow.solver import flow_solver, gpu_solver
 
 from .isolate import Opened
 from .task import SolverMaker

@@ -9,11 +9,12 @@ from torch import nn
 from ..errors import RunError
 from ..models.backbones import is_ours
 from ..models.taps import PooledFeatures
-from ..recognition.contract import CARD, CONTRACT, LABELS, Stream, sha256_of
+from ..recognition.contract import CARD, LABELS, Stream, sha256_of
 from ..recognition.from_run import NetworkRun, contract_of, network_runs, networks_of
 from ..recognition.read_model import NETWORK_VERSION, NetworkFile
 from ..recognition.run_layers import layers_of
 from ..run_files.json_dataclasses import to_json
+from ..run_files.names import CONTRACT
 from ..run_files.tensor_file import save_arrays
 from ..run_files.writing import write_bytes, write_sealed, write_text
 from ..runs.record import Run

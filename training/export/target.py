@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import RunError, WriteError
-from ..recognition.contract import CARD, CONTRACT, Contract
+from ..recognition.contract import CARD, Contract
+from ..run_files.names import CONTRACT
 from ..run_files.reading import read_json
 from ..run_files.writing import not_written
 

@@ -14,7 +14,7 @@ Source:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
@@ -89,9 +89,6 @@ REFERENCE = FlowLoss(
 )
 """The released network's weights for 224x224, batches of 16, frames from 0 to 255 and
 sums over blocks, as they are for frames from 0 to 1 and means."""
-
-REFERENCE_JOINT = replace(REFERENCE, ssim=(1.12, 0.56, 0.36, 0.18, 0.09))
-"""The same where flow and actions are learned together."""
 
 
 class FlowLossTerms(NamedTuple):

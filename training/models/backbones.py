@@ -87,12 +87,6 @@ NETS = {
     **frames2d.NETS,
 }
 
-TAPS = {name: net.taps for name, net in NETS.items()}
-"""Net -> the submodules a distillation may name, from input to output."""
-
-DIM = {name: net.dim for name, net in NETS.items()}
-"""Net -> 3 (convolves over frames) or 2 (takes a fixed number of them)."""
-
 
 def net_named(name: str) -> Net:
     """The properties of a network: of `NETS`, of timm (timm:resnet50), or of a file that

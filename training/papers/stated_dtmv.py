@@ -13,7 +13,6 @@ TAUGHT = "st* emv emv_joint dtmv* ti_dc"
 """Students with a teacher beside them while they learn."""
 MOTION = f"{ALONE} ti {TAUGHT}"
 FRAME = "frame frame_[!fmed]*"
-FUSED = "frame_flow frame_mv frame_emv frame_dtmv frame_dtmv_joint frame_imagenet_*"
 
 DTMV: tuple[Statement, ...] = (
     # The clip

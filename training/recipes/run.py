@@ -7,7 +7,8 @@ from pathlib import Path
 from ..engine.processes import joined
 from ..errors import CheckpointError, RecipeError
 from ..experiments.collaborate import CollaborateRecipe, collaborate
-from ..experiments.distill import DistillRecipe, described, distill
+from ..experiments.distill import described, distill
+from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe, fuse
 from ..experiments.hidden import HiddenRecipe, hidden
 from ..experiments.joint import check_joint, training_stores

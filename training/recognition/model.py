@@ -10,17 +10,10 @@ from motion_shards.extras import TRAINING
 from pipeline.extract.settings import ExtractSettings
 
 from ..errors import MachineError, RunError
-from ..run_files.names import RECIPE
+from ..run_files.names import CONTRACT, RECIPE
 from .backends import Backend, OnnxBackend, TorchBackend
 from .combination import Layers
-from .contract import (
-    CONTRACT,
-    Contract,
-    Stream,
-    model_file,
-    read_contract,
-    read_labels,
-)
+from .contract import Contract, Stream, model_file, read_contract, read_labels
 from .fused import Combination
 from .read_model import layers_from_folder, networks_from_folder
 from .stream_scores import StreamNetwork, check_mirrors

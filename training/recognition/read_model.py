@@ -13,11 +13,12 @@ from ..data.clip_config import ClipConfig
 from ..errors import RunError
 from ..run_files.fields import recorded
 from ..run_files.json_dataclasses import from_json
+from ..run_files.names import CONTRACT
 from ..run_files.reading import read_json
 from ..run_files.run_config import Count
 from ..run_files.tensor_file import load_arrays
 from .combination import check_layers
-from .contract import CONTRACT, Contract, Stream, model_file, read_contract, read_labels
+from .contract import Contract, Stream, model_file, read_contract, read_labels
 
 if TYPE_CHECKING:
     from torch import nn

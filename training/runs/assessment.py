@@ -25,7 +25,8 @@ from ..run_files.settings_json import differences
 from ..scoring import metrics
 from ..scoring.clip_protocol import ClipProtocol
 from ..scoring.intervals import influence_of_map, influence_of_mean, share
-from ..scoring.protocols import Scorer, Scores
+from ..scoring.protocols import Scorer
+from ..scoring.scores import Scores
 from .config import Data
 from .context import StoreJob
 from .identity import store_facts

@@ -19,15 +19,7 @@ from ..errors import RecipeError
 from ..models.taps import pooled
 from ..models.taps import tap as tapped
 from .clip_protocol import ClipProtocol
-from .scores import Aggregate, Scores, cross_entropy
-
-__all__ = [
-    "Aggregate",
-    "ClipProtocol",
-    "Scorer",
-    "Scores",
-    "cross_entropy",
-]
+from .scores import Scores
 
 
 class Scorer:

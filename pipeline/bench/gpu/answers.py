@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.bench.flow_checks import MOST_PX, checks, solved
+from pipeline.bench.flow_checks import checks, solved
 from pipeline.flow import flow_solver, gpu_solver
+from pipeline.flow.agreement import MOST_PX
 from pipeline.flow.batches import BatchSolver
 from pipeline.store.jpeg_codecs import JpegFlow
 

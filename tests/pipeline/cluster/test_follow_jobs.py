@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from motion_shards.address import ClusterError
+from motion_shards.errors import ClusterError
 from pipeline.cluster import jobs as following
 from pipeline.cluster.job import Job
 from pipeline.cluster.jobs import JobServer

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from made_shards import made_task
 
-from motion_shards.address import ClusterError, ClusterSearch
+from motion_shards.address import ClusterSearch
+from motion_shards.errors import ClusterError
 from pipeline import executors
 from pipeline.driver.publish import prepare
 from pipeline.errors import ExtractionError

@@ -12,15 +12,10 @@ import pytest
 from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from moving import MOVES
 
-from pipeline.extract.blocks import DeferredFlow
+from pipeline.extract.blocks import BLOCK, DeferredFlow
 from pipeline.extract.errors import DecodeError, VideoError
 from pipeline.extract.settings import ExtractSettings
-from pipeline.extract.video import (
-    BLOCK,
-    Block,
-    open_extraction,
-    stored_size,
-)
+from pipeline.extract.video import Block, open_extraction, stored_size
 
 RGB = ExtractSettings(modalities=("rgb",), short_side=64)
 

@@ -14,7 +14,8 @@ from pipeline.flow import FlowError
 from pipeline.flow.batches import Coding, consecutive
 from pipeline.flow.cpu.solver import CpuSolver
 from pipeline.flow.cuda.images import resizing
-from pipeline.flow.cuda.median import ROWS, medians_function
+from pipeline.flow.cuda.median import ROWS
+from pipeline.flow.cuda.networks import medians_function
 from pipeline.flow.cuda.solver import CudaSolver
 from pipeline.flow.cuda.tiles import LARGE, SHAPES, SMALL, TALL, TileShape, tiling
 from pipeline.flow.errors import OutOfMemory

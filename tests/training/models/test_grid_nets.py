@@ -8,10 +8,10 @@ from torch.nn import functional as F
 from training.errors import RecipeError
 from training.models.backbones import (
     NETS,
-    TAPS,
     BackboneConfig,
     build_backbone,
     check_clip,
+    net_named,
 )
 from training.models.grid import MeanAndLargest, ResidualBlock, StackingStem
 from training.models.grid_attention import FactorisedBlock, positions
@@ -29,7 +29,7 @@ def built(net: str, classes: int = 5) -> nn.Module:
 @pytest.mark.parametrize("size", [(16, 32, 43), (7, 13, 18), (1, 5, 6)])
 def test_any_number_of_intervals_and_cells(net, size):
     model = built(net)
-    with torch.no_grad(), tap(model, *TAPS[net]) as features:
+    with torch.no_grad(), tap(model, *net_named(net).taps) as features:
         logits = model(torch.randn(2, 3, *size))
     assert logits.shape == (2, 5) and logits.isfinite().all()
     assert features["features"].shape == (2, model.fc.in_features)

@@ -7,12 +7,11 @@ from torch import Tensor, nn
 from training.errors import RecipeError
 from training.models.backbones import (
     CHANNELS,
-    DIM,
     NETS,
-    TAPS,
     BackboneConfig,
     build_backbone,
     check_length,
+    net_named,
 )
 from training.models.clarifai import ResponseNorm
 from training.models.layers2d import Grid, stacked
@@ -109,7 +108,7 @@ def shapes(net: str, clip: tuple[int, ...], *, also: tuple[str, ...] = (), **con
     found = BackboneConfig(net=net, **config)
     assert clip[0] == CHANNELS[found.sees]
     frames, height, width = clip[1:]
-    names = (*TAPS[net], *also)
+    names = (*net_named(net).taps, *also)
     return tap_shapes(found, frames=frames, height=height, width=width, names=names)
 
 
@@ -207,12 +206,12 @@ OF_CELLS = {net for net in NETS if NETS[net].cells}
 
 @pytest.mark.parametrize("net", sorted(NETS.keys() - OF_ATTENTION - OF_CELLS))
 def test_every_net_sees_rgb_and_motion_at_other_sizes(net):
-    config = {"frames": 5} if DIM[net] == 2 else {}
+    config = {"frames": 5} if net_named(net).dim == 2 else {}
     first, second = (5, 64, 80), (5, 96, 64)
     if net == "s3d":
         first, second = (14, 224, 240), (16, 240, 224)
     found = shapes(net, (3, *first), sees="rgb", **config)
-    assert set(found) == set(TAPS[net])
+    assert set(found) == set(net_named(net).taps)
     assert set(shapes(net, (2, *second), sees="mv", **config)) == set(found)
 
 
@@ -228,12 +227,12 @@ def test_taps_are_what_the_net_goes_on_with(net):
     def remember(name: str):
         return lambda module, inputs, output: then.update({name: output.clone()})
 
-    for name in TAPS[net]:
+    for name in net_named(net).taps:
         model.get_submodule(name).register_forward_hook(remember(name))
-    with tap(model, *TAPS[net]) as features:
-        logits = model(torch.randn(2, 3, 1 if DIM[net] == 2 else 4, 40, 56))
+    with tap(model, *net_named(net).taps) as features:
+        logits = model(torch.randn(2, 3, 1 if net_named(net).dim == 2 else 4, 40, 56))
     assert logits.shape == (2, 5)
-    assert list(features) == list(TAPS[net])
+    assert list(features) == list(net_named(net).taps)
     for name, value in features.items():
         assert torch.equal(value, then[name]), name
         assert value.min() >= 0 and value.max() > 0, name
@@ -337,7 +336,9 @@ def test_nets_learn_in_the_deterministic_mode(net, monkeypatch):
     torch.use_deterministic_algorithms(True)
     try:
         for size in ((40, 56), (64, 48)):
-            clips = torch.randn(2, 3, 1 if DIM[net] == 2 else 4, *size, device="cuda")
+            clips = torch.randn(
+                2, 3, 1 if net_named(net).dim == 2 else 4, *size, device="cuda"
+            )
             model(clips).square().sum().backward()
     finally:
         torch.use_deterministic_algorithms(False)

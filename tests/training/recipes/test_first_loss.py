@@ -27,7 +27,7 @@ from training.engine.loop import fit
 from training.engine.optim import Schedule, build_optimizer
 from training.experiments.distill_recipe import DistillRecipe
 from training.experiments.teach import TeachRecipe
-from training.models.backbones import DIM, BackboneConfig, build_backbone
+from training.models.backbones import BackboneConfig, build_backbone, net_named
 from training.recipes import SIZES, get_recipe, recipe_names, to_teach
 from training.runs.config import TrainConfig
 from training.steps.labels import Supervised
@@ -68,7 +68,7 @@ def random_starts() -> dict[Start, list[Beginner]]:
             else:
                 continue
             clip = one.clip
-            if DIM[net.net] == 3:
+            if net_named(net.net).dim == 3:
                 clip = replace(clip, length=min(clip.length, LONGEST))
             if net.weights is None:
                 start, size = Start(net, clip), recipe.size.name
@@ -86,7 +86,7 @@ def name_of(start: Start) -> str:
 def deep(start: Start) -> bool:
     """A 3D network of clips of more than small size: minutes for a few steps."""
     area = math.prod(start.clip.crop_px)
-    return DIM[start.net.net] == 3 and start.clip.length * area > 16 * 60 * 60
+    return net_named(start.net.net).dim == 3 and start.clip.length * area > 16 * 60 * 60
 
 
 def params(starts: list[Start], slow: Callable[[Start], bool]) -> list:
@@ -100,7 +100,11 @@ def params(starts: list[Start], slow: Callable[[Start], bool]) -> list:
 
 EVERY = params(list(STARTS), deep)
 LEARNING = params(
-    [s for s in STARTS if DIM[s.net.net] == 2 or STARTS[s][0].size != "paper"],
+    [
+        s
+        for s in STARTS
+        if net_named(s.net.net).dim == 2 or STARTS[s][0].size != "paper"
+    ],
     lambda start: deep(start) or math.prod(start.clip.crop_px) > 60 * 60,
 )
 """All but 3D networks of paper size, whose 20 steps take hours on a CPU."""
@@ -136,7 +140,7 @@ def network_of(start: Start) -> nn.Module:
 
 def loss_of(net: nn.Module, start: Start, batch, *, training: bool) -> float:
     """Cross-entropy; with dropout the mean of two masks."""
-    drawn = 2 if training and DIM[start.net.net] == 2 else 1
+    drawn = 2 if training and net_named(start.net.net).dim == 2 else 1
     with torch.no_grad():
         net.train(training)
         found = [
@@ -162,7 +166,7 @@ def test_the_loss_falls_over_the_first_steps(real_clips, start):
     in training mode, as batch norm's running values lag behind."""
     settings, size = STARTS[start][0].settings, STARTS[start][0].size
     batch = batch_of(real_clips, start, count=4 if size == "paper" else CLASSES)
-    net, normed = network_of(start), DIM[start.net.net] == 3
+    net, normed = network_of(start), net_named(start.net.net).dim == 3
     before = loss_of(net, start, batch, training=normed)
     step = Supervised(net, sees=start.net.sees)
     optim = settings.optim

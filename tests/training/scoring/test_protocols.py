@@ -12,7 +12,8 @@ from pipeline.store import Store
 from training.data.dataset import Draw
 from training.errors import RecipeError
 from training.scoring.clip_protocol import ClipProtocol
-from training.scoring.protocols import Scorer, Scores, mirrored
+from training.scoring.protocols import Scorer, mirrored
+from training.scoring.scores import Scores
 
 CPU = torch.device("cpu")
 
