@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterable
 
 from motion_shards.markup import escape, script_source
+from motion_shards.page_frame import head, policy_of
 from pipeline.store import Json
 
 from .folder import GENERATOR
-from .style import STYLE
+from .style import COLOURS, STYLE
 
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src file: 'self';"
@@ -27,12 +28,9 @@ def document(
         links: address and text of those in the bar at the top.
     """
     bar = "".join(f'<a href="{escape(to)}">{escape(text)}</a>' for to, text in links)
+    meta = f"{policy_of(POLICY.format(script_source(script)))}{GENERATOR}\n"
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY.format(script_source(script))}">\n'
-        f"{GENERATOR}\n"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"{head(title, COLOURS + STYLE, meta=meta)}"
         f'<nav class="top"><div><b>{escape(title)}</b>{bar}</div></nav>\n'
         f"<main>\n{body}\n</main>\n<script>{script}</script>\n</body>\n</html>\n"
     )

@@ -1,14 +1,14 @@
 """Style of the pages of a store."""
 
-STYLE = """
-:root { color-scheme: light dark;
-  --ink: #1b1f24; --soft: #57606a; --paper: #ffffff; --line: #d6dade; --band: #f3f5f7;
-  --link: #0a58b0; --train: #3d7fc1; --test: #d9822b; --rest: #b4bac1; --odd: #8a4b00;
-  --odd-band: #fdf1dd; }
-@media (prefers-color-scheme: dark) { :root {
-  --ink: #e4e8ec; --soft: #9aa4ae; --paper: #14171b; --line: #343b43; --band: #1d2228;
-  --link: #79b8ff; --train: #5b9bdc; --test: #e39a4f; --rest: #59616a; --odd: #f0c080;
-  --odd-band: #3a2c16; } }
+from motion_shards.page_frame import colours
+
+COLOURS = colours(
+    light="--link: #0a58b0; --train: #3d7fc1; --test: #d9822b; --rest: #b4bac1; "
+    "--odd: #8a4b00; --odd-band: #fdf1dd;",
+    dark="--link: #79b8ff; --train: #5b9bdc; --test: #e39a4f; --rest: #59616a; "
+    "--odd: #f0c080; --odd-band: #3a2c16;",
+)
+STYLE = """\
 * { box-sizing: border-box; }
 html { scroll-padding-top: 4rem; }
 body { margin: 0; background: var(--paper); color: var(--ink);

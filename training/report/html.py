@@ -1,16 +1,17 @@
 """A page as one HTML file that needs nothing else: no script, no font, no network."""
 
 from motion_shards.markup import escape
+from motion_shards.page_frame import colours, head
 
 from .page import Figure, Heading, Page, Table, Text, is_number
 
-STYLE = """
-:root { color-scheme: light dark;
-  --ink: #1b1f24; --soft: #57606a; --paper: #ffffff; --line: #d6dade; --band: #f5f7f9;
-  --good: #1a7f37; --fair: #9a6700; --poor: #b42318; --a: #2f6fb5; --b: #c2571a; }
-@media (prefers-color-scheme: dark) { :root {
-  --ink: #e4e8ec; --soft: #9aa4ae; --paper: #14171b; --line: #343b43; --band: #1b2026;
-  --good: #4cc38a; --fair: #e0b341; --poor: #ff8a7a; --a: #6cb0ff; --b: #ff9d5c; } }
+COLOURS = colours(
+    light="--good: #1a7f37; --fair: #9a6700; --poor: #b42318; --a: #2f6fb5; --b: "
+    "#c2571a;",
+    dark="--good: #4cc38a; --fair: #e0b341; --poor: #ff8a7a; --a: #6cb0ff; --b: "
+    "#ff9d5c;",
+)
+STYLE = """\
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
@@ -49,10 +50,8 @@ def html(page: Page) -> str:
     """The whole file."""
     body = "\n".join(_part(part) for part in page.parts)
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(page.title)}</title>\n<style>{STYLE}</style>\n</head>\n"
-        f"<body>\n<main>\n<h1>{escape(page.title)}</h1>\n{body}\n</main>\n</body>\n</html>\n"
+        f"{head(page.title, COLOURS + STYLE)}<main>\n<h1>{escape(page.title)}</h1>\n{body}\n"
+        "</main>\n</body>\n</html>\n"
     )
 
 

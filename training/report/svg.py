@@ -10,12 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from motion_shards.markup import escape
+from motion_shards.page_frame import LIGHT
 from pipeline.store import encode_png
 
 FONT = 'font-family="system-ui, sans-serif"'
-INK = "var(--ink, #1b1f24)"
-SOFT = "var(--soft, #57606a)"
-LINE = "var(--line, #d6dade)"
+INK, SOFT, LINE = (f"var(--{name}, {LIGHT[name]})" for name in ("ink", "soft", "line"))
 SERIES = ("var(--a, #2f6fb5)", "var(--b, #c2571a)", "#6b8e23", "#8e5aa8", "#b58900")
 
 

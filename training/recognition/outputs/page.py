@@ -9,13 +9,14 @@ from typing import IO
 from urllib.parse import quote
 
 from motion_shards.markup import escape, script_source
+from motion_shards.page_frame import head, policy_of
 from motion_shards.plain_text import size_text
 from pipeline.store import replacing
 
 from ..answers import Prediction, VideoSummary
 from .page_media import Media, browser_media
 from .page_parts import Colours, class_bars, timeline
-from .page_style import SCRIPT, STYLE
+from .page_style import COLOURS, SCRIPT, STYLE
 from .table import facts
 from .targets import blamed, local_file, shown_source
 
@@ -140,10 +141,7 @@ def relative_address(path: Path, folder: Path) -> str:
 
 
 def _opening(title: str) -> str:
+    policy = policy_of(POLICY.format(script_source(SCRIPT)))
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY.format(script_source(SCRIPT))}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
-        f"<body>\n<main>\n<h1>{escape(title)}</h1>\n"
+        f"{head(title, COLOURS + STYLE, meta=policy)}<main>\n<h1>{escape(title)}</h1>\n"
     )

@@ -1,16 +1,14 @@
 """Style and script of the page of recognised videos."""
 
-STYLE = """
-:root { color-scheme: light dark;
-  --ink: #1b1f24; --soft: #57606a; --paper: #ffffff; --line: #d6dade; --band: #f3f5f7;
-  --focus: #0550ae;
-  --c0: #1f7a3d; --c1: #2f6fb5; --c2: #b3500f; --c3: #7d4ba0; --c4: #8a6d00; --c5: #b3276b;
-  --c6: #0f7f86; --c7: #6b6f76; }
-@media (prefers-color-scheme: dark) { :root {
-  --ink: #e4e8ec; --soft: #9aa4ae; --paper: #14171b; --line: #3a424a; --band: #1e2329;
-  --focus: #79b8ff;
-  --c0: #4cc38a; --c1: #6cb0ff; --c2: #ff9d5c; --c3: #c594ea; --c4: #e0b341; --c5: #ff8abf;
-  --c6: #4fd0d8; --c7: #a4a9b0; } }
+from motion_shards.page_frame import colours
+
+COLOURS = colours(
+    light="--focus: #0550ae; --c0: #1f7a3d; --c1: #2f6fb5; --c2: #b3500f; "
+    "--c3: #7d4ba0; --c4: #8a6d00; --c5: #b3276b; --c6: #0f7f86; --c7: #6b6f76;",
+    dark="--focus: #79b8ff; --c0: #4cc38a; --c1: #6cb0ff; --c2: #ff9d5c; "
+    "--c3: #c594ea; --c4: #e0b341; --c5: #ff8abf; --c6: #4fd0d8; --c7: #a4a9b0;",
+)
+STYLE = """\
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
