@@ -133,6 +133,7 @@ def open_mp4(
     except (OSError, FFmpegError):
         if sink.failure is None:
             raise
+    if sink.failure:
         raise sink.failure from None  # closing fails again, in words of FFmpeg
 
 
@@ -174,7 +175,7 @@ class _Sink:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.seek, self.tell = file.seek, file.tell
+        self.tell = file.tell
         self.failure: OSError | None = None
 
     def write(self, data: bytes) -> int:
@@ -183,3 +184,10 @@ class _Sink:
         except OSError as error:
             self.failure = self.failure or error
             raise
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:  # of bytes that wait; PyAV would print it
+            self.failure = self.failure or error
+            return -1

@@ -6,10 +6,10 @@ from motion_shards.page_frame import colours, head
 from .page import Figure, Heading, Page, Table, Text, is_number
 
 COLOURS = colours(
-    light="--good: #1a7f37; --fair: #9a6700; --poor: #b42318; --a: #2f6fb5; --b: "
-    "#c2571a;",
-    dark="--good: #4cc38a; --fair: #e0b341; --poor: #ff8a7a; --a: #6cb0ff; --b: "
-    "#ff9d5c;",
+    light="--good: #1a7f37; --fair: #9a6700; --poor: #b42318; --a: #2f6fb5; "
+    "--b: #c2571a;",
+    dark="--good: #4cc38a; --fair: #e0b341; --poor: #ff8a7a; --a: #6cb0ff; "
+    "--b: #ff9d5c;",
 )
 STYLE = """\
 * { box-sizing: border-box; }

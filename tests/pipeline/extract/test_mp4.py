@@ -82,12 +82,17 @@ def test_reproducible_files_have_the_same_bytes() -> None:
     assert len(found) == 1
 
 
-class Full(io.BytesIO):
-    def write(self, data: object) -> int:
+@pytest.mark.parametrize("method", ["write", "seek"])
+def test_a_file_that_cannot_be_written_fails_as_it_did_first(
+    method: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class File(io.BytesIO):
+        pass
+
+    def refuse(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
-
-def test_a_file_that_cannot_be_written_fails_as_it_did_first() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (30, 98, 210, 3), np.uint8)
+    monkeypatch.setattr(File, method, refuse)
     with pytest.raises(OSError, match="No space left"):
-        write_mp4(Full(), noise, fps=25, crf=1)
+        write_mp4(File(), [plain(32, 48)] * 3, fps=25, crf=1)
+    assert capfd.readouterr() == ("", "")
