@@ -1,10 +1,8 @@
 """`pipeline extract` and `pipeline plan`."""
 
 import json
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,10 +17,6 @@ from .options import (
     ExistingFolder,
     dataset_options,
 )
-
-if TYPE_CHECKING:
-    from pipeline.extract.settings import ExtractSettings
-    from pipeline.store.codec import Codec
 
 
 def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int | None:
@@ -195,11 +189,10 @@ def extract(
     from pipeline.driver import extraction, resume  # here, because these take a second
     from pipeline.driver.publish import destination
     from pipeline.executors.choose import Execution
-    from pipeline.extract.settings import ExtractSettings
     from pipeline.store import default_folders
-    from pipeline.store.codecs import FLOW_CODECS, RGB_CODECS
 
     from .destinations import opened
+    from .extract_settings import chosen_settings, usual_settings
     from .progress import reporter as progress_reporter
     from .progress import steps
 
@@ -207,25 +200,19 @@ def extract(
         dataset_name(dataset, videos=videos, called=called)
     )
     with opened(out, scratch) as store:
-        usual = _usual_settings(dataset, destination(store).folder)
-        if short_side is not None:
-            usual = replace(usual, short_side=short_side, enlarge=True)
-        try:
-            settings = ExtractSettings(
-                modalities=modalities,
-                short_side=usual.short_side,
-                enlarge=usual.enlarge,
-                square_pixels=usual.square_pixels
-                if square_pixels is None
-                else square_pixels,
-                frames_per_second=fps,
-                flow_profile=flow_profile,
-                rgb_codec=RGB_CODECS[rgb_codec],
-                flow_codec=FLOW_CODECS[flow_codec],
-                **_vectors(usual, RGB_CODECS[rgb_codec], mv_source, mv_crf, mv_preset),
-            )
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
+        settings = chosen_settings(
+            usual_settings(dataset, destination(store).folder),
+            modalities=modalities,
+            short_side=short_side,
+            square_pixels=square_pixels,
+            fps=fps,
+            rgb_codec=rgb_codec,
+            flow_profile=flow_profile,
+            flow_codec=flow_codec,
+            mv_source=mv_source,
+            mv_crf=mv_crf,
+            mv_preset=mv_preset,
+        )
         with steps("draw the clips") as on_progress:
             found = load(
                 dataset,
@@ -285,61 +272,3 @@ plan = click.Command(
     "`extract`. A few frames are extracted to measure speed and size; "
     "nothing is written.",
 )
-
-
-def _vectors(
-    usual: "ExtractSettings",
-    rgb_codec: "Codec",
-    source: str | None,
-    crf: int | None,
-    preset: str | None,
-) -> dict[str, Any]:
-    """Settings of the vectors; those of the stored packets where nothing says otherwise."""
-    from pipeline.extract.settings import STREAM, ExtractSettings
-    from pipeline.store.codecs import RGB_CODECS
-    from pipeline.store.h264_rgb import H264Rgb
-
-    given = crf is not None or preset is not None
-    if source is None:
-        own = given or usual.mv_crf != ExtractSettings().mv_crf  # as the demo has
-        packets = isinstance(rgb_codec, H264Rgb) and not own
-        source = "stored" if packets else "canonical"
-    if source == "stored":
-        if given:
-            raise ValueError(
-                "vector source: expected canonical with --mv-crf or --mv-preset, got "
-                "stored, whose encoding is that of rgb"
-            )
-        stream = RGB_CODECS["h264"].to_dict()
-        return {"mv_source": source} | {f"mv_{name}": stream[name] for name in STREAM}
-    return {
-        "mv_source": source,
-        "mv_crf": usual.mv_crf if crf is None else crf,
-        "mv_preset": usual.mv_preset if preset is None else preset,
-    }
-
-
-def _usual_settings(dataset: str, store: Path) -> "ExtractSettings":
-    """The settings where no option says otherwise.
-
-    The demo is small and very clean; a store that was begun keeps the size it stores.
-    """
-    from pipeline.driver.plan_file import read_plan
-    from pipeline.errors import PlanError
-    from pipeline.extract.settings import ExtractSettings
-
-    settings = ExtractSettings()
-    if dataset == "demo":
-        from pipeline.adapters.demo.dataset import DEMO_MV_CRF, DEMO_SHORT_SIDE
-
-        settings = replace(settings, short_side=DEMO_SHORT_SIDE, mv_crf=DEMO_MV_CRF)
-    try:
-        begun = read_plan(store).settings
-    except PlanError:
-        return settings
-    return replace(
-        settings,
-        short_side=begun.short_side,
-        enlarge=begun.enlarge,
-        square_pixels=begun.square_pixels,
-    )

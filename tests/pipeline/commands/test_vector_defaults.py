@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.commands.extract import _vectors
+from pipeline.commands.extract_settings import vector_settings
 from pipeline.extract.settings import ExtractSettings
 from pipeline.store.codecs import RGB_CODECS
 
@@ -29,11 +29,11 @@ JPEG, H264 = RGB_CODECS["jpeg"], RGB_CODECS["h264"]
 def test_vectors_come_from_the_stored_packets_if_nothing_else_is_asked_for(
     usual, codec, given, source, crf
 ):
-    found = _vectors(usual, codec, *given)
+    found = vector_settings(usual, codec, *given)
     assert (found["mv_source"], found["mv_crf"]) == (source, crf)
     ExtractSettings(rgb_codec=codec, **found)
 
 
 def test_the_encoding_of_stored_packets_cannot_be_set_by_options_of_vectors():
     with pytest.raises(ValueError, match="expected canonical with --mv-crf or"):
-        _vectors(USUAL, H264, "stored", 30, None)
+        vector_settings(USUAL, H264, "stored", 30, None)

@@ -3,20 +3,18 @@
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol, Self
+from pathlib import Path
+from typing import Protocol, Self
 
 from pipeline.extract.blocks import DeferredFlow, Solver
 from pipeline.extract.settings import ExtractSettings
-from pipeline.extract.video import Block, Extraction
+from pipeline.extract.video import Block, Extraction, VideoInfo
 
 from ..answers import LiveSummary, Window
 from ..given_frames import Given, given_video
 from ..timeline import WindowScorer
 from .reader import Reader
 from .stream import FRAMES_PER_BLOCK, Part
-
-if TYPE_CHECKING:
-    from ..recognizer import Recognizer
 
 QUEUE_BYTES = 64 << 20
 """Most bytes of blocks that wait for the network."""
@@ -44,6 +42,24 @@ class BlockSource(Protocol):
     ) -> Iterator[Part | Block]: ...
 
 
+class WindowModel(Protocol):
+    """A model as a live source needs it: that of `Recognizer`."""
+
+    settings: ExtractSettings
+
+    @property
+    def solver(self) -> Solver | None:
+        """The solver of optical flow, of models that see it."""
+
+    def window_scorer(
+        self, info: VideoInfo, *, hop: int | None = None, offset: float = 0.0
+    ) -> WindowScorer:
+        """A scorer of windows for the blocks of an extraction."""
+
+    def check_known(self, source: Path | str, share: float) -> None:
+        """Check that a share of known motion vectors is enough to answer."""
+
+
 class LiveWindows:
     """The windows of a live source. Made by `Recognizer.stream`; iterate once.
 
@@ -52,7 +68,7 @@ class LiveWindows:
 
     def __init__(
         self,
-        recognizer: "Recognizer",
+        model: WindowModel,
         source: BlockSource,
         *,
         shown: str,
@@ -62,7 +78,7 @@ class LiveWindows:
     ) -> None:
         self.source = shown
         """The source, without a password."""
-        self._recognizer, self._stream = recognizer, source
+        self._model, self._stream = model, source
         self._hop, self._latest, self._limit = hop, latest, seconds
         self._scorer: WindowScorer | None = None
         self._began = time.monotonic()
@@ -95,14 +111,14 @@ class LiveWindows:
             StreamError: the source cannot be reached, is silent, or has gone.
             DataError: too few of its motion vectors are known.
         """
-        recognizer, self._began = self._recognizer, time.monotonic()
+        self._began = time.monotonic()
         timer = None
         if self._limit is not None:
             timer = threading.Timer(self._limit, self.stop)
             timer.daemon = True
             timer.start()
         reader = self._reader = Reader(
-            self._stream.blocks(recognizer.settings, recognizer.solver),
+            self._stream.blocks(self._model.settings, self._model.solver),
             size=_size,
             most_bytes=QUEUE_BYTES,
             stop=self._stream.stop,
@@ -143,7 +159,7 @@ class LiveWindows:
         )
 
     def _begin_part(self, part: Part) -> None:
-        self._scorer = self._recognizer.window_scorer(
+        self._scorer = self._model.window_scorer(
             part.info, hop=self._hop, offset=part.offset
         )
         self.window_seconds = self._scorer.span / part.info.fps
@@ -174,7 +190,7 @@ class LiveWindows:
             return
         if not self._checked and self._intervals >= CHECKED_INTERVALS:
             self._checked = True
-            self._recognizer.check_known(self.source, self._known / self._intervals)
+            self._model.check_known(self.source, self._known / self._intervals)
         found = self._scorer.windows(latest=self._latest)
         if found:
             self._delays.add(time.monotonic() - when)
