@@ -239,7 +239,8 @@ def open_video(
     Args:
         path: a local file, whatever characters its name has.
         vectors: also export motion vectors.
-        pixels: False lets the decoder skip what only matters to pixels.
+        pixels: False lets the decoder skip its loop filter. Vectors stay the same but for
+            those that it makes up in the damaged parts of a frame.
 
     Raises:
         NotAVideo: no video stream that can be decoded.

@@ -67,10 +67,13 @@ class Output:
             references: numbers, in the order of coding, of the frames that the two kinds
                 of vectors refer to.
         """
+        before = self._coded[-1] if self._coded else None
         self._coded.append(coded)
         self._order.append(order)
         self._count += 1
-        if references != (None, None):
+        if before is not None and references == (before, None):  # most often
+            status.distances[0] = 1
+        elif references != (None, None):
             status.settled = False
             self._waiting.append(_Waiting(status, self._count - 1, references))
         if self._waiting:

@@ -43,6 +43,8 @@ class _Frame(NamedTuple):
     @property
     def backward(self) -> list[tuple[np.ndarray, int]]:
         """The grids whose reference comes later, and the distance to it, below 0."""
+        if self.future is None and (self.status.distances[0] or 1) > 0:
+            return []
         return [(grid, d) for grid, d in self.vectors if d is not None and d < 0]
 
     def per_interval(self, before: "_Frame | None") -> tuple[np.ndarray, bool]:
@@ -57,6 +59,12 @@ class _Frame(NamedTuple):
         Args:
             before: the frame before, if it has vectors.
         """
+        if before is not None and before.geometry is not self.geometry:
+            before = None
+        backward = before.backward if before is not None else []
+        alone = self.future is None and not backward
+        if alone and self.past is not None and self.status.distances == [1, None]:
+            return self.past, True  # most often
         found: list[tuple[float, np.ndarray, int]] = []
         for grid, distance in self.vectors:
             if distance is None:
@@ -67,9 +75,8 @@ class _Frame(NamedTuple):
         if not found:
             nothing = np.zeros((*self.geometry.cells.shape, 2), np.int32)
             return nothing if self.past is None else self.past, False
-        if before is not None and before.geometry is self.geometry:
-            for grid, distance in before.backward:
-                found.append((0.5 - distance, grid, distance))
+        for grid, distance in backward:
+            found.append((0.5 - distance, grid, distance))
         found.sort(key=lambda one: one[0])
         divided = [grid if over == 1 else grid / over for _, grid, over in found]
         result = divided[0]
