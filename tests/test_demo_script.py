@@ -46,3 +46,24 @@ def test_a_step_that_fails_ends_the_demo(tmp_path) -> None:
         text=True,
     )
     assert ended.returncode == 3 and "Done" not in ended.stdout
+    assert 'type "make demo" again' in ended.stderr
+
+
+def test_an_interrupted_demo_says_how_to_go_on(tmp_path) -> None:
+    """The line of the step that was stopped names another command, in another folder."""
+    command = tmp_path / "pipeline"
+    command.write_text(
+        '#!/bin/sh\necho "Resume with: pipeline ..." >&2\nkill -TERM $PPID\nexit 130\n',
+        encoding="utf-8",
+    )
+    command.chmod(0o755)
+    ended = subprocess.run(
+        ["sh", str(ROOT / "tools" / "demo.sh"), str(tmp_path), "demo"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 143 and "Done" not in ended.stdout
+    last = ended.stderr.splitlines()[-1]
+    assert last == '--- Not finished: type "make demo" again, and it goes on from here'

@@ -10,6 +10,16 @@ store=$VIDEO_DATA/stores/demo
 picture=$VIDEO_DATA/modalities.png
 video=ccw/ccw_g13
 
+# Where it ends early, the command to go on with is this one, not that of the step.
+ended() {
+    status=$?
+    [ "$status" -eq 0 ] || printf '\n--- Not finished: type "make demo" again, and it goes on from here\n' >&2
+    exit "$status"
+}
+trap ended EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 say() {
     printf '\n--- %s\n' "$1"
     shift

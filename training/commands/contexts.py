@@ -7,10 +7,11 @@ from typing import Any
 from pipeline.store import Store, only_store, runs_folder
 
 from ..catalogue import is_file
+from ..data.clip_config import ClipConfig
 from ..data.known_share import MIN_KNOWN_SHARE
 from ..data.splits import resolve_split
 from ..errors import RecipeError, RunError
-from ..recipes import Recipe, Size, at_size, get_recipe
+from ..recipes import SIZES, Recipe, at_size, get_recipe, recipe_names
 from ..recipes.changes import parse_changes, with_changes
 from ..recipes.files import recipe_named
 from ..recipes.first_weights import init_changes
@@ -21,6 +22,9 @@ from ..runs.expected_hours import small_frames_notice
 from ..runs.machine import Machine
 from ..runs.progress import ProgressReporter, SilentReporter, default_reporter
 from ..runs.record import Run
+
+MEDIUM = "112x112 px, hours on a CPU"
+"""What --size medium sees and takes."""
 
 
 def resolve_recipe(
@@ -125,15 +129,29 @@ def run_context(
         f"store {store.folder}; {split_text(of_split)}; recipe {recipe.name}, seed {seed},"
         f" {machine.device.type} {machine.precision}"
     )
-    say_pictures(store, recipe.size, reporter)
+    clip = getattr(recipe.settings, "clip", recipe.size.clip3d)  # a fusion has none
+    say_pictures(store, clip, larger_recipe(recipe), reporter)
     return context
 
 
-def say_pictures(store: Store, size: Size, reporter: ProgressReporter) -> None:
-    """Say where frames are much larger than what recipes of a size see of them."""
-    told = small_frames_notice(store, size.clip3d)
+def say_pictures(
+    store: Store, clip: ClipConfig, larger: str, reporter: ProgressReporter
+) -> None:
+    """Say where frames are much larger than what is seen of them, and what sees more."""
+    told = small_frames_notice(store, clip, larger)
     if told:
         reporter.say(told)
+
+
+def larger_recipe(recipe: Recipe) -> str:
+    """What to type for the same system on larger frames."""
+    name = recipe.system.name
+    medium = name + SIZES["medium"].suffix
+    if medium in recipe_names():
+        return f"use --recipe {medium} ({MEDIUM}), or {name}, as published"
+    if recipe.size.name == "own":
+        return "set clip.grid_short_px and clip.crop_px larger"
+    return f"use a recipe that has --size medium ({MEDIUM})"
 
 
 def usual_size(machine: Machine, reporter: ProgressReporter) -> str:

@@ -22,6 +22,7 @@ from ..runs.machine import select_machine
 from ..runs.progress import default_reporter
 from ..runs.record import Run
 from .contexts import (
+    MEDIUM,
     changed_recipe,
     resolve_recipe,
     run_context,
@@ -132,7 +133,8 @@ def run_reproduce(
     progress = default_reporter()
     opened = Store(store or only_store())
     size = size or usual_size(select_machine(**machine), progress)
-    say_pictures(opened, SIZES[size], progress)
+    larger = f"use --size medium ({MEDIUM}) or paper"
+    say_pictures(opened, SIZES[size].clip3d, larger, progress)
     splits = splits_of(opened, split)
     names = "+".join(splits)
     changes = tuple(options["changes"])

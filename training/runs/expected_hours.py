@@ -22,7 +22,7 @@ from .progress import about_text
 LONG = 2e13
 """Multiply-adds from which on the hours of a training are reported: minutes of one core."""
 SMALL_PX = 100
-"""Recipes that reduce frames to a shorter side than this are made for the demo data set."""
+"""Recipes that reduce frames to a shorter side than this are made for drawn or tiny clips."""
 MUCH_WAITING = 0.1
 """Share of the time of a training from which on waiting for clips is reported."""
 LARGER = 1.5
@@ -31,8 +31,12 @@ MARGIN, ROUND_PX = 7 / 8, 16
 """Crop as a share of the short side of a fitting store, which is a multiple of this."""
 
 
-def small_frames_notice(store: Store, clip: ClipConfig) -> str | None:
-    """A line where frames are much larger than what a small recipe sees of them."""
+def small_frames_notice(store: Store, clip: ClipConfig, larger: str) -> str | None:
+    """A line where frames are much larger than what a recipe sees of them.
+
+    Args:
+        larger: what to do for more, as the end of the line.
+    """
     grid = clip.grid_short_px
     if store.dataset == "demo" or grid is None or grid >= SMALL_PX:
         return None
@@ -42,8 +46,7 @@ def small_frames_notice(store: Store, clip: ClipConfig) -> str | None:
     height, width = clip.crop_px
     return (
         f"frames of {video.width}x{video.height} px are scaled to {width}x{height} "
-        "px: this size is made for the demo data set; use --size medium (112x112, "
-        "hours on a CPU) or paper for real clips"
+        f"px, which is little for real clips: {larger}"
     )
 
 

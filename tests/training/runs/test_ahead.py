@@ -1,5 +1,6 @@
 """What is said of a training before it starts."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,8 +10,9 @@ from moving_store import videos, write_store
 from tiny_runs import Told, taught
 
 from pipeline.store import Store
+from training.commands.contexts import larger_recipe
 from training.errors import RecipeError
-from training.recipes import at_size, get_recipe
+from training.recipes import at_size, get_recipe, recipe_names
 from training.runs import expected_hours as ahead
 from training.runs.expected_hours import (
     expected_hours,
@@ -23,14 +25,30 @@ from training.runs.machine import Machine, gpu_workers
 def test_small_recipes_on_large_frames_are_told(store, tmp_path):
     """Frames of 48x64 are twice 24: not yet much larger."""
     clip = tiny.teach("flow").clip
-    assert small_frames_notice(store, clip) is None
-    told = small_frames_notice(store, replace(clip, grid_short_px=20))
+    assert small_frames_notice(store, clip, "use MORE") is None
+    told = small_frames_notice(store, replace(clip, grid_short_px=20), "use MORE")
     assert told is not None and "frames of 64x48 px are scaled to 24x20 px" in told
-    assert "--size medium" in told
-    assert small_frames_notice(store, get_recipe("dtmv_medium").settings.clip) is None
-    assert small_frames_notice(store, get_recipe("r3d_rgb").settings.clip) is None
+    assert told.endswith(": use MORE")
+    for large in ("dtmv_medium", "r3d_rgb"):
+        clip_of_it = get_recipe(large).settings.clip
+        assert small_frames_notice(store, clip_of_it, "use MORE") is None
     demo = Store(write_store(tmp_path / "demo", videos(), dataset="demo"))
-    assert small_frames_notice(demo, replace(clip, grid_short_px=20)) is None
+    assert (
+        small_frames_notice(demo, replace(clip, grid_short_px=20), "use MORE") is None
+    )
+
+
+def test_a_recipe_for_larger_frames_is_one_that_can_be_typed():
+    """Whatever was typed: --recipe dtmv --size small, dtmv_small, or one of one size."""
+    assert "--recipe dtmv_medium (112x112 px" in larger_recipe(get_recipe("dtmv_small"))
+    for name in recipe_names():
+        told = larger_recipe(get_recipe(name))
+        if typed := re.search(r"--recipe (\S+)", told):
+            assert get_recipe(typed[1]).size.name == "medium"
+            assert get_recipe(typed[1]).system is get_recipe(name).system
+        else:
+            assert get_recipe(name).system.named
+            assert "a recipe that has --size medium" in told
 
 
 def test_hours_are_epochs_times_clips_times_a_step(monkeypatch):
