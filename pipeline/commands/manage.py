@@ -65,7 +65,8 @@ def stores(folder: Path | str | None, as_json: bool) -> None:
 @click.option(
     "--videos",
     type=ExistingFile,
-    help="Text file of the videos to copy: an id or path per line. [default: all]",
+    help="Text file of the videos to copy: an id or path, or the end of one, on each "
+    "line. [default: all]",
 )
 @click.option(
     "--state",
@@ -115,7 +116,8 @@ def copy(
     "--videos",
     type=ExistingFile,
     required=True,
-    help="Text file of the videos to leave out: an id or path per line.",
+    help="Text file of the videos to leave out: an id or path, or the end of one, on each "
+    "line.",
 )
 @click.option(
     "--out",

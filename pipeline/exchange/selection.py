@@ -8,7 +8,7 @@ from pathlib import Path
 from motion_shards.near import similar
 from motion_shards.plain_text import first_names, printable
 from pipeline.inspection.status import full_id
-from pipeline.store import Store, StoredVideo
+from pipeline.store import Store, StoredVideo, VideoNotFound
 
 from .errors import ExchangeError
 
@@ -108,4 +108,7 @@ def _listed(store: Store, path: Path) -> Iterator[str]:
             raise ExchangeError(
                 f"{path}:{number}: expected a video, got {printable(line)[:80]!r}"
             )
-        yield line if line in known else full_id(store, line)
+        try:
+            yield line if line in known else full_id(store, line)
+        except VideoNotFound as error:
+            raise VideoNotFound(f"{path}:{number}: {error}") from None

@@ -11,6 +11,7 @@ from pipeline.adapters.subset import split_names
 from pipeline.adapters.videos import DataSet, Segment, Video
 from pipeline.shard.plan import PlannedVideo
 from pipeline.store import StoredVideo
+from pipeline.store.lookup import no_video
 
 from .errors import ManagementError
 from .source import Source
@@ -196,13 +197,13 @@ def _known(wanted: Sequence[str], there: Sequence[str], what: str) -> tuple[str,
 
 
 def listed_videos(path: Path, source: Source) -> frozenset[str]:
-    """The videos that a text file names by id or path, one per line.
+    """The videos that a text file names by id, by path or by the end of one, a line each.
 
     Empty lines are ignored. Quarantined videos count, too.
 
     Raises:
-        ManagementError: no file of text, one without names, or names that the store
-            does not have.
+        ManagementError: no file of text, one without names, names that the store does not
+            have, or an end that several of its videos have.
     """
     try:
         with path.open("rb") as file:
@@ -219,22 +220,44 @@ def listed_videos(path: Path, source: Source) -> frozenset[str]:
     names = [line.strip() for line in text.split("\n") if line.strip()]
     if not names:
         raise ManagementError(f"{path}: expected ids or paths of videos, got none")
-    ids = set(source.store.ids())
-    manifest = source.manifest
-    ids |= manifest.bad.keys() | manifest.unavailable.keys()
-    by_path: Mapping[str, str] = {}
-    if not all(name in ids for name in names):
-        by_path = {video.path: video.id for video in source.store.videos()}
-        if source.plan:
-            by_path = {
-                v.path: v.id for v in source.plan.videos if v.id in ids
-            } | by_path
     names = list(dict.fromkeys(names))
-    missing = [name for name in names if name not in ids and name not in by_path]
+    ids = set(source.store.ids())
+    ids |= source.manifest.bad.keys() | source.manifest.unavailable.keys()
+    if ids.issuperset(names):
+        return frozenset(names)
+    by_path = {video.path: video.id for video in source.store.videos()}
+    if source.plan:
+        by_path = {v.path: v.id for v in source.plan.videos if v.id in ids} | by_path
+    exact = by_path | {video_id: video_id for video_id in ids}
+    by_end = _by_end(exact, {name for name in names if name not in exact})
+    missing = [name for name in names if name not in exact and not by_end[name]]
     if missing:
+        if not missing[1:]:
+            known = source.store.ids()
+            error = no_video(
+                source.folder, source.manifest, known, missing[0][:MAX_SHOWN]
+            )
+            raise ManagementError(f"{path}: {error}")
         shown = first_names([name[:MAX_SHOWN] for name in missing])
         raise ManagementError(
             f"{path}: {source.folder} has no video {shown}"
-            + (f" ({len(missing):,} of {len(names):,} names)" if missing[1:] else "")
+            f" ({len(missing):,} of {len(names):,} names)"
         )
-    return frozenset(name if name in ids else by_path[name] for name in names)
+    for name, found in by_end.items():
+        if len(found) > 1:
+            raise ManagementError(
+                f"{path}: {len(found)} videos of {source.folder} end in "
+                f"{name[:MAX_SHOWN]!r}: {first_names(sorted(found))}"
+            )
+    return frozenset(exact.get(name) or next(iter(by_end[name])) for name in names)
+
+
+def _by_end(exact: Mapping[str, str], ends: Collection[str]) -> dict[str, set[str]]:
+    """Id of the videos whose id or path ends in each of some names, from a folder on."""
+    found: dict[str, set[str]] = {end: set() for end in ends}
+    for name, video_id in exact.items() if ends else ():
+        end = name
+        while end := end.partition("/")[2]:
+            if end in found:
+                found[end].add(video_id)
+    return found

@@ -166,8 +166,8 @@ def test_wrong_requests_are_one_line(odd_store: Path, tmp_path: Path) -> None:
         *words, "--modalities", "rgb,mv"
     )
     names = tmp_path / "names.txt"
-    names.write_text("run/g\n")
-    assert "no video 'run/g'" in refused(*words, "--videos", names)
+    names.write_text("\nrun/g\n")
+    assert "names.txt:2: no video 'run/g'" in refused(*words, "--videos", names)
     names.write_bytes(b"\n")
     assert "no video of those" in refused(*words, "--videos", names)
     names.write_bytes(b"a\0b\n")

@@ -14,6 +14,7 @@ from pipeline.driver.plan_file import read_plan
 from pipeline.executors.choose import Execution
 from pipeline.management import destination, making
 from pipeline.management.errors import ManagementError
+from pipeline.management.selection import listed_videos
 from pipeline.management.source import Source
 from pipeline.store import FolderHeld, LayoutError, Store, hold, verify
 from pipeline.store.file_names import MANIFEST
@@ -88,7 +89,7 @@ def test_a_modality_is_added_to_a_part_later(original, clips, tmp_path):
 
 
 def test_a_part_keeps_all_classes_unless_they_are_narrowed(original, tmp_path):
-    names = listed(tmp_path, "right/v001", "right/v003.mp4")
+    names = listed(tmp_path, "right/v001", "v003.mp4", "v003")
     making.copy(original, tmp_path / "new", videos=names)
     store = Store(tmp_path / "new")
     assert store.classes == ("left", "right")
@@ -196,7 +197,26 @@ def test_what_is_something_else_is_refused(original, tmp_path):
         names = listed(tmp_path, "left/v000", "left/nobody", "left/v999")
         making.copy(original, tmp_path / "new", videos=names)
     assert "left/nobody, left/v999 (2 of 3 names)" in one_line(error)
+    with pytest.raises(ManagementError) as error:
+        making.copy(original, tmp_path / "new", videos=listed(tmp_path, "left/v00"))
+    assert "list.txt: no video 'left/v00' in" in one_line(error)
+    assert "did you mean left/v00" in one_line(error)
+    with pytest.raises(ManagementError, match="no video '001'"):  # no whole name
+        making.copy(original, tmp_path / "new", videos=listed(tmp_path, "001"))
     assert not (tmp_path / "new").exists()
+
+
+def test_the_end_of_several_videos_is_refused(original, tmp_path, monkeypatch):
+    source = Source(original)
+    found = listed_videos(listed(tmp_path, "broken", "v000.mp4"), source)
+    assert found == {"left/broken", "left/v000"}
+    bad = dict(source.manifest.bad) | {"right/v000": "damaged"}
+    monkeypatch.setattr(source, "manifest", replace(source.manifest, bad=bad))
+    with pytest.raises(ManagementError) as error:
+        listed_videos(listed(tmp_path, "v000", "v001"), source)
+    assert f"2 videos of {original} end in 'v000': left/v000, right/v000" in one_line(
+        error
+    )
 
 
 def test_a_full_disk_is_named_before_anything_is_copied(
