@@ -24,7 +24,7 @@ from ..runs.progress import ProgressReporter, SilentReporter, default_reporter
 from ..runs.record import Run
 
 MEDIUM = "112x112 px, hours on a CPU"
-"""What --size medium sees and takes."""
+"""Frames of --size medium, and its time."""
 
 
 def resolve_recipe(
@@ -144,7 +144,7 @@ def say_pictures(
 
 
 def larger_recipe(recipe: Recipe) -> str:
-    """What to type for the same system on larger frames."""
+    """The way to train the same system on larger frames, as the end of a line."""
     name = recipe.system.name
     medium = name + SIZES["medium"].suffix
     if medium in recipe_names():
