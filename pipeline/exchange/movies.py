@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from pipeline.extract.mp4 import write_mp4
+from pipeline.extract.x264 import enlargement
 from pipeline.store import CELL_PX, Store, StoredVideo, motion_colours
 
 from .outcome import Written
@@ -74,7 +75,7 @@ def _colours(store: Store, video: StoredVideo) -> Iterator[np.ndarray]:
 
 
 def _arrows(store: Store, video: StoredVideo) -> Iterator[np.ndarray]:
-    times = max(1, math.ceil(ARROWS_SIDE_PX / min(video.height, video.width)))
+    times = enlargement(video.height, video.width, short_side=ARROWS_SIDE_PX)
     size = (video.height, video.width, 3)
     for start, stop in blocks(0, video.frames - 1):
         fields = store.read(video.id, "mv", start=start, stop=stop)

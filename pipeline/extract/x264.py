@@ -11,6 +11,24 @@ SAME_BYTES = "mbtree=0"
 reads memory that it has not written, with or without B-frames, where the width in
 macroblocks is no multiple of the processor's vectors."""
 
+LONGEST_PX = 16_384
+"""Limit of libx264 for a side of the frames."""
+
+
+def enlargement(height: int, width: int, *, short_side: int) -> int:
+    """The whole number by which frames are enlarged to be looked at, at least 1.
+
+    Args:
+        height, width: of the frames, px.
+        short_side: least length of their shorter side, px, unless the longer one would
+            be more than the encoder takes.
+
+    >>> enlargement(32, 48, short_side=240), enlargement(32, 1600, short_side=480)
+    (8, 10)
+    """
+    wanted = -(-short_side // min(height, width))
+    return max(1, min(wanted, LONGEST_PX // max(height, width)))
+
 
 def x264_encoder(
     *, height: int, width: int, crf: int, preset: str, params: str

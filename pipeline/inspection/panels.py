@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pipeline.extract.x264 import LONGEST_PX
 from pipeline.store import CELL_PX, motion_colours, motion_wheel
 
 PANEL_PX = 300
@@ -98,7 +99,8 @@ def _vector_colours(moment: Moment, bound_px: float) -> np.ndarray:
 
 def _shown(picture: np.ndarray) -> np.ndarray:
     """Enlarged by a whole number where it is narrow: pixels and cells stay sharp."""
-    times = max(1, round(PANEL_PX / picture.shape[1]))
+    height, width = picture.shape[:2]
+    times = max(1, min(round(PANEL_PX / width), LONGEST_PX // height))
     return picture.repeat(times, axis=0).repeat(times, axis=1)
 
 

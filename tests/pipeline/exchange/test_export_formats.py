@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from exported import FRAMES, IDS, exported, tree
+from tiny_store import write_store
 
 from pipeline.store import Store
 
@@ -155,3 +156,12 @@ def test_clips_cover_a_video(odd_store: Path, tmp_path: Path) -> None:
     assert sum(FRAMES.values()) == sum(
         s["json"]["frames"] for s in samples(tmp_path / "out")
     )
+
+
+def test_arrows_on_very_wide_frames_are_no_larger_than_an_encoder_takes(tmp_path: Path):
+    """The short side would be enlarged 30 times: to 18,000 px for the long one."""
+    sizes = {"height": 16, "width": 600}
+    store = write_store(tmp_path / "store", [{"w": 2}], modalities=("mv",), **sizes)
+    exported(store, tmp_path / "out", "mp4")
+    arrows = read_movie(tmp_path / "out" / "mv" / "w.mp4")
+    assert arrows.shape == (1, 16 * 27, 600 * 27, 3)

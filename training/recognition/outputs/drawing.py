@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from motion_shards.plain_text import printable
+from pipeline.extract.x264 import enlargement
 from pipeline.store import CELL_PX, motion_colours
 
 from ..answers import Ranked
@@ -29,7 +30,7 @@ class Overlay:
     """Draws into the frames of one video."""
 
     def __init__(self, *, height: int, width: int) -> None:
-        self.times = -(-LEAST_SIDE // min(height, width))
+        self.times = enlargement(height, width, short_side=LEAST_SIDE)
         """Whole number by which frames are enlarged; mostly 1."""
         self.height, self.width = height * self.times, width * self.times
         """px, of the frames that are drawn."""

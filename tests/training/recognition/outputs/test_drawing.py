@@ -92,3 +92,9 @@ def test_a_long_name_is_cut_and_every_script_has_letters() -> None:
     assert not long[:34, 316:].any()
     assert (written("篮球") != written("??")).any()
     assert (written("a\x1b[2Jb") == written("a\\x1b[2Jb")).all()
+
+
+def test_very_wide_frames_are_no_larger_than_an_encoder_takes():
+    overlay = Overlay(height=16, width=4_000)
+    assert (overlay.times, overlay.height, overlay.width) == (4, 64, 16_000)
+    assert Overlay(height=64, width=96).times == 4
