@@ -162,6 +162,6 @@ def test_arrows_on_very_wide_frames_are_no_larger_than_an_encoder_takes(tmp_path
     """The short side would be enlarged 30 times: to 18,000 px for the long one."""
     sizes = {"height": 16, "width": 600}
     store = write_store(tmp_path / "store", [{"w": 2}], modalities=("mv",), **sizes)
-    exported(store, tmp_path / "out", "mp4")
+    exported(store, tmp_path / "out", "mp4", modalities=("mv",))
     arrows = read_movie(tmp_path / "out" / "mv" / "w.mp4")
     assert arrows.shape == (1, 16 * 27, 600 * 27, 3)
