@@ -12,6 +12,7 @@ from pathlib import Path
 
 from motion_shards.processes import has_ended, process_mark
 from pipeline.store.locations import require_apart
+from pipeline.store.replacement import name_file
 
 from .errors import FolderInUse
 
@@ -69,6 +70,9 @@ def replacing_folder(out: Path, *, store: Path | None) -> Iterator[Path]:
             except OSError:
                 old.rename(out)
                 raise
+    except OSError as error:  # of a full disk it says nothing
+        name_file(error, out)
+        raise
     finally:
         for left in (part, old):
             shutil.rmtree(left, ignore_errors=True)

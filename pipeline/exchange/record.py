@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.store import hold, remove_parts, replacing, require_plain_folder
 from pipeline.store.file_names import ARRIVING, LOGS
+from pipeline.store.replacement import name_file
 
 from .errors import ExchangeError
 
@@ -41,7 +42,11 @@ def own_folder(out: Path, record: dict[str, Any]) -> Iterator[Path]:
         shutil.rmtree(work)
         work.mkdir()
         remove_parts(out)
-        yield work
+        try:
+            yield work
+        except OSError as error:
+            name_file(error, out)
+            raise
         shutil.rmtree(work)
 
 

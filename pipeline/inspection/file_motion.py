@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from motion_shards.output_path import Output
 from motion_shards.plain_text import counted, printable
 from pipeline.extract.one_file import Flow, Vectors
 from pipeline.store import CELL_PX
+from pipeline.store.png import write_png
 from pipeline.store.replacement import replacing
 
 from .panels import Moment, draw
@@ -110,11 +110,7 @@ def draw_liveliest(out: Output, name: str, motion: Vectors | Flow) -> Path | Non
     picture = draw(moment, bound_px=full_colour_px(moment), heading=printable(name))
     path = out.file(Path(name).stem, ".png")
     path.parent.mkdir(parents=True, exist_ok=True)
-    done, coded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise OSError(f"{path}: the picture could not be encoded")
-    with replacing(path) as file:
-        file.write(coded.tobytes())
+    write_png(path, picture)
     return path
 
 

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import xxhash
 
@@ -15,6 +14,7 @@ from motion_shards.output_path import Output
 from motion_shards.plain_text import printable
 from pipeline.extract.mp4 import write_mp4
 from pipeline.store import Location, RangeError, Store, StoredVideo, replacing
+from pipeline.store.png import write_png
 
 from .panels import Moment, draw
 
@@ -96,9 +96,7 @@ def preview(
     bound_px = full_colour_px(moment)
     image.parent.mkdir(parents=True, exist_ok=True)
     drawer = partial(draw, bound_px=bound_px, heading=_heading(video))
-    picture = cv2.cvtColor(drawer(moment), cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(str(image), picture):
-        raise OSError(f"{image}: the picture could not be written")
+    write_png(image, drawer(moment))
     film = None
     if movie and video.frames > 1:
         film = image.with_suffix(".mp4")

@@ -1,5 +1,6 @@
 """Pages of a store whose names are hostile: what they say, show and leave alone."""
 
+import errno
 import io
 import json
 import os
@@ -341,3 +342,14 @@ def test_killed_at_any_step_of_replacing_there_is_a_page(
         assert not written(f"{count}")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "page"]
     assert count >= (1 if exchange else 3)
+
+
+def test_a_full_disk_is_said_to_be_that_of_the_page(tmp_path: Path) -> None:
+    out = tmp_path / "page"
+    with (
+        pytest.raises(OSError) as caught,
+        folder.replacing_folder(out, store=None) as part,
+    ):
+        (part / "index.html").write_text("half", "utf-8")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(out) and not os.listdir(tmp_path)

@@ -1,5 +1,6 @@
 """Exports that are interrupted, damaged, asked for the wrong thing, or out of space."""
 
+import errno
 import resource
 import shutil
 import signal
@@ -13,6 +14,7 @@ from exported import FRAMES, IDS, exported, tree
 
 from pipeline.commands.cli import main
 from pipeline.exchange.errors import ExchangeError
+from pipeline.exchange.record import own_folder
 from pipeline.store import FolderHeld, Store, hold
 
 FORMATS = ("frames", "webdataset", "mp4", "npz")
@@ -125,6 +127,17 @@ def test_a_full_disk_is_one_line_and_no_half_file(
     assert f"{out}/" in said and "File too large" in said
     files = {path.name for path in out.rglob("*") if path.is_file()}
     assert files <= {"export.json", "holder-00001.ended", "classes.txt"}
+
+
+def test_an_error_of_the_system_that_names_nothing_names_the_folder(tmp_path: Path):
+    """As of a write that finds the disk full."""
+    out = tmp_path / "out"
+    with pytest.raises(OSError) as caught, own_folder(out, {}):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(out)
+    with pytest.raises(OSError) as caught, own_folder(out, {}):
+        raise OSError(errno.EIO, "Input/output error", "a file")
+    assert caught.value.filename == "a file"
 
 
 def test_another_export_is_not_mixed_in(odd_store: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Colours of known motion, and pictures of a store whose content we know."""
 
+import resource
+import signal
 from pathlib import Path
 
 import av
@@ -326,3 +328,17 @@ def test_a_single_frame_without_rgb_is_told(tmp_path) -> None:
     store = write_store(tmp_path / "store", {"flow": empty}, frames=1)
     with pytest.raises(RangeError, match="a single frame"):
         preview(store, out=tmp_path / "p.png")
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing(moving_right, tmp_path):
+    """libpng itself would say so on standard error, and leave a half."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large: .*p.png"):
+            preview(moving_right, out=tmp_path / "p.png")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list(tmp_path.glob("*p.png*"))
