@@ -1,1 +1,1 @@
-"""A Ray cluster from outside: its file, its jobs, its logs."""
+"""A Ray cluster as its user sees it: cluster.yaml, jobs and their logs."""

@@ -14,7 +14,8 @@ PROGRAMS = ("pipeline", "training")
 def elsewhere(words: Sequence[str], *, folder: Path) -> list[str]:
     """The command with its relative paths made absolute, starting from a folder.
 
-    What is a path, the command's own options say. `pipeline` may be left out.
+    The types of the command's own options tell which values are paths. `pipeline` may be
+    left out.
 
     Args:
         words: `pipeline extract ...`, `extract ...` or `training distill ...`.

@@ -1,7 +1,7 @@
 """cluster.yaml -> what is wrong with it, before `ray up` touches a machine. No network.
 
 Ray's own validator knows the schema. It does not look inside `provider`, does not ask for
-`auth`, and does not read commands; what it says of a wrong file has many types.
+`auth`, and does not read commands; for a wrong file it raises errors of many types.
 """
 
 import ipaddress
@@ -23,9 +23,9 @@ LOCAL_KEYS = frozenset(
     ("type", "head_ip", "worker_ips", "coordinator_address", "external_head_ip")
     + ("use_internal_ips", "disable_node_updaters")
 )
-"""Those of `provider` that mean something for machines of one's own."""
+"""Keys of `provider` that Ray reads for machines of one's own."""
 MORE_KEYS = frozenset(("aws_credentials", "max_retries"))
-"""Ray reads them, and its schema does not name them."""
+"""Keys that Ray reads and that its schema does not name."""
 _NODE_TYPES = ("available_node_types", "head_node_type", "head_node", "worker_nodes")
 _PLACEHOLDER = re.compile(
     r"\.example\b|\bexample\.(com|org|net)\b|<[^<>\s]+>|\bfs-0123456789abcdef0\b"
@@ -35,7 +35,7 @@ _PLACEHOLDER = re.compile(
 
 
 def findings(path: Path) -> list[Finding]:
-    """Everything that can be found without asking the machines, errors first."""
+    """All faults that can be found without asking the machines, errors first."""
     try:
         config = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -59,7 +59,7 @@ def findings(path: Path) -> list[Finding]:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that comes twice is an error, not the last one."""
+    """YAML in which a repeated key is an error; by default the last one counts."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -108,7 +108,8 @@ def _machines(config: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 f"{key}: machines of one's own (provider local) have no node types; "
-                "Ray counts their cores and GPUs, more goes into worker_start_ray_commands",
+                "Ray counts their cores and GPUs; other resources belong in "
+                "worker_start_ray_commands",
             )
     provider = config["provider"]
     if "coordinator_address" in provider:
@@ -160,7 +161,7 @@ def _counts(config: Mapping[str, Any]) -> Iterator[Finding]:
             least += count if type(count) is int else 0
     if type(most) is int and least > most:
         yield Finding(
-            "error", f"max_workers: {most}, but the types want {least} at least"
+            "error", f"max_workers: {most}, but the node types need at least {least}"
         )
 
 
@@ -178,7 +179,9 @@ def _range(where: str, value: Mapping[str, Any]) -> Iterator[Finding]:
 def _auth(config: Mapping[str, Any]) -> Iterator[Finding]:
     auth = config.get("auth")
     if not isinstance(auth, dict) or not auth.get("ssh_user"):
-        yield Finding("error", "auth.ssh_user: expected who logs in by ssh, got none")
+        yield Finding(
+            "error", "auth.ssh_user: expected the user name for ssh, got none"
+        )
     if not isinstance(auth, dict):
         return
     key = auth.get("ssh_private_key")

@@ -22,7 +22,7 @@ from motion_shards.errors import ClusterError
 def dashboard(address: str | None) -> str:
     """The URL of a job server that answers.
 
-    Settles whether Ray's token is sent there: if the user names it. Call it before Ray is
+    Ray's token is sent there only if the user names the server. Call it before Ray is
     imported.
 
     Raises:
@@ -65,7 +65,7 @@ def _dashboard_of(cluster: str) -> str | None:
     """The dashboard of a cluster that is named by its own address."""
     try:
         from ray.dashboard.utils import ray_address_to_api_server_url
-    except ImportError:  # it is not public: where it has moved, the port is a guess
+    except ImportError:  # no public name: else the usual port
         return None
     with one_line(cluster):
         url = ray_address_to_api_server_url(cluster)

@@ -1,4 +1,4 @@
-"""A job of a cluster as a value: what Ray says of it, its line in a list, its exit code."""
+"""A job of a cluster as a value: Ray's record of it, its line in a list, its exit code."""
 
 import re
 import secrets
@@ -76,7 +76,7 @@ def _exit_code(status: str, driver: int | None) -> int | None:
 
 
 def new_id(words: Sequence[str]) -> str:
-    """Unique, and readable: command, data set or store, when, four random letters."""
+    """A unique, readable id: command, data set or store, time, four random letters."""
     named = ""
     for option in ("--dataset", "--store", "--out"):
         if option in words[:-1]:

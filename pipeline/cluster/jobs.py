@@ -1,8 +1,9 @@
 """A command line -> a job of a cluster: submit, follow, read, stop, list.
 
 The job runs on the head (on a machine with free GPUs if it asks for some), where this
-package is installed as on all machines; nothing is uploaded. What it needs of the user's
-surroundings travels as environment variables. It goes on when whoever follows it leaves.
+package is installed as on all machines; nothing is uploaded. The parts of the user's
+environment that it needs are passed as environment variables. It goes on when nobody
+follows it any more.
 """
 
 import asyncio
@@ -34,8 +35,8 @@ class JobServer:
     """The job server of a cluster: its dashboard.
 
     Args:
-        address: http://HOST:8265 or HOST:PORT of the dashboard; where None, what
-            RAY_API_SERVER_ADDRESS says, else a cluster of this machine.
+        address: http://HOST:8265 or HOST:PORT of the dashboard; None: that of
+            RAY_API_SERVER_ADDRESS, else of a cluster on this machine.
 
     Raises:
         ClusterError: the cluster does not answer, or refuses the connection.
@@ -140,7 +141,7 @@ class JobServer:
                 shown = asyncio.run(self._pass_on(name, shown, write))
                 job = self._known(name)
                 if job.over:
-                    write(self.log(name)[shown:])  # what a broken connection withheld
+                    write(self.log(name)[shown:])  # the rest of the log
                     return job
                 heard = time.monotonic()
             except ClusterError as error:
@@ -151,7 +152,7 @@ class JobServer:
             time.sleep(POLL_SECONDS)
 
     def stop(self, name: str) -> Job:
-        """Tell a job to stop, wait until it has, and return what became of it."""
+        """Tell a job to stop, wait until it has, and return its last state."""
         with one_line(self.address):
             self._client.stop_job(name)
         deadline = time.monotonic() + STOP_SECONDS + AWAY_SECONDS

@@ -10,7 +10,7 @@ GCS_PORT = 6379
 
 
 def start_commands(config: Mapping[str, Any]) -> Iterator[Finding]:
-    """Head and workers must speak on one port, and come back to the shell."""
+    """Check that head and workers use the same port, and that their commands return."""
     head = _commands(config, "head_start_ray_commands")
     workers = _commands(config, "worker_start_ray_commands")
     port = GCS_PORT

@@ -1,1 +1,1 @@
-"""Stores -> files of other programs."""
+"""Exports of stores for other programs, and imports of their frames and flow."""

@@ -8,4 +8,4 @@ from motion_shards.errors import MotionShardsError
 
 
 class ExchangeError(MotionShardsError, ValueError):
-    """An export or import cannot begin or go on; one line."""
+    """An export or import cannot begin or continue. The message is one line."""

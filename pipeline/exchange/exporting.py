@@ -43,8 +43,8 @@ def export(
 ) -> Exported:
     """Write videos of a store as other programs read them.
 
-    A file or folder appears under its name when it is whole. The same call goes on where
-    an interrupted one ended. A video whose rows are damaged is left out and named.
+    A file or folder appears under its name when it is whole. The same call resumes an
+    interrupted one. A video whose rows are damaged is left out and named.
 
     Args:
         out: an empty folder, a new one, or one that the same export began.

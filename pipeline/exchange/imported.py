@@ -19,7 +19,7 @@ class Imported:
     summary: Summary
     settings: ExtractSettings
     kept: int
-    """Frames of the shards of this run whose JPEG was taken as it is."""
+    """Frames of this run's shards whose JPEG was stored unchanged."""
     recoded: int
     """Those that were decoded and encoded again."""
 
@@ -51,12 +51,12 @@ class Imported:
 
 
 def flow_error(settings: ExtractSettings) -> str:
-    """Largest error of stored flow against that of which the files were made, in words."""
+    """Largest error of the stored flow, as text: of the files, and of the store."""
     codec = settings.flow_codec
     assert isinstance(codec, JpegFlow)
     bound = codec.bound_px
     return (
         f"8-bit levels of -{bound:g} to {bound:g} px, off by up to "
-        f"{Levels(bound_px=bound).max_error_px:.2g} px as they come and by "
-        f"{bound / 254:.2g} px more as they are stored, and JPEG of {codec.quality} %"
+        f"{Levels(bound_px=bound).max_error_px:.2g} px in the files and by "
+        f"{bound / 254:.2g} px more in the store, and JPEG of {codec.quality} %"
     )

@@ -233,7 +233,7 @@ def _missing(plan: StorePlan, out: Path, *, retry_bad: bool) -> Iterator[ShardPl
 
 
 def _is_of(commit: Commit, shard: ShardPlan) -> bool:
-    """Whether a commit is of the videos and settings of a shard, and none waits."""
+    """Whether a commit has the videos and settings of a shard, all of them available."""
     names = {*(video.id for video in commit.videos), *commit.bad}
     return names == {video.id for video in shard.videos} and dict(
         commit.settings

@@ -24,7 +24,7 @@ PLAIN = frozenset((*TABLES, RESTARTS, JFIF, COMMENT, BASELINE, SCAN))
 HALVED = ((1, 0x22), (2, 0x11), (3, 0x11))
 """Names and sampling of the three components in 4:2:0."""
 MOST_HEADER_BYTES = 4096
-"""Readers of a store look for the size this far."""
+"""Bytes in which readers of a store look for the size."""
 LEAST_BITS = 2
 """Bits of a block of 8x8 px, at least, in a row of a store."""
 

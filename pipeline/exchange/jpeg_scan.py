@@ -43,7 +43,8 @@ class Scan(NamedTuple):
 def damaged_row(content: bytes, scan: Scan) -> int | None:
     """The row of pixels at or above which the data of a JPEG are damaged; None if they are not.
 
-    What leaves the number of blocks as it was is not found, such as many changes of one bit.
+    Damage that leaves the number of blocks unchanged is not found, as in many changes of
+    one bit.
     """
     compile_kernels(_follow)
     parts = scan.components

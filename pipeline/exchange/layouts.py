@@ -17,7 +17,7 @@ class FrameLayout:
     from_image: bool = True
     """Whether flow k leads from image k to k + 1; else from image k - 1 to k."""
     floor: bool = False
-    """Whether levels of flow are cut, not rounded; see `Levels`."""
+    """Whether levels of flow are truncated, not rounded; see `Levels`."""
     done: str = ""
     """Empty file that marks a finished folder; none if empty."""
 

@@ -18,7 +18,7 @@ class Levels:
 
     bound_px: float = 20.0
     floor: bool = False
-    """Whether values are cut to the level below, not rounded to the nearest."""
+    """Whether values are truncated to the level below, not rounded to the nearest."""
 
     def levels(self, values: np.ndarray) -> np.ndarray:
         """Values in px, any shape -> uint8; those beyond the bound are clipped."""

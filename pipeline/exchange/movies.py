@@ -18,9 +18,9 @@ from .unfinished import new_file
 CRF = 18
 """Quality of x264."""
 SAMPLE = 8
-"""Intervals that decide about the scale of the colours of a video."""
+"""Intervals from which the scale of a video's colours is taken."""
 SHARE_WITHIN = 99
-"""Percent of their flow that gets a colour of its own length."""
+"""Percentile of the length of their flow at which a colour is full."""
 ARROWS_SIDE_PX = 480
 """Shorter side to which frames with vectors are enlarged, at least, by a whole number."""
 PAPER, INK, UNKNOWN = (255, 255, 255), (220, 30, 30), (150, 150, 150)

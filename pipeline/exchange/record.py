@@ -1,4 +1,4 @@
-"""The folder of an export: whose it is, what it is, and who writes it."""
+"""The folder of an export: its record, which identifies the export, and its lease."""
 
 import json
 import os

@@ -214,7 +214,7 @@ def write_shards(
 
 
 class _Coming:
-    """The results, of which the next one can be looked at before it is taken."""
+    """Results in order; the next one can be inspected before it is taken."""
 
     def __init__(
         self,

@@ -50,6 +50,6 @@ def new_file(target: Path, work: Path) -> Iterator[IO[bytes]]:
 
 
 def _name(error: BaseException, target: Path) -> None:
-    """Let an error of writing (a full disk) say where it was met."""
+    """Name the file in an error of writing, such as a full disk."""
     if isinstance(error, OSError) and error.filename is None:
         error.filename = str(target)

@@ -1,4 +1,4 @@
-"""The place of a store that is being made from others: what may be there, and its end."""
+"""The place of a store that is made from others: checks before, and completion."""
 
 import shutil
 from collections.abc import Collection, Iterator
@@ -29,7 +29,7 @@ from pipeline.store.replacement import name_file
 from .errors import ManagementError
 
 SPARE_BYTES = 64 << 20
-"""Space for texts that stays free on the disk."""
+"""Bytes that stay free on the disk, for the manifest, the index and commits."""
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def writing(
     """The right to write a new store, or to go on with one that was begun.
 
     Args:
-        there: has nothing, or what an interrupted call has left.
+        there: empty, or left by an interrupted call.
         sources: folders or addresses of the stores that are read.
         fingerprints: of the states of the store that is made: an interrupted copy of
             one of them is continued.
@@ -108,7 +108,7 @@ def _require_same(folder: Path, fingerprints: Collection[str]) -> None:
 
 
 def _states(folder: Path) -> Iterator[str]:
-    """Fingerprints that the texts in a folder have."""
+    """Fingerprints in the plan, manifest and commits of a folder."""
     try:
         yield read_plan(folder).fingerprint
     except (NoPlan, DamagedPlan):

@@ -43,7 +43,7 @@ def renamed(
 
 
 def joined(parts: Iterable[Selection], *, name: str) -> Selection:
-    """One selection of several: classes and splits of one name are one.
+    """One selection of several; classes and splits of the same name are joined.
 
     Args:
         name: of the data set.

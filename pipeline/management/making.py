@@ -1,4 +1,4 @@
-"""Stores of stores: `copy`, `remove` and `merge` as functions."""
+"""Stores made of other stores: `copy`, `remove` and `merge` as functions."""
 
 import os
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ def copy(
         out: a new folder, or what an interrupted call has left; or s3://bucket/store.
         modalities, classes, splits: only these; all of them if left out.
         videos: text file of the only videos to copy, an id or path per line.
-        state: the beginning of a fingerprint that the store had before it grew: all
-            that it had then. Labels are those of now.
+        state: the beginning of a fingerprint that the store had before it grew, to copy the
+            videos that it had then. Labels are the present ones.
 
     Raises:
         StoreError: the source is none, is damaged, or another run writes `out`.
@@ -125,7 +125,7 @@ def _prefixed(part: Selection, called: str, prefix: Sequence[str]) -> Selection:
 
 
 def _names(stores: Sequence[Source]) -> list[str]:
-    """Different names of the stores: of their data sets, else of their folders."""
+    """Distinct names of the stores: of their data sets, else of their folders."""
     datasets = [store.store.dataset for store in stores]
     folders = [store.folder.resolve().name for store in stores]
     for names in (datasets, folders):

@@ -14,7 +14,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A store that was made of others."""
+    """A store that was made from others."""
 
     store: str
     videos: int
@@ -24,7 +24,7 @@ class Outcome:
     """Those of the files that this call has written."""
     fingerprint: str
     action: str = "copied"
-    """Name of what was done with these files."""
+    """Verb for these files: copied, or linked."""
     passed_over: int = 0
     """Quarantined and unavailable videos of the sources that the store does not name."""
     remarks: tuple[str, ...] = ()
@@ -75,6 +75,6 @@ class Outcome:
         if self.passed_over:
             lines.append(
                 f"{counted(self.passed_over, 'quarantined, unavailable or unreadable video')}"
-                " of the source left behind"
+                " of the source not copied"
             )
         return "\n".join(map(printable, (*lines, *self.remarks)))

@@ -113,7 +113,7 @@ def relabel(
 
 
 class _Relabelling:
-    """The change from the texts of a store to those by other lists."""
+    """The change from a store's index and manifest to those of other lists."""
 
     def __init__(self, source: Source, dataset: DataSet) -> None:
         self._dataset = dataset

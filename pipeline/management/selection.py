@@ -48,7 +48,7 @@ class Selection:
 
 
 class Part(NamedTuple):
-    """Conditions on the videos of one store; what is empty is no condition."""
+    """Conditions on the videos of one store; an empty one holds for all."""
 
     classes: Sequence[str] = ()
     splits: Sequence[str] = ()
@@ -148,7 +148,7 @@ def _video(
 
 
 def _left_out(source: Source, part: Part) -> tuple[PlannedVideo, ...]:
-    """The videos of a part that the store could not hold, as its plan names them."""
+    """The planned videos of a part that could not be stored."""
     manifest = source.manifest
     names = manifest.bad.keys() | manifest.unavailable.keys()
     if not names:  # the plan of a large store is long

@@ -1,4 +1,4 @@
-"""A finished store that is read to make another one: its texts as they are now.
+"""A finished store from which another one is made: its state at one moment.
 
 A store may be extended meanwhile: manifest, index and plan of one state are held here,
 and published files never change.

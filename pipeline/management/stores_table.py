@@ -238,7 +238,7 @@ def _hours(folder: Location) -> float:
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
-    """The settings that people tell stores apart by, in a few words.
+    """The settings that distinguish stores, in a few words.
 
     >>> settings_text({"common": {"short_side": 256, "frames_per_second": None},
     ...                "rgb": {"codec": {"name": "jpeg_rgb", "quality": 95}},

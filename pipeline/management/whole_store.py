@@ -45,8 +45,8 @@ def copy_whole(
 ) -> Outcome:
     """Copy the files of some modalities of a store; each is hashed while it is copied.
 
-    An interrupted copy goes on: files with a commit and of the right size stay. So does
-    one of the store as it was before it grew.
+    An interrupted copy is resumed, also one of the store as it was before it grew: files
+    with a commit and of the right size stay.
 
     Args:
         link: make hard links where the disk allows it: these are not read.

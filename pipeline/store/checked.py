@@ -29,7 +29,7 @@ class CheckedFile(io.RawIOBase):
     def check(self) -> None:
         """
         Raises:
-            OSError: a write, or what else was asked of the system, has failed.
+            OSError: a write, or another call of the system, has failed.
         """
         if self._error is not None:
             raise self._error

@@ -27,7 +27,7 @@ from .video_facts import VideoFacts, require_inside
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoRecord(VideoFacts):
-    """One video in a commit: what was found out while its shard was built."""
+    """One video in a commit, with what was counted while its shard was built."""
 
     first: int
     rows: int

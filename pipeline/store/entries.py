@@ -136,7 +136,7 @@ def _decoded(
                 entry = decode(stored, video.height, video.width, window)
             except LayoutError as error:
                 raise LayoutError(f"{shard.name}: row {begin + row}: {error}") from None
-            if not filled:  # the size is true: a wrong one would ask for any memory
+            if not filled:  # only now: a false size could ask for any amount of memory
                 entries = np.empty((count, *shape), dtype)
             entries[filled] = entry
             filled += 1

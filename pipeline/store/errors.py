@@ -6,8 +6,8 @@ StoreError
 ├── RangeError       also an IndexError
 ├── FolderHeld       another run writes it
 ├── AddressError     an address does not answer, or refuses; also an OSError
-│   └── AccessRefused    as an address without the right credentials, or (S3) of what is not there
-├── WrongAnswer      of an address, which is asked again; nobody else meets it
+│   └── AccessRefused    the credentials do not suffice, or (S3) the object is missing
+├── WrongAnswer      an answer that is not the one asked for: retried inside the package
 └── LayoutError      the files are not what storage_layout.md promises; also a ValueError
     └── OtherLayout  they are of another version of it
 """
@@ -43,15 +43,15 @@ class AddressError(StoreError, OSError):
 
 
 class AccessRefused(AddressError):
-    """Access to an object is refused, or hides that there is none.
+    """Access to an object is refused.
 
-    Object storage answers 403 for an object that is not there to whoever may not list
-    the bucket.
+    Object storage also answers 403 for a missing object, where the credentials do not
+    allow listing the bucket.
     """
 
 
 class WrongAnswer(StoreError):
-    """An answer that is not what was asked for; another try may help."""
+    """An answer that is not the one asked for; another try may help."""
 
 
 class LayoutError(StoreError, ValueError):

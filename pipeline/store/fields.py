@@ -1,4 +1,4 @@
-"""Types and bounds of the values in texts, checked before anything believes them."""
+"""Types and bounds of the values in a store's JSON files, checked before use."""
 
 import math
 import re
@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 MAX_COUNT = 2**53
-"""Beyond, JSON readers of other languages lose digits."""
+"""Largest count: beyond it, JSON readers of other languages lose digits."""
 MAX_SIDE_PX, MAX_AREA_PX = 65_500, 2**28
 """Limits of a stored frame: the longest side of a JPEG, and an area that fits in memory."""
 Fits = Callable[[Any], bool]
@@ -55,7 +55,7 @@ def is_text_object(value: Any) -> bool:
 
 
 def is_grid(height: Any, width: Any) -> bool:
-    """Sides of a frame in px that may be believed."""
+    """Whether a frame can have this height and width, px."""
     return (
         type(height) is type(width) is int
         and 0 < height <= MAX_SIDE_PX

@@ -318,7 +318,7 @@ def _what_is_missing(folder: Location) -> str:
 def _what_is_missing_there(folder: RemotePath) -> str:
     if (folder / PLAN).exists() or (folder / COMMITS).names():
         return (
-            f"{folder}: expected a finished store, got one without {MANIFEST}: the "
-            "command that writes it finishes it when it is run again"
+            f"{folder}: expected a finished store, got one without {MANIFEST}: run the "
+            "command that writes it again to finish it"
         )
     return f"{folder}: expected a store, got no {MANIFEST} there"

@@ -1,6 +1,6 @@
 """Packets of H.264 -> windows of frames, checked. PyAV and OpenCV are imported by the first.
 
-What decodes is exact to the bit on every machine, whatever was decoded before.
+Decoded frames are the same to the bit on every machine, whatever was decoded before.
 """
 
 import threading
@@ -95,8 +95,8 @@ class Crops:
         self._planes: list[np.ndarray] = []
 
     def add(self, frame: "av.VideoFrame") -> None:
-        """Take the next frame; its size is true."""
-        if self._out is None:  # no memory before that
+        """Take the next frame, whose size has been checked."""
+        if self._out is None:  # memory only for a size that has been checked
             self._out = np.empty((self._count, *self._shape), np.uint8)
         if not self._held:
             self._begin(min(self._most, self._count - self._done))
@@ -174,7 +174,7 @@ def _decoder(height: int, width: int) -> Any:
         decoder = av.CodecContext.create("h264", "r")
         decoder.thread_count, decoder.thread_type = 1, "NONE"
         most = (height + SPARE_PX) * (width + SPARE_PX)
-        # a header that lies would make it ask for gigabytes
+        # a false header would make it allocate gigabytes
         decoder.options = {"err_detect": "explode", "max_pixels": str(most)}
         _held.size, _held.decoder = (height, width), decoder
     return _held.decoder

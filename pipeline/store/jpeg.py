@@ -1,7 +1,7 @@
 """Pictures <-> JPEG, always with the same options. OpenCV is imported by the first one.
 
 A restart marker after every 16 rows cuts the picture into bands that decode by
-themselves. Other readers need not care; we leave out the bands above and below a crop.
+themselves. Other readers can ignore this; ours skips the bands above and below a crop.
 """
 
 from functools import lru_cache
@@ -20,7 +20,7 @@ FRAME, INTERVAL, SCAN = 0xC0, 0xDD, 0xDA
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Segments that say the size in all kinds of JPEG."""
 HEADER_BYTES = 4096
-"""Ours has under 700."""
+"""Bytes in which the header must end; ours has under 700."""
 MIN_BITS_PER_BLOCK = 2
 """Least bits of a block of 8x8 px in any baseline JPEG: a picture with fewer is truncated."""
 
@@ -36,8 +36,8 @@ def encoded(image: np.ndarray, *, quality: int) -> np.ndarray:
     interval = _blocks_per_band(image.shape)
     if colour:
         image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    # Own Huffman tables make a flow field a sixth smaller for .2 ms, but a frame only
-    # a twentieth for more than twice the time.
+    # Huffman tables made for it make a flow field a sixth smaller for .2 ms, but a frame
+    # only a twentieth for more than twice the time.
     options = _options(quality, own_tables=not colour, interval=interval)
     return cv2.imencode(".jpg", image, options)[1]
 
@@ -51,7 +51,7 @@ def decoded(row: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     # The decoder takes a JPEG that was cut short for a picture with a grey rest.
     if row[:2].tobytes() != START or row[-2:].tobytes() != END:
         raise LayoutError(f"expected a whole JPEG, got {row.size} other bytes")
-    # A header that lies would make the decoder ask for gigabytes.
+    # A false header would make the decoder allocate gigabytes.
     size = _header(row[:HEADER_BYTES].tobytes()).size
     blocks = shape[0] * shape[1] // 64
     if size != shape[:2] or row.size * 8 < blocks * MIN_BITS_PER_BLOCK:
@@ -62,7 +62,7 @@ def decoded(row: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _decoded(row: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """`decoded` of a JPEG whose header was looked at."""
+    """`decoded` of a JPEG whose header has been checked."""
     import cv2
 
     kind = cv2.IMREAD_COLOR_RGB if len(shape) == 3 else cv2.IMREAD_GRAYSCALE
@@ -76,7 +76,7 @@ def _decoded(row: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def decoded_rows(
     row: np.ndarray, shape: tuple[int, ...], begin: int, end: int
 ) -> np.ndarray:
-    """`decoded(row, shape)[begin:end]`, to the last bit, without most of what is around.
+    """`decoded(row, shape)[begin:end]` to the bit, without decoding most other rows.
 
     Raises:
         LayoutError: as `decoded`, as far as it can be seen there.
@@ -135,7 +135,7 @@ class _Header(NamedTuple):
 def _header(content: bytes) -> _Header:
     """The header of a baseline JPEG, from its first bytes."""
     last = _last_header
-    if last and content.startswith(last[0][0]):  # most rows have one and the same
+    if last and content.startswith(last[0][0]):  # most rows have the same header
         return last[0][1]
     header = _parsed(content)
     last[:] = [(content[: header.scan], header)]
@@ -181,7 +181,7 @@ def _blocks_per_band(shape: tuple[int, ...]) -> int:
 
 @lru_cache
 def _options(quality: int, *, own_tables: bool, interval: int) -> list[int]:
-    """Everything that decides about the bytes, so that a new default changes nothing."""
+    """All options that determine the bytes: new defaults of OpenCV change nothing."""
     import cv2
 
     return [

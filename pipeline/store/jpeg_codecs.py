@@ -19,7 +19,7 @@ JPEG_BLOCK_PX = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JpegRgb:
-    """A frame as one baseline JPEG, 4:2:0. Colours in the file are in the usual order."""
+    """A frame as one baseline JPEG, 4:2:0. Any JPEG decoder shows its colours right."""
 
     quality: int = 95
 
@@ -57,7 +57,7 @@ class JpegFlow:
     Level 128 is zero, whose blocks have no coefficients: zero survives the JPEG.
 
     sqrt:   level = 128 + round(127 sign(v) sqrt(min(|v| / bound, 1))), fine near zero.
-    linear: level = 128 + round(127 max(-1, min(v / bound, 1))), the field's habit; like
+    linear: level = 128 + round(127 max(-1, min(v / bound, 1))), as is usual elsewhere; like
             round(255 (v + bound) / (2 bound)) to within a level, but zero stays zero.
 
     Source:

@@ -3,9 +3,9 @@
 The folder is a store that is extracted, or that of a training run.
 
 `_logs/holder-00017.json` is the lease of the 17th run that wrote here. Only the highest
-number counts. To follow a run that is over, one makes the next number: a file is made
-once (O_EXCL), so of several that try, one succeeds, and there is nothing to unlock. File
-locks are not used: network file systems lose them, or pretend.
+number counts. A run that follows one that is over makes the file of the next number. It is
+made with O_EXCL: of several runs that try, one succeeds, and there is nothing to unlock.
+File locks are not used: network file systems lose them, or only pretend to have them.
 
 Whether a run is over:
 
@@ -128,7 +128,7 @@ def _taken(
         if not place.make(number):
             continue  # another run was faster: look at that one
         newest = place.newest()
-        if newest > number:  # we had an old view, and that number was used and removed
+        if newest > number:  # used and removed since our listing
             place.remove(number)
             number = newest
             continue

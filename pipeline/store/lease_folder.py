@@ -59,7 +59,7 @@ class FolderLeases:
 
     def stamp(self, number: int) -> object:
         try:
-            with self._path(number).open("rb") as file:  # opening makes NFS ask
+            with self._path(number).open("rb") as file:  # opening asks NFS
                 state = os.fstat(file.fileno())
         except FileNotFoundError:
             return None
@@ -102,7 +102,7 @@ def _made(path: Path) -> bool:
             os.link(part, path)
         except FileExistsError:
             return False
-        except FileNotFoundError:  # who holds the folder has tidied up
+        except FileNotFoundError:  # the run that holds the folder has removed it
             return _made(path)
         except OSError:  # a file system without links
             return _claimed(path, part)
@@ -126,7 +126,7 @@ def _claimed(path: Path, part: Path) -> bool:
 
 
 def _is_file(path: Path) -> bool:
-    """Not a folder, a link or a pipe of such a name, which no run has made."""
+    """Whether it is an ordinary file, as runs make them: no folder, link or pipe."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:
@@ -135,7 +135,7 @@ def _is_file(path: Path) -> bool:
 
 def _server_time(folder: Path) -> float:
     """Now, by the clock that stamps the files of a folder; ours where we may not write."""
-    if folder.is_symlink():  # of a stranger's store: nothing is written through it
+    if folder.is_symlink():  # nothing is written through a link of unknown origin
         return time.time()
     probe = folder / f".clock-{uuid4().hex}"
     try:

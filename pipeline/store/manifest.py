@@ -27,7 +27,7 @@ from .schema import LAYOUT_VERSION
 
 
 class FileRecord(NamedTuple):
-    """A shard file as it must be."""
+    """A shard file as its manifest describes it."""
 
     file: str
     """Plain name, beside the manifest."""
@@ -75,7 +75,7 @@ class Manifest:
     mirror_safe: bool
     """False where a mirrored video belongs to another class (left, right)."""
     settings: Mapping[str, Any]
-    """Everything that alters a stored number: common, and per modality."""
+    """All settings that influence a stored number: common, and per modality."""
     fingerprint: str
     """Hash of videos and settings; of a store that has grown also of the state before."""
     shards: int

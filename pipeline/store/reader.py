@@ -42,8 +42,8 @@ class Store:
     Args:
         folder: of a finished store, or its address: s3://bucket/store, https://..., hf://...,
             any that fsspec knows.
-        check: compare the index and every row that is read with their hashes. Off saves
-            one or two hundredths of the time of reading, and lets rotten bytes through.
+        check: compare the index and every row that is read with their hashes. Off saves one
+            or two percent of the time of reading, and damaged bytes may go unnoticed.
         options: arguments of the fsspec file system of an address, such as credentials.
         cache: folder on a local disk through which whole shards of an address are read;
             $VIDEO_CACHE, if left out.
@@ -93,7 +93,7 @@ class Store:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Everything that altered a stored number: common, and per modality."""
+        """All settings that influence a stored number: common, and per modality."""
         return self.manifest.settings
 
     @property
@@ -153,8 +153,8 @@ class Store:
             crop: (top, left, height, width) in pixels for rgb and flow, in cells for mv.
 
         Returns:
-            (entries, ...) with type and unit of the layout, whatever is on disk. No
-            entries only where all of none were asked for: the intervals of one frame.
+            (entries, ...) with type and unit of the layout, whatever is on disk. Empty only
+            for all the intervals of a video of one frame.
 
         Raises:
             VideoNotFound: no such video, or not in this modality.
@@ -320,7 +320,7 @@ class Store:
 
 @contextmanager
 def _named(video_id: str, modality: str) -> Iterator[None]:
-    """Damage that is met while a video is read names the video."""
+    """Name the video in errors about damage."""
     try:
         yield
     except LayoutError as error:

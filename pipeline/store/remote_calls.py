@@ -64,7 +64,7 @@ def client_and_path(address: str, options: Mapping[str, Any]) -> tuple[Any, str]
         raise AddressError(
             f"{address}: expected an address that fsspec knows, got {_reason(error)}"
         ) from None
-    if hasattr(made[0], "retries"):  # of s3fs: the tries here are enough
+    if hasattr(made[0], "retries"):  # s3fs would retry, too: the tries here are enough
         made[0].retries = 1
     for old in [old for old in _clients if old[0] != os.getpid()]:
         del _clients[old]

@@ -1,7 +1,7 @@
-"""A folder of objects in S3 storage that is listed and written: objects whole, or not at all.
+"""A folder of objects in S3 storage, to list and to write: objects whole, or not at all.
 
-An object appears with all of its bytes. What was uploaded is compared with what was sent
-before anything else is written that speaks of it.
+After an upload an object is compared with what was sent, before anything that refers to it
+is written.
 """
 
 import os
@@ -207,7 +207,7 @@ class RemoteFolder:
             self._call(name, lambda client, path: client.rm_file(path))
 
     def abort_uploads(self) -> None:
-        """Let go of the parts of uploads that died, where the service allows it."""
+        """Delete the parts of interrupted uploads, where the service allows it."""
 
         def abort(client: Any, path: str) -> None:
             bucket, key, _ = client.split_path(path)

@@ -1,4 +1,4 @@
-"""Atomic replacement of files, also in folders that a stranger has filled.
+"""Atomic replacement of files, also in folders with files of unknown origin.
 
 A new file gets a random name that must not exist yet, so a link planted under a name
 that could be guessed is never followed; then it takes the place of the old one.
@@ -51,7 +51,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
 
 
 def name_file(error: BaseException, path: Path, part: Path | None = None) -> None:
-    """Let an error of writing (a full disk) name a file that people know.
+    """Name the final file in an error of writing, such as a full disk.
 
     Args:
         part: the name that the file has until it is whole.
@@ -63,12 +63,12 @@ def name_file(error: BaseException, path: Path, part: Path | None = None) -> Non
 
 
 def is_part(name: str) -> bool:
-    """Whether `replacing` gives such names to the files that it writes."""
+    """Whether a name is one that `replacing` gives to a file while it is written."""
     return _PART.fullmatch(name) is not None
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove files that `replacing` was killed over. Only for the writer of a folder."""
+    """Remove what a killed `replacing` has left. For the writer of the folder only."""
     with os.scandir(folder) as entries:
         left = [entry.path for entry in entries if is_part(entry.name)]
     for path in left:

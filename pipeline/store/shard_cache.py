@@ -2,14 +2,14 @@
 
 DIR
 ├── 0a/0a1b...        a shard, named by the xxh3-128 of its content
-├── 0a/.0a1b....part  one on its way, as long as it will be
+├── 0a/.0a1b....part  one that is being fetched, at its final size
 ├── 0a/.lock          locked (flock) while a shard of this folder is fetched
 └── .lock             locked while room is made
 
 A shard gets its name when its content has the hash that the manifest of its store
-states, so that half a file is never read. The system drops the lock of a process that is
-killed, and what it left is removed by the next that takes the lock. The time of the last
-use is that of the file's modification.
+states, so that half a file is never read. The system releases the lock of a process that is
+killed; the next one that takes the lock removes what it has left. The modification time of
+a file is that of its last use.
 """
 
 import errno
@@ -31,7 +31,7 @@ LOCK = ".lock"
 FREE_SHARE = 0.01
 """Share of the disk that the cache leaves free."""
 TRIES = 3
-"""Number of times that a shard is fetched which others remove before it is opened."""
+"""Attempts to fetch a shard that other processes remove before it is opened."""
 
 
 class _Shard(NamedTuple):
@@ -109,7 +109,7 @@ class ShardCache:
     def _fetch(
         self, path: Path, source: RemotePath, size: int | None, xxh3: str
     ) -> None:
-        """Bring a shard to its name, unless another process has just done so."""
+        """Fetch a shard and give it its name, unless another process has just done so."""
         from xxhash import xxh3_128
 
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ class ShardCache:
 
 
 def _used(path: Path, size: int | None, source: RemotePath) -> LocalFile | None:
-    """A shard that is there, whose time of use is now; None without one."""
+    """Open a cached shard and note the time of this use; None if it is not there."""
     try:
         file = LocalFile(path)
     except StoreNotFound:
@@ -172,7 +172,7 @@ def _used(path: Path, size: int | None, source: RemotePath) -> LocalFile | None:
         file.close()
         path.unlink(missing_ok=True)
         return None
-    with suppress(OSError):  # a folder of others, that may be read
+    with suppress(OSError):  # a folder of another user, which may be read only
         os.utime(path)
     file.name = f"{source} (cached as {path})"
     return file
@@ -200,7 +200,7 @@ def _size(path: Path) -> int:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Keep all other threads and processes that do the same out; freed by a kill, too."""
+    """Exclude others, threads included, that lock the same file. A kill releases it."""
     with path.open(
         "ab"
     ) as file:  # a description of its own: threads wait for each other

@@ -202,7 +202,7 @@ def _require_type(path: Path, name: str, dataset: h5py.Dataset, extent: Extent) 
 
 @contextmanager
 def _malformed(path: Path, what: str) -> Iterator[None]:
-    """Around every call of h5py: what it raises on damage, said in one line."""
+    """Turn what h5py raises on a damaged file into an error of one line."""
     try:
         yield
     except StoreError:

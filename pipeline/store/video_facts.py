@@ -31,7 +31,7 @@ class VideoFacts:
     pixel_aspect: float = 1.0
     """Width of a pixel of the source, for a height of 1."""
     rotation: float = 0.0
-    """Degrees, clockwise, by which the source asks to be turned; a multiple of 90 was."""
+    """Clockwise rotation that the source states, degrees; multiples of 90 are applied."""
     damaged: int = 0
     """Packets of the source that did not decode or were incomplete, and frames with errors."""
     missing_bytes: int = 0

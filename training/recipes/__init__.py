@@ -39,7 +39,7 @@ def get_recipe(name: str) -> Recipe:
 
 
 def system_at(system: str, size: Size) -> Recipe:
-    """A system at a size, or the one that is the same there.
+    """A system at a size, or the other system that is the same at this size.
 
     Raises:
         RecipeError: no system of this name.
@@ -56,7 +56,7 @@ def recipe_names() -> list[str]:
 
 
 def at_size(name: str, size: str) -> str:
-    """Name of a recipe at a size that is asked for: dtmv and small give dtmv_small.
+    """Name of a recipe at a given size: dtmv and small give dtmv_small.
 
     Raises:
         RecipeError: no recipe of this name, or not at this size.
@@ -77,7 +77,7 @@ def at_size(name: str, size: str) -> str:
 
 
 def to_teach(recipe: Recipe, modality: str | None = None) -> Recipe:
-    """The training on labels that a recipe is, or that its student's teacher needs.
+    """The recipe itself, if it trains on labels, else that of its student's teacher.
 
     Args:
         modality: of the network; None is the recipe's own.

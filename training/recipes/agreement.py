@@ -11,7 +11,7 @@ from ..runs.compatibility import VIEW_ONLY, unseen
 from .systems import Recipe
 
 NETWORK = ("net", "sees", "frames", "lrn_k", "estimator")
-"""Settings of a network that its trained weights are of."""
+"""Settings of a network that must be those of its trained weights."""
 
 
 def check_needs(recipe: Recipe) -> None:

@@ -1,7 +1,7 @@
 """Recipes with other settings: `--set PATH=VALUE` and `--set teacher:PATH=VALUE`.
 
-A changed recipe is another recipe: what differs stands behind its name, so in the record of
-a run and in the name of its folder. Runs are found by all their settings, as ever.
+A changed recipe is another recipe: the changes are appended to its name, which is in the
+record of a run and in the name of its folder. Runs are still found by all their settings.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from .teachers import Teachers, clips_for, is_role, teacher_named, title, with_t
 from .values import OFF
 
 LONGEST_MARK = 48
-"""Letters of a recipe's changes in its name; more are named by a hash."""
+"""Most characters of changes in a recipe's name; longer changes become a hash."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.,=+-]*")
 
 
@@ -178,7 +178,7 @@ def _with(
 def changed_settings(
     settings: Any, texts: Sequence[str]
 ) -> tuple[Any, tuple[str, ...]]:
-    """Settings of no recipe with other values, and what differs.
+    """Settings without a recipe, with other values, and the differences.
 
     Raises:
         RecipeError: see `with_changes`; or a change is of a recipe.

@@ -38,7 +38,7 @@ ROLES = {
     "collaborate": ("first", "second"),
     "fuse": ("first",),
 }
-"""Kind of a system -> the roles that a recipe of its must fill; a student says its own."""
+"""Kind of a system -> roles that its recipes must fill, besides those of a student."""
 
 RECIPE = "RECIPE"
 """Name of the recipe in a file that has several values."""
@@ -84,7 +84,7 @@ def own_recipe(
     needs: Mapping[str, Recipe] | None = None,
     line: str = "a recipe of one's own",
 ) -> Recipe:
-    """A recipe of settings.
+    """A recipe with these settings.
 
     Args:
         settings: a `TeachRecipe`, `DistillRecipe` or of another experiment.
@@ -93,7 +93,8 @@ def own_recipe(
             clips and schedule, and nothing else is needed.
 
     Raises:
-        RecipeError: the name is that of another recipe, or the settings are of nothing.
+        RecipeError: the name is that of another recipe, or they are not the settings of an
+        experiment.
     """
     kind = _kinds().get(type(settings))
     if kind is None:

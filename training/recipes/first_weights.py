@@ -41,7 +41,7 @@ def init_changes(
     of_teacher: bool = False,
     teachers: Mapping[str, Recipe] | None = None,
 ) -> tuple[list[Change], str]:
-    """The changes that start a network from weights of others.
+    """The changes that start a network from other weights.
 
     The clips are scaled as for those weights, as far as `changes` do not say otherwise.
 
@@ -141,10 +141,9 @@ def _of_run(net: BackboneConfig, folder: Path) -> dict[str, Any]:
 
 
 def _of_file(net: BackboneConfig, state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The scaling of a file that says nothing of it, by the names of its tensors.
-
-    Files of 3D-ResNets-PyTorch and MARS name the first layers otherwise than we do; the
-    names of torchvision are those of torchvision's network.
+    """The scaling of a file that does not record it, by the names of its tensors. Files of
+    3D-ResNets-PyTorch and MARS have other names of the first layers than ours; files of
+    torchvision have the names of torchvision's network.
     """
     kind = net_named(net.net)
     aliased = any(name.partition(".")[0] in kind.aliases for name in state)

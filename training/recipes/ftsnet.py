@@ -34,14 +34,14 @@ SGD = OptimConfig(
 )
 PAPER = TrainSchedule(optim=SGD, epochs=200, batch_size=32, select="best")
 SMALL_FLOW = small_schedule(2e-3, epochs=100, batch_size=8)
-"""Longer than RGB's, whose clips are soon known by heart: after 50 epochs on real clips the
+"""Longer than RGB's, which overfits soon: after 50 epochs on real clips the
 loss of flow was .60 and falling, and with 100 it recognises 76.3 % of held-out videos
 instead of 69.2 (docs/reproduction.md)."""
 SMALL_RGB = small_schedule(3e-3, epochs=80, batch_size=8)
 NO_OTHER: Mapping[str, float] = {}
 STRONGER = {"paper": 5e-3, "medium": 0.1, "small": 1.0}
-"""Weight decays: of 0.001, 0.1, 0.3 and 1 the last suits the small net best;
-those of paper and medium size are ten times the usual one."""
+"""Weight decays by size. Of 0.001, 0.1, 0.3 and 1 the last suits the small net best; at
+paper and medium size they are ten times the usual one."""
 
 
 def r3d(sees: str, *, longer: float = 1, decays: Mapping[str, float] = NO_OTHER):

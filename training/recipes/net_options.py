@@ -1,4 +1,4 @@
-"""Options that follow from another net: entries of a clip that it stacks, and the like."""
+"""Options that must change with the net, such as the number of entries it stacks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from .values import text_of
 
 
 def options_of_nets(settings: Any, texts: Mapping[str, str]) -> dict[str, str]:
-    """Paths and texts of the options of nets that changes name, where they must be others.
+    """Paths and texts of the options that changes of nets make necessary.
 
     An option that the new net does not have gets its usual value, and a 2D net instead of
     a 3D one takes all entries of a clip.

@@ -15,7 +15,7 @@ Texts = Mapping[str, str]
 """Rest of a path -> text. The path of a whole value inside itself is empty."""
 
 LEAVES_OUT = (OFF, NONE)
-"""Texts that take a name out of a mapping."""
+"""Texts that remove a name from a mapping."""
 
 
 def with_values(
@@ -228,7 +228,7 @@ def _of_settings(value: Any) -> bool:
 
 
 def _meant(settings: Any, values: Iterable[str]) -> str:
-    """A message with paths near to one of which there is none; empty without any."""
+    """A message with paths similar to one that does not exist; empty if there are none."""
     known = [path for path, _ in entries(settings)]
     for path in values:
         if path in known or any(one.startswith(f"{path}.") for one in known):

@@ -1,8 +1,8 @@
 """R3D for any pair of modalities, at four sizes: `r3d`, `r3d_small`, `demo`, `tiny`.
 
-`demo` is size small with the fewest epochs that teach something: its gain of 10 and its
-schedules were chosen for motions of one or two pixels, and it never mirrors clips, as left
-is right then. It is not for anything else.
+`demo` is size small with the fewest epochs that give a result: its gain of 10 and its
+schedules were chosen for motions of one or two pixels, and it never mirrors clips, as that
+exchanges left and right. It is for the demo data set only.
 """
 
 from collections.abc import Mapping

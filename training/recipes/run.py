@@ -79,7 +79,7 @@ def run_recipe(
 
 
 def fits_on_held_out(recipe: Recipe) -> bool:
-    """Whether a recipe, or one that it needs, fits something on held-out videos."""
+    """Whether a recipe, or one that it needs, uses held-out videos for fitting."""
     settings = recipe.settings
     own = isinstance(settings, CollaborateRecipe) or (
         isinstance(settings, FuseRecipe) and settings.how != "average"
@@ -144,7 +144,7 @@ def _job(recipe: Recipe, context: RunContext, out: Path | None) -> StoreJob:
 
 
 def _refuse_early(settings: DistillRecipe, job: StoreJob) -> None:
-    """Raise before the training of the teacher what would fail after it."""
+    """Raise before the teacher is trained what would fail only after it."""
     settings.check_shapes()
     if reason := lacking(settings.student):
         raise CheckpointError(reason)

@@ -33,7 +33,7 @@ class Size:
 
     name: str
     line: str
-    """Data and machine that it is for."""
+    """Data and machine that the size is for."""
     net3d: str
     """R3D-18, of FTSnet."""
     deep3d: str

@@ -1,4 +1,4 @@
-"""A system, one way to train or to combine; a recipe, a system at one size."""
+"""Systems, the ways to train or combine networks, and recipes: systems at one size."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ class Kind(NamedTuple):
     """The system that the command runs without --recipe; empty where that depends on
     modalities, or where another kind has the same command."""
     classifies: bool = True
-    """Whether it leaves one network behind that recognises classes."""
+    """Whether it results in one network that recognises classes."""
 
 
 KINDS = {
@@ -64,7 +64,7 @@ class System:
     like: Mapping[str, str] = field(default_factory=dict)
     """Size -> another system that is the same there, and is trained instead."""
     control: bool = False
-    """In no paper: a comparison that shows how much of a row is due to its method."""
+    """Whether it is a comparison in no paper: how much of a row is due to its method."""
     any_modality: bool = False
     """Schedule and losses follow the modalities, which are named in a run's name."""
     epochs_on: Mapping[str, int] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Recipe:
     needs: Mapping[str, "Recipe"] = field(default_factory=dict)
     """Role -> the recipe that fills it."""
     label: str = ""
-    """Behind the name in that of a run's folder: "flow-to-mv"."""
+    """Suffix of the name of a run's folder: "flow-to-mv"."""
     changes: tuple[str, ...] = ()
     """Settings that differ from those of the recipe whose name it has, and of the recipes
     that it needs: "epochs=40", "teacher.epochs=40"."""

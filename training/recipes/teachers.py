@@ -32,7 +32,7 @@ class Teachers:
     new: frozenset[str] = frozenset()
     """Roles of recipes that were not there."""
     fields: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the student's settings that are others than before."""
+    """Fields of the student's settings that have changed."""
 
 
 def is_role(recipe: Recipe, path: str) -> bool:
@@ -70,7 +70,7 @@ def with_teachers(student: Recipe, fillers: Mapping[str, Recipe | None]) -> Teac
             not have is of a further teacher.
 
     Raises:
-        RecipeError: a recipe leaves no single network behind, a role is named for another
+        RecipeError: a recipe results in no single network, a role is named for another
             modality, or no teacher is there to leave out.
     """
     settings: DistillRecipe = student.settings
@@ -122,7 +122,7 @@ def network_of(recipe: Recipe) -> BackboneConfig:
     """The network that a recipe trains.
 
     Raises:
-        RecipeError: it leaves several behind, or none that recognises classes.
+        RecipeError: it results in several, or in none that recognises classes.
     """
     settings = recipe.settings
     single = isinstance(settings, (TeachRecipe, DistillRecipe))

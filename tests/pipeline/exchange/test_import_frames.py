@@ -275,7 +275,7 @@ def test_commands_take_an_imported_store(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.output
     assert "36 JPEGs taken as they are, 0 decoded" in done.output
-    assert "0.078 px as they come and by 0.079 px more" in done.output
+    assert "0.078 px in the files and by 0.079 px more" in done.output
     for words in (
         ("verify", store, "--decode"),
         ("info", store),
