@@ -83,7 +83,7 @@ MISTAKES = [
     (OURS, {"provider/head_ip": "10.0.0.256"}, "head_ip: expected an address"),
     (OURS, {"provider/worker_ips": ["b", "b"]}, "worker_ips: b comes 2 times"),
     (OURS, {"provider/worker_ips": ["b", ""]}, r"worker_ips\[1\]: expected a host"),
-    (OURS, {"auth": None}, "error: auth.ssh_user: expected who logs in"),
+    (OURS, {"auth": None}, "error: auth.ssh_user: expected the user name"),
     (OURS, {"auth/ssh_private_key": "/no/key"}, "warning: .*no file /no/key"),
     (OURS, {"min_workers": 3}, "error: min_workers: 3 is more than max_workers, 2"),
     (OURS, {"max_workers": 3}, "warning: max_workers: 3, and there are 2 workers"),
@@ -127,7 +127,7 @@ MISTAKES = [
     (AWS, {"provider/region": None}, "provider.region: expected an AWS region"),
     (AWS, {"provider/regoin": "x"}, "provider.regoin: .*did you mean region"),
     (AWS, {"available_node_types/gpu/min_workers": 4}, "gpu.min_workers: 4 is more"),
-    (AWS, {"max_workers": 0}, "max_workers: 0, but the types want 1"),
+    (AWS, {"max_workers": 0}, "max_workers: 0, but the node types need at least 1"),
     (AWS, {"head_node_type": "haed"}, "Ray .* says: .*head_node_type"),
     (AWS, {"available_node_types/gpu/resources": None}, "says: 'resources' is a req"),
 ]
