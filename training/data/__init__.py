@@ -1,6 +1,6 @@
 """A store -> clips as tensors.
 
-`StoreClips` is for loops of your own; the rest of the folder is what it is made of.
+`StoreClips` is for training loops of your own; the other modules are its parts.
 """
 
 from typing import TYPE_CHECKING, Any

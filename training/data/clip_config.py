@@ -35,12 +35,12 @@ class ClipConfig:
     crop_scales: tuple[float, ...] = ()
     """Short side of a training crop as shares of the grid's; empty: `crop_px` unscaled."""
     uneven_crops: bool = False
-    """Height and width have shares of their own, equal or next to each other."""
+    """Choose the shares of height and width apart: equal, or neighbours in the list."""
     corners: bool = False
-    """Take training crops at the centre or in a corner only."""
+    """Cut training crops at the centre or in a corner only."""
     test_crop: Literal["largest", "input"] = "largest"
-    """Crop of evaluation: as much as the largest training crop, or `crop_px`
-    unscaled. The same where training crops are unscaled."""
+    """Crop of evaluation: the size of the largest training crop, or `crop_px` unscaled.
+    Both are the same where training crops are unscaled."""
     jitter_rescale: bool = False
     """Motion grows with its training crop: u and v are multiplied by how much more a
     crop is enlarged than those of evaluation are. Off: values stay, as in the papers."""

@@ -33,7 +33,7 @@ def frames_of(store: Store, config: ClipConfig, *, memory_bytes: int = 0) -> Fra
 
 
 class Draw(NamedTuple):
-    """Everything random about a training clip."""
+    """All random choices of a training clip."""
 
     start: int
     view: View
@@ -120,10 +120,10 @@ class Clips(Dataset):
         several = len(video.labels) > 1
         label = int(rng.integers(len(video.labels))) if several else 0
         speed = 1.0
-        if config.speed_jitter:  # drawn last, so that all else is as without it
+        if config.speed_jitter:  # drawn last: others do not depend on it
             speed = float((1 + config.speed_jitter) ** rng.uniform(-1, 1))
         variant = 0
-        if self.variants:  # after all else, for the same reason
+        if self.variants:  # after all others, for the same reason
             variant = random_store(rng, self.variants, video)
         return Draw(start, view, 1 + contrast, brightness, label, speed, variant)
 

@@ -20,7 +20,7 @@ _KEEPING = Lock()
 class Memory:
     """Bytes for decoded videos, which the `Frames` of several stores may share.
 
-    A copy in another process has all of them again.
+    A copy in another process has as many of its own.
     """
 
     def __init__(self, total: int) -> None:

@@ -27,7 +27,7 @@ class JoinedPosition(NamedTuple):
 
 
 class JoinedClip(NamedTuple):
-    """A clip that knows where it comes from."""
+    """A clip with the name of its data set."""
 
     dataset: str
     clip: dict[str, Tensor]

@@ -8,8 +8,8 @@ from pipeline.store import Store, StoredVideo
 from ..errors import DataError
 
 MIN_KNOWN_SHARE = 0.5
-"""Below it, most intervals that a network sees repeat another one or are zero. One intra
-frame in twelve, as in canonical vectors, leaves 0.92."""
+"""Limit below which most intervals that a network sees repeat another one or are zero. One
+intra frame in twelve, as in canonical vectors, leaves 0.92."""
 
 
 def known_share(videos: Sequence[StoredVideo]) -> float | None:

@@ -1,6 +1,6 @@
 """Mixup and CutMix of the clips of a batch, alike in all modalities.
 
-Teacher and student see the same mixture, as it is made of the batch.
+Teacher and student see the same mixture, as it is made before both.
 """
 
 from collections.abc import Iterable, Iterator

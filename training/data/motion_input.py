@@ -23,7 +23,7 @@ def filled_from(valid: np.ndarray, fill: Fill) -> np.ndarray:
         fill: "previous" repeats the last valid field, "zero" says nothing moves.
 
     Returns:
-        (T-1,) int64: k itself where valid, -1 where zero stands in.
+        (T-1,) int64: k itself where valid, -1 where zeros replace it.
 
     Source:
         Zhang et al., "Real-Time Action Recognition With Deeply Transferred Motion

@@ -32,8 +32,8 @@ def epoch_order(num_videos: int, *, seed: int, epoch: int) -> np.ndarray:
 def balanced_order(classes: Sequence[int], *, seed: int, epoch: int) -> np.ndarray:
     """(V,) int64: as many clips of every class as there are videos over all.
 
-    Every class has V // K of the V clips, and some that are drawn one more. Of a class,
-    every video comes once before any comes again.
+    Every class has V // K of the V clips, and some, drawn at random, one more. Every video of
+    a class comes once before any comes again.
 
     Args:
         classes: of each video.

@@ -67,7 +67,7 @@ def even_starts(num_clips: int, *, available: int, clip_span: int) -> np.ndarray
 
 
 def consecutive_starts(*, available: int, clip_span: int) -> np.ndarray:
-    """Starts of clips that follow each other without overlap; what is left over is not used.
+    """Starts of consecutive clips without overlap; the remaining entries are not used.
 
     Returns:
         (max(available // clip_span, 1),) int64.

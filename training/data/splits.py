@@ -1,7 +1,7 @@
 """Videos of a store -> the training, held-out (validation) and test parts of a split.
 
-The test part is the split's own and is used for the final evaluation only. All that decides
-about a training (schedule, best epoch, weights of a fusion) uses videos held out of the
+The test part is the split's own and is used for the final evaluation only. All choices
+within a training (schedule, best epoch, weights of a fusion) use videos held out of the
 training part, by group: clips of one recording are never on both sides.
 
 A video may have several labels. One without any is background: it cannot be learned from,
@@ -22,7 +22,7 @@ from pipeline.store import Store, StoredVideo
 from ..errors import DataError
 
 NEAR = 1.5
-"""Times the share that may be held out at most: groups are not cut, and differ in size."""
+"""Largest multiple of the share that may be held out: groups differ in size."""
 
 
 class SplitParts(NamedTuple):
@@ -34,7 +34,7 @@ class SplitParts(NamedTuple):
     left_out: dict[str, str]
     """Video -> why it can't be used, for those of the split."""
     held_out_by_video: tuple[str, ...]
-    """Classes whose videos are all of one group, which had to be cut through."""
+    """Classes whose videos are all of one group, which had to be divided."""
     held_out_rule: str
     """The rule by which these are held out, in words."""
     untaught: tuple[str, ...]
@@ -57,7 +57,7 @@ class HeldOut(NamedTuple):
 
     ids: frozenset[str]
     by_video: tuple[int, ...]
-    """Classes of one group, which was cut through."""
+    """Classes of one group, which was divided."""
     rule: str
 
 

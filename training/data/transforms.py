@@ -118,7 +118,7 @@ def crop_views(
 
 
 def neighbours(scales: Sequence[float]) -> list[tuple[float, float]]:
-    """Shares for the height and the width of a crop that is not much out of shape.
+    """Shares for the height and the width of a crop that is only slightly distorted.
 
     Of the shares in their order, every pair that is equal or next to each other: 7 of
     (1, 0.875, 0.75).

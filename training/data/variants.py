@@ -1,4 +1,4 @@
-"""Variants of a store: the same videos and frames, with a modality that was coded otherwise.
+"""Variants of a store: the same videos and frames, with one modality in another coding.
 
 Motion vectors depend on the encoder: its quality, its preset, the distance of its intra
 frames. A network that learns from several encodings of the same videos depends less on the

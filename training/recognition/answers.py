@@ -56,7 +56,7 @@ class VideoSummary:
     damaged: int = 0
     """Packets that did not decode or were incomplete, and frames with errors."""
     dropped: int = 0
-    """Windows that a live source was too fast for."""
+    """Windows of a live source that were not scored, as they came too fast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +65,13 @@ class LiveSummary:
 
     windows: int
     dropped: int
-    """Windows that were too many, and not scored."""
+    """Windows that were not scored, as they came too fast."""
     frames: int
     """Frames at the frame rate of the model's contract."""
     skipped: int
     """Packets that were not decoded, to catch up."""
     seconds: float
-    """Since the first connection was asked for."""
+    """Seconds since the first attempt to connect."""
     reconnects: int
     damaged: int
     """Packets that did not decode or were incomplete, and frames with errors."""

@@ -92,7 +92,7 @@ class Fusion:
     """collaborative: number of times that each stream guides the other."""
 
     def fits(self, *, streams: int, classes: int) -> bool:
-        """Whether there is one kind of weights, of these numbers of streams and classes."""
+        """Whether there is one kind of weights, for this many streams and classes."""
         two = self.layers == "collaborative"
         if two != (self.rounds > 0) or (two and streams != 2):
             return False

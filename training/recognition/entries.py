@@ -15,10 +15,10 @@ PEL_PARTS = 4
 
 
 class EntryBuffer:
-    """Entries of a video, numbered from 0, the oldest of which may be forgotten.
+    """Entries of a video, numbered from 0; the oldest may be dropped.
 
-    What it reads equals what `training.data.frames.Frames` reads from a store made of the
-    same video, but for the errors of that store's codecs.
+    They equal those that `training.data.frames.Frames` reads from a store of the same
+    video, except for the errors of that store's codecs.
     """
 
     def __init__(

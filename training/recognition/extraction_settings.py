@@ -1,4 +1,4 @@
-"""A model, and what is asked for -> the extraction of the videos that it sees."""
+"""A model and the options of a caller -> settings of the extraction of its videos."""
 
 from dataclasses import replace
 from typing import Literal

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 OF_ONE_NETWORK = ("teach", "distill", "hidden")
-"""Kinds of runs that leave one network behind that recognises."""
+"""Kinds of runs that result in one network that recognises classes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +185,7 @@ def _require_one_network(run: Run) -> None:
 
 
 def _needed(run: Run, folders: str | None) -> list[Run]:
-    """The runs that a run consists of: where they were, or now next to it."""
+    """The runs that a run consists of: in the folders that it names, or next to it."""
     found = []
     for text in (folders or "").split(", "):
         there = Path(text)

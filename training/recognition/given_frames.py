@@ -68,7 +68,7 @@ def _picture(frame: np.ndarray | av.VideoFrame) -> av.VideoFrame:
 
 
 class GivenPackets(VideoFile):
-    """Packets of one video stream of a container that is open and was not decoded."""
+    """Packets of one video stream of an open container, not yet decoded."""
 
     missing_bytes = 0  # type: ignore[assignment]
 
@@ -95,7 +95,7 @@ class GivenPackets(VideoFile):
 
     @property
     def _joined(self) -> bool:
-        """The time stamps of what somebody else reads may jump."""
+        """True: time stamps of packets that a caller reads may jump."""
         return True
 
     def _check(self, error: FFmpegError) -> None:

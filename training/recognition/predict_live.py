@@ -47,7 +47,7 @@ def predict_live(
     live: LiveOptions,
     options: Mapping[str, Any],
 ) -> int:
-    """Recognise a live source until it ends, or a signal or its time comes.
+    """Recognise a live source until it ends, a signal arrives or its time is over.
 
     Args:
         each_window: a line for each window; else for each segment, when it has ended.

@@ -33,7 +33,7 @@ class NetworkFile:
 
     version: Count
     network: Mapping[str, Json]
-    """Fields of a `BackboneConfig` that decide which weights fit, and under "estimator"
+    """Fields of a `BackboneConfig` that determine which weights fit, and under "estimator"
     those of a `MotionConfig`."""
     classes: Count
     tap: str | None = None

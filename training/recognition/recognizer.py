@@ -305,7 +305,7 @@ class Recognizer:
         """Check that a share of known motion vectors is enough to answer.
 
         Raises:
-            DataError: it is less than the contract asks for, and nobody insists.
+            DataError: it is less than the contract asks for, and `force` is not set.
         """
         least = self._model.contract.min_known_share
         if share < least and not self._force:

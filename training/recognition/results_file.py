@@ -27,7 +27,7 @@ class Kind(NamedTuple):
 
 
 class Results:
-    """The file of --results: a line for each answer. One process at a time has it."""
+    """The file of --results: a line for each answer. One process at a time may write it."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path, self._descriptor = path, descriptor

@@ -28,7 +28,7 @@ SECRET = re.compile(
     r"([\w.-]*?(?:pass|pwd|token|secret|signature|credential|auth|key)[\w.-]*=)[^&;#/?]*",
     re.IGNORECASE,
 )
-"""A parameter of an address whose value nobody should read: "password=1234" of a camera,
+"""A parameter of an address whose value is secret: "password=1234" of a camera,
 "X-Amz-Signature=..." of a file. Some cameras have parameters in the path, too."""
 
 WHITELISTS: dict[Protocol, tuple[str, str]] = {
@@ -61,7 +61,7 @@ class LiveAddress:
 
     @property
     def real_time(self) -> bool:
-        """Frames come at their own rate, whether anybody is ready for them or not."""
+        """Whether frames arrive at the rate of the source, however fast they are read."""
         return self.protocol in ("camera", "rtsp", "udp")
 
     def options(self, *, open_seconds: float, read_seconds: float) -> dict[str, str]:

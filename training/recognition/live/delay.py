@@ -7,10 +7,10 @@ from collections.abc import Callable
 from av.packet import Packet
 
 MEMORY_SECONDS = 150.0
-"""Over which the least delay is remembered. Clocks of cameras run a little fast or slow; in
-a longer time the difference would look like a delay."""
+"""Time over which the least delay is remembered. Clocks of cameras run a little fast or
+slow; in a longer time the difference would look like a delay."""
 JUMP_SECONDS = 10.0
-"""A time stamp that jumps by more begins a clock of its own."""
+"""Jump of a time stamp beyond which a new clock begins."""
 
 
 class Delay:

@@ -1,7 +1,7 @@
 """Bytes of a stream on standard input or over UDP, for FFmpeg to demultiplex.
 
-FFmpeg's own readers wait without an end where packets come that it has no use for, and
-cannot be stopped; these end after a time without a frame, and when they are asked to.
+FFmpeg's own readers wait forever where only packets arrive that it does not use, and cannot
+be stopped. These end after a time without a frame, or on request.
 """
 
 import os
@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from ...errors import StreamError
 
 LOOK_SECONDS = 0.1
-"""Between two looks at whether to stop."""
+"""Time between two checks whether to stop."""
 
 QUEUED_BYTES = 8 << 20
 """Most bytes of datagrams that wait to be read."""
@@ -37,9 +37,9 @@ class Input(Protocol):
 
 
 class Watch:
-    """Asks for frames within a time, and can stop a reader.
+    """A time limit for frames, and a way to stop a reader.
 
-    Only time that is spent reading counts: it is paused while somebody uses what came.
+    Only the time spent reading counts: the clock is paused while the caller works.
     """
 
     def __init__(self, stop: threading.Event, seconds: float) -> None:
@@ -52,30 +52,30 @@ class Watch:
         self._last, self._heard = time.monotonic(), False
         self._paused: float | None = None
         self.silence = ""
-        """The reason, once no frame came for too long."""
+        """Reason for ending, once no frame has come for too long."""
 
     def pause(self) -> None:
-        """Somebody uses what came."""
+        """Pause the clock: the caller works on what was read."""
         self._paused = time.monotonic()
 
     def resume(self) -> None:
-        """Reading goes on."""
+        """Let the clock run again."""
         if self._paused is not None:
             self._last += time.monotonic() - self._paused
             self._paused = None
 
     def heard(self) -> None:
-        """Bytes came."""
+        """Note that bytes have arrived."""
         self._heard = True
 
     def alive(self) -> None:
-        """A frame came."""
+        """Note that a frame has arrived."""
         self._last, self._heard = time.monotonic(), False
         if self._paused is not None:
             self._paused = self._last
 
     def over(self) -> bool:
-        """Whether to end: after a silence, or as asked."""
+        """Whether to end: after too long a silence, or on request."""
         if not self.silence and time.monotonic() - self._last > self.seconds:
             what = "data, but no frame," if self._heard else "nothing came"
             self.silence = f"{what} for {self.seconds:g} s"

@@ -9,9 +9,9 @@ from typing import Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.2
-"""Between two looks at whether to end: signals are handled meanwhile."""
+"""Time between two checks whether to end; signals are handled in between."""
 CLOSE_SECONDS = 1.0
-"""For the thread to end. One that waits for FFmpeg ends with its time limit, later."""
+"""Time for the thread to end. One that waits for FFmpeg ends later, with its time limit."""
 
 
 class Arrival(NamedTuple, Generic[T]):
@@ -23,7 +23,7 @@ class Arrival(NamedTuple, Generic[T]):
 
 
 class Reader(Generic[T]):
-    """An iterator that a thread advances while somebody uses what it gave before.
+    """An iterator that a thread advances while the caller works on earlier items.
 
     Where the queue is full the thread waits. It is a daemon: one that hangs in a library
     does not keep the process alive.
@@ -50,7 +50,7 @@ class Reader(Generic[T]):
         self._changed = threading.Condition()
         self._ended = self._closed = False
         self._until: float | None = None
-        """Time at which nobody waits any longer."""
+        """Time after which no call waits for the thread any longer."""
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

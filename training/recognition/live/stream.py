@@ -1,4 +1,4 @@
-"""A live source over all its connections: reconnecting, and time that never falls."""
+"""A live source over all its connections: reconnection, and time that never decreases."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ from .address import LiveAddress
 from .video import LiveVideo, Patience, open_live
 
 FRAMES_PER_BLOCK = 1
-"""For the least delay."""
+"""Block size with the least delay."""
 
 
 class Part(NamedTuple):
@@ -27,9 +27,9 @@ class Part(NamedTuple):
 
 
 class LiveStream:
-    """A source that is connected to again whenever it breaks off.
+    """A source that reconnects whenever a connection breaks off.
 
-    No frame of one connection knows those of another: motion and clips never span a gap.
+    Motion and clips never span two connections.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class LiveStream:
         self.end = ""
         """Reason for which the source ended."""
         self.complete = False
-        """The source said that nothing follows, or it was stopped."""
+        """Whether the source has said that nothing follows, or was stopped."""
         self._damaged = 0
         self._failed = 0
         """Attempts to connect that failed since the last frame."""

@@ -25,9 +25,9 @@ from .inputs import Input, PipeInput, UdpInput, Watch
 STDIN = 0
 """File descriptor."""
 EARLY_MARKS = 2
-"""Packets by which FFmpeg's demultiplexers mark a loss too early: what their parsers hold."""
+"""Packets that parsers of FFmpeg's demultiplexers hold: losses are marked so early."""
 INTERRUPTED = "Immediate exit requested"
-"""FFmpeg's words where its time is up."""
+"""FFmpeg's message at its time limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +78,13 @@ class LiveVideo(VideoFile):
         self.end = ""
         """Reason for which no more frames come, once they have ended."""
         self.complete = False
-        """The source says that nothing follows."""
+        """Whether the source has said that nothing follows."""
 
     missing_bytes = 0  # type: ignore[assignment]
 
     @property
     def _joined(self) -> bool:
-        """The clock of a source may jump at any time, as if another recording began."""
+        """True: the clock of a source may jump at any time, as between recordings."""
         return True
 
     def _check(self, error: FFmpegError) -> None:
@@ -130,7 +130,7 @@ class LiveVideo(VideoFile):
 
     @property
     def _finite(self) -> bool:
-        """Whether an end that comes is the end of what there is."""
+        """Whether the end of the connection is the end of the source."""
         container = self._container
         if self._address.protocol == "stdin" or container.format.name == "hls":
             return True
@@ -148,7 +148,7 @@ class SoundReferences:
         self._key: int | None = None
         """Time stamp of the first key frame behind a loss."""
         self._waiting = False
-        """A loss came, and no key frame behind it."""
+        """Whether there was a loss, and no key frame since."""
         self._since = 0
         """Packets since the loss."""
 

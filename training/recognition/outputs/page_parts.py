@@ -14,7 +14,7 @@ COLOURS = 8
 """Classes of a page that have a colour of their own; others share the last one."""
 CURVES = 6
 DASHES = ("", "7 4", "2 3", "9 3 2 3", "12 5", "4 4")
-"""Curves differ by their dashes, too, for eyes that do not tell the colours apart."""
+"""Dashes of the curves, for readers who cannot tell the colours apart."""
 MOST_POINTS = 2000
 """Points of a curve; of more windows, neighbours are averaged."""
 

@@ -1,4 +1,4 @@
-"""A line on a terminal that says how far the work is, below what is printed."""
+"""A line of progress on a terminal, below what is printed."""
 
 import shutil
 import time

@@ -24,7 +24,7 @@ class Cue(NamedTuple):
 def srt(prediction: Prediction) -> str:
     """Subtitles as SubRip text: a numbered cue for each segment.
 
-    Signs of which players make tags are shown by others that look alike.
+    Characters that players read as tags are replaced by others that look alike.
 
     Source:
         SubRip has no specification; the form is that of FFmpeg's muxer (srtenc.c).

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BAR = 20
 """Characters of a bar for a score of 1."""
 USUAL_SHARE = 0.9
-"""Share of known motion vectors that needs no word: 11 of 12 intervals are those of the
+"""Share of known motion vectors that is not mentioned: 11 of 12 intervals, as in the
 canonical encoding."""
 
 

@@ -37,7 +37,7 @@ class Targets:
             )
 
     def check(self, sources: Iterable[str]) -> None:
-        """Find out before the work whether each video has a file that can be written.
+        """Check, before the work, that each video has a file that can be written.
 
         Raises:
             RunError: two videos would have the same file.
@@ -84,7 +84,7 @@ class Targets:
 
 
 def check_page(path: Path, sources: Iterable[str]) -> None:
-    """Find out before the work whether a page of videos can be written.
+    """Check, before the work, that a page of videos can be written.
 
     Raises:
         RunError: it would replace a video.

@@ -1,4 +1,4 @@
-"""Answers as they come -> standard output and files."""
+"""Answers, one after the other -> standard output and files."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +46,7 @@ class Outputs:
         return any((self.srt, self.vtt, self.html))
 
     def check(self, sources: Iterable[str]) -> None:
-        """Find out before the work whether the files can be written; folders are made.
+        """Check, before the work, that the files can be written; folders are made.
 
         Raises:
             RunError: two videos would have the same file, or one would be replaced.
