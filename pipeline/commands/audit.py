@@ -9,7 +9,7 @@ import click
 
 from motion_shards.store_address import StoreAddress, cache_options
 
-from .options import dataset_options
+from .options import JSON, dataset_options
 
 
 @click.command()
@@ -26,7 +26,7 @@ from .options import dataset_options
     help="Approximate number of videos to inspect, spread over classes and groups. "
     "[default: all]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@JSON
 @click.pass_context
 def audit(
     context: click.Context,

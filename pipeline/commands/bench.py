@@ -11,7 +11,7 @@ from motion_shards.console import Commands
 from motion_shards.store_address import StoreAddress, cache_options
 
 from .bench_gpu import bench_gpu
-from .options import CommaList, ExistingFolder
+from .options import JSON, CommaList, ExistingFolder
 
 
 @click.group(cls=Commands)
@@ -29,9 +29,7 @@ def bench_options(command: Any) -> Any:
         show_envvar=True,
         help="Folder of video clips.",
     )
-    return clips(
-        click.option("--json", "as_json", is_flag=True, help="Print as JSON.")(command)
-    )
+    return clips(JSON(command))
 
 
 def _print_bench(module: Any, as_json: bool, **options: Any) -> dict:
@@ -122,7 +120,7 @@ def bench_vectors(as_json: bool, **options: Any) -> None:
     "the same clips are read in turn.",
 )
 @cache_options
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@JSON
 @click.option(
     "--rounds", type=click.IntRange(1), help="Number of repetitions. [default: 20]"
 )

@@ -17,7 +17,7 @@ from .extract import extract, plan
 from .importing import import_
 from .manage import copy, merge, relabel, remove, stores
 from .one_file import flow, vectors
-from .options import AnyPath
+from .options import JSON, AnyPath
 from .store import info, preview, status, verify
 
 
@@ -91,7 +91,7 @@ def demo(videos: Path | None, size: str | None, seed: int | None) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@JSON
 def doctor(as_json: bool) -> None:
     """Check libraries, GPU, Ray, disks and file systems."""
     click.echo("checking libraries, GPU, Ray and disks ...", err=True)

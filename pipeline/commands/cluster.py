@@ -11,7 +11,7 @@ from motion_shards.console import Commands
 from motion_shards.finite import FiniteRange
 from motion_shards.plain_text import counted, printable, printable_lines
 
-from .options import ExistingFile
+from .options import JSON, ExistingFile
 
 _address = click.option(
     "--address",
@@ -123,7 +123,7 @@ def _follow(server: Any, name: str, *, as_json: bool) -> None:
 
 @click.command()
 @_address
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@JSON
 def jobs(address: str | None, as_json: bool) -> None:
     """List the jobs of a cluster, newest last."""
     from pipeline.cluster.jobs import JobServer
@@ -161,7 +161,7 @@ def logs(job: str, address: str | None, follow: bool) -> None:
 @click.command()
 @click.argument("job")
 @_address
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@JSON
 def stop(job: str, address: str | None, as_json: bool) -> None:
     """Stop a job. Submitting the same command again resumes it."""
     from pipeline.cluster.jobs import JobServer
@@ -183,7 +183,7 @@ def cluster() -> None:
 
 @cluster.command()
 @click.argument("file", type=ExistingFile)
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@JSON
 def check(file: Path, as_json: bool) -> None:
     """Check a cluster.yaml before `ray up`, without network access.
 

@@ -10,7 +10,7 @@ from motion_shards.cores import worker_cores
 from motion_shards.finite import FiniteRange
 from motion_shards.store_address import StoreAddress, cache_options
 
-from .options import AnyPath, CommaList, ExistingFile
+from .options import JOBS, SUMMARY_JSON, AnyPath, CommaList, ExistingFile
 
 MEGABYTE = 1_000_000
 ONLY: dict[str, tuple[str, ...]] = {
@@ -91,10 +91,8 @@ ONLY: dict[str, tuple[str, ...]] = {
     show_default=True,
     help="Size of a tar shard in MB, at most; a larger sample has a shard of its own.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(1), help="Processes. [default: one per core]"
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@JOBS
+@SUMMARY_JSON
 @click.pass_context
 def export(
     ctx: click.Context,

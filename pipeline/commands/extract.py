@@ -13,6 +13,8 @@ from motion_shards.store_address import StoreAddress
 from .options import (
     FLOW_BACKEND,
     FLOW_PROFILE,
+    RETRY_QUARANTINED,
+    SUMMARY_JSON,
     CommaList,
     ExistingFolder,
     dataset_options,
@@ -126,11 +128,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     help="Time limit in seconds for the next frame of a video; a video that "
     "exceeds it is quarantined.",
 )
-@click.option(
-    "--retry-quarantined",
-    is_flag=True,
-    help="Retry the quarantined videos of this store.",
-)
+@RETRY_QUARANTINED
 @click.option(
     "--grow",
     is_flag=True,
@@ -142,7 +140,7 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     is_flag=True,
     help="Estimate hours and gigabytes without writing anything.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@SUMMARY_JSON
 def extract(
     dataset: str,
     called: str | None,

@@ -8,7 +8,14 @@ import click
 from motion_shards.cores import worker_cores
 from motion_shards.finite import FiniteRange
 
-from .options import AnyPath
+from .options import (
+    HOLDOUT_SEED,
+    JOBS,
+    RETRY_QUARANTINED,
+    SUMMARY_JSON,
+    AnyPath,
+    holdout,
+)
 
 
 @click.command("import")
@@ -74,27 +81,16 @@ from .options import AnyPath
     help="Folder of the train and test lists, or one list file, as for `pipeline extract`. "
     "[default: lists that lie in the folder of the frames]",
 )
-@click.option(
-    "--holdout",
-    type=FiniteRange(0, 1, min_open=True, max_open=True),
-    help="Share of the groups of every class to test on in a random split, for data "
-    "without lists.",
-)
-@click.option("--seed", default=0, show_default=True, help="Random seed of --holdout.")
+@holdout("for data without lists")
+@HOLDOUT_SEED
 @click.option(
     "--out",
     type=AnyPath,
     help="Folder of the store to create or continue. [default: $VIDEO_DATA/stores/NAME]",
 )
-@click.option(
-    "--jobs", type=click.IntRange(1), help="Processes. [default: one per core]"
-)
-@click.option(
-    "--retry-quarantined",
-    is_flag=True,
-    help="Retry the quarantined videos of this store.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@JOBS
+@RETRY_QUARANTINED
+@SUMMARY_JSON
 def import_(
     source: str,
     images: Path | None,

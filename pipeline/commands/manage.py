@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from motion_shards.choices import DATASETS, MODALITIES
-from motion_shards.finite import FiniteRange
 from motion_shards.store_address import StoreAddress
 
-from .options import AnyPath, CommaList, ExistingFile
+from .options import HOLDOUT_SEED, JSON, AnyPath, CommaList, ExistingFile, holdout
 
 if TYPE_CHECKING:
     from pipeline.management.outcome import Outcome
-
-JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 
 
 @click.command()
@@ -200,13 +197,8 @@ def merge(
     help="Format of the lists. folder: the folders of the videos are the classes, and "
     "videos that are not listed keep them. [default: that of the store, else list]",
 )
-@click.option(
-    "--holdout",
-    type=FiniteRange(0, 1, min_open=True, max_open=True),
-    help="Share of the groups of every class to test on in a random split, which is "
-    "added.",
-)
-@click.option("--seed", default=0, show_default=True, help="Random seed of --holdout.")
+@holdout("which is added")
+@HOLDOUT_SEED
 @click.option(
     "--out",
     type=StoreAddress(exists=False),

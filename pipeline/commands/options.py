@@ -1,4 +1,4 @@
-"""Common parts of the commands of `pipeline`: option types, groups of options, one-line errors."""
+"""Types of options, and options that several commands of `pipeline` share."""
 
 from typing import Any
 
@@ -32,6 +32,36 @@ class CommaList(click.ParamType):
             expected = f"some of {', '.join(self._words)}" if self._words else "names"
             self.fail(f"expected {expected}, got {value!r}", param, ctx)
         return names
+
+
+def holdout(use: str) -> Any:
+    """The option --holdout.
+
+    Args:
+        use: its use, in words: "for data without lists".
+    """
+    return click.option(
+        "--holdout",
+        type=FiniteRange(0, 1, min_open=True, max_open=True),
+        help=f"Share of the groups of every class to test on in a random split, {use}.",
+    )
+
+
+HOLDOUT_SEED = click.option(
+    "--seed", default=0, show_default=True, help="Random seed of --holdout."
+)
+RETRY_QUARANTINED = click.option(
+    "--retry-quarantined",
+    is_flag=True,
+    help="Retry the quarantined videos of this store.",
+)
+JOBS = click.option(
+    "--jobs", type=click.IntRange(1), help="Processes. [default: one per core]"
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+SUMMARY_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as JSON."
+)
 
 
 def dataset_options(command: Any, *, required: bool = True) -> Any:
@@ -68,15 +98,8 @@ def dataset_options(command: Any, *, required: bool = True) -> Any:
                 help="Folder of the train and test lists, or one list file. "
                 "[default: $VIDEO_DATA/splits/NAME]",
             ),
-            click.option(
-                "--holdout",
-                type=FiniteRange(0, 1, min_open=True, max_open=True),
-                help="Share of the groups of every class to test on in a random "
-                "split, for data without official lists.",
-            ),
-            click.option(
-                "--seed", default=0, show_default=True, help="Random seed of --holdout."
-            ),
+            holdout("for data without official lists"),
+            HOLDOUT_SEED,
             click.option(
                 "--limit",
                 type=click.IntRange(1),

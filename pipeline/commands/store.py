@@ -10,6 +10,8 @@ from motion_shards.output_path import FileOrFolder, Output
 from motion_shards.plain_text import counted, printable
 from motion_shards.store_address import StoreAddress, cache_options
 
+from .options import JSON
+
 LINES_AT_ONCE = 256
 """Lines of a long list that are printed by one call."""
 
@@ -50,7 +52,7 @@ def verify(store: Path | str, decode: bool, mark: bool, as_json: bool) -> None:
 
 @click.command()
 @click.argument("store", type=StoreAddress())
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@JSON
 def status(store: Path | str, as_json: bool) -> None:
     """Show the progress of an extraction.
 

@@ -25,7 +25,7 @@ from .inputs import Input, PipeInput, UdpInput, Watch
 STDIN = 0
 """File descriptor."""
 EARLY_MARKS = 2
-"""Packets that parsers of FFmpeg's demultiplexers hold: losses are marked so early."""
+"""Packets by which FFmpeg's demultiplexers mark a loss too early."""
 INTERRUPTED = "Immediate exit requested"
 """FFmpeg's message at its time limit."""
 
