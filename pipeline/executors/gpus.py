@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from motion_shards.extras import CUDA
-from pipeline.flow.hardware import DRIVER_FOLDER
+from motion_shards.hardware import DRIVER_FOLDER
 
 from . import cuda_probe
 from .cuda_probe import DRIVER

@@ -5,10 +5,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from motion_shards.extras import CUDA
+from motion_shards.hardware import gpu_in_sight
 from motion_shards.plain_text import printable
 
 from .errors import FlowError
-from .hardware import gpu_in_sight
 from .profiles import profile_named
 from .protocol import FlowSolver
 

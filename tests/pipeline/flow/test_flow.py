@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.flow import PROFILES, FlowError, flow_solver, hardware
+from motion_shards import hardware
+from pipeline.flow import PROFILES, FlowError, flow_solver
 from pipeline.flow.profiles import level_sizes
 from pipeline.flow.solver import _say_once
 
