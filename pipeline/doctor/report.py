@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from motion_shards import packages
-from motion_shards.plain_text import printable
+from motion_shards.plain_text import counted, printable
 
 from . import gpu, machine
 from .machine import Check
@@ -51,7 +51,7 @@ class Report:
                 lines.append(f"{margin}-> {printable(check.remedy)}")
         problems = sum(check.state == "problem" for check in self.checks)
         warnings = sum(check.state == "warning" for check in self.checks)
-        lines.append(f"{problems} problems, {warnings} warnings")
+        lines.append(f"{counted(problems, 'problem')}, {counted(warnings, 'warning')}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict:

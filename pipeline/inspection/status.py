@@ -25,7 +25,7 @@ from pipeline.store.replacement import require_plain_folder
 from pipeline.store.verify import Damage
 from pipeline.store.verify import verify as damage_of
 
-from .video_table import left_out_rows
+from .video_table import left_out_rows, split_videos
 
 
 def verify(
@@ -169,6 +169,7 @@ TITLES = {
     "known_share": "share of intervals with known motion vectors",
     "without_known_vectors": "videos without known motion vectors",
     "cut_short": "truncated videos",
+    "split_videos": "videos of the splits",
     "missing_bytes": "bytes missing at the end",
     "clipped_share": "share of flow values clipped by the codec",
     "first_and_last_second": "first and last second",
@@ -210,6 +211,7 @@ def info(folder: Path | str, video_id: str | None = None) -> dict[str, Json]:
             "cut_short": sum(v.missing_bytes > 0 for v in videos),
             "classes": list(store.classes),
             "splits": dict(store.splits),
+            "split_videos": split_videos(store),
             "modalities": {
                 name: {
                     "bytes": sum(file.bytes for file in record.files),

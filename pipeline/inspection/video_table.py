@@ -2,6 +2,7 @@
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain
@@ -110,6 +111,20 @@ def _stored(video: StoredVideo) -> VideoRow:
         seconds=round(video.frames / video.fps, 3) if video.fps > 0 else None,
         known_share=video.known_share,
     )
+
+
+def split_videos(store: Store) -> dict[str, dict[str, int]]:
+    """Split -> its parts, and the number of stored videos in each."""
+    counts = Counter(
+        (split, part)
+        for video in store.videos()
+        for split, part in video.splits.items()
+    )
+    parts = dict.fromkeys(("train", "test", *sorted(part for _, part in counts)))
+    return {
+        split: {part: counts[split, part] for part in parts if counts[split, part]}
+        for split in store.splits
+    }
 
 
 def left_out_rows(store: Store) -> list[VideoRow]:

@@ -186,6 +186,9 @@ def held_out_videos(
         return HeldOut(frozenset(), (), "--held-out 0")
     limit = NEAR * held_out * count
     ids, by_video = _of_every_class(videos, share=held_out, seed=seed)
+    if not ids:
+        rule = "no class has a training video to spare"
+        return HeldOut(frozenset(), (), rule)
     if len(ids) <= limit:
         return HeldOut(
             frozenset(ids), tuple(by_video), f"{len(ids) / count:.0%}, of every class"

@@ -66,7 +66,7 @@ def test_text_has_the_remedy_under_the_problem() -> None:
         "ok       gpu    none",
         "problem  opencv no optflow",
         "                -> do this",
-        "1 problems, 0 warnings",
+        "1 problem, 0 warnings",
     ]
     assert not report.healthy
 

@@ -88,6 +88,15 @@ def test_facts_of_a_store(made):
     assert facts["sizes"] == {"50x35": 3}
     assert (facts["damaged"], facts["cut_short"]) == (0, 0)
     assert facts["shards"] == 2 and facts["splits"] == {"split1": "official"}
+    first, second, third = read_index(made)
+    rows = [
+        first,
+        replace(second, splits={"split1": "test"}),
+        replace(third, splits={}),
+    ]
+    write_index(made, rows)
+    seal_manifest(made)
+    assert info(made)["split_videos"] == {"split1": {"train": 1, "test": 1}}
 
 
 def test_facts_count_videos_that_are_damaged_cut_short_or_without_vectors(made):

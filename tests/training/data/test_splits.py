@@ -101,6 +101,12 @@ def test_the_only_video_of_a_class_is_learned_from(seed, tmp_path):
         assert found.untaught == ()
 
 
+def test_of_single_videos_none_is_held_out_and_no_share_is_claimed(tmp_path):
+    made = [Made(id=f"a{label}", label=label, group=f"{label}") for label in (0, 1)]
+    store = made_store(tmp_path, [*made, *TESTED])
+    assert held(store) == (0, "no class has a training video to spare")
+
+
 def test_the_limit_itself_may_be_held_out(tmp_path):
     """16 videos, a quarter asked for: 6 are one and a half times that, and no more."""
     store = made_store(tmp_path, [*many(0, 4, 2), *many(1, 2, 4), *TESTED])
