@@ -198,6 +198,9 @@ def over_splits(splits: Sequence[Influence]) -> Influence:
 
     Splits count alike whatever their sizes. A group that several splits test is one
     unit, and so is a seed: first weights and order are the same on every split.
+    Deviations are those from the mean over all splits, as groups are a sample of one
+    population: else a split that tests a single group (leave one subject out) would not
+    deviate at all.
     """
     if len(splits) == 1:
         return splits[0]
@@ -208,13 +211,15 @@ def over_splits(splits: Sequence[Influence]) -> Influence:
     )
     values, weights = np.zeros((len(seeds), len(groups))), np.zeros(len(groups))
     count = len(splits)
+    mean = float(np.mean([one.mean for one in splits]))
     for one in splits:
         columns = [column[group] for group in one.groups]
         rows = [row[seed] for seed in one.seeds]
-        values[np.ix_(rows, columns)] += one.values / count
+        of_split = (one.mean - mean) * one.weights / len(one.seeds)
+        values[np.ix_(rows, columns)] += (one.values + of_split) / count
         weights[columns] += one.weights / count
     return Influence(
-        mean=float(np.mean([one.mean for one in splits])),
+        mean=mean,
         seeds=seeds,
         groups=groups,
         values=values,

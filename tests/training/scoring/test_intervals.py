@@ -242,6 +242,24 @@ def test_videos_of_several_splits_are_one_group():
     )
 
 
+@pytest.mark.parametrize("parts", [1, 2, 6], ids="{} groups each".format)
+def test_splits_that_divide_the_groups_are_as_one_test_part(parts):
+    """Leave one out: the mean over 6 subjects of 10 videos is that of the 60 videos."""
+    rng = np.random.default_rng(3)
+    groups = [f"subject {k}" for k in range(6) for _ in range(10)]
+    hits = rng.random((2, 60)) < np.repeat([0.3, 0.9, 0.6, 0.7, 0.8, 0.6], 10)
+    whole = influence_of_mean(hits, groups)
+    each = [
+        influence_of_mean(hits[:, at : at + 10 * parts], groups[at : at + 10 * parts])
+        for at in range(0, 60, 10 * parts)
+    ]
+    found = over_splits(each)
+    np.testing.assert_allclose(found.values, whole.values, atol=1e-15)
+    assert share(found) == pytest.approx(share(whole))
+    assert share(found).high - share(found).low < 0.6
+    assert difference(found) == pytest.approx(difference(whole))
+
+
 def test_seeds_are_the_same_units_on_every_split():
     """Five seeds stay five: their spread does not shrink with the number of splits."""
     seeds = np.array([[0.2], [0.3], [0.4], [0.5], [0.6]]).repeat(300, axis=1)
