@@ -9,6 +9,7 @@ import click
 from motion_shards.console import Commands
 from motion_shards.finite import FiniteRange
 
+from .bench_nets import bench_nets
 from .bench_predict import bench_predict
 from .options import CODE, DEVICE, INPUTS, JSON, MEMORY_FORMAT, RECIPE, SET, STORE
 from .parameter_types import Choice, Modality
@@ -79,7 +80,8 @@ def bench(
     \b
     training bench --recipe r3d_rgb --modality rgb --set model.net=s3d
 
-    `training bench predict` measures a trained model on files instead.
+    `training bench predict` measures a trained model on files instead, `training bench
+    nets` networks without data.
     """
     if context.invoked_subcommand is not None:
         return
@@ -102,4 +104,5 @@ def bench(
     click.echo(json.dumps(to_json(found)) if as_json else report.text(found))
 
 
+bench.add_command(bench_nets)
 bench.add_command(bench_predict)
