@@ -59,7 +59,7 @@ class NetSpeed:
     """(C, T, H, W)."""
     parameters: int
     multiply_adds: int
-    """Of one clip, forward."""
+    """Multiply-adds of a forward pass, for one clip."""
     batch: int
     training: float
     """Forward and backward, without the step of an optimizer."""
@@ -126,10 +126,9 @@ def config_of(name: str) -> BackboneConfig:
     """
     net = net_named(name)
     stacked = name in STACKED
-    frames = PAPER.fields.length if stacked else 1
-    options = {"frames": frames} if net.dim == 2 else {}
     sees = "mv" if net.cells or stacked else "rgb"
-    return BackboneConfig(net=name, sees=sees, **options)
+    frames = PAPER.fields.length if stacked else PAPER.frame.length
+    return BackboneConfig(net=name, sees=sees, frames=frames)
 
 
 def clip_of(config: BackboneConfig) -> tuple[int, int, int, int]:
@@ -145,12 +144,15 @@ def clip_of(config: BackboneConfig) -> tuple[int, int, int, int]:
 
 def text(found: NetSpeeds) -> str:
     """A table for people."""
-    lines = [
+    what = (
         f"{found.device}, PyTorch {found.torch}, {found.precision}; clips per second:"
-        f" median of {found.rounds} rounds (slowest to fastest)",
+        f" median of {found.rounds} rounds (slowest to fastest)"
+    )
+    header = (
         f"{'net':<16}{'clip':>22}{'M weights':>11}{'G mult-adds':>13}{'batch':>7}"
-        f"{'forward and backward':>28}{'forward':>28}",
-    ]
+        f"{'forward and backward':>28}{'forward':>28}"
+    )
+    lines = [what, header]
     for row in found.rows:
         clip = f"{row.sees} {'x'.join(map(str, row.clip))}"
         lines.append(
