@@ -125,7 +125,7 @@ def export(
     from pipeline.exchange.settings import FORMATS, Format
     from pipeline.store import Store
 
-    from .progress import steps
+    from .progress import resumable, steps
 
     held = [name for name in Store(store).modalities if name in FORMATS[to]]
     form = Format(
@@ -137,7 +137,7 @@ def export(
         clip_frames=clip_frames,
         shard_bytes=round(shard_mb * MEGABYTE),
     )
-    with steps("export") as on_progress:
+    with resumable(), steps("export") as on_progress:
         done = write(
             store,
             out,

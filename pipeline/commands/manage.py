@@ -225,23 +225,24 @@ def relabel(
     from pipeline.adapters import report
     from pipeline.management import relabelling
 
+    from .progress import resumable
+
     dataset = relabelling.relisted(
         store, splits=splits, kind=kind, holdout=holdout, seed=seed
     )
     click.echo(report.text(dataset), err=as_json)
-    _print(relabelling.relabel(store, dataset, out), as_json)
+    with resumable():
+        outcome = relabelling.relabel(store, dataset, out)
+    _print(outcome, as_json)
 
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Progress in MB of a copy that an interruption does not spoil."""
-    from .progress import steps
+    from .progress import resumable, steps
 
-    try:
-        with steps(what) as tell:
-            yield lambda done, total: tell(done // 1_000_000, total // 1_000_000)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("interrupted; run the same command to resume") from None
+    with resumable(), steps(what) as tell:
+        yield lambda done, total: tell(done // 1_000_000, total // 1_000_000)
 
 
 def _print(outcome: "Outcome", as_json: bool) -> None:

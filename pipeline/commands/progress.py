@@ -193,6 +193,19 @@ class LineTimes:
 
 
 @contextmanager
+def resumable() -> Iterator[None]:
+    """Let Ctrl-C say that the same command goes on where it was interrupted.
+
+    Raises:
+        KeyboardInterrupt: with the line that is printed.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; run the same command to resume") from None
+
+
+@contextmanager
 def steps(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal, or a line now and then, for work in steps.
 

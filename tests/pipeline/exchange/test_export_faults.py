@@ -41,6 +41,28 @@ def refused(*words: str | Path) -> str:
     return done.output
 
 
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("exchange.exporting.export", ("export", "--to", "npz")),
+        ("management.relabelling.relabel", ("relabel", "--holdout", "0.5")),
+        ("management.making.copy", ("copy",)),
+    ],
+)
+def test_an_interrupted_command_says_how_to_resume(
+    function, words, odd_store: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def interrupted(*given: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"pipeline.{function}", interrupted)
+    command, *options = words
+    out = ("--out", tmp_path / "out") if options else (tmp_path / "out",)
+    done = run(command, odd_store, *options, *out)
+    assert done.exit_code == 130
+    assert done.output.endswith("interrupted; run the same command to resume\n")
+
+
 @pytest.mark.parametrize("to", FORMATS)
 def test_an_interrupted_export_resumes(
     to: str, odd_store: Path, tmp_path: Path
