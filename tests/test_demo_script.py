@@ -27,6 +27,7 @@ def test_the_demo_says_its_steps_and_where_the_results_lie(tmp_path) -> None:
             "demo/modalities.png ",
             "demo/stores/demo ",
             "demo/runs ",
+            "predict demo/runs/*flow-to-mv* demo/videos/demo/left/left_g30.mp4",
             "docs/tutorial.md",
         ),
     ]

@@ -52,5 +52,6 @@ cat <<END
     $store         frames, flow and vectors of all clips
     $VIDEO_DATA/runs                the trained networks, each with its results.json
 To look into the data:  $bin/pipeline info $store
+To recognise a test clip:  $bin/training predict $VIDEO_DATA/runs/*flow-to-mv* $VIDEO_DATA/videos/demo/left/left_g30.mp4
 docs/tutorial.md says how to do the same with your own videos.
 END

@@ -43,7 +43,7 @@ from .options import (
     type=click.Choice(("denseflow", "tsn", "mars")),
     default="denseflow",
     show_default=True,
-    help="Names and order. denseflow: flow k leads from image k to the next, one file less "
+    help="Names and order. denseflow: flow k leads from image k to the next, one file fewer "
     "than images; tsn: the same names by the older dense_flow, where flow k leads to image "
     "k, as many files as images; mars: 00001.jpg, TVL1jpg_x_00001.jpg.",
 )

@@ -148,7 +148,7 @@ def _already_there(
         manifest = merged_already(plan, dataset, out, modalities)
     if manifest is None:
         missing = (
-            f"{len(tasks)} shards are missing"
+            f"it lacks {counted(len(tasks), 'shard')}"
             if tasks
             else "its text files must be rewritten"
         )

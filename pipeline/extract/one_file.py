@@ -88,7 +88,8 @@ def read_vectors(
         if len(mv) and not valid.any() and not mv.any():
             raise NoVectors(
                 f"expected motion vectors in the file, got none (codec {info.codec}): "
-                "the source canonical computes vectors for every codec"
+                "--source canonical (in Python source='canonical') computes them for "
+                "every codec"
             )
     return Vectors(**_frames(blocks), info=info, mv=mv, mv_valid=valid, source=source)
 

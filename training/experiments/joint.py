@@ -91,9 +91,9 @@ class TrainingStores:
         """The training videos in words."""
         counts = {name: len(data.parts.train) for name, data in self.data_sets.items()}
         if not self.several:
-            return f"{counts[self.own]} videos"
+            return counted(counts[self.own], "video")
         return " and ".join(
-            f"{count} videos of {name}" for name, count in counts.items()
+            f"{counted(count, 'video')} of {name}" for name, count in counts.items()
         )
 
     @property

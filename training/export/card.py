@@ -209,7 +209,7 @@ def _duration(training: TrainingSummary) -> str:
     time = (
         f"{hours:.1f} hours" if hours >= 1 else f"{training.seconds / 60:.1f} minutes"
     )
-    return f"{training.epochs} epochs in {time}"
+    return f"{counted(training.epochs, 'epoch')} in {time}"
 
 
 def _machine_text(machine: StartedOn) -> str:

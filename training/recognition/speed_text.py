@@ -1,6 +1,6 @@
 """The speed of a model from file to answer as a table for people."""
 
-from motion_shards.plain_text import printable
+from motion_shards.plain_text import counted, printable
 
 from .speed import PredictSpeed
 from .speed_passes import StageSpeed
@@ -23,7 +23,7 @@ def text(found: PredictSpeed) -> str:
     low, high = found.total_range
     lines = [
         f"{found.model}{source}, {found.runtime}",
-        f"{found.files} files, {found.frames:,} frames of {found.width}x{found.height}",
+        f"{counted(found.files, 'file')}, {found.frames:,} frames of {found.width}x{found.height}",
         f"{found.machine['processor']}, {versions}",
         "",
         f"{'one core, CPU time':<28}{'frames/s':>10}{'share':>8}",
@@ -31,7 +31,7 @@ def text(found: PredictSpeed) -> str:
         f"{'total':<28}{found.total:>10,.0f}   ({low:,.0f} to {high:,.0f})",
     ]
     if found.all_cores is not None:
-        name = f"{found.cores} cores, by the clock"
+        name = f"{counted(found.cores, 'core')}, by the clock"
         lines.append(f"{name:<28}{found.all_cores:>10,.0f}")
     lines += [
         "",

@@ -81,7 +81,7 @@ def _how(results: Results) -> Iterator[str]:
     """Lines on training, fusion, and the results of a motion network."""
     if training := results.training:
         yield (
-            f"  training: {training.epochs} epochs of {training.seconds_per_epoch} s,"
+            f"  training: {counted(training.epochs, 'epoch')} of {training.seconds_per_epoch} s,"
             f" {training.share_of_waiting:.0%} of it waiting for data;"
             f" {training.parameters:,} parameters"
         )

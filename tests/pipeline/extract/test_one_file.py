@@ -92,7 +92,9 @@ def test_files_without_vectors_are_refused(tmp_path: Path, moving_frames) -> Non
         codec="mjpeg",
         pix_fmt="yuvj420p",
     )
-    with pytest.raises(NoVectors, match=r"clip\.avi: .*got none \(codec mjpeg\)"):
+    with pytest.raises(
+        NoVectors, match=r"clip\.avi: .*got none \(codec mjpeg\): --source canonical"
+    ):
         read_vectors(clip)
     assert read_vectors(clip, source="canonical").mv_valid.all()
     one = encode(tmp_path / "one.mp4", rgb_frames(moving_frames[:1]))

@@ -26,6 +26,12 @@ def test_a_page_says_split_accuracy_interval_and_classes(teacher):
     assert "    left " in told and "    right" in told
 
 
+def test_a_single_epoch_is_one(teacher):
+    found = teacher.results()
+    one = replace(found, training=replace(found.training, epochs=1))
+    assert "  training: 1 epoch of " in results_text(one, title="here")
+
+
 def test_a_seeded_split_is_never_called_official(teacher):
     split = SplitFacts(name="holdout-0.3-seed0", kind="seeded", videos="")
     told = results_text(results(teacher, split=split), title="here")

@@ -247,5 +247,8 @@ def reason(error: FFmpegError, seconds: float) -> str:
     if told == "Input/output error":
         return "no answer, or the connection broke (input/output error)"
     if told.startswith("Invalid data found"):
-        return "no video that FFmpeg can read from its beginning"
+        return (
+            "no video that FFmpeg can read from its beginning (an MP4 needs its index "
+            "there: ffmpeg -movflags +faststart)"
+        )
     return told

@@ -508,6 +508,21 @@ def test_sound_is_left_alone(
     assert seen.stream.damaged == 0
 
 
+def test_an_mp4_with_its_index_at_the_end_is_told_how_to_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "late.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height = 64, 48
+        noise = np.random.default_rng(0).integers(0, 256, (60, 48, 64, 3), np.uint8)
+        for picture in noise:  # 200 KB: FFmpeg keeps less of what it has passed
+            container.mux(video.encode(VideoFrame.from_ndarray(picture)))
+        container.mux(video.encode())
+    piped(path.read_bytes(), monkeypatch)
+    assert "-movflags +faststart" in watched("-").error
+
+
 def test_a_reader_may_take_its_time(
     recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
