@@ -17,7 +17,7 @@ from ..engine import checkpoint, processes
 from ..engine.average import Average
 from ..engine.checkpoint import StateDict
 from ..engine.compiled import compile_networks
-from ..engine.loop import TimedBatches, autocast, fit, on_device, split_batch
+from ..engine.loop import TimedBatches, fit, split_batch
 from ..engine.optim import Schedule, build_optimizer
 from ..engine.recompute import recompute
 from ..engine.signals import stop_on_signal
@@ -25,10 +25,10 @@ from ..engine.state import TrainState
 from ..errors import Diverged
 from ..run_files.names import CHECKPOINT, WEIGHTS
 from ..run_files.results import TrainingSummary
-from ..steps.gradients import balanced_weights, gradient_norms
 from ..steps.label_loss import LabelLoss, balanced_class_weights
-from ..steps.step import LABELS, Step
+from ..steps.step import Step
 from .autosave import Autosave
+from .balance import balance_gradients
 from .batches import first_batch, loader_of, report_waiting
 from .config import TrainConfig
 from .context import StoreJob
@@ -97,15 +97,10 @@ def train(
     mixing = Mixing(
         mixup=config.mixup, cutmix=config.cutmix, seed=job.seed, rank=group.rank
     )
+    batch_of = partial(first_batch, clips, order)
     trial = chosen(
         candidates(machine, total),
-        partial(
-            _step_seconds,
-            config,
-            machine,
-            step,
-            cache(partial(first_batch, clips, order)),
-        ),
+        partial(_step_seconds, config, machine, step, cache(batch_of)),
         machine=machine,
         lines=run.metrics,
     )
@@ -123,22 +118,13 @@ def train(
         autosave = Autosave(
             stop, run.folder, seconds=machine.checkpoint_seconds, processes=group
         )
-        path = run.path(CHECKPOINT)
-        if processes.run_on_first(lambda: checkpoint.newest(path, reporter.say), group):
-            state.load_checkpoint(
-                path, steps_per_epoch=steps_per_epoch, epochs=config.epochs
-            )
-        if group.first:
-            run.forget_after(state.steps_done, state.epochs_done)
-        if state.steps_done and group.first:
-            reporter.say(f"{title}: resuming after step {state.steps_done} of {total}")
+        _resume(state, run, job, steps_per_epoch, config.epochs, title=title)
         if trial.seconds:
             log.write(KERNELS, state.epochs_done, **trial.record(machine))
             if group.first:
                 reporter.say(f"{title}: {trial.text()}")
         if not state.steps_done and config.gradients_at is not None:
-            batch = first_batch(clips, order)
-            found = _balance(config, job, step, batch, title=title)
+            found = balance_gradients(config, job, step, batch_of(), title=title)
             log.write("gradients", 0, step=1, at=config.gradients_at, **found)
         if config.gradient_checkpointing:
             for network in step.children():
@@ -183,6 +169,28 @@ def train(
         model.load_state_dict(state.best.weights)
     processes.run_on_first(lambda: _save_weights(run, model), group)
     return _summary(config, state, run, total)
+
+
+def _resume(
+    state: TrainState,
+    run: Run,
+    job: StoreJob,
+    steps_per_epoch: int,
+    epochs: int,
+    *,
+    title: str,
+) -> None:
+    """Go back to the run's newest checkpoint, if there is one, and drop later metrics."""
+    group, say = job.machine.processes, job.reporter.say
+    path = run.path(CHECKPOINT)
+    if processes.run_on_first(lambda: checkpoint.newest(path, say), group):
+        state.load_checkpoint(path, steps_per_epoch=steps_per_epoch, epochs=epochs)
+    if not group.first:
+        return
+    run.forget_after(state.steps_done, state.epochs_done)
+    if state.steps_done:
+        total = steps_per_epoch * epochs
+        say(f"{title}: resuming after step {state.steps_done} of {total}")
 
 
 def _step_seconds(
@@ -300,33 +308,6 @@ def _validate(
             state.keep_if_best(epoch, value)
     top1 = {} if seen.top1 is None else {"held_out_top1": value}
     return {"held_out_loss": loss} | top1
-
-
-def _balance(
-    config: TrainConfig, job: StoreJob, step: Step, batch: Any, *, title: str
-) -> dict[str, dict[str, float]]:
-    """Measure the losses' gradients before the first step; set weights by `balance`.
-
-    Returns:
-        "norms": loss -> length of its gradient; "weights": loss -> its new weight.
-    """
-    assert config.gradients_at is not None
-    machine = job.machine
-    part = on_device(split_batch(batch, config.optim.accumulate)[0], machine.device)
-    half = machine.precision == "bfloat16"  # float16 would need a scaler
-    with autocast(machine.device, "bfloat16" if half else "float32"):
-        norms = gradient_norms(step, part, at=config.gradients_at)
-    lengths = processes.broadcast_first(list(norms.values()), machine.processes)
-    norms = dict(zip(norms, lengths, strict=True))
-    weights = balanced_weights(norms, config.balance)
-    for name in config.balance.keys() - weights.keys():
-        job.reporter.say(
-            f"{title}: {name} keeps its weight of {step.weights[name]:g}:"
-            " there is nothing to balance, as the first weights know the labels"
-            f" (gradients {norms[name]:.3g} and {norms[LABELS]:.3g})"
-        )
-    step.weights |= weights
-    return {"norms": norms, "weights": weights}
 
 
 def _save_checkpoint(run: Run, state: TrainState, random: Sequence[StateDict]) -> None:
