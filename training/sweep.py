@@ -15,7 +15,8 @@ from pipeline.store import Location, Store
 from .errors import Interrupted
 from .models.user_files import FILES, imported
 from .ray_train import in_tasks
-from .recipes.changes import parse_changes, with_changes
+from .recipes.change import parse_changes
+from .recipes.changes import with_changes
 from .recipes.combinations import points_of
 from .recipes.files import recipe_named
 from .recipes.run import run_recipe

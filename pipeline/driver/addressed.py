@@ -14,6 +14,7 @@ from motion_shards.errors import MotionShardsError
 from pipeline.errors import ExtractionError, PlanError
 from pipeline.shard.scratch import work_folder
 from pipeline.store.commit import Commit
+from pipeline.store.etags import etag_of
 from pipeline.store.file_names import (
     ARRIVING,
     COMMITS,
@@ -26,7 +27,7 @@ from pipeline.store.file_names import (
 from pipeline.store.in_flight import IN_FLIGHT
 from pipeline.store.lease import Lease, hold
 from pipeline.store.manifest import FileRecord
-from pipeline.store.remote_folder import PATIENT_TRIES, Found, RemoteFolder, etag_of
+from pipeline.store.remote_folder import PATIENT_TRIES, Found, RemoteFolder
 from pipeline.store.remote_lease import ObjectLeases
 from pipeline.store.remote_path import PIECE_BYTES
 from pipeline.store.sealing import write_sealed

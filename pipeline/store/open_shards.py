@@ -10,7 +10,8 @@ from typing import Any
 from .errors import LayoutError
 from .file_names import shard_file
 from .manifest import Manifest
-from .remote_path import Location, shard_bytes
+from .remote_file import shard_bytes
+from .remote_path import Location
 from .shard_reader import ShardReader
 
 MAX_OPEN_FILES = 64

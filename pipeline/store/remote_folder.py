@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from errno import ENOSYS
 from functools import partial
-from hashlib import md5
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from .errors import AddressError, LayoutError
+from .etags import Digests, part_bytes, stated_etag
 from .file_names import LOGS
 from .remote_calls import client_and_path, limited, tried
 from .remote_path import RemotePath
@@ -24,9 +24,6 @@ from .remote_path import RemotePath
 T = TypeVar("T")
 WRITABLE = ("s3", "s3a")
 """Kinds of addresses that are written: those whose services have conditional writes."""
-PART_BYTES = 8 << 20
-"""Bytes of one request of an upload; more only where there would be too many."""
-MOST_PARTS = 10_000
 PARTS_AT_ONCE = 4
 PATIENT_TRIES = 9
 """Tries of each request while a store is written: about half a minute without an answer."""
@@ -95,7 +92,7 @@ class RemoteFolder:
                 found[f"{name}/"] = Found(0, "", 0.0)
             else:
                 when = entry["LastModified"].timestamp()
-                found[name] = Found(entry["size"], _etag(entry), when)
+                found[name] = Found(entry["size"], stated_etag(entry), when)
         return found
 
     def put(self, name: str, content: bytes) -> None:
@@ -167,7 +164,7 @@ class RemoteFolder:
         with file.open("rb") as opened:
             size = os.fstat(opened.fileno()).st_size
             part = part_bytes(size)
-            sent = _Digests(opened, part)
+            sent = Digests(opened, part)
             if xxh3 is not None and sent.xxh3 != xxh3:
                 raise LayoutError(
                     f"{file}: expected the content that was hashed ({xxh3}), got another "
@@ -233,9 +230,7 @@ class RemoteFolder:
 
         self._written(name, put)
 
-    def _put_parts(
-        self, name: str, file: IO[bytes], sent: "_Digests", part: int
-    ) -> None:
+    def _put_parts(self, name: str, file: IO[bytes], sent: Digests, part: int) -> None:
         """Each part has tries of its own: a connection that breaks costs one of them."""
 
         def call(method: str, **more: Any) -> Any:
@@ -270,7 +265,7 @@ class RemoteFolder:
                 call("abort_multipart_upload", UploadId=upload)
             raise
 
-    def _has_arrived(self, name: str, size: int, sent: "_Digests") -> bool:
+    def _has_arrived(self, name: str, size: int, sent: Digests) -> bool:
         """Comparison by size and ETag; where that is no MD5, as of encrypted buckets, by all bytes."""
 
         def head(client: Any, path: str) -> dict[str, Any]:
@@ -281,7 +276,7 @@ class RemoteFolder:
             info = self._call(name, head)
             if info["size"] != size:
                 return False
-            return _etag(info) == sent.etag or self.hash(name) == sent.xxh3
+            return stated_etag(info) == sent.etag or self.hash(name) == sent.xxh3
         except FileNotFoundError:
             return False
 
@@ -305,50 +300,6 @@ class RemoteFolder:
             f"got one that {what}: nothing keeps two runs from writing one store there; "
             "write to a folder, and copy that"
         )
-
-
-class _Digests:
-    """Hashes of a file that is sent in parts.
-
-    Args:
-        file: at its start.
-        part: bytes of each part but the last.
-    """
-
-    def __init__(self, file: IO[bytes], part: int) -> None:
-        from xxhash import xxh3_128
-
-        state = xxh3_128()
-        self.parts: list[bytes] = []
-        """MD5 of each part."""
-        while block := file.read(part):
-            state.update(block)
-            self.parts.append(md5(block, usedforsecurity=False).digest())
-        self.xxh3: str = state.hexdigest()
-
-    @property
-    def etag(self) -> str:
-        """ETag that S3 gives the object."""
-        if len(self.parts) > 1:
-            whole = md5(b"".join(self.parts), usedforsecurity=False).hexdigest()
-            return f"{whole}-{len(self.parts)}"
-        only = self.parts[0] if self.parts else md5(usedforsecurity=False).digest()
-        return only.hex()
-
-
-def etag_of(file: Path) -> str:
-    """ETag that S3 gives a file which is uploaded by `put_file`."""
-    with file.open("rb") as opened:
-        return _Digests(opened, part_bytes(os.fstat(opened.fileno()).st_size)).etag
-
-
-def part_bytes(size: int) -> int:
-    """Bytes of each part but the last, of a file that is uploaded."""
-    return max(PART_BYTES, -(-size // MOST_PARTS))
-
-
-def _etag(info: Mapping[str, Any]) -> str:
-    return str(info.get("ETag", "")).strip('"')
 
 
 def _errno(error: BaseException) -> int | None:

@@ -20,7 +20,8 @@ from ..data.splits import resolve_split, split_parts
 from ..engine.loop import on_device
 from ..models.backbones import build_backbone
 from ..recipes import default_name, to_teach
-from ..recipes.changes import parse_changes, with_changes
+from ..recipes.change import parse_changes
+from ..recipes.changes import with_changes
 from ..recipes.files import recipe_named
 from ..runs.kernels import (
     FEWEST_STEPS,

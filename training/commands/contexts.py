@@ -12,7 +12,8 @@ from ..data.known_share import MIN_KNOWN_SHARE
 from ..data.splits import resolve_split
 from ..errors import RecipeError, RunError
 from ..recipes import SIZES, Recipe, at_size, get_recipe, recipe_names
-from ..recipes.changes import parse_changes, with_changes
+from ..recipes.change import parse_changes
+from ..recipes.changes import with_changes
 from ..recipes.files import recipe_named
 from ..recipes.first_weights import init_changes
 from ..report.text import split_text

@@ -18,7 +18,8 @@ from ..papers.differences import Line, paper_lines
 from ..papers.facts import DATASET_TITLES, facts_about
 from ..papers.measured import measured_about
 from ..recipes import KINDS, Recipe
-from ..recipes.changes import parse_changes, with_changes
+from ..recipes.change import parse_changes
+from ..recipes.changes import with_changes
 from ..recipes.files import recipe_named
 from ..recipes.teachers import is_role
 from ..recipes.toml_recipes import to_toml

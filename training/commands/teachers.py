@@ -8,7 +8,8 @@ from motion_shards.near import near
 from motion_shards.plain_text import counted
 
 from ..errors import RunError
-from ..experiments.distill_recipe import DistillRecipe, roles_of
+from ..experiments.distill_recipe import DistillRecipe
+from ..experiments.teacher_names import roles_of
 from ..recipes import Recipe, to_distill, to_teach
 from ..recipes.files import recipe_named
 from ..recipes.teachers import network_of

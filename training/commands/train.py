@@ -8,7 +8,7 @@ from pipeline.store import Json, Store
 from ..errors import RecipeError, RunError
 from ..experiments.evaluate import evaluate
 from ..recipes import Recipe, to_teach
-from ..recipes.changes import parse_changes
+from ..recipes.change import parse_changes
 from ..recipes.run import run_recipe
 from ..run_files.json_dataclasses import to_json
 from ..run_files.results import Evaluation

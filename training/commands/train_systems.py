@@ -12,7 +12,8 @@ from pipeline.store import Store, only_store, runs_folder
 from ..errors import RecipeError
 from ..experiments.fuse import FuseRecipe, fuse
 from ..recipes import KINDS, SIZES, default_system
-from ..recipes.changes import changed_settings, mark
+from ..recipes.change import mark
+from ..recipes.changes import changed_settings
 from ..recipes.run import fits_on_held_out, run_recipe
 from ..reproduce.run import reproduce
 from ..reproduce.throughput import benched

@@ -21,8 +21,9 @@ from ..runs.record import Run
 from ..runs.trained import trained_model
 from ..scoring.intervals import difference, influence_of_mean
 from ..scoring.scores import Scores, together
-from .distill_recipe import DistillRecipe, MotionTeacherRecipe
+from .distill_recipe import DistillRecipe
 from .joint import check_joint, training_stores
+from .motion_teacher_recipe import MotionTeacherRecipe
 from .student import joint_student_step, student_step
 
 

@@ -12,13 +12,13 @@ from ..errors import RecipeError
 from ..losses.terms import SoftTargets, Term, check_equal, check_taps, sides
 from ..models.adapters import build_adapter
 from ..models.backbones import BackboneConfig, net_named
-from ..models.motion_backbone import MotionConfig
 from ..models.sizes import tap_shapes
 from ..run_files.fields import ADDED
 from ..runs.config import TrainConfig
 from ..steps.distill import term_weights
 from ..steps.step import LABELS
 from .teach import TeachRecipe
+from .teacher_names import names_of, renamed_teachers, roles_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +264,7 @@ class DistillRecipe(TrainConfig):
                 if name in new and several[1]
             },
             "terms": {
-                name: _of_teachers(term, old[0], new, several)
+                name: renamed_teachers(term, old[0], new, several)
                 for name, term in self.terms.items()
             },
         }
@@ -274,97 +274,3 @@ class DistillRecipe(TrainConfig):
         shared = {f.name: getattr(self, f.name) for f in fields(TrainConfig)}
         of_terms: dict[str, Any] = {"gradients_at": None, "balance": {}}
         return TeachRecipe(model=self.student, **shared | of_terms)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MotionTeacherRecipe(DistillRecipe):
-    """A distillation whose teacher sees the motion that it finds in the student's frames.
-
-    Its run is one of `HiddenRecipe`; nothing but rgb is read.
-    """
-
-    motion: MotionConfig = field(
-        default_factory=lambda: MotionConfig(estimator="tvl1", learns=False)
-    )
-    """The estimator before the teacher."""
-
-    def __post_init__(self) -> None:
-        DistillRecipe.__post_init__(self)
-        if self.student.sees != "rgb" or self.other_teachers:
-            raise RecipeError(
-                "expected a student that sees rgb, and one teacher, where the teacher finds"
-                f" motion in the same frames, got {self.student.sees} and"
-                f" {len(self.teachers)}"
-            )
-        if self.teacher.sees == "rgb" or self.init == "teacher":
-            raise RecipeError(
-                "expected a teacher that sees motion, and other first weights than its"
-                f" own, got {self.teacher.sees} and init {self.init}"
-            )
-        if self.clip.length != self.motion.frames:
-            raise RecipeError(
-                f"expected clips of {self.motion.frames} frames, got {self.clip.length}"
-            )
-
-    @property
-    def seen_teachers(self) -> tuple[BackboneConfig, ...]:
-        return (replace(self.teacher, sees="rgb"),)
-
-    def length_of(self, net: BackboneConfig) -> int:
-        return self.clip.length - (net == self.teacher)
-
-    def entries_of_teachers(self) -> dict[str, int]:
-        return {}
-
-
-def names_of(teachers: Sequence[BackboneConfig]) -> tuple[str, ...]:
-    """A name for each teacher: what it sees, with a number from 2 on where another one has
-    that name.
-
-    >>> names_of([replace(net, sees=sees) for sees in ("flow", "rgb", "flow")])
-    ('flow', 'rgb', 'flow2')
-    """
-    seen = [net.sees for net in teachers]
-    before = [seen[:place].count(name) for place, name in enumerate(seen)]
-    return tuple(
-        f"{name}{count + 1}" if count else name
-        for name, count in zip(seen, before, strict=True)
-    )
-
-
-def roles_of(teachers: Sequence[BackboneConfig]) -> tuple[str, ...]:
-    """The role of each teacher: of the first one teacher, of others with their name.
-
-    >>> roles_of([replace(net, sees=sees) for sees in ("flow", "rgb", "flow")])
-    ('teacher', 'teacher_rgb', 'teacher_flow2')
-    """
-    return ("teacher", *(f"teacher_{name}" for name in names_of(teachers)[1:]))
-
-
-def _of_teachers(
-    term: Term, first: str, new: Mapping[str, str], several: tuple[bool, bool]
-) -> Term:
-    """A term with other names of its teachers.
-
-    Args:
-        first: name of the first teacher before.
-        new: name before -> name now, of the teachers that stay.
-        several: whether there were several teachers, and whether there are now.
-    """
-    were, are = several
-    taps = []
-    for written in term.taps:
-        ours, theirs = sides(written)
-        name, tap = first, theirs
-        if were:
-            name, _, tap = theirs.partition(".")
-        if name in new:
-            theirs = f"{new[name]}.{tap}" if are else tap
-            written = theirs if ours == theirs else f"{ours}:{theirs}"
-        taps.append(written)
-    changed: dict[str, Any] = {}
-    if tuple(taps) != term.taps:
-        changed["taps"] = tuple(taps)
-    if new.get(term.teacher or "", term.teacher) != term.teacher:
-        changed["teacher"] = new[term.teacher or ""]
-    return replace(term, **changed) if changed else term  # type: ignore[type-var]

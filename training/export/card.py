@@ -10,7 +10,7 @@ from pipeline.store import Json
 from ..catalogue import paper_of
 from ..papers.citations import CITATIONS
 from ..recognition.contract import Contract, Stream
-from ..recognition.from_run import NetworkRun
+from ..recognition.network_runs import NetworkRun
 from ..report.provenance import flow_text, frames_text, vectors_text
 from ..report.text import accuracy_line, class_lines, split_text
 from ..run_files.results import Results, TrainingSummary

@@ -11,7 +11,7 @@ from pipeline.store import Store, StoreError
 from ..data.dataset import Clips, frames_of
 from ..errors import TrainingError
 from ..recognition.contract import input_shape
-from ..recognition.from_run import NetworkRun
+from ..recognition.network_runs import NetworkRun
 
 COUNT = 4
 

@@ -10,7 +10,8 @@ from ..errors import RunError
 from ..models.backbones import is_ours
 from ..models.taps import PooledFeatures
 from ..recognition.contract import CARD, LABELS, Stream, sha256_of
-from ..recognition.from_run import NetworkRun, contract_of, network_runs, networks_of
+from ..recognition.from_run import contract_of, networks_of
+from ..recognition.network_runs import NetworkRun, network_runs
 from ..recognition.read_model import NETWORK_VERSION, NetworkFile
 from ..recognition.run_layers import layers_of
 from ..run_files.json_dataclasses import to_json

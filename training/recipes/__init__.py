@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from ..catalogue import unknown
 from ..errors import RecipeError
-from ..experiments.distill_recipe import DistillRecipe, MotionTeacherRecipe
+from ..experiments.distill_recipe import DistillRecipe
+from ..experiments.motion_teacher_recipe import MotionTeacherRecipe
 from . import dtmv, dual_action, ftsnet, grid, htsc, kinetics, r3d
 from .sizes import SIZES, Size
 from .systems import KINDS, Recipe, System

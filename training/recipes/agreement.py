@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from ..errors import RecipeError
-from ..experiments.distill_recipe import DistillRecipe, MotionTeacherRecipe
+from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.hidden import HiddenRecipe
+from ..experiments.motion_teacher_recipe import MotionTeacherRecipe
 from ..models.backbones import net_named
 from ..runs.compatibility import VIEW_ONLY, unseen
 from .systems import Recipe

@@ -5,7 +5,8 @@ from itertools import product
 
 from ..errors import RecipeError
 from . import Recipe
-from .changes import parse_change, parse_changes, with_changes
+from .change import parse_change, parse_changes
+from .changes import with_changes
 
 OPENING, CLOSING = "([{", ")]}"
 

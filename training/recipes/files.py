@@ -9,10 +9,11 @@ from typing import Any
 from ..catalogue import is_file, recipe_names
 from ..errors import RecipeError
 from ..experiments.collaborate import CollaborateRecipe
-from ..experiments.distill_recipe import DistillRecipe, MotionTeacherRecipe
+from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe
 from ..experiments.hidden import HiddenRecipe
 from ..experiments.motion import MotionRecipe
+from ..experiments.motion_teacher_recipe import MotionTeacherRecipe
 from ..experiments.teach import TeachRecipe
 from ..models.user_files import FILES, imported, used_files
 from ..runs.config import TrainConfig

@@ -22,7 +22,8 @@ from ..models.timm2d import scaling_of_timm
 from ..run_files.fields import recorded
 from ..run_files.names import RECIPE, WEIGHTS
 from ..run_files.run_config import read_recipe
-from .changes import Change, with_changes
+from .change import Change
+from .changes import with_changes
 from .systems import Recipe
 from .values import text_of
 

@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from ..data.clip_config import ClipConfig
 from ..engine.optim import OptimConfig
-from ..experiments.distill_recipe import DistillRecipe, MotionTeacherRecipe
+from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe
 from ..experiments.hidden import HiddenRecipe
+from ..experiments.motion_teacher_recipe import MotionTeacherRecipe
 from ..experiments.teach import TeachRecipe
 from ..losses.terms import FeatureMSE
 from ..models.backbones import BackboneConfig

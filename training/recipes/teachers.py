@@ -8,12 +8,10 @@ from typing import Any
 from motion_shards.choices import MODALITIES
 
 from ..errors import RecipeError
-from ..experiments.distill_recipe import (
-    DistillRecipe,
-    MotionTeacherRecipe,
-    roles_of,
-)
+from ..experiments.distill_recipe import DistillRecipe
+from ..experiments.motion_teacher_recipe import MotionTeacherRecipe
 from ..experiments.teach import TeachRecipe
+from ..experiments.teacher_names import roles_of
 from ..models.backbones import BackboneConfig
 from ..runs.compatibility import VIEW_ONLY, unseen
 from . import get_recipe, to_teach

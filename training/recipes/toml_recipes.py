@@ -28,7 +28,8 @@ from typing import Any
 from ..catalogue import recipe_names
 from ..errors import RecipeError
 from . import get_recipe
-from .changes import Change, with_changes
+from .change import Change
+from .changes import with_changes
 from .systems import Recipe
 from .teachers import is_role, teacher_named, title
 from .values import NONE, OFF, below, is_term, text_of

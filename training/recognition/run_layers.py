@@ -12,7 +12,7 @@ from ..runs.record import Run
 from ..scoring.scores import Scores, for_fitting, together
 from .combination import combined
 from .contract import Contract
-from .from_run import needed_runs
+from .network_runs import needed_runs
 
 TOLERANCE = 1e-5
 """Largest difference of a probability from the recorded one."""

@@ -13,7 +13,8 @@ from ..models.named_weights import lacking
 from ..papers.facts import PAPERS, Fact, facts_to_compare
 from ..papers.orderings import ORDERINGS
 from ..recipes import SYSTEMS, Recipe, get_recipe, system_at
-from ..recipes.changes import Change, check_used, for_every
+from ..recipes.change import Change
+from ..recipes.changes import check_used, for_every
 from ..recipes.sizes import SIZES
 from ..runs.config import TrainConfig
 

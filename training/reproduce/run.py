@@ -16,7 +16,7 @@ from ..experiments.evaluate import evaluate
 from ..experiments.joint import names_of
 from ..models.pretrained import unobtainable
 from ..models.user_files import FILES
-from ..recipes.changes import Change, parse_changes
+from ..recipes.change import Change, parse_changes
 from ..report.files import write_report
 from ..run_files.names import CROPS, REPRODUCTION, SCORES
 from ..run_files.reproduction import (

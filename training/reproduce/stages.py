@@ -10,7 +10,7 @@ import torch
 from pipeline.store import Location, Store
 
 from ..models.user_files import imported
-from ..recipes.changes import Change
+from ..recipes.change import Change
 from ..recipes.run import run_recipe
 from ..runs.context import RunContext
 from ..runs.machine import select_machine

@@ -31,10 +31,10 @@ from pipeline.store import (
     LeaseInfo,
     Store,
     StoreNotFound,
+    etags,
     hold,
     holder_of,
     remote_calls,
-    remote_folder,
 )
 from pipeline.store.errors import AddressError, FolderHeld, LayoutError
 from pipeline.store.file_names import COMMITS, INDEX, LOGS, MANIFEST, PLAN
@@ -405,7 +405,7 @@ def test_a_store_at_an_address_grows_and_an_estimate_writes_nothing(s3, tmp_path
 
 
 def test_large_files_arrive_in_parts_of_which_each_may_fail(s3, tmp_path, monkeypatch):
-    monkeypatch.setattr(remote_folder, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(etags, "PART_BYTES", 5 << 20)
     content = np.random.default_rng(0).bytes((11 << 20) + 1)
     file = tmp_path / "file"
     file.write_bytes(content)
@@ -415,7 +415,7 @@ def test_large_files_arrive_in_parts_of_which_each_may_fail(s3, tmp_path, monkey
     folder.put_file("large", file, xxh3=content_hash(file))
     assert objects("in-parts") == {"large": content}
     found = folder.listed()["large"]
-    assert found.etag == remote_folder.etag_of(file) and found.etag.endswith("-3")
+    assert found.etag == etags.etag_of(file) and found.etag.endswith("-3")
     with pytest.raises(LayoutError, match="expected the content that was hashed"):
         folder.put_file("large", file, xxh3="0" * 32)
 

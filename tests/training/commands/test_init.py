@@ -13,7 +13,8 @@ from training.commands.cli import main
 from training.data.normal import IMAGENET, KINETICS, MARS
 from training.models.backbones import BackboneConfig, build_backbone
 from training.recipes import get_recipe, to_distill, to_teach
-from training.recipes.changes import parse_changes, with_changes
+from training.recipes.change import parse_changes
+from training.recipes.changes import with_changes
 from training.recipes.first_weights import init_changes
 from training.runs.record import Run
 

@@ -142,7 +142,7 @@ def test_a_reproduction_with_changes_stands_alone(store, tmp_path):
 
 def test_a_stage_finds_its_recipe_by_its_name():
     """In a process of its own, where recipes are made anew."""
-    from training.recipes.changes import parse_changes
+    from training.recipes.change import parse_changes
 
     changes = parse_changes(["epochs=1"])
     stage = Stage("ti_tiny+epochs=1+teacher.epochs=1", 0, "1")

@@ -13,7 +13,8 @@ from tiny_runs import StopAt
 from training.commands.cli import main
 from training.errors import Interrupted
 from training.recipes import get_recipe
-from training.recipes.changes import parse_changes, with_changes
+from training.recipes.change import parse_changes
+from training.recipes.changes import with_changes
 from training.recipes.run import run_recipe
 from training.runs.record import Run
 

@@ -11,13 +11,8 @@ from training.losses.attention import AttentionTransfer
 from training.losses.kinds import TERMS
 from training.losses.terms import SoftTargets, Term
 from training.recipes import baseline_of, get_recipe, to_distill, to_teach
-from training.recipes.changes import (
-    check_used,
-    for_every,
-    mark,
-    parse_changes,
-    with_changes,
-)
+from training.recipes.change import mark, parse_changes
+from training.recipes.changes import check_used, for_every, with_changes
 from training.recipes.paths import differing, has_path, with_values
 from training.recipes.values import entries, value_of
 

@@ -9,7 +9,7 @@ import pytest
 from training import sweep
 from training.commands.recipe_page import recipe_json, recipe_text
 from training.recipes import SYSTEMS, baseline_of, get_recipe, run, to_distill
-from training.recipes.changes import parse_changes
+from training.recipes.change import parse_changes
 from training.recipes.combinations import points_of
 from training.reproduce.plan import Holdings, Stage, plan, recipe_of_stage
 from training.runs.context import RunContext

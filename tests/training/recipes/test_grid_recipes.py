@@ -8,7 +8,8 @@ from tiny_recipe import tiny_context
 from training.errors import RecipeError
 from training.experiments.evaluate import evaluate
 from training.recipes import get_recipe
-from training.recipes.changes import parse_changes, with_changes
+from training.recipes.change import parse_changes
+from training.recipes.changes import with_changes
 from training.recipes.run import run_recipe
 from training.run_files.run_config import read_recipe
 from training.runs.machine import Machine

@@ -4,7 +4,8 @@ import pytest
 
 from training.errors import RecipeError
 from training.recipes import get_recipe
-from training.recipes.changes import parse_changes, with_changes
+from training.recipes.change import parse_changes
+from training.recipes.changes import with_changes
 
 
 def changed(name: str, *changes: str):

@@ -9,7 +9,8 @@ import pytest
 from training.errors import RecipeError
 from training.losses.attention import AttentionTransfer
 from training.recipes import get_recipe, recipe_names, to_distill, to_teach
-from training.recipes.changes import parse_changes, with_changes
+from training.recipes.change import parse_changes
+from training.recipes.changes import with_changes
 from training.recipes.files import own_recipe, recipe_named
 from training.recipes.toml_recipes import from_toml, to_toml
 from training.run_files.settings_json import as_json

@@ -7,7 +7,8 @@ import pytest
 from training.commands.recipe_page import recipe_text
 from training.errors import RecipeError
 from training.recipes import get_recipe, to_distill
-from training.recipes.changes import parse_changes, with_changes
+from training.recipes.change import parse_changes
+from training.recipes.changes import with_changes
 from training.recipes.files import own_recipe
 from training.recipes.toml_recipes import from_toml, to_toml
 

@@ -156,7 +156,7 @@ def test_streams_are_found_next_to_a_fusion_that_moved(store, runs, tmp_path):
 
 
 def _networks(run: Run):
-    from training.recognition.from_run import network_runs
+    from training.recognition.network_runs import network_runs
 
     return network_runs(run)
 

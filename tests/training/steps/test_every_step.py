@@ -12,7 +12,8 @@ import training.losses
 from training.data.clip_config import ClipConfig
 from training.data.order import ClipPosition
 from training.errors import RecipeError
-from training.experiments.distill_recipe import DistillRecipe, MotionTeacherRecipe
+from training.experiments.distill_recipe import DistillRecipe
+from training.experiments.motion_teacher_recipe import MotionTeacherRecipe
 from training.experiments.student import student_step
 from training.experiments.teach import TeachRecipe
 from training.losses.terms import Term
