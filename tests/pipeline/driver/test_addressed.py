@@ -35,6 +35,7 @@ from pipeline.store import (
     hold,
     holder_of,
     remote_calls,
+    remote_folder,
 )
 from pipeline.store.errors import AddressError, FolderHeld, LayoutError
 from pipeline.store.file_names import COMMITS, INDEX, LOGS, MANIFEST, PLAN
@@ -429,7 +430,7 @@ def test_what_arrives_is_compared_with_what_was_sent(s3, tmp_path, monkeypatch):
         changed(self, name, b"C" + content[1:])
 
     with monkeypatch.context() as encrypted:  # by a key: the ETag is no MD5
-        encrypted.setattr(remote_folder, "_etag", lambda info: "0" * 32)
+        encrypted.setattr(remote_folder, "stated_etag", lambda info: "0" * 32)
         folder.put_file("file", file)
     monkeypatch.setattr(RemoteFolder, "_put_whole", put)
     with pytest.raises(AddressError, match="changed/file: expected the 7 bytes that"):
