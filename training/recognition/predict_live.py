@@ -65,12 +65,7 @@ def predict_live(
             raise RunError(
                 f"--{name}: expected a file to read again, got a live source"
             )
-    status = StatusLine(sys.stderr)
-
-    def say(line: str) -> None:
-        status.clear()
-        click.echo(printable(line), err=True)
-
+    terminal = _Terminal()
     recognizer = Recognizer(model, **options)
     stream = recognizer.stream(
         source,
@@ -78,7 +73,7 @@ def predict_live(
         latest=live.latest,
         seconds=live.seconds,
         patience=live.patience,
-        say=say,
+        say=terminal.say,
     )
     lines = LiveLines(
         outputs.form or "table",
@@ -88,38 +83,54 @@ def predict_live(
         top=outputs.top,
     )
 
-    def write(text: str) -> None:
-        status.clear()
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-    write(lines.begin())
     joiner: Segments | None = None
+    terminal.write(lines.begin())
     with stream, _stopping(stream) as stopped:
         try:
             for window in stream:
-                if joiner is None:
-                    within = stream.window_seconds if smooth is None else smooth
-                    joiner = Segments(
-                        recognizer.classes, smooth=within, min_score=min_score
-                    )
                 if each_window:
-                    write(lines.line(window))
+                    terminal.write(lines.line(window))
                 else:
-                    for segment in joiner.send(window):
-                        write(lines.line(segment))
-                    status.show(window_text(window, recognizer.classes))
+                    joiner = joiner or Segments(
+                        recognizer.classes,
+                        smooth=stream.window_seconds if smooth is None else smooth,
+                        min_score=min_score,
+                    )
+                    terminal.write(*map(lines.line, joiner.send(window)))
+                    terminal.show(window_text(window, recognizer.classes))
                 if stopped.is_set():
                     break
         finally:
-            if joiner is not None and not each_window:
-                for segment in joiner.finish():
-                    write(lines.line(segment))
+            if joiner is not None:
+                terminal.write(*map(lines.line, joiner.finish()))
             summary = stream.summary()
-            write(lines.end(summary))
+            terminal.write(lines.end(summary))
             if summary.frames or sys.exception() is None:
-                say(f"{stream.source}: {in_words(summary)}")
+                terminal.say(f"{stream.source}: {in_words(summary)}")
     return EXIT_CODE if stopped.is_set() else 0
+
+
+class _Terminal:
+    """Answers on standard output; notes and a line of progress on standard error."""
+
+    def __init__(self) -> None:
+        self._status = StatusLine(sys.stderr)
+
+    def write(self, *texts: str) -> None:
+        """Write answers."""
+        for text in texts:
+            self._status.clear()
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def say(self, line: str) -> None:
+        """Write a note."""
+        self._status.clear()
+        click.echo(printable(line), err=True)
+
+    def show(self, text: str) -> None:
+        """Replace the line of progress."""
+        self._status.show(text)
 
 
 @contextmanager
