@@ -46,7 +46,7 @@ NAMES = tuple(stage.name for stage in STAGES)
     default=BUDGET_MINUTES,
     show_default=True,
     metavar="MINUTES",
-    help="Time limit of the whole. Each stage has a share of it.",
+    help="Time limit of all stages together; each has a share of it.",
 )
 @click.option("--gpu", type=click.IntRange(0), help="Index of the GPU. [default: 0]")
 @click.option(
@@ -64,7 +64,7 @@ def bench_gpu(
     gpu: int | None,
     json_file: Path | None,
 ) -> None:
-    """Measure a GPU and hold it against goals.
+    """Measure a GPU and compare it with goals.
 
     It measures answers, flow, extraction and training. Each stage runs in a process of
     its own with a time limit, so that a crash or a hang ends that stage alone. Ctrl-C

@@ -66,8 +66,8 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     type=click.Choice(("jpeg", "h264")),
     default="jpeg",
     show_default=True,
-    help="Coding of frames: each as a JPEG of 95 % quality, or all as H.264 with a key "
-    "frame every 12 frames, a sixth of the bytes.",
+    help="Coding of frames. jpeg: a JPEG of quality 95 each; h264: one H.264 stream per "
+    "video with a key frame every 12 frames, a sixth of the bytes.",
 )
 @click.option("--flow-profile", **FLOW_PROFILE)
 @click.option("--flow-device", **FLOW_BACKEND)
@@ -76,19 +76,19 @@ def _even(ctx: click.Context, param: click.Parameter, value: int | None) -> int 
     type=click.Choice(("companded", "tsn")),
     default="companded",
     show_default=True,
-    help="Quantisation of flow to 8 bits: finer near zero (companded), or linear as in "
+    help="Quantisation of flow to 8 bits. companded: finer near zero; tsn: linear, as in "
     "TSN.",
 )
 @click.option(
     "--mv-source",
     type=click.Choice(("canonical", "stored", "original")),
-    help="Source of the motion vectors: one common H.264 encoding of the stored frames, "
-    "which makes the trace of the source's encoder weaker (canonical; stored: the very one "
-    "of --rgb-codec h264, without a second encoding), or the files as they are, whose "
-    "encoder shows in them (original). Of files with B-frames, vectors over several frames "
-    "are divided by their number where that is certain, else marked unknown. [default: "
-    "canonical; stored with --rgb-codec h264, except for the demo and with --mv-crf or "
-    "--mv-preset]",
+    help="Source of the motion vectors. canonical: an H.264 encoding of the stored frames, "
+    "the same for all videos, which makes the trace of the source's encoder weaker; "
+    "stored: the packets of --rgb-codec h264, without a second encoding; original: "
+    "the files as they are, whose encoders show in the vectors. In files with "
+    "B-frames, vectors over several frames are divided by their number where that is "
+    "certain, else marked unknown. [default: canonical; stored with --rgb-codec h264, "
+    "except for the demo and with --mv-crf or --mv-preset]",
 )
 @click.option(
     "--mv-crf",

@@ -68,8 +68,8 @@ def stores(folder: Path | str | None, as_json: bool) -> None:
 @click.option(
     "--state",
     metavar="FINGERPRINT",
-    help="Beginning of a fingerprint that the store had before it grew: copy what it had "
-    "then. [default: as it is]",
+    help="Beginning of a fingerprint that the store had before it grew: copy the videos "
+    "that it had then. [default: as it is]",
 )
 @JSON
 def copy(
@@ -151,9 +151,9 @@ def remove(source: Path | str, videos: Path, out: Path | str, as_json: bool) -> 
 @click.option(
     "--prefix",
     type=CommaList(("videos", "classes")),
-    help="Put the name of its data set before the ids of the videos or the classes of "
-    "each store: videos, classes or both. [default: classes of one name are one class; "
-    "videos of one id are refused]",
+    help="Put the name of its data set before the ids of the videos or the classes of each "
+    "store: videos, classes or both. [default: classes of the same name are joined; "
+    "videos of the same id are refused]",
 )
 @JSON
 def merge(

@@ -100,9 +100,9 @@ SET = click.option(
     "changes",
     type=Setting(),
     multiple=True,
-    help="Setting of the recipe to change, as epochs=40, optim.learning_rate=3e-4 or"
-    " terms.deep=off; may be repeated. `training recipes NAME` lists them."
-    " teacher:epochs=40 is of the recipe that fills this role.",
+    help="Setting of the recipe to change, as epochs=40, optim.learning_rate=3e-4 or "
+    "terms.deep=off; may be repeated. `training recipes NAME` lists them. "
+    "teacher:epochs=40 changes the recipe that fills this role.",
 )
 INIT = click.option(
     "--init",

@@ -48,8 +48,8 @@ def teach(
     "--teacher",
     type=TeacherNames(),
     help="Modality that the teacher sees (flow, rgb or mv), or the recipe of a teacher, by "
-    "name or file. Of several, separated by commas, the mean of the predictions teaches."
-    "  [default: the recipe's, or flow]",
+    "name or file. Several, separated by commas, teach by the mean of their "
+    "predictions.  [default: the recipe's, or flow]",
 )
 @click.option(
     "--student",

@@ -33,7 +33,7 @@ from .parameter_types import ExistingFolder
     type=FiniteRange(0.1),
     default=2.0,
     show_default=True,
-    help="Seconds between two looks at the runs on a terminal.",
+    help="Seconds between two updates on a terminal.",
 )
 @click.option("--once", is_flag=True, help="Print the curves so far, and end.")
 def watch(
