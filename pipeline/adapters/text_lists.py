@@ -230,7 +230,7 @@ def _require_alike(found: Sequence[tuple[ListLine, str]]) -> int:
     """Number of values behind each name; lines without any have no label.
 
     Raises:
-        DatasetError: other numbers of values, or values that cannot be meant.
+        DatasetError: other numbers of values, or values that cannot be right.
     """
     labelled = [(spelled, where) for spelled, where in found if spelled.values]
     if not labelled:

@@ -26,7 +26,7 @@ _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "lustre", "fuse.sshfs", "beegfs", "ce
 
 
 class Check(NamedTuple):
-    """One thing that was looked at."""
+    """One check and its result."""
 
     name: str
     state: Literal["ok", "warning", "problem"]

@@ -266,7 +266,7 @@ def _kept_splits(store: Path, old: Manifest | None, fresh: set[str]) -> _Kept:
         require_index(store, old)
     except LayoutError as error:
         raise LayoutError(
-            f"{error}: it alone says who belongs to {', '.join(kinds)}: give the lists "
+            f"{error}: it alone says which videos belong to {', '.join(kinds)}: give the lists "
             f"of these splits again, or remove {MANIFEST} to go on without them"
         ) from None
     members = {

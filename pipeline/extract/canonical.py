@@ -102,7 +102,7 @@ class PacketVectors:
         decoder = av.CodecContext.create("h264", "r")
         decoder.thread_count, decoder.thread_type = 1, "NONE"
         decoder.flags2 |= Flags2.export_mvs.value
-        decoder.options = {"skip_loop_filter": "all"}  # nobody sees the pixels
+        decoder.options = {"skip_loop_filter": "all"}  # the pixels are not used
         self._decoder = decoder
         self._grids = Grids(Geometry.of((height, width), (height, width)))
         self._valid: list[bool] = []

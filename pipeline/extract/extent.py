@@ -19,7 +19,7 @@ BOXES = (
     *(b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp"),
     *(b"moof", b"mfra", b"sidx", b"meta", b"emsg", b"prft", b"ssix", b"junk", b"udta"),
 )
-"""Boxes that stand at the top of an MP4 or QuickTime file."""
+"""Top-level boxes of an MP4 or QuickTime file."""
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")

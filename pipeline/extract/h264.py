@@ -16,7 +16,7 @@ FEW_BYTES = 16
 """Bytes that most headers of slices fit into."""
 
 LONGEST_HEADER = 256
-"""Bytes of a slice that are looked at; few headers need more than ten."""
+"""Bytes of a slice that are parsed; few headers need more than ten."""
 
 
 class Unit(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 from .extent import missing_bytes
 
 HEAD = 1 << 16
-"""Bytes that are looked at."""
+"""Bytes of a file that are inspected."""
 
 MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "a JPEG picture"),

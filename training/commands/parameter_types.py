@@ -16,7 +16,7 @@ Folder = click.Path(path_type=Path, file_okay=False)
 
 
 class Choice(click.Choice):
-    """One of several names; says which one comes near what was typed."""
+    """One of several names; an error suggests a similar one."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         try:

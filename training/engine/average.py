@@ -35,8 +35,8 @@ class Average:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """The average stands in the step's own modules; afterwards their own weights do,
-        to the bit."""
+        """Give the step's modules the averaged weights; afterwards their own again, to the
+        bit."""
         self._exchange()
         try:
             yield

@@ -1,4 +1,4 @@
-"""Properties of a kind of network, whoever defined it."""
+"""Properties of a kind of network, one of this package or of a user."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple

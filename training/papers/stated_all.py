@@ -8,7 +8,7 @@ from .statement import Statement, free, silent
 ONE_CYCLE = "has a part in the schedule one_cycle only, which no paper takes"
 
 EVERYWHERE: tuple[Statement, ...] = (
-    free("validate_every", why="how often the held-out part is looked at: a cost"),
+    free("validate_every", why="how often the held-out part is evaluated: a cost"),
     free("gradients_at", why="a record of gradients; moves no weight"),
     free("optim.accumulate", why="a batch in parts, for memory: the same gradient"),
     free("optim.warm_up", why=ONE_CYCLE),

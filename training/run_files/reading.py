@@ -135,7 +135,7 @@ def _check_seal(text: bytes, path: Path) -> None:
     except LayoutError:
         raise RunError(
             f"{path}: the file has changed since it was written: restore it from a copy,"
-            f' or, if the change is meant, delete its line "{CHECKSUM}"'
+            f' or, if the change is intended, delete its line "{CHECKSUM}"'
         ) from None
 
 

@@ -17,7 +17,7 @@ class Device:
     multiprocessors: int
     memory_bytes: int
     free_bytes: int
-    """Memory that nobody uses before the first stage."""
+    """Free memory before the first stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class KernelTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InjectedError:
-    """An error that was caused on purpose, and what came of it."""
+    """An error that was caused on purpose, and its effect."""
 
     cause: str
     expected: str

@@ -67,7 +67,7 @@ def _answers(results: Sequence[StageResult]) -> Verdict:
 
 
 def _errors(results: Sequence[StageResult]) -> Verdict:
-    goal = "errors are told and survived"
+    goal = "errors are reported and survived"
     injected = list(_rows(results, InjectedError))
     wrong = [row for row in injected if not row.passed]
     if wrong:

@@ -234,7 +234,9 @@ def test_a_split_that_only_a_damaged_index_knows_is_not_lost_silently(folder, st
         videos=tuple(replace(v, splits={"mine": "train"}) for v in dataset.videos),
     )
     flip("index.jsonl", 0.3)(store)
-    with pytest.raises(LayoutError, match="it alone says who belongs to 1: give the"):
+    with pytest.raises(
+        LayoutError, match="it alone says which videos belong to 1: give the"
+    ):
         extract(bare, RGB_MV, out=store, execution=HERE)
 
 

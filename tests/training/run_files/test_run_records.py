@@ -125,7 +125,7 @@ def test_any_changed_digit_is_one_line_that_says_what_to_do(run, name):
         path.write_bytes(before[:place] + other + before[place + 1 :])
         assert refusal(run, name) == (
             f"{path}: the file has changed since it was written: restore it from a copy,"
-            ' or, if the change is meant, delete its line "checksum"'
+            ' or, if the change is intended, delete its line "checksum"'
         )
         assert listed(run.folder).state == "damaged"
     path.write_bytes(before)
