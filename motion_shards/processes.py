@@ -27,7 +27,7 @@ class ProcessIdentity:
     user: str
     pid: int
     since: str
-    """For people; in the local time of its machine."""
+    """Start, in the local time of the machine, for people."""
     job: str
     """Its name as a job of a cluster, or nothing."""
     started: str

@@ -23,7 +23,7 @@ def packed(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def unpack() -> None:
-    """In a job: start this command again, with its variables set. Elsewhere: nothing."""
+    """Start this command again with its variables set, if it is a job; else do nothing."""
     job = json.loads(os.environ.get(_RAY_JOB) or "{}")
     if _KEY not in job.get("metadata", {}):
         return
@@ -36,6 +36,6 @@ def unpack() -> None:
 
 
 def of_this_job() -> dict[str, str]:
-    """Those that this job got, for its tasks on other machines."""
+    """Variables that this job got, for its tasks on other machines."""
     names = os.environ.get(_NAMES, "").split(",")
     return {name: os.environ[name] for name in names if name in os.environ}

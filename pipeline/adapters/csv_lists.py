@@ -54,7 +54,7 @@ class ListRow(NamedTuple):
     """A row of a list."""
 
     entry: split_lists.Entry
-    """With the label as its number where it is an integer."""
+    """The video, with the label as its number where it is an integer."""
     class_names: tuple[str, ...]
     """The labels where they are words."""
     splits: Mapping[str, str]

@@ -36,7 +36,7 @@ OTHER_SUFFIXES = (
     | IMAGES
     | ARCHIVES
 )
-"""Not videos, known without opening them."""
+"""Suffixes of files that are no videos; these are not opened."""
 
 UNFINISHED = re.compile(
     r"""

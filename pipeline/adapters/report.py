@@ -52,7 +52,7 @@ def text(dataset: DataSet) -> str:
 
 
 def to_dict(dataset: DataSet) -> dict[str, Json]:
-    """The same for `--json`, with all names."""
+    """The report for `--json`, with all names."""
     present = _present(dataset)
     return {
         "name": dataset.name,

@@ -175,7 +175,7 @@ class _Visit(NamedTuple):
     prefix: str
     identity: tuple[int, int]
     links: int
-    """On the way to it."""
+    """Number of links on the way to it."""
 
 
 def _walk(folder: Path, odd: _Oddities) -> Iterator[tuple[os.DirEntry[str], str]]:

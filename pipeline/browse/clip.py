@@ -14,7 +14,7 @@ PANEL_WIDTH, PANEL_HEIGHT = 160, 120
 """Greatest size of a modality's panel, px. Smaller frames are not enlarged."""
 LEAST_SIDE = 16
 LINE_PX, LINE = 2, 128
-"""Between two panels: width, and level of grey."""
+"""The line between two panels: its width, and its level of grey."""
 FRAMES, FRAMES_PER_SECOND = 36, 12
 """Most frames of a movie, and about their rate where it skips some."""
 STILL_QUALITY, CRF = 80, 28

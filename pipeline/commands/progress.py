@@ -18,7 +18,7 @@ from motion_shards.plain_text import printable, size_text, time_left
 from pipeline.shard.task import ShardProgress
 
 LINE_SECONDS, LATER_LINE_SECONDS = 10.0, 60.0
-"""Between two lines of a log, in the first minutes and later."""
+"""Seconds between two lines of a log, in the first minutes and later."""
 STARTING = "starting (and compiling, the first time on this machine)"
 TELLING_SECONDS, TELLING_SHARE = 5.0, 0.02
 """Seconds and share of the work from which on the remaining time is estimated."""
@@ -36,7 +36,7 @@ class Pace:
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
+        """Seconds since it began."""
         return now() - self._began
 
     def begin(self) -> None:

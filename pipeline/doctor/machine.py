@@ -123,7 +123,7 @@ def folder(name: str, path: Path, *, hint: str) -> Check:
 
 
 def file_system(path: Path) -> str:
-    """Its kind as the system calls it: ext4, xfs, nfs4, tmpfs, overlay, ..."""
+    """Kind of the file system by its Linux name: ext4, xfs, nfs4, tmpfs, overlay, ..."""
     best, kind = -1, "unknown file system"
     for line in _read("/proc/self/mounts").splitlines():
         mounted, candidate = line.split()[1:3]

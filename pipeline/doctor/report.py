@@ -32,7 +32,7 @@ class Report:
 
     @property
     def healthy(self) -> bool:
-        """No check found a problem; warnings do not count."""
+        """Whether no check found a problem; warnings do not count."""
         return all(check.state != "problem" for check in self.checks)
 
     def text(self) -> str:
@@ -85,7 +85,7 @@ def doctor() -> Report:
 
 
 def _python() -> Check:
-    """Its version is in order: an older Python does not get as far as this line."""
+    """The version of Python, which is in order: an older one does not get this far."""
     version = ".".join(map(str, sys.version_info[:3]))
     return Check("python", "ok", f"{version}, {sys.executable}")
 
@@ -198,7 +198,7 @@ def _numba() -> Iterator[Check]:
 
 
 def _ray() -> Iterator[Check]:
-    """Without importing Ray: that is the cluster folder's alone, and takes a second."""
+    """Check Ray without importing it, which takes a second."""
     if importlib.util.find_spec("ray") is None:
         yield Check("ray", "problem", "not installed", 'pip install "ray[default]"')
         return

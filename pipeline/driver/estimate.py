@@ -46,7 +46,7 @@ class Estimate:
     core_seconds: float
     gpu_seconds: float
     seconds: float
-    """Until the last shard is there."""
+    """Hours until the last shard is there."""
     bytes: dict[str, int]
     """Bytes by modality."""
     calibrated_frames: int

@@ -60,7 +60,7 @@ def merge(
     merging = _Merging(plan, dataset, there, old, asked)
 
     def announce(xxh3: str) -> None:
-        """For a moment readers meet the new index beside the manifest that is there."""
+        """For a moment readers find the new index beside the old manifest."""
         if old is not None and xxh3 not in old.index:
             both = replace(old, next=merging.manifest(xxh3).to_dict())
             write_sealed(folder / MANIFEST, both.to_dict())
@@ -266,8 +266,8 @@ def _kept_splits(store: Path, old: Manifest | None, fresh: set[str]) -> _Kept:
         require_index(store, old)
     except LayoutError as error:
         raise LayoutError(
-            f"{error}: it alone says which videos belong to {', '.join(kinds)}: give the lists "
-            f"of these splits again, or remove {MANIFEST} to go on without them"
+            f"{error}: it alone says which videos belong to {', '.join(kinds)}: give the "
+            f"lists of these splits again, or remove {MANIFEST} to go on without them"
         ) from None
     members = {
         record.id: {name: part for name, part in record.splits.items() if name in kinds}

@@ -13,7 +13,7 @@ class Ended(NamedTuple):
     """Result of a program."""
 
     exit_code: int | None
-    """None: it was killed at the limit."""
+    """Exit code; None: it was killed at the limit."""
     output: str = ""
     """Its standard output."""
     errors: str = ""

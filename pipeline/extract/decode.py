@@ -43,7 +43,7 @@ NO_TIME_STAMPS = 0x80
 """AVFMT_NOTIMESTAMPS, of raw streams."""
 
 WIDEST_PIXEL = 4
-"""Times as wide as high, or as high as wide. Beyond, a stated shape is nonsense."""
+"""Largest ratio of the sides of a pixel; a larger one that a file states is ignored."""
 
 TIME_STAMPS_JUMP = 0x200
 """AVFMT_TS_DISCONT, of streams that may be recordings joined."""

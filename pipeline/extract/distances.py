@@ -25,7 +25,7 @@ class VectorStatus:
     cropped: tuple[int, int] = (0, 0)
     """Rows and columns cut off at the top and left of what they refer to."""
     settled: bool = True
-    """No later frame changes the distances."""
+    """Whether no later frame changes the distances."""
 
     @property
     def known(self) -> bool:

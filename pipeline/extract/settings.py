@@ -214,7 +214,7 @@ _IMPORTED_FIELDS: Mapping[str, Fits] = {
     "imported_frames": lambda value: is_text(value) and bool(value),
     "frames_per_second": is_number,
 }
-"""The same of frames that were imported."""
+"""Common settings of imported frames, with their checks."""
 _OWN_FIELDS: Mapping[str, Mapping[str, Fits]] = {
     "rgb": {},
     "flow": {"profile": is_text},

@@ -171,7 +171,7 @@ def file_name(video_id: str, ids: Iterable[str]) -> str:
 
 
 def _plain(video_id: str) -> str:
-    """With letters, digits and a few signs alone, of which none means something to a shell."""
+    """The id with letters, digits and a few signs only, none of them special in a shell."""
     return re.sub(r"^-|[^\w.,+@= -]", "_", video_id)
 
 

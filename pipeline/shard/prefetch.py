@@ -25,7 +25,7 @@ class Event(NamedTuple):
     number: int
     """Position of the video, from 0."""
     what: VideoInfo | Block | BaseException | None
-    """None: it ended well. An error: it ended so."""
+    """The error with which it ended; None: it ended well."""
     cost: int = 0
     """Bytes, to be given back by `Prefetcher.free`."""
 

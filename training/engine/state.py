@@ -23,7 +23,7 @@ class Best(NamedTuple):
     """The weights with the highest validation score so far."""
 
     epoch: int = -1
-    """From 0; -1 before the first validation."""
+    """Number of the epoch, from 0; -1 before the first validation."""
     value: float = -math.inf
     """Top-1 accuracy, or the negative loss where nothing is classified."""
     weights: StateDict | None = None
@@ -46,7 +46,7 @@ class TrainState:
     processes: Processes = ALONE
     """All that share each batch."""
     steps_done: int = 0
-    """Over all epochs."""
+    """Number of steps, over all epochs."""
     epochs_done: int = 0
     """Epochs whose end is recorded."""
     epoch_sums: dict[str, float] = field(default_factory=dict)

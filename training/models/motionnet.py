@@ -25,7 +25,7 @@ HEAD_GAIN = 0.03
 """First weights of the layers that give a flow, against He's."""
 
 LEVELS = (2, 3, 4, 5, 6)
-"""Those with a flow, from fine to coarse; level l has 1/2^(l-1) of the input's sides."""
+"""Levels with a flow, from fine to coarse; level l has 1/2^(l-1) of the input's sides."""
 
 
 class MotionNet(nn.Module):

@@ -200,7 +200,7 @@ class TVL1Flow(nn.Module):
 
 
 def numbers_of(config: TVL1Config) -> Numbers:
-    """Those of a setting, on the CPU, in float64."""
+    """The parameters of a setting, on the CPU, in float64."""
     tau, lam, theta, taps = (
         torch.tensor(it, dtype=torch.float64)
         for it in (config.tau, config.lam, config.theta, CENTRED)

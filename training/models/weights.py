@@ -24,7 +24,7 @@ class Fitted(NamedTuple):
     missing: tuple[str, ...]
     """Left as the network had them: not in the file, or of another shape."""
     unused: tuple[str, ...] = ()
-    """In the file, but not in the network."""
+    """Names that are in the file, but not in the network."""
 
     def text(self) -> str:
         """One line for a log."""

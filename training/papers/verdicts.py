@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
 
     ordering: Ordering
     verdict: str
-    """After the correction, where there is one."""
+    """The verdict after the correction, where there is one."""
     uncorrected: str = ""
     seeds: int = 0
     """On every split."""

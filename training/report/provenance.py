@@ -62,7 +62,7 @@ def provenance_part(
 def provenance_numbers(
     state: Reproduction, records: Sequence[RunRecord]
 ) -> dict[str, Json]:
-    """The same, run by run, for programs."""
+    """The provenance run by run, for programs."""
     return {
         "written_by": motion_shards.__version__,
         "command": state.command,

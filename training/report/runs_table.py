@@ -40,14 +40,14 @@ class Listed(NamedTuple):
     top1: Interval | None = None
     """Accuracy on the test part; None without one."""
     seconds: float | None = None
-    """That it learned so far."""
+    """Seconds of training so far."""
 
     @property
     def state_text(self) -> str:
         return f"{self.state}: {self.detail}" if self.detail else self.state
 
     def to_dict(self) -> dict[str, Json]:
-        """For JSON."""
+        """The values for JSON."""
         told = self._asdict() | {"folder": str(self.folder)}
         return told | {"top1": self.top1._asdict() if self.top1 else None}
 

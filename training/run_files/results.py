@@ -231,7 +231,7 @@ class Evaluation:
     differ: tuple[str, ...] | None = None
     """Settings in which another store differs from that of the training."""
     store: EvaluatedStore | None = None
-    """None for the run's own."""
+    """Another store; None for the run's own."""
     part: str
     result: Accuracy
 

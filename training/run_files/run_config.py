@@ -78,7 +78,7 @@ class VariantStore:
 
     store: StoreFacts
     videos_to_train_on: VideosHash
-    """Those of the training part that it has."""
+    """Videos of the training part that it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ FIRST, TIMED = 3, 5
 KIND = "kernels"
 """Kind of the line of metrics.jsonl that has the settings of a run."""
 WORTH = 1.03
-"""Times as fast as the usual setting that another one must be."""
+"""Speed that another setting must have, relative to the usual one."""
 
 
 class Kernels(NamedTuple):

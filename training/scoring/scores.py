@@ -203,10 +203,10 @@ def together(*several: Scores) -> tuple[Scores, ...]:
 
 
 def for_fitting(scores: Scores) -> Scores:
-    """The same scores, which must not be of the test part: to fit weights of streams on.
+    """Scores to fit weights of streams on: not those of the test part.
 
     Raises:
-        RunError: they are.
+        RunError: they are of the test part.
     """
     if scores.part == "test":
         raise RunError(
