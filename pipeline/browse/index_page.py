@@ -15,12 +15,18 @@ from .drawing import picture_name
 from .listing import Shown
 from .oddities import ODDITIES
 from .pages import document, legend, number
+from .parts import (
+    MOST_ROWS,
+    count_table,
+    fact_list,
+    section,
+    side_by_side,
+    table_of,
+)
 from .script import INDEX_SCRIPT
 from .sheet_page import ALL, Sheet, card_style
 from .summary import CodingAudit, Summary, stored_bytes
 
-MOST_ROWS = 30
-"""Rows of a table of sources; rarer ones are summed up."""
 MOST_LEFT_OUT = 1000
 """Videos that are left out, by name."""
 PARTS = (("train", "train"), ("test", "test"), ("rest", "not used"))
@@ -47,8 +53,8 @@ def index_page(view: Overview) -> str:
         ("sheets", "sheets", _sheets(view)),
         ("oddities", "oddities", _oddities(view)),
         ("left-out", "left out", _left_out(view)),
-        ("sources", "sources", _pair(_lengths(view.summary), _sources(view))),
-        ("settings", "settings", _pair(_settings(store), _provenance(view))),
+        ("sources", "sources", side_by_side(_lengths(view.summary), _sources(view))),
+        ("settings", "settings", side_by_side(_settings(store), _provenance(view))),
     ]
     links = [(f"#{name}", text) for name, text, markup in sections if markup]
     if view.sheets and view.sheets[0].file == ALL:
@@ -99,15 +105,6 @@ def _head(view: Overview) -> str:
         "Point at a picture, or move to it with the Tab key, and it plays.</p></div>"
         f'{legend("")}</div><dl class="numbers">{rows}</dl>\n'
     )
-
-
-def _section(title: str, text: str, markup: str) -> str:
-    said = f"<p>{text}</p>" if text else ""
-    return f"<section><h2>{escape(title)}</h2>{said}{markup}</section>\n"
-
-
-def _pair(*parts: str) -> str:
-    return f'<div class="pair">{"".join(parts)}</div>\n'
 
 
 def _classes(view: Overview) -> str:
@@ -161,7 +158,7 @@ def _classes(view: Overview) -> str:
             '<div class="key"><select id="histogram-split" aria-label="Split"'
             f' autocomplete="off">{options}</select></div>'
         )
-    return _section("Classes and splits", "", chooser + "".join(lists))
+    return section("Classes and splits", "", chooser + "".join(lists))
 
 
 def _split_key(view: Overview, split: str, hidden: str) -> str:
@@ -210,7 +207,7 @@ def _sheets(view: Overview) -> str:
         '<p class="key"><label><input type="checkbox" id="play-all" autocomplete="off">'
         f' Play all</label></p><div class="cards" style="{style}">{"".join(cards)}</div>'
     )
-    return _section("Sheets", text, markup)
+    return section("Sheets", text, markup)
 
 
 def _oddities(view: Overview) -> str:
@@ -225,8 +222,8 @@ def _oddities(view: Overview) -> str:
             rows.append((title, escape(oddity.meaning), number(len(found))))
     if not rows:
         checks = ", ".join(oddity.title for oddity in ODDITIES)
-        return _section("Oddities", f"None: {escape(checks)}.", "")
-    return _section("Oddities", "", _table(("kind", "meaning", "videos"), rows))
+        return section("Oddities", f"None: {escape(checks)}.", "")
+    return section("Oddities", "", table_of(("kind", "meaning", "videos"), rows))
 
 
 def _left_out(view: Overview) -> str:
@@ -243,8 +240,8 @@ def _left_out(view: Overview) -> str:
     text = f"{counted(len(view.left_out), 'video')} of the data set not in the store."
     if len(view.left_out) > MOST_LEFT_OUT:
         text += f" The first {MOST_LEFT_OUT:,}:"
-    table = _table(("video", "state", "reason"), rows, right=())
-    return _section("Quarantined and unavailable", text, table)
+    table = table_of(("video", "state", "reason"), rows, right=())
+    return section("Quarantined and unavailable", text, table)
 
 
 def _lengths(summary: Summary) -> str:
@@ -253,9 +250,9 @@ def _lengths(summary: Summary) -> str:
     lengths = sorted(summary.lengths)
     middle = lengths[len(lengths) // 2]
     text = f"From {lengths[0]:.2f} to {lengths[-1]:.2f} seconds, median {middle:.2f}."
-    sizes = _counts("stored size, px", summary.sizes.most_common())
-    rates = _counts("frames per second", summary.rates.most_common())
-    return _section("Lengths and sizes", text, histogram(lengths) + sizes + rates)
+    sizes = count_table("stored size, px", summary.sizes.most_common())
+    rates = count_table("frames per second", summary.rates.most_common())
+    return section("Lengths and sizes", text, histogram(lengths) + sizes + rates)
 
 
 def _sources(view: Overview) -> str:
@@ -274,10 +271,10 @@ def _sources(view: Overview) -> str:
             f" videos, by chance in {audit.chance:.1%}."
         )
     text += " <code>pipeline audit --store</code> also measures the traces in motion vectors."
-    table = _table(
+    table = table_of(
         ("codec, key frames, B-frames", "classes", "videos"), rows, right=(1, 2)
     )
-    return _section("Encoders of the sources", text, table)
+    return section("Encoders of the sources", text, table)
 
 
 def _settings(store: Store) -> str:
@@ -286,7 +283,7 @@ def _settings(store: Store) -> str:
         for group, settings in store.settings.items()
         for name, value in _flat(settings)
     ]
-    return _section("Settings", "", _facts(rows))
+    return section("Settings", "", fact_list(rows))
 
 
 def _flat(value: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
@@ -315,45 +312,9 @@ def _provenance(view: Overview) -> str:
         ),
         ("page made by", f"motion-shards {__version__}"),
     ]
-    return _section("Provenance", "", _facts(rows))
+    return section("Provenance", "", fact_list(rows))
 
 
 def _split_counts(summary: Summary, split: str) -> str:
     train, test = (summary.split_parts[split, part] for part in ("train", "test"))
     return f"{train:,} train, {test:,} test"
-
-
-def _facts(rows: Iterable[tuple[str, str]]) -> str:
-    cells = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows
-    )
-    return f'<dl class="facts">{cells}</dl>'
-
-
-def _counts(name: str, counts: Sequence[tuple[str, int]]) -> str:
-    rows = [(escape(value), number(count)) for value, count in counts[:MOST_ROWS]]
-    if rest := counts[MOST_ROWS:]:
-        rows.append((f"{len(rest):,} others", number(sum(count for _, count in rest))))
-    return _table((name, "videos"), rows)
-
-
-def _table(
-    head: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    right: Sequence[int] | None = None,
-) -> str:
-    """Rows of markup; the last column is set to the right, or those of `right`."""
-    columns = (len(head) - 1,) if right is None else right
-
-    def cells(tag: str, row: Sequence[str]) -> str:
-        return "".join(
-            f"<{tag}{' class=n' * (i in columns)}>{cell}</{tag}>"
-            for i, cell in enumerate(row)
-        )
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return (
-        f'<div class="scroll"><table><thead><tr>{cells("th", head)}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
