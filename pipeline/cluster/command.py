@@ -45,9 +45,8 @@ def elsewhere(words: Sequence[str], *, folder: Path) -> list[str]:
             found, info_name=name, parent=context, **found.context_settings
         )
         known.append(name)
-    command.make_parser(context).parse_args(
-        list(rest)
-    )  # what click itself would refuse
+    # Refuse what click itself would refuse.
+    command.make_parser(context).parse_args(list(rest))
     return [*known, *_absolute(rest, command.params, folder)]
 
 

@@ -187,68 +187,59 @@ def info(folder: Path | str, video_id: str | None = None) -> dict[str, Json]:
     """
     store = Store(folder)
     if video_id is None:
-        videos = store.videos()
-        states = Counter(row.state for row in left_out_rows(store))
-        return {
-            "store": str(folder),
-            "dataset": store.dataset,
-            "videos": len(videos),
-            "quarantined": states["quarantined"],
-            "unavailable": states["unavailable"],
-            "unreadable": states["unreadable"],
-            "frames": sum(video.frames for video in videos),
-            "hours": round(sum(v.frames / v.fps for v in videos if v.fps) / 3600, 3),
-            "sizes": dict(
-                Counter(f"{v.width}x{v.height}" for v in videos).most_common()
-            ),
-            "known_share": known_share(videos),
-            "without_known_vectors": (
-                sum(v.known_share == 0 for v in videos)
-                if "mv" in store.modalities
-                else None
-            ),
-            "damaged": sum(v.damaged > 0 for v in videos),
-            "cut_short": sum(v.missing_bytes > 0 for v in videos),
-            "classes": list(store.classes),
-            "splits": dict(store.splits),
-            "split_videos": split_videos(store),
-            "modalities": {
-                name: {
-                    "bytes": sum(file.bytes for file in record.files),
-                    "codec": dict(record.codec),
-                }
-                for name, record in store.manifest.modalities.items()
-            },
-            "settings": dict(store.settings),
-            "shards": store.manifest.shards,
-            "fingerprint": store.fingerprint,
-            **_growth(store),
-        }
-    video = store.video(full_id(store, video_id))
-    seconds = store.seconds(video.id)
-    facts = {
-        name: getattr(video, name)
-        for name in (
-            *("id", "path", "labels", "class_names", "splits", "group", "segments"),
-            *(
-                "frames",
-                "height",
-                "width",
-                "fps",
-                "modalities",
-                "codec",
-                "source_height",
-                "source_width",
-                "pixel_aspect",
-                "rotation",
-                "damaged",
-                "missing_bytes",
-                "clipped_share",
-                "known_share",
-                "xxh3",
-            ),
-        )
+        return {"store": str(folder), **_store_facts(store)}
+    return _video_facts(store, store.video(full_id(store, video_id)))
+
+
+def _store_facts(store: Store) -> dict[str, Json]:
+    videos = store.videos()
+    states = Counter(row.state for row in left_out_rows(store))
+    return {
+        "dataset": store.dataset,
+        "videos": len(videos),
+        "quarantined": states["quarantined"],
+        "unavailable": states["unavailable"],
+        "unreadable": states["unreadable"],
+        "frames": sum(video.frames for video in videos),
+        "hours": round(sum(v.frames / v.fps for v in videos if v.fps) / 3600, 3),
+        "sizes": dict(Counter(f"{v.width}x{v.height}" for v in videos).most_common()),
+        "known_share": known_share(videos),
+        "without_known_vectors": (
+            sum(v.known_share == 0 for v in videos)
+            if "mv" in store.modalities
+            else None
+        ),
+        "damaged": sum(v.damaged > 0 for v in videos),
+        "cut_short": sum(v.missing_bytes > 0 for v in videos),
+        "classes": list(store.classes),
+        "splits": dict(store.splits),
+        "split_videos": split_videos(store),
+        "modalities": {
+            name: {
+                "bytes": sum(file.bytes for file in record.files),
+                "codec": dict(record.codec),
+            }
+            for name, record in store.manifest.modalities.items()
+        },
+        "settings": dict(store.settings),
+        "shards": store.manifest.shards,
+        "fingerprint": store.fingerprint,
+        **_growth(store),
     }
+
+
+VIDEO_FACTS = (
+    *("id", "path", "labels", "class_names", "splits", "group", "segments"),
+    *("frames", "height", "width", "fps", "modalities", "codec"),
+    *("source_height", "source_width", "pixel_aspect", "rotation"),
+    *("damaged", "missing_bytes", "clipped_share", "known_share", "xxh3"),
+)
+"""Facts of a video that are those of `StoredVideo`."""
+
+
+def _video_facts(store: Store, video: StoredVideo) -> dict[str, Json]:
+    seconds = store.seconds(video.id)
+    facts = {name: getattr(video, name) for name in VIDEO_FACTS}
     pictures = bytes(store.picture_types(video.id)).decode("ascii")
     facts["first_and_last_second"] = [float(seconds[0]), float(seconds[-1])]
     facts["pictures"] = {kind: pictures.count(kind) for kind in sorted(set(pictures))}

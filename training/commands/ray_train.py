@@ -1,6 +1,7 @@
 """The command `training ray-train`."""
 
 from functools import partial
+from importlib import import_module
 
 import click
 
@@ -34,6 +35,5 @@ def ray_train(num_workers: int, gpus: bool, ray: str, command: tuple[str, ...]) 
 
 
 def _in_worker(command: tuple[str, ...]) -> None:
-    from .cli import main  # here, because it imports this module
-
+    main = import_module("training.commands.cli").main  # which imports this module
     main(list(command), standalone_mode=False)
