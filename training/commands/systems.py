@@ -66,7 +66,7 @@ def motion(out: Path | None, as_json: bool, **options: Any) -> None:
     """Train MotionNet, which learns flow without labels.
 
     It learns optical flow from frames. With the recipe hidden_temporal, also train it
-    end to end with a classifier.
+    end to end with a classifier. Without --recipe, it is motionnet.
     """
     _system("motion", out, as_json, options)
 
@@ -105,7 +105,8 @@ def fuse(
     """Combine the scores of trained RUNS, or of a recipe's parts.
 
     Missing parts of a recipe are trained first. Weights are searched, learned
-    or fitted on held-out videos, never on training or test videos.
+    or fitted on held-out videos, never on training or test videos. Without RUNS and
+    --recipe, the recipe is frame_dtmv.
     """
     if not runs:
         _system("fuse", out, as_json, options)
@@ -130,8 +131,9 @@ def collaborate(
 ) -> None:
     """Train collaborative layers on two RUNS, spatial and temporal.
 
-    Without RUNS, missing parts of the recipe are trained first. The features of all
-    snippets take 0.8 MB per video at paper size in the run's folder while it trains.
+    Without RUNS, missing parts of the recipe are trained first; without --recipe, too,
+    the recipe is hts_cln. The features of all snippets take 0.8 MB per video at paper
+    size in the run's folder while it trains.
     """
     if len(runs) not in (0, 2):
         raise click.UsageError(f"expected two RUNS or none, got {len(runs)}")

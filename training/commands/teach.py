@@ -21,7 +21,11 @@ from .results import show_runs
 def teach(
     modality: str | None, out: Path | None, as_json: bool, **options: Any
 ) -> None:
-    """Train one network on the labels of one modality."""
+    """Train one network on the labels of one modality.
+
+    Without --recipe, it is flow2d for flow, mv for motion vectors, and r3d_rgb for rgb
+    (`training recipes NAME` describes each).
+    """
     from ..recipes import default_name
     from . import train as commands  # here, because torch takes two seconds
     from .contexts import for_each_split_and_seed
