@@ -1,13 +1,17 @@
 """Features of clips as rows of a file that grows batch by batch, and can be resumed."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import nn
 
+from motion_shards.errors import MotionShardsError
+
 from ..run_files.reading import read_json
 from ..run_files.shapes import COUNT
-from ..run_files.writing import open_rows, write_json
+from ..run_files.writing import not_written, open_rows, write_json
 from ..runs.autosave import Autosave
 from ..runs.progress import ProgressReporter
 from ..scoring.protocols import Scorer
@@ -48,7 +52,7 @@ def rows_on_disk(
         return path
     reporter.say(title)
     reporter.begin(title, total, batches)
-    with open_rows(path, anew=not batches) as file:
+    with _named(path), open_rows(path, anew=not batches) as file:
         file.truncate(size)
         file.seek(size)
 
@@ -67,6 +71,17 @@ def rows_on_disk(
             reporter.end()
         save()
     return path
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an error of the system that names no file, as of a full disk, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, MotionShardsError) or error.filename is not None:
+            raise
+        raise not_written(path, error) from error
 
 
 def _saved(path: Path, about: Path) -> tuple[int, int]:

@@ -74,8 +74,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
         yield partial
         partial.chmod(0o777 & ~_umask())
         _exchange(partial, folder)
-    except WriteError:
-        raise
+    except WriteError as error:  # of a file that will be in `folder`
+        said = str(error).replace(str(partial), str(folder), 1)
+        raise WriteError(said) from error
     except OSError as error:
         raise not_written(folder, error) from error
     finally:

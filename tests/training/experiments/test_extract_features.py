@@ -1,5 +1,7 @@
 """Files of features: against the network's own answers, and after kills."""
 
+import errno
+import io
 import json
 import signal
 import subprocess
@@ -21,7 +23,8 @@ from pipeline.store import Store
 from training.commands.cli import main
 from training.commands.train import run_teach
 from training.data import StoreClips
-from training.errors import DataError, Interrupted, RecipeError, RunError
+from training.errors import DataError, Interrupted, RecipeError, RunError, WriteError
+from training.experiments import feature_rows
 from training.experiments.extract_features import extract_features
 from training.models.backbones import BackboneConfig
 from training.runs.machine import Machine
@@ -187,6 +190,26 @@ from training.runs.progress import SilentReporter
 from training.runs.record import Run
 
 run, store, out, where = sys.argv[1:]
+
+class Full(io.FileIO):
+    """A file on a full disk."""
+
+    def write(self, data: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_names_the_file_and_the_same_call_resumes(
+    students, store, tmp_path, monkeypatch
+):
+    run, out = students["mv"], tmp_path / "f.npz"
+    with monkeypatch.context() as patched, pytest.raises(WriteError) as caught:
+        patched.setattr(feature_rows, "open_rows", lambda path, anew: Full(path, "w+"))
+        extracted(run, store, out, clip_length=4, hop=4)
+    said = str(caught.value)
+    assert said.endswith("features_clips.f32: cannot be written: no space left on device")
+    extracted(run, store, out, clip_length=4, hop=4)
+    assert [path.name for path in tmp_path.iterdir()] == ["f.npz"]
+
 
 def die(*given, **options):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -187,8 +187,9 @@ def test_after_an_error_nothing_is_left_and_the_old_model_stays(
         raise WriteError(f"{path}: cannot be written: no space left on device")
 
     monkeypatch.setattr("training.export.folder.save_arrays", full)
-    with pytest.raises(WriteError, match="no space left"):
+    with pytest.raises(WriteError, match="no space left") as caught:
         export_model(student, model)
+    assert str(caught.value).startswith(f"{model / 'model.safetensors'}: ")
     assert (model / "README.md").read_text() == "the old one"
     assert [path.name for path in model.parent.iterdir()] == ["model"]
 
