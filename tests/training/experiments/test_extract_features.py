@@ -191,26 +191,6 @@ from training.runs.record import Run
 
 run, store, out, where = sys.argv[1:]
 
-class Full(io.FileIO):
-    """A file on a full disk."""
-
-    def write(self, data: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_a_full_disk_names_the_file_and_the_same_call_resumes(
-    students, store, tmp_path, monkeypatch
-):
-    run, out = students["mv"], tmp_path / "f.npz"
-    with monkeypatch.context() as patched, pytest.raises(WriteError) as caught:
-        patched.setattr(feature_rows, "open_rows", lambda path, anew: Full(path, "w+"))
-        extracted(run, store, out, clip_length=4, hop=4)
-    said = str(caught.value)
-    assert said.endswith("features_clips.f32: cannot be written: no space left on device")
-    extracted(run, store, out, clip_length=4, hop=4)
-    assert [path.name for path in tmp_path.iterdir()] == ["f.npz"]
-
-
 def die(*given, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -227,6 +207,28 @@ extract_features(
     machine=Machine(checkpoint_seconds=0), reporter=Dies(),
 )
 """
+
+
+class Full(io.FileIO):
+    """A file on a full disk."""
+
+    def write(self, data: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_names_the_file_and_the_same_call_resumes(
+    students, store, tmp_path, monkeypatch
+):
+    run, out = students["mv"], tmp_path / "f.npz"
+    with monkeypatch.context() as patched, pytest.raises(WriteError) as caught:
+        patched.setattr(feature_rows, "open_rows", lambda path, anew: Full(path, "w+"))
+        extracted(run, store, out, clip_length=4, hop=4)
+    said = str(caught.value)
+    assert said.endswith(
+        "features_clips.f32: cannot be written: no space left on device"
+    )
+    extracted(run, store, out, clip_length=4, hop=4)
+    assert [path.name for path in tmp_path.iterdir()] == ["f.npz"]
 
 
 @pytest.mark.slow
