@@ -5,6 +5,7 @@ catalogue.json is written by tools/catalogue.py; a test holds it to the recipes.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from motion_shards.near import near
 
@@ -28,6 +29,11 @@ def recipe_names() -> list[str]:
 def paper_of(system: str) -> str:
     """The paper that a system is of ("dtmv"), by its name without a size; empty for none."""
     return _catalogue()["papers"].get(system, "")
+
+
+def same_as(recipe: str) -> tuple[str, ...]:
+    """Other systems that are the same at the size of a recipe: `mars` of "fts_small"."""
+    return tuple(_catalogue()["same"].get(recipe, ()))
 
 
 def is_file(name: str) -> bool:
@@ -59,5 +65,5 @@ def unknown(name: str) -> RecipeError:
     )
 
 
-def _catalogue() -> dict[str, dict[str, str]]:
+def _catalogue() -> dict[str, dict[str, Any]]:
     return json.loads(PATH.read_text("utf-8"))

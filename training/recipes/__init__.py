@@ -184,7 +184,19 @@ def listing() -> dict[str, object]:
         },
         "names": recipe_names(),
         "papers": {s.name: s.paper for s in SYSTEMS.values() if s.paper},
+        "same": _same_at_a_size(),
     }
+
+
+def _same_at_a_size() -> dict[str, list[str]]:
+    """Name of a recipe -> other systems that are the same at its size."""
+    found: dict[str, list[str]] = {}
+    for system in SYSTEMS.values():
+        for size in system.like:
+            found.setdefault(system_at(system.name, SIZES[size]).name, []).append(
+                system.name
+            )
+    return found
 
 
 def _build(system: System, size: Size) -> Recipe:

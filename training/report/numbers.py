@@ -23,7 +23,7 @@ from ..run_files.results import Interval
 from ..scoring.intervals import Estimate
 from ..scoring.metrics import mean_average_precision
 from .differences import differences_json
-from .read import EvaluatedRun, Splits, by_system, estimate, outcomes_of
+from .read import EvaluatedRun, Splits, by_system, estimate, outcomes_of, with_same
 
 Systems = Mapping[str, Splits]
 """System -> split -> seed -> run."""
@@ -161,7 +161,12 @@ def _finite(value: float | None) -> float | None:
 
 
 def grouped_outcomes(systems: Systems, groups: Sequence[Group]) -> dict[str, Outcomes]:
-    """Answers to all videos ("all") and to those of each group of classes."""
+    """Answers to all videos ("all") and to those of each group of classes.
+
+    Systems that are the same at the size of the runs are among them, as a paper's claim
+    may name the other one.
+    """
+    systems = with_same(systems)
     of_groups = {group.name: outcomes_of(systems, group) for group in groups}
     return {"all": outcomes_of(systems, None)} | of_groups
 

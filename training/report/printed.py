@@ -6,7 +6,7 @@ from ..papers.facts import DATASET_TITLES, Fact, facts_to_compare
 from ..papers.orderings import concerning
 from .numbers import Systems
 from .page import Page
-from .read import Splits, accuracy
+from .read import Splits, accuracy, with_same
 
 
 def printed_part(page: Page, paper: str, systems: Systems, dataset: str) -> None:
@@ -15,7 +15,7 @@ def printed_part(page: Page, paper: str, systems: Systems, dataset: str) -> None
     Args:
         dataset: of our runs. Where a paper has rows for it, only those count.
     """
-    rows = list(_rows(paper, systems, dataset))
+    rows = list(_rows(paper, with_same(systems), dataset))
     if not rows:
         return
     page.heading("The papers' own differences")

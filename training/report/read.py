@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..catalogue import same_as
 from ..errors import RunError
 from ..papers.groups import Group, group_hits, videos_of
 from ..papers.verdicts import Outcomes
@@ -148,6 +149,17 @@ def by_system(
         name: by_split(sorted(own, key=lambda run: place[run.split.name]))
         for name, own in of_system.items()
     }
+
+
+def with_same(systems: Mapping[str, Splits]) -> dict[str, Splits]:
+    """Systems, and those that are the same as one of them at the size of all its runs."""
+    found: dict[str, Splits] = {}
+    for of_split in systems.values():
+        runs = [run for seeds in of_split.values() for run in seeds.values()]
+        for name in same_as(runs[0].recipe):
+            if all(name in same_as(run.recipe) for run in runs):
+                found[name] = of_split
+    return found | dict(systems)
 
 
 def _names(runs: Sequence[EvaluatedRun]) -> dict[Path, str]:

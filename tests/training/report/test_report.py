@@ -99,6 +99,34 @@ def test_a_reproduction_has_known_verdicts_and_differences(tmp_path, monkeypatch
     assert "| mers | because |" in text
 
 
+@pytest.mark.parametrize("size", ["small", "medium"])
+def test_claims_about_a_system_that_is_the_same_at_this_size_are_decided(
+    tmp_path, size
+):
+    """`resnext_rgb` and `mars` are `r3d_rgb` and `fts` where small, and not where medium."""
+    shares = {"r3d_rgb": 0.3, "fts": 0.5, "ds": 0.95}
+    folders = []
+    for name, share in shares.items():
+        for seed in range(5):
+            folders.append(tmp_path / f"{name}{seed}")
+            made_run(folders[-1], f"{name}_{size}", hits(share, seed), seed=seed)
+    text = report_of(folders, tmp_path / "out").with_name("report.md").read_text()
+    table = json.loads((tmp_path / "out" / "table.json").read_text())
+    verdicts = {one["claim"]: one["verdict"] for one in table["orderings"]}
+    assert verdicts["FTSnet student > RGB alone"] == "holds"
+    if size == "medium":
+        assert verdicts["DS student > RGB alone"] == "not run"
+        assert "| O10 | ds - resnext_rgb |" not in text
+        return
+    assert verdicts["DS student > RGB alone"] == "holds"
+    assert verdicts["MAE+Gram > pooled MSE (MARS)"] == "holds"
+    assert "holds (same runs as O10, FTSnet student > RGB alone)" in text
+    assert set(table["systems"]) == set(shares)
+    of_ds = table["systems"]["ds"]["accuracy"]["all"]["mean"]
+    of_rgb = table["systems"]["r3d_rgb"]["accuracy"]["all"]["mean"]
+    assert f"| O10 | ds - resnext_rgb | {100 * (of_ds - of_rgb):+.1f} |" in text
+
+
 def test_differences_on_groups_stand_beside_the_one_that_decides(tmp_path):
     out = tmp_path / "report"
     out.mkdir()
