@@ -34,7 +34,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(part, flags, 0o666)
+    try:
+        handle = os.open(part, flags, 0o666)
+    except OSError as error:
+        name_file(error, path, part)
+        raise
     try:
         with open(handle, "w+b") as file:
             yield file

@@ -83,3 +83,10 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path):
         require_plain_folder(tmp_path / "file")
     with pytest.raises(FileNotFoundError):
         require_plain_folder(tmp_path / "nothing")
+
+
+def test_where_no_file_can_be_made_the_one_that_was_asked_for_is_named(tmp_path):
+    path = tmp_path / "gone" / "file"
+    with pytest.raises(FileNotFoundError) as caught, replacing(path):
+        pass
+    assert caught.value.filename == str(path)
