@@ -51,9 +51,9 @@ def attempt(
     Raises:
         A bug, with its own type: the caller decides what follows from it.
     """
-    for path in _attempts_files(store, task.plan):
-        _mark(path)  # before anything can crash
     try:
+        for path in _attempts_files(store, task.plan):
+            _mark(path)  # before anything can crash
         with work_folder(scratch) as work:
             report = build_shard(task, scratch=work, on_progress=on_progress)
             report.gpu = gpu_id(os.environ.get(VARIABLE)) if task.on_gpu else ""

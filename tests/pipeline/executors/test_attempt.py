@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -96,6 +97,14 @@ def test_every_attempt_is_counted_before_it_can_crash(store, scratch):
         assert attempts(store, task.plan) == count
     assert list(scratch.iterdir()) == []
     assert list((store / "_tmp").iterdir()) == []
+
+
+def test_a_store_that_is_gone_is_no_bug(store, scratch):
+    """Removed, or its disk unmounted, while the run was on."""
+    shutil.rmtree(store)
+    outcome = attempt(made_task(1), store=store, scratch=scratch)
+    assert isinstance(outcome, Failure) and outcome.kind == "environment"
+    assert outcome.text.startswith(f"{store}/") and "No such file" in outcome.text
 
 
 def test_attempts_are_those_of_the_modality_that_was_tried_most(store, scratch):
