@@ -1,6 +1,7 @@
 """The commands that read the motion of one file, without a store."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def vectors(
     """
     from pipeline.extract import read_vectors
 
-    _show(file, lambda: read_vectors(file, source=source, **options), out, preview)
+    _show(file, partial(read_vectors, file, source=source, **options), out, preview)
 
 
 @click.command()
@@ -98,12 +99,12 @@ def flow(
     """
     from pipeline.extract import read_flow
 
-    _show(file, lambda: read_flow(file, **options), out, preview, dtype=dtype)
+    _show(file, partial(read_flow, file, **options), out, preview, dtype=dtype)
 
 
 def _show(
     file: Path,
-    read: "Callable[[], Vectors | Flow]",
+    read: "Callable[..., Vectors | Flow]",
     out: Output | None,
     preview: Output | None,
     *,
@@ -112,8 +113,11 @@ def _show(
     """Read, print, write and draw."""
     from pipeline.inspection import file_motion
 
+    from .progress import steps
+
     try:
-        motion = read()
+        with steps("frames") as told:
+            motion = read(progress=told)
     except ValueError as error:
         if isinstance(error, MotionShardsError):
             raise

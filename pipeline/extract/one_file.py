@@ -1,6 +1,6 @@
 """Motion of one file as arrays: `read_vectors` and `read_flow`, without a store."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +8,16 @@ from typing import Literal
 
 import numpy as np
 
+from .decode import probe
 from .errors import NoVectors, VideoError
 from .settings import ExtractSettings
-from .video import LONGEST_SIDE, Block, VideoInfo, open_extraction
+from .video import LONGEST_SIDE, Block, Extraction, VideoInfo, open_extraction
 
 OWN_SIZE = LONGEST_SIDE
 """px, a short side to which no frame is reduced."""
+
+Progress = Callable[[int, int], None]
+"""Called with the frames that are done and how many there are, as the header says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +60,7 @@ def read_vectors(
     source: Literal["original", "canonical"] = "original",
     short_side: int | None = None,
     frames: int | None = None,
+    progress: Progress | None = None,
 ) -> Vectors:
     """Read the motion vectors of a video file.
 
@@ -71,6 +76,7 @@ def read_vectors(
         short_side: px of the grid's shorter side, even, where frames are larger; None:
             the frames' own size.
         frames: number of frames to read from the start, at least 1; None: all.
+        progress: told how far it is, after every few frames.
 
     Raises:
         NotAVideo: no video stream in the file that can be decoded.
@@ -83,7 +89,7 @@ def read_vectors(
         modalities=("mv",), mv_source=source, short_side=_side(short_side)
     )
     with _named(path), open_extraction(path, settings, frames=frames) as extraction:
-        info, blocks = extraction.info, list(extraction)
+        info, blocks = extraction.info, _blocks(path, extraction, frames, progress)
         mv, valid = _joined(blocks, "mv"), _joined(blocks, "mv_valid")
         if len(mv) and not valid.any() and not mv.any():
             raise NoVectors(
@@ -101,6 +107,7 @@ def read_flow(
     backend: str = "auto",
     short_side: int | None = None,
     frames: int | None = None,
+    progress: Progress | None = None,
 ) -> Flow:
     """Compute the TV-L1 optical flow of a video file.
 
@@ -114,6 +121,7 @@ def read_flow(
         short_side: px of the frames' shorter side, even, where they are larger; None: the
             frames' own size.
         frames: number of frames to read from the start, at least 1; None: all.
+        progress: told how far it is, after every few frames.
 
     Raises:
         NotAVideo: no video stream in the file that can be decoded.
@@ -132,7 +140,7 @@ def read_flow(
         _named(path),
         open_extraction(path, settings, solver, frames=frames) as extraction,
     ):
-        info, blocks = extraction.info, list(extraction)
+        info, blocks = extraction.info, _blocks(path, extraction, frames, progress)
     return Flow(
         **_frames(blocks), info=info, flow=_joined(blocks, "flow"), profile=profile
     )
@@ -140,6 +148,24 @@ def read_flow(
 
 def _side(short_side: int | None) -> int:
     return OWN_SIZE if short_side is None else short_side
+
+
+def _blocks(
+    path: Path | str,
+    extraction: Extraction,
+    frames: int | None,
+    progress: Progress | None,
+) -> list[Block]:
+    """All blocks of a video; `progress` is told of each."""
+    if progress is None:
+        return list(extraction)
+    blocks: list[Block] = []
+    done, total = 0, probe(path).frames_estimate
+    for block in extraction:
+        blocks.append(block)
+        done += len(block.seconds)
+        progress(done, max(done, min(total, frames or total)))
+    return blocks
 
 
 def _frames(blocks: list[Block]) -> dict[str, np.ndarray]:

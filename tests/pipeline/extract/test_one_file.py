@@ -37,6 +37,16 @@ def test_vectors_of_a_pan_are_its_motion(moving_video: Path, source) -> None:
     np.testing.assert_allclose(median, np.tile(MOVES, (11, 1)), atol=0.25)
 
 
+def test_how_far_it_is_is_told_in_frames(moving_video: Path) -> None:
+    told: list[tuple[int, int]] = []
+    for frames in (None, 5):
+        read_vectors(
+            moving_video, frames=frames, progress=lambda *far: told.append(far)
+        )
+    read_flow(moving_video, frames=7, progress=lambda *far: told.append(far))
+    assert told == [(12, 12), (5, 5), (7, 7)]
+
+
 def test_flow_of_a_pan_is_its_motion(moving_video: Path) -> None:
     flow = read_flow(moving_video, backend="cpu", frames=4)
     assert flow.flow.shape == (3, 64, 64, 2) and flow.flow.dtype == np.float32
