@@ -49,12 +49,17 @@ class Lease:
     def require(self) -> None:
         """
         Raises:
-            FolderHeld: another run has followed this one.
+            FolderHeld: another run has followed this one, or its mark was removed.
         """
         if self._place.holds(self._number):
             return
         number = self._place.newest()
-        found = self._place.found(number) if number else None
+        if number <= self._number:
+            raise FolderHeld(
+                f"{self._place}: the mark of this run is gone: expected that nobody removes "
+                "what is being written"
+            )
+        found = self._place.found(number)
         who = f": {found.text()}" if found else ""
         raise FolderHeld(
             f"{self._place}: this run was silent for so long that another one took "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -198,6 +199,13 @@ def test_a_run_whose_lease_is_gone_was_followed(store):
         left_behind(store, 3, **THERE)
         (store / LOGS / "holder-00001.json").unlink()
         with pytest.raises(FolderHeld, match="another one took over.*gpu7"):
+            lease.require()
+
+
+def test_a_run_whose_folder_was_removed_is_not_said_to_be_followed(store):
+    with hold(store) as lease:
+        shutil.rmtree(store / LOGS)
+        with pytest.raises(FolderHeld, match="the mark of this run is gone"):
             lease.require()
 
 
