@@ -25,7 +25,7 @@ from .options import DEVICE, JSON
 @DEVICE
 @JSON
 def bench_nets(nets: tuple[str, ...], rounds: int, device: str, as_json: bool) -> None:
-    """Measure the clips per second of networks, at the sizes that they are trained at.
+    """Measure the clips per second of networks at their usual sizes.
 
     Weights are drawn at random and clips are noise, so neither a store nor a run is
     needed. On a CPU it is the CPU time of one core that counts, some minutes for all; on
