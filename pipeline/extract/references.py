@@ -202,7 +202,9 @@ class H264References:
             return status
         status.cropped = coded.cropped
         single = coded.order is None
-        usable = frame.pict_type == PictureType.P if single else not frame.is_corrupt
+        usable = not frame.is_corrupt and (
+            not single or frame.pict_type == PictureType.P
+        )
         self._output.add(
             status,
             coded=None if frame.is_corrupt else coded.number,

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 from av.packet import Packet
-from encoded import LAST_FRAME_ONLY, encode, rgb_frames, texture_at
+from encoded import LAST_FRAME_ONLY, encode, packets_of, rgb_frames, texture_at
 
 from pipeline.extract import h264
 from pipeline.extract.decode import open_video
@@ -95,6 +95,22 @@ def test_a_frame_after_a_lost_h264_frame_is_unknown(tmp_path: Path, texture):
     types, known = told(without(path, tmp_path / "lost.mp4", 5))
     assert len(types) == 35
     assert known == [number not in (0, 5) for number in range(35)]
+
+
+def test_a_damaged_h264_frame_and_the_next_are_unknown(tmp_path: Path):
+    """The decoder makes up vectors for what it cannot read."""
+    noise = np.random.default_rng(0).integers(0, 256, (20, 64, 96, 3), np.uint8)
+    options = LAST_FRAME_ONLY | {"g": "20"}
+    path = encode(tmp_path / "v.mp4", rgb_frames(noise), options=options)
+    seventh = packets_of(path)[7]
+    middle = len(seventh) // 2
+    torn = seventh[:middle] + bytes(40) + seventh[middle + 40 :]
+    path.write_bytes(path.read_bytes().replace(seventh, torn))
+    with open_video(path) as video:
+        assert len(list(video.pictures())) == 20
+        assert video.damaged == 1
+    _, known = told(path)
+    assert known == [number not in (0, 7, 8) for number in range(20)]
 
 
 @pytest.mark.parametrize("codec", ("mpeg4", "mpeg2video", "mpeg1video"))
