@@ -115,7 +115,8 @@ def import_(
     or unequal files is quarantined and named.
 
     An interrupted import resumes by the same command. Exit codes: 0 all videos stored; 3
-    finished, but some are quarantined, unavailable or unreadable; 1 failed; 2 wrong usage.
+    finished, but some are quarantined, unavailable or unreadable; 1 failed; 2 wrong usage;
+    130 interrupted.
     """
     if images is None and flow is None:
         raise click.UsageError("expected --images, --flow or both")
