@@ -365,12 +365,12 @@ def test_a_store_that_cannot_be_written_says_what_is_missing(folder, store, read
     (store / SHARD).unlink()
     read_only(store)
     with pytest.raises(
-        ExtractionError, match="cannot be written, and 1 shards are mis"
+        ExtractionError, match="cannot be written, and it lacks 1 shard"
     ):
         extract(data_set(folder), RGB_MV, out=store, execution=HERE)
     grown = SETTINGS.only(["rgb", "mv", "flow"])
     with pytest.raises(
-        ExtractionError, match="cannot be written, and 3 shards are mis"
+        ExtractionError, match="cannot be written, and it lacks 3 shards"
     ):
         extract(data_set(folder), grown, out=store, execution=HERE)
 

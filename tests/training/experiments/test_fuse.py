@@ -112,7 +112,8 @@ def test_classes_without_a_held_out_video_are_told_in_one_line(tmp_path):
         " equal weights: up"
     )
     lines.clear()
-    fused(streams(tmp_path / "all"), tmp_path, reporter, how="adaptive")
+    other = tmp_path / "all"
+    fused(streams(other), other, reporter, how="adaptive")
     assert lines == []
 
 
