@@ -39,6 +39,8 @@ NOT_RUN = {
     "pipeline extract --dataset demo --videos VIDEOS": "takes these 648 clips",
     "pipeline extract --dataset ucf101 --videos CLIPS": "takes 729 clips of UCF101",
     "pipeline extract --dataset list --videos CLIPS": "takes 70 clips of Weizmann",
+    "training teach --recipe r3d_rgb_small --seed N": "takes 729 clips of UCF101",
+    "training teach --recipe mv_small --seed N": "as the one before",
     "training distill --recipe lab.py": "tests/training/commands/test_own_code.py",
     "training distill --code lab.py": "tests/training/commands/test_own_code.py",
     "training teach --recipe mv_small --set model.net=lab.py": "as the one before",
