@@ -35,35 +35,31 @@ def test_the_demo_says_its_steps_and_where_the_results_lie(tmp_path) -> None:
     assert places == sorted(places)
 
 
-def test_a_step_that_fails_ends_the_demo(tmp_path) -> None:
+def demo_with(tmp_path: Path, pipeline: str) -> subprocess.CompletedProcess[str]:
+    """The demo's end, where its command `pipeline` is this script."""
     command = tmp_path / "pipeline"
-    command.write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
+    command.write_text(pipeline, encoding="utf-8")
     command.chmod(0o755)
-    ended = subprocess.run(
+    return subprocess.run(
         ["sh", str(ROOT / "tools" / "demo.sh"), str(tmp_path), "demo"],
         cwd=tmp_path,
         check=False,
         capture_output=True,
         text=True,
     )
+
+
+def test_a_step_that_fails_ends_the_demo(tmp_path) -> None:
+    ended = demo_with(tmp_path, "#!/bin/sh\nexit 3\n")
     assert ended.returncode == 3 and "Done" not in ended.stdout
     assert 'type "make demo" again' in ended.stderr
 
 
 def test_an_interrupted_demo_says_how_to_go_on(tmp_path) -> None:
     """The line of the step that was stopped names another command, in another folder."""
-    command = tmp_path / "pipeline"
-    command.write_text(
+    ended = demo_with(
+        tmp_path,
         '#!/bin/sh\necho "Resume with: pipeline ..." >&2\nkill -TERM $PPID\nexit 130\n',
-        encoding="utf-8",
-    )
-    command.chmod(0o755)
-    ended = subprocess.run(
-        ["sh", str(ROOT / "tools" / "demo.sh"), str(tmp_path), "demo"],
-        cwd=tmp_path,
-        check=False,
-        capture_output=True,
-        text=True,
     )
     assert ended.returncode == 143 and "Done" not in ended.stdout
     last = ended.stderr.splitlines()[-1]

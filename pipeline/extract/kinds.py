@@ -79,11 +79,9 @@ def kind_of(path: Path | str) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    with open(path, "rb") as file:
-        head = file.read(HEAD)
-    for place, magic, kind in MAGIC:
-        if head[place : place + len(magic)] == magic:
-            return kind
+    head = _head(path)
+    if kind := _by_magic(head, MAGIC):
+        return kind
     if not head.strip(b"\0"):
         return "nothing but zeros: a copy that was not filled?"
     return _text(head) or _unfinished(path, head)
@@ -95,12 +93,21 @@ def damaged(path: Path | str, reason: str) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    with open(path, "rb") as file:
-        head = file.read(HEAD)
-    for place, magic, container in VIDEO_MAGIC:
-        if head[place : place + len(magic)] == magic:
-            return f"{container} that is damaged or cut short ({reason})"
+    if container := _by_magic(_head(path), VIDEO_MAGIC):
+        return f"{container} that is damaged or cut short ({reason})"
     return f"a file of no known kind ({reason})"
+
+
+def _head(path: Path | str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(HEAD)
+
+
+def _by_magic(head: bytes, kinds: tuple[tuple[int, bytes, str], ...]) -> str:
+    """The first of the kinds whose bytes are there; "" without one."""
+    return next(
+        (kind for at, magic, kind in kinds if head[at : at + len(magic)] == magic), ""
+    )
 
 
 def _text(head: bytes) -> str:
