@@ -3,11 +3,14 @@ their parent."""
 
 import ctypes
 import getpass
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +20,12 @@ JOB = "MOTION_SHARDS_JOB"
 """Environment variable with the name of a job of `pipeline submit`."""
 
 UNKNOWN = "unknown"
+
+LEAVE_SECONDS = 30
+"""Time for a process whose parent has ended to save and end."""
+
+_followers: set[int] = set()
+"""This process, if it is a child that follows its parent; a fork of it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +128,55 @@ def _started(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
-def follow_parent() -> None:
-    """For a child process: leave Ctrl-C and a closing terminal to the parent, and end when
-    it ends (Linux)."""
+def follow_parent(parent: int | None = None) -> None:
+    """For a child process: leave Ctrl-C and a closing terminal to the parent, and be killed
+    when it ends (Linux), also if it has ended already.
+
+    Args:
+        parent: number of the parent's process; None in a process of `multiprocessing`,
+            which knows it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        _on_parents_end(signal.SIGKILL)
+        _followers.add(os.getpid())
+    known = multiprocessing.parent_process()
+    if parent is None and known:
+        parent = known.pid
+    if parent not in (None, os.getppid()):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextmanager
+def told_of_parents_end(tell: Callable[[], object]) -> Iterator[bool]:
+    """Inside, a process of `follow_parent` is told that its parent has ended, instead of
+    being killed at once; it has `LEAVE_SECONDS` to end. For the main thread.
+
+    Args:
+        tell: called between two instructions of Python.
+
+    Yields:
+        Whether the process follows its parent.
+    """
+    if os.getpid() not in _followers:
+        yield False
+        return
+
+    def ended(number: int, frame: object) -> None:
+        signal.alarm(LEAVE_SECONDS)  # kills without any help of Python's
+        tell()
+
+    before = signal.signal(signal.SIGUSR1, ended)
+    _on_parents_end(signal.SIGUSR1)
+    try:
+        yield True
+    finally:
+        _on_parents_end(signal.SIGKILL)
+        signal.signal(signal.SIGUSR1, before)
+
+
+def _on_parents_end(number: signal.Signals) -> None:
+    """Have the system send this process a signal when its parent ends."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, number)

@@ -29,7 +29,7 @@ sys.path.insert(0, sys.argv[1])
 from motion_shards.packages import load_own_packages
 load_own_packages()
 from pipeline.executors.gpu_trial import main
-main(sys.argv[2])
+main(sys.argv[2], int(sys.argv[3]))
 """
 
 
@@ -45,6 +45,7 @@ def troubles_with_flow(
     if not CUDA.installed:
         return dict.fromkeys(names, NO_COMPILER)
     command = [sys.executable, "-P", "-c", PROGRAM, str(ROOT), profile]
+    command.append(str(os.getpid()))
     ended = run_limited(
         dict.fromkeys(names, command),
         seconds=seconds,
@@ -66,9 +67,13 @@ def _trouble(ended: Ended, seconds: float) -> str:
         return f"the process that tried it failed: {said[-1]}"
 
 
-def main(profile: str) -> None:
-    """Try the first GPU that this process sees, and print the trouble as JSON."""
-    follow_parent()
+def main(profile: str, parent: int) -> None:
+    """Try the first GPU that this process sees, and print the trouble as JSON.
+
+    Args:
+        parent: number of the process that waits for it.
+    """
+    follow_parent(parent)
     print(json.dumps(trouble(profile)), flush=True)
     os._exit(0)  # nothing else of a driver in trouble
 

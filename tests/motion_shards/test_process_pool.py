@@ -22,6 +22,33 @@ if __name__ == "__main__":
         time.sleep(60)
 """
 
+TOLD = """
+import sys, time
+from motion_shards import processes
+from motion_shards.pool import process_pool
+processes.LEAVE_SECONDS = 1
+def work(path):
+    def tell():
+        open(path, "x").close()
+    with processes.told_of_parents_end(tell) as follows:
+        print(follows, processes.process_mark(), flush=True)
+        while True:
+            time.sleep(60)
+if __name__ == "__main__":
+    with process_pool(1) as pool:
+        pool.submit(work, sys.argv[1]).result()
+"""
+LATE = """
+import os, sys, time
+from motion_shards.processes import follow_parent, process_mark
+parent = int(sys.argv[1])
+print(process_mark(), flush=True)
+while os.getppid() == parent:
+    time.sleep(0.01)
+follow_parent(parent)
+time.sleep(60)
+"""
+
 
 def ends(mark: str) -> bool:
     deadline = time.monotonic() + 20
@@ -51,4 +78,26 @@ def test_they_end_with_a_process_that_is_killed(tmp_path):
         mark = parent.stdout.readline().strip()
         assert not has_ended(mark)
         parent.send_signal(signal.SIGKILL)
+    assert ends(mark)
+
+
+def test_one_that_is_told_of_the_end_and_does_not_end_is_killed(tmp_path):
+    script, told = tmp_path / "parent.py", tmp_path / "told"
+    script.write_text(TOLD, "utf-8")
+    command = [sys.executable, str(script), str(told)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        follows, mark = parent.stdout.readline().split()
+        assert follows == "True" and not has_ended(mark)
+        parent.send_signal(signal.SIGKILL)
+    assert ends(mark)
+    assert told.exists()
+
+
+def test_a_parent_that_has_ended_already_is_followed_too():
+    code = f"import os, subprocess, sys; parent = str(os.getpid()); code = {LATE!r}"
+    code += "; subprocess.Popen([sys.executable, '-c', code, parent])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        mark = parent.stdout.readline().strip()
     assert ends(mark)

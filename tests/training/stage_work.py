@@ -37,7 +37,7 @@ def work(stage: Stage, needed: Mapping[str, str], *, folder: Path) -> str:
                 path.with_suffix(".begun").touch()
                 while not stop.requested:
                     time.sleep(0.01)
-                time.sleep(1.5 * stage.seed)  # a second signal would end it here
+                time.sleep(1.5 * stage.seed)  # what ends processes would do so here
                 path.with_suffix(".saved").touch()
             raise Interrupted("saved")
     path.write_text(" ".join(sorted(Path(one).name for one in needed.values())))

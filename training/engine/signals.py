@@ -2,9 +2,15 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from motion_shards.processes import told_of_parents_end
+
+SAME_SECONDS = 1.0
+"""Signals within this time are one request."""
 
 
 def stopping() -> dict[signal.Signals, Any]:
@@ -26,29 +32,43 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested = False
+        self._since = 0.0
+
+    def ask(self) -> bool:
+        """Note a signal, and say whether it is a second request.
+
+        One right after the first is the same: `timeout` sends every signal twice, and a
+        whole process group may get what its members pass on.
+        """
+        if not self.requested:
+            self.requested, self._since = True, time.monotonic()
+        return time.monotonic() - self._since > SAME_SECONDS
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[Stop]:
-    """Inside, the first signal is remembered instead of ending the process.
+    """Inside, the first signal is remembered instead of ending the process, and so is the
+    end of a parent that the process follows.
 
-    The second one ends it as usual. Threads other than the main one can't have
-    handlers: there, nothing is remembered.
+    A second one ends it as usual; where the process follows its parent, that decides.
+    Threads other than the main one can't have handlers: there, nothing is remembered.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
     before = stopping()
+    with told_of_parents_end(stop.ask) as follows:
 
-    def remember(number: int, frame: object) -> None:
-        stop.requested = True
-        signal.signal(number, before[signal.Signals(number)])
+        def remember(number: int, frame: object) -> None:
+            if stop.ask() and not follows:
+                signal.signal(number, before[signal.Signals(number)])
+                signal.raise_signal(number)
 
-    for number in before:
-        signal.signal(number, remember)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in before:
+            signal.signal(number, remember)
+        try:
+            yield stop
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, NamedTuple
 
 from motion_shards.plain_text import error_text
+from motion_shards.processes import follow_parent
 from pipeline.store import StoreError
 
 from ..engine.signals import Stop, stopping
@@ -75,7 +76,8 @@ def in_processes(
 
     Of stages that are ready the first one in `stages` begins. A process that is killed
     takes its own stage with it and no other. SIGINT, SIGTERM and SIGHUP reach all
-    processes as SIGTERM, at which a training saves and stops.
+    processes as SIGTERM, at which a training saves and stops, as it does when this
+    process ends; a second signal kills them.
 
     Args:
         needs: where one of them fails, the stage is left out.
@@ -128,8 +130,7 @@ def _begun(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Future[Done
         max_workers=1,
         max_tasks_per_child=1,  # ends by itself, also if this process has died
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),  # the terminal's: we send SIGTERM
+        initializer=follow_parent,  # the terminal's signals come from us, as SIGTERM
     )
     future = pool.submit(outcome, work, stage, needed)
     pool.shutdown(wait=False)
@@ -153,9 +154,12 @@ def _passing_signals_on(others: set[BaseProcess]) -> Iterator[Stop]:
     stop = Stop()
 
     def pass_on(number: int, frame: object) -> None:
-        stop.requested = True
+        again = stop.ask()
         for child in _children(others):
-            child.terminate()
+            if again:
+                child.kill()
+            else:
+                child.terminate()
 
     before = stopping()
     for number in before:
@@ -175,7 +179,7 @@ def _end(children: set[BaseProcess], *, ask: bool) -> None:
     """Wait for children to end, and kill those that do not.
 
     Args:
-        ask: send SIGTERM first; a second one would end a process that saves.
+        ask: send SIGTERM first.
     """
     for child in children if ask else ():
         child.terminate()

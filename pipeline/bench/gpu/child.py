@@ -1,6 +1,6 @@
 """The process of one stage: runs it and sends its rows, a line of JSON each.
 
-    python -m pipeline.bench.gpu.child MODULE:FUNCTION SETTINGS DESCRIPTOR
+    python -m pipeline.bench.gpu.child MODULE:FUNCTION SETTINGS DESCRIPTOR PARENT
 
 Light: what a stage needs is imported by the stage, under its time limit.
 """
@@ -22,8 +22,8 @@ from .settings import Settings
 
 
 def main() -> None:
-    name, settings, descriptor = sys.argv[1:]
-    follow_parent()
+    name, settings, descriptor, parent = sys.argv[1:]
+    follow_parent(int(parent))
     os.set_inheritable(int(descriptor), False)
     with os.fdopen(int(descriptor), "w", encoding="utf-8") as pipe, as_ctrl_c():
         _run(name, Settings.from_text(settings), pipe)

@@ -157,7 +157,7 @@ def _started(
     command = [sys.executable, "-m", f"{__package__}.child", stage.function]
     try:
         process = subprocess.Popen(
-            [*command, settings.to_text(), str(theirs)],
+            [*command, settings.to_text(), str(theirs), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

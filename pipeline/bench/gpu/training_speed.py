@@ -4,12 +4,14 @@ This package does not import `training`; it reads the JSON that the command prin
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from itertools import cycle, islice
 from os.path import commonpath
@@ -159,7 +161,7 @@ def measured(run: Run, store: str, seconds: float) -> TrainingSpeed:
             capture_output=True,
             text=True,
             timeout=max(seconds, 1.0),
-            preexec_fn=follow_parent,
+            preexec_fn=partial(follow_parent, os.getpid()),
         )
     except subprocess.TimeoutExpired:
         raise BenchError(f"no answer in {seconds:.0f} s") from None

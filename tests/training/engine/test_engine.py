@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.engine import checkpoint
+from training.engine import checkpoint, signals
 from training.engine.loop import StepOutput, fit
 from training.engine.optim import OptimConfig, Schedule, build_optimizer, factor
 from training.engine.signals import stop_on_signal
@@ -267,15 +267,18 @@ def test_random_numbers_go_on():
     assert torch.equal(torch.rand(4), expected)
 
 
-def test_first_signal_asks_second_ends():
+def test_first_signal_asks_second_ends(monkeypatch):
+    """Two right after one another are one: `timeout` sends each twice."""
     before = signal.getsignal(signal.SIGINT)
+    now = 0.0
+    monkeypatch.setattr(signals.time, "monotonic", lambda: now)
     with stop_on_signal() as stop:
         assert not stop.requested
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop.requested
-        stop.requested = False
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.requested
+        now = 0.9
+        os.kill(os.getpid(), signal.SIGINT)
+        now = 1.1
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before

@@ -3,8 +3,12 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -97,13 +101,16 @@ def test_a_killed_process_takes_its_stage_and_no_other(tmp_path):
     assert done["first"].folder and done["second"].folder
 
 
-def once_begun(folder: Path, count: int, number: int) -> threading.Thread:
-    """Sends this process a signal when so many stages have begun."""
+def once_begun(
+    folder: Path, count: int, number: int, after: float = 0
+) -> threading.Thread:
+    """Sends this process a signal when so many stages have begun, or seconds later."""
 
     def waits() -> None:
         deadline = time.monotonic() + 120
         while len(list(folder.glob("*.begun"))) < count < deadline - time.monotonic():
             time.sleep(0.01)
+        time.sleep(after)
         os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=waits)
@@ -129,6 +136,77 @@ def test_a_signal_reaches_all_processes_once(number, tmp_path):
     assert not (tmp_path / "first0").exists()
     assert signal.getsignal(number) == before
     assert not alive()
+
+
+PARENT = f"""
+import sys
+from functools import partial
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from stage_work import Stage, work
+from training.reproduce.workers import in_processes
+if __name__ == "__main__":
+    stages = [Stage("saves", 0, "1"), Stage("saves", 1, "1")]
+    do = partial(work, folder=Path(sys.argv[1]))
+    done = in_processes(stages, dict.fromkeys(stages, {{}}), do, processes=2)
+    print(next(done).interrupted, flush=True)
+"""
+
+
+def wait_for(something: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 60
+    while not something() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return something()
+
+
+def members(group: int) -> Iterator[int]:
+    """Processes of a group that run."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, its = path.read_text().rpartition(")")[2].split()[:3]
+            if int(its) == group and state != "Z":
+                yield int(path.parent.name)
+
+
+@pytest.mark.parametrize(
+    "number, begun",
+    [(signal.SIGTERM, 2), (signal.SIGKILL, 0), (signal.SIGKILL, 2)],
+    ids=["asked", "killed as they start", "killed"],
+)
+def test_no_process_outlives_its_parent_and_all_have_saved(number, begun, tmp_path):
+    """SIGTERM comes to the whole group, to the others a second time from the parent."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT, "utf-8")
+    command = [sys.executable, str(script), str(tmp_path)]
+    with subprocess.Popen(
+        command, process_group=0, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        group = parent.pid
+        assert wait_for(
+            lambda: len(list(members(group))) > 2
+        )  # and one tracks resources
+        assert wait_for(lambda: len(list(tmp_path.glob("*.begun"))) >= begun)
+        if number == signal.SIGTERM:
+            os.killpg(group, number)
+            assert parent.stdout.readline() == "True\n"
+        else:
+            parent.send_signal(number)
+    assert wait_for(lambda: not list(members(group)))
+    assert len(list(tmp_path.glob("*.saved"))) >= begun
+
+
+def test_a_second_signal_ends_them_at_once(tmp_path):
+    """The others save for 6 s."""
+    stages = [stage("saves", 4)]
+    do = partial(work, folder=tmp_path)
+    coming = in_processes(stages, needs_of(stages), do, processes=1)
+    threads = [once_begun(tmp_path, 1, signal.SIGINT, after=s) for s in (0, 1.5)]
+    assert next(coming) == Done(stages[0], interrupted=True)
+    assert not list(tmp_path.glob("*.saved"))
+    coming.close()
+    for thread in threads:
+        thread.join()
 
 
 def test_a_stage_that_a_signal_ends_is_interrupted_not_failed(tmp_path):
