@@ -17,6 +17,7 @@ from pipeline.extract.settings import ExtractSettings
 from pipeline.store import Store
 from training.engine import checkpoint
 from training.experiments.distill_recipe import DistillRecipe
+from training.experiments.teach import TeachRecipe
 from training.recipes import get_recipe
 from training.recipes.run import run_recipe
 from training.run_files.names import SCORES, WEIGHTS
@@ -79,6 +80,7 @@ def no_training(*, scoring: bool = True):
         patch("training.runs.lifecycle.first_weights", lambda model, config: None),
         patch("training.recipes.run._refuse_early", lambda settings, job: None),
         patch.object(DistillRecipe, "check_shapes", lambda recipe: None),
+        patch.object(TeachRecipe, "check_shapes", lambda recipe: None),
         patch("training.runs.lifecycle.expected_hours", lambda *a, **b: None),
         patch("training.runs.lifecycle.expected_hours_of_step", lambda *a, **b: None),
     ):

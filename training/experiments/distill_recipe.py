@@ -8,11 +8,12 @@ import torch
 from torch import Size
 
 from ..data.clip_config import ClipConfig
-from ..errors import RecipeError
+from ..errors import CheckpointError, RecipeError
 from ..losses.terms import SoftTargets, Term, check_equal, check_taps, sides
 from ..models.adapters import build_adapter
 from ..models.backbones import BackboneConfig, net_named
-from ..models.sizes import tap_shapes
+from ..models.sizes import tap_shapes, without_numbers
+from ..models.weights import transfer
 from ..run_files.fields import ADDED
 from ..runs.config import TrainConfig
 from ..steps.distill import term_weights
@@ -147,11 +148,13 @@ class DistillRecipe(TrainConfig):
                 )
 
     def check_shapes(self) -> None:
-        """Check that features, or what adapters make of them, fit the terms.
+        """Check that features, or what adapters make of them, fit the terms, and the
+        teacher's weights the student that starts from them.
 
         Raises:
             RecipeError: they do not; the term, the tap and both shapes are named.
         """
+        self._check_init()
         shapes: dict[BackboneConfig, dict[str, tuple[int, ...]]] = {}
         for net in (self.student, *self.teachers):
             if net not in shapes:
@@ -176,6 +179,26 @@ class DistillRecipe(TrainConfig):
                     build_adapter(
                         term.adapter, Size((1, *own)), Size((1, *other)), tap=what
                     )
+
+    def _check_init(self) -> None:
+        """
+        Raises:
+            RecipeError: the student's network cannot start from the teacher's weights.
+        """
+        if self.init != "teacher":
+            return
+        try:
+            transfer(
+                without_numbers(self.student, 2),
+                without_numbers(self.teacher, 2).state_dict(),
+                but=(net_named(self.student.net).head,),
+            )
+        except CheckpointError:
+            raise RecipeError(
+                f"expected a student of the teacher's net, {self.teacher.net}, whose"
+                f" weights it starts from (init=teacher), got {self.student.net}: set"
+                " init=none, or teacher.net too"
+            ) from None
 
     @property
     def teachers(self) -> tuple[BackboneConfig, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from ..models.backbones import BackboneConfig
 from ..models.named_weights import weights_hashes
+from ..models.sizes import tap_shapes
 from ..runs.config import TrainConfig
 from ..runs.context import StoreJob
 from ..runs.identity import run_config
@@ -23,6 +24,15 @@ class TeachRecipe(TrainConfig):
         TrainConfig.__post_init__(self)
         self.check_balance()
         self.check_clip(self.model, self.clip.length)
+
+    def check_shapes(self) -> None:
+        """Check that the network can be built, and takes the clips.
+
+        Raises:
+            RecipeError: it cannot, or does not; the reason is named.
+        """
+        height, width = self.clip.size_of(self.model.sees)
+        tap_shapes(self.model, frames=self.clip.length, height=height, width=width)
 
     @property
     def network(self) -> BackboneConfig:
@@ -45,6 +55,7 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
         TrainingError: see `train` and `open_data`.
     """
     sees = recipe.model.sees
+    recipe.check_shapes()
     stores = training_stores(recipe, job, [sees])
     config = run_config(
         "teach", recipe, job, model=recipe.model.architecture(), modalities=[sees]

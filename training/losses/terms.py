@@ -308,7 +308,8 @@ def check_taps(terms: Mapping[str, Term], nets: Mapping[str, tuple[str, ...]]) -
                 if wanted not in taps:
                     raise RecipeError(
                         f"term {name}: expected taps of {net} among {', '.join(taps)},"
-                        f" got {wanted}"
+                        f" got {wanted}: set terms.{name}.taps=STUDENT:TEACHER to layers"
+                        f" of both, or leave the term out (terms.{name}=off)"
                     )
                 if term.equal == "positions" and wanted.endswith(POOLED):
                     raise RecipeError(

@@ -257,7 +257,7 @@ def check_length(config: BackboneConfig, length: int) -> None:
     if net_named(config.net).dim == 2 and length != config.frames:
         raise RecipeError(
             f"expected clips of the {config.frames} frames that {config.net} stacks,"
-            f" got {length}"
+            f" got {length}: set clip.length and the net's frames alike"
         )
 
 
@@ -279,28 +279,30 @@ def check_clip(
     if net.cells and not cells:
         raise RecipeError(
             f"expected clips with cells, rows and columns of motion vectors, for"
-            f" {config.net}, got none"
+            f" {config.net} (such as clip.cells=13,18), got none"
         )
     if cells and config.sees == "mv" and not net.cells:
         raise RecipeError(
             f"expected clips without cells for {config.net}, which takes motion vectors"
-            f" painted to pixels, got {size[0]}x{size[1]} cells"
+            f" painted to pixels (clip.cells=none), got {size[0]}x{size[1]} cells"
         )
     if "size" in net.options:
         wanted = config.size or torchvision3d.SIZE
         if got != wanted:
             raise RecipeError(
-                f"expected clips of {_size(wanted)}, which {config.net} has positions for"
-                f" (size), got {_size(got)}"
+                f"expected clips of {size_text(wanted)}, which {config.net} has positions for"
+                f" (size), got {size_text(got)}: set clip.length and clip.crop_px, or the"
+                " net's size"
             )
     if any(ours < least for ours, least in zip(got, net.smallest, strict=True)):
         raise RecipeError(
-            f"expected clips of at least {_size(net.smallest)} for {config.net}, got"
-            f" {_size(got)}"
+            f"expected clips of at least {size_text(net.smallest)} (clip.length,"
+            f" clip.crop_px) for {config.net}, got {size_text(got)}"
         )
     if config.net.startswith(timm2d.PREFIX):
         timm2d.check_size(config.net.removeprefix(timm2d.PREFIX), *size)
 
 
-def _size(size: tuple[int, ...]) -> str:
+def size_text(size: tuple[int, ...]) -> str:
+    """Entries, height and width in words: 16 frames of 112x112."""
     return f"{size[0]} frames of {size[1]}x{size[2]}"

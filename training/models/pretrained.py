@@ -18,8 +18,8 @@ from motion_shards.plain_text import first_line
 from ..errors import CheckpointError
 from ..run_files.safetensors import SUFFIX, read_safetensors
 from ..run_files.weights import DAMAGED, named_tensors, read_saved
-from .backbones import BackboneConfig, net_named
-from .named_weights import is_named, lacking, named_file
+from .backbones import BackboneConfig, build_backbone, net_named
+from .named_weights import DOWNLOADED, is_named, lacking, named_file
 from .timm2d import pretrained_timm
 from .weights import Fitted, transfer
 
@@ -52,9 +52,26 @@ def first_weights(model: nn.Module, config: BackboneConfig) -> Fitted | None:
     if net.inside and not any(key.startswith(net.inside) for key in state):
         state = {net.inside + key: value for key, value in state.items()}
     state = named_tensors(state, what=config.weights, repeated=True)
+    if any(weight.is_meta for weight in model.parameters()):
+        state = {name: value.to("meta") for name, value in state.items()}
     return transfer(
         model, state, scale=config.first_layer, but=(net.head,), what=config.weights
     )
+
+
+def check_weights(config: BackboneConfig) -> None:
+    """Check that the first weights of a file fit a network, without building it.
+
+    Those that are downloaded are not looked at.
+
+    Raises:
+        CheckpointError: see `first_weights`.
+    """
+    if config.weights is None or config.weights.startswith(DOWNLOADED):
+        return
+    with torch.device("meta"):
+        model = build_backbone(config, 2)
+    first_weights(model, config)
 
 
 def unobtainable(config: BackboneConfig) -> str:

@@ -1,13 +1,27 @@
 """Parameters, multiply-adds and shapes of a network; nothing is allocated or computed."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .backbones import BackboneConfig, build_backbone, clip_shape, net_named
+from motion_shards.plain_text import first_line
+
+from ..errors import RecipeError, TrainingError
+from .backbones import (
+    BackboneConfig,
+    build_backbone,
+    clip_shape,
+    is_ours,
+    net_named,
+    size_text,
+)
 from .taps import tap
+from .user_files import place_of
+
+Found = TypeVar("Found")
 
 
 class Cost(NamedTuple):
@@ -32,9 +46,12 @@ def cost(
 
     Args:
         frames: length of the clip; for a 2D net what it stacks.
+
+    Raises:
+        RecipeError: the network takes no such clips.
     """
-    model = without_numbers(config, num_classes)
-    return cost_of(model, clip_shape(config, frames, (height, width)))
+    shape = clip_shape(config, frames, (height, width))
+    return _of_network(config, num_classes, shape, lambda net: cost_of(net, shape))
 
 
 def cost_of(model: nn.Module, shape: tuple[int, ...]) -> Cost:
@@ -80,14 +97,59 @@ def tap_shapes(
         names: other submodules than the net's taps.
 
     Raises:
-        RecipeError: a 2D net stacks another number of frames.
+        RecipeError: the network takes no such clips: they are too small for its layers,
+            or a 2D net stacks another number of frames.
     """
-    model = without_numbers(config, 2)
     shape = clip_shape(config, frames, (height, width))
-    clip = torch.zeros(1, *shape, device="meta")
-    with (
-        torch.no_grad(),
-        tap(model, *(names or net_named(config.net).taps)) as features,
-    ):
-        model(clip)
-    return {name: tuple(value.shape[1:]) for name, value in features.items()}
+
+    def tapped(model: nn.Module) -> dict[str, tuple[int, ...]]:
+        clip = torch.zeros(1, *shape, device=next(model.parameters()).device)
+        with (
+            torch.no_grad(),
+            tap(model, *(names or net_named(config.net).taps)) as features,
+        ):
+            model(clip)
+        return {name: tuple(value.shape[1:]) for name, value in features.items()}
+
+    return _of_network(config, 2, shape, tapped)
+
+
+def _of_network(
+    config: BackboneConfig,
+    num_classes: int,
+    shape: tuple[int, ...],
+    measure: Callable[[nn.Module], Found],
+) -> Found:
+    """A measure of a network for one clip.
+
+    Networks of a user's file that cannot run without numbers are built with them.
+
+    Args:
+        shape: of the clip.
+        measure: passes a clip through the network.
+
+    Raises:
+        RecipeError: the network cannot be built, or takes no such clip; its reason is
+            named.
+    """
+    try:
+        return measure(without_numbers(config, num_classes))
+    except TrainingError:
+        raise
+    except Exception as error:
+        if is_ours(config.net):
+            raise RecipeError(_refusal(config, shape, error)) from error
+    try:
+        return measure(build_backbone(config, num_classes).eval())
+    except TrainingError:
+        raise
+    except Exception as error:
+        raise RecipeError(_refusal(config, shape, error)) from error
+
+
+def _refusal(config: BackboneConfig, shape: tuple[int, ...], error: Exception) -> str:
+    place = place_of(error)
+    return (
+        f"expected clips (clip.length, clip.crop_px) that {config.net} takes, got"
+        f" {size_text(shape[1:])}: {first_line(error)}{f' ({place})' if place else ''}"
+    )

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -74,6 +75,15 @@ def imported(path: Path) -> ModuleType:
 def running() -> str | None:
     """The name of the file that is being run; None outside of one."""
     return _RUNNING[-1] if _RUNNING else None
+
+
+def place_of(error: BaseException) -> str:
+    """The line of a user's file in which an error arose: "lab.py, line 7"; else nothing."""
+    names = {str(file.module.__file__): file.name for file in FILES.values()}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if name := names.get(frame.filename):
+            return f"{name}, line {frame.lineno}"
+    return ""
 
 
 def used_files(settings: Any) -> dict[str, str]:

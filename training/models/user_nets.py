@@ -11,6 +11,8 @@ from types import ModuleType
 import torch
 from torch import nn
 
+from motion_shards.plain_text import first_line
+
 from ..errors import RecipeError
 from .net import Net
 from .user_files import FILES, OWNERS, imported, running
@@ -52,7 +54,7 @@ def register_net(
     except Exception as error:
         raise RecipeError(
             f"{name}: expected a function (channels, classes) that builds a network:"
-            f" {type(error).__name__}: {str(error).strip().splitlines()[-1:] or ''}"
+            f" {type(error).__name__}: {first_line(error)}"
         ) from error
     if not isinstance(model, nn.Module):
         raise RecipeError(

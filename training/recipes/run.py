@@ -15,6 +15,7 @@ from ..experiments.joint import check_joint, training_stores
 from ..experiments.motion import MotionRecipe, motion
 from ..experiments.teach import TeachRecipe, teach
 from ..models.named_weights import lacking
+from ..models.pretrained import check_weights
 from ..runs.config import TrainConfig, check_processes
 from ..runs.context import RunContext, StoreJob
 from ..runs.record import Run
@@ -148,6 +149,7 @@ def _refuse_early(settings: DistillRecipe, job: StoreJob) -> None:
     settings.check_shapes()
     if reason := lacking(settings.student):
         raise CheckpointError(reason)
+    check_weights(settings.student)
     if job.other_stores:
         check_joint(settings, teachers=len(settings.teachers))
     training_stores(settings, job, settings.modalities)

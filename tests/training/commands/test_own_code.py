@@ -193,3 +193,21 @@ def test_recipes_of_files_are_trained_and_shown(data, monkeypatch):
     ):
         refused = call(*arguments)
         assert refused.exit_code == 1 and message in refused.stderr, refused.output
+
+
+def test_an_error_in_a_net_of_a_file_names_its_line_and_leaves_no_folder(data):
+    """A net that looks at values runs without them as little as one that is wrong."""
+    path = data / "looks.py"
+    forward = "        return self.fc(self.avgpool(self.stem(clips)).flatten(1))"
+    assert forward in SOURCE
+    value = "        assert clips.abs().max().item() < 1e9"
+    path.write_text(SOURCE.replace(forward, f"{value}\n{forward}"))
+    teach = ("teach", "--recipe", "tiny", "--modality", "flow", "--set", "epochs=1")
+    wrong = data / "wrong.py"
+    wrong.write_text(SOURCE.replace("nn.Linear(4,", "nn.Linear(5,"))
+    refused = call(*teach, "--set", f"model.net={wrong}:Small")
+    line = SOURCE[: SOURCE.index(forward)].count("\n") + 1
+    assert refused.exit_code == 1
+    assert f"(wrong.py, line {line})" in refused.stderr and "shapes" in refused.stderr
+    assert not list(data.rglob("recipe.json"))
+    done(*teach, "--set", f"model.net={path}:Small")

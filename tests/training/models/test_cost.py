@@ -3,8 +3,9 @@ import torch
 from torch import nn
 from torchvision.models import get_model_weights
 
+from training.errors import RecipeError
 from training.models.backbones import BackboneConfig, build_backbone
-from training.models.sizes import Cost, cost, cost_of
+from training.models.sizes import Cost, cost, cost_of, tap_shapes
 
 
 def test_multiply_adds_by_hand():
@@ -53,6 +54,16 @@ def test_costs_of_the_narrow_nets():
     assert clarifai.multiply_adds == pytest.approx(12e6, rel=0.05)
     r3d = cost(BackboneConfig(net="r3d_tiny"), 12, frames=16, **size)
     assert r3d.multiply_adds == pytest.approx(84e6, rel=0.05)
+
+
+@pytest.mark.parametrize("measure", [cost, tap_shapes])
+def test_clips_that_are_too_small_for_its_layers_are_refused(measure):
+    config, classes = BackboneConfig(net="vgg16"), [5] if measure is cost else []
+    with pytest.raises(
+        RecipeError, match=r"that vgg16 takes, got 1 frames of 16x40: .*size is too"
+    ):
+        measure(config, *classes, frames=1, height=16, width=40)
+    measure(config, *classes, frames=1, height=32, width=40)
 
 
 def test_a_network_that_is_there_keeps_its_mode_and_numbers():

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 import tiny_recipe as tiny
 
+from training.data.clip_config import ClipConfig
 from training.errors import RecipeError
 from training.experiments.fuse import FuseRecipe
 from training.experiments.joint import check_joint
 from training.experiments.motion import motion
+from training.experiments.teach import TeachRecipe, teach
 from training.losses.attention import AttentionTransfer
 from training.losses.photometric import FlowLoss
 from training.losses.relational import DIST, RelationalKD
@@ -224,6 +226,36 @@ def test_an_adapter_that_cannot_be_is_refused_before_the_teacher_is_trained():
     replace(
         DISTILL, terms={"match": FeatureMSE(taps=("layer1:layer4",), adapter="linear")}
     ).check_shapes()
+
+
+def test_a_student_that_cannot_start_from_the_teacher_is_refused_before_it_is_trained():
+    """Features and shapes fit, weights do not: r3d_narrow has more channels."""
+    taught = replace(DISTILL, terms=SOFT, init="teacher")
+    taught.check_shapes()
+    other = replace(taught, student=replace(taught.student, net="r3d_narrow"))
+    with pytest.raises(
+        RecipeError,
+        match=r"of the teacher's net, r3d_tiny, .*got r3d_narrow: .*init=none",
+    ):
+        other.check_shapes()
+    replace(other, init="none").check_shapes()
+
+
+@pytest.mark.parametrize(
+    ("net", "size", "message"),
+    [
+        ({"net": "vgg16"}, (1, 16, 16), "that vgg16 takes, got 1 frames of 16x16"),
+        ({"net": "mvit_v2_s", "size": (4, 60, 64)}, (4, 60, 64), "got 4x60x64"),
+    ],
+)
+def test_a_net_that_does_not_take_the_clips_leaves_no_folder(
+    store, tmp_path, net, size, message
+):
+    clip = ClipConfig(length=size[0], crop_px=size[1:])
+    recipe = TeachRecipe(model=BackboneConfig(**net), clip=clip, epochs=1)
+    with pytest.raises(RecipeError, match=message):
+        teach(recipe, tiny.tiny_context(store, tmp_path).job("rgb"))
+    assert not list(tmp_path.rglob("recipe.json"))
 
 
 @pytest.mark.parametrize(
