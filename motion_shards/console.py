@@ -1,8 +1,11 @@
 """Groups of commands, as `pipeline` and `training` both have them."""
 
 import io
+import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from typing import Any, NoReturn
 
 import click
@@ -11,6 +14,9 @@ from .errors import MissingExtra, MotionShardsError
 from .extras import extra_of
 from .interruption import EXIT_CODE, as_ctrl_c
 from .plain_text import error_text, printable, printable_lines
+
+STANDARD_OUTPUT = "standard output"
+"""Its name in errors of writing."""
 
 
 class Commands(click.Group):
@@ -49,7 +55,17 @@ class Console(Commands):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        return super().main(*args, **more)
+        _name_standard_output()
+        try:
+            return super().main(*args, **more)
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # of --help
+            if error.filename != STANDARD_OUTPUT:
+                raise
+            _give_up_standard_output()
+            click.echo(f"Error: {error_text(error)}", err=True)
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -64,6 +80,8 @@ class Console(Commands):
             raise on_one_line(error) from error
         except (MotionShardsError, OSError) as error:
             line = self.source(error) + error_text(error)
+            if getattr(error, "filename", "") == STANDARD_OUTPUT:
+                _give_up_standard_output()
             for note in getattr(error, "__notes__", ()):
                 click.echo(printable_lines(note), err=True)
             raise click.ClickException(printable(line)) from error
@@ -77,6 +95,34 @@ class Console(Commands):
         with suppress(OSError):  # the terminal may be gone
             click.echo(printable(str(error) or "interrupted"), err=True)
         raise click.exceptions.Exit(EXIT_CODE) from None
+
+
+def _name_standard_output() -> None:
+    """Have errors of writing to standard output name it, as those of files name theirs."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and "write" not in vars(stream):
+        vars(stream)["write"] = _naming(stream.write)
+        vars(stream)["flush"] = _naming(stream.flush)
+
+
+def _naming(write: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(write)
+    def named(*args: Any) -> Any:
+        try:
+            return write(*args)
+        except OSError as error:
+            error.filename = STANDARD_OUTPUT
+            raise
+
+    return named
+
+
+def _give_up_standard_output() -> None:
+    """Drop what could not be written: Python tries it again when it ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def on_one_line(error: click.ClickException) -> click.ClickException:

@@ -63,9 +63,17 @@ class FileOrFolder(LocalPath):
 
 
 class NewFile(LocalPath):
-    """A path of a file to write; a folder is refused, also one that is not there yet."""
+    """A path of a file to write; a folder is refused, also one that is not there yet.
+
+    Args:
+        suffixes: ends of its name, of which it has one; none: any name.
+    """
 
     name = "file"
+
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__()
+        self._suffixes = suffixes
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -73,4 +81,7 @@ class NewFile(LocalPath):
         path = super().convert(value, param, ctx)
         if path.is_dir() or (isinstance(value, str) and names_folder(value)):
             self.fail(f"expected a file, got the folder {value!r}", param, ctx)
+        if self._suffixes and path.suffix.lower() not in self._suffixes:
+            ends = " or ".join(self._suffixes)
+            self.fail(f"expected a name that ends in {ends}, got {value!r}", param, ctx)
         return path

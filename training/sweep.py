@@ -12,6 +12,7 @@ import torch
 from motion_shards.plain_text import counted, printable
 from pipeline.store import Location, Store
 
+from .data.splits import held_out_hint
 from .errors import Interrupted
 from .models.user_files import FILES, imported
 from .ray_train import in_tasks
@@ -45,6 +46,8 @@ class Point:
     """Top-1 on the test part, with its interval; of several runs the mean."""
     errors: list[str] = field(default_factory=list)
     """Reasons of runs that failed."""
+    held_out_rule: str | None = None
+    """Rule by which a run without held-out videos has none."""
 
 
 def sweep(
@@ -201,9 +204,11 @@ def sweep_text(points: Sequence[Point]) -> str:
     wide = [max(len(row[i]) for row in rows) for i in range(2)]
     lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {printable(c)}" for a, b, c in rows]
     if sorted_by(points) == "test":
+        rules = [point.held_out_rule for point in points if point.held_out_rule]
+        hint = held_out_hint(rules[0] if rules else None)
         lines.append(
             "sorted by the test part, as no videos are held out: choose no setting by it"
-            " (--held-out 0.2 holds some out)"
+            f" ({hint})"
         )
     if any(len(point.runs) > 1 for point in points):
         lines.append(
@@ -231,6 +236,9 @@ def _outcomes(
 
 def _measure(point: Point) -> None:
     results = [Run(Path(folder)).results() for folder in point.runs]
+    for one in results:
+        if one and not one.held_out and one.videos:
+            point.held_out_rule = one.videos.held_out_rule
     held = [one.held_out.top1 for one in results if one and one.held_out]
     tests = [one.test.top1 for one in results if one and one.test]
     if len(held) == 1:

@@ -129,7 +129,7 @@ def completeness(
             f" ({100 * found / total:.3g} %), {classes:,} of {len(expected):,} classes",
         ),
         *Finding.of(
-            "missing", "videos that the lists name and the folder lacks", missing
+            "missing", "videos that the lists name and that are missing", missing
         ),
     ]
 

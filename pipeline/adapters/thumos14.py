@@ -208,7 +208,7 @@ def _missing(
         f"partial copy: {found:,} of the {len(labels):,} videos that the lists know"
         f" ({100 * found / len(labels):.3g} %), {len(present)} of {len(expected)} classes"
     )
-    text = "videos that the lists know and the folder lacks"
+    text = "videos that the lists know and that are missing"
     return [Finding("partial", partial), *Finding.of("missing", text, missing)]
 
 

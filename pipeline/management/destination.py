@@ -1,9 +1,11 @@
 """The place of a store that is made from others: checks before, and completion."""
 
+import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from motion_shards.plain_text import size_text
 from motion_shards.store_address import is_address, local_path
@@ -47,9 +49,20 @@ def opened(out: Path | str) -> Iterator[Destination]:
         yield FolderStore(local_path(str(out)))
 
 
+class Sized(Protocol):
+    """A shard file to copy."""
+
+    @property
+    def bytes(self) -> int:
+        """Its size, or that of its rows."""
+
+
 @contextmanager
 def writing(
-    there: Destination, sources: Collection[Location], fingerprints: Collection[str]
+    there: Destination,
+    sources: Collection[Location],
+    fingerprints: Collection[str],
+    missing: Callable[[], Sequence[Sized]],
 ) -> Iterator[Lease]:
     """The right to write a new store, or to go on with one that was begun.
 
@@ -58,9 +71,11 @@ def writing(
         sources: folders or addresses of the stores that are read.
         fingerprints: of the states of the store that is made: an interrupted copy of
             one of them is continued.
+        missing: the files to copy. Room for them is required before anything is made.
 
     Raises:
-        ManagementError: it is the place of one of the sources, or holds something else.
+        ManagementError: it is the place of one of the sources, or holds something else;
+            or the disk has no room.
         FolderHeld: another run writes it.
     """
     folder = there.folder
@@ -72,6 +87,8 @@ def writing(
             f"{folder}: expected a new folder, or an interrupted copy, got something else"
         )
     _require_same(folder, fingerprints)
+    if is_new(folder):
+        require_space(there, missing())
     there.prepare()
     with there.hold(lambda text: None) as lease:
         clear_arriving(folder)
@@ -138,14 +155,20 @@ def index_fits(folder: Path, manifest: Manifest) -> bool:
     return True
 
 
-def require_space(folder: Path, missing_bytes: int) -> None:
+def require_space(there: Destination, missing: Sequence[Sized]) -> None:
     """
     Raises:
-        ManagementError: the disk has no room for this many bytes.
+        ManagementError: the disk has no room for these files; before they are sent to an
+            address, they lie there one at a time.
     """
-    free = shutil.disk_usage(folder).free
-    if free < missing_bytes + SPARE_BYTES:
+    sizes = [each.bytes for each in missing]
+    needed = (max(sizes, default=0) if there.local else sum(sizes)) + SPARE_BYTES
+    place = Path(os.path.abspath(there.folder))
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < needed:
         raise ManagementError(
-            f"{folder}: expected {size_text(missing_bytes + SPARE_BYTES)} of free space, "
+            f"{there.folder}: expected {size_text(needed)} of free space, "
             f"got {size_text(free)}"
         )

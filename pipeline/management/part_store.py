@@ -57,12 +57,15 @@ def store_of(
     """
     plan = _plan(selection, tuple(modalities))
     sources = {origin.source.folder: None for origin in selection.origins.values()}
-    with writing(there, list(sources), [plan.fingerprint]) as lease:
+
+    def files() -> list[_Job]:
+        return list(_missing(plan, selection, there))
+
+    with writing(there, list(sources), [plan.fingerprint], files) as lease:
         folder = there.folder
-        work = list(_missing(plan, selection, there))
-        sizes = [job.bytes for job in work]
-        total = sum(sizes)
-        require_space(folder, max(sizes, default=0) if there.local else total)
+        work = files()
+        require_space(there, work)
+        total = sum(job.bytes for job in work)
         passed_over = selection.passed_over
         if (before := readable_plan(folder)) is not None:
             if not work and (known := _finished(plan, selection, folder)):

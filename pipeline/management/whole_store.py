@@ -59,15 +59,18 @@ def copy_whole(
         FolderHeld: another run writes the folder.
     """
     states = [state.fingerprint for state in source.manifest.states]
-    with writing(there, [source.folder], states) as lease:
+
+    def files() -> list[Commit]:
+        return list(_missing(source, modalities, there))
+
+    with writing(there, [source.folder], states, files) as lease:
         folder = there.folder
         old = earlier(folder)
         kept = tuple(old.modalities) if old else ()
         wanted = tuple(m for m in source.store.modalities if m in {*modalities, *kept})
         work = list(_missing(source, wanted, there))
-        sizes = [commit.bytes for commit in work]
-        total = sum(sizes)
-        require_space(folder, max(sizes, default=0) if there.local else total)
+        require_space(there, work)
+        total = sum(commit.bytes for commit in work)
         if source.plan is not None:
             write_plan(folder, _plan(source.plan, source, wanted, folder))
             there.wrote(PLAN)

@@ -131,7 +131,28 @@ def test_the_best_on_held_out_videos_is_first():
 def test_without_held_out_videos_the_order_is_said():
     points = best_first([point("low", None, 0.2), point("high", None, 0.6)])
     assert [p.settings[0] for p in points] == ["high", "low"]
-    assert "sorted by the test part, as no videos are held out" in sweep_text(points)
+    text = sweep_text(points)
+    assert "sorted by the test part, as no videos are held out" in text
+    assert "(--held-out 0.2 holds some out)" in text
+    for rule, hint in (
+        ("--held-out 0", "(--held-out 0.2 holds some out)"),
+        (
+            "no class has a training video to spare",
+            "(no class has a training video to spare, so --held-out cannot change that)",
+        ),
+        (
+            "even one group would be more than 15% of 8 videos",
+            "15% of 8 videos; a larger --held-out holds some out)",
+        ),
+    ):
+        points[1].held_out_rule = rule
+        assert hint in sweep_text(points)
+
+
+def test_the_rule_without_held_out_videos_is_that_of_the_runs(store, tmp_path):
+    (one,) = swept(store, tmp_path / "runs", "epochs=1", held_out=0.01)
+    assert one.held_out is None
+    assert one.held_out_rule == "even one group would be more than 2% of 8 videos"
 
 
 def test_refusals_are_one_line_before_any_training(store, tmp_path):

@@ -10,7 +10,8 @@ MV_SOURCE = click.option(
     default="contract",
     show_default=True,
     help="Motion vectors of the files themselves (original), of our own encoding of their "
-    "frames (canonical), or as in the model's training (contract).",
+    "frames (canonical), or as in the model's training (contract). For models that see "
+    "motion vectors, and for --annotate of `training predict`.",
 )
 RUNTIME = click.option(
     "--runtime",

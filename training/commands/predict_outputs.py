@@ -56,9 +56,9 @@ OUTPUTS = all_of(
     ),
     click.option(
         "--html",
-        type=NewFile(),
+        type=NewFile(".html", ".htm"),
         metavar="FILE",
-        help="Write one page with all videos beside their timelines. It contains them up to "
+        help="Write one page (.html) with all videos beside their timelines. It contains them up to "
         "50 MB.",
     ),
 )

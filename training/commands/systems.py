@@ -260,7 +260,6 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
 
     from ..report.files import report_of  # here, because numpy takes its time
 
-    out.mkdir(parents=True, exist_ok=True)
     path = report_of(runs, out, say=lambda text: click.echo(printable(text), err=True))
     click.echo(f"{printable(path)}\n{printable(path.with_name('report.md'))}")
 

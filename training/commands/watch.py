@@ -24,8 +24,8 @@ from .parameter_types import ExistingFolder
 @click.option(
     "--html",
     "page",
-    type=NewFile(),
-    help="Write the curves to this HTML file, which needs nothing else, instead of the "
+    type=NewFile(".html", ".htm"),
+    help="Write the curves to this file (.html), which needs nothing else, instead of the "
     "terminal.",
 )
 @click.option(

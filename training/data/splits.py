@@ -61,6 +61,23 @@ class HeldOut(NamedTuple):
     rule: str
 
 
+NONE_ASKED = "--held-out 0"
+NONE_TO_SPARE = "no class has a training video to spare"
+
+
+def held_out_hint(rule: str | None) -> str:
+    """The way to hold videos out where none are, in words.
+
+    Args:
+        rule: `SplitParts.held_out_rule`; None where it is not known.
+    """
+    if rule in (None, NONE_ASKED):
+        return "--held-out 0.2 holds some out"
+    if rule == NONE_TO_SPARE:
+        return f"{rule}, so --held-out cannot change that"
+    return f"{rule}; a larger --held-out holds some out"
+
+
 def resolve_split(store: Store, name: str | None) -> str:
     """The split asked for; "1" or the only one where none was.
 
@@ -183,12 +200,11 @@ def held_out_videos(
     videos = [v for v in store.videos() if v.splits.get(split) == "train" and v.labels]
     count = len(videos)
     if held_out <= 0 or not count:
-        return HeldOut(frozenset(), (), "--held-out 0")
+        return HeldOut(frozenset(), (), NONE_ASKED)
     limit = NEAR * held_out * count
     ids, by_video = _of_every_class(videos, share=held_out, seed=seed)
     if not ids:
-        rule = "no class has a training video to spare"
-        return HeldOut(frozenset(), (), rule)
+        return HeldOut(frozenset(), (), NONE_TO_SPARE)
     if len(ids) <= limit:
         return HeldOut(
             frozenset(ids), tuple(by_video), f"{len(ids) / count:.0%}, of every class"

@@ -14,6 +14,7 @@ import numpy as np
 from motion_shards.plain_text import first_names
 from pipeline.store import Json
 
+from ..data.splits import NONE_ASKED, held_out_hint
 from ..errors import RecipeError, RunError
 from ..run_files.json_dataclasses import to_json
 from ..run_files.names import LEARNED_FROM, RESULTS, SCORES
@@ -122,6 +123,7 @@ def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
             count,
             training=training,
             seed=first.seed,
+            rule=_rule_without_held_out(streams),
             say=job.reporter.say,
         )
         write_json(run.path(LEARNED_FROM), sorted(training))
@@ -154,6 +156,20 @@ def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
     return run
 
 
+def _rule_without_held_out(streams: Sequence[Run]) -> str | None:
+    """The rule by which a stream has no held-out videos."""
+    for results in (run.results() for run in streams):
+        if results and not results.held_out and results.videos:
+            return results.videos.held_out_rule
+    return None
+
+
+def _hint(rule: str | None) -> str:
+    if rule in (None, NONE_ASKED):
+        return "train the streams with --held-out 0.2"
+    return held_out_hint(rule)
+
+
 def fitted(
     recipe: FuseRecipe,
     held_out: Sequence[Scores] | None,
@@ -161,6 +177,7 @@ def fitted(
     *,
     training: Collection[str],
     seed: int,
+    rule: str | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> tuple[Combine, FusionWeights]:
     """A combination, and its weights.
@@ -168,6 +185,7 @@ def fitted(
     Args:
         held_out: scores of the streams on held-out videos.
         training: ids of videos that a stream has learned from.
+        rule: by which a stream has no held-out videos, if one has none.
         say: takes one line about classes that have no held-out video.
 
     Raises:
@@ -182,7 +200,7 @@ def fitted(
     if held_out is None:
         raise RunError(
             f"expected held-out videos to find the weights of a fusion by {recipe.how},"
-            " but a stream has none: train the streams with --held-out 0.2"
+            f" but a stream has none: {_hint(rule)}"
         )
     known = [for_fitting(one).labelled for one in held_out]
     count = len(known[0])

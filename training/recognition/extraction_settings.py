@@ -12,15 +12,19 @@ from .model import Model
 MvSource = Literal["contract", "original", "canonical"]
 
 
-def settings_of(model: Model, source: MvSource) -> ExtractSettings:
+def settings_of(
+    model: Model, source: MvSource, *, drawn: bool = False
+) -> ExtractSettings:
     """The settings of the extraction.
 
     Args:
         source: of motion vectors; "contract": as in the model's training.
+        drawn: whether the vectors are also drawn, so that a model that sees none may be
+            given a source.
 
     Raises:
-        DataError: the settings of the model do not allow that source, or it was trained on
-            imported frames.
+        DataError: the settings of the model do not allow that source, or it sees no motion
+            vectors, or it was trained on imported frames.
     """
     if model.settings.imported_frames:
         raise DataError(
@@ -28,8 +32,15 @@ def settings_of(model: Model, source: MvSource) -> ExtractSettings:
             "on imported frames: how these were made from videos is not recorded, so no "
             "video can be brought into the same form"
         )
-    if source == "contract" or "mv" not in model.sees:
+    if source == "contract":
         return model.settings
+    if "mv" not in model.sees:
+        if drawn:
+            return model.settings
+        raise DataError(
+            f"{model.folder}: expected a model that sees motion vectors for --mv-source"
+            f" {source}, got one that sees {' and '.join(model.sees)}"
+        )
     try:
         return replace(model.settings, mv_source=source)
     except ValueError as error:

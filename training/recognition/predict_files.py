@@ -62,7 +62,11 @@ def predict_files(
             threads = max(worker_cores() // jobs, 1)
         asked = Asked(
             model=model,
-            options={**options, "threads": threads},
+            options={
+                **options,
+                "threads": threads,
+                "vectors_drawn": outputs.annotate is not None,
+            },
             windows={"hop": hop, "smooth": smooth, "min_score": min_score}
             if windows or outputs.needs_windows
             else None,

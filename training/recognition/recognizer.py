@@ -48,6 +48,7 @@ class Recognizer:
         device: str = "auto",
         threads: int | None = None,
         mv_source: MvSource = "contract",
+        vectors_drawn: bool = False,
         force: bool = False,
         flow_backend: str = "auto",
     ) -> None:
@@ -57,6 +58,8 @@ class Recognizer:
             runtime, device, threads: see `load_model`.
             mv_source: motion vectors of the file itself ("original"), of our own encoding
                 of its frames ("canonical"), or as in training ("contract").
+            vectors_drawn: whether the caller draws them, so that a model that sees none may
+                be given a source.
             force: also answer where too few motion vectors are known.
             flow_backend: of networks that see flow; see `pipeline.flow.solver`.
 
@@ -64,12 +67,12 @@ class Recognizer:
             RunError: it is no model, or damaged.
             MachineError: a runtime or device that is not there.
             DataError: the settings of the model do not allow that source of vectors, or it
-                was trained on imported frames.
+                sees none, or was trained on imported frames.
         """
         self._model = load_model(
             Path(model), runtime=runtime, device=device, threads=threads
         )
-        self.settings = settings_of(self._model, mv_source)
+        self.settings = settings_of(self._model, mv_source, drawn=vectors_drawn)
         self._force = force
         self._solver = solver_of(self.settings, flow_backend)
 

@@ -102,6 +102,7 @@ def reproduce(
         changes=parsed,
         lacks=cache(unobtainable),
     )
+    select_machine(**machine)  # a refusal leaves no folder
     with Run(out).writing(reporter.say):
         state = Reproduction(
             paper=paper,

@@ -14,7 +14,7 @@ from motion_shards.plain_text import counted, first_names
 from pipeline.store import FolderHeld, Store, require_plain_folder
 
 from ..data.known_share import unknown_vectors_notice
-from ..data.splits import SplitParts
+from ..data.splits import SplitParts, held_out_hint
 from ..data.variants import missing_notice
 from ..engine import processes
 from ..errors import RunError
@@ -200,8 +200,8 @@ def run_training(
     if config.chooses and not data.parts.held_out:
         job.reporter.say(
             "no videos are held out: the last weights are selected, and the "
-            "learning rate does not depend on the held-out loss (--held-out 0.3 "
-            "holds some out)"
+            "learning rate does not depend on the held-out loss "
+            f"({held_out_hint(data.parts.held_out_rule)})"
         )
     if nets and group.first and not run.path(CHECKPOINT).exists():
         hours = expected_hours(

@@ -226,9 +226,11 @@ def test_a_full_disk_is_named_before_anything_is_copied(
     monkeypatch.setattr(
         destination.shutil, "disk_usage", lambda path: usage._replace(free=1000)
     )
-    with pytest.raises(ManagementError, match="of free space, got 1"):
-        making.copy(original, tmp_path / "new")
-    assert not shard_files(tmp_path / "new")
+    new = tmp_path / "not" / "there"
+    for part in ({}, {"classes": ["left"]}):
+        with pytest.raises(ManagementError, match=f"{new}: .*of free space, got 1"):
+            making.copy(original, new, **part)
+        assert not list(tmp_path.iterdir())
 
 
 def test_another_run_that_writes_there_is_named(original, tmp_path):

@@ -48,12 +48,19 @@ def test_every_path_reaches_its_output() -> None:
     words = [
         word
         for name in ("srt", "vtt", "annotate", "html")
-        for word in (f"--{name}", f"to_{name}")
+        for word in (f"--{name}", f"to_{name}.html")
     ]
     assert CliRunner().invoke(command, ["a.mp4", *words]).exit_code == 0
     outputs = CHOSEN[-1]
     for name in ("srt", "vtt", "annotate", "html"):
-        assert getattr(outputs, name) == Path(f"to_{name}")
+        assert getattr(outputs, name) == Path(f"to_{name}.html")
+
+
+@pytest.mark.parametrize("name", ["page", "page.txt"])
+def test_a_page_has_the_name_of_one(name: str) -> None:
+    ended = CliRunner().invoke(command, ["a.mp4", "--html", name])
+    assert ended.exit_code == 2
+    assert f"a name that ends in .html or .htm, got '{name}'" in ended.output
 
 
 def test_two_texts_on_one_output_are_refused() -> None:

@@ -339,6 +339,17 @@ def test_what_is_held_out_is_asked_for_and_said(data):
     assert "train the streams with --held-out 0.2" in refused.stderr
 
 
+def test_a_refusal_leaves_no_folder(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (data / "runs").mkdir(exist_ok=True)
+    out = str(tmp_path / "not" / "there")
+    paper = ("reproduce", "dtmv", "--size", "tiny", "--rows", "mv")
+    for words in ((*paper, "--device", "cuda"), ("report", str(data / "runs"))):
+        refused = call(*words, "--out", out)
+        assert refused.exit_code == 1 and "Error: " in refused.stderr, refused.output
+        assert not (tmp_path / "not").exists()
+
+
 def test_a_fusion_by_held_out_videos_has_some(data):
     """Its parts hold some out, even of a small data set and by a recipe that keeps its
     last weights."""

@@ -188,6 +188,19 @@ def test_few_known_vectors_are_refused_unless_forced(model_of, tmp_path):
     assert canonical.video.known_share == 20 / 21  # one intra frame in twelve
 
 
+def test_a_source_of_vectors_is_for_models_that_see_them(model_of):
+    run = model_of("frame_tiny")
+    for source in ("original", "canonical"):
+        with pytest.raises(
+            DataError, match=f"vectors for --mv-source {source}, got one that sees rgb$"
+        ):
+            Recognizer(run.folder, device="cpu", mv_source=source)
+        drawn = Recognizer(
+            run.folder, device="cpu", mv_source=source, vectors_drawn=True
+        )
+        assert drawn.mv_source is None
+
+
 def test_models_of_imported_frames_are_refused(model_of, monkeypatch):
     """How these were made is not known, so a video cannot be made like them."""
     run, load = model_of("mv_tiny"), recognizer_module.load_model
