@@ -1,6 +1,7 @@
 """The commands that read the motion of one file, without a store."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from motion_shards.plain_text import printable
 from .options import FLOW_BACKEND, FLOW_PROFILE, AnyPath
 
 if TYPE_CHECKING:
-    from pipeline.extract import Flow, Vectors
+    from pipeline.extract.one_file import MotionBlocks
 
 
 def file_options(command: Any) -> Any:
@@ -70,11 +71,12 @@ def vectors(
 
     Prints a summary. `--out` writes the arrays `mv` (intervals, rows, columns, 2: px per
     frame, right and down, of cells of 8x8 px), `mv_valid`, `seconds`, `picture_types`,
-    `fps`, `height`, `width`, `codec` and `source`.
+    `fps`, `height`, `width`, `codec` and `source`. Memory does not grow with the length of
+    the video.
     """
-    from pipeline.extract import read_vectors
+    from pipeline.extract.one_file import vector_blocks
 
-    _show(file, partial(read_vectors, file, source=source, **options), out, preview)
+    _show(file, partial(vector_blocks, file, source=source, **options), out, preview)
 
 
 @click.command()
@@ -95,37 +97,41 @@ def flow(
 
     Prints a summary. `--out` writes the arrays `flow` (intervals, height, width, 2: px per
     frame, right and down), `seconds`, `picture_types`, `fps`, `height`, `width`, `codec`
-    and `profile`.
+    and `profile`. Memory does not grow with the length of the video; while FILE's arrays
+    are written, the disk holds them twice.
     """
-    from pipeline.extract import read_flow
+    from pipeline.extract.one_file import flow_blocks
 
-    _show(file, partial(read_flow, file, **options), out, preview, dtype=dtype)
+    _show(file, partial(flow_blocks, file, **options), out, preview, dtype=dtype)
 
 
 def _show(
     file: Path,
-    read: "Callable[..., Vectors | Flow]",
+    read: "Callable[..., AbstractContextManager[MotionBlocks]]",
     out: Output | None,
     preview: Output | None,
     *,
     dtype: str = "float32",
 ) -> None:
     """Read, print, write and draw."""
-    from pipeline.inspection import file_motion
+    from pipeline.inspection.file_motion import FileMotion
+    from pipeline.inspection.npz_file import rows_beside
 
     from .progress import steps
 
-    try:
-        with steps("frames") as told:
-            motion = read(progress=told)
-    except ValueError as error:
-        if isinstance(error, MotionShardsError):
-            raise
-        raise click.UsageError(str(error)) from None  # the options make no sense
-    click.echo(file_motion.summary(str(file), motion))
-    if out is not None:
-        written = file_motion.save(out, str(file), motion, dtype=dtype)
-        click.echo(printable(f"arrays     {written}"))
+    written = None if out is None else out.file(file.stem, ".npz")
+    with nullcontext() if written is None else rows_beside(written) as rows:
+        try:
+            with steps("frames") as told, read(progress=told) as blocks:
+                motion = FileMotion(blocks, rows=rows, dtype=dtype)
+        except ValueError as error:
+            if isinstance(error, MotionShardsError):
+                raise
+            raise click.UsageError(str(error)) from None  # the options make no sense
+        click.echo(motion.summary(str(file)))
+        if written is not None:
+            motion.save(written)
+            click.echo(printable(f"arrays     {written}"))
     if preview is not None:
-        drawn = file_motion.draw_liveliest(preview, str(file), motion)
+        drawn = motion.draw_liveliest(preview, str(file))
         click.echo(printable(f"picture    {drawn or 'none: no motion is known'}"))

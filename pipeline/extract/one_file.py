@@ -1,4 +1,5 @@
-"""Motion of one file as arrays: `read_vectors` and `read_flow`, without a store."""
+"""Motion of one file, without a store: as arrays (`read_vectors`, `read_flow`) or block by
+block, for videos of any length (`vector_blocks`, `flow_blocks`)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +55,21 @@ class Flow(FileFrames):
     """Profile of TV-L1, a key of `pipeline.flow.profiles.PROFILES`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionBlocks:
+    """Motion of one file that is being read; iterate once."""
+
+    info: VideoInfo
+    field: Literal["mv", "flow"]
+    """The array of the blocks that has the motion."""
+    made_by: str
+    """`source` of vectors, `profile` of flow."""
+    blocks: Iterator[Block]
+
+    def __iter__(self) -> Iterator[Block]:
+        return self.blocks
+
+
 def read_vectors(
     path: Path | str,
     *,
@@ -85,19 +101,43 @@ def read_vectors(
         ValueError: settings that make no sense.
         OSError: the file cannot be read.
     """
+    with vector_blocks(
+        path, source=source, short_side=short_side, frames=frames, progress=progress
+    ) as motion:
+        blocks = list(motion)
+    return Vectors(
+        **_frames(blocks),
+        info=motion.info,
+        mv=_joined(blocks, "mv"),
+        mv_valid=_joined(blocks, "mv_valid"),
+        source=source,
+    )
+
+
+@contextmanager
+def vector_blocks(
+    path: Path | str,
+    *,
+    source: Literal["original", "canonical"] = "original",
+    short_side: int | None = None,
+    frames: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[MotionBlocks]:
+    """Motion vectors of a video file, block by block; arguments and errors of
+    `read_vectors`."""
     settings = ExtractSettings(
         modalities=("mv",), mv_source=source, short_side=_side(short_side)
     )
     with _named(path), open_extraction(path, settings, frames=frames) as extraction:
-        info, blocks = extraction.info, _blocks(path, extraction, frames, progress)
-        mv, valid = _joined(blocks, "mv"), _joined(blocks, "mv_valid")
-        if len(mv) and not valid.any() and not mv.any():
-            raise NoVectors(
-                f"expected motion vectors in the file, got none (codec {info.codec}): "
-                "--source canonical (in Python source='canonical') computes them for "
-                "every codec"
-            )
-    return Vectors(**_frames(blocks), info=info, mv=mv, mv_valid=valid, source=source)
+        info = extraction.info
+        yield MotionBlocks(
+            info=info,
+            field="mv",
+            made_by=source,
+            blocks=_with_vectors(
+                _blocks(path, extraction, frames, progress), info.codec
+            ),
+        )
 
 
 def read_flow(
@@ -112,7 +152,8 @@ def read_flow(
     """Compute the TV-L1 optical flow of a video file.
 
     It is the flow that `pipeline extract` computes with the same settings, before it is
-    rounded for the store. Memory: 8 bytes per pixel and frame.
+    rounded for the store. Memory: 8 bytes per pixel and frame; `flow_blocks` gives the same
+    block by block.
 
     Args:
         path: a local file.
@@ -130,6 +171,35 @@ def read_flow(
         ValueError: settings that make no sense.
         OSError: the file cannot be read.
     """
+    with flow_blocks(
+        path,
+        profile=profile,
+        backend=backend,
+        short_side=short_side,
+        frames=frames,
+        progress=progress,
+    ) as motion:
+        blocks = list(motion)
+    return Flow(
+        **_frames(blocks),
+        info=motion.info,
+        flow=_joined(blocks, "flow"),
+        profile=profile,
+    )
+
+
+@contextmanager
+def flow_blocks(
+    path: Path | str,
+    *,
+    profile: str = "default",
+    backend: str = "auto",
+    short_side: int | None = None,
+    frames: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[MotionBlocks]:
+    """TV-L1 optical flow of a video file, block by block; arguments and errors of
+    `read_flow`."""
     from pipeline.flow.solver import flow_solver  # numba takes half a second to import
 
     settings = ExtractSettings(
@@ -140,10 +210,32 @@ def read_flow(
         _named(path),
         open_extraction(path, settings, solver, frames=frames) as extraction,
     ):
-        info, blocks = extraction.info, _blocks(path, extraction, frames, progress)
-    return Flow(
-        **_frames(blocks), info=info, flow=_joined(blocks, "flow"), profile=profile
-    )
+        yield MotionBlocks(
+            info=extraction.info,
+            field="flow",
+            made_by=profile,
+            blocks=_blocks(path, extraction, frames, progress),
+        )
+
+
+def _with_vectors(blocks: Iterator[Block], codec: str) -> Iterator[Block]:
+    """The same blocks.
+
+    Raises:
+        NoVectors: at the end, if none of them has vectors.
+    """
+    intervals, some = 0, False
+    for block in blocks:
+        mv, valid = block.arrays["mv"], block.arrays["mv_valid"]
+        intervals += len(mv)
+        some = some or bool(valid.any() or mv.any())
+        yield block
+    if intervals and not some:
+        raise NoVectors(
+            f"expected motion vectors in the file, got none (codec {codec}): "
+            "--source canonical (in Python source='canonical') computes them for "
+            "every codec"
+        )
 
 
 def _side(short_side: int | None) -> int:
@@ -155,17 +247,14 @@ def _blocks(
     extraction: Extraction,
     frames: int | None,
     progress: Progress | None,
-) -> list[Block]:
-    """All blocks of a video; `progress` is told of each."""
-    if progress is None:
-        return list(extraction)
-    blocks: list[Block] = []
-    done, total = 0, probe(path).frames_estimate
+) -> Iterator[Block]:
+    """The blocks of a video; `progress` is told of each."""
+    done, total = 0, probe(path).frames_estimate if progress else 0
     for block in extraction:
-        blocks.append(block)
         done += len(block.seconds)
-        progress(done, max(done, min(total, frames or total)))
-    return blocks
+        if progress:
+            progress(done, max(done, min(total, frames or total)))
+        yield block
 
 
 def _frames(blocks: list[Block]) -> dict[str, np.ndarray]:

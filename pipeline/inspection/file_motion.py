@@ -1,121 +1,165 @@
-"""Motion of one file as a summary, as an npz file and as a picture."""
+"""Motion of one file as a summary, as an npz file and as a picture, in one pass over it."""
 
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import numpy as np
 
 from motion_shards.output_path import Output
 from motion_shards.plain_text import counted, printable
-from pipeline.extract.one_file import Flow, Vectors
+from pipeline.extract.one_file import MotionBlocks
 from pipeline.store import CELL_PX
 from pipeline.store.png import write_png
 from pipeline.store.replacement import replacing
 
+from .npz_file import Rows, write_npz
 from .panels import Moment, draw
 from .preview import full_colour_px
 
 
-def summary(name: str, motion: Vectors | Flow) -> str:
-    """Facts about the motion of a file, a line each."""
-    info = motion.info
-    field, valid = _field(motion)
-    rows, columns = field.shape[1:3]
-    lines = [
-        f"{name}: {info.codec}, {info.source_width}x{info.source_height}",
-        f"frames     {len(motion.seconds):,} at {info.fps:g} per second",
-    ]
-    if isinstance(motion, Vectors):
-        lines.append(
-            f"grid       {columns}x{rows} cells of {CELL_PX}x{CELL_PX} px over "
-            f"{info.width}x{info.height} px"
-        )
-        share = f"{valid.mean():.1%}" if len(valid) else "none"
-        lines.append(
-            f"known      {share} of {counted(len(valid), 'interval')} ({motion.source})"
-        )
-    else:
-        lines.append(f"grid       {columns}x{rows} px (profile {motion.profile})")
-    if valid.any():
-        across, down = field[valid].mean(axis=(0, 1, 2), dtype=np.float64) + 0
-        length = np.hypot(field[valid][..., 0], field[valid][..., 1]).mean()
-        lines.append(
-            f"mean       {across:+.2f} px right, {down:+.2f} px down, length "
-            f"{length:.2f} px per frame"
-        )
-    return "\n".join(map(printable, lines))
+class FileMotion:
+    """The motion of a file: sums over it and its liveliest interval, not its arrays.
 
-
-def save(
-    out: Output, name: str, motion: Vectors | Flow, *, dtype: str = "float32"
-) -> Path:
-    """Write the arrays to an npz file, whole or not at all.
-
-    Args:
-        out: a file, or a folder, where the file has the stem of the video's.
-        name: the video's file.
-        dtype: of `mv` or `flow`: float32 or float16.
-
-    Returns:
-        The path that was written: `mv` (T-1, M, N, 2) and `mv_valid` (T-1,), or `flow`
-        (T-1, H, W, 2), in px from frame k to k+1, right and down; `seconds` (T,),
-        `picture_types` (T,) ASCII codes; `fps`, `height`, `width`, `codec`, and `source`
-        of vectors or `profile` of flow.
-
-    Raises:
-        OSError: it cannot be written.
+    Memory does not grow with the length of the video, but for 10 bytes per frame.
     """
-    path = out.file(Path(name).stem, ".npz")
-    info = motion.info
-    arrays: dict[str, Any] = {
-        "seconds": motion.seconds,
-        "picture_types": motion.picture_types,
-        "fps": np.float64(info.fps),
-        "height": np.int64(info.height),
-        "width": np.int64(info.width),
-        "codec": np.str_(info.codec),
-    }
-    if isinstance(motion, Vectors):
-        arrays |= {"mv": motion.mv.astype(dtype), "mv_valid": motion.mv_valid}
-        arrays |= {"source": np.str_(motion.source)}
-        write = np.savez_compressed  # most of its bytes are zeros
-    else:
-        arrays |= {"flow": motion.flow.astype(dtype, copy=False)}
-        arrays |= {"profile": np.str_(motion.profile)}
-        write = np.savez
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
-        write(file, **arrays)
-    return path
 
+    def __init__(
+        self,
+        motion: MotionBlocks,
+        *,
+        rows: IO[bytes] | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        """Read the whole file.
 
-def draw_liveliest(out: Output, name: str, motion: Vectors | Flow) -> Path | None:
-    """Draw the interval with most motion as a PNG file; None where no motion is known.
+        Args:
+            rows: takes the motion, interval by interval; None: it is not kept.
+            dtype: of the numbers in `rows`: float32 or float16.
 
-    Args:
-        out, name: as of `save`.
+        Raises:
+            VideoError, OSError: while the file is read.
+            OSError: `rows` cannot be written.
+        """
+        self.info, self.field, self.made_by = motion.info, motion.field, motion.made_by
+        self._rows, self._dtype = rows, dtype
+        self._shape: tuple[int, ...] = ()
+        self._sum, self._length, self._values = np.zeros(2), 0.0, 0
+        self._liveliest, self._most = -1, 0.0
+        self._drawn = np.zeros(0)
+        seconds: list[np.ndarray] = []
+        types: list[np.ndarray] = []
+        valid: list[np.ndarray] = []
+        intervals = 0
+        for block in motion:
+            seconds.append(block.seconds)
+            types.append(block.picture_types)
+            field = block.arrays[self.field]
+            known = block.arrays.get("mv_valid", np.ones(len(field), bool))
+            valid.append(known)
+            self._add(field, known, first=intervals)
+            intervals += len(field)
+        self.seconds, self.picture_types, self.valid = map(
+            np.concatenate, (seconds, types, valid)
+        )
 
-    Raises:
-        OSError: it cannot be written.
-    """
-    field, valid = _field(motion)
-    if not valid.any():
-        return None
-    lengths = [
-        np.abs(row).mean() if ok else -1.0 for row, ok in zip(field, valid, strict=True)
-    ]
-    k = int(np.argmax(lengths))
-    what = "mv" if isinstance(motion, Vectors) else "flow"
-    moment = Moment(interval=k, seconds=float(motion.seconds[k]), **{what: field[k]})
-    picture = draw(moment, bound_px=full_colour_px(moment), heading=printable(name))
-    path = out.file(Path(name).stem, ".png")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_png(path, picture)
-    return path
+    def _add(self, field: np.ndarray, valid: np.ndarray, *, first: int) -> None:
+        """Take consecutive intervals, of which `first` is the number of the first."""
+        self._shape = field.shape[1:]
+        if self._rows is not None:
+            self._rows.write(np.ascontiguousarray(field, self._dtype).data)
+        for k, row in enumerate(field):
+            if not valid[k]:
+                continue
+            self._sum += row.sum(axis=(0, 1), dtype=np.float64)
+            lengths = np.hypot(row[..., 0], row[..., 1])
+            self._length += float(lengths.sum(dtype=np.float64))
+            self._values += lengths.size
+            moved = float(np.abs(row).mean())
+            if self._liveliest < 0 or moved > self._most:
+                self._liveliest, self._most = first + k, moved
+                self._drawn = row.copy()
 
+    def summary(self, name: str) -> str:
+        """Facts about the motion, a line each."""
+        info, valid = self.info, self.valid
+        rows, columns = self._shape[:2]
+        lines = [
+            f"{name}: {info.codec}, {info.source_width}x{info.source_height}",
+            f"frames     {len(self.seconds):,} at {info.fps:g} per second",
+        ]
+        if self.field == "mv":
+            lines.append(
+                f"grid       {columns}x{rows} cells of {CELL_PX}x{CELL_PX} px over "
+                f"{info.width}x{info.height} px"
+            )
+            share = f"{valid.mean():.1%}" if len(valid) else "none"
+            lines.append(
+                f"known      {share} of {counted(len(valid), 'interval')} ({self.made_by})"
+            )
+        else:
+            lines.append(f"grid       {columns}x{rows} px (profile {self.made_by})")
+        if self._values:
+            across, down = self._sum / self._values + 0
+            lines.append(
+                f"mean       {across:+.2f} px right, {down:+.2f} px down, length "
+                f"{self._length / self._values:.2f} px per frame"
+            )
+        return "\n".join(map(printable, lines))
 
-def _field(motion: Vectors | Flow) -> tuple[np.ndarray, np.ndarray]:
-    """(T-1, ..., 2) motion, and (T-1,) whether it is known."""
-    if isinstance(motion, Vectors):
-        return motion.mv, motion.mv_valid
-    return motion.flow, np.ones(len(motion.flow), bool)
+    def save(self, path: Path) -> None:
+        """Write the arrays to an npz file, whole or not at all.
+
+        They are `mv` (T-1, M, N, 2) and `mv_valid` (T-1,), or `flow` (T-1, H, W, 2), in px
+        from frame k to k+1, right and down; `seconds` (T,), `picture_types` (T,) ASCII
+        codes; `fps`, `height`, `width`, `codec`, and `source` of vectors or `profile` of
+        flow.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        assert self._rows is not None
+        info = self.info
+        rows = Rows(self._rows, (len(self.valid), *self._shape), np.dtype(self._dtype))
+        arrays: dict[str, np.ndarray | np.generic | Rows] = {
+            "seconds": self.seconds,
+            "picture_types": self.picture_types,
+            "fps": np.float64(info.fps),
+            "height": np.int64(info.height),
+            "width": np.int64(info.width),
+            "codec": np.str_(info.codec),
+            self.field: rows,
+        }
+        if self.field == "mv":
+            arrays |= {"mv_valid": self.valid, "source": np.str_(self.made_by)}
+        else:
+            arrays |= {"profile": np.str_(self.made_by)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            # most bytes of vectors are zeros
+            write_npz(file, arrays, compressed=self.field == "mv")
+
+    def draw_liveliest(self, out: Output, name: str) -> Path | None:
+        """Draw the interval with most motion as a PNG file; None where no motion is known.
+
+        Args:
+            out: a file, or a folder, where the file has the stem of the video's.
+            name: the video's file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        k = self._liveliest
+        if k < 0:
+            return None
+        moment = Moment(
+            interval=k,
+            seconds=float(self.seconds[k]),
+            flow=self._drawn if self.field == "flow" else None,
+            mv=self._drawn if self.field == "mv" else None,
+        )
+        bound = full_colour_px(moment)
+        picture = draw(moment, bound_px=bound, heading=printable(name))
+        path = out.file(Path(name).stem, ".png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(path, picture)
+        return path
