@@ -311,7 +311,9 @@ def check_taps(terms: Mapping[str, Term], nets: Mapping[str, tuple[str, ...]]) -
                         f" got {wanted}: set terms.{name}.taps=STUDENT:TEACHER to layers"
                         f" of both, or leave the term out (terms.{name}=off)"
                     )
-                if term.equal == "positions" and wanted.endswith(POOLED):
+                if term.equal == "positions" and wanted.endswith(
+                    (POOLED, "global_pool")
+                ):
                     raise RecipeError(
                         f"term {name}: expected a tap of {net} with several positions,"
                         f" as attention at one is always 1, got {wanted}"

@@ -18,6 +18,7 @@ from torchvision import models
 from ..errors import RecipeError
 from .layers2d import stacked
 from .net import Net
+from .taps import of_entries
 from .torchvision3d import seeing
 
 OverTime = Literal["stack", "average", "shift"]
@@ -42,6 +43,9 @@ class FrameNet(nn.Module):
         super().__init__()
         self.net, self.channels = net, channels
         self.frames, self.over_time = frames, over_time
+        if over_time != "stack":
+            for module in net.modules():
+                of_entries(module, frames)
         if over_time == "shift":
             for convolution in shifted_convolutions(net):
                 convolution.register_forward_pre_hook(partial(_shift_input, frames))

@@ -87,7 +87,8 @@ def tap_shapes(
     names: tuple[str, ...] = (),
 ) -> dict[str, tuple[int, ...]]:
     """Tap -> shape of its features for one clip, without the batch: (C, T, H, W) in a
-    3D net; (C, H, W), or (C,) of a linear layer, in a 2D net.
+    3D net, and in a 2D net that sees each entry by itself; (C, H, W), or (C,) of a linear
+    layer, in one that stacks them.
 
     >>> tap_shapes(BackboneConfig(net="r3d_18"), frames=16, height=112, width=112)["layer4"]
     (512, 2, 7, 7)

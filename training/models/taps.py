@@ -13,6 +13,22 @@ def channels_last(module: nn.Module) -> None:
     module._channels_last = True  # type: ignore[assignment]
 
 
+def of_tokens(module: nn.Module, *, prefix: int) -> None:
+    """Mark a module whose output may be tokens (B, N, C): its features are tapped as
+    (B, C, N - prefix).
+
+    Args:
+        prefix: tokens at the beginning that have no position, as a class token.
+    """
+    module._prefix = prefix  # type: ignore[assignment]
+
+
+def of_entries(module: nn.Module, entries: int) -> None:
+    """Mark a module that sees the entries of clips as images (B*T, C, ...): its features
+    are tapped as (B, C, T, ...)."""
+    module._entries = entries  # type: ignore[assignment]
+
+
 def as_map(module: nn.Module, output: Any) -> Tensor:
     """The output of a module as features (B, C, ...).
 
@@ -22,9 +38,13 @@ def as_map(module: nn.Module, output: Any) -> Tensor:
     if isinstance(output, tuple):
         tokens, size = output
         return tokens[:, 1:].transpose(1, 2).unflatten(2, tuple(size))
-    if getattr(module, "_channels_last", False):
-        return output.movedim(-1, 1)
-    return output
+    prefix = getattr(module, "_prefix", None)
+    if prefix is not None and output.ndim == 3:
+        output = output[:, prefix:].movedim(-1, 1)
+    elif getattr(module, "_channels_last", False):
+        output = output.movedim(-1, 1)
+    entries = getattr(module, "_entries", None)
+    return output.unflatten(0, (-1, entries)).movedim(1, 2) if entries else output
 
 
 @contextmanager

@@ -15,8 +15,11 @@ from motion_shards.extras import TIMM
 from ..errors import RecipeError
 from .frames2d import OPTIONS, FrameNet, OverTime
 from .net import Net
+from .taps import channels_last, of_tokens
 
 PREFIX = "timm:"
+POOLS = ("global_pool", "head.global_pool")
+"""Modules that give the mean over all positions, by the kind of network."""
 
 
 @lru_cache(maxsize=64)
@@ -36,7 +39,7 @@ def timm_net(name: str) -> Net:
     head = head if isinstance(head, str) else head[0]
     stages = [each["module"] for each in getattr(model, "feature_info", [])]
     known = dict(model.named_modules())
-    taps = dict.fromkeys(f"net.{stage}" for stage in stages if stage in known)
+    taps = dict.fromkeys(f"net.{name}" for name in (*stages, *POOLS) if name in known)
     options = (*OPTIONS, "stochastic_depth")
     build = partial(build_timm, name)
     return Net(build, 2, tuple(taps), f"net.{head}", options, inside="net.")
@@ -64,6 +67,7 @@ def build_timm(
     if stochastic_depth is not None:
         options["drop_path_rate"] = stochastic_depth
     net = _created(name, **options)
+    mark_layouts(net)
     return FrameNet(net, channels=channels, frames=frames, over_time=over_time)
 
 
@@ -110,6 +114,18 @@ def scaling_of_timm(name: str) -> dict[str, Any]:
         "rgb_std": tuple(map(float, config["std"])),
         "rgb_order": "rgb",
     }
+
+
+def mark_layouts(net: nn.Module) -> None:
+    """Mark stages whose output is (B, H, W, C), or tokens (B, N, C)."""
+    stages = [each["module"] for each in getattr(net, "feature_info", [])]
+    known = dict(net.named_modules())
+    for name in (*stages, "norm"):
+        if name not in known:
+            continue
+        of_tokens(known[name], prefix=getattr(net, "num_prefix_tokens", 0))
+        if getattr(net, "output_fmt", "NCHW") == "NHWC":
+            channels_last(known[name])
 
 
 def _created(name: str, **options: Any) -> nn.Module:

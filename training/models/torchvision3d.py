@@ -16,7 +16,7 @@ from torchvision.ops import StochasticDepth
 
 from ..errors import RecipeError
 from .net import Net
-from .taps import channels_last
+from .taps import channels_last, of_tokens
 
 SIZE = (16, 224, 224)
 """Frames, height and width that the published MViTs have positions for."""
@@ -25,7 +25,14 @@ STEPS = (2, 32, 32)
 
 OF_S3D = ("features.0", "features.3", "features.6", "features.12", "features.15")
 OF_MVIT = ("conv_proj", "blocks.0", "blocks.2", "blocks.13", "blocks.15")
-OF_SWIN = ("patch_embed", "features.0", "features.2", "features.4", "features.6")
+OF_SWIN = (
+    "patch_embed",
+    "features.0",
+    "features.2",
+    "features.4",
+    "features.6",
+    "avgpool",
+)
 
 
 def s3d(channels: int, num_classes: int) -> nn.Module:
@@ -61,6 +68,7 @@ def mvit(
         al., "MViTv2", CVPR 2022, arXiv:2112.01526.
     """
     model = build(weights=None, num_classes=num_classes)
+    of_tokens(model.get_submodule("norm"), prefix=1)
     if stochastic_depth is not None:
         _skip(model, stochastic_depth)
     if size not in (None, SIZE):
@@ -86,7 +94,7 @@ def swin(
     model = build(weights=None, num_classes=num_classes)
     if stochastic_depth is not None:
         _skip(model, stochastic_depth)
-    for name in OF_SWIN:
+    for name in (*OF_SWIN[:-1], "norm"):
         channels_last(model.get_submodule(name))
     return seeing(channels, model, "patch_embed.proj")
 

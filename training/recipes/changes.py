@@ -4,7 +4,7 @@ A changed recipe is another recipe: the changes are appended to its name, which 
 record of a run and in the name of its folder. Runs are still found by all their settings.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +14,7 @@ from motion_shards.near import near
 from ..errors import NoSuchPath, RecipeError
 from .agreement import check_needs, follows, links
 from .change import Change, mark, parse_changes
-from .net_options import options_of_nets
+from .net_options import frames_of_clips, options_of_nets
 from .paths import LEAVES_OUT, differing, has_path, with_values
 from .systems import Recipe
 from .teachers import Teachers, clips_for, is_role, teacher_named, title, with_teachers
@@ -53,6 +53,7 @@ def with_changes(
     taught = replace(recipe, needs=found.needs)
     own, of_role = _sorted(rest, taught)
     own += _of_nets(recipe.settings, own)
+    own += _following(frames_of_clips, recipe.settings, own)
     for role, given in of_role.items():
         given += _of_nets(taught.needs[role].settings, given)
     own, of_role = _linked(taught, own, of_role)
@@ -176,9 +177,16 @@ def check_used(recipes: Sequence[Recipe], changes: Sequence[Change]) -> None:
 
 def _of_nets(settings: Any, changes: Sequence[Change]) -> list[Change]:
     """The changes that follow from those of nets."""
+    return _following(options_of_nets, settings, changes)
+
+
+def _following(
+    rule: Callable[[Any, Mapping[str, str]], dict[str, str]],
+    settings: Any,
+    changes: Sequence[Change],
+) -> list[Change]:
     texts = {one.path: one.value for one in changes if not one.of}
-    found = options_of_nets(settings, texts)
-    return [Change("", path, text) for path, text in found.items()]
+    return [Change("", path, text) for path, text in rule(settings, texts).items()]
 
 
 def _fitting(teacher: Recipe, settings: Any) -> list[Change]:

@@ -1,4 +1,4 @@
-"""Options that must change with the net, such as the number of entries it stacks."""
+"""Options that must change with the net and its clips, such as the number of entries."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -38,6 +38,31 @@ def options_of_nets(settings: Any, texts: Mapping[str, str]) -> dict[str, str]:
             length = str(settings.clip.length)
             found[f"{here}.frames"] = texts.get("clip.length", length)
     return {path: text for path, text in found.items() if path not in texts}
+
+
+def frames_of_clips(settings: Any, texts: Mapping[str, str]) -> dict[str, str]:
+    """Path and text of the entries of a 2D net that learns from clips of another length.
+
+    It takes all of them, if it did before.
+
+    >>> frames_of_clips(get_recipe("mv_small").settings, {"clip.length": "6"})
+    {'model.frames': '6'}
+
+    Args:
+        settings, texts: see `options_of_nets`.
+    """
+    for here in ("model", "student"):
+        config = getattr(settings, here, None)
+        if "clip.length" in texts and isinstance(config, BackboneConfig):
+            try:
+                net = net_named(texts.get(f"{here}.net", config.net))
+            except RecipeError:
+                continue  # said where the net is changed
+            path = f"{here}.frames"
+            takes_all = net.dim == 2 and config.frames == settings.clip.length
+            if takes_all and path not in texts:
+                return {path: texts["clip.length"]}
+    return {}
 
 
 def _at(settings: Any, path: str) -> Any:

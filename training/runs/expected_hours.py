@@ -57,7 +57,8 @@ def large_frames_notice(store: Store, clip: ClipConfig, *, waited: float) -> str
         waited: share of the time of an epoch.
     """
     video = store.videos()[0]
-    side = clip.grid_short_px or ROUND_PX * round(min(clip.crop_px) / MARGIN / ROUND_PX)
+    grid = clip.grid_short_px or ROUND_PX * round(min(clip.crop_px) / MARGIN / ROUND_PX)
+    side = max(grid, min(clip.crop_px))
     if waited < MUCH_WAITING or min(video.height, video.width) < LARGER * side:
         return None
     height, width = clip.crop_px

@@ -11,7 +11,7 @@ from ..errors import RecipeError
 from ..losses.terms import Outputs, Term, features_at, sides
 from ..models.adapters import build_adapter
 from ..models.heads import TwoHeads, split_head
-from ..models.taps import Taps
+from ..models.taps import Taps, as_map, pooled
 from .label_loss import Mixed, mixed_of
 from .step import LABELS, Step
 from .teachers import Teacher
@@ -142,7 +142,7 @@ class Distill(Step):
         student, label_logits = Outputs(logits, features), logits
         if self.head:
             head = self.student.get_submodule(self.head)
-            label_logits = head(given[self.head].detach())
+            label_logits = pooled(as_map(head, head(given[self.head].detach())))
         teacher = self.teacher(batch)
         labels, mixed = batch["label"], mixed_of(batch)
         return {"": Seen(student, teacher, label_logits, labels, mixed)}

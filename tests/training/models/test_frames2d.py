@@ -11,11 +11,14 @@ from torchvision.models import resnet18
 from training.data.clip_config import ClipConfig
 from training.errors import CheckpointError, RecipeError
 from training.experiments.teach import TeachRecipe
+from training.losses.terms import SoftTargets
 from training.models import timm2d
 from training.models.backbones import BackboneConfig, build_backbone, net_named
 from training.models.frames2d import FrameNet, shifted, shifted_convolutions
 from training.models.pretrained import first_weights
 from training.models.sizes import tap_shapes, without_numbers
+from training.models.taps import PooledFeatures, Taps
+from training.steps.distill import Distill
 
 
 def test_shift_by_hand():
@@ -102,7 +105,73 @@ def test_shapes_and_channels_of_a_resnet():
     alone = BackboneConfig(net="resnet18", sees="flow", frames=10, over_time="average")
     assert alone.channels == 2
     shape = tap_shapes(alone, frames=10, height=64, width=64)["net.avgpool"]
-    assert shape == (512, 1, 1)
+    assert shape == (512, 10, 1, 1)
+
+
+class Stem(Plain):
+    """The same after a layer that changes nothing."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.stem = nn.Identity()
+
+    def forward(self, images):
+        return super().forward(self.stem(images))
+
+
+def test_features_of_entries_are_those_of_their_clip():
+    """Two clips of two channels and three entries, which the tap gives back."""
+    clips = torch.arange(12.0).view(2, 2, 3, 1, 1)
+    model = FrameNet(Stem(2), channels=2, frames=3, over_time="average")
+    _, features, _ = Taps(model, ["net.stem", "net.fc"])(clips)
+    assert torch.equal(features["net.stem"], clips)
+    assert features["net.fc"].shape == (2, 2, 3)
+    mean = PooledFeatures(model, "net.stem")(clips)
+    assert torch.equal(mean, clips.mean((2, 3, 4)))
+    stack = FrameNet(Stem(6), channels=6, frames=3, over_time="stack")
+    assert Taps(stack, ["net.stem"])(clips)[1]["net.stem"].shape == (2, 6, 1, 1)
+
+
+def test_labels_that_reach_the_head_alone_see_the_mean_of_the_entries():
+    clips = torch.arange(12.0).view(2, 2, 3, 1, 1)
+    nets = [
+        FrameNet(Plain(2), channels=2, frames=3, over_time="average") for _ in range(2)
+    ]
+    step = Distill(
+        nets[0],
+        nets[1],
+        student_sees="mv",
+        terms={"soft": SoftTargets()},
+        labels_reach="head",
+    )
+    batch = {"mv": clips, "flow": clips, "label": torch.tensor([0, 1])}
+    seen = step.seen(batch)[""]
+    assert torch.allclose(seen.label_logits, seen.student.logits)
+
+
+def test_features_of_transformers_of_timm_are_maps_of_channels_first():
+    """Stages of (B, H, W, C), and of tokens (B, N, C) of which the first has no place."""
+
+    class Stages(nn.Module):
+        def __init__(self, outputs, prefix, output_fmt):
+            super().__init__()
+            self.stage = nn.Identity()
+            self.outputs, self.num_prefix_tokens = outputs, prefix
+            self.output_fmt = output_fmt
+            self.feature_info = [{"module": "stage"}]
+
+        def forward(self, images):
+            return self.stage(self.outputs)
+
+    pictures = torch.arange(24.0).view(1, 2, 3, 4)
+    for outputs, prefix, output_fmt, expected in (
+        (pictures, 0, "NHWC", pictures.permute(0, 3, 1, 2)),
+        (pictures, 0, "NCHW", pictures),
+        (pictures[0], 1, "NCHW", pictures[0, :, 1:].transpose(1, 2)),
+    ):
+        net = Stages(outputs, prefix, output_fmt)
+        timm2d.mark_layouts(net)
+        assert torch.equal(Taps(net, ["stage"])(None)[1]["stage"], expected)
 
 
 def test_weights_of_an_image_network_fit(tmp_path):
@@ -144,6 +213,7 @@ def created(
     net.conv1 = nn.Conv2d(in_chans, 64, 7, 2, 3, bias=False)
     net.pretrained_cfg = {"classifier": "fc"}
     net.feature_info = [{"module": "act1"}, {"module": "layer1"}, {"module": "layer4"}]
+    net.global_pool = nn.Identity()
     net.dropped = drop_path_rate
     return net
 
@@ -169,7 +239,10 @@ def test_networks_of_timm(timm):
         net="timm:resnet18", sees="mv", frames=10, stochastic_depth=0.2
     )
     net = net_named(config.net)
-    assert (net.head, net.taps) == ("net.fc", ("net.layer1", "net.layer4"))
+    assert (net.head, net.taps) == (
+        "net.fc",
+        ("net.layer1", "net.layer4", "net.global_pool"),
+    )
     model = without_numbers(config, 6)
     assert model.net.conv1.in_channels == 20 and model.net.fc.out_features == 6
     assert model.net.dropped == 0.2

@@ -68,14 +68,18 @@ def test_the_published_network_is_computed(net, undrawn):
 
 
 def test_features_of_swin_are_maps_of_channels_first(undrawn):
-    swin = tap_shapes(BackboneConfig(net="swin3d_t"), frames=4, height=64, width=96)
+    size = {"frames": 4, "height": 64, "width": 96}
+    swin = tap_shapes(BackboneConfig(net="swin3d_t"), **size)
     assert swin == {
         "patch_embed": (96, 2, 16, 24),
         "features.0": (96, 2, 16, 24),
         "features.2": (192, 2, 8, 12),
         "features.4": (384, 2, 4, 6),
         "features.6": (768, 2, 2, 3),
+        "avgpool": (768, 1, 1, 1),
     }
+    norm = tap_shapes(BackboneConfig(net="swin3d_t"), **size, names=("norm",))
+    assert norm == {"norm": (768, 2, 2, 3)}
 
 
 def test_features_of_mvit_are_maps_of_channels_first(undrawn):
@@ -88,6 +92,8 @@ def test_features_of_mvit_are_maps_of_channels_first(undrawn):
         "blocks.13": (384, 2, 4, 6),
         "blocks.15": (768, 2, 2, 3),
     }
+    size = {"frames": 4, "height": 64, "width": 96}
+    assert tap_shapes(config, **size, names=("norm",)) == {"norm": (768, 2 * 2 * 3)}
 
 
 def test_positions_of_tapped_tokens_are_those_of_the_clip():

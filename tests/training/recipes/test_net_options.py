@@ -26,6 +26,19 @@ def test_a_stacking_net_instead_of_a_3d_one_takes_the_whole_clip():
     assert changed("r3d_rgb_small", *given).settings.model.frames == 4
 
 
+def test_a_stacking_net_takes_all_entries_of_clips_of_another_length():
+    assert changed("mv_small", "clip.length=6").settings.model.frames == 6
+    other = changed("mv_small", "clip.length=6", "model.net=resnet18")
+    assert other.settings.model.frames == 6
+    assert changed("r3d_rgb_small", "clip.length=6").settings.model.frames == 1
+    student = changed("grid_small", "clip.length=20", "student.net=grid_tiny")
+    assert student.settings.student.frames == student.settings.teacher.frames // 10 == 1
+    taught = changed("st_small", "clip.length=20")
+    assert (taught.settings.student.frames, taught.settings.teacher.frames) == (20, 10)
+    with pytest.raises(RecipeError, match=r"10 frames .* got 6: set clip\.length and"):
+        changed("mv_small", "clip.length=6", "model.frames=10")
+
+
 @pytest.mark.parametrize("change", ["teacher.net", "teacher:model.net"])
 def test_a_teacher_of_another_net_has_its_options_in_both(change):
     made = changed("grid_small", f"{change}=r3d_narrow", "teacher:clip.length=16")

@@ -107,6 +107,8 @@ def test_frames_that_are_stored_too_large_are_reported(store):
         large_frames_notice(store, replace(small, grid_short_px=33), waited=1) is None
     )
     assert large_frames_notice(store, replace(small, grid_short_px=32), waited=1)
+    enlarged = replace(small, grid_short_px=20, crop_px=(33, 40))
+    assert large_frames_notice(store, enlarged, waited=1) is None
 
 
 def test_all_cores_but_two_read_clips_for_gpus():
