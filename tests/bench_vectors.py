@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/ has folders of thes
 
 from pipeline.bench.clips import cpu_seconds, in_turn, lines_of, machine, summary
 from pipeline.bench.vectors import COLUMNS, FIELDS
-from pipeline.extract.decode import open_video
+from pipeline.extract.opening import open_video
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.side_data import side_data
 from pipeline.extract.video import open_extraction

@@ -42,7 +42,8 @@ NEED = {
     "training": """
     pipeline.bench.flow_torch
     training.bench training.sweep
-    training.commands.contexts training.commands.recipe_page
+    training.commands.contexts training.commands.recipe_facts
+    training.commands.recipe_page training.commands.recipe_record
     training.commands.teachers training.commands.train training.commands.train_systems
     training.data.dataset training.data.joined training.data.mixing
     training.data.packed training.data.packing

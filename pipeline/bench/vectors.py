@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.extract.decode import open_video, probe
+from pipeline.extract.opening import open_video, probe
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.side_data import side_data
 from pipeline.extract.video import open_extraction

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from motion_shards.plain_text import counted, in_words, printable, size_text
 from pipeline.executors.workers import WorkerLayout
-from pipeline.extract.decode import probe
 from pipeline.extract.errors import VideoError
+from pipeline.extract.opening import probe
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import squared, stored_size
 from pipeline.shard.calibration import Calibration, calibrate

@@ -27,7 +27,8 @@ from pipeline.store.replacement import is_part
 from pipeline.store.sealing import write_sealed
 
 from .estimate import bytes_per_frame
-from .plan import StorePlan, extended, grown, new_plan, renewed
+from .growth import extended, grown, renewed
+from .plan import StorePlan, new_plan
 from .plan_file import read_plan, write_plan
 from .publish import Destination, destination, read_commits
 from .replanning import recorded, replanned

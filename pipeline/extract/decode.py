@@ -1,10 +1,7 @@
 """Video file -> frames, in the order in which the decoder gives them."""
 
-import errno
 import os
-import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -13,31 +10,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
-from av.codec.context import Flags, Flags2
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from .clock import REPEATED_EACH, Clock
 from .distances import VectorStatus
-from .errors import DecodeError, NotAVideo
+from .errors import DecodeError
 from .extent import missing_bytes
-from .kinds import damaged, kind_of
 from .references import NoReferences, References, references
-
-CONTAINERS = (
-    "amv,apng,asf,asf_o,av1,avi,avs2,avs3,bink,cavsvideo,dhav,dirac,dnxhd,dv,evc,film_cpk,"
-    "flic,flv,gif,gxf,h261,h263,h264,hevc,ingenient,ivf,kux,live_flv,m4v,matroska,mjpeg,mov,"
-    "mpeg,mpegts,mpegvideo,mpjpeg,mtv,mxf,nsv,nut,nuv,obu,ogg,pva,rm,roq,smjpeg,smk,swf,"
-    "thp,ty,vc1,vc1test,vvc,wtv,yuv4mpegpipe"
-)
-"""Kinds of file that hold their video themselves. Playlists (HLS, DASH, concat), which name
-other files or addresses, pictures and sound are not among them."""
-
-GENERATE_PTS = 1
-"""AVFMT_FLAG_GENPTS, which PyAV sets."""
 
 NO_TIME_STAMPS = 0x80
 """AVFMT_NOTIMESTAMPS, of raw streams."""
@@ -85,7 +67,7 @@ class Picture(NamedTuple):
 
 
 class VideoFile:
-    """An open video. Made by `open_video`."""
+    """An open video. Made by `open_video` (`pipeline/extract/opening.py`)."""
 
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream):
         self._path, self._container, self._stream = path, container, stream
@@ -181,7 +163,7 @@ class VideoFile:
 
     def _check(self, error: FFmpegError) -> None:
         """Raise where an error is not the video's fault."""
-        _raise_if_environment(error, self._path)
+        raise_if_environment(error, self._path)
 
     def _stamps(self) -> Callable[[av.VideoFrame], float | None]:
         """A function that gives the presentation time of a frame, if the container has one.
@@ -228,102 +210,6 @@ class VideoFile:
                 return
 
 
-@contextmanager
-def open_video(
-    path: Path | str, *, vectors: bool = False, pixels: bool = True
-) -> Iterator[VideoFile]:
-    """Open the best video stream of a file: no attached picture, most frames.
-
-    One thread: with frame threads exported vectors differ between runs.
-
-    Args:
-        path: a local file, whatever characters its name has.
-        vectors: also export motion vectors.
-        pixels: False lets the decoder skip its loop filter. Vectors stay the same but for
-            those that it makes up in the damaged parts of a frame.
-
-    Raises:
-        NotAVideo: no video stream that can be decoded.
-        OSError: the file cannot be read; not the video's fault.
-    """
-    path = Path(path)
-    _check_readable(path)
-    try:
-        container = av.open(
-            "file:" + os.path.abspath(path),  # never a protocol, whatever the name
-            metadata_errors="ignore",
-            container_options={
-                "protocol_whitelist": "file",
-                "format_whitelist": CONTAINERS,
-            },
-        )
-    except FFmpegError as error:
-        _raise_if_environment(error, path)
-        got = kind_of(path)
-        if not got and error.errno == errno.EINVAL:  # FFmpeg's, but not in CONTAINERS
-            got = "another kind of file: a playlist, a picture or sound"
-        got = got or damaged(path, error.strerror or str(error))
-        raise NotAVideo(f"expected a video, got {got}") from error
-    with container:
-        try:
-            stream = ready_stream(container, vectors=vectors, pixels=pixels)
-        except NotAVideo as error:
-            if missing := missing_bytes(path):
-                raise NotAVideo(
-                    f"{error}; the file is cut short by {missing:,} bytes"
-                ) from error
-            raise
-        yield VideoFile(path, container, stream)
-
-
-def ready_stream(
-    container: InputContainer, *, vectors: bool, pixels: bool
-) -> VideoStream:
-    """The best video stream of a container, with its decoder set up; see `open_video`.
-
-    Raises:
-        NotAVideo: no video stream that can be decoded.
-    """
-    # Would read on until it can guess missing time stamps: memory without a bound.
-    container.flags &= ~GENERATE_PTS
-    stream = _best_stream(container)
-    context = stream.codec_context
-    context.thread_type = "NONE"
-    context.thread_count = 1
-    context.flags |= Flags.unaligned.value  # else cropping is rounded
-    if vectors:
-        context.flags2 |= Flags2.export_mvs.value
-        context.copy_opaque = True  # tells which packet a frame is of
-    if not pixels:
-        context.options = {"skip_loop_filter": "all"}
-    return stream
-
-
-def probe(path: Path | str) -> Header:
-    """Read the header of a video without decoding it.
-
-    Raises:
-        NotAVideo: no video stream that can be decoded.
-        OSError: the file cannot be read.
-    """
-    with open_video(path) as video:
-        return video.header()
-
-
-def _best_stream(container: InputContainer) -> VideoStream:
-    streams = container.streams.video
-    if not streams:
-        raise NotAVideo("expected a video stream, got none")
-    moving = [s for s in streams if not s.disposition & Disposition.attached_pic.value]
-    if not moving:
-        raise NotAVideo("expected a video stream, got a cover picture only")
-    able = [s for s in moving if s.codec_context is not None]
-    if not able:
-        raise NotAVideo("expected a video codec with a decoder, got an unknown one")
-    best = container.streams.best("video")
-    return best if best in able else able[0]
-
-
 def _rate(stream: VideoStream) -> float:
     """Average frames per second, unless damaged time stamps have made it absurd."""
     stated = [stream.average_rate, stream.guessed_rate]
@@ -333,17 +219,7 @@ def _rate(stream: VideoStream) -> float:
     return float(likely[0]) if likely else UNKNOWN_RATE
 
 
-def _check_readable(path: Path) -> None:
-    """Raise OSError if the system cannot read the file, NotAVideo if there is nothing."""
-    mode = os.stat(path).st_mode
-    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # a pipe would be waited for
-        raise NotAVideo("expected a video, got a pipe, which cannot be read twice")
-    with open(path, "rb") as file:
-        if not file.read(1):
-            raise NotAVideo("expected a video, got an empty file")
-
-
-def _raise_if_environment(error: FFmpegError, path: Path) -> None:
+def raise_if_environment(error: FFmpegError, path: Path) -> None:
     """Blame the system, not the video, where reading the bytes fails as well."""
     if isinstance(error, OSError):
         with open(path, "rb") as file:

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from .decode import probe
 from .errors import NoVectors, VideoError
+from .opening import probe
 from .settings import ExtractSettings
 from .video import LONGEST_SIDE, Block, Extraction, VideoInfo, open_extraction
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .decode import open_video
+from .opening import open_video
 from .side_data import side_data
 from .vectors import VECTOR
 

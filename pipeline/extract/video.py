@@ -23,8 +23,9 @@ from .blocks import (
 from .canonical import CanonicalVectors, StoredVectors
 from .clock import Ticks
 from .coded_frames import CodedFrames
-from .decode import Picture, open_video
+from .decode import Picture
 from .errors import DecodeError
+from .opening import open_video
 from .orientation import orientation, rotation
 from .original import OriginalVectors
 from .settings import SHORTEST_SIDE, ExtractSettings

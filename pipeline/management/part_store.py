@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
+from pipeline.driver.growth import extended
 from pipeline.driver.merging import merge
-from pipeline.driver.plan import StorePlan, extended, shard_ends
+from pipeline.driver.plan import StorePlan, shard_ends
 from pipeline.driver.plan_file import write_plan
 from pipeline.driver.publish import Destination
 from pipeline.driver.resume import readable_plan

@@ -5,7 +5,6 @@ from dataclasses import fields
 from typing import Any
 
 from motion_shards.plain_text import counted
-from pipeline.store import Json
 
 from ..experiments.distill_recipe import DistillRecipe
 from ..experiments.fuse import FuseRecipe
@@ -14,7 +13,6 @@ from ..losses.terms import Term
 from ..models.backbones import BackboneConfig
 from ..models.named_weights import described, is_named, named_file
 from ..models.sizes import cost
-from ..papers.differences import Line, paper_lines
 from ..papers.facts import DATASET_TITLES, facts_about
 from ..papers.measured import measured_about
 from ..recipes import KINDS, Recipe
@@ -22,11 +20,10 @@ from ..recipes.change import parse_changes
 from ..recipes.changes import with_changes
 from ..recipes.files import recipe_named
 from ..recipes.teachers import is_role
-from ..recipes.toml_recipes import to_toml
 from ..recipes.values import entries
 from ..run_files.fields import is_left_out
-from ..run_files.settings_json import as_json
 from ..runs.config import TrainConfig
+from .recipe_facts import epochs_elsewhere, inputs_at_test, lines_of
 
 
 def recipe_text(name: str, classes: int = 101, changes: Sequence[str] = ()) -> str:
@@ -60,82 +57,6 @@ def recipe_text(name: str, classes: int = 101, changes: Sequence[str] = ()) -> s
     lines += _statements(recipe)
     lines += _paths(recipe)
     return "\n".join(lines)
-
-
-def recipe_toml(name: str, changes: Sequence[str] = ()) -> str:
-    """A recipe as a TOML file to start from.
-
-    Args:
-        changes: see `recipe_text`.
-
-    Raises:
-        RecipeError: see `recipe_text`; or the recipe is of a file.
-    """
-    return to_toml(with_changes(recipe_named(name), parse_changes(changes)))
-
-
-def recipe_json(name: str, changes: Sequence[str] = ()) -> dict[str, Json]:
-    """The page of a recipe for programs: its settings, and its paper's statements.
-
-    Args:
-        changes: see `recipe_text`.
-
-    Raises:
-        RecipeError: see `recipe_text`.
-    """
-    recipe = with_changes(recipe_named(name), parse_changes(changes))
-    return {
-        "name": recipe.name,
-        "system": recipe.system.name,
-        "kind": recipe.system.kind,
-        "size": recipe.size.name,
-        "line": recipe.line,
-        "paper": recipe.system.paper or None,
-        "needs": {role: needed.name for role, needed in recipe.needs.items()},
-        "settings": as_json(recipe.settings),
-        "epochs_on": epochs_elsewhere(recipe),
-        "statements": [line._asdict() for line in lines_of(recipe)],
-    }
-
-
-def lines_of(recipe: Recipe) -> tuple[Line, ...]:
-    """Every setting of a recipe with what its paper says of it; none without a paper."""
-    system = recipe.system
-    return paper_lines(system.name, system.paper, as_json(recipe.settings))
-
-
-def inputs_at_test(recipe: Recipe) -> dict[str, str]:
-    """Modality -> the input of its network at test time.
-
-    A network that sees what another one computes (hidden two-stream) takes the stored
-    modality that this is computed from.
-    """
-    settings = recipe.settings
-    if not isinstance(settings, TrainConfig):  # it combines what it needs
-        found: dict[str, str] = {}
-        for needed in recipe.needs.values():
-            for modality, what in inputs_at_test(needed).items():
-                known = found.get(modality)
-                found[modality] = what if known in (None, what) else f"{known} + {what}"
-        return found
-    net, stored = net_of(settings), settings.modalities
-    sees = net.sees if net and net.sees in stored else stored[0]
-    length, clip = settings.clip.length, settings.clip
-    many = "one frame" if length == 1 else f"{length} entries"
-    height, width = clip.size_of(sees)
-    unit = " cells" if sees == "mv" and clip.cells else ""
-    return {sees: f"{many} of {height}x{width}{unit}"}
-
-
-def net_of(settings: Any) -> BackboneConfig | None:
-    """The network that recognises classes once a recipe is trained; None without one."""
-    return settings.network if isinstance(settings, TrainConfig) else None
-
-
-def epochs_elsewhere(recipe: Recipe) -> dict[str, int]:
-    """Data set -> epochs, where they are others than the recipe's own."""
-    found = {name: recipe.on(name).settings.epochs for name in recipe.system.epochs_on}
-    return {name: n for name, n in found.items() if n != recipe.settings.epochs}
 
 
 def _settings(recipe: Recipe, classes: int) -> Iterator[str]:

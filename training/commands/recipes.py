@@ -44,12 +44,12 @@ def recipes(
         click.echo(json.dumps(names) if as_json else "\n".join(recipe_lines()))
         return
     check_name(name)
-    from . import recipe_page  # here, because torch takes two seconds
+    from . import recipe_page, recipe_record  # here, because torch takes two seconds
 
     if toml:
-        click.echo(recipe_page.recipe_toml(name, changes), nl=False)
+        click.echo(recipe_record.recipe_toml(name, changes), nl=False)
         return
     if as_json:
-        click.echo(json.dumps(recipe_page.recipe_json(name, changes)))
+        click.echo(json.dumps(recipe_record.recipe_json(name, changes)))
         return
     click.echo(recipe_page.recipe_text(name, classes, changes))

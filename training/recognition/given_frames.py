@@ -12,9 +12,10 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from pipeline.extract.clock import Clock
-from pipeline.extract.decode import Picture, VideoFile, ready_stream
+from pipeline.extract.decode import Picture, VideoFile
 from pipeline.extract.distances import VectorStatus
 from pipeline.extract.errors import DecodeError
+from pipeline.extract.opening import ready_stream
 from pipeline.extract.settings import ExtractSettings
 
 from ..errors import DataError

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.extract.decode import open_video
+from pipeline.extract.opening import open_video
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Extraction, open_extraction
 

@@ -9,7 +9,7 @@ from test_canonical import texture
 
 from pipeline.extract.canonical import StoredVectors
 from pipeline.extract.coded_frames import CodedFrames
-from pipeline.extract.decode import open_video
+from pipeline.extract.opening import open_video
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import Extraction
 from pipeline.store.h264_rgb import H264Rgb

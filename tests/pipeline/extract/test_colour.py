@@ -10,8 +10,8 @@ import pytest
 from encoded import BT601, BT709, EXACT, FULL, LIMITED, SPACE, coded, encode, frame_of
 
 from pipeline.extract.colour import Painter, grey, resize
-from pipeline.extract.decode import open_video
 from pipeline.extract.errors import DecodeError
+from pipeline.extract.opening import open_video
 from pipeline.extract.orientation import UPRIGHT, Orientation
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import open_extraction

@@ -12,9 +12,10 @@ import pytest
 from encoded import LAST_FRAME_ONLY, encode, packets_of, rgb_frames
 
 from pipeline.extract.clock import Clock, Ticks
-from pipeline.extract.decode import Picture, open_video, probe
+from pipeline.extract.decode import Picture
 from pipeline.extract.distances import VectorStatus
 from pipeline.extract.errors import DecodeError, NotAVideo, VideoError
+from pipeline.extract.opening import open_video, probe
 from pipeline.extract.orientation import (
     UPRIGHT,
     Orientation,

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from encoded import encode, rgb_frames
 
-from pipeline.extract.decode import probe
 from pipeline.extract.errors import DecodeError, NotAVideo
 from pipeline.extract.kinds import kind_of
+from pipeline.extract.opening import probe
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import open_extraction
 

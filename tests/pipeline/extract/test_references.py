@@ -9,7 +9,7 @@ from av.packet import Packet
 from encoded import LAST_FRAME_ONLY, encode, packets_of, rgb_frames, texture_at
 
 from pipeline.extract import h264
-from pipeline.extract.decode import open_video
+from pipeline.extract.opening import open_video
 from pipeline.extract.references import H264References, MpegReferences, references
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import open_extraction

@@ -9,7 +9,7 @@ from encoded import LAST_FRAME_ONLY, encode, rgb_frames
 from moving import MOVES
 
 from pipeline.extract.cells import quarter_grid, quarter_grids
-from pipeline.extract.decode import open_video
+from pipeline.extract.opening import open_video
 from pipeline.extract.orientation import UPRIGHT, Orientation
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.side_data import side_data

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from training import sweep
-from training.commands.recipe_page import recipe_json, recipe_text
+from training.commands.recipe_page import recipe_text
+from training.commands.recipe_record import recipe_json
 from training.recipes import SYSTEMS, baseline_of, get_recipe, run, to_distill
 from training.recipes.change import parse_changes
 from training.recipes.combinations import points_of

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from torch import nn
 
-from training.commands.recipe_page import lines_of, net_of, recipe_json, recipe_text
+from training.commands.recipe_facts import lines_of, net_of
+from training.commands.recipe_page import recipe_text
+from training.commands.recipe_record import recipe_json
 from training.models.sizes import without_numbers
 from training.models.tvl1 import TVL1Config
 from training.papers.differences import (

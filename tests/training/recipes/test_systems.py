@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.commands.recipe_page import inputs_at_test, net_of, recipe_text
+from training.commands.recipe_facts import inputs_at_test, net_of
+from training.commands.recipe_page import recipe_text
 from training.experiments.distill_recipe import DistillRecipe
 from training.experiments.hidden import HiddenRecipe
 from training.models.backbones import clip_shape

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from pipeline.extract.decode import CONTAINERS
+from pipeline.extract.opening import CONTAINERS
 
 from ...errors import StreamError
 

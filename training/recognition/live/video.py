@@ -12,9 +12,10 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from pipeline.extract.decode import VideoFile, ready_stream
+from pipeline.extract.decode import VideoFile
 from pipeline.extract.distances import VectorStatus
 from pipeline.extract.errors import NotAVideo
+from pipeline.extract.opening import ready_stream
 from pipeline.extract.references import References
 
 from ...errors import StreamError
@@ -198,7 +199,7 @@ def open_live(
 
     Args:
         stop: set to end everything that waits.
-        vectors, pixels: as in `pipeline.extract.decode.open_video`.
+        vectors, pixels: as in `pipeline.extract.opening.open_video`.
 
     Raises:
         StreamError: it does not answer, is silent, or is no video.

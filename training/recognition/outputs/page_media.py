@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from pipeline.extract.decode import open_video
 from pipeline.extract.mp4 import open_mp4
+from pipeline.extract.opening import open_video
 from pipeline.extract.settings import ExtractSettings
 from pipeline.extract.video import open_extraction
 

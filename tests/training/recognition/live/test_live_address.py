@@ -4,7 +4,7 @@ from typing import Any
 import av
 import pytest
 
-from pipeline.extract.decode import CONTAINERS
+from pipeline.extract.opening import CONTAINERS
 from training.errors import StreamError
 from training.recognition.live.address import (
     WHITELISTS,
