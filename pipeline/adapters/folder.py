@@ -84,7 +84,7 @@ def read(
 def missing_from_lists(listing: OwnLists) -> tuple[Finding, ...]:
     """Finding: listed videos that are not in the folder."""
     total = len(listing.missing) + len(listing.videos)
-    text = f"listed videos that are not in the folder, out of {total:,}"
+    text = f"listed videos that are missing, out of {total:,}"
     return Finding.of("missing", text, listing.missing)
 
 

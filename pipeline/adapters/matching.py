@@ -122,7 +122,7 @@ def elsewhere_findings(matches: Iterable[tuple[str, Match]]) -> tuple[Finding, .
         found = folder_keys(match.file.path)
         if listed and found and class_key(listed[0]) not in found:
             names.append(f"{name} -> {match.file.path}")
-    text = "videos listed in another folder than on disk"
+    text = "videos listed in another folder than they are in"
     return Finding.of("elsewhere", text, names)
 
 

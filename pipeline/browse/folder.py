@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from motion_shards.new_folders import with_parents
 from motion_shards.processes import has_ended, process_mark
 from pipeline.store.locations import require_apart
 from pipeline.store.replacement import name_file
@@ -49,7 +50,13 @@ def replacing_folder(out: Path, *, store: Path | None) -> Iterator[Path]:
     if store is not None:
         require_apart(out, store, error=FolderInUse)
     require_page(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    with with_parents(out), _filled(out) as part:
+        yield part
+
+
+@contextmanager
+def _filled(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place at the end."""
     _sweep(out)
     name = f"{_PREFIX}{process_mark()}-{secrets.token_hex(4)}"
     part, old = out.with_name(name), out.with_name(f"{name}{_aside(out)}")

@@ -5,6 +5,7 @@ from typing import IO
 
 import numpy as np
 
+from motion_shards.new_folders import with_parents
 from motion_shards.output_path import Output
 from motion_shards.plain_text import counted, printable
 from pipeline.extract.one_file import MotionBlocks
@@ -133,8 +134,7 @@ class FileMotion:
             arrays |= {"mv_valid": self.valid, "source": np.str_(self.made_by)}
         else:
             arrays |= {"profile": np.str_(self.made_by)}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
+        with with_parents(path), replacing(path) as file:
             # most bytes of vectors are zeros
             write_npz(file, arrays, compressed=self.field == "mv")
 
@@ -160,6 +160,6 @@ class FileMotion:
         bound = full_colour_px(moment)
         picture = draw(moment, bound_px=bound, heading=printable(name))
         path = out.file(Path(name).stem, ".png")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_png(path, picture)
+        with with_parents(path):
+            write_png(path, picture)
         return path

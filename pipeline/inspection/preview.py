@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
+from motion_shards.new_folders import with_parents
 from motion_shards.output_path import Output
 from motion_shards.plain_text import printable
 from pipeline.extract.mp4 import write_mp4
@@ -94,9 +95,9 @@ def preview(
     image = where.file(file_name(video.id, store.ids()), ".png")
     moment = next(_moments(store, video, interval, interval + 1))
     bound_px = full_colour_px(moment)
-    image.parent.mkdir(parents=True, exist_ok=True)
     drawer = partial(draw, bound_px=bound_px, heading=_heading(video))
-    write_png(image, drawer(moment))
+    with with_parents(image):
+        write_png(image, drawer(moment))
     film = None
     if movie and video.frames > 1:
         film = image.with_suffix(".mp4")

@@ -4,8 +4,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from motion_shards.new_folders import with_parents
 
 from ..errors import RunError, WriteError
 from ..recognition.contract import CARD, Contract
@@ -65,22 +67,25 @@ def new_folder(folder: Path) -> Iterator[Path]:
     Raises:
         WriteError: it cannot be written.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise not_written(folder, error) from error
-    try:
-        yield partial
-        partial.chmod(0o777 & ~_umask())
-        _exchange(partial, folder)
-    except WriteError as error:  # of a file that will be in `folder`
-        said = str(error).replace(str(partial), str(folder), 1)
-        raise WriteError(said) from error
-    except OSError as error:
-        raise not_written(folder, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with ExitStack() as parents:
+        try:
+            parents.enter_context(with_parents(folder))
+            partial = Path(
+                tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)
+            )
+        except OSError as error:
+            raise not_written(folder, error) from error
+        try:
+            yield partial
+            partial.chmod(0o777 & ~_umask())
+            _exchange(partial, folder)
+        except WriteError as error:  # of a file that will be in `folder`
+            said = str(error).replace(str(partial), str(folder), 1)
+            raise WriteError(said) from error
+        except OSError as error:
+            raise not_written(folder, error) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _exchange(partial: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from managed import one_line, require_same_video, shard_files
 from small_videos import store_bytes
 
+from pipeline.adapters.checks import completeness
 from pipeline.adapters.errors import DatasetError
 from pipeline.commands.cli import main
 from pipeline.management import texts
@@ -65,6 +66,21 @@ def test_lists_give_labels_splits_and_groups(store, original, csv):
         MANIFEST,
     }
     assert not verify(store)
+
+
+def test_what_the_lists_say_is_not_said_of_a_folder(store, tmp_path):
+    """A list that has a video more, and one with another folder than the store's."""
+    (tmp_path / "mine.csv").write_text(
+        "path,label\nleft/v000.mp4,walk\nup/v001.mp4,jump\nleft/v999.mp4,jump\n"
+    )
+    found = relisted(store, splits=tmp_path / "mine.csv").findings
+    texts = {finding.kind: finding.text for finding in found}
+    assert texts["missing"] == "listed videos that are missing, out of 3: 1"
+    assert texts["elsewhere"] == "videos listed in another folder than they are in: 1"
+    partial = completeness(
+        {"left": 2}, missing=["v999"], present={"left": 1}, whole="X"
+    )
+    assert partial[1].text == "videos that the lists name and that are missing: 1"
 
 
 def test_the_lists_of_the_store_give_it_back(store, original, tmp_path):
