@@ -4,6 +4,7 @@ An illegal address is not among them: it would be logged as a fault of the GPU, 
 MPS end the work of others.
 """
 
+import os
 import select
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from motion_shards.processes import follow_parent
 from pipeline.flow import gpu_solver
 from pipeline.flow.batches import consecutive
 from pipeline.flow.cuda.driver import Gpu
@@ -179,7 +181,8 @@ def _ctrl_c(
 ) -> Iterator[Row]:
     """SIGINT for a process at work, and the GPU after it."""
     code = f"from {__name__} import work_until_interrupted as work; work"
-    command = [sys.executable, "-c", f"{code}({settings.height}, {settings.width})"]
+    code += f"({settings.height}, {settings.width}, {os.getpid()})"
+    command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -207,9 +210,10 @@ def _ctrl_c(
     )
 
 
-def work_until_interrupted(height: int, width: int) -> None:
+def work_until_interrupted(height: int, width: int, parent: int) -> None:
     """Batches without end; "running" on standard output after the first one. Ctrl-C gives
     all back, and the exit code is 130."""
+    follow_parent(parent)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     frames = drawn_frames(height, width)
     pairs = consecutive(len(frames))

@@ -1,11 +1,14 @@
 """GPUs that are found and tried: how many workers each has room for, and what ends waiting."""
 
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
+from motion_shards.processes import has_ended
 from pipeline.executors.gpu_trial import in_words, trouble, troubles_with_flow
 from pipeline.executors.gpus import Gpus, find_gpus
 from pipeline.executors.limited import run_limited
@@ -147,3 +150,33 @@ def test_a_trial_says_what_the_driver_says_or_that_it_hangs(gpu):
 
 def tried_for(seconds: float) -> dict[str, str]:
     return troubles_with_flow(("0",), "default", seconds=seconds)
+
+
+HANGING = """
+import ctypes, time
+from motion_shards.processes import process_mark
+from pipeline.executors import cuda_probe
+class Hangs:
+    def cuInit(self, flags):
+        print(process_mark(), flush=True)
+        time.sleep(60)
+real = ctypes.CDLL
+ctypes.CDLL = lambda name: Hangs() if name else real(None)
+cuda_probe.main()
+"""
+
+
+def test_a_probe_that_hangs_ends_with_whoever_asks():
+    code = (
+        f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HANGING!r}])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        mark = parent.stdout.readline().strip()
+        assert not has_ended(mark)
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while not has_ended(mark) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert has_ended(mark)
