@@ -179,7 +179,7 @@ def _config(config: TrainConfig, elsewhere: Mapping[str, int]) -> Iterator[str]:
     still = [name.removesuffix(".") for name, rate in optim.rates.items() if not rate]
     frozen = f", frozen {', '.join(still)}" if still else ""
     yield (
-        f"  schedule  {config.epochs} epochs{others}, batches of {config.batch_size}, {optim.name}"
+        f"  schedule  {counted(config.epochs, 'epoch')}{others}, batches of {config.batch_size}, {optim.name}"
         f" {optim.learning_rate:g}{decay}{damped}, {optim.schedule}{rates}{clipped}{frozen},"
         f" weights: the {config.select}"
     )

@@ -9,6 +9,7 @@ from ..errors import RunError
 from ..models.backbones import net_named
 from ..models.heads import TwoHeads
 from ..models.named_weights import weights_hashes
+from ..models.pretrained import check_weights
 from ..models.weights import transfer
 from ..run_files.names import SCORES
 from ..run_files.results import Baseline, OtherRun, Results, ShortAccuracy
@@ -54,6 +55,7 @@ def distill(
         )
     sees, several = recipe.student.sees, bool(job.other_stores)
     recipe.check_shapes()
+    check_weights(recipe.student)
     if several:
         check_joint(recipe, teachers=len(teachers))
     stores = training_stores(recipe, job, recipe.modalities)

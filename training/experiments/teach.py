@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from ..models.backbones import BackboneConfig
 from ..models.named_weights import weights_hashes
+from ..models.pretrained import check_weights
 from ..models.sizes import tap_shapes
 from ..runs.config import TrainConfig
 from ..runs.context import StoreJob
@@ -56,6 +57,7 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
     """
     sees = recipe.model.sees
     recipe.check_shapes()
+    check_weights(recipe.model)
     stores = training_stores(recipe, job, [sees])
     config = run_config(
         "teach", recipe, job, model=recipe.model.architecture(), modalities=[sees]

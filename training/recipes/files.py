@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from motion_shards.near import near
+
 from ..catalogue import is_file, recipe_names
 from ..errors import RecipeError
 from ..experiments.collaborate import CollaborateRecipe
@@ -64,6 +66,12 @@ def recipe_named(text: str) -> Recipe:
     module = imported(Path(path))
     name = name or _only(module, path)
     value = getattr(module, name, None)
+    if value is None:
+        known = [one for one, what in vars(module).items() if _is_recipe(what)]
+        raise RecipeError(
+            f"{path}: expected a recipe among {', '.join(known) or 'none'}, got {name}"
+            f"{near(name, known)}"
+        )
     if isinstance(value, Recipe):
         recipe = value
     elif type(value) in _kinds():
@@ -148,6 +156,10 @@ def _kinds() -> dict[type, str]:
     return found
 
 
+def _is_recipe(value: Any) -> bool:
+    return type(value) in (Recipe, *_kinds())
+
+
 def _only(module: ModuleType, path: str) -> str:
     """The name of the one recipe of a file.
 
@@ -156,8 +168,7 @@ def _only(module: ModuleType, path: str) -> str:
     """
     if hasattr(module, RECIPE):
         return RECIPE
-    kinds = (Recipe, *_kinds())
-    names = [name for name, value in vars(module).items() if type(value) in kinds]
+    names = [name for name, value in vars(module).items() if _is_recipe(value)]
     if len(names) != 1:
         known = f", got {', '.join(names)}: give {path}:NAME" if names else ", got none"
         raise RecipeError(f"{path}: expected one recipe, or one called {RECIPE}{known}")

@@ -88,13 +88,12 @@ def init_changes(
     given = {one[:2] for one in changes}
     own = [one for one in own if one[:2] not in given]
     kept = [one.path for one in changes if one.path.removeprefix("clip.") in scaling]
-    line = f"first weights {name}, clips scaled as for them" if scaling else ""
+    whose = "the teacher's first weights" if of_teacher else "first weights"
+    how = "as for them" if scaling else "as in the recipe"
+    line = f"{whose} {name}, clips scaled {how}"
     if kept:
         line += f", but {', '.join(kept)} as given"
-    return [
-        *own,
-        *changes,
-    ], line or f"first weights {name}, clips scaled as in the recipe"
+    return [*own, *changes], line
 
 
 def scaling_of(net: BackboneConfig, weights: str) -> Scaling:

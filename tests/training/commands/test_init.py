@@ -185,9 +185,10 @@ def test_what_cannot_be_begun_from_is_one_line(data):
         assert "Traceback" not in refused.output
 
 
-def test_weights_of_another_net_are_refused_before_the_teacher_is_trained(data):
+def test_weights_of_another_net_are_refused_before_anything_is_trained(data):
     path = data / "other.pt"
     torch.save(state_of("r3d_narrow", "mv"), path)
-    refused = call("distill", "--recipe", "tiny", "--init", str(path))
-    assert refused.exit_code == 1 and "weights of another net" in refused.stderr
+    for command in ("distill", "teach"):
+        refused = call(command, "--recipe", "tiny", "--init", str(path))
+        assert refused.exit_code == 1 and "weights of another net" in refused.stderr
     assert not list(data.rglob("recipe.json"))

@@ -254,6 +254,18 @@ def test_python_files_that_fail_are_one_line(text, message, tmp_path):
     assert message in str(told.value) and "\n" not in str(told.value)
 
 
+def test_a_name_that_a_file_has_not_is_said_with_those_that_it_has(tmp_path):
+    path = tmp_path / "names.py"
+    path.write_text(
+        "from training.recipes import get_recipe\n"
+        "fast, slow = (get_recipe(name).settings for name in ('tiny', 'mv_small'))\n"
+    )
+    with pytest.raises(
+        RecipeError, match="among fast, slow, got fats: did you mean fast"
+    ):
+        recipe_named(f"{path}:fats")
+
+
 def test_two_files_of_one_name_are_refused(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
