@@ -15,9 +15,8 @@ MPS_ENABLED = 133
 def main() -> None:
     """Print the first error of the driver, and memory and modes of each GPU."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(
-            1, 9
-        )  # PR_SET_PDEATHSIG, SIGKILL: it ends with its parent
+        pr_set_pdeathsig, sigkill = 1, 9  # it ends with its parent
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, sigkill)
     cuda = ctypes.CDLL(DRIVER)
     count = ctypes.c_int(0)
     failed = cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count))
