@@ -66,4 +66,4 @@ def main(store: str, teacher: str, epochs: int = 2) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:]) if len(sys.argv) == 3 else sys.exit(__doc__)

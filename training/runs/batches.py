@@ -45,14 +45,17 @@ def report_waiting(
     say: Callable[[str], None],
     title: str,
 ) -> None:
-    """Report stores that are larger than the network's input, if reading them takes long."""
+    """Report stores that are larger than the network's input, if reading them takes long.
+
+    Not of motion vectors, which are fewer in a smaller store.
+    """
     parts = clips.parts.values() if isinstance(clips, JoinedClips) else [clips]
     waited = state.waited / max(state.seconds, 1e-9)
     for part in parts:
         if not isinstance(part, Clips):  # clips of a user's own
             continue
-        if part.config.cells and part.modalities == ("mv",):
-            continue  # one per 8 px of the frames as they are stored
+        if "mv" in part.modalities:
+            continue  # vectors are of 8 px as stored: those of smaller frames are coarser
         told = large_frames_notice(part.frames.store, part.config, waited=waited)
         if told:
             say(f"{title}: {told}")

@@ -54,3 +54,9 @@ def test_the_notebook_runs(store, monkeypatch, capsys):
     assert "rgb (48, 64, 3) flow (48, 64, 2) mv (6, 8, 2)" in printed
     assert "'mv': torch.Size([2, 4, 32, 40])" in printed
     assert printed.splitlines()[-1] == "100% of 4 test clips right"
+
+
+@pytest.mark.parametrize("name", ["own_training.py", "own_loss.py"])
+def test_an_example_without_its_arguments_says_which_it_takes(name, example):
+    with pytest.raises(SystemExit, match=rf"python examples/{name} STORE"):
+        example(name)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import tiny_recipe as tiny
@@ -11,9 +12,11 @@ from tiny_runs import Told, taught
 
 from pipeline.store import Store
 from training.commands.contexts import larger_recipe
+from training.data.dataset import Clips, frames_of
 from training.errors import RecipeError
 from training.recipes import at_size, get_recipe, recipe_names
 from training.runs import expected_hours as ahead
+from training.runs.batches import report_waiting
 from training.runs.expected_hours import (
     expected_hours,
     large_frames_notice,
@@ -109,6 +112,17 @@ def test_frames_that_are_stored_too_large_are_reported(store):
     assert large_frames_notice(store, replace(small, grid_short_px=32), waited=1)
     enlarged = replace(small, grid_short_px=20, crop_px=(33, 40))
     assert large_frames_notice(store, enlarged, waited=1) is None
+
+
+def test_a_smaller_store_is_not_advised_where_it_has_fewer_vectors(store):
+    clip = replace(get_recipe("r3d_rgb").settings.clip, crop_px=(28, 40), length=2)
+    state = SimpleNamespace(waited=1.0, seconds=2.0)
+    for modalities, times in ((["flow"], 1), (["mv"], 0), (["flow", "mv"], 0)):
+        said: list[str] = []
+        frames = frames_of(store, clip, memory_bytes=0)
+        clips = Clips(frames, store.videos()[:1], modalities, clip, seed=0)
+        report_waiting(state, clips, said.append, "flow")
+        assert len(said) == times
 
 
 def test_all_cores_but_two_read_clips_for_gpus():
