@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from motion_shards.processes import follow_parent
+from motion_shards.silence import SilentProcess
 from pipeline.shard.killed import cause_of_death, memory_kills
 from pipeline.shard.scratch import scratch_folder, sweep
 from pipeline.shard.task import ShardProgress, Task
@@ -46,7 +47,8 @@ def run_in_pool(
     The caller decides whether a failed shard is retried: it adds a task to `queue`.
 
     Args:
-        stall_seconds: a worker without a message for this time is killed.
+        stall_seconds: a worker without a message for this time is killed, if it does not
+            just wait for a busy machine's processors (`SilentProcess`).
         gpus: by name. Workers are spread over them; each sees one.
     """
     pool: list[_Worker] = []
@@ -72,7 +74,7 @@ def run_in_pool(
                 assert isinstance(pipe, Connection)
                 outcomes += busy[pipe].listen()
             for worker in pool:
-                if worker.task and worker.silent_seconds() > stall_seconds:
+                if worker.task and worker.stalls(stall_seconds):
                     outcomes.append(worker.kill_stalled())
             for outcome in outcomes:
                 health.note(outcome)
@@ -121,6 +123,7 @@ class _Worker:
     def give(self, task: Task) -> None:
         """Start an attempt."""
         self.task, self.progress, self._heard = task, None, time.monotonic()
+        self._silence = SilentProcess(self._process.pid or 0)
         try:
             self.pipe.send(task)
         except (BrokenPipeError, ConnectionResetError):
@@ -130,6 +133,14 @@ class _Worker:
         """Seconds since the last message of the worker, or since its task began."""
         grace = START_SECONDS if self.progress is None else 0.0
         return time.monotonic() - self._heard - grace
+
+    def stalls(self, seconds: float) -> bool:
+        """Whether the worker has said nothing for longer than this, and hangs."""
+        silent = self.silent_seconds()
+        if silent < 0.1 * seconds:
+            return False
+        hangs = self._silence.hangs(seconds)  # asked often, it sees when work ended
+        return hangs and silent > seconds
 
     def listen(self) -> list[Outcome]:
         """Take one message: progress, or the outcome of the attempt."""
@@ -142,6 +153,7 @@ class _Worker:
             why = cause_of_death(code, self._memory_kills)
             return [Failure(task, "lost", f"its worker was lost: {why}")]
         self._heard = time.monotonic()
+        self._silence.heard()
         if isinstance(message, ShardProgress):
             self.progress = message
             return []

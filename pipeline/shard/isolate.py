@@ -15,10 +15,13 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from motion_shards.processes import follow_parent
+from motion_shards.silence import SilentProcess
 from pipeline.extract.errors import DecodeError, Unavailable, VideoError
 from pipeline.extract.video import Block, VideoInfo
 
 from .killed import cause_of_death, memory_kills
+
+POLL_SECONDS = 0.5
 
 
 class Opened(Protocol):
@@ -41,7 +44,8 @@ class IsolatedVideos:
 
     Args:
         open_video: opens a video in the child. Must be picklable.
-        hang_seconds: time limit for the next block of a video, in seconds.
+        hang_seconds: time limit for the next block of a video, in seconds, unless the child
+            just waits for a busy machine's processors (`SilentProcess`).
     """
 
     def __init__(self, open_video: OpenVideo, *, hang_seconds: float) -> None:
@@ -95,7 +99,7 @@ class IsolatedVideos:
     def _receive(self) -> tuple[str, Any]:
         assert self._pipe is not None
         try:
-            if not self._pipe.poll(self._hang_seconds):
+            if self._hangs():
                 self._end()
                 raise DecodeError(
                     f"the decoder hung: no new frame for {self._hang_seconds:g} s"
@@ -115,6 +119,15 @@ class IsolatedVideos:
         if kind == "bug":
             raise ChildError(value)
         return kind, value
+
+    def _hangs(self) -> bool:
+        """Wait for the child's next word; whether it hangs instead."""
+        assert self._pipe is not None
+        silence, seconds = SilentProcess(self._process.pid), self._hang_seconds
+        while not self._pipe.poll(min(POLL_SECONDS, seconds)):
+            if silence.hangs(seconds):
+                return True
+        return False
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")

@@ -131,6 +131,28 @@ def hanging(path: Path, *, victim: str) -> Iterator[Extraction]:
 
 
 @contextmanager
+def starved(path: Path, *, victim: str) -> Iterator[Extraction]:
+    """The victim takes 2.5 s, as on a busy machine: a quarter of them of a processor."""
+    began = time.monotonic()
+    while path.stem == victim and time.monotonic() < began + 2.5:
+        turn = time.process_time()
+        while time.process_time() < turn + 0.02:
+            pass
+        time.sleep(0.06)
+    with opened(path) as extraction:
+        yield extraction
+
+
+@contextmanager
+def endless(path: Path, *, victim: str) -> Iterator[Extraction]:
+    """No frame for ever, and a processor at work."""
+    while path.stem == victim:
+        pass
+    with opened(path) as extraction:
+        yield extraction
+
+
+@contextmanager
 def hanging_once(path: Path, *, victim: str, marks: Path) -> Iterator[Extraction]:
     """No frame for ever, the first time."""
     mark = marks / "hung"

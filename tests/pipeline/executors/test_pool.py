@@ -7,6 +7,8 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
+from functools import partial
+from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from made_shards import made_task
 
 from motion_shards.processes import process_mark
+from motion_shards.silence import SilentProcess
 from pipeline.driver.publish import prepare
 from pipeline.executors import here
 from pipeline.executors import pool as pools
@@ -34,7 +37,9 @@ class Idle(_Worker):
     def __init__(self, store: Path, scratch: Path | None, gpu: str | None) -> None:
         self.gpu, self._memory_kills = gpu, None
         self.pipe, self.theirs = Pipe()
-        self._process = SimpleNamespace(exitcode=None, kill=self.killed, join=self.join)
+        self._process = SimpleNamespace(
+            pid=0, exitcode=None, kill=self.killed, join=self.join
+        )
         self.alive, self.task, self.progress = True, None, None
         self._heard = time.monotonic()
 
@@ -160,6 +165,7 @@ class Answering(Idle):
             self.dies(-9)
         elif size == 1:
             self.progress, self._heard = PROGRESS, time.monotonic() - 1000
+            self._silence = SilentProcess(0, clock=partial(next, count(0, 1000)))
         elif size == 2 and self.gpu != "a":
             self.theirs.send(Failure(task, "device", "no", gpu_id(self.gpu)))
         else:

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from small_videos import buggy, crashing, hanging, opened
+from small_videos import buggy, crashing, endless, hanging, opened, starved
 
 from pipeline.extract.errors import VideoError
 from pipeline.shard.isolate import ChildError, IsolatedVideos
@@ -41,6 +41,21 @@ def test_a_hang_has_a_name_and_costs_one_video(folder):
         with pytest.raises(VideoError, match="hung: no new frame for 8 s"):
             frames(videos, folder / "left/v002.mp4")
         assert len(frames(videos, folder / "right/v001.mp4")) == 6
+
+
+def test_a_decoder_that_waits_for_a_busy_machine_does_not_hang(folder):
+    with IsolatedVideos(partial(starved, victim="v002"), hang_seconds=60) as videos:
+        assert len(frames(videos, folder / "left/v000.mp4")) == 6
+        videos._hang_seconds = 1.0  # from here on it imports nothing
+        assert len(frames(videos, folder / "left/v002.mp4")) == 6
+
+
+def test_a_decoder_that_never_ends_hangs(folder):
+    with IsolatedVideos(partial(endless, victim="v002"), hang_seconds=60) as videos:
+        assert len(frames(videos, folder / "left/v000.mp4")) == 6
+        videos._hang_seconds = 0.5
+        with pytest.raises(VideoError, match="hung"):
+            frames(videos, folder / "left/v002.mp4")
 
 
 def test_a_bad_video_keeps_the_child(folder, tmp_path):
