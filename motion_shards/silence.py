@@ -58,7 +58,7 @@ def cpu_seconds(pid: int) -> float | None:
 
 
 def _cpu_seconds(pid: int) -> Iterator[float]:
-    """Of each process; those that have ended count with the one that started them."""
+    """CPU time of each of them; those that have ended count with the one that started them."""
     text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     fields = text.rpartition(")")[2].split()
     yield sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A file imports from lower lines; of its own line, files of the same
 # folder that stand to its left. Inside a folder all may be imported, but not in circles.
 FLOORS = """
-motion_shards.errors motion_shards.plain_text motion_shards.markup motion_shards.page_frame motion_shards.extras motion_shards.choices motion_shards.finite motion_shards.hardware motion_shards.store_address motion_shards.output_path motion_shards.new_folders motion_shards.interruption motion_shards.private motion_shards.packages motion_shards.variables motion_shards.address motion_shards.remote motion_shards.guard motion_shards.joining motion_shards.entry motion_shards.cores motion_shards.processes motion_shards.pool motion_shards.near motion_shards.console
+motion_shards.errors motion_shards.plain_text motion_shards.markup motion_shards.page_frame motion_shards.extras motion_shards.choices motion_shards.finite motion_shards.hardware motion_shards.store_address motion_shards.output_path motion_shards.new_folders motion_shards.interruption motion_shards.private motion_shards.packages motion_shards.variables motion_shards.address motion_shards.remote motion_shards.guard motion_shards.joining motion_shards.entry motion_shards.cores motion_shards.processes motion_shards.silence motion_shards.pool motion_shards.near motion_shards.console
 pipeline.store
 pipeline.errors pipeline.kernels
 pipeline.adapters pipeline.flow
