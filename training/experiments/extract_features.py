@@ -109,7 +109,7 @@ def extract_features(
     place_on_device(model, machine.device)
     clip = _clip(run, config, clip_length)
     tap = tap or _usual_tap(config)
-    dimension = _dimension(model, tap, config, clip, machine.device)
+    dimension = dimension_of_tap(model, tap, config, clip, machine.device)
     hop = clip.span if hop is None else hop
     chosen = _split(run, store, part, split)
     videos, left_out = _videos(store, chosen, part, config.sees)
@@ -198,15 +198,20 @@ def _usual_tap(config: BackboneConfig) -> str:
     return taps[-1]
 
 
-def _dimension(
+def dimension_of_tap(
     model: nn.Module,
     tap: str,
     config: BackboneConfig,
     clip: ClipConfig,
     device: torch.device,
 ) -> int:
-    """Numbers that a tap gives for a clip, of a clip of zeros."""
-    shape = (1, *clip_shape(config, clip.length, clip.size_of(config.sees)))
+    """Numbers that a tap gives for a clip: of two clips of zeros.
+
+    Raises:
+        RecipeError: the network takes no such clips, or has no such tap, or its output has
+            no row for each clip or no known axis of channels.
+    """
+    shape = (2, *clip_shape(config, clip.length, clip.size_of(config.sees)))
     try:
         with torch.no_grad(), tapped(model, tap) as features:
             model(torch.zeros(shape, device=device))
@@ -225,7 +230,27 @@ def _dimension(
         ) from error
     if not isinstance(found, Tensor) or found.ndim < 2:
         raise RecipeError(f"expected a tap with features, got {tap}")
+    if len(found) != 2:
+        raise RecipeError(
+            f"expected a tap with features of each clip, got {tap}, whose output is"
+            f" {tuple(found.shape)} for two clips"
+        )
+    named = tap in net_named(config.net).taps
+    if found.ndim > 2 and not named and _hides_channels(model, tap):
+        raise RecipeError(
+            f"expected a tap that has weights, as it shows which axis are channels in"
+            f" {config.net}, got {tap}"
+        )
     return found.shape[1]
+
+
+def _hides_channels(model: nn.Module, tap: str) -> bool:
+    """Whether nothing shows where a layer of a transformer has its channels."""
+    module = model.get_submodule(tap)
+    weightless = not any(True for _ in module.parameters())
+    marked = hasattr(module, "_channels_last") or hasattr(module, "_prefix")
+    attends = any(type(part) is nn.LayerNorm for part in model.modules())
+    return weightless and attends and not marked
 
 
 def _split(run: Run, store: Store, part: str, split: str | None) -> str:

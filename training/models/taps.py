@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
 
 def channels_last(module: nn.Module) -> None:
@@ -33,18 +35,35 @@ def as_map(module: nn.Module, output: Any) -> Tensor:
     """The output of a module as features (B, C, ...).
 
     A pair of tokens (B, 1 + T*H*W, C) and (T, H, W), as a block of an MViT has it,
-    becomes (B, C, T, H, W), without the class token.
+    becomes (B, C, T, H, W), without the class token; of the pair that attention gives, the
+    weights are left out. Of a module that nothing marks, channels are the axis that its
+    linear layers and norms give, (B, ..., C) where there are such.
     """
     if isinstance(output, tuple):
-        tokens, size = output
-        return tokens[:, 1:].transpose(1, 2).unflatten(2, tuple(size))
+        output, size = output
+        if isinstance(size, tuple | list):
+            return output[:, 1:].transpose(1, 2).unflatten(2, tuple(size))
     prefix = getattr(module, "_prefix", None)
     if prefix is not None and output.ndim == 3:
         output = output[:, prefix:].movedim(-1, 1)
-    elif getattr(module, "_channels_last", False):
+    elif getattr(module, "_channels_last", False) or (
+        prefix is None and _gives_channels_last(module, output)
+    ):
         output = output.movedim(-1, 1)
     entries = getattr(module, "_entries", None)
     return output.unflatten(0, (-1, entries)).movedim(1, 2) if entries else output
+
+
+def _gives_channels_last(module: nn.Module, output: Tensor) -> bool:
+    """Whether the last axis has the size that a linear layer or norm of the module gives,
+    and not the second, too, in a module that convolves."""
+    if output.ndim < 3:
+        return False
+    parts = list(module.modules())
+    sizes = {part.out_features for part in parts if isinstance(part, nn.Linear)}
+    sizes |= {part.normalized_shape[-1] for part in parts if type(part) is nn.LayerNorm}
+    convolves = any(isinstance(part, _ConvNd | _BatchNorm) for part in parts)
+    return output.shape[-1] in sizes and not (convolves and output.shape[1] in sizes)
 
 
 @contextmanager
