@@ -17,7 +17,8 @@ from .orderings import orderings_part
 from .page import Page
 from .printed import printed_part
 from .provenance import provenance_part
-from .read import EvaluatedRun, by_system
+from .numbers import Systems
+from .read import EvaluatedRun, by_system, with_same
 from .records import RunRecord
 from .speed import speed_part
 from .tables import Shown, others_table, paper_tables
@@ -69,7 +70,7 @@ def page_of(
     speed_part(page, state)
     differences_part(page, systems)
     provenance_part(page, state, records)
-    _not_run(page, state)
+    _not_run(page, state, systems)
     return page
 
 
@@ -129,7 +130,10 @@ def _units(runs: Sequence[EvaluatedRun], seeds: Sequence[int]) -> str:
     return f"{counted(len(seeds), 'seed')} and {of}"
 
 
-def _not_run(page: Page, state: Reproduction) -> None:
-    if state.not_run:
+def _not_run(page: Page, state: Reproduction, systems: Systems) -> None:
+    """Those that were not, nor are the same at this size as one that was."""
+    ran = with_same(systems)
+    rows = sorted((name, why) for name, why in state.not_run.items() if name not in ran)
+    if rows:
         page.heading("Not run")
-        page.table(("system", "why"), sorted(state.not_run.items()))
+        page.table(("system", "why"), rows)

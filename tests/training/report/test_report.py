@@ -72,7 +72,7 @@ def reproduction(tmp_path, *, dataset="hmdb51", seeds=5, classes=CLASSES):
         size="small",
         recipe_of={name: f"{name}_small" for name in shares},
         runs=runs,
-        not_run={"mers": "because"},
+        not_run={"mers": "because", "mars": "not asked for"},
         total=20,
         done=20,
     )
@@ -97,6 +97,7 @@ def test_a_reproduction_has_known_verdicts_and_differences(tmp_path, monkeypatch
     assert f"| {100 * ours:.1f} [" in row
     assert f"| {100 * ours - 54.5:+.1f} |" in row
     assert "| mers | because |" in text
+    assert "| mars | not asked for |" not in text  # the same as fts at this size
 
 
 @pytest.mark.parametrize("size", ["small", "medium"])
