@@ -13,11 +13,11 @@ from .confusions import confusions_part
 from .differences import differences_part
 from .illustrations import figures_part
 from .learning_curves import curves_part
+from .numbers import Systems
 from .orderings import orderings_part
 from .page import Page
 from .printed import printed_part
 from .provenance import provenance_part
-from .numbers import Systems
 from .read import EvaluatedRun, by_system, with_same
 from .records import RunRecord
 from .speed import speed_part
