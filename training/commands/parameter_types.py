@@ -51,6 +51,22 @@ class Setting(click.ParamType):
         return value
 
 
+class TwoSystems(click.ParamType):
+    """Names of two different systems of a report with a comma between."""
+
+    name = "A,B"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        first, _, second = map(str.strip, value.partition(","))
+        if not first or not second or "," in second or first == second:
+            self.fail(
+                f"expected two systems with a comma between, as grid,dtmv, got {value}"
+            )
+        return first, second
+
+
 Modality = Choice(MODALITIES)
 Size = Choice(["small", "medium", "paper"])
 Device = Choice(["auto", "cpu", "cuda"])

@@ -38,6 +38,7 @@ from .parameter_types import (
     Folder,
     Numbers,
     Setting,
+    TwoSystems,
 )
 from .results import show_run
 
@@ -251,7 +252,16 @@ def reproduce(
 @click.command()
 @click.argument("runs", type=ExistingFolder, nargs=-1, required=True)
 @click.option("--out", type=Folder, required=True, help="Folder for the report.")
-def report(runs: tuple[Path, ...], out: Path) -> None:
+@click.option(
+    "--compare",
+    type=TwoSystems(),
+    multiple=True,
+    help="Two systems of the report, as grid,dtmv, of which the paired difference is"
+    " wanted, with its interval; may be repeated.",
+)
+def report(
+    runs: tuple[Path, ...], out: Path, compare: tuple[tuple[str, str], ...]
+) -> None:
     """Write a report of RUNS as HTML and Markdown.
 
     It has tables, figures, and verdicts on the papers' orderings. RUNS are runs of one
@@ -260,7 +270,12 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
 
     from ..report.files import report_of  # here, because numpy takes its time
 
-    path = report_of(runs, out, say=lambda text: click.echo(printable(text), err=True))
+    path = report_of(
+        runs,
+        out,
+        compare=compare,
+        say=lambda text: click.echo(printable(text), err=True),
+    )
     click.echo(f"{printable(path)}\n{printable(path.with_name('report.md'))}")
 
 

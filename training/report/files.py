@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.store import Json
+
 from ..errors import RunError
 from ..run_files.names import REPRODUCTION
 from ..run_files.reproduction import Reproduction, read_reproduction
 from ..run_files.writing import write_json, write_text
+from .comparisons import Pair, compared, comparison_numbers
 from .confusions import confusion_numbers
 from .html import html
 from .learning_curves import curve_numbers
@@ -35,17 +38,23 @@ def write_report(out: Path, state: Reproduction) -> Path | None:
 
 
 def report_of(
-    paths: Sequence[Path], out: Path, *, say: Callable[[str], None] = lambda text: None
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    compare: Sequence[Pair] = (),
+    say: Callable[[str], None] = lambda text: None,
 ) -> Path:
     """A report of given folders: runs, or one reproduction.
 
     Incomplete runs are listed by name with their progress.
 
     Args:
+        compare: systems of which a paired difference is wanted.
         say: called with a line about each of these.
 
     Raises:
-        RunError: none of them is a run, or they can't be compared.
+        RunError: none of them is a run, or they can't be compared; or a system to compare
+            is not among them.
     """
     state = Reproduction(runs={})
     if len(paths) == 1 and (paths[0] / REPRODUCTION).is_file():
@@ -58,7 +67,7 @@ def report_of(
         raise RunError(f"expected a complete run, got {': '.join(one)}")
     for folder, how_far in far.items():
         say(f"not in the report: {folder}: {how_far}")
-    return _write(out, state, _evaluated(complete), complete, far)
+    return _write(out, state, _evaluated(complete), complete, far, compare)
 
 
 def _evaluated(folders: Iterable[Path]) -> list[EvaluatedRun]:
@@ -72,23 +81,27 @@ def _write(
     runs: Sequence[EvaluatedRun],
     folders: Sequence[Path],
     unfinished: Mapping[str, str] | None = None,
+    compare: Sequence[Pair] = (),
 ) -> Path:
     if not runs:
         raise RunError("expected at least one run with scores of test videos, got none")
     records = [read_record(folder) for folder in dict.fromkeys(folders)]
-    page = page_of(state, runs, records, unfinished=unfinished, folder=out)
+    page = page_of(
+        state, runs, records, unfinished=unfinished, folder=out, compare=compare
+    )
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in pictures(page).items():
         write_text(folder / name, svg)
     write_text(out / "report.md", markdown(page))
-    of_records = {
+    systems = by_system(runs, state.recipe_of, splits=state.splits)
+    of_records: dict[str, Json] = {
         "provenance": provenance_numbers(state, records),
         "curves": curve_numbers(records),
-        "confusion": confusion_numbers(
-            by_system(runs, state.recipe_of, splits=state.splits)
-        ),
+        "confusion": confusion_numbers(systems),
     }
+    if compare:
+        of_records["comparisons"] = comparison_numbers(compared(systems, compare))
     if of_variants := variant_numbers(records):
         of_records["variants"] = of_variants
     write_json(out / "table.json", numbers(state, runs) | of_records)

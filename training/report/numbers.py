@@ -76,19 +76,19 @@ def _system_numbers(runs: Splits, groups: Sequence[Group]) -> dict[str, Json]:
     return {
         "seeds": sorted({seed for seeds in runs.values() for seed in seeds}),
         "accuracy": {
-            group.name if group else "all": _estimate_numbers(found)
+            group.name if group else "all": estimate_numbers(found)
             for group in shown
             if (found := estimate(runs, group)) is not None
         },
     }
 
 
-def _estimate_numbers(found: Estimate) -> dict[str, Json]:
+def estimate_numbers(found: Estimate) -> dict[str, Json]:
     return {
         "mean": found.mean,
         "low": found.low,
         "high": found.high,
-        "standard_error": _finite(found.standard_error),
+        "standard_error": finite(found.standard_error),
         "degrees_of_freedom": found.freedom,
         "over": {"seeds": found.seeds, "groups": found.groups},
     }
@@ -143,20 +143,20 @@ def _ordering_numbers(verdict: Verdict) -> dict[str, Json]:
         "so_far": verdict.uncorrected if verdict.verdict == TOO_FEW else None,
         "p": verdict.p,
         "p_adjusted": verdict.p_adjusted,
-        "smallest_detectable": _finite(verdict.detectable),
+        "smallest_detectable": finite(verdict.detectable),
         "same_runs_as": {"name": same_as.name, "claim": same_as.text}
         if same_as
         else None,
         "against": verdict.against,
         "seeds": verdict.seeds,
         "seeds_won": verdict.wins,
-        "difference": _estimate_numbers(verdict.difference)
+        "difference": estimate_numbers(verdict.difference)
         if verdict.difference
         else None,
     }
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -56,7 +56,7 @@ def orderings_part(
                 text,
                 claim.strength,
                 points(verdict.difference),
-                _detectable(verdict),
+                detectable_text(verdict),
                 _p(verdict),
                 *(points(of_groups.get(group.name)) for group in groups),
                 f"{verdict.wins} of {verdict.seeds}" if verdict.seeds else "",
@@ -103,7 +103,7 @@ def orderings_part(
     )
 
 
-def _detectable(verdict: Verdict) -> str:
+def detectable_text(verdict: Verdict) -> str:
     """Smallest difference that the runs could have shown, in points."""
     found = verdict.detectable
     if found is None:

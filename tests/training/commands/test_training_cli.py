@@ -350,6 +350,15 @@ def test_a_refusal_leaves_no_folder(data, tmp_path, monkeypatch):
         assert not (tmp_path / "not").exists()
 
 
+@pytest.mark.parametrize("pair", ["grid", "grid,", "grid,grid", "grid,emv,dtmv"])
+def test_two_different_systems_are_compared(pair, tmp_path):
+    refused = call("report", str(tmp_path), "--out", "out", "--compare", pair)
+    assert refused.exit_code == 2
+    assert f"a comma between, as grid,dtmv, got {pair}" in " ".join(
+        refused.stderr.split()
+    )
+
+
 def test_a_fusion_by_held_out_videos_has_some(data):
     """Its parts hold some out, even of a small data set and by a recipe that keeps its
     last weights."""

@@ -128,6 +128,63 @@ def test_claims_about_a_system_that_is_the_same_at_this_size_are_decided(
     assert f"| O10 | ds - resnext_rgb | {100 * (of_ds - of_rgb):+.1f} |" in text
 
 
+def three_systems(tmp_path, *, seeds=5):
+    """FTSnet is better than RGB alone; the runs of both, and of a seed of DS."""
+    folders = []
+    for name, share in {"r3d_rgb": 0.3, "fts": 0.5}.items():
+        for seed in range(seeds):
+            folders.append(tmp_path / f"{name}{seed}")
+            made_run(folders[-1], f"{name}_small", hits(share, seed), seed=seed)
+    made_run(tmp_path / "ds9", "ds_small", hits(0.4, 9), seed=9)
+    return [*folders, tmp_path / "ds9"]
+
+
+def test_any_two_systems_are_compared_pair_by_pair(tmp_path):
+    pairs = [
+        ("r3d_rgb", "fts"),
+        ("mars", "resnext_rgb"),
+        ("ds", "fts"),
+        ("mars", "fts"),
+    ]
+    path = report_of(three_systems(tmp_path), tmp_path / "out", compare=pairs)
+    text = path.with_name("report.md").read_text()
+    table = json.loads((tmp_path / "out" / "table.json").read_text())
+    better, worse, never, same = table["comparisons"]
+    assert better["systems"] == ["r3d_rgb", "fts"]
+    accuracy = {
+        name: of["accuracy"]["all"]["mean"] for name, of in table["systems"].items()
+    }
+    expected = accuracy["r3d_rgb"] - accuracy["fts"]
+    assert expected < 0 and better["difference"]["mean"] == pytest.approx(expected)
+    assert better["seeds"] == 5 and better["seeds_won"] == 0
+    assert worse["difference"]["low"] == -better["difference"]["high"]
+    assert worse["seeds_won"] == 5
+    claim = next(one for one in table["orderings"] if one["name"] == "O10")
+    assert worse["difference"] == claim["difference"]
+    assert worse["smallest_detectable"] == claim["smallest_detectable"]
+    assert never["difference"] is same["difference"] is None
+    rows = text.partition("## Comparisons")[2].partition("## ")[0]
+    assert f"| r3d_rgb - fts | {100 * expected:+.1f} [" in rows
+    assert "| 0 of 5 |" in rows and "| 5 of 5 |" in rows
+    assert "| ds - fts | no seed and video of both |" in rows
+    assert "| mars - fts | the same runs |" in rows
+
+
+def test_a_report_compares_nothing_unless_asked_and_names_what_it_has(tmp_path):
+    folders = three_systems(tmp_path, seeds=1)
+    text = report_of(folders, tmp_path / "out").with_name("report.md").read_text()
+    assert "## Comparisons" not in text
+    assert "comparisons" not in json.loads(
+        (tmp_path / "out" / "table.json").read_text()
+    )
+    known = "ds, fts, mars, r3d_rgb, resnext_rgb"
+    with pytest.raises(
+        RunError, match=rf"\({known}\) to compare, got r3d_rbg: did you"
+    ):
+        report_of(folders, tmp_path / "none", compare=[("fts", "r3d_rbg")])
+    assert not (tmp_path / "none").exists()
+
+
 def test_differences_on_groups_stand_beside_the_one_that_decides(tmp_path):
     out = tmp_path / "report"
     out.mkdir()
