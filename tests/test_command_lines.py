@@ -77,6 +77,7 @@ NOT_RUN = {
     "pipeline copy STORE s3:": "as the one before",
     "training distill --store s3:": "as the one before",
     "training distill --store https:": "as the one before",
+    "training report RUNS/": "needs twenty runs; tests/training/report/test_report.py",
     "training reproduce": "trains a hundred networks; tests/training/reproduce/test_reproduce.py",
 }
 """Beginning of a line -> why it is not run here."""

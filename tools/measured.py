@@ -3,7 +3,8 @@ recipes NAME` quotes.
 
     python tools/measured.py OUT ABOUT [OUT ABOUT ...]
 
-OUT is a report's folder, ABOUT says which clips its store holds.
+OUT is a report's folder, ABOUT says which clips its store holds. What is known of other
+recipes and data sets stays.
 """
 
 import json
@@ -35,7 +36,8 @@ def measured(out: Path, about: str) -> Iterator[Measured]:
 def main(arguments: list[str]) -> None:
     if not arguments or len(arguments) % 2:
         sys.exit(__doc__)
-    found = {
+    known = (Measured(**one) for one in json.loads(PATH.read_text("utf-8")))
+    found = {(one.recipe, one.dataset): one for one in known} | {
         (one.recipe, one.dataset): one
         for out, about in zip(arguments[::2], arguments[1::2], strict=True)
         for one in measured(Path(out), about)
