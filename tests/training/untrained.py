@@ -78,6 +78,8 @@ def no_training(*, scoring: bool = True):
         patch("training.runs.lifecycle.train", untrained),
         patch("training.experiments.motion.train", untrained),
         patch("training.runs.lifecycle.first_weights", lambda model, config: None),
+        patch("training.experiments.teach.check_weights", lambda config: None),
+        patch("training.experiments.distill.check_weights", lambda config: None),
         patch("training.recipes.run._refuse_early", lambda settings, job: None),
         patch.object(DistillRecipe, "check_shapes", lambda recipe: None),
         patch.object(TeachRecipe, "check_shapes", lambda recipe: None),
