@@ -117,13 +117,22 @@ def _space() -> str:
         return ""
 
 
+def stat_fields(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat behind the name, from the state on.
+
+    Raises:
+        OSError: there is no such process, or no /proc.
+    """
+    text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    return text.rpartition(")")[2].split()
+
+
 def _started(pid: int) -> str | None:
     """Start time of a process in ticks since boot; None if it does not run."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+        fields = stat_fields(pid)
     except OSError:
         return None
-    fields = text.rpartition(")")[2].split()
     # a zombie, killed and not yet waited for, writes nothing any more
     return None if fields[0] in "ZX" else fields[19]
 

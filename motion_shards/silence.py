@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from .processes import stat_fields
+
 SHARE = 0.05
 """Share of a processor that a process gets at least which computes on a busy machine."""
 
@@ -59,9 +61,7 @@ def cpu_seconds(pid: int) -> float | None:
 
 def _cpu_seconds(pid: int) -> Iterator[float]:
     """CPU time of each of them; those that have ended count with the one that started them."""
-    text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    fields = text.rpartition(")")[2].split()
-    yield sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    yield sum(map(int, stat_fields(pid)[11:15])) / os.sysconf("SC_CLK_TCK")
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             children = path.read_text("utf-8").split()

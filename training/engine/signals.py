@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +25,24 @@ def stopping() -> dict[signal.Signals, Any]:
     if found[signal.SIGHUP] == signal.SIG_IGN:
         del found[signal.SIGHUP]
     return found
+
+
+@contextmanager
+def handled(
+    before: Mapping[signal.Signals, Any], handler: Callable[[int, Any], None]
+) -> Iterator[None]:
+    """Inside, these signals call the handler; then they do again what they did before.
+
+    Args:
+        before: of `stopping`.
+    """
+    for number in before:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, own in before.items():
+            signal.signal(number, own)
 
 
 class Stop:
@@ -65,10 +83,5 @@ def stop_on_signal() -> Iterator[Stop]:
                 signal.signal(number, before[signal.Signals(number)])
                 signal.raise_signal(number)
 
-        for number in before:
-            signal.signal(number, remember)
-        try:
+        with handled(before, remember):
             yield stop
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

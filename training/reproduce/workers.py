@@ -5,7 +5,6 @@ are too small to share.
 """
 
 import multiprocessing
-import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from motion_shards.plain_text import error_text
 from motion_shards.processes import follow_parent
 from pipeline.store import StoreError
 
-from ..engine.signals import Stop, stopping
+from ..engine.signals import Stop, handled, stopping
 from ..errors import Interrupted, TrainingError
 
 if TYPE_CHECKING:  # a new process loads torch only for a stage that needs it
@@ -161,14 +160,8 @@ def _passing_signals_on(others: set[BaseProcess]) -> Iterator[Stop]:
             else:
                 child.terminate()
 
-    before = stopping()
-    for number in before:
-        signal.signal(number, pass_on)
-    try:
+    with handled(stopping(), pass_on):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _children(others: set[BaseProcess]) -> set[BaseProcess]:
