@@ -29,7 +29,7 @@ from ..runs.trained import trained_model
 from ..scoring.scores import Scores, softmax
 from .collaborative_fit import CollaborativeFit
 from .features import SnippetFeatures, forget_features, snippet_features
-from .fuse import training_ids
+from .fuse import stream_names, training_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ def collaborate(
         accuracies = _evaluate(model, job, first, spatial, temporal, run=run)
         run.finish(
             Results(
-                what=f"collaboration of {first.folder.name} and {second.folder.name}",
+                what=f"collaboration of {' and '.join(stream_names((first, second)))}",
                 split=config.split,
                 videos=used_videos(parts),
                 held_out=accuracies.get("held_out"),

@@ -135,13 +135,11 @@ def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
             joined = fused_scores(combine(scores), scores[0], on=recipe.on)
             joined.save(run.path(SCORES.format(part=part)))
             told[part] = assessment(joined, joined.classes)
-        distinct = len(set(names)) == len(names)
-        shown = names if distinct else [run.folder.name for run in streams]
         of_first = streams[0].results()
         assert of_first is not None  # only complete runs get here
         run.finish(
             Results(
-                what=f"{recipe.how} of {' and '.join(shown)}",
+                what=f"{recipe.how} of {' and '.join(stream_names(streams))}",
                 split=first.split,
                 videos=of_first.videos,
                 streams=tuple(
@@ -154,6 +152,13 @@ def fuse(recipe: FuseRecipe, job: Job, *, streams: Sequence[Run]) -> Run:
             )
         )
     return run
+
+
+def stream_names(streams: Sequence[Run]) -> list[str]:
+    """The streams' recipes, the same for all seeds; their folders if two share a recipe."""
+    names = [run.config().recipe.name for run in streams]
+    distinct = len(set(names)) == len(names)
+    return names if distinct else [run.folder.name for run in streams]
 
 
 def _rule_without_held_out(streams: Sequence[Run]) -> str | None:

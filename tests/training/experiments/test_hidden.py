@@ -203,6 +203,11 @@ def test_weights_of_another_net_say_what_did_not_fit(together, context, tmp_path
 
 
 def test_both_heads_are_streams_for_adaptive_weights(together, context):
+    # the same for every seed, so that a report takes seeds for one system
+    assert (
+        together.results().what
+        == "collaboration of vgg_frame_tiny and hidden_temporal_tiny"
+    )
     both = Scores.load(together.path("scores_test.npz"))
     heads = [
         Scores.load(together.path(f"scores_test_{name}.npz"))
