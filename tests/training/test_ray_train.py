@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from training import ray_train
-from training.commands.ray_train import _in_worker
+from training.commands.cli import main
+from training.commands.ray_train import IN_WORKERS, _in_worker
 from training.errors import MachineError
 from training.runs.record import Run
 
@@ -38,6 +40,31 @@ def test_a_dead_address_or_none_at_all_is_one_line(monkeypatch, tmp_path):
         ray_train.run(print, workers=2)
     with pytest.raises(MachineError, match="--ray: expected a Ray cluster at 127.0.0"):
         ray_train.run(print, workers=2, address="127.0.0.1:2")
+
+
+def test_other_commands_are_refused_before_a_cluster_is_joined(monkeypatch):
+    monkeypatch.setattr(ray_train, "run", lambda *_, **__: pytest.fail("was run"))
+    line = ["ray-train", "--num-workers", "2", "--", "evaluate", "RUN"]
+    refused = CliRunner().invoke(main, line)
+    assert refused.exit_code == 2
+    assert "expected teach or distill to run on the workers, got evaluate" in (
+        refused.stderr
+    )
+
+
+def test_a_worker_runs_its_command(monkeypatch):
+    ran = []
+    monkeypatch.setattr(ray_train, "run", lambda job, **_: job())
+    for name in ("teach", "distill"):
+        command = IN_WORKERS.commands[name]
+        monkeypatch.setattr(
+            command, "callback", lambda name=name, **given: ran.append((name, given))
+        )
+    line = ["ray-train", "--num-workers", "2", "--", "teach", "--modality", "flow"]
+    done = CliRunner().invoke(main, line, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    ((name, given),) = ran
+    assert name == "teach" and given["modality"] == "flow"
 
 
 def test_of_failed_workers_the_first_one_tells_why():

@@ -1,9 +1,16 @@
 """The command `training ray-train`."""
 
 from functools import partial
-from importlib import import_module
 
 import click
+
+from motion_shards.plain_text import printable
+
+from .console import Cli
+from .teach import distill, teach
+
+IN_WORKERS = Cli("training", commands=[teach, distill])
+"""The commands that several processes can run together."""
 
 
 @click.command("ray-train", context_settings={"ignore_unknown_options": True})
@@ -28,6 +35,11 @@ def ray_train(num_workers: int, gpus: bool, ray: str, command: tuple[str, ...]) 
     \b
     training ray-train --num-workers 4 --gpus -- teach --modality flow
     """
+    if command[0] not in IN_WORKERS.commands:
+        expected = " or ".join(IN_WORKERS.commands)
+        raise click.UsageError(
+            f"expected {expected} to run on the workers, got {printable(command[0])}"
+        )
     from .. import ray_train as started  # here, because ray and torch take seconds
 
     job = partial(_in_worker, command)
@@ -35,5 +47,4 @@ def ray_train(num_workers: int, gpus: bool, ray: str, command: tuple[str, ...]) 
 
 
 def _in_worker(command: tuple[str, ...]) -> None:
-    main = import_module("training.commands.cli").main  # which imports this module
-    main(list(command), standalone_mode=False)
+    IN_WORKERS.main(list(command), prog_name="training", standalone_mode=False)
