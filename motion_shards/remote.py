@@ -35,11 +35,13 @@ class Board:
     Rows are tuples of numbers, so that nothing of ours is imported for them."""
 
     def __init__(self) -> None:
-        self._rows: dict[Hashable, tuple] = {}
+        self._rows: dict[Hashable, tuple[int, tuple]] = {}
         self._ends: dict[Hashable, tuple[str, ...]] = {}
 
     def write(self, key: Hashable, row: tuple) -> None:
-        self._rows[key] = row
+        """Set a row. The same row again is a sign of life."""
+        times, _ = self._rows.get(key, (0, ()))
+        self._rows[key] = times + 1, row
 
     def end(self, key: Hashable, *said: str) -> None:
         """Keep what a task says that ends its own process, and so cannot return it."""
@@ -53,5 +55,6 @@ class Board:
         self._rows.pop(key, None)
         self._ends.pop(key, None)
 
-    def read(self) -> dict[Hashable, tuple]:
+    def read(self) -> dict[Hashable, tuple[int, tuple]]:
+        """All rows, each with the number of times that it was written."""
         return dict(self._rows)

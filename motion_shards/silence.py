@@ -1,8 +1,10 @@
 """A process that has said nothing for long: it hangs, or it waits for a busy machine."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .processes import stat_fields
@@ -49,6 +51,68 @@ class SilentProcess:
         if used - self._then >= SHARE * seconds:
             self._since, self._then = now, used
         return used - self._before >= seconds or now - self._since >= seconds
+
+
+class Pulse:
+    """Signs of life of this process, for one that watches it from another machine.
+
+    Args:
+        limit: seconds of CPU time without a word after which there are no more signs.
+        used: CPU time until now; None where it cannot be read.
+    """
+
+    def __init__(
+        self, limit: float, *, used: Callable[[], float | None] | None = None
+    ) -> None:
+        self._limit, self._used = limit, used or (lambda: cpu_seconds(os.getpid()))
+        self._then = self._used()
+        self.heard()
+
+    def heard(self) -> None:
+        """Begin anew: the process has said something."""
+        self._before = self._used()
+
+    def beats(self, seconds: float) -> bool:
+        """Whether the process, silent and within its limit, has computed for `SHARE` of the
+        time since this was last asked.
+
+        Args:
+            seconds: that time, by the clock.
+        """
+        used, then = self._used(), self._then
+        self._then = used
+        if used is None or then is None or self._before is None:
+            return False
+        return used - then >= SHARE * seconds and used - self._before < self._limit
+
+
+@contextmanager
+def signs_of_life(
+    tell: Callable[[], None], *, limit: float, seconds: float = 10.0
+) -> Iterator[Callable[[], None]]:
+    """Call `tell` in a thread while this process computes, however long it says nothing.
+
+    Args:
+        limit: see `Pulse`.
+        seconds: time between two calls.
+
+    Yields:
+        A function to call when the process has said something.
+    """
+    pulse, over = Pulse(limit), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(seconds):
+            if pulse.beats(seconds):
+                tell()
+
+    thread = threading.Thread(target=watch, name="signs of life", daemon=True)
+    thread.start()
+    try:
+        yield pulse.heard
+    finally:
+        over.set()
+        thread.join()
 
 
 def cpu_seconds(pid: int) -> float | None:

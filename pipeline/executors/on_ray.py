@@ -32,11 +32,12 @@ from motion_shards.remote import run
 from motion_shards.variables import of_this_job
 from pipeline.errors import ExtractionError
 from pipeline.shard.calibration import Calibration, calibrate
-from pipeline.shard.task import ShardProgress, Task
+from pipeline.shard.task import Task
 
 from .attempt import Failure, Outcome
 from .ray_board import (
     Key,
+    Said,
     attempt_on_worker,
     failure_of,
     key_of,
@@ -122,6 +123,8 @@ def run_on_ray(
         local: only this machine sees the store's folder: the files that others build
             come here through Ray.
         workers: maximum number of parallel tasks; None: all slots of the cluster.
+        stall_seconds: a task without progress for this time is ended, if it does not
+            just wait for a busy machine's processors (`signs_of_life`).
     """
     home = this_node() if local else None
     with _ray_errors_in_one_line():
@@ -140,11 +143,11 @@ def _run(
     board, variables = start_board(), of_this_job()
     field = _FreeSlots(workers, reporter)
     running: dict[ray.ObjectRef, Task] = {}
-    heard: dict[Key, tuple[float, ShardProgress]] = {}
+    heard: dict[Key, tuple[float, Said]] = {}
     try:
         while queue or running:
             while task := field.next_task(queue, running.values()):
-                arguments = (task, store, scratch, home)
+                arguments = (task, store, scratch, home, stall_seconds)
                 call = cloudpickle.dumps((attempt_on_worker, arguments))
                 ref = field.build(task).remote(variables, call, board)
                 running[ref] = task
@@ -155,18 +158,20 @@ def _run(
                 outcomes.append(_outcome(ref, task, board, store))
                 board.forget.remote(key_of(task))
             now = time.monotonic()
-            for key, progress in read_board(board).items():
-                if key not in heard or heard[key][1] != progress:
-                    heard[key] = (now, progress)
+            for key, said in read_board(board).items():
+                if key not in heard or heard[key][1] != said:
+                    heard[key] = (now, said)
             for ref, task in list(running.items()):
                 silent = now - heard[key_of(task)][0] if key_of(task) in heard else 0.0
                 if silent > stall_seconds:  # one that still waits was never heard of
                     ray.cancel(ref, force=True)
                     del running[ref]
-                    said = f"no progress for {silent:.0f} s"
-                    outcomes.append(Failure(task, "stalled", said))
+                    text = f"no progress for {silent:.0f} s"
+                    outcomes.append(Failure(task, "stalled", text))
             keys = {key_of(task) for task in running.values()}
-            reporter.running(row for key, (_, row) in heard.items() if key in keys)
+            reporter.running(
+                said.progress for key, (_, said) in heard.items() if key in keys
+            )
             yield from outcomes
     finally:
         with suppress(RayError):

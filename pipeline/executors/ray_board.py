@@ -4,15 +4,17 @@ Both are on a board, an actor on the driver's node.
 """
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from motion_shards.remote import Board
+from motion_shards.silence import signs_of_life
 from pipeline.shard.scratch import work_folder
 from pipeline.shard.task import ShardProgress, ShardReport, Task
 from pipeline.store.file_names import ARRIVING, LOGS
@@ -43,12 +45,26 @@ def start_board() -> Any:
     return board.options(scheduling_strategy=here).remote()
 
 
+class Said(NamedTuple):
+    """The row of a task."""
+
+    times: int
+    """Number of times that it was written; it grows while the task computes in silence."""
+    progress: ShardProgress
+
+
 def attempt_on_worker(
-    task: Task, store: Path, scratch: Path | None, home: str | None, board: Any
+    task: Task,
+    store: Path,
+    scratch: Path | None,
+    home: str | None,
+    stall_seconds: float,
+    board: Any,
 ) -> Outcome | SentShard:
-    """`attempt` in a worker of Ray, with its progress on the board.
+    """`attempt` in a worker of Ray, with its progress and signs of life on the board.
 
     Args:
+        stall_seconds: CPU time without progress after which there are no signs of life.
         home: the only node that sees the store's folder: others return the files with
             the report. None: all see it.
 
@@ -56,25 +72,44 @@ def attempt_on_worker(
     board: every later task on a GPU would fail in it, and Ray would give it more of them.
     """
 
-    def write(progress: ShardProgress) -> None:
-        board.write.remote(key_of(task), tuple(progress))
+    key, latest = key_of(task), ShardProgress(task.plan.shard, 0, 0, 0)
 
-    write(ShardProgress(task.plan.shard, 0, 0, 0))
-    if home is None or home == this_node():
-        outcome = attempt(task, store=store, scratch=scratch, on_progress=write)
-    else:
-        with work_folder(scratch) as work:
-            for name in (ARRIVING, LOGS):
-                (work / name).mkdir()
-            outcome = attempt(task, store=work, scratch=scratch, on_progress=write)
-            if isinstance(outcome, ShardReport):
-                return send(outcome)
+    def write() -> None:
+        board.write.remote(key, tuple(latest))
+
+    with signs_of_life(write, limit=stall_seconds) as heard:
+
+        def progress(now: ShardProgress) -> None:
+            nonlocal latest
+            latest = now
+            heard()
+            write()
+
+        write()
+        outcome = _attempted(task, store, scratch, home, progress)
     if isinstance(outcome, Failure) and outcome.kind == "gone":
         with suppress(RayError):
             said = board.end.remote(key_of(task), outcome.text, outcome.gpu)
             ray.get(said, timeout=BOARD_SECONDS)
         os._exit(1)
     return outcome
+
+
+def _attempted(
+    task: Task,
+    store: Path,
+    scratch: Path | None,
+    home: str | None,
+    progress: Callable[[ShardProgress], None],
+) -> Outcome | SentShard:
+    """`attempt`; on a node that does not see the store's folder, with the files themselves."""
+    if home is None or home == this_node():
+        return attempt(task, store=store, scratch=scratch, on_progress=progress)
+    with work_folder(scratch) as work:
+        for name in (ARRIVING, LOGS):
+            (work / name).mkdir()
+        outcome = attempt(task, store=work, scratch=scratch, on_progress=progress)
+        return send(outcome) if isinstance(outcome, ShardReport) else outcome
 
 
 def failure_of(board: Any, task: Task) -> Failure | None:
@@ -87,10 +122,10 @@ def failure_of(board: Any, task: Task) -> Failure | None:
     return Failure(task, "gone", *said) if said else None
 
 
-def read_board(board: Any) -> dict[Key, ShardProgress]:
-    """Progress by task; nothing while the board is started again."""
+def read_board(board: Any) -> dict[Key, Said]:
+    """The rows of all tasks; nothing while the board is started again."""
     try:
         rows = ray.get(board.read.remote())
     except (ActorDiedError, ActorUnavailableError):
         return {}
-    return {key: ShardProgress(*row) for key, row in rows.items()}
+    return {key: Said(n, ShardProgress(*row)) for key, (n, row) in rows.items()}

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from motion_shards.silence import SilentProcess, cpu_seconds
+from motion_shards.silence import Pulse, SilentProcess, cpu_seconds, signs_of_life
 
 
 class Made:
@@ -59,6 +60,38 @@ def test_the_clock_decides_where_cpu_time_cannot_be_read():
     made = Made()
     assert not made.after(59, cpu=None)
     assert made.after(1, cpu=None)
+
+
+def test_signs_of_life_come_while_a_process_computes_within_its_limit():
+    used: list[float | None] = [7.0]
+    pulse = Pulse(60, used=lambda: used[0])
+
+    def after(cpu: float | None) -> bool:
+        """Whether it gives one, 10 s later."""
+        used[0] = None if cpu is None or used[0] is None else used[0] + cpu
+        return pulse.beats(10)
+
+    assert [after(cpu) for cpu in (0.5, 0.49, 0.5, 0)] == [True, False, True, False]
+    assert [after(10) for _ in range(6)] == [True] * 5 + [False]
+    pulse.heard()
+    assert [after(10) for _ in range(6)] == [True] * 5 + [False]
+    pulse.heard()
+    assert not after(None)  # where CPU time cannot be read, the clock decides
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_thread_tells_that_this_process_computes():
+    told = threading.Event()
+    with signs_of_life(told.set, limit=60, seconds=0.05) as heard:
+        heard()
+        deadline = time.monotonic() + 30
+        while not told.is_set() and time.monotonic() < deadline:
+            sum(range(1000))
+    assert told.is_set()
+    told.clear()
+    with signs_of_life(told.set, limit=60, seconds=0.05):
+        time.sleep(0.3)
+    assert not told.is_set()
 
 
 BURN = "import time\nwhile time.process_time() < 0.5: pass\ntime.sleep({})"

@@ -1,5 +1,7 @@
 """What Ray raises when workers, actors or a raylet are gone -> what becomes of the run."""
 
+from collections import deque
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,7 @@ from pipeline.errors import ExtractionError
 from pipeline.executors import on_ray as runner
 from pipeline.executors import ray_board, ray_files
 from pipeline.executors.attempt import Failure
+from pipeline.executors.ray_board import Said
 from pipeline.extract.settings import ExtractSettings
 from pipeline.shard.plan import ShardPlan
 from pipeline.shard.task import ShardProgress, ShardReport, Task
@@ -136,9 +139,9 @@ def test_an_attempt_on_another_machine_returns_its_files(sent, tmp_path, monkeyp
     monkeypatch.setattr(ray_board, "this_node", lambda: "a node")
     (tmp_path / "_logs").mkdir()
     for home in (None, "a node"):
-        report = ray_board.attempt_on_worker(TASK, tmp_path, tmp_path, home, board)
+        report = ray_board.attempt_on_worker(TASK, tmp_path, tmp_path, home, 150, board)
         assert isinstance(report, ShardReport) and folders[-1] == tmp_path
-    found = ray_board.attempt_on_worker(TASK, tmp_path, tmp_path, "another", board)
+    found = ray_board.attempt_on_worker(TASK, tmp_path, tmp_path, "another", 150, board)
     assert isinstance(found, ray_files.SentShard) and sent.objects[-2:] == [
         b"rows of rg",
         b"b",
@@ -176,9 +179,10 @@ def test_a_board_that_is_started_again_is_empty_meanwhile(raised, monkeypatch):
     ):
         raised(error)
         assert ray_board.read_board(board) == {}
-    monkeypatch.setattr(ray, "get", lambda ref: {(0, ("rgb",), 1): (0, 2, 48, 1000)})
+    rows = {(0, ("rgb",), 1): (3, (0, 2, 48, 1000))}
+    monkeypatch.setattr(ray, "get", lambda ref: rows)
     assert ray_board.read_board(board) == {
-        (0, ("rgb",), 1): ShardProgress(0, 2, 48, 1000)
+        (0, ("rgb",), 1): Said(3, ShardProgress(0, 2, 48, 1000))
     }
 
 
@@ -228,11 +232,78 @@ def test_a_worker_that_has_lost_its_gpu_says_so_and_ends(kind, monkeypatch):
     board = Board()
     if kind == "gone":
         with pytest.raises(Ended, match="1"):
-            ray_board.attempt_on_worker(TASK, Path("/s"), None, None, board)
+            ray_board.attempt_on_worker(TASK, Path("/s"), None, None, 150, board)
         assert ray_board.failure_of(board, TASK) == failure
     else:
-        outcome = ray_board.attempt_on_worker(TASK, Path("/s"), None, None, board)
+        outcome = ray_board.attempt_on_worker(TASK, Path("/s"), None, None, 150, board)
         assert outcome == failure
         assert ray_board.failure_of(board, TASK) is None
     board.forget.remote(ray_board.key_of(TASK))
     assert ray_board.failure_of(board, TASK) is None
+
+
+def test_a_worker_that_computes_in_silence_gives_signs_of_life(monkeypatch):
+    """Its row is written when it begins, at every progress, and while it computes."""
+    board, found = Board(), []
+
+    @contextmanager
+    def signs_of_life(tell, *, limit):
+        found.append(limit)
+        tell()  # before any progress
+        yield lambda: found.append("heard")
+        tell()  # in silence
+
+    def attempt(task, *, store, scratch, on_progress):
+        found.append(ray_board.read_board(board))
+        on_progress(ShardProgress(0, 1, 24, 500))
+        return "done"
+
+    monkeypatch.setattr(ray_board, "signs_of_life", signs_of_life)
+    monkeypatch.setattr(ray_board, "attempt", attempt)
+    monkeypatch.setattr(ray, "get", lambda ref, timeout=None: ref)
+    ended = ray_board.attempt_on_worker(TASK, Path("/s"), None, None, 150.0, board)
+    key = ray_board.key_of(TASK)
+    begun = {key: Said(2, ShardProgress(0, 0, 0, 0))}
+    assert (ended, found) == ("done", [150.0, begun, "heard"])
+    assert ray_board.read_board(board) == {key: Said(4, ShardProgress(0, 1, 24, 500))}
+
+
+class Slots:
+    """Room for one task at a time."""
+
+    def __init__(self, *given: object) -> None: ...
+
+    def next_task(self, queue: Any, running: Any) -> Any:
+        return queue.popleft() if queue else None
+
+    def build(self, task: Task) -> Any:
+        return SimpleNamespace(remote=lambda *given: "ref")
+
+
+@pytest.mark.parametrize(("alive", "expected"), [(5, 160), (400, 555)], ids=str)
+def test_a_task_stalls_when_it_has_given_no_sign_of_life_for_the_limit(
+    alive, expected, monkeypatch
+):
+    """It has no progress from 5 s on, and gives signs of life until `alive`."""
+    now, canceled = [0.0], []
+
+    def wait(refs: list[str], timeout: float) -> tuple[list[str], list[str]]:
+        now[0] += 5.0
+        assert now[0] < 1000
+        return [], refs
+
+    def rows(board: object) -> dict[Any, Said]:
+        times = int(min(now[0], alive) // 5)
+        return {ray_board.key_of(TASK): Said(times, ShardProgress(0, 1, 24, 500))}
+
+    monkeypatch.setattr(runner, "_FreeSlots", Slots)
+    monkeypatch.setattr(runner, "start_board", lambda: None)
+    monkeypatch.setattr(runner, "read_board", rows)
+    monkeypatch.setattr(runner.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(ray, "wait", wait)
+    monkeypatch.setattr(ray, "cancel", lambda ref, force: canceled.append((ref, force)))
+    reporter: Any = SimpleNamespace(running=list)
+    given = (Path("/s"), None, None, 1, 150.0, reporter)
+    (outcome,) = runner._run(deque([TASK]), *given)
+    assert outcome == Failure(TASK, "stalled", "no progress for 155 s")
+    assert now[0] == expected and canceled == [("ref", True)]
