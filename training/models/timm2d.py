@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from motion_shards.extras import TIMM
+from motion_shards.near import near
 
 from ..errors import RecipeError
 from .frames2d import OPTIONS, FrameNet, OverTime
@@ -134,10 +135,13 @@ def _created(name: str, **options: Any) -> nn.Module:
     except ImportError:
         raise RecipeError(TIMM.needed_by(f"{PREFIX}{name}")) from None
     plain = re.fullmatch(r"[\w.]+", name)  # no hf-hub:, local-dir:: files of others
-    if not plain or not timm.is_model(name):
+    weights = "." in name
+    known = timm.list_models(pretrained=weights)
+    if not plain or not timm.is_model(name) or (weights and name not in known):
         raise RecipeError(
             f"expected timm:NAME with a network of timm {timm.__version__}"
-            f" (timm.list_models()), got {PREFIX}{name}"
+            f" (timm.list_models({'pretrained=True' * weights})), got {PREFIX}{name}"
+            f"{near(name, known)}"
         )
     try:
         return timm.create_model(name, **options)  # type: ignore[no-any-return]

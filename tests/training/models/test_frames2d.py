@@ -225,6 +225,11 @@ def timm(monkeypatch):
         __version__="1.0",
         create_model=created,
         is_model=lambda name: name.partition(".")[0] in ("resnet18", "square"),
+        list_models=lambda pretrained: (
+            ["resnet18.a1_in1k", "resnet18.a2_in1k"]
+            if pretrained
+            else ["resnet18", "square"]
+        ),
     )
     monkeypatch.setitem(sys.modules, "timm", stand_in)
     timm2d.timm_net.cache_clear()
@@ -261,11 +266,23 @@ def test_crops_of_a_network_of_one_size_are_refused_in_the_recipe(timm):
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet19", "hf-hub:a/b", "local-dir:/tmp", "resnet18.a/b"]
+    ("name", "near"),
+    {
+        "resnet19": ": did you mean resnet18?",
+        "hf-hub:a/b": "",
+        "local-dir:/tmp": "",
+        "resnet18.a/b": ": did you mean resnet18.a2_in1k or resnet18.a1_in1k?",
+        "resnet18.a3_in1k": ": did you mean resnet18.a2_in1k or resnet18.a1_in1k?",
+    }.items(),
 )
-def test_only_networks_of_timm_are_built(timm, name):
-    with pytest.raises(RecipeError, match=f"a network of timm 1.0 .*, got timm:{name}"):
+def test_only_networks_of_timm_are_built(timm, name, near):
+    """Its weights are known by name.tag."""
+    with pytest.raises(RecipeError) as refused:
         BackboneConfig(net=f"timm:{name}")
+    listed = "(timm.list_models(pretrained=True))" if "." in name else "list_models())"
+    said = str(refused.value)
+    assert "a network of timm 1.0 " in said and listed in said
+    assert said.endswith(f", got timm:{name}{near}")
 
 
 def test_without_timm_one_line_says_how_to_get_it(monkeypatch):
