@@ -139,6 +139,6 @@ def in_words(seconds: float) -> str:
     ):
         if seconds >= more * unit:
             digits = 1 if name == "hours" and seconds < 10 * unit else 0
-            number = f"{seconds / unit:.{digits}f}".removesuffix(".0")
+            number = f"{seconds / unit:,.{digits}f}".removesuffix(".0")
             return f"{number} {name}"
     return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"

@@ -27,13 +27,14 @@ from ..run_files.reproduction import (
 )
 from ..runs.context import RunContext
 from ..runs.machine import Machine, select_machine
-from ..runs.progress import ProgressReporter, about_text, duration_text
+from ..runs.progress import ProgressReporter
 from ..runs.record import Run
 from .figure_data import write_figures
 from .plan import NOT_WANTED, Holdings, Plan, Stage, plan, recipe_of_key
+from .remaining import FOUND_SECONDS, progress_line, seconds_of
 from .stages import run_stage, run_stage_alone
 from .throughput import measured_speeds
-from .workers import Done, in_processes, in_this_process
+from .workers import in_processes, in_this_process
 
 
 def reproduce(
@@ -217,7 +218,7 @@ def _run_plan(
         )
         here = partial(run_stage, context=context, changes=changes)
         coming = in_this_process(made.stages, made.needs, here)
-    started, fresh = time.monotonic(), 0
+    started = time.monotonic()
     for done in coming:
         stage = done.stage
         key = made.key(stage)
@@ -234,11 +235,10 @@ def _run_plan(
             continue
         state.runs[key] = done.folder
         state.done = len(state.runs)
-        if done.seconds > 5 or key not in state.seconds:
-            state.seconds[key] = round(done.seconds, 1)
-            fresh += 1
+        if done.seconds > FOUND_SECONDS or key not in state.seconds:
+            state.seconds[key] = round(seconds_of(done), 1)
         write_reproduction(out, state)
-        reporter.say(_progress(done, state, made, jobs, time.monotonic() - started))
+        reporter.say(progress_line(done, state, made, jobs, time.monotonic() - started))
         if all(
             made.key(one) in state.runs
             for one in made.stages
@@ -266,47 +266,6 @@ def _evaluate_ten_crops(
         done = run.path(CROPS.format(crops=10) + SCORES.format(part="test"))
         if recipe_of_key(key) in recipes and not done.is_file():
             evaluate(run, store=store, crops=10, machine=machine, reporter=reporter)
-
-
-def _progress(
-    done: Done, state: Reproduction, made: Plan, jobs: int, elapsed: float
-) -> str:
-    stage = done.stage
-    results = Run(Path(done.folder)).results()
-    test = results.test if results else None
-    score = f" {100 * test.top1.mean:.1f} %" if test else ""
-    split = f" split {stage.split}" if len(made.splits) > 1 else ""
-    line = (
-        f"[{state.done}/{state.total}] {stage.recipe} seed {stage.seed}{split}:{score}"
-        f" ({done.seconds:.0f} s)"
-    )
-    keys = [made.key(one) for one in made.stages]
-    left = remaining_seconds(keys, state.runs, state.seconds, jobs)
-    if left is None:
-        return line
-    return f"{line}; {about_text(left)} left, {duration_text(elapsed)} so far"
-
-
-def remaining_seconds(
-    stages: Sequence[str],
-    runs: Mapping[str, str],
-    seconds: Mapping[str, float],
-    jobs: int,
-) -> float | None:
-    """Seconds for the rest, from what equal stages took; None before any is over.
-
-    Args:
-        stages: their keys, as those of `runs` and `seconds`.
-    """
-    of_recipe: dict[str, list[float]] = {}
-    for key, taken in seconds.items():
-        of_recipe.setdefault(recipe_of_key(key), []).append(taken)
-    if not of_recipe:
-        return None
-    means = {name: sum(each) / len(each) for name, each in of_recipe.items()}
-    typical = sum(means.values()) / len(means)
-    left = [means.get(recipe_of_key(key), typical) for key in stages if key not in runs]
-    return sum(left) / max(jobs, 1)
 
 
 def _reasons(state: Reproduction) -> str:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from motion_shards.plain_text import in_words
 from pipeline.store import Store
 
 from ..data.clip_config import ClipConfig
@@ -17,7 +18,6 @@ from ..models.sizes import cost, cost_of
 from ..steps.step import Step
 from .config import TrainConfig
 from .machine import Machine, place_on_device
-from .progress import about_text
 
 LONG = 2e13
 """Multiply-adds from which on the hours of a training are reported: minutes of one core."""
@@ -139,7 +139,7 @@ def _hours(
     """
     total = seconds * clips * config.epochs / machine.processes.world_size
     return (
-        f"{about_text(total)} on this machine ({config.epochs} epochs of {clips:,} clips,"
+        f"about {in_words(total)} on this machine ({config.epochs} epochs of {clips:,} clips,"
         f" {per_clip / 1e9:.1f} G multiply-adds and {seconds:.2g} s per clip), without the"
         " time to read clips and to score held-out videos"
     )

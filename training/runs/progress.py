@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from motion_shards.plain_text import printable
+from motion_shards.plain_text import printable, time_left
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -12,27 +12,6 @@ if TYPE_CHECKING:
 LINE_SECONDS = 15.0
 MOST_SECONDS = 600.0
 """Longest interval between two lines, which otherwise is a twentieth of the time so far."""
-
-
-def duration_text(seconds: float) -> str:
-    """Seconds in words, as precise as an estimate can be."""
-    minutes, hours = seconds / 60, seconds / 3600
-    if minutes < 1:
-        return "less than a minute"
-    if minutes < 90:
-        count, unit = f"{minutes:.0f}", "minute"
-    elif hours < 48:
-        count, unit = (f"{hours:.1f}" if hours < 10 else f"{hours:.0f}"), "hour"
-        count = count.removesuffix(".0")
-    else:
-        count, unit = f"{hours / 24:,.0f}", "day"
-    return f"{count} {unit}{'s' * (count != '1')}"
-
-
-def about_text(seconds: float) -> str:
-    """The text of an estimated duration: about 12 minutes, or less than a minute."""
-    text = duration_text(seconds)
-    return text if text.startswith("less") else f"about {text}"
 
 
 class Remaining:
@@ -51,7 +30,7 @@ class Remaining:
         if not self._first < done < self._total:
             return ""
         each = self.seconds / (done - self._first)
-        return f"{about_text(each * (self._total - done))} left"
+        return time_left(each * (self._total - done))
 
 
 class ProgressReporter(Protocol):

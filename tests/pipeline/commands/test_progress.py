@@ -40,6 +40,7 @@ def clock(monkeypatch) -> Clock:
         (26.4 * 3600, "26 hours"),
         (48 * 3600, "2 days"),
         (9.6 * 86400, "10 days"),
+        (17_336.4 * 86400, "17,336 days"),
     ],
 )
 def test_lengths_of_time_are_said_in_words(seconds, words):

@@ -7,7 +7,6 @@ from training.papers.facts import PAPERS
 from training.recipes import SYSTEMS, get_recipe, system_at
 from training.recipes.sizes import SIZES
 from training.reproduce.plan import Holdings, Stage, in_order, plan
-from training.reproduce.run import remaining_seconds
 
 DEMO = Holdings("demo", ("rgb", "flow", "mv"), 24)
 
@@ -138,11 +137,3 @@ def test_controls_are_beside_the_rows():
     assert all(SYSTEMS[name].control for name in extra)
     with pytest.raises(RecipeError, match="got mers, which is a control$"):
         planned(wanted=("mers",), controls=False)
-
-
-def test_the_rest_is_estimated_from_equal_stages():
-    stages = ["a@0", "b@0", "a@1", "b@1"]
-    assert remaining_seconds(stages, {}, {}, 1) is None
-    runs, seconds = {"a@0": "x", "b@0": "y"}, {"a@0": 10.0, "b@0": 30.0}
-    assert remaining_seconds(stages, runs, seconds, 1) == 40.0
-    assert remaining_seconds(stages, runs, seconds, 2) == 20.0

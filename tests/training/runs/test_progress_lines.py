@@ -4,13 +4,7 @@ from itertools import pairwise
 import pytest
 
 from training.runs import progress
-from training.runs.progress import (
-    BarReporter,
-    LineReporter,
-    Remaining,
-    about_text,
-    duration_text,
-)
+from training.runs.progress import BarReporter, LineReporter, Remaining
 
 
 class Clock:
@@ -59,25 +53,6 @@ def test_lines_come_every_so_often_and_less_often_the_longer_it_takes(monkeypatc
 def test_nothing_is_guessed_before_the_first_step():
     left = Remaining(10, 4)
     assert left.text(4) == "" and left.text(10) == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (20, "less than a minute"),
-        (61, "1 minute"),
-        (12 * 60, "12 minutes"),
-        (2 * 3600, "2 hours"),
-        (2.5 * 3600, "2.5 hours"),
-        (30 * 3600, "30 hours"),
-        (72 * 3600, "3 days"),
-        (416_075 * 3600, "17,336 days"),
-    ],
-)
-def test_durations_are_words(seconds, text):
-    assert duration_text(seconds) == text
-    about = text if text.startswith("less") else f"about {text}"
-    assert about_text(seconds) == about
 
 
 def test_bars_go_and_what_was_said_stays():
