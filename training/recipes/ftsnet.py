@@ -96,7 +96,8 @@ def layer(size: Size) -> HiddenRecipe:
 
 def taught_by_layer(size: Size) -> MotionTeacherRecipe:
     """The student sees the frames between which its teacher finds the flow, one more than
-    there are fields; at the pooled features both have one position."""
+    there are fields; at the pooled features both have one position. Their colours change
+    as those of `student` do."""
     teacher = layer(size)
     schedule = schedule_at(size, paper=PAPER, small=SMALL_RGB)
     return MotionTeacherRecipe(
@@ -104,7 +105,11 @@ def taught_by_layer(size: Size) -> MotionTeacherRecipe:
         teacher=teacher.classifier,
         motion=teacher.motion,
         terms=MATCH,
-        **train_fields(schedule, teacher.clip, size.protocol3d),
+        **train_fields(
+            schedule,
+            replace(teacher.clip, jitter=clip_of(size).jitter),
+            size.protocol3d,
+        ),
     )
 
 
