@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from motion_shards import silence
 from motion_shards.silence import Pulse, SilentProcess, cpu_seconds, signs_of_life
 
 
@@ -80,7 +81,7 @@ def test_signs_of_life_come_while_a_process_computes_within_its_limit():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_thread_tells_that_this_process_computes():
+def test_a_thread_tells_that_this_process_computes(monkeypatch):
     told = threading.Event()
     with signs_of_life(told.set, limit=60, seconds=0.05) as heard:
         heard()
@@ -89,9 +90,12 @@ def test_a_thread_tells_that_this_process_computes():
             sum(range(1000))
     assert told.is_set()
     told.clear()
-    with signs_of_life(told.set, limit=60, seconds=0.05):
-        time.sleep(0.3)
-    assert not told.is_set()
+    asked = []
+    monkeypatch.setattr(silence, "cpu_seconds", lambda pid: asked.append(pid) or 5.0)
+    with signs_of_life(told.set, limit=60, seconds=0.01):
+        while len(asked) < 5 and time.monotonic() < deadline + 30:
+            time.sleep(0.01)
+    assert not told.is_set() and asked[-1] == os.getpid() and len(asked) >= 5
 
 
 BURN = "import time\nwhile time.process_time() < 0.5: pass\ntime.sleep({})"
