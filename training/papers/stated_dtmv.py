@@ -293,7 +293,7 @@ DTMV: tuple[Statement, ...] = (
         5454,
         15000,
         3600,
-        why="as many steps as teacher and student together",
+        why="twice those of mv, about as many as teacher and student together",
         systems="mv_long",
     ),
     other(

@@ -328,7 +328,7 @@ SYSTEMS = (
     System(
         name="mv_long",
         kind="teach",
-        line="vectors on labels only, as many steps as teacher and student together",
+        line="vectors on labels only, for twice the steps of mv",
         make=fields("mv", small_epochs=70, longer=2),
         paper="dtmv",
         epochs_on={name: 2 * epochs for name, epochs in EPOCHS_ON.items()},
