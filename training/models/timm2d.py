@@ -136,12 +136,12 @@ def _created(name: str, **options: Any) -> nn.Module:
         raise RecipeError(TIMM.needed_by(f"{PREFIX}{name}")) from None
     plain = re.fullmatch(r"[\w.]+", name)  # no hf-hub:, local-dir:: files of others
     weights = "." in name
-    known = timm.list_models(pretrained=weights)
-    if not plain or not timm.is_model(name) or (weights and name not in known):
+    there = plain and timm.is_model(name)  # whatever stands behind the point
+    if not there or (weights and name not in timm.list_models(pretrained=True)):
         raise RecipeError(
             f"expected timm:NAME with a network of timm {timm.__version__}"
             f" (timm.list_models({'pretrained=True' * weights})), got {PREFIX}{name}"
-            f"{near(name, known)}"
+            f"{near(name, timm.list_models(pretrained=weights))}"
         )
     try:
         return timm.create_model(name, **options)  # type: ignore[no-any-return]

@@ -86,22 +86,23 @@ def _write(
     if not runs:
         raise RunError("expected at least one run with scores of test videos, got none")
     records = [read_record(folder) for folder in dict.fromkeys(folders)]
+    systems = by_system(runs, state.recipe_of, splits=state.splits)
+    comparisons = compared(systems, compare)
     page = page_of(
-        state, runs, records, unfinished=unfinished, folder=out, compare=compare
+        state, runs, records, unfinished=unfinished, folder=out, comparisons=comparisons
     )
     folder = out / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     for name, svg in pictures(page).items():
         write_text(folder / name, svg)
     write_text(out / "report.md", markdown(page))
-    systems = by_system(runs, state.recipe_of, splits=state.splits)
     of_records: dict[str, Json] = {
         "provenance": provenance_numbers(state, records),
         "curves": curve_numbers(records),
         "confusion": confusion_numbers(systems),
     }
-    if compare:
-        of_records["comparisons"] = comparison_numbers(compared(systems, compare))
+    if comparisons:
+        of_records["comparisons"] = comparison_numbers(comparisons)
     if of_variants := variant_numbers(records):
         of_records["variants"] = of_variants
     write_json(out / "table.json", numbers(state, runs) | of_records)

@@ -7,9 +7,9 @@ from motion_shards.plain_text import counted
 
 from ..papers.facts import PAPERS
 from ..papers.groups import DEMO_LIMITS, KINDS_NOTE, groups_of
-from ..papers.verdicts import SEEDS
+from ..papers.verdicts import SEEDS, Verdict
 from ..run_files.reproduction import Reproduction
-from .comparisons import Pair, compared, comparisons_part
+from .comparisons import comparisons_part
 from .confusions import confusions_part
 from .differences import differences_part
 from .illustrations import figures_part
@@ -34,7 +34,7 @@ def page_of(
     *,
     unfinished: Mapping[str, str] | None = None,
     folder: Path | None = None,
-    compare: Sequence[Pair] = (),
+    comparisons: Sequence[Verdict] = (),
 ) -> Page:
     """The whole report.
 
@@ -44,10 +44,7 @@ def page_of(
         records: of these and of the runs without scores of videos.
         unfinished: folder of a run that is not complete -> how far it is.
         folder: where figures.npz lies.
-        compare: systems of which a paired difference is wanted.
-
-    Raises:
-        RunError: one of these is not among the runs.
+        comparisons: of `compared`.
     """
     systems = by_system(runs, state.recipe_of, splits=state.splits)
     paper = state.paper or "all"
@@ -62,7 +59,7 @@ def page_of(
     if first.dataset == "ucf101" and every:
         page.text(KINDS_NOTE)
     orderings_part(page, paper, systems, every, state)
-    comparisons_part(page, compared(systems, compare))
+    comparisons_part(page, comparisons)
     printed_part(page, paper, systems, first.dataset)
     shown = Shown()
     for name in PAPERS if paper == "all" else (paper,):
