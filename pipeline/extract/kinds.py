@@ -80,11 +80,16 @@ def kind_of(path: Path | str) -> str:
         OSError: the file cannot be read.
     """
     head = _head(path)
-    if kind := _by_magic(head, MAGIC):
-        return kind
-    if not head.strip(b"\0"):
-        return "nothing but zeros: a copy that was not filled?"
-    return _text(head) or _unfinished(path, head)
+    return _foreign(head) or _unfinished(path, head)
+
+
+def foreign_kind(path: Path | str) -> str:
+    """The kind of a file whose first bytes are those of something else than a video; else "".
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return _foreign(_head(path))
 
 
 def damaged(path: Path | str, reason: str) -> str:
@@ -96,6 +101,14 @@ def damaged(path: Path | str, reason: str) -> str:
     if container := _by_magic(_head(path), VIDEO_MAGIC):
         return f"{container} that is damaged or cut short ({reason})"
     return f"a file of no known kind ({reason})"
+
+
+def _foreign(head: bytes) -> str:
+    if kind := _by_magic(head, MAGIC):
+        return kind
+    if not head.strip(b"\0"):
+        return "nothing but zeros: a copy that was not filled?"
+    return _text(head)
 
 
 def _head(path: Path | str) -> bytes:

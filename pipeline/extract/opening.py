@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from .decode import Header, VideoFile, raise_if_environment
 from .errors import NotAVideo
 from .extent import missing_bytes
-from .kinds import damaged, kind_of
+from .kinds import damaged, foreign_kind, kind_of
 
 CONTAINERS = (
     "amv,apng,asf,asf_o,av1,avi,avs2,avs3,bink,cavsvideo,dhav,dirac,dnxhd,dv,evc,film_cpk,"
@@ -77,6 +77,9 @@ def open_video(
                     f"{error}; the file is cut short by {missing:,} bytes"
                 ) from error
             raise
+        # FFmpeg takes a few other files for a raw stream (VVC), by chance.
+        if not stream.codec_context.width and (got := foreign_kind(path)):
+            raise NotAVideo(f"expected a video, got {got}")
         yield VideoFile(path, container, stream)
 
 

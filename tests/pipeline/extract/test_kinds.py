@@ -25,9 +25,9 @@ def picture(suffix: str) -> bytes:
     return cv2.imencode(suffix, NOISE[0])[1].tobytes()
 
 
-def zipped() -> bytes:
+def zipped(*written: int) -> bytes:
     with zipfile.ZipFile(buffer := io.BytesIO(), "w") as archive:
-        archive.writestr("v.mp4", b"x" * 99)
+        archive.writestr(zipfile.ZipInfo("v.mp4", written), b"x" * 99)
     return buffer.getvalue()
 
 
@@ -66,7 +66,10 @@ FILES = {
     "a BMP picture": (picture(".bmp"),),
     "a TIFF picture": (picture(".tiff"),),
     "a WebP picture": (picture(".webp"),),
-    "a ZIP archive: unpack it first": (zipped(),),
+    "a ZIP archive: unpack it first": (
+        zipped(2026, 1, 1, 0, 0, 0),
+        zipped(2027, 11, 25, 11, 24, 2),  # which FFmpeg opens as a VVC stream
+    ),
     "a gzip archive: unpack it first": (gzip.compress(b"x" * 99),),
     "a tar archive: unpack it first": (tarred(),),
     "a PDF document": (b"%PDF-1.7\n" + b"\xe2\xe3\xcf\xd3" * 99,),
