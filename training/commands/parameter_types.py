@@ -52,19 +52,17 @@ class Setting(click.ParamType):
 
 
 class TwoSystems(click.ParamType):
-    """Names of two different systems of a report with a comma between."""
+    """Names of two different systems of a report with a comma between; a name may have some."""
 
     name = "A,B"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        first, _, second = map(str.strip, value.partition(","))
-        if not first or not second or "," in second or first == second:
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        names = [name.strip() for name in value.split(",")]
+        if len(names) < 2 or not all(names) or (len(names) == 2 and len({*names}) == 1):
             self.fail(
                 f"expected two systems with a comma between, as grid,dtmv, got {value}"
             )
-        return first, second
+        return str(value)
 
 
 Modality = Choice(MODALITIES)

@@ -259,9 +259,7 @@ def reproduce(
     help="Two systems of the report, as grid,dtmv, of which the paired difference is"
     " wanted, with its interval; may be repeated.",
 )
-def report(
-    runs: tuple[Path, ...], out: Path, compare: tuple[tuple[str, str], ...]
-) -> None:
+def report(runs: tuple[Path, ...], out: Path, compare: tuple[str, ...]) -> None:
     """Write a report of RUNS as HTML and Markdown.
 
     It has tables, figures, and verdicts on the papers' orderings. RUNS are runs of one

@@ -1,6 +1,6 @@
 """Paired differences of any two systems of a report, on the same videos and seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from motion_shards.near import near
 from pipeline.store import Json
@@ -13,12 +13,12 @@ from .orderings import detectable_text, points
 from .page import Page
 from .read import outcomes_of, with_same
 
-Pair = tuple[str, str]
-"""Names of two systems: the difference is the first minus the second."""
 
-
-def compared(systems: Systems, pairs: Sequence[Pair]) -> list[Verdict]:
+def compared(systems: Systems, pairs: Sequence[str]) -> list[Verdict]:
     """The paired differences, as those of the papers' orderings.
+
+    Args:
+        pairs: "A,B", names of two systems: the difference is that of A minus B.
 
     Raises:
         RunError: a system is not among the runs.
@@ -26,17 +26,27 @@ def compared(systems: Systems, pairs: Sequence[Pair]) -> list[Verdict]:
     if not pairs:
         return []
     known = with_same(systems)
-    for name in (name for pair in pairs for name in pair):
-        if name not in known:
-            raise RunError(
-                f"expected two systems of the report ({', '.join(sorted(known))}) to"
-                f" compare, got {name}{near(name, known)}"
-            )
+    named = [_two(pair, known) for pair in pairs]
     outcomes = outcomes_of(known, None)
     return [
         evaluate_ordering(Ordering("", "", "", first, (second,), ()), outcomes)
-        for first, second in pairs
+        for first, second in named
     ]
+
+
+def _two(pair: str, known: Collection[str]) -> tuple[str, str]:
+    """The two systems of "A,B"; names with changed settings have commas of their own."""
+    parts = [part.strip() for part in pair.split(",")]
+    halves = [(",".join(parts[:i]), ",".join(parts[i:])) for i in range(1, len(parts))]
+    for first, second in halves:
+        if {first, second} <= {*known}:
+            return first, second
+    unknown = [name for half in halves[:1] for name in half if name not in known]
+    got = unknown[0] + near(unknown[0], known) if len(halves) == 1 else pair
+    raise RunError(
+        f"expected two systems of the report ({', '.join(sorted(known))}) to compare, got"
+        f" {got}"
+    )
 
 
 def comparisons_part(page: Page, found: Sequence[Verdict]) -> None:

@@ -9,7 +9,7 @@ from ..errors import RunError
 from ..run_files.names import REPRODUCTION
 from ..run_files.reproduction import Reproduction, read_reproduction
 from ..run_files.writing import write_json, write_text
-from .comparisons import Pair, compared, comparison_numbers
+from .comparisons import compared, comparison_numbers
 from .confusions import confusion_numbers
 from .html import html
 from .learning_curves import curve_numbers
@@ -41,7 +41,7 @@ def report_of(
     paths: Sequence[Path],
     out: Path,
     *,
-    compare: Sequence[Pair] = (),
+    compare: Sequence[str] = (),
     say: Callable[[str], None] = lambda text: None,
 ) -> Path:
     """A report of given folders: runs, or one reproduction.
@@ -49,7 +49,7 @@ def report_of(
     Incomplete runs are listed by name with their progress.
 
     Args:
-        compare: systems of which a paired difference is wanted.
+        compare: "A,B", systems of which the paired difference is wanted.
         say: called with a line about each of these.
 
     Raises:
@@ -81,7 +81,7 @@ def _write(
     runs: Sequence[EvaluatedRun],
     folders: Sequence[Path],
     unfinished: Mapping[str, str] | None = None,
-    compare: Sequence[Pair] = (),
+    compare: Sequence[str] = (),
 ) -> Path:
     if not runs:
         raise RunError("expected at least one run with scores of test videos, got none")

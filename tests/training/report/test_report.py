@@ -141,10 +141,10 @@ def three_systems(tmp_path, *, seeds=5):
 
 def test_any_two_systems_are_compared_pair_by_pair(tmp_path):
     pairs = [
-        ("r3d_rgb", "fts"),
-        ("mars", "resnext_rgb"),
-        ("ds", "fts"),
-        ("mars", "fts"),
+        "r3d_rgb,fts",
+        "mars, resnext_rgb",
+        "ds,fts",
+        "mars,fts",
     ]
     path = report_of(three_systems(tmp_path), tmp_path / "out", compare=pairs)
     text = path.with_name("report.md").read_text()
@@ -170,6 +170,19 @@ def test_any_two_systems_are_compared_pair_by_pair(tmp_path):
     assert "| mars - fts | the same runs |" in rows
 
 
+def test_names_of_systems_that_are_compared_may_have_commas(tmp_path):
+    folders = three_systems(tmp_path, seeds=2)
+    name = "fts_small+terms=soft,mse"
+    folders.append(made_run(tmp_path / "changed", name, hits(0.7, 0)))
+    pairs = [f"r3d_rgb, {name}", f"{name},r3d_rgb"]
+    path = report_of(folders, tmp_path / "out", compare=pairs)
+    one, other = json.loads(path.with_name("table.json").read_text())["comparisons"]
+    assert one["systems"] == ["r3d_rgb", name] == other["systems"][::-1]
+    assert one["difference"]["mean"] == -other["difference"]["mean"] < 0
+    with pytest.raises(RunError, match="to compare, got r3d_rgb,fts_small,mse$"):
+        report_of(folders, tmp_path / "none", compare=["r3d_rgb,fts_small,mse"])
+
+
 def test_a_report_compares_nothing_unless_asked_and_names_what_it_has(tmp_path):
     folders = three_systems(tmp_path, seeds=1)
     text = report_of(folders, tmp_path / "out").with_name("report.md").read_text()
@@ -181,7 +194,7 @@ def test_a_report_compares_nothing_unless_asked_and_names_what_it_has(tmp_path):
     with pytest.raises(
         RunError, match=rf"\({known}\) to compare, got r3d_rbg: did you"
     ):
-        report_of(folders, tmp_path / "none", compare=[("fts", "r3d_rbg")])
+        report_of(folders, tmp_path / "none", compare=["fts,r3d_rbg"])
     assert not (tmp_path / "none").exists()
 
 
