@@ -70,7 +70,12 @@ def distill(
         teacher=tuple(map(network_of, teachers)),
     )
     with open_run(
-        config, job, store=stores.stores, variants=job.variants, teacher=teachers
+        config,
+        job,
+        networks=(recipe.student,),
+        store=stores.stores,
+        variants=job.variants,
+        teacher=teachers,
     ) as run:
         results = run.results()
         if results is not None:

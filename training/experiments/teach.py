@@ -68,7 +68,13 @@ def teach(recipe: TeachRecipe, job: StoreJob, *, if_none: str = "") -> Run:
         variants=stores.variant_facts(recipe),
         first_weights=weights_hashes(recipe.model),
     )
-    with open_run(config, job, store=stores.stores, variants=job.variants) as run:
+    with open_run(
+        config,
+        job,
+        networks=(recipe.model,),
+        store=stores.stores,
+        variants=job.variants,
+    ) as run:
         if run.results() is not None:
             return run
         if if_none:

@@ -37,18 +37,7 @@ def first_weights(model: nn.Module, config: BackboneConfig) -> Fitted | None:
     if config.weights is None:
         return None
     net = net_named(config.net)
-    source, _, name = config.weights.rpartition(":")
-    if source == "torchvision":
-        state = _downloaded(config.net, name)
-    elif source == "timm":
-        state = _from_timm(name)
-    elif is_named(config):
-        if reason := lacking(config):
-            raise CheckpointError(reason)
-        state = read_state(named_file(config))
-    else:
-        state = read_state(Path(config.weights))
-    state = _renamed(state, net.aliases)
+    state = _renamed(_state(config, config.weights), net.aliases)
     if net.inside and not any(key.startswith(net.inside) for key in state):
         state = {net.inside + key: value for key, value in state.items()}
     state = named_tensors(state, what=config.weights, repeated=True)
@@ -57,6 +46,29 @@ def first_weights(model: nn.Module, config: BackboneConfig) -> Fitted | None:
     return transfer(
         model, state, scale=config.first_layer, but=(net.head,), what=config.weights
     )
+
+
+def _state(config: BackboneConfig, weights: str) -> dict[str, Tensor]:
+    source, _, name = weights.rpartition(":")
+    if source == "torchvision":
+        return _downloaded(config.net, name)
+    if source == "timm":
+        return _from_timm(name)
+    if not is_named(config):
+        return read_state(Path(weights))
+    if reason := lacking(config):
+        raise CheckpointError(reason)
+    return read_state(named_file(config))
+
+
+def download(config: BackboneConfig) -> None:
+    """Fetch first weights that are downloaded into the cache, where they are not there yet.
+
+    Raises:
+        CheckpointError: they could not be downloaded, or are damaged.
+    """
+    if config.weights and config.weights.startswith(DOWNLOADED):
+        _state(config, config.weights)
 
 
 def check_weights(config: BackboneConfig) -> None:

@@ -19,7 +19,7 @@ from ..data.variants import missing_notice
 from ..engine import processes
 from ..errors import RunError
 from ..models.backbones import BackboneConfig, build_backbone
-from ..models.pretrained import first_weights
+from ..models.pretrained import download, first_weights
 from ..models.user_files import FILES
 from ..report.text import split_lines
 from ..run_files.names import CHECKPOINT, CODE, LEARNED_FROM
@@ -54,15 +54,23 @@ class About(TypedDict, total=False):
 
 
 @contextmanager
-def open_run(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Run]:
+def open_run(
+    config: RunConfig,
+    job: Job,
+    *,
+    networks: Sequence[BackboneConfig] = (),
+    **about: Unpack[About],
+) -> Iterator[Run]:
     """Open the folder of a run, new or not; inside, its processes can communicate.
 
     A complete run is reported as such. Of any other, this is the only writer.
 
     Args:
+        networks: whose first weights are fetched before a new run has a folder.
         about: the store, and runs it needs, where there are such.
 
     Raises:
+        CheckpointError: first weights could not be downloaded.
         RunError: `out` holds another run, or something else.
         FolderHeld: another process writes the run, and the job does not wait.
     """
@@ -82,7 +90,7 @@ def open_run(config: RunConfig, job: Job, **about: Unpack[About]) -> Iterator[Ru
         ours: list[Run] = []
 
         def opened() -> str:
-            ours.append(_opened(config, job, told, held))
+            ours.append(_opened(config, job, told, held, networks))
             return str(ours[0].folder)
 
         folder = processes.run_on_first(opened, group)
@@ -104,7 +112,13 @@ def _completeness(run: Run, results: Results) -> str:
     )
 
 
-def _opened(config: RunConfig, job: Job, machine: StartedOn, held: ExitStack) -> Run:
+def _opened(
+    config: RunConfig,
+    job: Job,
+    machine: StartedOn,
+    held: ExitStack,
+    networks: Sequence[BackboneConfig] = (),
+) -> Run:
     """A run that is complete, or of which this process is the only writer until `held` exits."""
     waited_for = ""
     while True:
@@ -112,6 +126,8 @@ def _opened(config: RunConfig, job: Job, machine: StartedOn, held: ExitStack) ->
         run.check(config)
         if run.results() is not None:
             return run
+        for network in () if run.is_run else networks:
+            download(network)
         try:
             held.enter_context(run.writing(job.reporter.say))
         except FolderHeld as error:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.error import URLError
 
 import click
 import pytest
@@ -348,6 +349,30 @@ def test_a_refusal_leaves_no_folder(data, tmp_path, monkeypatch):
         refused = call(*words, "--out", out)
         assert refused.exit_code == 1 and "Error: " in refused.stderr, refused.output
         assert not (tmp_path / "not").exists()
+
+
+@pytest.mark.parametrize(
+    "command, net, words",
+    [
+        ("teach", "model", ("--recipe", "r3d_rgb_tiny")),
+        ("distill", "student", ("--recipe", "st_tiny", "--no-baseline")),
+    ],
+)
+def test_weights_that_cannot_be_downloaded_leave_no_folder(
+    command, net, words, data, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def cut_off(*args, **kwargs):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("torch.hub.urlopen", cut_off)
+    out = str(tmp_path / "student")
+    weights = f"--set={net}.weights=torchvision:KINETICS400_V1"
+    refused = call(command, *words, f"--set={net}.net=mc3_18", weights, "--out", out)
+    assert refused.exit_code == 1, refused.output
+    assert "could not be downloaded" in refused.stderr, refused.stderr
+    assert not Path(out).exists()
 
 
 @pytest.mark.parametrize("pair", ["grid", "grid,", "grid,grid", "grid,,dtmv"])
