@@ -29,6 +29,9 @@ def work(stage: Stage, needed: Mapping[str, str], *, folder: Path) -> str:
             raise ZeroDivisionError("a bug")
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "process":
+            path.write_text(str(os.getpid()))
+            return str(path)
         case "waits":
             path.with_suffix(".begun").touch()
             time.sleep(120)

@@ -8,10 +8,7 @@ from motion_shards.plain_text import in_words, time_left
 from ..run_files.reproduction import Reproduction
 from ..runs.record import Run
 from .plan import Plan, recipe_of_key
-from .workers import Done
-
-FOUND_SECONDS = 5.0
-"""Time within which a stage ends whose run is found complete."""
+from .workers import FOUND_SECONDS, Done
 
 
 def progress_line(

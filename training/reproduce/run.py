@@ -31,10 +31,10 @@ from ..runs.progress import ProgressReporter
 from ..runs.record import Run
 from .figure_data import write_figures
 from .plan import NOT_WANTED, Holdings, Plan, Stage, plan, recipe_of_key
-from .remaining import FOUND_SECONDS, progress_line, seconds_of
+from .remaining import progress_line, seconds_of
 from .stages import run_stage, run_stage_alone
 from .throughput import measured_speeds
-from .workers import in_processes, in_this_process
+from .workers import FOUND_SECONDS, in_processes, in_this_process
 
 
 def reproduce(

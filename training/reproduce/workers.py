@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, NamedTuple
@@ -35,6 +35,8 @@ WITHOUT = "what it needs is not there"
 KILLED = "its process was killed, mostly by the system for lack of memory"
 GRACE_SECONDS = 30.0
 """Time for a process that was asked to stop to save its run."""
+FOUND_SECONDS = 5.0
+"""Time within which a stage ends whose run is found complete."""
 
 
 class Done(NamedTuple):
@@ -73,10 +75,11 @@ def in_processes(
 ) -> Iterator[Done]:
     """Run each stage in a process of its own, as soon as the runs it needs are there.
 
-    Of stages that are ready the first one in `stages` begins. A process that is killed
-    takes its own stage with it and no other. SIGINT, SIGTERM and SIGHUP reach all
-    processes as SIGTERM, at which a training saves and stops, as it does when this
-    process ends; a second signal kills them.
+    Of stages that are ready the first one in `stages` begins. A process whose stage ends
+    at once, as its run is complete, goes on with another one: to start takes longer. A
+    process that is killed takes its own stage with it and no other. SIGINT, SIGTERM and
+    SIGHUP reach all processes as SIGTERM, at which a training saves and stops, as it does
+    when this process ends; a second signal kills them.
 
     Args:
         needs: where one of them fails, the stage is left out.
@@ -90,7 +93,8 @@ def in_processes(
     order.prepare()
     position = {stage: i for i, stage in enumerate(stages)}
     ready: list[Stage] = []
-    running: dict[Future[Done], Stage] = {}
+    running: dict[Future[Done], tuple[Stage, ProcessPoolExecutor]] = {}
+    idle: list[ProcessPoolExecutor] = []
     folders: dict[Stage, str] = {}
     others = set(multiprocessing.active_children())
     with _passing_signals_on(others) as stop:
@@ -109,31 +113,45 @@ def in_processes(
                 while ready and len(running) < processes and not stop.requested:
                     stage = ready.pop(0)
                     needed = {role: folders[one] for role, one in needs[stage].items()}
-                    running[_begun(work, stage, needed)] = stage
+                    future, pool = _begun(idle, work, stage, needed)
+                    running[future] = stage, pool
                 if not running:
                     raise Interrupted("stopped between two stages")
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    stage = running.pop(future)
+                    stage, pool = running.pop(future)
                     done = _result(future, stage, stopped=stop.requested)
+                    if done.folder and done.seconds < FOUND_SECONDS:
+                        idle.append(pool)
+                    else:
+                        pool.shutdown(wait=False)
                     order.done(stage)
                     if done.folder:
                         folders[stage] = done.folder
                     yield done
         finally:
+            for pool in (*idle, *(pool for _, pool in running.values())):
+                pool.shutdown(wait=False)
             _end(_children(others), ask=bool(running) and not stop.requested)
 
 
-def _begun(work: Work, stage: "Stage", needed: Mapping[str, str]) -> Future[Done]:
-    """A stage in a new process; a pool of one, as a killed process breaks its pool."""
+def _begun(
+    idle: list[ProcessPoolExecutor],
+    work: Work,
+    stage: "Stage",
+    needed: Mapping[str, str],
+) -> tuple[Future[Done], ProcessPoolExecutor]:
+    """A stage in an idle process, or in a new one; a pool of one, as a killed process
+    breaks its pool."""
+    while idle:
+        pool = idle.pop()
+        with suppress(BrokenProcessPool):
+            return pool.submit(outcome, work, stage, needed), pool
     pool = ProcessPoolExecutor(
         max_workers=1,
-        max_tasks_per_child=1,  # ends by itself, also if this process has died
         mp_context=multiprocessing.get_context("spawn"),
         initializer=follow_parent,  # the terminal's signals come from us, as SIGTERM
     )
-    future = pool.submit(outcome, work, stage, needed)
-    pool.shutdown(wait=False)
-    return future
+    return pool.submit(outcome, work, stage, needed), pool
 
 
 def _result(future: Future[Done], stage: "Stage", *, stopped: bool) -> Done:

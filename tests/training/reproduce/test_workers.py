@@ -16,6 +16,7 @@ import pytest
 from stage_work import Stage, work
 
 from training.errors import Interrupted
+from training.reproduce import workers
 from training.reproduce.workers import (
     KILLED,
     WITHOUT,
@@ -99,6 +100,35 @@ def test_a_killed_process_takes_its_stage_and_no_other(tmp_path):
     assert not done["killed"].interrupted
     assert done["third"].error == WITHOUT
     assert done["first"].folder and done["second"].folder
+
+
+def test_a_process_that_found_a_complete_run_goes_on(tmp_path, monkeypatch):
+    """One that has trained does not, as one that has failed; and none stays."""
+
+    def processes(*names: str) -> list[str]:
+        do = partial(work, folder=tmp_path)
+        stages = [stage(name, seed) for seed, name in enumerate(names)]
+        done = in_processes(stages, needs_of(stages), do, processes=1)
+        return [Path(one.folder).read_text() for one in done if one.folder]
+
+    assert len({*processes("process", "process", "process")}) == 1
+    assert len({*processes("process", "refused", "process")}) == 2
+    monkeypatch.setattr(workers, "FOUND_SECONDS", 0)
+    assert len({*processes("process", "process", "process")}) == 3
+    assert not alive()
+
+
+def test_an_idle_process_that_was_killed_is_replaced(tmp_path):
+    stages = [stage("process", 0), stage("process", 1)]
+    do = partial(work, folder=tmp_path)
+    coming = in_processes(stages, needs_of(stages), do, processes=1)
+    first = next(coming)
+    os.kill(int(Path(first.folder).read_text()), signal.SIGKILL)
+    while alive():
+        time.sleep(0.01)
+    time.sleep(0.5)  # until its pool has seen it
+    (second,) = coming
+    assert Path(second.folder).read_text() != Path(first.folder).read_text()
 
 
 def once_begun(
