@@ -79,6 +79,13 @@ def test_class_of_one_group_is_held_out_by_video_and_named(tmp_path):
     assert found.held_out_by_video == ("left",)
 
 
+def test_of_a_class_of_one_group_the_share_that_was_asked_for_is_held_out(tmp_path):
+    made = [Made(id=f"a{i}", label=0, group="only") for i in range(20)]
+    store = made_store(tmp_path, [*made, *many(1, 20, 1), *TESTED])
+    found = split_parts(store, split="1", modalities=["mv"], held_out=0.25)
+    assert Counter(v.labels[0] for v in found.held_out) == {0: 5, 1: 5}
+
+
 def test_of_a_small_class_of_one_group_a_video_is_held_out_all_the_same(tmp_path):
     """A tenth of 4 is none: else nothing of this class would be chosen by."""
     made = [Made(id=f"a{i}", label=0, group="only") for i in range(4)]
@@ -297,6 +304,10 @@ def test_split_is_found_or_asked_for(tmp_path, store):
     assert resolve_split(store, None) == "1"
     with pytest.raises(DataError, match="expected a split among 1, got 2"):
         resolve_split(store, "2")
+    first = made_store(
+        tmp_path / "first", videos(), splits={"0": "lists", "1": "lists"}
+    )
+    assert resolve_split(first, None) == "1"
     several = made_store(tmp_path, videos(), splits={"a": "lists", "b": "lists"})
     with pytest.raises(
         DataError, match="several splits, choose one with --split: a, b"

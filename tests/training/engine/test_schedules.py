@@ -35,6 +35,42 @@ def test_cosine_after_a_warm_up_by_hand():
     assert rates[2:] == sorted(rates[2:], reverse=True) and len(set(rates[2:])) == 9
 
 
+def test_cosine_after_a_warm_up_of_all_steps_but_one():
+    config = OptimConfig(learning_rate=1.0, schedule="cosine", warm_up_steps=3)
+    schedule = Schedule(build_optimizer(nn.Linear(1, 1), config), config)
+    rates = [schedule.before_step(step, 4) for step in range(5)]
+    assert rates == pytest.approx([1 / 3, 2 / 3, 1, 1, 0])
+
+
+RANGES = {
+    "learning_rate": ((0, 1), (-0.1,)),
+    "weight_decay": ((0, 1), (-0.1,)),
+    "bias_rate": ((0, 2), (-0.1,)),
+    "momentum": ((0, 0.99), (-0.1, 1)),
+    "dampening": ((0, 1), (-0.1, 1.1)),
+    "warm_up": ((0.01, 0.99), (0, 1)),
+    "drop": ((0.01, 1), (0, 1.1)),
+    "patience": ((0, 9), (-1,)),
+    "gradient_clip": ((0.01, None), (0, -1)),
+    "rates": (({"": 0},), ({"": -0.1},)),
+    "layer_decay": ((0.01, 1), (0, 1.1)),
+    "last_rate": ((0, 1), (-0.1, 1.1)),
+    "accumulate": ((1, 2), (0,)),
+    "warm_up_steps": ((0, 9), (-1,)),
+}
+"""Setting -> values at the ends of its range, and values beyond them."""
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_the_ranges_of_settings(name):
+    right, wrong = RANGES[name]
+    for value in right:
+        assert getattr(OptimConfig(**{name: value}), name) == value
+    for value in wrong:
+        with pytest.raises(RecipeError, match=name.replace("warm_up_steps", "warm-up")):
+            OptimConfig(**{name: value})
+
+
 def test_cosine_without_more_falls_to_nothing():
     config = OptimConfig(learning_rate=1.0, schedule="cosine")
     schedule = Schedule(build_optimizer(nn.Linear(1, 1), config), config)

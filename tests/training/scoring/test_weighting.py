@@ -193,12 +193,26 @@ def test_training_videos_and_other_runs_are_refused(fit):
 def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(RecipeError, match="bounded, lp or softmax, got best"):
         AdaptiveWeighting(form="best")
-    with pytest.raises(RecipeError, match="min_weight in"):
-        AdaptiveWeighting(min_weight=-0.1)
+    for wrong in (
+        {"min_weight": -0.1},
+        {"min_weight": 1.1},
+        {"temperature": 0},
+        {"c": -1},
+    ):
+        with pytest.raises(RecipeError, match="min_weight in"):
+            AdaptiveWeighting(**wrong)
+    for right in (
+        {"min_weight": 0},
+        {"min_weight": 1},
+        {"temperature": 0.01},
+        {"c": 0},
+    ):
+        AdaptiveWeighting(**right)
     with pytest.raises(RecipeError, match="at most 1/3 for 3 streams, got 0.4"):
         corner_weights(random_gains(3), min_weight=0.4)
     with pytest.raises(RecipeError, match="parts of at least 1"):
         searched_weights(specialists(), training=(), parts=0)
+    assert searched_weights(specialists(), training=(), parts=1).tried == 2
     fitted = AdaptiveWeighting().fit(specialists(), training=())
     with pytest.raises(DataError, match="2 streams of 4 classes, got 1 of 4"):
         fitted(specialists()[:1])
