@@ -18,6 +18,7 @@ from moving_store import videos, write_store
 from training import catalogue
 from training.bench import run as bench
 from training.commands.cli import main
+from training.commands.console import RESUMED
 from training.models.backbones import build_backbone
 from training.recipes import get_recipe, listing, recipe_names
 from training.runs.machine import select_machine
@@ -259,16 +260,39 @@ def test_half_precision_on_a_cpu_is_refused():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_outside_the_loop_ends_with_a_line_and_130(number, monkeypatch):
+@pytest.mark.parametrize(
+    "words, resumes",
+    [
+        (("teach",), True),
+        (("features",), True),
+        (("predict", "--results=a.jsonl"), True),
+        (("predict",), False),
+        (("recipes",), False),
+        (("report",), False),
+    ],
+)
+def test_a_signal_outside_the_loop_ends_with_a_line_and_130(
+    number, words, resumes, monkeypatch
+):
+    """Of commands that go on where they were, the line says so."""
+
     @click.command()
     def waits():
         signal.raise_signal(number)
         time.sleep(10)
 
-    monkeypatch.setitem(main.commands, "waits", waits)
-    ended = call("waits")
+    monkeypatch.setitem(main.commands, words[0], waits)
+    monkeypatch.setattr(sys, "argv", ["training", *words])
+    ended = call(words[0])
     assert ended.exit_code == 130
-    assert "Interrupted: stopped; run the same command to resume" in ended.stderr
+    line = "Interrupted: stopped; run the same command to resume"
+    again = f"Resume with: training {' '.join(words)}"
+    expected = [line, again] if resumes else ["Interrupted"]
+    assert ended.stderr.splitlines() == expected
+
+
+def test_commands_that_go_on_where_they_were_are_there():
+    assert RESUMED < set(main.list_commands(None))
 
 
 @pytest.mark.slow
