@@ -1,15 +1,37 @@
 """Videos without official lists -> a split drawn by a seed, by group."""
 
 import hashlib
+import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from .errors import DatasetError
 from .videos import DataSet, Finding, Video
 
+SEEDED = "seeded"
+"""Kind of such a split in `DataSet.splits`."""
 
-def with_holdout(dataset: DataSet, share: float, *, seed: int = 0) -> DataSet:
+
+def holdout_name(share: float, seed: int) -> str:
+    """Name of the split of `with_holdout`, like `holdout-0.3-seed0`."""
+    return f"holdout-{share:g}-seed{seed}"
+
+
+def holdout_options(name: str) -> list[tuple[str, str]]:
+    """Share and seed in a name of `holdout_name`, as text; none in another name."""
+    return re.findall(r"^holdout-(.+)-seed(-?\d+)$", name)
+
+
+def with_holdout(
+    dataset: DataSet,
+    share: float,
+    *,
+    seed: int = 0,
+    before: Mapping[str, str] = MappingProxyType({}),
+) -> DataSet:
     """The data set with one split more, named like `holdout-0.3-seed0`.
 
     In every class, `share` of the groups (rounded; at least one, but never all) become
@@ -17,8 +39,14 @@ def with_holdout(dataset: DataSet, share: float, *, seed: int = 0) -> DataSet:
     machine and the version of Python play no part. A group belongs to one side as a
     whole, also where it spans classes. Classes of one group are train videos only.
 
+    Args:
+        before: video -> train or test, where the split was drawn for fewer videos. Groups of
+            these stay on their side: what was learned from is never tested later. New
+            groups become test groups until there are enough of them for the share.
+
     Raises:
-        DatasetError: a share that is not between 0 and 1, no class with two groups.
+        DatasetError: a share that is not between 0 and 1, no class with two groups, or a
+            group with videos on both sides before.
     """
     if not 0 < share < 1:
         raise DatasetError(f"holdout: expected a share between 0 and 1, got {share:g}")
@@ -35,13 +63,16 @@ def with_holdout(dataset: DataSet, share: float, *, seed: int = 0) -> DataSet:
             f"holdout: expected a class with two groups or more in {dataset.folder},"
             " got none: nothing can be held out"
         )
-    test: set[str] = set()
-    train_groups = {label: len(names) for label, names in groups.items()}
+    name = holdout_name(share, seed)
+    sides = _sides(dataset, before, name)
+    test = {group for group, side in sides.items() if side == "test"}
+    train_groups = {label: len(names - test) for label, names in groups.items()}
     for label in sorted(groups, key=lambda label: (len(groups[label]), label)):
         count = len(groups[label])
         wanted = min(max(1, round(share * count)), count - 1)
         wanted -= len(groups[label] & test)
-        for group in sorted(groups[label] - test, key=lambda name: _rank(seed, name)):
+        free = groups[label] - sides.keys() - test
+        for group in sorted(free, key=lambda name: _rank(seed, name)):
             if wanted <= 0:
                 break
             if all(train_groups[other] > 1 for other in classes[group]):
@@ -49,7 +80,6 @@ def with_holdout(dataset: DataSet, share: float, *, seed: int = 0) -> DataSet:
                 wanted -= 1
                 for other in classes[group]:
                     train_groups[other] -= 1
-    name = f"holdout-{share:g}-seed{seed}"
 
     def placed(video: Video) -> Video:
         if not video.labels:
@@ -69,9 +99,22 @@ def with_holdout(dataset: DataSet, share: float, *, seed: int = 0) -> DataSet:
     return replace(
         dataset,
         videos=videos,
-        splits={**dataset.splits, name: "seeded"},
+        splits={**dataset.splits, name: SEEDED},
         findings=(*dataset.findings, *findings),
     )
+
+
+def _sides(dataset: DataSet, before: Mapping[str, str], name: str) -> dict[str, str]:
+    """Group -> side that it has by its videos."""
+    sides: dict[str, str] = {}
+    for video in dataset.videos:
+        side = before.get(video.id)
+        if side and sides.setdefault(video.group, side) != side:
+            raise DatasetError(
+                f"{name}: expected groups on the side that they have, got group"
+                f" {video.group} with videos on both: choose another --seed"
+            )
+    return sides
 
 
 def _rank(seed: int, group: str) -> bytes:

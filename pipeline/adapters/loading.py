@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from motion_shards.choices import DATASETS
@@ -54,6 +55,7 @@ def load(
     splits: Path | None = None,
     holdout: float | None = None,
     seed: int = 0,
+    before: Mapping[str, str] = MappingProxyType({}),
     limit: int | None = None,
     classes: Sequence[str] = (),
     on_progress: Callable[[int, int], None] | None = None,
@@ -72,6 +74,7 @@ def load(
             videos; else `splits/NAME` again.
         holdout: share of the groups that become test videos of an additional split.
         seed: random seed of that split. The demo's clips have a seed of their own.
+        before: as of `with_holdout`: the sides that videos have in the store.
         limit: maximum number of videos, spread evenly over the classes.
         classes: only these.
         on_progress: called with the number of clips drawn and of all, by the demo.
@@ -101,7 +104,7 @@ def load(
         if limit is not None:
             dataset = limited(dataset, limit)
     if holdout is not None:
-        dataset = with_holdout(dataset, holdout, seed=seed)
+        dataset = with_holdout(dataset, holdout, seed=seed, before=before)
     findings = (
         *balance.trainable(dataset),
         *dataset.findings,

@@ -183,9 +183,11 @@ def extract(
     """
     click.echo("reading the list of videos ...", err=True)
     from pipeline.adapters import load, report
+    from pipeline.adapters.holdout import holdout_name
     from pipeline.adapters.naming import dataset_name
     from pipeline.driver import extraction, resume  # here, because these take a second
     from pipeline.driver.publish import destination
+    from pipeline.driver.sides import stored_sides, undrawn
     from pipeline.executors.choose import Execution
     from pipeline.store import default_folders
 
@@ -211,6 +213,11 @@ def extract(
             mv_crf=mv_crf,
             mv_preset=mv_preset,
         )
+        before = (
+            stored_sides(destination(store).folder, holdout_name(holdout, seed))
+            if holdout is not None
+            else {}
+        )
         with steps("draw the clips") as on_progress:
             found = load(
                 dataset,
@@ -219,11 +226,14 @@ def extract(
                 splits=splits,
                 holdout=holdout,
                 seed=seed,
+                before=before,
                 limit=limit,
                 classes=classes,
                 on_progress=on_progress,
             )
         click.echo(report.text(found), err=as_json)
+        for line in undrawn(found, destination(store).folder) if grow else ():
+            click.echo(line, err=True)
         execution = Execution(
             ray=ray,
             workers=workers,

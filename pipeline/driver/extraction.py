@@ -46,6 +46,7 @@ from .resume import (
     write_if_new,
 )
 from .retries import RetryPolicy
+from .sides import require_sides
 from .summary import Summary, summarize
 
 
@@ -81,6 +82,7 @@ def extract(
     there = destination(out)
     out = there.folder
     dataset = as_planned(dataset, out, grow=grow)
+    require_sides(dataset, out)
     plan = store_plan(dataset, settings, out=out, grow=grow)
     modalities = settings.modalities
     if "flow" in modalities:

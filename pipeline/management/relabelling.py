@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.adapters.holdout import with_holdout
+from pipeline.adapters.holdout import holdout_name, with_holdout
 from pipeline.adapters.loading import ADAPTERS, relist
 from pipeline.adapters.scan import File
 from pipeline.adapters.videos import DataSet, Video
@@ -38,7 +38,8 @@ def relisted(
             splits stay, and `holdout` adds a split.
         kind: a kind of data set that has lists. Default: that of the store where it is a
             known data set, else `list`.
-        holdout: share of the groups that become test videos of one split more.
+        holdout: share of the groups that become test videos of one split more. One of the
+            same share and seed, which a store that has grown may have, keeps its sides.
         seed: random seed of that split.
 
     Raises:
@@ -61,7 +62,13 @@ def relisted(
             splits=splits,
         )
     if holdout is not None:
-        dataset = with_holdout(dataset, holdout, seed=seed)
+        name = holdout_name(holdout, seed)
+        before = {
+            video.id: video.splits[name]
+            for video in dataset.videos
+            if name in video.splits
+        }
+        dataset = with_holdout(dataset, holdout, seed=seed, before=before)
     return dataset
 
 

@@ -170,6 +170,61 @@ def test_groups_that_span_classes_leave_every_class_a_train_group():
             assert parts == {"train", "test"}
 
 
+def sides(split: DataSet) -> dict[str, str]:
+    (name,) = split.splits
+    return {video.id: video.splits[name] for video in split.videos}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_groups_keep_their_sides_when_a_split_grows_and_so_does_the_share(seed):
+    """Drawn anew, some that were learned from would be tested."""
+    few = {f"g{n}": (n % 2,) for n in range(20)}
+    many = {f"g{n}": (n % 2,) for n in range(60)}
+    before = sides(with_holdout(grouped(few), 0.3, seed=seed))
+    anew = sides(with_holdout(grouped(many), 0.3, seed=seed))
+    assert {(before[name], anew[name]) for name in before} > {("train", "test")}
+    split = with_holdout(grouped(many), 0.3, seed=seed, before=before)
+    now = sides(split)
+    assert {name: now[name] for name in before} == before
+    test = {v.group: v.labels for v in split.videos if now[v.id] == "test"}
+    assert Counter(test.values()) == {(0,): 9, (1,): 9}
+    assert sides(with_holdout(grouped(many), 0.3, seed=seed, before=now)) == now
+
+
+def test_new_videos_of_a_group_are_on_its_side_and_a_class_gets_its_first_test_group():
+    before = {"a-0": "test", "b-0": "train", "c-0": "train"}
+    whole = grouped({"a": (0,), "b": (0,), "c": (1,), "d": (1,)}, each=3)
+    split = with_holdout(whole, 0.3, before=before)
+    parts = {video.group: sides(split)[video.id] for video in split.videos}
+    assert parts == {"a": "test", "b": "train", "c": "train", "d": "test"}
+    assert len({*sides(split)}) == 12
+
+
+def test_classes_that_have_enough_test_groups_get_no_more_and_keep_a_train_group():
+    before = {f"a{n}-0": "test" for n in range(3)}
+    whole = grouped({f"a{n}": (0,) for n in range(4)} | {"b": (1,), "c": (1,)})
+    split = with_holdout(whole, 0.3, before=before)
+    test = {video.group for video in split.videos if sides(split)[video.id] == "test"}
+    assert test > {"a0", "a1", "a2"} and "a3" not in test and len(test) == 4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_last_group_that_a_class_learns_from_is_no_test_group_of_another(seed):
+    whole = grouped({"a": (0,), "x": (0, 1), "y": (1,)})
+    split = with_holdout(whole, 0.3, seed=seed, before={"a-0": "test"})
+    test = {video.group for video in split.videos if sides(split)[video.id] == "test"}
+    assert test == {"a", "y"}
+
+
+def test_a_group_on_both_sides_is_refused():
+    with pytest.raises(
+        DatasetError, match="seed0: expected .* got group a with videos"
+    ):
+        with_holdout(
+            grouped({"a": (0,), "b": (0,)}), 0.3, before={"a-0": "test", "a-1": "train"}
+        )
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 3])
 def test_a_share_that_is_none_is_refused(uneven, share):
     with pytest.raises(DatasetError, match="share between 0 and 1"):

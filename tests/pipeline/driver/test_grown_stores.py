@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from small_videos import RGB_MV, SETTINGS, data_set, store_bytes
 
+from pipeline.adapters import load
 from pipeline.adapters.videos import DataSet
 from pipeline.commands.cli import main
 from pipeline.driver import extraction, merging
@@ -24,6 +25,7 @@ from pipeline.errors import PlanError
 from pipeline.executors.choose import Execution
 from pipeline.management import making
 from pipeline.management.errors import ManagementError
+from pipeline.management.relabelling import relabel, relisted
 from pipeline.store import FolderHeld, Store, hold, verify
 from pipeline.store.file_names import MANIFEST, PLAN
 from pipeline.store.manifest import State
@@ -289,6 +291,51 @@ def test_the_command_grows_and_info_names_the_states(folder, before, store, tmp_
     told = CliRunner().invoke(main, ["info", str(store), "--json"]).stdout
     fingerprint = Store(before).fingerprint
     assert list(json.loads(told)["grown_from"]) == [fingerprint]
+
+
+def sides(store: Path) -> dict[str, str]:
+    return {
+        video.id: next(iter(video.splits.values())) for video in Store(store).videos()
+    }
+
+
+def test_what_was_learned_from_is_not_tested_after_a_store_has_grown(folder, tmp_path):
+    """Of a drawn split: with this seed a new draw of all videos would test one."""
+    videos, store = tmp_path / "folder", tmp_path / "store"
+    for name in FIRST:
+        (videos / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / f"{name}.mp4", videos / f"{name}.mp4")
+    words = (
+        f"extract --out {store} --workers 0 --ray off --modalities mv --dataset folder"
+    )
+    words += f" --videos {videos} --holdout 0.34 --seed 0"
+    done = CliRunner().invoke(main, words.split())
+    assert done.exit_code == 0, done.output
+    before = sides(store)
+
+    shutil.copytree(folder, videos, dirs_exist_ok=True)
+    fresh = load("folder", videos=videos, holdout=0.34, seed=0)
+    moved = [v.id for v in fresh.videos if (*v.splits.values(),) == ("test",)]
+    assert any(before.get(name) == "train" for name in moved)
+    without = words.partition(" --holdout")[0]
+    told = CliRunner().invoke(main, f"{without} --grow --dry-run".split())
+    line = "holdout-0.34-seed0: new videos are neither train nor test videos of it; "
+    assert f"{line}--holdout 0.34 --seed 0 gives them a side" in told.stderr
+    for more in (" --grow", ""):  # the second one finds nothing to do
+        done = CliRunner().invoke(main, f"{words}{more}".split())
+        assert done.exit_code == 0 and line not in done.stderr, done.output
+        now = sides(store)
+        assert {name: now[name] for name in FIRST} == before and len(now) == 12
+        assert list(now.values()).count("test") == 4
+
+    settings = replace(SETTINGS, modalities=("mv",))
+    with pytest.raises(
+        PlanError, match="on its side in the store, train, got test: load"
+    ):
+        extract(fresh, settings, out=store, execution=HERE)
+    again = tmp_path / "again"
+    relabel(store, relisted(store, holdout=0.34, seed=0), again)
+    assert sides(again) == now
 
 
 def killed_before(step: int, out: Path, call: Callable[[], object]) -> str:
