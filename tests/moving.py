@@ -21,6 +21,7 @@ def write_video(path: Path, frames: np.ndarray, *, rate: int = 25, **options) ->
             "g": "100",
             "sc_threshold": "0",
             "threads": "1",
+            "x264-params": "mbtree=0",
         } | {key: str(value) for key, value in options.items()}
         for frame in frames:
             container.mux(

@@ -1,11 +1,13 @@
 """Videos whose planes, colours, times and turns we chose. Written with PyAV."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+
+from pipeline.extract.x264 import SAME_BYTES
 
 LIMITED, FULL = 1, 2
 BT601 = (0.299, 0.114)
@@ -98,7 +100,8 @@ def encode(
         container.metadata.update(tags or {})
         stream = container.add_stream(codec, rate=rate)
         assert isinstance(stream, av.VideoStream)
-        stream.pix_fmt, stream.codec_context.options = pix_fmt, options or {}
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.options = same_bytes(codec, options or {})
         if times is not None:
             stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         if space is not None:
@@ -121,6 +124,14 @@ def encode(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def same_bytes(codec: str, options: Mapping[str, str]) -> dict[str, str]:
+    """Options with which a codec gives the same file each time, on whatever machine."""
+    if codec != "libx264":
+        return dict(options)
+    params = ":".join(filter(None, (SAME_BYTES, options.get("x264-params"))))
+    return {"threads": "1", **options, "x264-params": params}
 
 
 def packets_of(path: Path) -> list[bytes]:

@@ -128,7 +128,7 @@ def test_an_interval_has_the_vectors_that_span_it_over_the_fewest_frames(
         across = vectors[number::3, :, 0].ravel()
         across = across[across != 0]
         shares = [(across == value).mean() for value in values]
-        assert sum(shares) > 0.9, shares
+        assert sum(shares) > 0.85, shares
         assert min(shares) > 0.1, shares
 
 
