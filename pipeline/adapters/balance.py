@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from .holdout import SEEDED
 from .matching import class_key
 from .videos import DataSet, Finding
 
@@ -44,7 +45,7 @@ def split_findings(dataset: DataSet) -> Iterator[Finding]:
             yield from Finding.of(
                 "torn", f"groups on both sides of split {split}", torn
             )
-        if kind != "seeded":
+        if kind != SEEDED:
             yield from _one_sided(split, dataset.classes, classes)
 
 

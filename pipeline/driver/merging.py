@@ -18,8 +18,6 @@ from pipeline.store.files import (
     content_hash,
     current_manifest,
     index_lines,
-    read_index,
-    require_index,
     write_index,
 )
 from pipeline.store.index import IndexRecord, Rows
@@ -28,6 +26,7 @@ from pipeline.store.sealing import write_sealed
 
 from .plan import StorePlan
 from .publish import Destination, destination, read_commits
+from .sides import read_sides
 
 NO_INDEX = "99aa06d3014798d86001c324468d497f"
 """xxh3-128 of nothing."""
@@ -263,16 +262,12 @@ def _kept_splits(store: Path, old: Manifest | None, fresh: set[str]) -> _Kept:
     if not old or not kinds:
         return _Kept({}, {})
     try:
-        require_index(store, old)
+        members = read_sides(store, old, kinds.keys())
     except LayoutError as error:
         raise LayoutError(
             f"{error}: it alone says which videos belong to {', '.join(kinds)}: give the "
             f"lists of these splits again, or remove {MANIFEST} to go on without them"
         ) from None
-    members = {
-        record.id: {name: part for name, part in record.splits.items() if name in kinds}
-        for record in read_index(store)
-    }
     return _Kept(kinds, members)
 
 

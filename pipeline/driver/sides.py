@@ -1,6 +1,6 @@
 """Sides of videos in drawn splits: those of a store stay as they are when it is extracted again."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pipeline.adapters.holdout import SEEDED, holdout_options
@@ -8,6 +8,23 @@ from pipeline.adapters.videos import DataSet
 from pipeline.errors import PlanError
 from pipeline.store.errors import LayoutError, StoreNotFound
 from pipeline.store.files import current_manifest, read_index, require_index
+from pipeline.store.manifest import Manifest
+from pipeline.store.remote_path import Location
+
+
+def read_sides(
+    out: Location, manifest: Manifest, names: Collection[str]
+) -> dict[str, dict[str, str]]:
+    """Video -> split -> train or test, of the splits of these names.
+
+    Raises:
+        LayoutError: the index is damaged.
+    """
+    require_index(out, manifest)
+    return {
+        record.id: {name: part for name, part in record.splits.items() if name in names}
+        for record in read_index(out)
+    }
 
 
 def stored_sides(out: Path, name: str) -> Mapping[str, str]:
@@ -24,9 +41,8 @@ def stored_sides(out: Path, name: str) -> Mapping[str, str]:
     if name not in manifest.splits:
         return {}
     try:
-        require_index(out, manifest)
-        records = read_index(out)
-        return {one.id: one.splits[name] for one in records if name in one.splits}
+        sides = read_sides(out, manifest, {name})
+        return {video: of[name] for video, of in sides.items() if of}
     except LayoutError as error:
         if not manifest.earlier:
             return {}

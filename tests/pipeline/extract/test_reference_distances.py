@@ -115,7 +115,7 @@ def test_an_interval_has_the_vectors_that_span_it_over_the_fewest_frames(
     path = encode(
         tmp_path / "v.mp4",
         rgb_frames(texture_at([(int(x), 0) for x in right])),
-        options={"x264-params": f"ref=1:bframes=2:b-pyramid=none:{STEADY}"},
+        options={"x264-params": f"ref=1:bframes=2:b-pyramid=none:{STEADY}:me=umh"},
     )
     types, valid, vectors = vectors_of(path)
     assert types == "I" + "BBP" * 7
@@ -128,7 +128,7 @@ def test_an_interval_has_the_vectors_that_span_it_over_the_fewest_frames(
         across = vectors[number::3, :, 0].ravel()
         across = across[across != 0]
         shares = [(across == value).mean() for value in values]
-        assert sum(shares) > 0.85, shares
+        assert sum(shares) > 0.9, shares
         assert min(shares) > 0.1, shares
 
 

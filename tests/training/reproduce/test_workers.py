@@ -124,9 +124,8 @@ def test_an_idle_process_that_was_killed_is_replaced(tmp_path):
     coming = in_processes(stages, needs_of(stages), do, processes=1)
     first = next(coming)
     os.kill(int(Path(first.folder).read_text()), signal.SIGKILL)
-    while alive():
-        time.sleep(0.01)
-    time.sleep(0.5)  # until its pool has seen it
+    while [one for one in threading.enumerate() if "Executor" in type(one).__name__]:
+        time.sleep(0.01)  # until its pool has seen it
     (second,) = coming
     assert Path(second.folder).read_text() != Path(first.folder).read_text()
 
